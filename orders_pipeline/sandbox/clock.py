@@ -1,0 +1,60 @@
+"""The sandbox's clock: injected, movable, always aware UTC.
+
+What lives here: the clock and the two time formats the marketplaces use. What does not: any waiting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Clock = Callable[[], datetime]
+
+_ISO_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})")
+
+
+def utc_now() -> datetime:
+    """Return the machine's present time as aware UTC."""
+    return datetime.now(UTC)
+
+
+class MovableClock:
+    """A clock with an offset, so that a test or an operator can let hours pass at once."""
+
+    def __init__(self, base: Clock = utc_now) -> None:
+        """Start at ``base``'s own time, offset zero."""
+        self._base = base
+        self.offset = timedelta()
+
+    def __call__(self) -> datetime:
+        """Return the sandbox's present time."""
+        return self._base() + self.offset
+
+    def advance(self, delta: timedelta) -> None:
+        """Move the clock by ``delta``; a negative one moves it back."""
+        self.offset += delta
+
+    def set(self, moment: datetime) -> None:
+        """Move the clock so that it shows ``moment`` now."""
+        self.offset = moment - self._base()
+
+
+def iso_millis(moment: datetime) -> str:
+    """Format as ISO 8601 UTC with milliseconds and a ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def iso_seconds(moment: datetime) -> str:
+    """Format as ISO 8601 UTC with whole seconds and a ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_iso(text: str) -> datetime | None:
+    """Parse an ISO 8601 date-time that names its offset; None when it is not one."""
+    if _ISO_DATE_TIME.fullmatch(text) is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None

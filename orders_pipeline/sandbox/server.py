@@ -1,0 +1,94 @@
+"""Running a sandbox over real HTTP.
+
+What lives here: the uvicorn set-up, in a thread for tests and in the foreground for the command line. What does not:
+the applications themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from orders_pipeline.sandbox.engine import DROP_CONNECTION
+
+START_SECONDS = 10.0
+LOOPBACK = "127.0.0.1"
+
+
+class CuttableProtocol(H11Protocol):
+    """HTTP/1.1 whose application may cut its own connection: the only honest way to drop an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Offer the cut to the application of this connection."""
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_cut(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            scope[DROP_CONNECTION] = transport.abort  # type: ignore[literal-required, index]
+            await app(scope, receive, send)
+
+        self.app = with_cut
+
+
+def configuration(app: FastAPI, host: str = LOOPBACK, port: int = 0, log_level: str = "warning") -> uvicorn.Config:
+    """Return the server configuration; the Date header is the sandbox's own, because its clock can be moved."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=CuttableProtocol,
+        loop="asyncio",
+        lifespan="off",
+        log_level=log_level,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+@contextmanager
+def running(app: FastAPI, host: str = LOOPBACK) -> Iterator[str]:
+    """Serve an application from a thread on a free port.
+
+    Args:
+        app: What to serve.
+        host: Address to listen on.
+
+    Yields:
+        The base URL, without a slash at its end.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((host, 0))
+    listener.listen(128)
+    started = threading.Event()
+    server = _Announcing(configuration(app, host), started)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
+    thread.start()
+    try:
+        if not started.wait(START_SECONDS):
+            msg = f"the sandbox did not start within {START_SECONDS:.0f} seconds"
+            raise TimeoutError(msg)
+        yield f"http://{host}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+        listener.close()
+
+
+class _Announcing(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, event: threading.Event) -> None:
+        super().__init__(config)
+        self._event = event
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._event.set()
