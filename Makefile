@@ -1,0 +1,45 @@
+# One-word commands; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.run ## sandbox marketplaces, pipeline and API with made-up orders (ONCE=1: run once and exit)
+	@$(BIN)/orders demo $(if $(ONCE),--once,)
+
+test: $(VENV)/.dev ## the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST)
+
+check: $(VENV)/.dev ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev ## the benchmarks, printed as one table
+	$(BIN)/python -m tests.benchmarks
+
+lock: ## refresh the hash-locked requirements (needs uv on PATH)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --extra build --extra dev pyproject.toml -o requirements-dev.txt
+
+clean: ## remove the environment and everything the demo wrote
+	rm -rf $(VENV) data build *.egg-info
+
+.PHONY: help demo test check bench lock clean

@@ -1,0 +1,66 @@
+"""What can go wrong at a marketplace, in the only words the pipeline knows, and the one place that judges an HTTP answer."""
+
+from __future__ import annotations
+
+
+class MarketplaceError(Exception):
+    """Base of every failure at a marketplace.
+
+    Attributes:
+        code: Stable snake_case word, the incident's code.
+        message: Plain sentence, free of secrets and personal data.
+        hint: What a person should do, or "".
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class Transient(MarketplaceError):
+    """May pass by itself: 5xx, 408, timeouts, unreadable answers. The next tick tries again."""
+
+
+class Permanent(MarketplaceError):
+    """Will fail again the same way until somebody changes something."""
+
+
+class Unauthorised(MarketplaceError):
+    """The credential is refused: a connection-level incident, never one per order."""
+
+
+class InDoubt(MarketplaceError):
+    """It is unknown whether the marketplace carried it out: read back before anything else."""
+
+
+class Throttled(MarketplaceError):
+    """Over the marketplace's quota; `retry_after` is seconds to wait, from the answer or the known rate."""
+
+    def __init__(self, code: str, message: str, retry_after: float, hint: str = "") -> None:
+        super().__init__(code, message, hint)
+        self.retry_after = retry_after
+
+
+def judge_status(status: int, operation: str, detail: str, retry_after: float | None = None) -> MarketplaceError | None:
+    """The error for an HTTP status, None for a success (2xx).
+
+    Args:
+        status: HTTP status code.
+        operation: What was called ("searchOrders"), for the message.
+        detail: The marketplace's own words, already free of personal data, or "".
+        retry_after: Seconds from a Retry-After header, or None.
+    """
+    said = f"{operation} answered HTTP {status}" + (f": {detail[:300]}" if detail else "")
+    if 200 <= status < 300:
+        return None
+    if status == 429:
+        return Throttled("throttled", said, retry_after if retry_after is not None else 60.0)
+    if status in {401, 403}:
+        return Unauthorised("unauthorised", said, "check the credential and the roles granted to it")
+    if status == 408 or status >= 500:
+        return Transient("marketplace_unavailable", said)
+    if 300 <= status < 400:
+        return Permanent("redirected", said, "check the connection's endpoint")
+    return Permanent("request_refused", said)

@@ -1,0 +1,176 @@
+"""Reading values out of a marketplace's JSON: tolerant of what instances really send, and exact about where it is wrong.
+
+Every function takes the object, the key and the object's JSON path, and either returns a clean value, or None where nothing
+was sent, or raises `Unreadable` naming the path. What a field means is each marketplace module's knowledge.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from orders_pipeline.marketplaces.protocol import Unreadable
+
+AMOUNT_LIMIT = Decimal(10) ** 15
+AMOUNT_PLACES = 8
+COUNT_LIMIT = 1_000_000_000
+TEXT_LIMIT = 20_000
+
+JsonObject = dict[str, Any]
+
+
+def text(of: JsonObject, key: str, path: str) -> str | None:
+    """A string without surrounding blanks; "" and blanks are None; a number is taken as its digits.
+
+    >>> text({"city": " Nantes "}, "city", "$"), text({"city": ""}, "city", "$")
+    ('Nantes', None)
+    """
+    value = of.get(key)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _clean(value, key, path)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise Unreadable("wrong_type", f"{path}.{key}", f"expected text, got {_kind(value)}")
+
+
+def required_text(of: JsonObject, key: str, path: str) -> str:
+    """Like `text`, but it must be there."""
+    value = text(of, key, path)
+    if value is None:
+        raise Unreadable("missing", f"{path}.{key}", "required and not sent")
+    return value
+
+
+def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
+    """Money or a rate: a decimal string or a number, exactly as sent; "" is None.
+
+    >>> amount({"price": "39.90"}, "price", "$"), amount({"price": 39.9}, "price", "$")
+    (Decimal('39.90'), Decimal('39.9'))
+    """
+    value = of.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+        raise Unreadable("wrong_type", f"{path}.{key}", f"expected an amount, got {_kind(value)}")
+    try:
+        exact = Decimal(value.strip() if isinstance(value, str) else repr(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        raise Unreadable("not_a_number", f"{path}.{key}", "expected an amount, got other text") from None
+    if not exact.is_finite():
+        raise Unreadable("not_finite", f"{path}.{key}", "expected an amount, got NaN or infinity")
+    exponent = exact.as_tuple().exponent
+    if abs(exact) >= AMOUNT_LIMIT or (isinstance(exponent, int) and exponent < -AMOUNT_PLACES):
+        exact = exact.normalize()
+        exponent = exact.as_tuple().exponent
+        if abs(exact) >= AMOUNT_LIMIT or (isinstance(exponent, int) and exponent < -AMOUNT_PLACES):
+            raise Unreadable("out_of_range", f"{path}.{key}", "an amount this large or this fine cannot be right")
+    return exact
+
+
+def count(of: JsonObject, key: str, path: str) -> int | None:
+    """A whole number of units, 0 or more; a string of digits and 2.0 are accepted, "" is None."""
+    value = of.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        value = int(value) if value.strip().isascii() and value.strip().isdigit() and len(value) <= 12 else None
+    elif isinstance(value, (float, Decimal)):
+        value = int(value) if value == value and abs(value) <= COUNT_LIMIT and value == int(value) else None  # noqa: PLR0124 - NaN is the one value that differs from itself
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unreadable("wrong_type", f"{path}.{key}", "expected a whole number")
+    if not 0 <= value <= COUNT_LIMIT:
+        raise Unreadable("out_of_range", f"{path}.{key}", "expected a number of units from 0 up")
+    return value
+
+
+def flag(of: JsonObject, key: str, path: str) -> bool | None:
+    """True or false; "true"/"false" in any case are accepted, "" is None."""
+    value = of.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in {"", "true", "false"}:
+            return None if not word else word == "true"
+    raise Unreadable("wrong_type", f"{path}.{key}", f"expected true or false, got {_kind(value)}")
+
+
+def instant(of: JsonObject, key: str, path: str) -> datetime | None:
+    """An ISO 8601 time as aware UTC; one without an offset is taken as UTC; "" is None."""
+    value = of.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Unreadable("wrong_type", f"{path}.{key}", f"expected a time, got {_kind(value)}")
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Unreadable("not_a_time", f"{path}.{key}", "expected an ISO 8601 time") from None
+    if not 1990 <= moment.year <= 2200:  # noqa: PLR2004 - no marketplace is older, no deadline later
+        raise Unreadable("out_of_range", f"{path}.{key}", "a time of this year cannot be right")
+    return moment
+
+
+def section(of: JsonObject, key: str, path: str) -> JsonObject:
+    """A nested object; {} where nothing, null or "" was sent."""
+    value = of.get(key)
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, dict):
+        raise Unreadable("wrong_type", f"{path}.{key}", f"expected an object, got {_kind(value)}")
+    return value
+
+
+def objects(of: JsonObject, key: str, path: str) -> list[JsonObject]:
+    """A list of objects; [] where nothing, null or "" was sent."""
+    value = of.get(key)
+    if value is None or value == "":
+        return []
+    if not isinstance(value, list):
+        raise Unreadable("wrong_type", f"{path}.{key}", f"expected a list, got {_kind(value)}")
+    for index, each in enumerate(value):
+        if not isinstance(each, dict):
+            raise Unreadable("wrong_type", f"{path}.{key}[{index}]", f"expected an object, got {_kind(each)}")
+    return value
+
+
+def texts(of: JsonObject, key: str, path: str) -> tuple[str, ...]:
+    """A list of strings, blanks left out; () where nothing was sent."""
+    value = of.get(key)
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list):
+        raise Unreadable("wrong_type", f"{path}.{key}", f"expected a list, got {_kind(value)}")
+    found = (text({"": each}, "", f"{path}.{key}[{index}]") for index, each in enumerate(value))
+    return tuple(each for each in found if each is not None)
+
+
+def _clean(value: str, key: str, path: str) -> str | None:
+    if len(value) > TEXT_LIMIT:
+        raise Unreadable("out_of_range", f"{path}.{key}", "a text this long cannot be right")
+    if not value.isascii():
+        # A lone surrogate is legal JSON and illegal UTF-8: no store could keep it.
+        value = value.encode("utf-8", "replace").decode("utf-8")
+    if "\x00" in value:  # PostgreSQL has no text with NUL
+        value = value.replace("\x00", "")
+    return value.strip() or None
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float() | Decimal():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "null"

@@ -1,0 +1,155 @@
+"""Opening the ledger: the engine, its two kinds of transaction, counters, and bringing the schema up to date.
+
+What is read and written is in the modules of each noun; they take the `Connection` that `read()` or `write()` gives.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from warehouse.ledger.schema import marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from warehouse.settings import Settings
+
+BUSY_TIMEOUT_MS = 15_000
+SCHEMA_HEAD = "0002"
+"""The newest migration; a test compares it with the migrations folder."""
+
+POSITION = "position"
+RAW_SEQ = "raw"
+NORMALISED_THROUGH = "normalised_through"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An open ledger, safe to share between threads."""
+
+    engine: Engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction with one stable view of the ledger."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction: committed when the block ends, rolled back when it raises.
+
+        On SQLite it takes the write lock at its start, so that it never fails half-way for want of it. Keep it short.
+        """
+        with self.engine.connect().execution_options(ledger_write=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Let go of every database connection."""
+        self.engine.dispose()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger of these settings, its schema brought up to date first."""
+    if not settings.is_postgresql:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(make_engine(settings.ledger_url))
+    if schema_version(ledger) != SCHEMA_HEAD:
+        migrate(ledger)
+    return ledger
+
+
+def make_engine(url: str) -> Engine:
+    """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(
+            url, json_serializer=_dumps, json_deserializer=orjson.loads, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+        )
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_pre_ping=True)
+
+
+def schema_version(ledger: Ledger) -> str | None:
+    """The migration the database is at, None for an empty one."""
+    with ledger.read() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        return version
+
+
+def migrate(ledger: Ledger, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, in one transaction, safe against two processes doing so at once."""
+    from alembic import command  # noqa: PLC0415 - half of a cold start, needed only when the schema is behind
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with ledger.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(727301)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def next_values(connection: Connection, name: str, count: int) -> int:
+    """Take `count` consecutive values of a counter and return the first.
+
+    The counter's row stays locked until the transaction ends: values are assigned in commit order, on PostgreSQL too.
+    """
+    updated = connection.execute(
+        sa.update(marks).where(marks.c.name == name).values(value=marks.c.value + count).returning(marks.c.value)
+    ).scalar()
+    if updated is None:
+        connection.execute(sa.insert(marks).values(name=name, value=count))
+        return 1
+    return int(updated) - count + 1
+
+
+def mark(connection: Connection, name: str) -> int:
+    """The present value of a counter or cursor, 0 before its first use."""
+    value = connection.execute(sa.select(marks.c.value).where(marks.c.name == name)).scalar()
+    return int(value or 0)
+
+
+def set_mark(connection: Connection, name: str, value: int) -> None:
+    """Move a cursor; in the transaction of the rows that it stands for."""
+    connection.execute(upsert(connection, marks, ("name",)), [{"name": name, "value": value}])
+
+
+def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert
+    """An INSERT that overwrites `columns` (default: all but the keys) of the row with the same keys."""
+    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    chosen = columns or tuple(column.name for column in table.columns if column.name not in keys)
+    return insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen})
+
+
+def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return orjson.dumps(value).decode()
+
+
+def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
+    raw.isolation_level = None  # the driver would otherwise begin transactions at moments of its own
+    cursor = raw.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-32000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get("ledger_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

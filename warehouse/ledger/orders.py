@@ -1,0 +1,311 @@
+"""The order book: how an arriving order meets the one that is already there.
+
+The four guards live here: an older state never overwrites a newer one, null never wipes a known address or phone, our own
+columns are never touched, and a revision moves only when the content does. Reading a marketplace's payload is not here, nor
+serving orders (`orders_api`) nor publishing them (`warehouse.lake`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse import documents
+from warehouse.ledger.database import POSITION, next_values, upsert
+from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
+from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from warehouse.privacy import KeyRing
+
+MARKETPLACE_COLUMNS = (
+    "original_id",
+    "channel",
+    "marketplace",
+    "status",
+    "marketplace_status",
+    "fulfilled_by",
+    "purchased_at",
+    "marketplace_updated_at",
+    "ship_by",
+    "currency",
+    "total",
+    "shipping_country_code",
+    "has_errors",
+    "has_cancellation_request",
+    "pii_state",
+    "revision",
+    "position",
+    "content_hash",
+    "raw_seq",
+    "facts",
+)
+"""What a changed order overwrites. Everything else in the row is ours and has another writer."""
+
+PLACE = ("line_1", "postal_code", "city", "country_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A normalised order on its way into the book, with where it came from; rendered before any lock is taken."""
+
+    order: Order
+    raw_seq: int
+    received_at: datetime
+    is_historical: bool
+    facts: str
+    parties: str
+    content_hash: bytes
+    pii_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one arrival: `new`, `changed`, `unchanged` or `stale` (older than what is known)."""
+
+    order_id: str
+    outcome: str
+    changed: tuple[str, ...] = ()
+
+
+def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: bool) -> Arrival:
+    """Render an order for the book. Pure; costs about as much as everything the lock covers, so it is done outside."""
+    rendered_facts = documents.facts(order)
+    rendered_parties = documents.parties(order.customer, order.shipping_address, order.billing_address)
+    return Arrival(
+        order,
+        raw_seq,
+        received_at,
+        is_historical,
+        rendered_facts,
+        rendered_parties,
+        documents.content_hash(rendered_facts, rendered_parties),
+        documents.pii_state(order),
+    )
+
+
+def lock_book(connection: Connection) -> None:
+    """Make this transaction the only one that changes the book until it ends (SQLite's write lock does so already)."""
+    connection.execute(sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update())
+
+
+def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], now: datetime) -> list[Change]:
+    """Let arrivals meet the book and write what changed, each order at most once per call.
+
+    Args:
+        connection: A write transaction that holds `lock_book`.
+        keys: Seals the parties.
+        arrivals: Distinct orders.
+        now: When the change is recorded.
+    """
+    changes, writes = compare(connection, keys, arrivals)
+    if writes:
+        _write(connection, keys, writes, next_values(connection, POSITION, len(writes)), now)
+    _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
+    return changes
+
+
+def compare(
+    connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]
+) -> tuple[list[Change], list[tuple[Arrival, int, tuple[str, ...]]]]:
+    """What `settle` would do: the change of each arrival, and (arrival, new revision, changed members) of those to write."""
+    known = _known(connection, [each.order.id for each in arrivals])
+    changes: list[Change] = []
+    writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
+    for arrival in arrivals:
+        own_id = arrival.order.id
+        row = known.get(own_id)
+        if row is None:
+            changes.append(Change(own_id, "new"))
+            writes.append((arrival, 1, ()))
+            continue
+        if row["marketplace_updated_at"] > arrival.order.marketplace_updated_at:
+            changes.append(Change(own_id, "stale"))
+            continue
+        kept = arrival if row["content_hash"] == arrival.content_hash else _keep_known(connection, keys, arrival, row)
+        members = _changed_members(connection, kept, row)
+        if members:
+            changes.append(Change(own_id, "changed", members))
+            writes.append((kept, row["revision"] + 1, members))
+        else:
+            changes.append(Change(own_id, "unchanged"))
+    return changes, writes
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    columns = (
+        orders.c.id,
+        orders.c.revision,
+        orders.c.status,
+        orders.c.content_hash,
+        orders.c.marketplace_updated_at,
+        orders.c.pii_state,
+    )
+    rows = connection.execute(sa.select(*columns).where(orders.c.id.in_(ids))).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def _changed_members(connection: Connection, arrival: Arrival, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the members that differ; an order whose content is the same has none."""
+    status = ("status",) if row["status"] != arrival.order.status else ()
+    if row["content_hash"] == arrival.content_hash:
+        return status
+    half = documents.HASH_BYTES
+    personal = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
+    if row["content_hash"][:half] == arrival.content_hash[:half]:
+        return status + personal
+    before_text = connection.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
+    before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.facts + "}")
+    return status + personal + tuple(name for name in after if before.get(name) != after[name])
+
+
+def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: Mapping[str, Any]) -> Arrival:
+    """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
+    order = arrival.order
+    if row["pii_state"] == PiiState.EXPIRED:
+        country = Address(country_code=order.shipping_address.country_code)
+        bare = replace(order, customer=Customer(), shipping_address=country, billing_address=Address())
+        redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
+        return replace(redone, pii_state=PiiState.EXPIRED.value)
+    if row["content_hash"][documents.HASH_BYTES :] == arrival.content_hash[documents.HASH_BYTES :]:
+        return arrival
+    sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
+    if sealed is None:
+        return arrival
+    customer, shipping, billing = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
+    kept = replace(
+        order,
+        customer=Customer(**{name: getattr(order.customer, name) or getattr(customer, name) for name in Customer.__slots__}),
+        shipping_address=merge_address(order.shipping_address, shipping),
+        billing_address=merge_address(order.billing_address, billing),
+    )
+    return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
+
+
+def merge_address(sent: Address, known: Address) -> Address:
+    """What is sent, with gaps filled from what is known, as long as both are the same place; a new place is taken as sent.
+
+    >>> merge_address(Address(city="Nantes"), Address(line_1="1 rue A", city="Nantes", phone="1")).line_1
+    '1 rue A'
+    >>> merge_address(Address(line_1="2 rue B", city="Paris"), Address(line_1="1 rue A", line_2="3e", city="Nantes")).line_2
+    """
+    for name in PLACE:
+        new, old = getattr(sent, name), getattr(known, name)
+        if new is not None and old is not None and new != old:
+            return sent
+    return Address(**{name: getattr(sent, name) or getattr(known, name) for name in Address.__slots__})
+
+
+def _write(
+    connection: Connection,
+    keys: KeyRing,
+    writes: Sequence[tuple[Arrival, int, tuple[str, ...]]],
+    first_position: int,
+    now: datetime,
+) -> None:
+    order_rows, line_rows, party_rows, version_rows, rewritten = [], [], [], [], []
+    for position, (arrival, revision, members) in enumerate(writes, first_position):
+        row = _order_row(arrival, revision, position)
+        order_rows.append(row)
+        version_rows.append(
+            {
+                "position": position,
+                "order_id": row["id"],
+                "revision": revision,
+                "status": row["status"],
+                "marketplace_updated_at": row["marketplace_updated_at"],
+                "recorded_at": now,
+                "raw_seq": arrival.raw_seq,
+                "changed": orjson.dumps(members).decode(),
+                "facts": arrival.facts,
+            }
+        )
+        line_rows += _line_rows(arrival.order, row["id"])
+        if row["pii_state"] == PiiState.PRESENT:
+            sealed = keys.seal(arrival.parties.encode(), f"parties:{row['id']}")
+            party_rows.append({"order_id": row["id"], "sealed": sealed, "updated_at": now})
+        if revision > 1:
+            rewritten.append(row["id"])
+    connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
+    if rewritten:
+        gone = [each["id"] for each in line_rows]
+        connection.execute(
+            sa.delete(order_lines).where(order_lines.c.order_id.in_(rewritten), order_lines.c.id.not_in(gone))
+        )
+    if line_rows:
+        connection.execute(upsert(connection, order_lines, ("id",)), line_rows)
+    if party_rows:
+        connection.execute(upsert(connection, parties, ("order_id",)), party_rows)
+    connection.execute(sa.insert(order_versions), version_rows)
+
+
+def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]:
+    order = arrival.order
+    cancellations = (order.cancellation, *(line.cancellation for line in order.lines))
+    return {
+        "id": order.id,
+        "original_id": order.original_id,
+        "channel": order.channel,
+        "marketplace": order.marketplace,
+        "status": order.status.value,
+        "marketplace_status": order.marketplace_status,
+        "fulfilled_by": order.fulfilled_by.value if order.fulfilled_by else None,
+        "purchased_at": order.purchased_at,
+        "marketplace_updated_at": order.marketplace_updated_at,
+        "received_at": arrival.received_at,
+        "ship_by": order.ship_by,
+        "currency": order.currency,
+        "total": documents.money(order.total),
+        "shipping_country_code": order.shipping_address.country_code,
+        "has_errors": bool(order.problems),
+        "has_cancellation_request": any(each is not None and each.requested_by for each in cancellations),
+        "is_historical": arrival.is_historical,
+        "confirmation_status": ConfirmationStatus.NONE.value,
+        "pii_state": arrival.pii_state,
+        "revision": revision,
+        "position": position,
+        "content_hash": arrival.content_hash,
+        "raw_seq": arrival.raw_seq,
+        "facts": arrival.facts,
+        "acknowledgements": "[]",
+    }
+
+
+def _line_rows(order: Order, own_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": line_id(own_id, line.original_id),
+            "order_id": own_id,
+            "original_id": line.original_id,
+            "number": line.number,
+            "channel": order.channel,
+            "sku": line.sku,
+            "gtin": line.gtin,
+            "quantity_ordered": line.quantity_ordered,
+            "quantity_shipped": line.quantity_shipped,
+            "quantity_cancelled": line.quantity_cancelled,
+        }
+        for line in order.lines
+    ]
+
+
+def _touch(connection: Connection, unchanged: Sequence[Arrival]) -> None:
+    """Remember the newest time seen of orders whose content stayed the same, so that the stale guard knows it."""
+    newer = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"), orders.c.marketplace_updated_at < sa.bindparam("seen"))
+        .values(marketplace_updated_at=sa.bindparam("seen"), raw_seq=sa.bindparam("seq"))
+    )
+    rows = [
+        {"own_id": each.order.id, "seen": each.order.marketplace_updated_at, "seq": each.raw_seq} for each in unchanged
+    ]
+    if rows:
+        connection.execute(newer, rows)

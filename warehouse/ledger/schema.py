@@ -1,0 +1,343 @@
+"""The ledger's tables, and the two column types they need. No queries here; how the tables came to be is in `migrations`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+metadata = sa.MetaData()
+
+SQLITE_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A growing number; SQLite only makes it the row id when it is called INTEGER."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime: `timestamptz` on PostgreSQL, sortable ISO 8601 text on SQLite (which has no time type)."""
+
+    impl = sa.String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """Pick the column type of the database at hand."""
+        return dialect.type_descriptor(sa.TIMESTAMP(timezone=True) if dialect.name == "postgresql" else sa.String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - str or datetime, by dialect
+        """Refuse naive datetimes: they would be somebody's local time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime must not reach the ledger")
+        if dialect.name == "postgresql":
+            return value
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return utc.strftime(SQLITE_INSTANT)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - str or datetime
+        """Always an aware UTC datetime."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return value.astimezone(UTC)  # type: ignore[no-any-return]
+        return datetime.fromisoformat(value)
+
+
+def _code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed on to Column
+    return sa.Column(name, sa.String(64), **options)
+
+
+connections = sa.Table(
+    "connections",
+    metadata,
+    _code("code", primary_key=True),
+    _code("kind", nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("endpoint", sa.Text),
+    _code("region"),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("credentials", sa.JSON, nullable=False, comment="name → env:NAME, file:PATH, or sealed:BASE64"),
+    sa.Column("capabilities", sa.JSON, nullable=False, comment="what the marketplace said that it can do"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+channels = sa.Table(
+    "channels",
+    metadata,
+    _code("code", primary_key=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("marketplace", sa.Text, nullable=False),
+    sa.Column("connection", sa.ForeignKey("connections.code"), nullable=False),
+    sa.Column("selector", sa.Text, comment="Amazon: marketplace id; Mirakl: channel code; null: the whole connection"),
+    sa.Column("retrieval", sa.Boolean, nullable=False),
+    sa.Column("confirmation", sa.Boolean, nullable=False),
+    _code("acceptance", nullable=False, comment="manual, automatic or off"),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_channels_connection", "connection"),
+)
+
+coverage = sa.Table(
+    "coverage",
+    metadata,
+    sa.Column("channel", sa.ForeignKey("channels.code", ondelete="CASCADE"), primary_key=True),
+    sa.Column("complete_from", Instant, nullable=False),
+    sa.Column("complete_through", Instant, nullable=False, comment="the pull cursor: nothing up to here is missing"),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+pulls = sa.Table(
+    "pulls",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True),
+    _code("connection", nullable=False),
+    _code("kind", nullable=False, comment="tick, backfill or sweep"),
+    sa.Column("channels", sa.JSON, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    _code("outcome", nullable=False, comment="running, complete, failed or abandoned"),
+    sa.Column("pages", sa.Integer, nullable=False),
+    sa.Column("orders_seen", sa.Integer, nullable=False),
+    sa.Column("orders_new", sa.Integer, nullable=False, comment="raw payloads stored, because they were new or had changed"),
+    sa.Column("orders_skipped", sa.Integer, nullable=False, comment="of channels that are not retrieved"),
+    _code("error_code"),
+    sa.Column("error", sa.Text),
+    sa.Column("missing_data", sa.JSON, nullable=False, comment="data sets the marketplace refused to include"),
+    sa.Index("ix_pulls_connection", "connection", "id"),
+)
+
+raw_orders = sa.Table(
+    "raw_orders",
+    metadata,
+    sa.Column("seq", Sequence, primary_key=True, autoincrement=False, comment="order of arrival, in commit order"),
+    _code("connection", nullable=False),
+    _code("channel", comment="null: the payload does not say, or not readably"),
+    sa.Column("original_id", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("pull_id", Sequence, nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("is_historical", sa.Boolean, nullable=False),
+    sa.Column("body", sa.LargeBinary, comment="the exact bytes, compressed and sealed; null after the purge"),
+    sa.Column("payload", sa.Text, nullable=False, comment="the same JSON without personal data"),
+    sa.Index("ix_raw_orders_original", "connection", "original_id", "seq"),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("connection", sa.String(64), primary_key=True),
+    sa.Column("original_id", sa.Text, primary_key=True),
+    sa.Column("raw_seq", Sequence, nullable=False),
+    _code("channel"),
+    _code("code", nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+)
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("original_id", sa.Text, nullable=False),
+    _code("channel", nullable=False),
+    sa.Column("marketplace", sa.Text, nullable=False),
+    sa.Column("status", sa.String(24), nullable=False),
+    sa.Column("marketplace_status", sa.Text),
+    sa.Column("fulfilled_by", sa.String(12)),
+    sa.Column("purchased_at", Instant, nullable=False),
+    sa.Column("marketplace_updated_at", Instant, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("ship_by", Instant),
+    sa.Column("currency", sa.String(8)),
+    sa.Column("total", sa.Text, comment="decimal text, exactly as carried"),
+    sa.Column("shipping_country_code", sa.String(2)),
+    sa.Column("has_errors", sa.Boolean, nullable=False),
+    sa.Column("has_cancellation_request", sa.Boolean, nullable=False),
+    sa.Column("is_historical", sa.Boolean, nullable=False),
+    _code("confirmation_status", nullable=False),
+    _code("pii_state", nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("raw_seq", Sequence, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False, comment="rendered JSON members of the document, without personal data"),
+    sa.Column("acknowledgements", sa.Text, nullable=False, comment="rendered JSON list"),
+    sa.Index("ix_orders_original", "channel", "original_id"),
+    sa.Index("ux_orders_position", "position", unique=True),
+    sa.Index("ix_orders_purchased", "purchased_at", "id"),
+    sa.Index("ix_orders_channel_purchased", "channel", "purchased_at", "id"),
+    sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
+    sa.Index("ix_orders_received", "received_at", "id"),
+    sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
+)
+
+order_lines = sa.Table(
+    "order_lines",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("order_id", sa.ForeignKey("orders.id"), nullable=False),
+    sa.Column("original_id", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("sku", sa.Text),
+    sa.Column("gtin", sa.Text),
+    sa.Column("quantity_ordered", sa.Integer),
+    sa.Column("quantity_shipped", sa.Integer),
+    sa.Column("quantity_cancelled", sa.Integer),
+    sa.Index("ix_order_lines_order", "order_id"),
+    sa.Index("ix_order_lines_sku", "channel", "sku"),
+)
+
+parties = sa.Table(
+    "parties",
+    metadata,
+    sa.Column("order_id", sa.ForeignKey("orders.id"), primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False, comment="buyer and addresses, encrypted"),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+order_versions = sa.Table(
+    "order_versions",
+    metadata,
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("order_id", sa.String(36), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(24), nullable=False),
+    sa.Column("marketplace_updated_at", Instant, nullable=False),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Column("raw_seq", Sequence, nullable=False),
+    sa.Column("changed", sa.Text, nullable=False, comment="JSON list of the members that changed; [] for the first"),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Index("ix_order_versions_order", "order_id", "revision"),
+)
+
+order_events = sa.Table(
+    "order_events",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True),
+    sa.Column("order_id", sa.String(36), nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    _code("kind", nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Index("ix_order_events_order", "order_id", "id"),
+)
+
+consumers = sa.Table(
+    "consumers",
+    metadata,
+    _code("name", primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="last position it asked to read after"),
+    sa.Column("read_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("consumer", sa.ForeignKey("consumers.name"), nullable=False),
+    sa.Column("secret_hash", sa.LargeBinary(32), nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("channels", sa.JSON, comment="list of channel codes; null: all"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("revoked_at", Instant),
+    sa.Column("last_used_at", Instant),
+    sa.Index("ix_tokens_consumer", "consumer"),
+)
+
+acknowledgements = sa.Table(
+    "acknowledgements",
+    metadata,
+    sa.Column("order_id", sa.ForeignKey("orders.id"), primary_key=True),
+    sa.Column("consumer", sa.ForeignKey("consumers.name"), primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    _code("outcome", nullable=False, comment="ok or error"),
+    sa.Column("order_number", sa.Text, comment="the consumer's own number for the order"),
+    sa.Column("message", sa.Text),
+    sa.Column("at", Instant, nullable=False),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True),
+    _code("scope", nullable=False, comment="channel, connection, or system"),
+    _code("subject", nullable=False, comment="the channel's or connection's code, or the component"),
+    _code("stage", nullable=False),
+    _code("code", nullable=False),
+    sa.Column("order_id", sa.String(36), nullable=False, comment='"" when not about one order'),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("hint", sa.Text, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("first_seen_at", Instant, nullable=False),
+    sa.Column("last_seen_at", Instant, nullable=False),
+    sa.Column("occurrences", sa.Integer, nullable=False),
+    sa.Column("resolved_at", Instant),
+    sa.Column("resolution", sa.Text),
+    sa.Index(
+        "ux_incidents_open",
+        "scope",
+        "subject",
+        "stage",
+        "code",
+        "order_id",
+        unique=True,
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    ),
+    sa.Index("ix_incidents_order", "order_id"),
+)
+
+quota_buckets = sa.Table(
+    "quota_buckets",
+    metadata,
+    _code("connection", primary_key=True),
+    _code("operation", primary_key=True),
+    sa.Column("tokens", sa.Float, nullable=False),
+    sa.Column("refilled_at", Instant, nullable=False),
+    sa.Column("per_second", sa.Float, nullable=False),
+    sa.Column("burst", sa.Integer, nullable=False),
+    sa.Column("blocked_until", Instant, comment="set by a 429"),
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False, comment="grows with every holder; a write with an older one is refused"),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    _code("name", primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+    comment="position, raw and normalised_through: counters and cursors that move in their stage's transaction",
+)
+
+products = sa.Table(
+    "products",
+    metadata,
+    _code("channel", primary_key=True),
+    sa.Column("sku", sa.Text, primary_key=True),
+    sa.Column("gtin", sa.Text),
+    sa.Column("title", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_products_gtin", "channel", "gtin"),
+)

@@ -1,0 +1,236 @@
+"""The domain: what an order is, whichever marketplace it came from.
+
+Frozen types, their vocabulary, and the arithmetic that holds for every order (ids, prices, quantities, status). No storage,
+no marketplace knowledge, no wire bytes: storage is in `warehouse.ledger`, reading a payload is in
+`orders_pipeline.marketplaces`, the rendered document is in `warehouse.documents`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+ORDER_NAMESPACE = uuid.UUID("6f6a51a3-6a5e-5b0e-9d0b-5d2f0c1f7a10")
+"""Root of every deterministic id; changing it would change every id, so it never changes."""
+
+UNIT_PRICE_PLACES = Decimal("0.000001")
+
+
+class Status(StrEnum):
+    """Where an order stands; the marketplace's own word is kept beside it as `marketplace_status`."""
+
+    PENDING = "PENDING"
+    WAITING_FOR_SHIPMENT = "WAITING_FOR_SHIPMENT"
+    PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
+    SHIPPED = "SHIPPED"
+    REFUSED = "REFUSED"
+    CANCELED = "CANCELED"
+    UNKNOWN = "UNKNOWN"
+
+
+OPEN_STATUSES = frozenset({Status.PENDING, Status.WAITING_FOR_SHIPMENT, Status.PARTIALLY_SHIPPED, Status.UNKNOWN})
+"""Statuses in which the marketplace may still change the order; the sweep reads these again by id."""
+
+
+class FulfilledBy(StrEnum):
+    """Who ships: the seller, or the marketplace's own warehouse."""
+
+    MERCHANT = "merchant"
+    MARKETPLACE = "marketplace"
+
+
+class ConfirmationStatus(StrEnum):
+    """How far the shipment confirmation of an order has come."""
+
+    NONE = "none"
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+    HELD = "held"
+
+
+class PiiState(StrEnum):
+    """What is known of the buyer: never sent by the marketplace, kept encrypted, or purged by the clock."""
+
+    WITHHELD = "withheld"
+    PRESENT = "present"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """The buyer. Every field is personal data."""
+
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    company: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A postal address. Personal data, but for the country. `country_code` is ISO 3166 alpha-2."""
+
+    name: str | None = None
+    company: str | None = None
+    line_1: str | None = None
+    line_2: str | None = None
+    line_3: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    state: str | None = None
+    country_code: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tax:
+    """One tax as the marketplace states it; amount in the order's currency, rate in percent. Never recomputed."""
+
+    code: str | None = None
+    amount: Decimal | None = None
+    rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """How and when the buyer paid, as far as the marketplace tells."""
+
+    method: str | None = None
+    workflow: str | None = None
+    paid_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """A cancellation of a line or of an order: asked for (`requested_by`), carried out (`executed_by`), or both."""
+
+    requested_by: str | None = None
+    request_reason: str | None = None
+    executed_by: str | None = None
+    execution_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something in a payload that could be read only with a reservation.
+
+    `code` is a stable snake_case word, `path` a JSON path into the marketplace's payload ("$.orderItems[0].proceeds"),
+    `message` a plain sentence without personal data.
+    """
+
+    code: str
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of an order.
+
+    Quantities are units (None: the marketplace did not say); money is in the order's currency, `line_total` with taxes and
+    without shipping for all units ordered, None while there is no price.
+    """
+
+    original_id: str
+    number: int
+    sku: str | None = None
+    gtin: str | None = None
+    title: str | None = None
+    product_url: str | None = None
+    quantity_ordered: int | None = None
+    quantity_shipped: int | None = None
+    quantity_cancelled: int | None = None
+    source_unit_price: Decimal | None = None
+    line_total: Decimal | None = None
+    taxes: tuple[Tax, ...] = ()
+    marketplace_status: str | None = None
+    cancellation: Cancellation | None = None
+
+    @property
+    def quantity_remaining_to_ship(self) -> int | None:
+        """Units still to be shipped: ordered − shipped − cancelled, never below 0; None when a part is unknown."""
+        if self.quantity_ordered is None or self.quantity_shipped is None or self.quantity_cancelled is None:
+            return None
+        return max(0, self.quantity_ordered - self.quantity_shipped - self.quantity_cancelled)
+
+    @property
+    def unit_price(self) -> Decimal | None:
+        """`line_total` / `quantity_ordered`, at most six decimals; 0 when nothing is ordered, None without a price.
+
+        >>> Line(original_id="1", number=1, quantity_ordered=3, line_total=Decimal("119.7")).unit_price
+        Decimal('39.9')
+        """
+        if self.quantity_ordered == 0:
+            return Decimal(0)
+        if self.line_total is None or self.quantity_ordered is None:
+            return None
+        exact = self.line_total / self.quantity_ordered
+        return exact if -exact.as_tuple().exponent <= 6 else exact.quantize(UNIT_PRICE_PLACES, ROUND_HALF_UP)  # type: ignore[operator]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order of one channel as the marketplace describes it. Our own facts (revision, position, acknowledgements…)
+    are not here: they have their own writers."""
+
+    original_id: str
+    channel: str
+    marketplace: str
+    status: Status
+    marketplace_status: str | None
+    fulfilled_by: FulfilledBy | None
+    purchased_at: datetime
+    marketplace_updated_at: datetime
+    ship_by: datetime | None = None
+    currency: str | None = None
+    total: Decimal | None = None
+    shipping_total: Decimal | None = None
+    tax_total: Decimal | None = None
+    payment: Payment = field(default_factory=Payment)
+    is_business: bool = False
+    programs: tuple[str, ...] = ()
+    customer: Customer = field(default_factory=Customer)
+    shipping_address: Address = field(default_factory=Address)
+    billing_address: Address = field(default_factory=Address)
+    cancellation: Cancellation | None = None
+    is_split: bool = False
+    lines: tuple[Line, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The internal id, the same after every rebuild."""
+        return order_id(self.channel, self.original_id, self.fulfilled_by if self.is_split else None)
+
+    @property
+    def split_of(self) -> str | None:
+        """The id of the other half when one marketplace order is fulfilled by two parties, else None."""
+        if not self.is_split or self.fulfilled_by is None:
+            return None
+        other = FulfilledBy.MARKETPLACE if self.fulfilled_by is FulfilledBy.MERCHANT else FulfilledBy.MERCHANT
+        return order_id(self.channel, self.original_id, other)
+
+
+def order_id(channel: str, original_id: str, fulfilled_by: FulfilledBy | None = None) -> str:
+    """UUIDv5 (RFC 9562) of the channel code and the marketplace's order id, and of the fulfilment for a split order.
+
+    >>> order_id("amazon_fr", "402-2654339-9122716") == order_id("amazon_fr", "402-2654339-9122716")
+    True
+    """
+    name = f"{channel}\n{original_id}" if fulfilled_by is None else f"{channel}\n{original_id}\n{fulfilled_by}"
+    return str(uuid.uuid5(ORDER_NAMESPACE, name))
+
+
+def line_id(order: str, original_id: str) -> str:
+    """UUIDv5 of the order's internal id and the marketplace's line id."""
+    return str(uuid.uuid5(uuid.UUID(order), original_id))

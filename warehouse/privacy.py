@@ -1,0 +1,158 @@
+"""Keeping personal data and secrets unreadable at rest: the key ring, encryption, and removing PII from payloads.
+
+Which JSON paths of a payload are personal is each marketplace's knowledge (`pii_paths`), not this module's.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from warehouse.settings import Settings
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+
+
+class KeyRingError(Exception):
+    """The key ring is missing, malformed, or lacks the key that something was encrypted with."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """AES-256-GCM keys by id. The first id given encrypts; every key decrypts, so that keys can be rotated.
+
+    A sealed value is: one byte length of the key id, the key id, a 12-byte nonce, the ciphertext with its tag. The purpose
+    and the row's identity are bound as associated data, so that a value moved to another row does not decrypt.
+    """
+
+    active: str
+    ciphers: Mapping[str, AESGCM] = field(repr=False)
+
+    def seal(self, plain: bytes, bound_to: str) -> bytes:
+        """Encrypt `plain` so that it opens only for the same `bound_to`."""
+        nonce = os.urandom(NONCE_BYTES)
+        key_id = self.active.encode()
+        return bytes((len(key_id),)) + key_id + nonce + self.ciphers[self.active].encrypt(nonce, plain, bound_to.encode())
+
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
+        """Decrypt what `seal` made.
+
+        Raises:
+            KeyRingError: The key is not in the ring, or the value was altered or moved to another row.
+        """
+        cut = 1 + sealed[0]
+        key_id = sealed[1:cut].decode(errors="replace")
+        cipher = self.ciphers.get(key_id)
+        if cipher is None:
+            raise KeyRingError(f"the key ring has no key {key_id!r}: add it to ORDERS_KEYS or to the keys file")
+        try:
+            return cipher.decrypt(sealed[cut : cut + NONCE_BYTES], sealed[cut + NONCE_BYTES :], bound_to.encode())
+        except InvalidTag:
+            raise KeyRingError(f"a value sealed for {bound_to.partition(':')[0]} does not open: altered or moved") from None
+
+    def seal_compressed(self, plain: bytes, bound_to: str) -> bytes:
+        """Compress, then encrypt: for payloads, which repeat themselves."""
+        return self.seal(zlib.compress(plain, 1), bound_to)
+
+    def open_compressed(self, sealed: bytes, bound_to: str) -> bytes:
+        """Reverse `seal_compressed`; raises `KeyRingError` like `open`."""
+        return zlib.decompress(self.open(sealed, bound_to))
+
+
+def parse_key_ring(text: str) -> KeyRing:
+    """Read `id:base64` pairs separated by commas or newlines.
+
+    Raises:
+        KeyRingError: No pair, a pair without an id, or a key that is not 32 bytes of base64.
+    """
+    ciphers: dict[str, AESGCM] = {}
+    for pair in filter(None, (part.strip() for part in text.replace("\n", ",").split(","))):
+        key_id, _, encoded = pair.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not key_id or len(key) != KEY_BYTES:
+            raise KeyRingError("each key must be written id:base64 with a base64 key of 32 bytes")
+        ciphers[key_id] = AESGCM(key)
+    if not ciphers:
+        raise KeyRingError("the key ring is empty")
+    return KeyRing(next(iter(ciphers)), ciphers)
+
+
+def new_key(key_id: str) -> str:
+    """A fresh `id:base64` pair."""
+    return f"{key_id}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+
+
+def open_key_ring(settings: Settings) -> KeyRing:
+    """The key ring of this installation; a local installation gets one made at first use.
+
+    Raises:
+        KeyRingError: No key ring is given for a PostgreSQL installation, or it is malformed.
+    """
+    if settings.keys is not None:
+        return parse_key_ring(settings.keys.get_secret_value())
+    path = settings.keys_file or settings.home / "keys"
+    if not path.exists():
+        if settings.is_postgresql or settings.keys_file is not None:
+            raise KeyRingError(f"no key ring: set ORDERS_KEYS, or write one to {path}")
+        _create_key_file(path)
+    return parse_key_ring(path.read_text())
+
+
+def _create_key_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(new_key("k1") + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)  # fails when another process was first: then its key is the one
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def without_pii(payload: Any, paths: Sequence[tuple[str, ...]]) -> Any:  # noqa: ANN401 - any JSON value
+    """The same JSON value with every value at the given paths replaced by null; `*` stands for every list element.
+
+    >>> without_pii({"buyer": {"name": "A"}, "items": [{"gift": "B", "n": 1}]}, [("buyer", "name"), ("items", "*", "gift")])
+    {'buyer': {'name': None}, 'items': [{'gift': None, 'n': 1}]}
+    """
+    for path in paths:
+        payload = _nulled(payload, path)
+    return payload
+
+
+def _nulled(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
+    if not path:
+        return None
+    head, rest = path[0], path[1:]
+    if head == "*":
+        return [_nulled(item, rest) for item in value] if isinstance(value, list) else _unexpected(value)
+    if not isinstance(value, dict):
+        return _unexpected(value)
+    if head not in value:
+        return value
+    return {**value, head: _nulled(value[head], rest)}
+
+
+def _unexpected(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Where a payload has another shape than the path expects, what stands there may be personal: it goes as a whole."""
+    return value if value is None or isinstance(value, bool) else None

@@ -1,0 +1,74 @@
+"""Every process setting of the product, read from `ORDERS_*` environment variables and a `.env` file.
+
+Connections, channels and everything else that a merchant edits is not here: that lives in the ledger.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Process settings; each field is the environment variable `ORDERS_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERS_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("data"), description="Folder that holds everything the product writes.")
+    database_url: str | None = Field(
+        None,
+        description="Where the ledger, the lake's catalog and Dagster keep their state: unset for SQLite files below "
+        "ORDERS_HOME, or one PostgreSQL URL (postgresql://user:password@host:5432/name).",
+    )
+    lake_data: str | None = Field(
+        None, description="Where the lake's Parquet files go: a folder or an s3:// prefix. Default: ORDERS_HOME/lake/data."
+    )
+    keys: SecretStr | None = Field(
+        None,
+        description="The key ring that encrypts personal data and secrets: comma-separated id:base64 pairs of 32-byte keys; "
+        "the first one encrypts, all decrypt.",
+    )
+    keys_file: Path | None = Field(
+        None,
+        description="A file with the key ring, one id:base64 pair a line. Default: ORDERS_HOME/keys, made at first use with "
+        "mode 0600 unless ORDERS_DATABASE_URL is set (then a key ring must be given).",
+    )
+    time_zone: str = Field("UTC", description="The tenant's time zone (IANA name), for 'today' and 'this week'.")
+    api_host: str = Field("127.0.0.1", description="Address the Orders API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="Port the Orders API listens on.")
+    api_max_body_bytes: int = Field(5_000_000, ge=1_000, description="Largest request body the Orders API accepts, in bytes.")
+    pull_overlap_minutes: int = Field(15, ge=0, le=1440, description="How far each pull window reaches back over the last one.")
+    pull_window_hours: int = Field(
+        24, ge=1, le=720, description="Longest window of one pull; a longer gap is caught up in several windows."
+    )
+    pull_windows_per_tick: int = Field(4, ge=1, le=1000, description="How many windows one tick pulls per connection at most.")
+    pull_first_days: int = Field(7, ge=0, le=730, description="How far back the first pull of a new channel reaches, in days.")
+    pull_max_pages: int = Field(1000, ge=1, description="Page limit of one window; reaching it fails the window.")
+    pull_threads: int = Field(8, ge=1, le=64, description="How many connections are pulled at the same time.")
+    sweep_days: int = Field(30, ge=1, le=730, description="How far back the daily sweep re-reads.")
+    write_chunk: int = Field(200, ge=1, le=5000, description="Orders committed in one ledger transaction.")
+    run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")
+    version_retention_days: int = Field(
+        30, ge=1, description="How long the ledger keeps published order versions and pull records; the lake keeps them all."
+    )
+    snapshot_retention_days: int = Field(7, ge=0, description="How long the lake keeps old snapshots (time travel).")
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        if self.database_url is None:
+            return f"sqlite:///{self.home / 'ledger.sqlite'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in {"postgresql", "postgres"} else f"{scheme}://{rest}"
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether one PostgreSQL server holds the state."""
+        return self.ledger_url.startswith("postgresql")
+
+    @property
+    def lake_files(self) -> str:
+        """Folder or prefix of the lake's Parquet files."""
+        return self.lake_data or str(self.home / "lake" / "data")
