@@ -37,6 +37,8 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise NotJson(f"not JSON at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise NotJson("JSON nested too deep") from None
+    except ValueError:
+        raise NotJson("a number with too many digits") from None
 
 
 def elements(data: bytes, path: tuple[str, ...]) -> list[tuple[Any, bytes]] | None:
@@ -110,7 +112,7 @@ def _locate(document: str, path: tuple[str, ...]) -> int | None:
 def _decode(document: str, at: int) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(document, at)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a ValueError that is no JSONDecodeError: a number with too many digits
         raise NotJson(f"not JSON at character {at}") from None
 
 

@@ -7,15 +7,23 @@ was sent, or raises `Unreadable` naming the path. What a field means is each mar
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
 from orders_pipeline.marketplaces.protocol import Unreadable
 
-AMOUNT_LIMIT = Decimal(10) ** 15
+AMOUNT_DIGITS = 15
 AMOUNT_PLACES = 8
+_FINEST = Decimal(1).scaleb(-AMOUNT_PLACES)
+_EXACTLY = Context(prec=AMOUNT_DIGITS + AMOUNT_PLACES, traps=[Inexact, InvalidOperation])
 COUNT_LIMIT = 1_000_000_000
 TEXT_LIMIT = 20_000
+DIGITS_LIMIT_BITS = 256
+PLAIN_AMOUNT_LENGTH = 9
+
+_ONE = Decimal(1)
+_STEP = _ONE.scaleb(-AMOUNT_PLACES)
+NUMBER_BITS = 256
 
 JsonObject = dict[str, Any]
 
@@ -32,6 +40,8 @@ def text(of: JsonObject, key: str, path: str) -> str | None:
     if isinstance(value, str):
         return _clean(value, key, path)
     if isinstance(value, int) and not isinstance(value, bool):
+        if value.bit_length() > NUMBER_BITS:  # Python refuses to write out more than 4,300 digits
+            raise Unreadable("out_of_range", f"{path}.{key}", "a number this large cannot be right")
         return str(value)
     raise Unreadable("wrong_type", f"{path}.{key}", f"expected text, got {_kind(value)}")
 
@@ -53,6 +63,8 @@ def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
     value = of.get(key)
     if value is None or value == "":
         return None
+    if isinstance(value, str) and len(value) <= PLAIN_AMOUNT_LENGTH and value.replace(".", "", 1).isdecimal():
+        return Decimal(value)  # so short a number is neither too large nor too fine: nearly every amount ends here
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise Unreadable("wrong_type", f"{path}.{key}", f"expected an amount, got {_kind(value)}")
     try:
@@ -61,13 +73,7 @@ def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
         raise Unreadable("not_a_number", f"{path}.{key}", "expected an amount, got other text") from None
     if not exact.is_finite():
         raise Unreadable("not_finite", f"{path}.{key}", "expected an amount, got NaN or infinity")
-    exponent = exact.as_tuple().exponent
-    if abs(exact) >= AMOUNT_LIMIT or (isinstance(exponent, int) and exponent < -AMOUNT_PLACES):
-        exact = exact.normalize()
-        exponent = exact.as_tuple().exponent
-        if abs(exact) >= AMOUNT_LIMIT or (isinstance(exponent, int) and exponent < -AMOUNT_PLACES):
-            raise Unreadable("out_of_range", f"{path}.{key}", "an amount this large or this fine cannot be right")
-    return exact
+    return _in_range(exact, key, path)
 
 
 def count(of: JsonObject, key: str, path: str) -> int | None:
@@ -78,7 +84,9 @@ def count(of: JsonObject, key: str, path: str) -> int | None:
     if isinstance(value, str):
         value = int(value) if value.strip().isascii() and value.strip().isdigit() and len(value) <= 12 else None
     elif isinstance(value, (float, Decimal)):
-        value = int(value) if value == value and abs(value) <= COUNT_LIMIT and value == int(value) else None  # noqa: PLR0124 - NaN is the one value that differs from itself
+        # The range comes before int(), which would take hours over a huge exponent; a Decimal NaN cannot be compared.
+        is_nan = isinstance(value, Decimal) and value.is_nan()
+        value = int(value) if not is_nan and -COUNT_LIMIT <= value <= COUNT_LIMIT and value == int(value) else None
     if isinstance(value, bool) or not isinstance(value, int):
         raise Unreadable("wrong_type", f"{path}.{key}", "expected a whole number")
     if not 0 <= value <= COUNT_LIMIT:
@@ -147,6 +155,17 @@ def texts(of: JsonObject, key: str, path: str) -> tuple[str, ...]:
         raise Unreadable("wrong_type", f"{path}.{key}", f"expected a list, got {_kind(value)}")
     found = (text({"": each}, "", f"{path}.{key}[{index}]") for index, each in enumerate(value))
     return tuple(each for each in found if each is not None)
+
+
+def _plain(exact: Decimal, place: str) -> Decimal:
+    """The same amount with no power of ten and no zeros beyond the places kept: 1E+3 is 1000, 39.9000000000 is 39.9."""
+    if not exact:
+        return Decimal(0)
+    try:
+        fine = exact.quantize(_FINEST, context=_EXACTLY).normalize(_EXACTLY)
+        return fine.quantize(Decimal(1), context=_EXACTLY) if fine == fine.to_integral_value() else fine
+    except (Inexact, InvalidOperation):
+        raise Unreadable("out_of_range", place, "an amount this large or this fine cannot be right") from None
 
 
 def _clean(value: str, key: str, path: str) -> str | None:
