@@ -18,12 +18,8 @@ _FINEST = Decimal(1).scaleb(-AMOUNT_PLACES)
 _EXACTLY = Context(prec=AMOUNT_DIGITS + AMOUNT_PLACES, traps=[Inexact, InvalidOperation])
 COUNT_LIMIT = 1_000_000_000
 TEXT_LIMIT = 20_000
-DIGITS_LIMIT_BITS = 256
-PLAIN_AMOUNT_LENGTH = 9
-
-_ONE = Decimal(1)
-_STEP = _ONE.scaleb(-AMOUNT_PLACES)
 NUMBER_BITS = 256
+PLAIN_AMOUNT_LENGTH = 9
 
 JsonObject = dict[str, Any]
 
@@ -38,6 +34,8 @@ def text(of: JsonObject, key: str, path: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
+        if len(value) <= TEXT_LIMIT and value.isascii() and "\x00" not in value:
+            return value.strip() or None
         return _clean(value, key, path)
     if isinstance(value, int) and not isinstance(value, bool):
         if value.bit_length() > NUMBER_BITS:  # Python refuses to write out more than 4,300 digits
@@ -73,7 +71,10 @@ def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
         raise Unreadable("not_a_number", f"{path}.{key}", "expected an amount, got other text") from None
     if not exact.is_finite():
         raise Unreadable("not_finite", f"{path}.{key}", "expected an amount, got NaN or infinity")
-    return _in_range(exact, key, path)
+    exponent = exact.as_tuple().exponent
+    if isinstance(exponent, int) and -AMOUNT_PLACES <= exponent <= 0 and exact.adjusted() < AMOUNT_DIGITS:
+        return exact
+    return _plain(exact, f"{path}.{key}")
 
 
 def count(of: JsonObject, key: str, path: str) -> int | None:
