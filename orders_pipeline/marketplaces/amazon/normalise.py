@@ -1,19 +1,18 @@
 """Amazon's order, read: one Orders 2026-01-01 order object becomes one `Order`.
 
-Pure and total: any JSON value gives an order or raises `Unreadable` with the JSON path. What is odd but readable becomes a
-`Problem` on the order. Fetching is in `client`, finding orders in a file in `documents`.
+Pure and total: any JSON value gives an order or raises `Unreadable` with the JSON path. What is odd but readable is
+a `Problem` on the order. Amounts are in `amounts`, fetching is in `client`, finding orders in a file in `documents`.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from orders_pipeline.marketplaces.amazon.amounts import Amounts, ItemAmounts
 from orders_pipeline.marketplaces.amazon.sites import SITES
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
-    amount,
     count,
     instant,
     objects,
@@ -22,10 +21,11 @@ from orders_pipeline.marketplaces.reading import (
     text,
     texts,
 )
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Payment, Problem, Status, Tax
+from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Payment, Problem, Status
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from orders_pipeline.marketplaces.protocol import ChannelContext
 
@@ -40,7 +40,7 @@ STATUSES: dict[str, Status] = {
     "CANCELED": Status.CANCELED,
     "UNFULFILLABLE": Status.UNKNOWN,
 }
-"""Amazon's fulfilment status in capitals without separators, so that the words of Orders v0 ("PartiallyShipped") are read too.
+"""Amazon's fulfilment status in capitals without separators: so Orders v0's words ("PartiallyShipped") are read too.
 
 UNFULFILLABLE is a known word without a status of ours: UNKNOWN, but no problem.
 """
@@ -56,18 +56,18 @@ BUSINESS_PROGRAM = "AMAZON_BUSINESS"
 
 # ISO 3166-1 alpha-2, and XK: a user-assigned code, but the one that post and marketplaces use for Kosovo.
 COUNTRY_CODES = frozenset(
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD "
-    "CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF "
-    "GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN "
-    "KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA "
-    "NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI "
-    "SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI "
-    "VN VU WF WS XK YE YT ZA ZM ZW".split()
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
+    """.split()  # noqa: SIM905 - 250 quoted codes would fill the page
 )
 
 _NOTHING_SHIPPED = frozenset({Status.PENDING, Status.WAITING_FOR_SHIPMENT, Status.CANCELED})
-_ZERO = Decimal(0)
-_CURRENCY_LETTERS = 3
 _ASIN_LETTERS = 10
 
 
@@ -82,8 +82,8 @@ def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: AN
         One order; Amazon sends mixed carts as separate orders already.
 
     Raises:
-        Unreadable: Not an object; the order's or a line's id, its times, lines or quantities are missing; a value has the
-            wrong type or cannot be right; two lines share one id.
+        Unreadable: Not an object; the order's or a line's id, its times, lines or quantities are missing; a value has
+            the wrong type or cannot be right; two lines share one id.
     """
     if not isinstance(payload, dict):
         raise Unreadable("wrong_type", "$", "expected an order object")
@@ -93,14 +93,12 @@ def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: AN
 class _Reading:
     """One order while it is read: what holds for the whole order, and the problems met on the way."""
 
-    __slots__ = ("currency", "is_unpriced", "order_object", "problems", "status", "unlabelled_path")
+    __slots__ = ("amounts", "order_object", "problems", "status")
 
     def __init__(self, order_object: JsonObject) -> None:
         self.order_object = order_object
         self.problems: list[Problem] = []
-        self.currency: str | None = None
-        self.unlabelled_path: str | None = None
-        self.is_unpriced = False
+        self.amounts = Amounts(self.problems)
         self.status = Status.UNKNOWN
 
     def order(self, channel: ChannelContext) -> Order:
@@ -110,24 +108,22 @@ class _Reading:
         raw_status = self._read_status(fulfillment)
         proceeds = section(of, "proceeds", "$")
         total = self._read_total(proceeds)
-        shipping_total, tax_total = self._order_sums(proceeds)
+        shipping_total, tax_total = self.amounts.order_sums(proceeds)
         lines, item_shipping, item_tax = self._lines()
+        self.amounts.finish()
         programs = texts(of, "programs", "$")
         customer, address = self._parties()
-        fulfilled_by = self._fulfilled_by(fulfillment)
-        if self.currency is None and self.unlabelled_path is not None:
-            self._problem("currency_missing", self.unlabelled_path, "an amount was sent without a currency")
         return Order(
             original_id=original_id,
             channel=channel.code,
             marketplace=channel.marketplace,
             status=self.status,
             marketplace_status=raw_status,
-            fulfilled_by=fulfilled_by,
+            fulfilled_by=self._fulfilled_by(fulfillment),
             purchased_at=_required_instant(of, "createdTime"),
             marketplace_updated_at=_required_instant(of, "lastUpdatedTime"),
             ship_by=_ship_by(fulfillment),
-            currency=self.currency,
+            currency=self.amounts.currency,
             total=total,
             shipping_total=item_shipping if shipping_total is None else shipping_total,
             tax_total=item_tax if tax_total is None else tax_total,
@@ -169,104 +165,63 @@ class _Reading:
         return found
 
     def _read_total(self, proceeds: JsonObject) -> Decimal | None:
-        total = self._money(proceeds, "grandTotal", "$.proceeds")
+        total = self.amounts.money(proceeds, "grandTotal", "$.proceeds")
         if self.status is Status.PENDING and not total:
-            # A pending order has no price yet: a 0 in it is an absence, not an amount.
-            self.is_unpriced = True
+            self.amounts.is_unpriced = True
             return None
         return total
 
-    def _money(self, of: JsonObject, key: str, path: str) -> Decimal | None:
-        sent = section(of, key, path)
-        if not sent:
-            return None
-        here = f"{path}.{key}"
-        code = sent.get("currencyCode")
-        if code != self.currency or code is None:
-            self._read_currency(sent, here)
-        value = amount(sent, "amount", here)
-        return None if self.is_unpriced and not value else value
-
-    def _read_currency(self, sent: JsonObject, path: str) -> None:
-        code = text(sent, "currencyCode", path)
-        if code is None:
-            self.unlabelled_path = self.unlabelled_path or f"{path}.currencyCode"
-            return
-        code = code.upper()
-        if len(code) != _CURRENCY_LETTERS or not code.isascii() or not code.isalpha():
-            self._problem_once("currency_unknown", f"{path}.currencyCode", "not an ISO 4217 currency code")
-        elif self.currency is None:
-            self.currency = code
-        elif code != self.currency:
-            self._problem_once("mixed_currencies", f"{path}.currencyCode", f"{code} in an order in {self.currency}")
-
-    def _problem_once(self, code: str, path: str, message: str) -> None:
-        if all(each.code != code for each in self.problems):
-            self._problem(code, path, message)
-
-    def _order_sums(self, proceeds: JsonObject) -> tuple[Decimal | None, Decimal | None]:
-        shipping: Decimal | None = None
-        tax: Decimal | None = None
-        for index, each in enumerate(objects(proceeds, "breakdowns", "$.proceeds")):
-            here = f"$.proceeds.breakdowns[{index}]"
-            kind = text(each, "type", here)
-            value = self._money(each, "subtotal", here)
-            if value is None:
-                continue
-            if kind == "SHIPPING":
-                shipping = value if shipping is None else shipping + value
-            elif kind == "TAX":
-                tax = value if tax is None else tax + value
-        return shipping, tax
-
     def _lines(self) -> tuple[list[Line], Decimal | None, Decimal | None]:
+        """The lines, and the shipping and the tax that their items add up to."""
         if self.order_object.get("orderItems") is None:
             raise Unreadable("missing", "$.orderItems", "required and not sent")
         items = objects(self.order_object, "orderItems", "$")
         if not items:
             self._problem("no_lines", "$.orderItems", "the order has no lines")
-        marketplace_id = text(section(self.order_object, "salesChannel", "$"), "marketplaceId", "$.salesChannel")
-        site = SITES.get(marketplace_id or "")
-        link = f"https://www.{site.domain}/dp/" if site else None
+        link = self._product_link()
         lines: list[Line] = []
         seen: set[str] = set()
         shipping: Decimal | None = None
         tax: Decimal | None = None
         for index, item in enumerate(items):
             path = f"$.orderItems[{index}]"
-            original_id = required_text(item, "orderItemId", path)
-            if original_id in seen:
+            amounts = self.amounts.of_item(item, path)
+            shipping = _plus(shipping, amounts.subtotals.get("SHIPPING"))
+            tax = _plus(tax, amounts.subtotals.get("TAX"))
+            line = self._line(item, index, amounts, link)
+            if line.original_id in seen:
                 raise Unreadable("duplicate_line", f"{path}.orderItemId", "another line of the order has the same id")
-            seen.add(original_id)
-            money = self._item_money(item, path)
-            shipping = _plus(shipping, money.subtotals.get("SHIPPING"))
-            tax = _plus(tax, money.subtotals.get("TAX"))
-            lines.append(self._line(item, path, original_id, index + 1, money, link))
+            seen.add(line.original_id)
+            lines.append(line)
         return lines, shipping, tax
 
-    def _line(
-        self, item: JsonObject, path: str, original_id: str, number: int, money: _ItemMoney, link: str | None
-    ) -> Line:
+    def _product_link(self) -> str | None:
+        channel = section(self.order_object, "salesChannel", "$")
+        site = SITES.get(text(channel, "marketplaceId", "$.salesChannel") or "")
+        return f"https://www.{site.domain}/dp/" if site else None
+
+    def _line(self, item: JsonObject, index: int, amounts: ItemAmounts, link: str | None) -> Line:
+        path = f"$.orderItems[{index}]"
+        here = f"{path}.product"
         product = section(item, "product", path)
-        product_path = f"{path}.product"
-        price = section(product, "price", product_path)
+        price = section(product, "price", here)
+        asin = text(product, "asin", here)
+        has_page = link and asin and len(asin) == _ASIN_LETTERS and asin.isascii() and asin.isalnum()
         cancellation = _line_cancellation(item, path)
         is_executed = cancellation is not None and bool(cancellation.executed_by or cancellation.execution_reason)
         ordered, shipped, cancelled = self._quantities(item, path, is_executed)
-        asin = text(product, "asin", product_path)
-        has_link = link and asin and len(asin) == _ASIN_LETTERS and asin.isascii() and asin.isalnum()
         return Line(
-            original_id=original_id,
-            number=number,
-            sku=text(product, "sellerSku", product_path),
-            title=text(product, "title", product_path),
-            product_url=f"{link}{asin}" if has_link else None,
+            original_id=required_text(item, "orderItemId", path),
+            number=index + 1,
+            sku=text(product, "sellerSku", here),
+            title=text(product, "title", here),
+            product_url=f"{link}{asin}" if has_page else None,
             quantity_ordered=ordered,
             quantity_shipped=shipped,
             quantity_cancelled=cancelled,
-            source_unit_price=self._money(price, "unitPrice", f"{product_path}.price") if price else None,
-            line_total=money.line_total,
-            taxes=money.taxes,
+            source_unit_price=self.amounts.money(price, "unitPrice", f"{here}.price") if price else None,
+            line_total=amounts.line_total,
+            taxes=amounts.taxes,
             cancellation=cancellation,
         )
 
@@ -291,7 +246,7 @@ class _Reading:
         return ordered, shipped, 0
 
     def _assumed_shipped(self, ordered: int, path: str, is_executed: bool) -> int | None:  # noqa: FBT001 - a fact of the item
-        """Units shipped of an item that does not say so itself: what the order's status leaves no doubt about, else None."""
+        """Units shipped of an item that does not tell: what the order's status leaves no doubt about, else None."""
         if self.status in _NOTHING_SHIPPED:
             return 0
         if self.status is Status.SHIPPED and not is_executed:
@@ -300,54 +255,6 @@ class _Reading:
             "quantity_unknown", f"{path}.quantityFulfilled", "not sent, and the order's status does not tell it"
         )
         return None
-
-    def _item_money(self, item: JsonObject, path: str) -> _ItemMoney:
-        """An item's amounts, added up by kind, and what of them the goods cost."""
-        proceeds = section(item, "proceeds", path)
-        if not proceeds:
-            return _NO_MONEY
-        path = f"{path}.proceeds"
-        total = self._money(proceeds, "proceedsTotal", path)
-        breakdowns = objects(proceeds, "breakdowns", path)
-        if not breakdowns:
-            return _ItemMoney({}, total, ())
-        subtotals: dict[str, Decimal] = {}
-        taxes: list[Tax] = []
-        goods_tax = goods_discount = _ZERO
-        for index, each in enumerate(breakdowns):
-            here = f"{path}.breakdowns[{index}]"
-            kind = text(each, "type", here) or "OTHER"
-            value = self._money(each, "subtotal", here)
-            if value is None:
-                continue
-            subtotals[kind] = subtotals.get(kind, _ZERO) + value
-            if kind == "TAX":
-                details = self._details(each, here) or [("TAX", value)]
-                taxes += [Tax(code=code, amount=part) for code, part in details]
-                goods_tax += sum((part for code, part in details if code in _GOODS_TAXES), _ZERO)
-            elif kind == "DISCOUNT":
-                details = self._details(each, here) or [("ITEM", value)]
-                goods_discount += sum((part for code, part in details if code == "ITEM"), _ZERO)
-        goods = subtotals.get("ITEM")
-        if goods is None:
-            return _ItemMoney(subtotals, None, tuple(taxes))
-        meaning = _meaning_of(subtotals, total)
-        if meaning is None:
-            self._problem(
-                "amount_ambiguous", path, "the breakdowns do not add up to proceedsTotal, with or without tax"
-            )
-            meaning = _Meaning(is_tax_additive=False, discount_sign=1)
-        line_total = goods + meaning.discount_sign * goods_discount
-        return _ItemMoney(subtotals, line_total + goods_tax if meaning.is_tax_additive else line_total, tuple(taxes))
-
-    def _details(self, breakdown: JsonObject, path: str) -> list[tuple[str, Decimal]]:
-        found: list[tuple[str, Decimal]] = []
-        for index, each in enumerate(objects(breakdown, "detailedBreakdowns", path)):
-            here = f"{path}.detailedBreakdowns[{index}]"
-            value = self._money(each, "value", here)
-            if value is not None:
-                found.append((text(each, "subtype", here) or "OTHER", value))
-        return found
 
     def _parties(self) -> tuple[Customer, Address]:
         buyer = section(self.order_object, "buyer", "$")
@@ -401,48 +308,9 @@ class _Reading:
         return Payment(method=", ".join(dict.fromkeys(each for each in methods if each)) or None)
 
 
-class _ItemMoney(NamedTuple):
-    """An item's subtotals by kind, the price of its goods (tax included, all units), and its taxes as stated."""
-
-    subtotals: dict[str, Decimal]
-    line_total: Decimal | None
-    taxes: tuple[Tax, ...]
-
-
-class _Meaning(NamedTuple):
-    """How an item's breakdowns are meant: is TAX on top of ITEM or within it, and is a DISCOUNT to be added or taken off."""
-
-    is_tax_additive: bool
-    discount_sign: int
-
-
-_NO_MONEY = _ItemMoney({}, None, ())
 _NO_ADDRESS = Address()
+_NO_CANCELLATION = Cancellation()
 _NO_PAYMENT = Payment()
-
-# The tax on a discount is stated as a subtype of its own, negative; it belongs to the goods as the discount does.
-_GOODS_TAXES = frozenset({"ITEM", "DISCOUNT", "TAX"})
-
-
-def _meaning_of(subtotals: dict[str, Decimal], total: Decimal | None) -> _Meaning | None:
-    """Find by arithmetic how the breakdowns make up the item's total; None when no reading does.
-
-    Amazon documents neither whether ITEM includes the tax nor the sign of DISCOUNT; see
-    https://developer-docs.amazon.com/sp-api/reference/orders-v2026-01-01.
-    """
-    tax = subtotals.get("TAX", _ZERO)
-    if total is None:
-        return None if tax else _Meaning(is_tax_additive=False, discount_sign=1)
-    everything = sum(subtotals.values(), _ZERO)
-    discount = subtotals.get("DISCOUNT", _ZERO)
-    for sign, all_of_it in ((1, everything), (-1, everything - 2 * discount)):
-        if all_of_it == total:
-            return _Meaning(is_tax_additive=bool(tax), discount_sign=sign)
-        if all_of_it - tax == total:
-            return _Meaning(is_tax_additive=False, discount_sign=sign)
-        if discount <= 0:
-            break
-    return None
 
 
 def _line_cancellation(item: JsonObject, path: str) -> Cancellation | None:
@@ -459,9 +327,6 @@ def _line_cancellation(item: JsonObject, path: str) -> Cancellation | None:
         execution_reason=text(execution, "cancelReason", f"{here}.cancellationExecution"),
     )
     return found if found != _NO_CANCELLATION else None
-
-
-_NO_CANCELLATION = Cancellation()
 
 
 def _order_cancellation(lines: list[Line]) -> Cancellation | None:
