@@ -1,0 +1,602 @@
+"""Mirakl's order, read: one order as OR11 lists it, with its shipments as ST11 lists them, becomes one `Order`, or two.
+
+Pure and total: any JSON value gives orders or raises `Unreadable` with the JSON path. What is odd but readable becomes
+a `Problem` on the order. Fetching is in `client`, finding orders in a file in `documents`, countries in `countries`.
+The API is described at https://developer.mirakl.com (Marketplace APIs, seller).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from orders_pipeline.marketplaces.mirakl import countries
+from orders_pipeline.marketplaces.protocol import Unreadable
+from orders_pipeline.marketplaces.reading import (
+    JsonObject,
+    amount,
+    count,
+    instant,
+    objects,
+    required_text,
+    section,
+    text,
+)
+from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Payment, Problem, Status, Tax
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from orders_pipeline.marketplaces.protocol import ChannelContext
+
+STATUSES: dict[str, Status] = {
+    "STAGING": Status.PENDING,
+    "WAITING_ACCEPTANCE": Status.PENDING,
+    "WAITING_DEBIT": Status.PENDING,
+    "WAITING_DEBIT_PAYMENT": Status.PENDING,
+    "SHIPPING": Status.WAITING_FOR_SHIPMENT,
+    "SHIPPED": Status.SHIPPED,
+    "TO_COLLECT": Status.SHIPPED,
+    "RECEIVED": Status.SHIPPED,
+    "CLOSED": Status.SHIPPED,
+    "REFUSED": Status.REFUSED,
+    "CANCELED": Status.CANCELED,
+    "WAITING_REFUND": Status.CANCELED,
+    "WAITING_REFUND_PAYMENT": Status.CANCELED,
+}
+"""Order states. SHIPPING is raised by what was shipped; the WAITING_REFUND states, which only old instances send, are
+SHIPPED once a line has a shipping date."""
+
+REFUND_STATES = frozenset({"WAITING_REFUND", "WAITING_REFUND_PAYMENT"})
+SHIPPED_LINE_STATES = frozenset({"SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
+CANCELLED_LINE_STATES = frozenset({"CANCELED", "REFUSED"})
+UNSHIPPED_LINE_STATES = frozenset(
+    {"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING", *CANCELLED_LINE_STATES}
+)
+UNSHIPPED_SHIPMENT_STATES = frozenset({"SHIPPING", "READY_FOR_PICK_UP", "SHIPMENT_PREPARED", "CANCELED"})
+
+SHIPPING_STATE = "SHIPPING"
+TAX_EXCLUDED = "TAX_EXCLUDED"
+TAX_INCLUDED = "TAX_INCLUDED"
+DEFAULT_CENTER = "DEFAULT"
+ROUNDING = Decimal("0.02")
+"""How far a sent total may be from the sum of its parts, in units of the currency, before it is called a mismatch."""
+
+# French operators call overseas zones DOM and COM, which ISO gives to the Dominican Republic and the Comoros.
+ZONES_THAT_ARE_NO_COUNTRY = frozenset({"DOM", "COM"})
+
+_CANCELLED = frozenset({Status.CANCELED, Status.REFUSED})
+_CURRENCY_LETTERS = 3
+_ZERO = Decimal(0)
+_NO_ADDRESS = Address()
+_NO_TAXES: tuple[tuple[Tax, ...], Decimal | None] = ((), None)
+
+
+def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: ANN401 - any JSON value
+    """Read one order: bare as OR11 lists it, or in our envelope `{"order": …, "shipments": […] | null}`.
+
+    Shipments that are null or absent were not read, or the instance has no multi-shipment: line states tell what was
+    shipped. JSON paths in an envelope are those of the marketplace: "$.order_lines[0].price", "$.shipments[0].status".
+
+    Args:
+        payload: Parsed JSON.
+        channel: The channel that the order belongs to; its setting `merchant_fulfillment_centers` lists the fulfilment
+            centres that are the seller's own beside DEFAULT.
+
+    Returns:
+        One order, or a merchant and a marketplace half when lines name fulfilment centres of both.
+
+    Raises:
+        Unreadable: Not an object; ids, the creation date, the lines or a shipment's quantity are missing; a value has
+            the wrong type or cannot be right; two lines share one id.
+    """
+    if not isinstance(payload, dict):
+        raise Unreadable("wrong_type", "$", "expected an order object")
+    if "order" not in payload or "order_id" in payload:
+        return _Reading(payload, None, channel).orders()
+    order = payload["order"]
+    if not isinstance(order, dict):
+        raise Unreadable("wrong_type", "$", "expected an order object")
+    shipments = None if payload.get("shipments") is None else objects(payload, "shipments", "$")
+    return _Reading(order, shipments, channel).orders()
+
+
+class _LineRead(NamedTuple):
+    """A line with what the order needs of it."""
+
+    line: Line
+    party: FulfilledBy | None
+    of: JsonObject
+    path: str
+    shipping_tax: Decimal | None
+
+
+class _Reading:
+    """One order while it is read: what holds for the whole order, and the problems met on the way."""
+
+    __slots__ = (
+        "adds_tax",
+        "channel",
+        "has_unknown_tax",
+        "lines_by_sku",
+        "of",
+        "original_id",
+        "party",
+        "problems",
+        "raw_status",
+        "shipments",
+        "shipped_by_id",
+        "shipped_by_sku",
+        "status",
+    )
+
+    def __init__(self, order: JsonObject, shipments: list[JsonObject] | None, channel: ChannelContext) -> None:
+        self.of = order
+        self.shipments = shipments
+        self.channel = channel
+        self.problems: list[Problem] = []
+        self.has_unknown_tax = False
+        self.shipped_by_id: dict[str, int] = {}
+        self.shipped_by_sku: dict[str, int] = {}
+        self.lines_by_sku: Counter[str | None] = Counter()
+        self.original_id = ""
+        self.raw_status: str | None = None
+        self.status = Status.UNKNOWN
+        self.adds_tax = False
+        self.party: FulfilledBy | None = None
+
+    def orders(self) -> list[Order]:
+        of = self.of
+        self.original_id = required_text(of, "order_id", "$")
+        if of.get("order_lines") is None:
+            raise Unreadable("missing", "$.order_lines", "required and not sent")
+        sent = objects(of, "order_lines", "$")
+        if not sent:
+            self._problem("no_lines", "$.order_lines", "the order has no lines")
+        self._read_status(sent)
+        self._read_tax_mode()
+        self.party = self._party(of, "$", None)
+        if self.shipments:
+            self._read_shipments(self.shipments, sent)
+        reads = self._lines(sent)
+        if self.status is Status.WAITING_FOR_SHIPMENT and _is_any_shipped(read.line for read in reads):
+            self.status = Status.PARTIALLY_SHIPPED
+        parties = {read.party for read in reads} - {None}
+        if len(parties) > 1:
+            return self._halves(reads)
+        return [self._order(reads, parties.pop() if parties else self.party)]
+
+    def _problem(self, code: str, path: str, message: str) -> None:
+        self.problems.append(Problem(code=code, path=path, message=message))
+
+    # -- what holds for the whole order
+
+    def _read_status(self, lines: Sequence[JsonObject]) -> None:
+        raw = self.raw_status = text(self.of, "order_state", "$")
+        if raw is None:
+            self._problem("status_missing", "$.order_state", "the order has no state")
+            return
+        status = STATUSES.get(raw)
+        if status is None:
+            self._problem("status_unknown", "$.order_state", f"unknown order state {raw[:40]!r}")
+            return
+        if raw in REFUND_STATES:
+            paths = (f"$.order_lines[{index}]" for index in range(len(lines)))
+            dates = [instant(line, "shipped_date", path) for line, path in zip(lines, paths, strict=False)]
+            status = Status.SHIPPED if any(dates) else Status.CANCELED
+        self.status = status
+
+    def _read_tax_mode(self) -> None:
+        mode = text(self.of, "order_tax_mode", "$")
+        self.adds_tax = mode == TAX_EXCLUDED
+        if mode is not None and mode not in {TAX_EXCLUDED, TAX_INCLUDED}:
+            self._problem("tax_mode_unknown", "$.order_tax_mode", f"unknown tax mode {mode[:40]!r}, read as included")
+
+    def _party(self, of: JsonObject, path: str, default: FulfilledBy | None) -> FulfilledBy | None:
+        """Who fulfils an order or a line: the operator's name for our own warehouse is DEFAULT."""
+        fulfillment = of.get("fulfillment")
+        if fulfillment is None:
+            return default
+        here = f"{path}.fulfillment"
+        center = section(section(of, "fulfillment", path), "center", here)
+        code = text(center, "code", f"{here}.center")
+        if code is None:
+            return default
+        if code == DEFAULT_CENTER or code in _own_centers(self.channel):
+            return FulfilledBy.MERCHANT
+        return FulfilledBy.MARKETPLACE
+
+    def _order(self, reads: Sequence[_LineRead], fulfilled_by: FulfilledBy | None) -> Order:
+        of = self.of
+        purchased_at = instant(of, "created_date", "$")
+        if purchased_at is None:
+            raise Unreadable("missing", "$.created_date", "required and not sent")
+        updated_at = instant(of, "last_updated_date", "$")
+        if updated_at is None:
+            self._problem("updated_at_missing", "$.last_updated_date", "not sent: the creation date stands for it")
+            updated_at = purchased_at
+        lines = tuple(read.line for read in reads)
+        shipping_taxes = _sum(read.shipping_tax for read in reads)
+        line_taxes = _sum(tax.amount for line in lines for tax in line.taxes)
+        customer, shipping_address, billing_address, is_business = self._people()
+        shipping_price = amount(of, "shipping_price", "$")
+        return Order(
+            original_id=self.original_id,
+            channel=self.channel.code,
+            marketplace=self.channel.marketplace,
+            status=self.status,
+            marketplace_status=self.raw_status,
+            fulfilled_by=fulfilled_by,
+            purchased_at=purchased_at,
+            marketplace_updated_at=updated_at,
+            ship_by=instant(of, "shipping_deadline", "$"),
+            currency=self._currency(),
+            total=self._total(shipping_price, _sum((line_taxes, shipping_taxes))),
+            shipping_total=self._with_tax(shipping_price, shipping_taxes),
+            tax_total=None if self.has_unknown_tax else _sum((line_taxes, shipping_taxes)),
+            payment=Payment(
+                method=text(of, "payment_type", "$") or text(of, "paymentType", "$"),
+                workflow=text(of, "payment_workflow", "$"),
+                paid_at=instant(of, "customer_debited_date", "$"),
+            ),
+            is_business=is_business,
+            customer=customer,
+            shipping_address=shipping_address,
+            billing_address=billing_address,
+            cancellation=self._order_cancellation(),
+            lines=lines,
+            problems=tuple(self.problems),
+        )
+
+    def _currency(self) -> str | None:
+        code = text(self.of, "currency_iso_code", "$")
+        if code is None:
+            self._problem("currency_missing", "$.currency_iso_code", "amounts were sent without a currency")
+            return None
+        if len(code) != _CURRENCY_LETTERS or not code.isascii() or not code.isalpha():
+            self._problem("currency_unknown", "$.currency_iso_code", "not an ISO 4217 currency code")
+            return None
+        return code.upper()
+
+    def _order_cancellation(self) -> Cancellation | None:
+        if self.status not in _CANCELLED:
+            return None
+        reason = text(self.of, "order_state_reason_code", "$") or text(self.of, "order_state_reason_label", "$")
+        return Cancellation(executed_by=self._refuser(self.raw_status), execution_reason=reason)
+
+    def _refuser(self, state: str | None) -> str | None:
+        """Only the seller refuses, and only a refusal by hand has a decision date; who cancels is never told."""
+        is_by_hand = state == "REFUSED" and instant(self.of, "acceptance_decision_date", "$") is not None
+        return "MERCHANT" if is_by_hand else None
+
+    # -- amounts
+
+    def _with_tax(self, net: Decimal | None, taxes: Decimal | None) -> Decimal | None:
+        """An amount as the customer pays it: instances with prices before tax send the tax beside it."""
+        if net is None or not self.adds_tax:
+            return net
+        if self.has_unknown_tax:
+            return None
+        return net if taxes is None else net + taxes
+
+    def _total(self, shipping: Decimal | None, taxes: Decimal | None) -> Decimal | None:
+        """What the customer pays for the order, tax and shipping included.
+
+        `total_price` includes shipping (and fees) by the description and excludes it on old instances; arithmetic tells
+        which. In mode TAX_EXCLUDED it is before tax, so the taxes of lines and shipping come on top.
+        """
+        price = amount(self.of, "price", "$")
+        total = amount(self.of, "total_price", "$")
+        if total is None:
+            if price is None or shipping is None:
+                self._problem("total_missing", "$.total_price", "neither the total nor both of its parts were sent")
+                return None
+            return self._with_tax(price + shipping, taxes)
+        if price is None or shipping is None or total == price + shipping:
+            return self._with_tax(total, taxes)
+        if total == price:
+            return self._with_tax(total + shipping, taxes)
+        return self._odd_total(total, price + shipping, shipping, taxes)
+
+    def _odd_total(self, total: Decimal, parts: Decimal, shipping: Decimal, taxes: Decimal | None) -> Decimal | None:
+        """A total that is neither price + shipping nor price alone: fees, tax in it already, rounding, a mismatch."""
+        fees = _sum(
+            amount(fee, "amount", f"$.order_lines[{index}].fees[{place}]")
+            for index, line in enumerate(objects(self.of, "order_lines", "$"))
+            for place, fee in enumerate(objects(line, "fees", f"$.order_lines[{index}]"))
+        )
+        with_fees = parts + (fees or _ZERO)
+        if self.adds_tax and taxes and abs(total - with_fees - taxes) <= ROUNDING:
+            return total
+        if fees and abs(total - with_fees + shipping) <= ROUNDING:
+            return self._with_tax(total + shipping, taxes)
+        if min(abs(total - parts), abs(total - with_fees)) > ROUNDING:
+            self._problem(
+                "total_mismatch", "$.total_price", f"{total} is neither price + shipping ({parts}) nor price alone"
+            )
+        return self._with_tax(total, taxes)
+
+    def _taxes(self, of: JsonObject, key: str, path: str) -> tuple[tuple[Tax, ...], Decimal | None]:
+        """The taxes as sent and their sum; None when none was sent, or when one has no amount, which is remembered."""
+        if not of.get(key):
+            return _NO_TAXES
+        taxes: list[Tax] = []
+        for index, each in enumerate(objects(of, key, path)):
+            here = f"{path}.{key}[{index}]"
+            tax = Tax(
+                code=text(each, "code", here), amount=amount(each, "amount", here), rate=amount(each, "rate", here)
+            )
+            if tax.amount is None:
+                self.has_unknown_tax = True
+                self._problem("tax_amount_missing", f"{here}.amount", "a tax was sent without its amount")
+            taxes.append(tax)
+        return tuple(taxes), None if any(tax.amount is None for tax in taxes) else _sum(tax.amount for tax in taxes)
+
+    # -- lines
+
+    def _lines(self, sent: Sequence[JsonObject]) -> list[_LineRead]:
+        reads: list[_LineRead] = []
+        seen: set[str] = set()
+        indexes: list[int] = []
+        for place, of in enumerate(sent, 1):
+            path = f"$.order_lines[{place - 1}]"
+            original_id = required_text(of, "order_line_id", path)
+            if original_id in seen:
+                raise Unreadable("duplicate_line", f"{path}.order_line_id", "another line of the order has the same id")
+            seen.add(original_id)
+            number = count(of, "order_line_index", path) or place
+            indexes.append(number)
+            reads.append(self._line(of, path, original_id, number))
+        if len(set(indexes)) == len(indexes):
+            return reads
+        return [read._replace(line=replace(read.line, number=place)) for place, read in enumerate(reads, 1)]
+
+    def _line(self, of: JsonObject, path: str, original_id: str, number: int) -> _LineRead:
+        state = text(of, "order_line_state", path)
+        sku = text(of, "offer_sku", path)
+        ordered, shipped, cancelled = self._quantities(of, path, state, original_id, sku)
+        taxes, tax = self._taxes(of, "taxes", path)
+        _, shipping_tax = self._taxes(of, "shipping_taxes", path)
+        price = amount(of, "price", path)
+        if price is None:
+            self._problem("price_missing", f"{path}.price", "the line has no price")
+        line_total = price
+        if self.adds_tax and taxes and price is not None:
+            line_total = None if tax is None else price + tax
+        line = Line(
+            original_id=original_id,
+            number=number,
+            sku=sku,
+            title=text(of, "product_title", path),
+            quantity_ordered=ordered,
+            quantity_shipped=shipped,
+            quantity_cancelled=cancelled,
+            source_unit_price=amount(of, "price_unit", path),
+            line_total=line_total,
+            taxes=taxes,
+            marketplace_status=state,
+            cancellation=self._line_cancellation(of, path, state),
+        )
+        return _LineRead(line, self._party(of, path, self.party), of, path, shipping_tax)
+
+    def _line_cancellation(self, of: JsonObject, path: str, state: str | None) -> Cancellation | None:
+        cancelations = of.get("cancelations")
+        is_cancelled = state in CANCELLED_LINE_STATES
+        if not cancelations and not is_cancelled:
+            return None
+        reasons = [
+            text(each, "reason_code", f"{path}.cancelations[{index}]")
+            for index, each in enumerate(objects(of, "cancelations", path))
+        ]
+        reason = next((each for each in reversed(reasons) if each is not None), None)
+        if reason is None and is_cancelled:
+            reason = text(of, "order_line_state_reason_code", path) or text(of, "order_line_state_reason_label", path)
+        return Cancellation(executed_by=self._refuser(state), execution_reason=reason)
+
+    # -- quantities
+
+    def _quantities(
+        self, of: JsonObject, path: str, state: str | None, original_id: str, sku: str | None
+    ) -> tuple[int | None, int | None, int | None]:
+        ordered = count(of, "quantity", path)
+        is_shipped = self._is_shipped(of, path, state)
+        shipped = self._shipped(original_id, sku, ordered)
+        if shipped is None:
+            shipped = ordered if is_shipped else 0
+        if ordered is None or shipped is None:
+            self._problem("quantity_missing", f"{path}.quantity", "the line has no quantity")
+            return None, shipped, None
+        open_units = max(0, ordered - shipped)
+        cancelled = open_units if self._is_cancelled(state, is_shipped=is_shipped) else 0
+        if not cancelled and of.get("cancelations"):
+            # Informative only, says the description, and 0 beside an amount is usual: never more than what is open.
+            cancelled = min(open_units, self._cancelled_units(of, path))
+        if ordered - shipped - cancelled < 0:
+            self._problem("quantity_conservation", f"{path}.quantity", f"{shipped} shipped of {ordered} ordered")
+        return ordered, shipped, cancelled
+
+    def _cancelled_units(self, of: JsonObject, path: str) -> int:
+        cancelations = objects(of, "cancelations", path)
+        return sum(count(each, "quantity", f"{path}.cancelations[{at}]") or 0 for at, each in enumerate(cancelations))
+
+    def _is_shipped(self, of: JsonObject, path: str, state: str | None) -> bool:
+        """Whether the line's state means that all of it was shipped.
+
+        An incident or a refund says nothing of the shipment, and neither does an unknown state: there the line's
+        shipping date or the order's state decides; old instances wait for refunds of unshipped lines too, so there the
+        date alone.
+        """
+        if state in SHIPPED_LINE_STATES:
+            return True
+        if state in UNSHIPPED_LINE_STATES:
+            return False
+        if instant(of, "shipped_date", path) is not None:
+            return True
+        return self.status is Status.SHIPPED and state not in REFUND_STATES
+
+    def _is_cancelled(self, state: str | None, *, is_shipped: bool) -> bool:
+        if self.status in _CANCELLED or state in CANCELLED_LINE_STATES:
+            return True
+        return not is_shipped and (state in REFUND_STATES or state == "REFUNDED")
+
+    def _shipped(self, original_id: str, sku: str | None, ordered: int | None) -> int | None:
+        """Units in shipments that left, None when no shipment names the line."""
+        shipped = self.shipped_by_id.get(original_id)
+        if sku is not None and sku in self.shipped_by_sku:
+            units = self.shipped_by_sku[sku]
+            self.lines_by_sku[sku] -= 1
+            if ordered is not None and self.lines_by_sku[sku]:  # the last line with the SKU takes all that is left
+                units = min(units, max(0, ordered - (shipped or 0)))
+            self.shipped_by_sku[sku] -= units
+            shipped = (shipped or 0) + units
+        return shipped
+
+    def _read_shipments(self, shipments: Sequence[JsonObject], lines: Sequence[JsonObject]) -> None:
+        """Sum up units shipped per line; some shipments name the SKU only, which several lines may share."""
+        ids = {text(line, "order_line_id", f"$.order_lines[{at}]") for at, line in enumerate(lines)}
+        skus = self.lines_by_sku = Counter(
+            text(line, "offer_sku", f"$.order_lines[{at}]") for at, line in enumerate(lines)
+        )
+        by_id, by_sku = self.shipped_by_id, self.shipped_by_sku
+        for place, shipment in enumerate(shipments):
+            path = f"$.shipments[{place}]"
+            status = text(shipment, "status", path)
+            if status == "CANCELED" or text(shipment, "order_id", path) not in {None, self.original_id}:
+                continue
+            for at, each in enumerate(objects(shipment, "shipment_lines", path)):
+                here = f"{path}.shipment_lines[{at}]"
+                quantity = count(each, "quantity", here)
+                if quantity is None:
+                    raise Unreadable("missing", f"{here}.quantity", "required and not sent")
+                units = 0 if status in UNSHIPPED_SHIPMENT_STATES else quantity
+                line_id, sku = text(each, "order_line_id", here), text(each, "offer_sku", here)
+                if line_id is not None and line_id in ids:
+                    by_id[line_id] = by_id.get(line_id, 0) + units
+                elif sku is not None and sku in skus:
+                    by_sku[sku] = by_sku.get(sku, 0) + units
+                else:
+                    self._problem("shipment_line_unknown", here, "a shipment names a line that the order does not have")
+
+    # -- people
+
+    def _people(self) -> tuple[Customer, Address, Address, bool]:
+        sent = section(self.of, "customer", "$")
+        organization = section(sent, "organization", "$.customer")
+        shipping = self._address(sent, "shipping_address", self._zone_country)
+        billing = self._address(sent, "billing_address", _no_country)
+        company = text(organization, "name", "$.customer.organization")
+        if company is None and sent.get("shipping_address"):
+            company = text(sent["shipping_address"], "company", "$.customer.shipping_address")
+        customer = Customer(
+            name=_joined(sent, "$.customer", " ", "firstname", "lastname") or shipping.name,
+            email=text(self.of, "customer_notification_email", "$"),
+            phone=shipping.phone,
+            company=company,
+        )
+        return customer, shipping, billing, bool(organization)
+
+    def _address(self, customer: JsonObject, key: str, fallback: Callable[[], str | None]) -> Address:
+        """An address; empty while the marketplace withholds it, which is normal before acceptance and debit."""
+        of = section(customer, key, "$.customer")
+        if not of:
+            return _NO_ADDRESS
+        path = f"$.customer.{key}"
+        return Address(
+            name=_joined(of, path, " ", "firstname", "lastname"),
+            company=_joined(of, path, ", ", "company", "company_2"),
+            line_1=text(of, "street_1", path),
+            line_2=text(of, "street_2", path),
+            line_3=text(of, "additional_info", path),
+            postal_code=text(of, "zip_code", path),
+            city=text(of, "city", path),
+            state=text(of, "state", path),
+            country_code=self._country(of, path, fallback),
+            phone=text(of, "phone", path) or text(of, "phone_secondary", path),
+        )
+
+    def _country(self, of: JsonObject, path: str, fallback: Callable[[], str | None]) -> str | None:
+        code = text(of, "country_iso_code", path)
+        found = countries.from_code(code) if code else None
+        if found is not None:
+            return found
+        name = text(of, "country", path)
+        if name is not None:
+            found = countries.from_code(name) or countries.from_name(name)
+        if found is None:
+            found = fallback()
+        if found is None and (code or name):
+            self._problem("country_unknown", f"{path}.country", "neither a country code nor a known country name")
+        return found
+
+    def _zone_country(self) -> str | None:
+        zone = text(self.of, "shipping_zone_code", "$")
+        return None if zone is None or zone in ZONES_THAT_ARE_NO_COUNTRY else countries.ALPHA_2.get(zone)
+
+    # -- mixed fulfilment
+
+    def _halves(self, reads: Sequence[_LineRead]) -> list[Order]:
+        """Two orders that point at each other; a line without a centre goes to the seller, who would miss it most."""
+        for read in reads:
+            if read.party is None:
+                self._problem("fulfilled_by_unknown", f"{read.path}.fulfillment", "not sent: read as the merchant's")
+        whole = self._order(reads, None)
+        merchant = [read for read in reads if read.party is not FulfilledBy.MARKETPLACE]
+        marketplace = [read for read in reads if read.party is FulfilledBy.MARKETPLACE]
+        return [
+            self._half(whole, merchant, FulfilledBy.MERCHANT),
+            self._half(whole, marketplace, FulfilledBy.MARKETPLACE),
+        ]
+
+    def _half(self, whole: Order, reads: Sequence[_LineRead], party: FulfilledBy) -> Order:
+        lines = tuple(replace(read.line, number=place) for place, read in enumerate(reads, 1))
+        shipping = [self._with_tax(amount(read.of, "shipping_price", read.path), read.shipping_tax) for read in reads]
+        shipping_total = None if None in shipping else _sum(shipping)
+        goods = None if any(line.line_total is None for line in lines) else _sum(line.line_total for line in lines)
+        taxes = _sum([*(tax.amount for line in lines for tax in line.taxes), *(read.shipping_tax for read in reads)])
+        return replace(
+            whole,
+            is_split=True,
+            fulfilled_by=party,
+            status=_half_status(lines) if self.raw_status == SHIPPING_STATE else whole.status,
+            total=None if goods is None or shipping_total is None else goods + shipping_total,
+            shipping_total=shipping_total,
+            tax_total=None if self.has_unknown_tax else taxes,
+            lines=lines,
+        )
+
+
+def _half_status(lines: Sequence[Line]) -> Status:
+    """The state of the whole order says nothing of one half: its lines do."""
+    is_done = all(line.quantity_remaining_to_ship == 0 for line in lines)
+    if _is_any_shipped(lines):
+        return Status.SHIPPED if is_done else Status.PARTIALLY_SHIPPED
+    is_cancelled = is_done and any(line.quantity_cancelled for line in lines)
+    return Status.CANCELED if is_cancelled else Status.WAITING_FOR_SHIPMENT
+
+
+def _is_any_shipped(lines: Iterable[Line]) -> bool:
+    return any(line.quantity_shipped for line in lines)
+
+
+def _own_centers(channel: ChannelContext) -> Sequence[Any]:
+    centers = channel.settings.get("merchant_fulfillment_centers")
+    return centers if isinstance(centers, (list, tuple)) else ()
+
+
+def _no_country() -> None:
+    """A billing address has no shipping zone to fall back on."""
+
+
+def _joined(of: JsonObject, path: str, separator: str, *keys: str) -> str | None:
+    return separator.join(filter(None, (text(of, key, path) for key in keys))) or None
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum of what was sent; None when nothing was."""
+    total: Decimal | None = None
+    for each in amounts:
+        if each is not None:
+            total = each if total is None else total + each
+    return total
