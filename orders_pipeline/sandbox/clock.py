@@ -42,12 +42,12 @@ class MovableClock:
 
 def iso_millis(moment: datetime) -> str:
     """Format as ISO 8601 UTC with milliseconds and a ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return _in_utc(moment).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def iso_seconds(moment: datetime) -> str:
     """Format as ISO 8601 UTC with whole seconds and a ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _in_utc(moment).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def parse_iso(text: str) -> datetime | None:
@@ -58,3 +58,7 @@ def parse_iso(text: str) -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         return None
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -37,7 +37,10 @@ class GenerateBody(_Body):
     account: str | None = Field(None, description="Amazon account or Mirakl shop; without one the default.")
     channel: str | None = Field(None, description="Amazon marketplace id or Mirakl channel code; without one: all.")
     newest_seconds: float = Field(180.0, ge=0, description="Age of the newest update time.")
-    mixed_share: float = Field(0.05, ge=0, le=1, description="Share of carts with both fulfilments.")
+    mixed_share: float = Field(0.05, ge=0, le=1, description="Share of carts that become two orders, one per fulfilment.")
+    mixed_lines_share: float = Field(
+        0.0, ge=0, le=1, description="Mirakl: share of orders whose single lines name different fulfilment centres."
+    )
 
 
 class AdvanceBody(_Body):

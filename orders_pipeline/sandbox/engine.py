@@ -161,6 +161,7 @@ class GenerateRequest:
     channel: str | None = None
     newest_seconds: float = 180.0
     mixed_share: float = 0.05
+    mixed_lines_share: float = 0.0
 
 
 class Sandbox(ABC):

@@ -8,6 +8,7 @@ names; e-mail addresses and links use the example domains that are reserved for 
 from __future__ import annotations
 
 import csv
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -136,10 +137,11 @@ class Choice(Generic[T]):
         """``weights`` maps every value to its weight."""
         self._values = list(weights)
         self._cumulated = list(accumulate(weights.values()))
+        self._total = self._cumulated[-1]
 
     def pick(self, rng: Random) -> T:
         """Return one value."""
-        return rng.choices(self._values, cum_weights=self._cumulated)[0]
+        return self._values[bisect(self._cumulated, rng.random() * self._total)]
 
 
 class Catalogue:

@@ -56,6 +56,19 @@ def configuration(app: FastAPI, host: str = LOOPBACK, port: int = 0, log_level: 
 
 
 @contextmanager
+def listening(host: str = LOOPBACK, port: int = 0) -> Iterator[socket.socket]:
+    """Listen on a port (0: a free one), so that the address is known before anything is served."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+        yield listener
+    finally:
+        listener.close()
+
+
+@contextmanager
 def running(app: FastAPI, host: str = LOOPBACK) -> Iterator[str]:
     """Serve an application from a thread on a free port.
 
@@ -66,22 +79,19 @@ def running(app: FastAPI, host: str = LOOPBACK) -> Iterator[str]:
     Yields:
         The base URL, without a slash at its end.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind((host, 0))
-    listener.listen(128)
     started = threading.Event()
     server = _Announcing(configuration(app, host), started)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
-    thread.start()
-    try:
-        if not started.wait(START_SECONDS):
-            msg = f"the sandbox did not start within {START_SECONDS:.0f} seconds"
-            raise TimeoutError(msg)
-        yield f"http://{host}:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(START_SECONDS)
-        listener.close()
+    with listening(host) as listener:
+        url = f"http://{host}:{listener.getsockname()[1]}"
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
+        thread.start()
+        try:
+            if not started.wait(START_SECONDS):
+                raise TimeoutError(f"the sandbox did not start within {START_SECONDS:.0f} seconds")
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join(START_SECONDS)
 
 
 class _Announcing(uvicorn.Server):
