@@ -126,6 +126,11 @@ class Client(Protocol):
     Every call takes quota first through the `take` it was built with; every failure is a `MarketplaceError`.
     """
 
+    @property
+    def degraded(self) -> Sequence[str]:
+        """Data sets that the marketplace refused to include in the last listing; () when nothing is missing."""
+        ...
+
     def pull(self, window: Window) -> Iterator[Page]:
         """Every order updated in the window, page by page, after which the listing is known to be complete.
 

@@ -72,12 +72,12 @@ def make_engine(url: str) -> Engine:
     """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
     if url.startswith("sqlite"):
         engine = sa.create_engine(
-            url, json_serializer=_dumps, json_deserializer=orjson.loads, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+            url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
         )
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, pool_pre_ping=True)
+    return sa.create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, pool_pre_ping=True)
 
 
 def schema_version(ledger: Ledger) -> str | None:

@@ -63,7 +63,7 @@ connections = sa.Table(
     _code("region"),
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("credentials", sa.JSON, nullable=False, comment="name → env:NAME, file:PATH, or sealed:BASE64"),
-    sa.Column("capabilities", sa.JSON, nullable=False, comment="what the marketplace said that it can do"),
+    sa.Column("state", sa.JSON, nullable=False, comment="what pulling learnt: clock skew, window length, abilities"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
 )

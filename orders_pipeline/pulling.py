@@ -1,0 +1,530 @@
+"""Retrieval: which windows are due, reading them from the marketplace, and keeping what came, page by page.
+
+The engine of the `raw_orders` asset; knows neither Dagster nor any marketplace. What a payload means is in `ordering`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Transient, Unauthorised
+from orders_pipeline.marketplaces.payloads import NotJson, parse
+from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from warehouse.ledger import channels, incidents, leases, quotas, raw_orders
+from warehouse.privacy import KeyRingError, without_pii
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from warehouse.ledger.channels import Channel, Connection
+    from warehouse.ledger.leases import Lease
+
+logger = logging.getLogger("orders_pipeline.pulling")
+
+LEASE_LENGTH = timedelta(minutes=10)
+CLOSING_MARGIN = timedelta(minutes=1)
+"""Added to the marketplace's own lag: clocks differ."""
+LONGEST_QUOTA_WAIT = 45.0
+"""Seconds a pull waits for quota; a longer wait fails the window, which the next tick tries again."""
+SHORTEST_WINDOW = timedelta(minutes=15)
+STAGE = "pull"
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult:
+    """What one connection's pull came to.
+
+    Attributes:
+        connection: The connection's code.
+        outcome: `complete`, `failed`, `busy` (another process pulls it) or `idle` (nothing to pull).
+        windows: How many windows were completed.
+        pages, seen, new, skipped: Counts over all windows; `new` are raw payloads kept.
+        error: The failure, None otherwise.
+        missed: Original ids that a sweep found and the listing had never given.
+    """
+
+    connection: str
+    outcome: str
+    windows: int = 0
+    pages: int = 0
+    seen: int = 0
+    new: int = 0
+    skipped: int = 0
+    error: MarketplaceError | None = None
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One connection while it is being pulled."""
+
+    installation: Installation
+    connection: Connection
+    channels: Sequence[Channel]
+    marketplace: Marketplace
+    client: Client
+    lease: Lease
+
+    def route(self, selector: str | None) -> str | None:
+        """The channel a payload belongs to; None when it does not say and there is more than one."""
+        for channel in self.channels:
+            if channel.selector == selector and selector is not None:
+                return channel.code
+        whole = [each.code for each in self.channels if each.selector is None]
+        if whole:
+            return whole[0]
+        return self.channels[0].code if selector is None and len(self.channels) == 1 else None
+
+
+def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
+    """One tick: pull every connection that has a channel to retrieve, several at a time; one's failure stops no other."""
+    chosen = _connections(installation, codes)
+    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="pull") as pool:
+        return list(pool.map(lambda code: pull_connection(installation, code), chosen))
+
+
+def pull_connection(installation: Installation, code: str) -> PullResult:
+    """Pull the windows of one connection that are due, oldest first."""
+    return _with_session(installation, code, lambda session: _pull_due(session))
+
+
+def backfill(installation: Installation, code: str, since: datetime) -> PullResult:
+    """Read the time from `since` up to what is already covered, newest window first; imported orders are historical."""
+
+    def run(session: _Session) -> PullResult:
+        return _pull_windows(session, "backfill", _backfill_windows(session, since))
+
+    return _with_session(installation, code, run)
+
+
+def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> PullResult:
+    """Read the last days again and the named open orders by id, and report what the listing had missed."""
+
+    def run(session: _Session) -> PullResult:
+        by_id = _sweep_ids(session, open_ids)
+        if by_id.outcome != "complete":
+            return by_id
+        listed = _pull_windows(session, "sweep", _sweep_windows(session))
+        total = _sum(code, [by_id, listed] if listed.outcome != "idle" else [by_id])
+        _report_missed(session, total)
+        return total
+
+    return _with_session(installation, code, run)
+
+
+def client_for(installation: Installation, connection: Connection, selectors: Sequence[str]) -> Client:
+    """A client of a connection, quota taken from the ledger.
+
+    Raises:
+        Unauthorised: A credential cannot be resolved.
+        Permanent: The connection is of a kind that does not exist.
+    """
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None:
+        raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
+    try:
+        credentials = channels.resolve_credentials(connection, installation.keys)
+    except (channels.SecretMissing, KeyRingError) as error:
+        raise Unauthorised("credential_missing", str(error), "set the variable, write the file, or type the secret again") from None
+    context = ConnectionContext(
+        connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
+    )
+    taker = _quota_taker(installation, connection.code, marketplace, connection.settings)
+    return marketplace.connect(context, taker, installation.settings.pull_max_pages)
+
+
+def _connections(installation: Installation, codes: Sequence[str] | None) -> list[str]:
+    with installation.ledger.read() as transaction:
+        due = {each.connection for each in channels.all_channels(transaction) if each.retrieval}
+    return sorted(due if codes is None else due & set(codes))
+
+
+def _with_session(installation: Installation, code: str, run: Callable[[_Session], PullResult]) -> PullResult:
+    """Open a session under the connection's lease, run, and turn every failure into a result and an incident."""
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        connection = channels.find_connection(transaction, code)
+        chosen = [each for each in channels.all_channels(transaction, code) if each.retrieval]
+        if connection is None or not chosen:
+            return PullResult(code, "idle")
+        lease = leases.acquire(transaction, f"pull:{code}", now, LEASE_LENGTH)
+    if lease is None:
+        return PullResult(code, "busy")
+    try:
+        client = client_for(installation, connection, [each.selector for each in chosen if each.selector is not None])
+        try:
+            session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease)
+            result = run(session)
+            _remember_skew(session)
+        finally:
+            client.close()
+    except MarketplaceError as error:
+        result = PullResult(code, "failed", error=error)
+    except leases.LeaseLost:
+        return PullResult(code, "busy")
+    except sa.exc.DBAPIError as error:
+        logger.error("pull of %s: the ledger could not be written: %s", code, error.orig)  # noqa: TRY400 - the traceback says no more
+        result = PullResult(code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}"))
+    except Exception as error:
+        # One connection's defect must not stop the others; the traceback goes to the log, its kind to the incident.
+        logger.exception("pull of %s failed unexpectedly", code)
+        result = PullResult(code, "failed", error=Permanent("internal_error", f"unexpected {type(error).__name__}"))
+    try:
+        _conclude(installation, result, lease)
+    except sa.exc.DBAPIError as error:
+        logger.error("pull of %s: its end could not be recorded: %s", code, error.orig)  # noqa: TRY400 - as above
+        return replace(result, outcome="failed", error=result.error or Transient("ledger_unavailable", str(error.orig)))
+    return result
+
+
+def _conclude(installation: Installation, result: PullResult, lease: Lease) -> None:
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        leases.release(transaction, lease, now)
+        if isinstance(result.error, Throttled) and result.error.code == "throttled":
+            quotas.block(transaction, result.connection, now, result.error.retry_after)
+        if result.outcome == "complete":
+            incidents.resolve(transaction, "connection", result.connection, STAGE, now)
+        elif result.error is not None:
+            incidents.report(
+                transaction,
+                incidents.Report(
+                    scope="connection",
+                    subject=result.connection,
+                    stage=STAGE,
+                    code=result.error.code,
+                    message=result.error.message,
+                    hint=result.error.hint,
+                ),
+                now,
+            )
+
+
+def _pull_due(session: _Session) -> PullResult:
+    return _pull_windows(session, "tick", _due_windows(session))
+
+
+def _now_there(session: _Session) -> datetime:
+    """The marketplace's present as far as we know it: our clock and the difference last seen."""
+    skew = float(session.connection.state.get("clock_skew_seconds", 0.0))
+    return session.installation.clock() + timedelta(seconds=skew)
+
+
+def _closing(session: _Session) -> datetime:
+    """The newest instant whose changes are all readable by now."""
+    return _now_there(session) - session.marketplace.lag - CLOSING_MARGIN
+
+
+def _window_length(session: _Session) -> timedelta:
+    minutes = session.connection.state.get("window_minutes")
+    longest = timedelta(hours=session.installation.settings.pull_window_hours)
+    return longest if minutes is None else max(SHORTEST_WINDOW, min(longest, timedelta(minutes=float(minutes))))
+
+
+def _due_windows(session: _Session) -> list[Window]:
+    """From the oldest cursor of the channels to the closing time, in bounded windows, a bounded number of them."""
+    settings = session.installation.settings
+    until = _closing(session)
+    with session.installation.ledger.read() as transaction:
+        known = raw_orders.covered(transaction, [each.code for each in session.channels])
+    first = until - timedelta(days=settings.pull_first_days)
+    start = min(known[each.code][1] if each.code in known else first for each in session.channels)
+    if start >= until:
+        return []
+    overlap = timedelta(minutes=settings.pull_overlap_minutes)
+    windows: list[Window] = []
+    while start < until and len(windows) < settings.pull_windows_per_tick:
+        end = min(until, start + _window_length(session))
+        windows.append(Window(start - overlap, end))
+        start = end
+    return windows
+
+
+def _backfill_windows(session: _Session, since: datetime) -> list[Window]:
+    with session.installation.ledger.read() as transaction:
+        known = raw_orders.covered(transaction, [each.code for each in session.channels])
+    end = max((pair[0] for pair in known.values()), default=_closing(session))
+    return _backwards(since, end, _window_length(session))
+
+
+def _sweep_windows(session: _Session) -> list[Window]:
+    with session.installation.ledger.read() as transaction:
+        known = raw_orders.covered(transaction, [each.code for each in session.channels])
+    if not known:
+        return []
+    end = min(pair[1] for pair in known.values())
+    since = max(end - timedelta(days=session.installation.settings.sweep_days), min(pair[0] for pair in known.values()))
+    return _backwards(since, end, _window_length(session))
+
+
+def _backwards(since: datetime, end: datetime, length: timedelta) -> list[Window]:
+    windows: list[Window] = []
+    while end > since:
+        start = max(since, end - length)
+        windows.append(Window(start, end))
+        end = start
+    return windows
+
+
+def _pull_windows(session: _Session, kind: str, windows: Sequence[Window]) -> PullResult:
+    parts: list[PullResult] = []
+    for window in windows:
+        part = _pull_window(session, kind, window)
+        parts.append(part)
+        if part.outcome != "complete":
+            break
+    return _sum(session.connection.code, parts)
+
+
+def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
+    """One window: every page is kept as it comes, the cursor moves with the last one."""
+    installation = session.installation
+    pull_id = _begin(session, kind, window)
+    seen = new = skipped = pages = 0
+    missed: list[str] = []
+    error: MarketplaceError | None = None
+    try:
+        for page, is_last in _with_last(session.client.pull(window)):
+            payloads, passed = _prepare(session, page)
+            known_before = _known_ids(session, payloads) if kind == "sweep" else frozenset()
+            with installation.ledger.write() as transaction:
+                fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, kind)
+                if is_last:
+                    _complete(session, transaction, pull_id, window, kind)
+            if kind == "sweep":
+                missed += [each for each in fresh if each not in known_before]
+            pages += 1
+            seen += len(page.orders)
+            new += len(fresh)
+            skipped += dropped
+        if pages == 0:
+            with installation.ledger.write() as transaction:
+                leases.hold(transaction, session.lease, installation.clock(), LEASE_LENGTH)
+                _complete(session, transaction, pull_id, window, kind)
+    except MarketplaceError as failure:
+        error = failure
+        _fail(session, pull_id, failure)
+    _adapt(session, window, error)
+    outcome = "complete" if error is None else "failed"
+    return PullResult(
+        session.connection.code, outcome, 1 if error is None else 0, pages, seen, new, skipped, error, tuple(missed)
+    )
+
+
+def _begin(session: _Session, kind: str, window: Window) -> int:
+    installation = session.installation
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        leases.hold(transaction, session.lease, now, LEASE_LENGTH)
+        start = raw_orders.PullStart(
+            connection=session.connection.code,
+            kind=kind,
+            channels=[each.code for each in session.channels],
+            since=window.since,
+            until=window.until,
+            started_at=now,
+        )
+        return raw_orders.begin_pull(transaction, start)
+
+
+def _keep(
+    session: _Session,
+    transaction: Transaction,
+    pull_id: int,
+    payloads: Sequence[raw_orders.Payload],
+    passed: int,
+    kind: str,
+) -> tuple[list[str], int]:
+    """Keep a page under the lease, without the orders of channels that were switched off since the pull began."""
+    now = session.installation.clock()
+    leases.hold(transaction, session.lease, now, LEASE_LENGTH)
+    on = channels.retrieved_codes(transaction, session.connection.code)
+    wanted = [each for each in payloads if each.channel is None or each.channel in on]
+    dropped = passed + len(payloads) - len(wanted)
+    fresh = raw_orders.keep_page(
+        transaction, session.connection.code, pull_id, wanted, dropped, now, is_historical=kind == "backfill"
+    )
+    return fresh, dropped
+
+
+def _complete(session: _Session, transaction: Transaction, pull_id: int, window: Window, kind: str) -> None:
+    now = session.installation.clock()
+    raw_orders.finish_pull(transaction, pull_id, "complete", now, missing_data=session.client.degraded)
+    if kind != "sweep":
+        on = channels.retrieved_codes(transaction, session.connection.code)
+        codes = [each.code for each in session.channels if each.code in on]
+        raw_orders.cover(transaction, codes, window.since, window.until, now)
+
+
+def _fail(session: _Session, pull_id: int, failure: MarketplaceError) -> None:
+    now = session.installation.clock()
+    with session.installation.ledger.write() as transaction:
+        raw_orders.finish_pull(transaction, pull_id, "failed", now, error_code=failure.code, error=failure.message)
+
+
+def _adapt(session: _Session, window: Window, error: MarketplaceError | None) -> None:
+    """A window that ran out of quota or pages is asked for again in halves; after successes the length grows back."""
+    known = session.connection.state.get("window_minutes")
+    length = (window.until - window.since).total_seconds() / 60
+    if isinstance(error, Throttled) or (error is not None and error.code == "truncated"):
+        chosen = max(SHORTEST_WINDOW.total_seconds() / 60, length / 2)
+    elif error is None and known is not None:
+        chosen = float(known) * 2
+    else:
+        return
+    with session.installation.ledger.write() as transaction:
+        channels.remember(transaction, session.connection.code, {"window_minutes": chosen})
+
+
+def _sweep_ids(session: _Session, open_ids: Sequence[str]) -> PullResult:
+    """Read open orders by id: what a listing hides shows here."""
+    if not open_ids:
+        return PullResult(session.connection.code, "complete")
+    now = session.installation.clock()
+    pull_id = _begin(session, "sweep", Window(now, now))
+    seen = new = skipped = pages = 0
+    try:
+        for page in session.client.fetch(open_ids):
+            payloads, passed = _prepare(session, page)
+            with session.installation.ledger.write() as transaction:
+                fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, "sweep")
+            pages, seen, new, skipped = pages + 1, seen + len(page.orders), new + len(fresh), skipped + dropped
+    except MarketplaceError as failure:
+        _fail(session, pull_id, failure)
+        return PullResult(session.connection.code, "failed", 0, pages, seen, new, skipped, failure)
+    with session.installation.ledger.write() as transaction:
+        raw_orders.finish_pull(transaction, pull_id, "complete", session.installation.clock())
+    return PullResult(session.connection.code, "complete", 0, pages, seen, new, skipped)
+
+
+def _report_missed(session: _Session, result: PullResult) -> None:
+    if not result.missed:
+        return
+    installation = session.installation
+    with installation.ledger.write() as transaction:
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="connection",
+                subject=session.connection.code,
+                stage="sweep",
+                code="missed_by_listing",
+                message=f"the sweep found {len(result.missed)} orders that no pull had listed; they are in the book now",
+                hint="nothing to do once; if it repeats, tell the marketplace's support which orders its listing omits",
+                details={"original_ids": list(result.missed[:100])},
+                occurrences=len(result.missed),
+            ),
+            installation.clock(),
+        )
+
+
+def _known_ids(session: _Session, payloads: Sequence[raw_orders.Payload]) -> frozenset[str]:
+    with session.installation.ledger.read() as transaction:
+        ids = [each.original_id for each in payloads]
+        return frozenset(raw_orders.latest_hashes(transaction, session.connection.code, ids))
+
+
+def _prepare(session: _Session, page: Page) -> tuple[list[raw_orders.Payload], int]:
+    """Hash, redact and seal a page outside of any transaction; orders of channels not retrieved are passed over."""
+    payloads: dict[str, raw_orders.Payload] = {}
+    passed = 0
+    for raw in page.orders:
+        channel = session.route(raw.selector)
+        if channel is None and raw.selector is not None:
+            passed += 1
+            continue
+        payloads[raw.original_id] = prepare_payload(session.installation, session.marketplace, session.connection.code, channel, raw)
+    return list(payloads.values()), passed
+
+
+def prepare_payload(
+    installation: Installation, marketplace: Marketplace, connection: str, channel: str | None, raw: RawOrder
+) -> raw_orders.Payload:
+    """One raw order hashed, redacted and sealed."""
+    try:
+        value = parse(raw.body)
+    except NotJson:
+        value = None
+    sealed = installation.keys.seal_compressed(raw.body, raw_orders.bound_to(connection, raw.original_id))
+    clear = _dump(without_pii(value, marketplace.pii_paths))
+    digest = hashlib.sha256(raw.body if value is None else _dump(value)).digest()
+    return raw_orders.Payload(raw.original_id, channel, digest, sealed, clear.decode())
+
+
+def _dump(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """JSON with sorted keys; values that orjson refuses (huge integers, lone surrogates) go the slow, escaped way."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONEncodeError, TypeError):
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
+    """Each page with whether it is the last: the cursor may move only in the last page's transaction."""
+    held: Page | None = None
+    for page in pages:
+        if held is not None:
+            yield held, False
+        held = page
+    if held is not None:
+        yield held, True
+
+
+def _quota_taker(
+    installation: Installation, owner: str, marketplace: Marketplace, settings: Mapping[str, Any]
+) -> Callable[[str], None]:
+    factor = float(settings.get("rate_factor", 1.0))
+
+    def take(operation: str) -> None:
+        rate = marketplace.rates[operation]
+        while True:
+            with installation.ledger.write() as transaction:
+                wait = quotas.take(
+                    transaction, owner, operation, rate.per_second * factor, rate.burst, installation.clock()
+                )
+            if wait <= 0.0:
+                return
+            if wait > LONGEST_QUOTA_WAIT:
+                raise Throttled("quota_used_up", f"no quota for {operation} for another {wait:.0f} s", wait)
+            installation.sleep(wait)
+
+    return take
+
+
+def _remember_skew(session: _Session) -> None:
+    told = session.client.server_time()
+    if told is None:
+        return
+    skew = round((told - session.installation.clock()).total_seconds() / 10) * 10
+    with session.installation.ledger.write() as transaction:
+        channels.remember(transaction, session.connection.code, {"clock_skew_seconds": skew})
+
+
+def _sum(code: str, parts: Sequence[PullResult]) -> PullResult:
+    if not parts:
+        return PullResult(code, "idle")
+    return PullResult(
+        code,
+        parts[-1].outcome,
+        sum(each.windows for each in parts),
+        sum(each.pages for each in parts),
+        sum(each.seen for each in parts),
+        sum(each.new for each in parts),
+        sum(each.skipped for each in parts),
+        parts[-1].error,
+        tuple(each for part in parts for each in part.missed),
+    )

@@ -1,0 +1,160 @@
+"""Connections and channels: what a merchant is connected to, and what is retrieved. Credentials are references or sealed.
+
+Reading the declarative file is in `configuration`; talking to a marketplace is in `orders_pipeline.marketplaces`.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.database import upsert
+from warehouse.ledger.schema import channels, connections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.privacy import KeyRing
+
+
+class SecretMissing(Exception):
+    """A credential's reference leads nowhere; the message names the reference, never a value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One seller account at a marketplace. `credentials` maps names to `env:NAME`, `file:PATH` or `sealed:BASE64`."""
+
+    code: str
+    kind: str
+    label: str
+    endpoint: str | None = None
+    region: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """What the merchant works with. `selector` picks its orders out of the connection's; None: all of them."""
+
+    code: str
+    label: str
+    marketplace: str
+    connection: str
+    selector: str | None = None
+    retrieval: bool = True
+    confirmation: bool = False
+    acceptance: str = "manual"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def all_connections(transaction: Transaction) -> list[Connection]:
+    """Every connection, by code."""
+    rows = transaction.execute(sa.select(connections).order_by(connections.c.code)).mappings()
+    return [_connection(row) for row in rows]
+
+
+def find_connection(transaction: Transaction, code: str) -> Connection | None:
+    """One connection, None when there is none of that code."""
+    row = transaction.execute(sa.select(connections).where(connections.c.code == code)).mappings().one_or_none()
+    return _connection(row) if row else None
+
+
+def all_channels(transaction: Transaction, connection: str | None = None) -> list[Channel]:
+    """Every channel, or those of one connection, by code."""
+    query = sa.select(channels).order_by(channels.c.code)
+    if connection is not None:
+        query = query.where(channels.c.connection == connection)
+    names = Channel.__slots__
+    return [Channel(**{name: row[name] for name in names}) for row in transaction.execute(query).mappings()]
+
+
+def retrieved_codes(transaction: Transaction, connection: str) -> frozenset[str]:
+    """Codes of the connection's channels that have retrieval on at this moment."""
+    query = sa.select(channels.c.code).where(channels.c.connection == connection, channels.c.retrieval.is_(True))
+    return frozenset(transaction.execute(query).scalars())
+
+
+def save_connection(transaction: Transaction, connection: Connection, now: datetime) -> None:
+    """Create a connection, or change one; what pulling learnt is kept."""
+    row = {
+        "code": connection.code,
+        "kind": connection.kind,
+        "label": connection.label,
+        "endpoint": connection.endpoint,
+        "region": connection.region,
+        "settings": dict(connection.settings),
+        "credentials": dict(connection.credentials),
+        "state": dict(connection.state),
+        "created_at": now,
+        "updated_at": now,
+    }
+    changing = ("kind", "label", "endpoint", "region", "settings", "credentials", "updated_at")
+    transaction.execute(upsert(transaction, connections, ("code",), changing), [row])
+
+
+def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> None:
+    """Create a channel, or change one."""
+    row = {name: getattr(channel, name) for name in Channel.__slots__}
+    row |= {"settings": dict(channel.settings), "created_at": now, "updated_at": now}
+    changing = tuple(name for name in row if name not in {"code", "created_at"})
+    transaction.execute(upsert(transaction, channels, ("code",), changing), [row])
+
+
+def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> None:
+    """Merge what pulling learnt about a connection into its state."""
+    known = transaction.execute(sa.select(connections.c.state).where(connections.c.code == code)).scalar() or {}
+    if any(known.get(name) != value for name, value in learnt.items()):
+        transaction.execute(sa.update(connections).where(connections.c.code == code).values(state={**known, **learnt}))
+
+
+def seal_secret(keys: KeyRing, connection: str, name: str, secret: str) -> str:
+    """A typed secret, encrypted for one place of one connection."""
+    return "sealed:" + base64.b64encode(keys.seal(secret.encode(), _bound(connection, name))).decode()
+
+
+def resolve_credentials(connection: Connection, keys: KeyRing) -> dict[str, str]:
+    """The secrets themselves.
+
+    Raises:
+        SecretMissing: A variable is not set, a file cannot be read, or a reference has no known form.
+        KeyRingError: A sealed secret does not open.
+    """
+    return {name: _resolve(connection.code, name, reference, keys) for name, reference in connection.credentials.items()}
+
+
+def _resolve(connection: str, name: str, reference: str, keys: KeyRing) -> str:
+    form, _, rest = reference.partition(":")
+    match form:
+        case "env":
+            value = os.environ.get(rest)
+            if not value:
+                raise SecretMissing(f"{connection}: {name} is env:{rest}, and the variable {rest} is not set")
+            return value
+        case "file":
+            try:
+                return Path(rest).read_text().strip()
+            except OSError as error:
+                raise SecretMissing(f"{connection}: {name} is file:{rest}: {error.strerror}") from None
+        case "sealed":
+            return keys.open(base64.b64decode(rest), _bound(connection, name)).decode()
+        case _:
+            raise SecretMissing(f"{connection}: {name} must be written env:NAME or file:PATH")
+
+
+def _bound(connection: str, name: str) -> str:
+    return f"credential:{connection}:{name}"
+
+
+def _connection(row: Mapping[str, Any]) -> Connection:
+    return Connection(**{name: row[name] for name in Connection.__slots__})

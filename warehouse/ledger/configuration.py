@@ -1,0 +1,230 @@
+"""`orders.yaml`: connections and channels declared in a file, compared with the ledger, and written to it.
+
+The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
+alone. Storages and carriers will be sections of the same file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from warehouse.ledger import channels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+CODE = r"^[a-z0-9][a-z0-9_]{0,62}$"
+
+
+class ConfigurationError(Exception):
+    """The file is not a valid configuration; `problems` names each place and what is wrong there."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class ConnectionEntry(BaseModel):
+    """One connection in the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field(description="The marketplace's kind: amazon or mirakl.")
+    label: str | None = Field(None, description="A name for people; default: the code.")
+    endpoint: str | None = Field(None, description="Base URL: required for Mirakl, an override for Amazon.")
+    region: Literal["eu", "na", "fe"] | None = Field(None, description="Amazon's region: eu, na or fe.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of connection.")
+    credentials: dict[str, str] = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
+
+    @field_validator("credentials")
+    @classmethod
+    def _only_references(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, reference in value.items():
+            if reference.partition(":")[0] not in {"env", "file", "sealed"}:
+                raise ValueError(f"{name} must be written env:NAME or file:PATH; a secret never stands in this file")
+        return value
+
+
+class ChannelEntry(BaseModel):
+    """One channel in the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    connection: str = Field(description="Code of its connection.")
+    label: str | None = Field(None, description="A name for people; default: the code.")
+    marketplace: str | None = Field(None, description='The marketplace it sells on, such as "Amazon FR"; default: the label.')
+    selector: str | None = Field(None, description="Amazon: marketplace id; Mirakl: channel code; unset: the whole connection.")
+    retrieval: bool = Field(True, description="Whether its orders are retrieved.")
+    confirmation: bool = Field(False, description="Whether its shipments are confirmed to the marketplace.")
+    acceptance: Literal["manual", "automatic", "off"] = Field("manual", description="Who accepts Mirakl orders.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
+
+
+class Document(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
+    channels: dict[str, ChannelEntry] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that applying a file changes: `action` is create or change, `fields` maps names to (before, after)."""
+
+    noun: str
+    code: str
+    action: str
+    fields: dict[str, tuple[Any, Any]]
+
+
+def read_document(text: str) -> Document:
+    """Parse the text of a configuration file.
+
+    Raises:
+        ConfigurationError: Not YAML, unknown or wrong entries, or bad codes.
+    """
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigurationError([f"not YAML{f' at line {mark.line + 1}' if mark else ''}"]) from None
+    try:
+        document = Document.model_validate(loaded or {})
+    except ValidationError as error:
+        places = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+        raise ConfigurationError([f"{place}: {message}" for place, message in places]) from None
+    problems = [f"{code!r} is no code: lower-case letters, digits and _, 63 at most" for code in _bad_codes(document)]
+    if problems:
+        raise ConfigurationError(problems)
+    return document
+
+
+def differences(transaction: Transaction, document: Document, kinds: Sequence[str]) -> list[Difference]:
+    """What applying the document would change, nothing when it is applied already.
+
+    Raises:
+        ConfigurationError: A kind or a channel's connection does not exist.
+    """
+    known_connections = {each.code: each for each in channels.all_connections(transaction)}
+    known_channels = {each.code: each for each in channels.all_channels(transaction)}
+    problems = [
+        f"connections.{code}.kind: there is no kind {entry.kind!r}; there are: {', '.join(kinds)}"
+        for code, entry in document.connections.items()
+        if entry.kind not in kinds
+    ]
+    problems += [
+        f"channels.{code}.connection: there is no connection {entry.connection!r}"
+        for code, entry in document.channels.items()
+        if entry.connection not in document.connections and entry.connection not in known_connections
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    found: list[Difference] = []
+    for code, entry in document.connections.items():
+        found += _compare("connection", code, known_connections.get(code), _connection(code, entry), ("state",))
+    for code, channel in document.channels.items():
+        found += _compare("channel", code, known_channels.get(code), _channel(code, channel), ())
+    return found
+
+
+def apply(transaction: Transaction, document: Document, kinds: Sequence[str], now: datetime) -> list[Difference]:
+    """Write what differs, and return it. Raises `ConfigurationError` like `differences`, and writes nothing then."""
+    found = differences(transaction, document, kinds)
+    changed = {(each.noun, each.code) for each in found}
+    for code, entry in document.connections.items():
+        if ("connection", code) in changed:
+            channels.save_connection(transaction, _connection(code, entry), now)
+    for code, channel in document.channels.items():
+        if ("channel", code) in changed:
+            channels.save_channel(transaction, _channel(code, channel), now)
+    return found
+
+
+def export(transaction: Transaction) -> str:
+    """The ledger's connections and channels as the text of a configuration file; applying it changes nothing."""
+    document = {
+        "connections": {
+            each.code: {
+                "kind": each.kind,
+                "label": each.label,
+                "endpoint": each.endpoint,
+                "region": each.region,
+                "settings": dict(each.settings),
+                "credentials": dict(each.credentials),
+            }
+            for each in channels.all_connections(transaction)
+        },
+        "channels": {
+            each.code: {
+                "connection": each.connection,
+                "label": each.label,
+                "marketplace": each.marketplace,
+                "selector": each.selector,
+                "retrieval": each.retrieval,
+                "confirmation": each.confirmation,
+                "acceptance": each.acceptance,
+                "settings": dict(each.settings),
+            }
+            for each in channels.all_channels(transaction)
+        },
+    }
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _bad_codes(document: Document) -> list[str]:
+    return [code for code in (*document.connections, *document.channels) if re.fullmatch(CODE, code) is None]
+
+
+def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
+    return channels.Connection(
+        code=code,
+        kind=entry.kind,
+        label=entry.label or code,
+        endpoint=entry.endpoint,
+        region=entry.region,
+        settings=entry.settings,
+        credentials=entry.credentials,
+    )
+
+
+def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
+    label = entry.label or code
+    return channels.Channel(
+        code=code,
+        label=label,
+        marketplace=entry.marketplace or label,
+        connection=entry.connection,
+        selector=entry.selector,
+        retrieval=entry.retrieval,
+        confirmation=entry.confirmation,
+        acceptance=entry.acceptance,
+        settings=entry.settings,
+    )
+
+
+def _compare(
+    noun: str,
+    code: str,
+    before: channels.Connection | channels.Channel | None,
+    after: channels.Connection | channels.Channel,
+    ignored: tuple[str, ...],
+) -> list[Difference]:
+    names = [name for name in after.__slots__ if name not in {"code", *ignored}]
+    if before is None:
+        return [Difference(noun, code, "create", {name: (None, getattr(after, name)) for name in names})]
+    fields = {
+        name: (getattr(before, name), getattr(after, name))
+        for name in names
+        if getattr(before, name) != getattr(after, name)
+    }
+    return [Difference(noun, code, "change", fields)] if fields else []

@@ -1,0 +1,86 @@
+"""Leases: who may do a thing now, with a fencing token that makes a paused former holder harmless (design, rule 6)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from warehouse.ledger.schema import leases
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A right held until `expires_at`; `fence` is larger than that of every earlier holder."""
+
+    name: str
+    holder: str
+    fence: int
+    expires_at: datetime
+
+
+class LeaseLost(Exception):
+    """The lease expired and another holder has it: whatever was about to be written must not be."""
+
+
+def acquire(connection: Connection, name: str, now: datetime, length: timedelta) -> Lease | None:
+    """Take a lease that is free, has expired, or whose holder was a process of this machine that is gone.
+
+    None while somebody else holds it.
+    """
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    row = connection.execute(sa.select(leases).where(leases.c.name == name).with_for_update()).mappings().one_or_none()
+    if row is None:
+        connection.execute(sa.insert(leases).values(name=name, holder=holder, fence=1, expires_at=now + length))
+        return Lease(name, holder, 1, now + length)
+    if row["expires_at"] > now and not _is_gone(row["holder"]):
+        return None
+    lease = Lease(name, holder, row["fence"] + 1, now + length)
+    connection.execute(
+        sa.update(leases)
+        .where(leases.c.name == name)
+        .values(holder=holder, fence=lease.fence, expires_at=lease.expires_at)
+    )
+    return lease
+
+
+def hold(connection: Connection, lease: Lease, now: datetime, length: timedelta) -> None:
+    """Check in the writing transaction that the lease is still ours, and extend it.
+
+    Raises:
+        LeaseLost: Another holder has taken it.
+    """
+    extended = connection.execute(
+        sa.update(leases).where(leases.c.name == lease.name, leases.c.fence == lease.fence).values(expires_at=now + length)
+    )
+    if extended.rowcount != 1:
+        raise LeaseLost(f"the lease {lease.name} has gone to another holder")
+
+
+def release(connection: Connection, lease: Lease, now: datetime) -> None:
+    """Give a lease back; nothing happens when it is no longer ours."""
+    connection.execute(
+        sa.update(leases).where(leases.c.name == lease.name, leases.c.fence == lease.fence).values(expires_at=now)
+    )
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether the holder was a process on this machine that has ended: a killed run is taken over at once."""
+    host, _, pid = holder.rpartition(":")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
