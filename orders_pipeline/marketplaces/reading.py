@@ -61,12 +61,14 @@ def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
     value = of.get(key)
     if value is None or value == "":
         return None
+    if isinstance(value, float):
+        value = repr(value)  # the shortest text that reads back as the same number: what was sent
     if isinstance(value, str) and len(value) <= PLAIN_AMOUNT_LENGTH and value.replace(".", "", 1).isdecimal():
         return Decimal(value)  # so short a number is neither too large nor too fine: nearly every amount ends here
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise Unreadable("wrong_type", f"{path}.{key}", f"expected an amount, got {_kind(value)}")
     try:
-        exact = Decimal(value.strip() if isinstance(value, str) else repr(value) if isinstance(value, float) else value)
+        exact = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation:
         raise Unreadable("not_a_number", f"{path}.{key}", "expected an amount, got other text") from None
     if not exact.is_finite():
