@@ -110,6 +110,7 @@ class _LineRead(NamedTuple):
     party: FulfilledBy | None
     of: JsonObject
     path: str
+    tax: Decimal | None
     shipping_tax: Decimal | None
 
 
@@ -196,9 +197,6 @@ class _Reading:
 
     def _party(self, of: JsonObject, path: str, default: FulfilledBy | None) -> FulfilledBy | None:
         """Who fulfils an order or a line: the operator's name for our own warehouse is DEFAULT."""
-        fulfillment = of.get("fulfillment")
-        if fulfillment is None:
-            return default
         here = f"{path}.fulfillment"
         center = section(section(of, "fulfillment", path), "center", here)
         code = text(center, "code", f"{here}.center")
@@ -217,9 +215,9 @@ class _Reading:
         if updated_at is None:
             self._problem("updated_at_missing", "$.last_updated_date", "not sent: the creation date stands for it")
             updated_at = purchased_at
-        lines = tuple(read.line for read in reads)
-        shipping_taxes = _sum(read.shipping_tax for read in reads)
-        line_taxes = _sum(tax.amount for line in lines for tax in line.taxes)
+        lines = tuple([read.line for read in reads])
+        shipping_taxes = _sum([read.shipping_tax for read in reads])
+        taxes = _sum([*(read.tax for read in reads), shipping_taxes])
         customer, shipping_address, billing_address, is_business = self._people()
         shipping_price = amount(of, "shipping_price", "$")
         return Order(
@@ -233,9 +231,9 @@ class _Reading:
             marketplace_updated_at=updated_at,
             ship_by=instant(of, "shipping_deadline", "$"),
             currency=self._currency(),
-            total=self._total(shipping_price, _sum((line_taxes, shipping_taxes))),
+            total=self._total(shipping_price, taxes),
             shipping_total=self._with_tax(shipping_price, shipping_taxes),
-            tax_total=None if self.has_unknown_tax else _sum((line_taxes, shipping_taxes)),
+            tax_total=None if self.has_unknown_tax else taxes,
             payment=Payment(
                 method=text(of, "payment_type", "$") or text(of, "paymentType", "$"),
                 workflow=text(of, "payment_workflow", "$"),
@@ -379,7 +377,8 @@ class _Reading:
             marketplace_status=state,
             cancellation=self._line_cancellation(of, path, state),
         )
-        return _LineRead(line, self._party(of, path, self.party), of, path, shipping_tax)
+        party = self.party if of.get("fulfillment") is None else self._party(of, path, self.party)
+        return _LineRead(line, party, of, path, tax, shipping_tax)
 
     def _line_cancellation(self, of: JsonObject, path: str, state: str | None) -> Cancellation | None:
         cancelations = of.get("cancelations")
@@ -490,7 +489,8 @@ class _Reading:
         if company is None and sent.get("shipping_address"):
             company = text(sent["shipping_address"], "company", "$.customer.shipping_address")
         customer = Customer(
-            name=_joined(sent, "$.customer", " ", "firstname", "lastname") or shipping.name,
+            name=_joined(text(sent, "firstname", "$.customer"), text(sent, "lastname", "$.customer"), " ")
+            or shipping.name,
             email=text(self.of, "customer_notification_email", "$"),
             phone=shipping.phone,
             company=company,
@@ -504,8 +504,8 @@ class _Reading:
             return _NO_ADDRESS
         path = f"$.customer.{key}"
         return Address(
-            name=_joined(of, path, " ", "firstname", "lastname"),
-            company=_joined(of, path, ", ", "company", "company_2"),
+            name=_joined(text(of, "firstname", path), text(of, "lastname", path), " "),
+            company=_joined(text(of, "company", path), text(of, "company_2", path), ", "),
             line_1=text(of, "street_1", path),
             line_2=text(of, "street_2", path),
             line_3=text(of, "additional_info", path),
@@ -554,7 +554,7 @@ class _Reading:
         shipping = [self._with_tax(amount(read.of, "shipping_price", read.path), read.shipping_tax) for read in reads]
         shipping_total = None if None in shipping else _sum(shipping)
         goods = None if any(line.line_total is None for line in lines) else _sum(line.line_total for line in lines)
-        taxes = _sum([*(tax.amount for line in lines for tax in line.taxes), *(read.shipping_tax for read in reads)])
+        taxes = _sum([*(read.tax for read in reads), *(read.shipping_tax for read in reads)])
         return replace(
             whole,
             is_split=True,
@@ -589,8 +589,8 @@ def _no_country() -> None:
     """A billing address has no shipping zone to fall back on."""
 
 
-def _joined(of: JsonObject, path: str, separator: str, *keys: str) -> str | None:
-    return separator.join(filter(None, (text(of, key, path) for key in keys))) or None
+def _joined(first: str | None, second: str | None, separator: str) -> str | None:
+    return f"{first}{separator}{second}" if first and second else first or second
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
