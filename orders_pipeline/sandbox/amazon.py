@@ -34,7 +34,7 @@ def create_app(state: AmazonSandbox) -> FastAPI:
         if request.url.path.startswith("/_sandbox"):
             detail = error.detail if isinstance(error, HTTPException) else "error"
             return JSONResponse({"detail": detail}, status_code=status)
-        answer = state.error(status, "NotFound" if status == 404 else "InvalidInput", "There is no such operation.")  # noqa: PLR2004
+        answer = state.error(status, "NotFound" if status == 404 else "InvalidInput", "There is no such operation.")
         return JSONResponse(answer.body, status_code=status)
 
     app.add_exception_handler(HTTPException, unknown_path)

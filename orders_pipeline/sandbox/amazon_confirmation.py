@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders_pipeline.sandbox.clock import parse_iso
+from orders_pipeline.sandbox.json_values import JsonValue
 
 COD_METHOD = "DirectPayment"
 
@@ -86,7 +87,7 @@ def parse_confirmation(body: bytes) -> Confirmation:
     )
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
+def _object(value: JsonValue, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         msg = f"{name}: must be an object."
         raise InvalidConfirmationError(msg)
@@ -105,7 +106,7 @@ def _optional_text(holder: Mapping[str, Any], name: str) -> str | None:
     return None if holder.get(name) is None else _text(holder, name)
 
 
-def _reference(value: Any) -> str:
+def _reference(value: JsonValue) -> str:
     if not isinstance(value, str) or not value.isascii() or not value.isdigit() or int(value) < 1:
         msg = "PackageReferenceId: is invalid, must be a positive numeric value."
         raise InvalidConfirmationError(msg)
@@ -128,7 +129,7 @@ def _cod(payload: Mapping[str, Any]) -> str | None:
     return COD_METHOD if method else None
 
 
-def _items(value: Any) -> list[dict[str, Any]]:
+def _items(value: JsonValue) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not value:
         msg = "OrderItemId is invalid: orderItems must be a list that is not empty."
         raise InvalidConfirmationError(msg)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
 from orders_pipeline.sandbox.clock import iso_millis
 from orders_pipeline.sandbox.generator import (
@@ -20,14 +19,14 @@ from orders_pipeline.sandbox.generator import (
     Person,
     Place,
     Product,
+    chance,
     decimal_text,
     included_percentage,
     percentage_of,
     person,
     place,
 )
-
-JsonObject = dict[str, Any]
+from orders_pipeline.sandbox.json_values import JsonObject
 
 JAPANESE_YEN_PER_EURO = 160
 ADDITIVE_IN_EUROPE = 0.2
@@ -154,8 +153,8 @@ def _sibling(draft: Draft, order_id: str, status: str, fulfilled_by: str) -> Dra
 
 def _draft(rng: Random, site: Marketplace, created: datetime, updated: datetime, number: int) -> Draft:
     status = _STATUS.pick(rng)
-    is_by_amazon = status == "UNFULFILLABLE" or (status != "PARTIALLY_SHIPPED" and rng.random() < 0.3)
-    is_business = rng.random() < 0.12
+    is_by_amazon = status == "UNFULFILLABLE" or (status != "PARTIALLY_SHIPPED" and chance(rng, 0.3))
+    is_business = chance(rng, 0.12)
     return Draft(
         order_id=order_number(site, number),
         site=site,
@@ -164,7 +163,7 @@ def _draft(rng: Random, site: Marketplace, created: datetime, updated: datetime,
         status=status,
         fulfilled_by="AMAZON" if is_by_amazon else "MERCHANT",
         is_business=is_business,
-        is_additive=site.is_tax_additive or rng.random() < ADDITIVE_IN_EUROPE,
+        is_additive=site.is_tax_additive or chance(rng, ADDITIVE_IN_EUROPE),
         buyer=person(rng, site.country, is_business=is_business),
         home=place(rng, site.country),
     )
@@ -187,9 +186,9 @@ def _write(rng: Random, catalogue: Catalogue, draft: Draft) -> JsonObject:
         "fulfillment": _fulfillment(rng, draft),
         "orderItems": items,
     }
-    if rng.random() < 0.1:
+    if chance(rng, 0.1):
         order["orderAliases"] = [{"aliasId": f"WEB-{draft.order_id[-7:]}", "aliasType": "SELLER_ORDER_ID"}]
-    if rng.random() < 0.02:
+    if chance(rng, 0.02):
         order["associatedOrders"] = [
             {"orderId": order_number(draft.site, rng.randrange(10**9)), "associationType": rng.choice(_ASSOCIATION)}
         ]
@@ -211,12 +210,12 @@ def _settle_status(rng: Random, draft: Draft, order: JsonObject) -> None:
             cancel_item(item, by, rng.choice(_CANCEL_REASONS))
     elif draft.status == "SHIPPED":
         for item in items[1:]:
-            if rng.random() < 0.04:
+            if chance(rng, 0.04):
                 cancel_item(item, "MERCHANT", "NO_INVENTORY")
         ship_items(order, open_quantities(order), draft.updated, rng)
     elif draft.status == "PARTIALLY_SHIPPED":
         _ship_some(rng, draft, order)
-    elif draft.status == "UNSHIPPED" and draft.fulfilled_by == "MERCHANT" and rng.random() < 0.05:
+    elif draft.status == "UNSHIPPED" and draft.fulfilled_by == "MERCHANT" and chance(rng, 0.05):
         request_cancellation(rng.choice(items), rng.choice(_REQUEST_REASONS))
 
 
@@ -311,7 +310,7 @@ def _buyer(rng: Random, draft: Draft) -> JsonObject:
         buyer["buyerEmail"] = f"{draft.buyer.email_local_part}@marketplace.example"
     if draft.buyer.company:
         buyer["buyerCompanyName"] = draft.buyer.company
-        if rng.random() < 0.5:
+        if chance(rng, 0.5):
             buyer["buyerPurchaseOrderNumber"] = f"PO-{rng.randrange(10**5, 10**6)}"
     return buyer
 
@@ -374,11 +373,11 @@ def _item(rng: Random, draft: Draft, product: Product, item_id: str) -> JsonObje
         "proceeds": _item_proceeds(rng, draft, unit * quantity),
         "fulfillment": {"quantityFulfilled": 0, "quantityUnfulfilled": quantity},
     }
-    if draft.is_business and rng.random() < 0.4:
+    if draft.is_business and chance(rng, 0.4):
         item["product"]["price"]["priceDesignation"] = "BUSINESS_PRICE"
-    if rng.random() < 0.03:
+    if chance(rng, 0.03):
         item["programs"] = [rng.choice(("TRANSPARENCY", "SUBSCRIBE_AND_SAVE"))]
-    if rng.random() < 0.05:
+    if chance(rng, 0.05):
         item["promotion"] = {"breakdowns": [{"promotionId": f"PROMO-{rng.randrange(1000):03d}"}]}
     if site.country == "JP":
         item["expense"] = {
@@ -393,11 +392,11 @@ def _item_proceeds(rng: Random, draft: Draft, goods: int) -> JsonObject:
     """Write an item's amounts: additive orders sum with the tax, inclusive ones without it."""
     site = draft.site
     parts = {"ITEM": goods}
-    if rng.random() < 0.5:
+    if chance(rng, 0.5):
         parts["SHIPPING"] = rng.choice((299, 499, 790)) if site.decimals else rng.choice((400, 600))
-    if rng.random() < 0.04:
+    if chance(rng, 0.04):
         parts["GIFT_WRAP"] = 350 if site.decimals else 300
-    if rng.random() < 0.1:
+    if chance(rng, 0.1):
         parts["DISCOUNT"] = -percentage_of(goods, rng.choice((500, 1000, 1500)))
     tax_of = percentage_of if draft.is_additive else included_percentage
     taxes = {name: tax_of(amount, site.tax_basis_points) for name, amount in parts.items()}

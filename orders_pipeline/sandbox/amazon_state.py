@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from orders_pipeline.sandbox import amazon_orders, loading
 from orders_pipeline.sandbox.amazon_confirmation import Confirmation, InvalidConfirmationError, parse_confirmation
-from orders_pipeline.sandbox.amazon_orders import JsonObject, region_of
+from orders_pipeline.sandbox.amazon_orders import region_of
 from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, utc_now
 from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
@@ -33,11 +33,12 @@ from orders_pipeline.sandbox.engine import (
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import moments
+from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.throttle import Plan
 
 CLIENT_ID = "amzn1.application-oa2-client.sandbox"
-CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - public by design
-REFRESH_TOKEN = "Atzr|sandbox"  # noqa: S105 - public by design
+CLIENT_SECRET = "sandbox-secret"
+REFRESH_TOKEN = "Atzr|sandbox"
 
 ACCESS_TOKEN_SECONDS = 3600
 PAGE_TOKEN_HOURS = 24
@@ -50,7 +51,7 @@ JAPAN = "A1VC38T7YXB528"
 SEARCH = "searchOrders"
 GET = "getOrder"
 CONFIRM = "confirmShipment"
-TOKEN = "token"  # noqa: S105 - an operation's name
+TOKEN = "token"
 
 PLANS = {SEARCH: Plan(0.0056, 20), GET: Plan(0.5, 30), CONFIRM: Plan(2.0, 10)}
 
@@ -298,7 +299,7 @@ class AmazonSandbox(Sandbox):
         body = {"errors": [{"code": code, "message": message, "details": ""}]}
         return Answer(status, body, dict(headers or {}), code=code)
 
-    def throttled(self, retry_after: float) -> Answer:  # noqa: ARG002 - Amazon documents no Retry-After
+    def throttled(self, retry_after: float) -> Answer:
         """Return the answer to a call beyond the usage plan."""
         return self.error(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
 
@@ -415,7 +416,9 @@ class AmazonSandbox(Sandbox):
         if len(after) != 1:
             self.refuse(400, "InvalidInput", "Exactly one of createdAfter and lastUpdatedAfter must be given.")
         is_by_update = after[0] == "lastUpdatedAfter"
-        before_name, other = ("lastUpdatedBefore", "createdBefore") if is_by_update else ("createdBefore", "lastUpdatedBefore")
+        before_name, other = (
+            ("lastUpdatedBefore", "createdBefore") if is_by_update else ("createdBefore", "lastUpdatedBefore")
+        )
         if call.parameter(other) is not None:
             self.refuse(400, "InvalidInput", f"{other} cannot be combined with {after[0]}.")
         latest = self.now - timedelta(seconds=self.lag_seconds)
@@ -459,7 +462,9 @@ class AmazonSandbox(Sandbox):
             if region is None:
                 self.refuse(400, "InvalidInput", f"marketplaceIds has a value that is not known: {marketplace_id}.")
             if region != account.region:
-                self.refuse(403, "Unauthorized", f"The marketplaces you provided are not valid for region {account.region}.")
+                self.refuse(
+                    403, "Unauthorized", f"The marketplaces you provided are not valid for region {account.region}."
+                )
         return ids
 
     # --- getOrder -----------------------------------------------------------------------------------------------
@@ -571,7 +576,7 @@ class AmazonSandbox(Sandbox):
             msg = f"no orders can be made up for the marketplaces {ids}"
             raise ValueError(msg)
         seed = self.seed if request.seed is None else request.seed
-        rng = Random(f"amazon:{account.name}:{seed}:{self._numbers}")  # noqa: S311
+        rng = Random(f"amazon:{account.name}:{seed}:{self._numbers}")
         newest = self.now - timedelta(seconds=request.newest_seconds)
         made: list[str] = []
         for updated in moments(rng, request.orders, newest, request.days):
@@ -581,7 +586,7 @@ class AmazonSandbox(Sandbox):
             made += self._make(rng, rng.choice(sites), account, (created, updated), request, len(made))
         return made
 
-    def _make(  # noqa: PLR0913, PLR0917
+    def _make(
         self,
         rng: Random,
         site: amazon_orders.Marketplace,
@@ -644,7 +649,7 @@ class AmazonSandbox(Sandbox):
         record.order["lastUpdatedTime"] = iso_millis(record.updated)
 
     @staticmethod
-    def _step_pay(record: Record, request: AdvanceRequest) -> None:  # noqa: ARG004
+    def _step_pay(record: Record, request: AdvanceRequest) -> None:
         _require(record, PENDING)
         record.order["fulfillment"]["fulfillmentStatus"] = "UNSHIPPED"
 
@@ -655,11 +660,11 @@ class AmazonSandbox(Sandbox):
         if not wanted or any(quantity > left.get(item_id, 0) for item_id, quantity in wanted.items()):
             msg = f"only {left} can be shipped"
             raise RefusedActionError(msg)
-        rng = Random(f"ship:{self.seed}:{record.id}:{len(record.order.get('packages') or ())}")  # noqa: S311
+        rng = Random(f"ship:{self.seed}:{record.id}:{len(record.order.get('packages') or ())}")
         amazon_orders.ship_items(record.order, wanted, self.now, rng)
 
     @staticmethod
-    def _step_deliver(record: Record, request: AdvanceRequest) -> None:  # noqa: ARG004
+    def _step_deliver(record: Record, request: AdvanceRequest) -> None:
         packages = record.order.get("packages")
         if not packages:
             msg = "the order has no packages"
@@ -676,7 +681,9 @@ class AmazonSandbox(Sandbox):
             if item["orderItemId"] in chosen & set(left):
                 amazon_orders.cancel_item(item, request.by, request.reason or "BUYER_CANCELED")
         if not amazon_orders.open_quantities(record.order):
-            is_shipped = any(item.get("fulfillment", {}).get("quantityFulfilled") for item in record.order["orderItems"])
+            is_shipped = any(
+                item.get("fulfillment", {}).get("quantityFulfilled") for item in record.order["orderItems"]
+            )
             record.order["fulfillment"]["fulfillmentStatus"] = "SHIPPED" if is_shipped else "CANCELLED"
 
     @staticmethod
@@ -687,7 +694,7 @@ class AmazonSandbox(Sandbox):
             if item["orderItemId"] in chosen:
                 amazon_orders.request_cancellation(item, request.reason or "Ordered by mistake")
 
-    def load(self, payload: Any, name: str, account: str | None = None) -> dict[str, Any]:
+    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
         """Take genuine orders in; their JSON stays as it is, and the next pull sees them as just updated."""
         orders = loading.amazon_orders(payload, name).orders
         owner = self.accounts[account or "default"]
@@ -743,8 +750,11 @@ def render(record: Record, included: Iterable[str], account: AmazonAccount) -> J
         hidden_in_items |= {"proceeds", "promotion", "tax"}
     order = {name: value for name, value in record.order.items() if name not in hidden}
     order["orderItems"] = [
-        {name: _priceless(value) if is_priceless and name == "product" else value for name, value in item.items()
-         if name not in hidden_in_items}
+        {
+            name: _priceless(value) if is_priceless and name == "product" else value
+            for name, value in item.items()
+            if name not in hidden_in_items
+        }
         for item in record.order["orderItems"]
     ]
     return order

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import httpx
 import typer
@@ -26,6 +28,7 @@ from rich.table import Table
 from orders_pipeline.sandbox import amazon, loading, mirakl, server
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
 from orders_pipeline.sandbox.faults import FaultKind
+from orders_pipeline.sandbox.json_values import JsonValue
 
 REQUEST_SECONDS = 60.0
 PROBE_SECONDS = 2.0
@@ -50,9 +53,11 @@ UrlOption = Annotated[str | None, typer.Option(help="Address of the sandbox; wit
 
 
 @sandbox.command()
-def serve(  # noqa: PLR0913, PLR0917 - options of a command
+def serve(
     kind: KindArgument,
-    port: Annotated[int | None, typer.Option(help="Port; 0 for a free one. Default 9100 (amazon), 9200 (mirakl).")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; 0 for a free one. Default 9100 (amazon), 9200 (mirakl).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is made up.")] = 1,
     orders: Annotated[int, typer.Option(help="How many orders to make up at the start.")] = 0,
     rate_factor: Annotated[float, typer.Option(help="Multiplies the marketplace's call rates; inf: no limit.")] = 1.0,
@@ -68,7 +73,10 @@ def serve(  # noqa: PLR0913, PLR0917 - options of a command
         url = f"http://{host}:{listener.getsockname()[1]}"
         with _announced(kind, url):
             _print_welcome(kind, url, state)
-            uvicorn.Server(server.configuration(app, host)).run(sockets=[listener])
+            # uvicorn raises a captured SIGTERM again when it is done; leaving by an exception lets the clean-up run.
+            signal.signal(signal.SIGTERM, _leave)
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(server.configuration(app, host)).run(sockets=[listener])
 
 
 @sandbox.command()
@@ -100,7 +108,7 @@ def load(
 
 
 @sandbox.command()
-def advance(  # noqa: PLR0913, PLR0917 - options of a command
+def advance(
     kind: KindArgument,
     action: Annotated[str, typer.Argument(help="What happens, such as pay, ship, cancel.")],
     orders: Annotated[list[str] | None, typer.Argument(help="Order ids; none: every order that it fits.")] = None,
@@ -115,13 +123,13 @@ def advance(  # noqa: PLR0913, PLR0917 - options of a command
 
 
 @sandbox.command()
-def faults(  # noqa: PLR0913, PLR0917 - options of a command
+def faults(
     kind: KindArgument,
     fault: Annotated[FaultKind | None, typer.Argument(help="What goes wrong; none: list what is in force.")] = None,
     operation: Annotated[str, typer.Option(help="Operation that it hits; * for all.")] = "*",
     count: Annotated[int, typer.Option(help="How many calls it hits; 0: all.")] = 1,
     after: Annotated[int, typer.Option(help="So many calls pass first.")] = 0,
-    clear: Annotated[bool, typer.Option("--clear", help="Lift all faults.")] = False,  # noqa: FBT002
+    clear: Annotated[bool, typer.Option("--clear", help="Lift all faults.")] = False,
     url: UrlOption = None,
 ) -> None:
     """Let calls to the running sandbox go wrong."""
@@ -147,6 +155,10 @@ def build(kind: Kind, seed: int = 1, rate_factor: float = 1.0) -> tuple[Sandbox,
             return operator, mirakl.create_app(operator)
 
 
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
 def home() -> Path:
     """Return the folder of everything that the sandboxes write."""
     return Path(os.environ.get("ORDERS_HOME", "./data")) / "sandbox"
@@ -170,7 +182,7 @@ def _required_url(kind: Kind, url: str | None) -> str:
     return found
 
 
-def _post(url: str, route: str, body: dict[str, Any]) -> Any:
+def _post(url: str, route: str, body: dict[str, Any]) -> JsonValue:
     answer = httpx.post(f"{url}/_sandbox/{route}", json=body, timeout=REQUEST_SECONDS)
     if answer.is_error:
         _notes.print(f"the sandbox refused: {answer.text}", style="red", markup=False)
@@ -178,7 +190,7 @@ def _post(url: str, route: str, body: dict[str, Any]) -> Any:
     return answer.json()
 
 
-def _send(url: str, path: Path, payload: Any) -> None:
+def _send(url: str, path: Path, payload: JsonValue) -> None:
     try:
         answer = httpx.post(
             f"{url}/_sandbox/load", json={"name": str(path), "payload": payload}, timeout=REQUEST_SECONDS

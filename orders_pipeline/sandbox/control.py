@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Body, HTTPException, Query, Response
@@ -20,6 +21,8 @@ from orders_pipeline.sandbox.clock import iso_millis
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest, Sandbox
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
 from orders_pipeline.sandbox.loading import PayloadError
+
+T = TypeVar("T")
 
 MAX_GENERATED = 1_000_000
 
@@ -37,7 +40,9 @@ class GenerateBody(_Body):
     account: str | None = Field(None, description="Amazon account or Mirakl shop; without one the default.")
     channel: str | None = Field(None, description="Amazon marketplace id or Mirakl channel code; without one: all.")
     newest_seconds: float = Field(180.0, ge=0, description="Age of the newest update time.")
-    mixed_share: float = Field(0.05, ge=0, le=1, description="Share of carts that become two orders, one per fulfilment.")
+    mixed_share: float = Field(
+        0.05, ge=0, le=1, description="Share of carts that become two orders, one per fulfilment."
+    )
     mixed_lines_share: float = Field(
         0.0, ge=0, le=1, description="Mirakl: share of orders whose single lines name different fulfilment centres."
     )
@@ -125,7 +130,7 @@ def _add_state_routes(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.post("/accounts", status_code=201, summary="Add or replace an account")
     async def add_account(body: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
         with sandbox.lock:
-            return dict(_refusing_nonsense(lambda: sandbox.add_account_json(body)))
+            return _refusing_nonsense(lambda: sandbox.add_account_json(body))
 
     @routes.get("/clock", summary="The sandbox's time")
     async def clock() -> dict[str, Any]:
@@ -235,7 +240,7 @@ def _clock(sandbox: Sandbox) -> dict[str, Any]:
     return {"now": iso_millis(sandbox.now), "offset_seconds": sandbox.clock.offset.total_seconds()}
 
 
-def _refusing_nonsense(act: Any) -> Any:
+def _refusing_nonsense(act: Callable[[], T]) -> T:
     try:
         return act()
     except (ValueError, KeyError) as error:

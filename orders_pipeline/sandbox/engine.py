@@ -24,6 +24,7 @@ from orders_pipeline.sandbox.clock import Clock, MovableClock, utc_now
 from orders_pipeline.sandbox.faults import Fault, FaultBook, FaultKind, Fired, spoil
 from orders_pipeline.sandbox.generator import Catalogue
 from orders_pipeline.sandbox.journal import Entry, Journal
+from orders_pipeline.sandbox.json_values import JsonValue
 from orders_pipeline.sandbox.throttle import Plan, Throttle
 
 DROP_CONNECTION = "sandbox.drop_connection"
@@ -73,7 +74,7 @@ class Call:
         """Return all values of a repeated query parameter."""
         return [value for key, value in self.query if key == name]
 
-    def json_body(self) -> Any:
+    def json_body(self) -> JsonValue:
         """Return the parsed body; ValueError when it is not JSON."""
         return json.loads(self.body)
 
@@ -219,7 +220,7 @@ class Sandbox(ABC):
         """Move orders on."""
 
     @abstractmethod
-    def load(self, payload: Any, name: str, account: str | None = None) -> dict[str, Any]:
+    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
         """Take in a genuine payload; raises ``loading.PayloadError`` and loads nothing when it does not fit."""
 
     @abstractmethod

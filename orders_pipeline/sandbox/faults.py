@@ -13,6 +13,8 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
+from orders_pipeline.sandbox.json_values import JsonValue
+
 
 class FaultKind(StrEnum):
     """Everything that can go wrong."""
@@ -31,8 +33,8 @@ class FaultKind(StrEnum):
     MISSING_ORDER = "missing_order"
     LATE_UPDATE = "late_update"
     MALFORMED_ORDER = "malformed_order"
-    REVOKE_TOKEN = "revoke_token"  # noqa: S105 - a fault's name, not a secret
-    EXPIRE_TOKEN = "expire_token"  # noqa: S105 - a fault's name, not a secret
+    REVOKE_TOKEN = "revoke_token"
+    EXPIRE_TOKEN = "expire_token"
 
 
 class Damage(StrEnum):
@@ -119,7 +121,7 @@ class FaultBook:
     def add(self, fault: Fault) -> int:
         """Put a fault in force and return its number."""
         self._numbers += 1
-        self._armed.append(_Armed(self._numbers, fault, Random(f"{self._seed}:{self._numbers}")))  # noqa: S311
+        self._armed.append(_Armed(self._numbers, fault, Random(f"{self._seed}:{self._numbers}")))
         return self._numbers
 
     def clear(self, kinds: Collection[FaultKind] = ()) -> int:
@@ -134,9 +136,7 @@ class FaultBook:
         hits = {
             armed.fault.kind: armed.fault
             for armed in self._armed
-            if armed.fault.operation in ("*", operation)
-            and armed.fault.account in (None, account)
-            and armed.fires()
+            if armed.fault.operation in ("*", operation) and armed.fault.account in (None, account) and armed.fires()
         }
         return Fired(hits)
 
@@ -175,11 +175,11 @@ def spoil(order: dict[str, Any], path: str, damage: Damage) -> dict[str, Any]:
     return spoiled
 
 
-def _child(holder: Any, step: str) -> Any:
+def _child(holder: JsonValue, step: str) -> JsonValue:
     if isinstance(holder, list):
         return holder[int(step)] if step.isdigit() and int(step) < len(holder) else None
     return holder.get(step) if isinstance(holder, dict) else None
 
 
-def _of_another_type(value: Any) -> Any:
+def _of_another_type(value: JsonValue) -> JsonValue:
     return {"unexpected": "object"} if isinstance(value, str | int | float | bool) else "unexpected text"

@@ -90,39 +90,127 @@ class Country:
 COUNTRIES: dict[str, Country] = {
     country.alpha2: country
     for country in (
-        Country("FR", "FRA", "France", "+33 5 5501 ", "#####", ("rue des Tilleuls", "allée du Lac", "quai Été"),
-                (("Lyon", "Rhône"), ("Béziers", "Hérault"), ("Nantes", "Loire-Atlantique"), ("Orléans", "Loiret")),
-                ("Chloé", "Élodie", "Jérôme", "Maël", "Noémie"), ("Lefèvre", "Garçon", "Müller", "d'Été", "Petit")),
-        Country("DE", "DEU", "Deutschland", "+49 30 2312", "#####", ("Ahornweg", "Große Straße", "Am Mühlbach"),
-                (("Köln", "NRW"), ("München", "Bayern"), ("Görlitz", "Sachsen"), ("Berlin", "Berlin")),
-                ("Jürgen", "Anneliese", "Björn", "Käthe", "Max"), ("Groß", "Schäfer", "Öztürk", "Weiß", "Koch")),
-        Country("ES", "ESP", "España", "+34 600 000 ", "#####", ("Calle del Olmo", "Avenida de la Peña", "Plaza Año"),
-                (("A Coruña", "Galicia"), ("Logroño", "La Rioja"), ("Cádiz", "Andalucía"), ("Madrid", "Madrid")),
-                ("Íñigo", "María José", "Begoña", "Andrés", "Lucía"), ("Muñoz", "García Núñez", "Peña", "Ibáñez", "Gil")),
-        Country("IT", "ITA", "Italia", "+39 06 5550 ", "#####", ("Via delle Rose", "Corso Città Nuova", "Piazza Più"),
-                (("Forlì", "FC"), ("Torino", "TO"), ("Cefalù", "PA"), ("Bari", "BA")),
-                ("Nicolò", "Giosuè", "Zoë", "Chiara", "Luca"), ("D'Angelo", "Però", "Rossi", "Niccolò", "Fontana")),
-        Country("GB", "GBR", "United Kingdom", "+44 7700 900", "ZZ# #ZZ", ("Elm Row", "St. Agnes' Lane", "Mill Close"),
-                (("Leeds", "West Yorkshire"), ("Bath", "Somerset"), ("Kingston upon Hull", ""), ("Truro", "Cornwall")),
-                ("Siân", "Oliver", "Zara", "Niamh", "George"), ("O'Neill", "Smith-Jones", "Patel", "Brontë", "Hughes")),
-        Country("US", "USA", "United States", "+1 555 0100", "#####", ("Cedar Ave", "W 4th St", "Ocean Blvd"),
-                (("Springfield", "IL"), ("Portland", "OR"), ("Austin", "TX"), ("Cañon City", "CO")),
-                ("Renée", "Tyler", "José", "Hannah", "Dwayne"), ("O'Brien", "Nguyễn", "Washington", "De la Cruz", "Lee")),
-        Country("CA", "CAN", "Canada", "+1 555 0199", "Z#Z #Z#", ("Maple Cres", "rue Sainte-Thérèse", "King St W"),
-                (("Montréal", "QC"), ("Calgary", "AB"), ("Trois-Rivières", "QC"), ("Halifax", "NS")),
-                ("Benoît", "Emma", "Zoé", "Liam", "Aïcha"), ("Tremblay", "Côté", "MacLeod", "Singh", "Gagné")),
-        Country("JP", "JPN", "日本", "+81 3 5550 ", "###-####", ("桜町1丁目", "緑台2-3", "本町5-10"),
-                (("札幌市", "北海道"), ("横浜市", "神奈川県"), ("京都市", "京都府"), ("那覇市", "沖縄県")),
-                ("陽菜", "蓮", "さくら", "健太", "美咲"), ("佐藤", "鈴木", "渡邊", "髙橋", "山﨑")),
-        Country("AU", "AUS", "Australia", "+61 491 570", "####", ("Wattle St", "Harbour Rd", "Gum Tree Dr"),
-                (("Geelong", "VIC"), ("Cairns", "QLD"), ("Hobart", "TAS"), ("Perth", "WA")),
-                ("Matilda", "Jack", "Ruby", "Noah", "Isla"), ("Kelly", "Nguyen", "Walker", "O'Shea", "Chen")),
-        Country("SE", "SWE", "Sverige", "+46 70 1740", "### ##", ("Björkvägen", "Östra Ågatan", "Sjögränd"),
-                (("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten"), ("Örebro", "Örebro")),
-                ("Åsa", "Göran", "Linnéa", "Måns", "Elsa"), ("Öberg", "Ångström", "Nilsson", "Sjöström", "Lind")),
-        Country("PL", "POL", "Polska", "+48 500 000 ", "##-###", ("ul. Źródlana", "ul. Łąkowa", "al. Świętej Anny"),
-                (("Łódź", "łódzkie"), ("Kraków", "małopolskie"), ("Gdańsk", "pomorskie"), ("Poznań", "wielkopolskie")),
-                ("Łukasz", "Żaneta", "Małgorzata", "Paweł", "Zofia"), ("Wójcik", "Śliwa", "Dąbrowski", "Żak", "Nowak")),
+        Country(
+            "FR",
+            "FRA",
+            "France",
+            "+33 5 5501 ",
+            "#####",
+            ("rue des Tilleuls", "allée du Lac", "quai Été"),
+            (("Lyon", "Rhône"), ("Béziers", "Hérault"), ("Nantes", "Loire-Atlantique"), ("Orléans", "Loiret")),
+            ("Chloé", "Élodie", "Jérôme", "Maël", "Noémie"),
+            ("Lefèvre", "Garçon", "Müller", "d'Été", "Petit"),
+        ),
+        Country(
+            "DE",
+            "DEU",
+            "Deutschland",
+            "+49 30 2312",
+            "#####",
+            ("Ahornweg", "Große Straße", "Am Mühlbach"),
+            (("Köln", "NRW"), ("München", "Bayern"), ("Görlitz", "Sachsen"), ("Berlin", "Berlin")),
+            ("Jürgen", "Anneliese", "Björn", "Käthe", "Max"),
+            ("Groß", "Schäfer", "Öztürk", "Weiß", "Koch"),
+        ),
+        Country(
+            "ES",
+            "ESP",
+            "España",
+            "+34 600 000 ",
+            "#####",
+            ("Calle del Olmo", "Avenida de la Peña", "Plaza Año"),
+            (("A Coruña", "Galicia"), ("Logroño", "La Rioja"), ("Cádiz", "Andalucía"), ("Madrid", "Madrid")),
+            ("Íñigo", "María José", "Begoña", "Andrés", "Lucía"),
+            ("Muñoz", "García Núñez", "Peña", "Ibáñez", "Gil"),
+        ),
+        Country(
+            "IT",
+            "ITA",
+            "Italia",
+            "+39 06 5550 ",
+            "#####",
+            ("Via delle Rose", "Corso Città Nuova", "Piazza Più"),
+            (("Forlì", "FC"), ("Torino", "TO"), ("Cefalù", "PA"), ("Bari", "BA")),
+            ("Nicolò", "Giosuè", "Zoë", "Chiara", "Luca"),
+            ("D'Angelo", "Però", "Rossi", "Niccolò", "Fontana"),
+        ),
+        Country(
+            "GB",
+            "GBR",
+            "United Kingdom",
+            "+44 7700 900",
+            "ZZ# #ZZ",
+            ("Elm Row", "St. Agnes' Lane", "Mill Close"),
+            (("Leeds", "West Yorkshire"), ("Bath", "Somerset"), ("Kingston upon Hull", ""), ("Truro", "Cornwall")),
+            ("Siân", "Oliver", "Zara", "Niamh", "George"),
+            ("O'Neill", "Smith-Jones", "Patel", "Brontë", "Hughes"),
+        ),
+        Country(
+            "US",
+            "USA",
+            "United States",
+            "+1 555 0100",
+            "#####",
+            ("Cedar Ave", "W 4th St", "Ocean Blvd"),
+            (("Springfield", "IL"), ("Portland", "OR"), ("Austin", "TX"), ("Cañon City", "CO")),
+            ("Renée", "Tyler", "José", "Hannah", "Dwayne"),
+            ("O'Brien", "Nguyễn", "Washington", "De la Cruz", "Lee"),
+        ),
+        Country(
+            "CA",
+            "CAN",
+            "Canada",
+            "+1 555 0199",
+            "Z#Z #Z#",
+            ("Maple Cres", "rue Sainte-Thérèse", "King St W"),
+            (("Montréal", "QC"), ("Calgary", "AB"), ("Trois-Rivières", "QC"), ("Halifax", "NS")),
+            ("Benoît", "Emma", "Zoé", "Liam", "Aïcha"),
+            ("Tremblay", "Côté", "MacLeod", "Singh", "Gagné"),
+        ),
+        Country(
+            "JP",
+            "JPN",
+            "日本",
+            "+81 3 5550 ",
+            "###-####",
+            ("桜町1丁目", "緑台2-3", "本町5-10"),
+            (("札幌市", "北海道"), ("横浜市", "神奈川県"), ("京都市", "京都府"), ("那覇市", "沖縄県")),
+            ("陽菜", "蓮", "さくら", "健太", "美咲"),
+            ("佐藤", "鈴木", "渡邊", "髙橋", "山﨑"),
+        ),
+        Country(
+            "AU",
+            "AUS",
+            "Australia",
+            "+61 491 570",
+            "####",
+            ("Wattle St", "Harbour Rd", "Gum Tree Dr"),
+            (("Geelong", "VIC"), ("Cairns", "QLD"), ("Hobart", "TAS"), ("Perth", "WA")),
+            ("Matilda", "Jack", "Ruby", "Noah", "Isla"),
+            ("Kelly", "Nguyen", "Walker", "O'Shea", "Chen"),
+        ),
+        Country(
+            "SE",
+            "SWE",
+            "Sverige",
+            "+46 70 1740",
+            "### ##",
+            ("Björkvägen", "Östra Ågatan", "Sjögränd"),
+            (("Malmö", "Skåne"), ("Göteborg", "Västra Götaland"), ("Umeå", "Västerbotten"), ("Örebro", "Örebro")),
+            ("Åsa", "Göran", "Linnéa", "Måns", "Elsa"),
+            ("Öberg", "Ångström", "Nilsson", "Sjöström", "Lind"),
+        ),
+        Country(
+            "PL",
+            "POL",
+            "Polska",
+            "+48 500 000 ",
+            "##-###",
+            ("ul. Źródlana", "ul. Łąkowa", "al. Świętej Anny"),
+            (("Łódź", "łódzkie"), ("Kraków", "małopolskie"), ("Gdańsk", "pomorskie"), ("Poznań", "wielkopolskie")),
+            ("Łukasz", "Żaneta", "Małgorzata", "Paweł", "Zofia"),
+            ("Wójcik", "Śliwa", "Dąbrowski", "Żak", "Nowak"),
+        ),
     )
 }
 
@@ -149,7 +237,7 @@ class Catalogue:
 
     def __init__(self, seed: int, size: int = CATALOGUE_SIZE) -> None:
         """Make ``size`` products up."""
-        rng = Random(f"catalogue:{seed}")  # noqa: S311
+        rng = Random(f"catalogue:{seed}")
         self.products: tuple[Product, ...] = tuple(self._product(rng, index) for index in range(size))
 
     def pick(self, rng: Random, count: int) -> list[Product]:
@@ -198,13 +286,18 @@ def place(rng: Random, country: str) -> Place:
     city, state = rng.choice(home.cities)
     return Place(
         street=f"{rng.choice(home.streets)} {rng.randrange(1, 200)}",
-        extra=rng.choice(EXTRAS) if rng.random() < 0.25 else None,  # noqa: PLR2004
+        extra=rng.choice(EXTRAS) if chance(rng, 0.25) else None,
         city=city,
         state=state,
         postal_code="".join(_postal_character(rng, character) for character in home.postal_pattern),
         country=country,
         phone=f"{home.dial}{rng.randrange(100, 1000)}",
     )
+
+
+def chance(rng: Random, share: float) -> bool:
+    """Return True in this share of the cases."""
+    return rng.random() < share
 
 
 def moments(rng: Random, count: int, newest: datetime, days: float) -> Sequence[datetime]:

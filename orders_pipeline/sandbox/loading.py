@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from orders_pipeline.sandbox.clock import parse_iso
-
-Json = dict[str, Any]
+from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 
 
 class PayloadError(ValueError):
@@ -33,11 +31,11 @@ class PayloadError(ValueError):
 class Loaded:
     """What a payload held."""
 
-    orders: list[Json] = field(default_factory=list)
-    shipments: list[Json] = field(default_factory=list)
+    orders: list[JsonObject] = field(default_factory=list)
+    shipments: list[JsonObject] = field(default_factory=list)
 
 
-def read_file(path: Path) -> Any:
+def read_file(path: Path) -> JsonValue:
     """Parse a payload file; raises PayloadError when it cannot be read or is not JSON."""
     try:
         return orjson.loads(path.read_bytes())
@@ -47,7 +45,7 @@ def read_file(path: Path) -> Any:
         raise PayloadError(str(path), "$", f"is not JSON: {error}") from error
 
 
-def amazon_orders(payload: Any, name: str) -> Loaded:
+def amazon_orders(payload: JsonValue, name: str) -> Loaded:
     """Find and check the orders of an Amazon payload.
 
     Accepted: ``{"orders": [...]}``, ``{"order": {...}}``, a bare order, a list of orders, and all of these wrapped as
@@ -56,7 +54,7 @@ def amazon_orders(payload: Any, name: str) -> Loaded:
     content, path = _unwrapped(payload, name, "$", ("orders", "order", "orderId"))
     if isinstance(content, dict) and "order" in content and "orderId" not in content:
         content, path = [content["order"]], f"{path}.order"
-        locate: Callable[[int], str] = lambda _: path  # noqa: E731
+        locate: Callable[[int], str] = lambda _: path
     else:
         content, locate = _listed(content, name, path, "orders", "orderId")
     for index, order in enumerate(content):
@@ -64,7 +62,7 @@ def amazon_orders(payload: Any, name: str) -> Loaded:
     return Loaded(orders=content)
 
 
-def mirakl_orders(payload: Any, name: str) -> Loaded:
+def mirakl_orders(payload: JsonValue, name: str) -> Loaded:
     """Find and check the orders or shipments of a Mirakl payload.
 
     Accepted: OR11 pages ``{"orders": [...]}``, a bare order, a list of orders, ST11 pages ``{"data": [...]}``, and all
@@ -82,10 +80,10 @@ def mirakl_orders(payload: Any, name: str) -> Loaded:
     return Loaded(orders=orders)
 
 
-READERS: dict[str, Callable[[Any, str], Loaded]] = {"amazon": amazon_orders, "mirakl": mirakl_orders}
+READERS: dict[str, Callable[[JsonValue, str], Loaded]] = {"amazon": amazon_orders, "mirakl": mirakl_orders}
 
 
-def _unwrapped(payload: Any, name: str, path: str, known: tuple[str, ...]) -> tuple[Any, str]:
+def _unwrapped(payload: JsonValue, name: str, path: str, known: tuple[str, ...]) -> tuple[JsonValue, str]:
     if isinstance(payload, dict) and not any(key in payload for key in known):
         for wrapper in ("response", "payload"):
             if wrapper in payload:
@@ -95,7 +93,9 @@ def _unwrapped(payload: Any, name: str, path: str, known: tuple[str, ...]) -> tu
     return payload, path
 
 
-def _listed(content: Any, name: str, path: str, key: str, id_field: str) -> tuple[list[Json], Callable[[int], str]]:
+def _listed(
+    content: JsonValue, name: str, path: str, key: str, id_field: str
+) -> tuple[list[JsonObject], Callable[[int], str]]:
     """Return the list of objects in a page, a bare object or a bare list, and how to name each one's path."""
     if isinstance(content, dict) and id_field in content and key not in content:
         return [content], lambda _: path
@@ -109,12 +109,12 @@ def _listed(content: Any, name: str, path: str, key: str, id_field: str) -> tupl
 class _Checker:
     """Checks fields of one object and names their JSON paths."""
 
-    def __init__(self, name: str, value: Any, path: str) -> None:
+    def __init__(self, name: str, value: JsonValue, path: str) -> None:
         self.name = name
         self.path = path
         if not isinstance(value, dict):
             raise PayloadError(name, path, "must be an object")
-        self.value: Json = value
+        self.value: JsonObject = value
 
     def text(self, key: str) -> str:
         value = self.value.get(key)

@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orders_pipeline.sandbox import control
+from orders_pipeline.sandbox.engine import mount
 from orders_pipeline.sandbox.mirakl_platform import Features, MiraklShop
 from orders_pipeline.sandbox.mirakl_state import ALL_SHOPS_KEY, API_KEY, MiraklSandbox
-from orders_pipeline.sandbox.engine import mount
 
 __all__ = ["ALL_SHOPS_KEY", "API_KEY", "Features", "MiraklSandbox", "MiraklShop", "create_app"]
 
@@ -29,7 +29,7 @@ def create_app(state: MiraklSandbox) -> FastAPI:
         if request.url.path.startswith("/_sandbox"):
             detail = error.detail if isinstance(error, HTTPException) else "error"
             return JSONResponse({"detail": detail}, status_code=status)
-        answer = state.error(status, "NOT_FOUND" if status == 404 else "INVALID", "There is no such operation.")  # noqa: PLR2004
+        answer = state.error(status, "NOT_FOUND" if status == 404 else "INVALID", "There is no such operation.")
         return JSONResponse(answer.body, status_code=status)
 
     app.add_exception_handler(HTTPException, unknown_path)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
 from orders_pipeline.sandbox.clock import iso_millis, iso_seconds
 from orders_pipeline.sandbox.generator import (
@@ -24,13 +23,13 @@ from orders_pipeline.sandbox.generator import (
     Person,
     Place,
     Product,
+    chance,
     included_percentage,
     percentage_of,
     person,
     place,
 )
-
-JsonObject = dict[str, Any]
+from orders_pipeline.sandbox.json_values import JsonObject
 
 DEFAULT_CENTER = "DEFAULT"
 OPERATOR_CENTER = "FC-NORTH"
@@ -116,7 +115,7 @@ class Made:
     shipments: list[JsonObject]
 
 
-def make_orders(  # noqa: PLR0913
+def make_orders(
     rng: Random,
     catalogue: Catalogue,
     traits: ShopTraits,
@@ -130,7 +129,7 @@ def make_orders(  # noqa: PLR0913
     created, updated = times
     channel = rng.choice(traits.channels)
     commercial_id = f"C{number:09d}"
-    customer = person(rng, channel.country, is_business=rng.random() < 0.1)
+    customer = person(rng, channel.country, is_business=chance(rng, 0.1))
     home = place(rng, channel.country)
     state = _STATE.pick(rng)
     centers = [DEFAULT_CENTER, OPERATOR_CENTER] if is_mixed else [_center(rng)]
@@ -142,7 +141,7 @@ def make_orders(  # noqa: PLR0913
                 commercial_id=commercial_id,
                 order_id=f"{commercial_id}-{letter}",
                 traits=traits,
-                channel=None if rng.random() < 0.03 and not is_mixed else channel,
+                channel=None if chance(rng, 0.03) and not is_mixed else channel,
                 created=created,
                 updated=updated,
                 state=state,
@@ -156,7 +155,7 @@ def make_orders(  # noqa: PLR0913
     ]
 
 
-def make_shipment(  # noqa: PLR0913
+def make_shipment(
     shipment_id: str,
     order: JsonObject,
     quantities: Mapping[str, int],
@@ -248,12 +247,12 @@ def _correction(line: JsonObject, quantity: int, moment: datetime, reason: str) 
 
 
 def _center(rng: Random) -> str:
-    return OPERATOR_CENTER if rng.random() < 0.08 else DEFAULT_CENTER
+    return OPERATOR_CENTER if chance(rng, 0.08) else DEFAULT_CENTER
 
 
 def _write(rng: Random, catalogue: Catalogue, draft: Draft) -> Made:
     products = catalogue.pick(rng, max(2 if draft.has_mixed_lines else 1, _LINES.pick(rng)))
-    has_derived_ids = rng.random() < 0.7
+    has_derived_ids = chance(rng, 0.7)
     lines = [
         _line(rng, draft, product, index, has_derived_ids=has_derived_ids) for index, product in enumerate(products, 1)
     ]
@@ -279,7 +278,7 @@ def _order(rng: Random, draft: Draft, lines: list[JsonObject]) -> JsonObject:
         "transaction_date": iso_millis(accepted + timedelta(minutes=5)) if is_debited else None,
         "transaction_number": None,
         "shipping_deadline": iso_millis(draft.created + timedelta(days=2)) if is_debited else None,
-        "delivery_date": _delivery(draft) if rng.random() < 0.5 else None,
+        "delivery_date": _delivery(draft) if chance(rng, 0.5) else None,
         "currency_iso_code": draft.traits.currency,
         "order_state": draft.state,
         "order_state_reason_code": None,
@@ -298,11 +297,11 @@ def _order(rng: Random, draft: Draft, lines: list[JsonObject]) -> JsonObject:
         },
         "channel": {"code": draft.channel.code, "label": draft.channel.label} if draft.channel else None,
         "fulfillment": {"center": {"code": draft.center}},
-        "can_shop_ship": draft.state == "SHIPPING" and draft.center == DEFAULT_CENTER and rng.random() > 0.01,
+        "can_shop_ship": draft.state == "SHIPPING" and draft.center == DEFAULT_CENTER and not chance(rng, 0.01),
         "can_cancel": draft.state in ("WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING"),
         "customer_directly_pays_seller": False,
-        "has_customer_message": rng.random() < 0.05,
-        "has_incident": draft.state in SHIPPED_OR_LATER and rng.random() < 0.02,
+        "has_customer_message": chance(rng, 0.05),
+        "has_incident": draft.state in SHIPPED_OR_LATER and chance(rng, 0.02),
         "has_invoice": False,
         "fully_refunded": False,
         "customer": _customer(rng, draft),
@@ -336,7 +335,7 @@ def _delivery(draft: Draft) -> JsonObject:
 
 
 def _additional_fields(rng: Random) -> list[JsonObject]:
-    if rng.random() < 0.7:
+    if chance(rng, 0.7):
         return []
     return [{"code": "gift-message", "type": "STRING", "value": "Joyeux anniversaire 🎂"}]
 
@@ -377,7 +376,7 @@ def _address(rng: Random, draft: Draft) -> JsonObject:
         "city": draft.home.city,
         "state": draft.home.state,
         "country": getattr(home, rng.choice(_COUNTRY_SPELLINGS)),
-        "country_iso_code": None if rng.random() < 0.05 else home.alpha3,
+        "country_iso_code": None if chance(rng, 0.05) else home.alpha3,
         "phone": draft.home.phone,
         "phone_secondary": None,
     }
@@ -437,7 +436,7 @@ def _line(rng: Random, draft: Draft, product: Product, index: int, *, has_derive
         "shipping_from": {"address": None, "warehouse": None},
     }
     # Some operators declare prices without tax and then send no taxes: both are seen, both must be survived.
-    if draft.traits.tax_mode == "TAX_INCLUDED" or rng.random() > 0.1:
+    if draft.traits.tax_mode == "TAX_INCLUDED" or not chance(rng, 0.1):
         tax_of = percentage_of if draft.traits.tax_mode == "TAX_EXCLUDED" else included_percentage
         line["taxes"] = [_tax(tax_of(price, TAX_BASIS_POINTS))]
         line["shipping_taxes"] = [_tax(tax_of(shipping, TAX_BASIS_POINTS))] if shipping else []
@@ -465,14 +464,14 @@ def _settle(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
         return _settle_shipped(rng, draft, order)
     if draft.state == "SHIPPING":
         _cancel_some(rng, draft, lines)
-        if draft.traits.is_multi_shipment and draft.center == DEFAULT_CENTER and rng.random() < 0.25:
+        if draft.traits.is_multi_shipment and draft.center == DEFAULT_CENTER and chance(rng, 0.25):
             return _ship_part(rng, draft, order)
     return []
 
 
 def _cancel_some(rng: Random, draft: Draft, lines: list[JsonObject]) -> None:
     for line in lines:
-        if line["quantity"] > 1 and rng.random() < 0.1:
+        if line["quantity"] > 1 and chance(rng, 0.1):
             cancel_line(line, 1, draft.updated, "CUSTOMER_REQUEST", 1)
 
 
@@ -482,7 +481,7 @@ def _settle_shipped(rng: Random, draft: Draft, order: JsonObject) -> list[JsonOb
         line["shipped_date"] = iso_seconds(draft.updated)
         if draft.state in ("RECEIVED", "CLOSED"):
             line["received_date"] = iso_seconds(draft.updated)
-        if rng.random() < 0.05:
+        if chance(rng, 0.05):
             refund_line(line, rng.choice((0, 1)), draft.updated, "DAMAGED", 1)
         quantities[line["order_line_id"]] = line["quantity"]
     tracking = make_tracking(rng.choice(tuple(CARRIERS)), f"TRK{rng.randrange(10**10, 10**11)}")

@@ -31,13 +31,13 @@ from orders_pipeline.sandbox.engine import (
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import moments
+from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.mirakl_orders import (
     BEFORE_DEBIT,
     CARRIERS,
     SHIPPED_OR_LATER,
     UNSHIPPED_SHIPMENT,
     Channel,
-    JsonObject,
 )
 from orders_pipeline.sandbox.mirakl_platform import Features, MiraklShop
 from orders_pipeline.sandbox.throttle import Plan
@@ -271,7 +271,7 @@ class MiraklSandbox(Sandbox):
         seconds = max(1, int(retry_after + 0.999))
         return self.error(429, "TOO_MANY_REQUESTS", "Too many requests", {"Retry-After": str(seconds)})
 
-    def _account(self, call: Call, shop: MiraklShop) -> Answer:  # noqa: ARG002 - the handlers' signature
+    def _account(self, call: Call, shop: MiraklShop) -> Answer:
         orders = sum(record.shop_id == shop.shop_id for record in self.records.values())
         return Answer(200, mirakl_platform.account(shop, orders, self.now))
 
@@ -335,13 +335,10 @@ class MiraklSandbox(Sandbox):
             fits.append(lambda record: record.id in ids)
         if states:
             fits.append(lambda record: record.state in states)
-        for name, reference in (
-            ("order_references_for_customer", "order_reference_for_customer"),
-            ("order_references_for_seller", "order_reference_for_seller"),
-        ):
-            wanted = _comma_list(call, name)
+        for whose in ("customer", "seller"):
+            wanted = _comma_list(call, f"order_references_for_{whose}")
             if wanted:
-                fits.append(lambda record, r=reference, w=wanted: (record.order.get("references") or {}).get(r) in w)
+                fits.append(_has_reference(f"order_reference_for_{whose}", wanted))
         return fits
 
     def _date_filters(self, call: Call) -> list[Callable[[Record], bool]]:
@@ -377,7 +374,7 @@ class MiraklSandbox(Sandbox):
         for name in ("payment_workflow", "order_tax_mode"):
             wanted = call.parameter(name)
             if wanted:
-                fits.append(lambda record, n=name, w=wanted: record.order.get(n) == w)
+                fits.append(_has_value(name, wanted))
         return fits
 
     def _rendered(self, record: Record) -> JsonObject:
@@ -470,7 +467,7 @@ class MiraklSandbox(Sandbox):
         self._touch(record)
         return Answer(204, orders=[record.id], effect={"order_id": record.id, "tracking": tracking})
 
-    def _tracking(self, given: Mapping[str, Any], url: Any) -> JsonObject:
+    def _tracking(self, given: Mapping[str, Any], url: JsonValue) -> JsonObject:
         """Check a carrier: a registered one by its code, any other by its name."""
         code, name, number = given.get("carrier_code"), given.get("carrier_name"), given.get("tracking_number")
         if code and code not in CARRIERS:
@@ -585,8 +582,15 @@ class MiraklSandbox(Sandbox):
                 successes.append(self._create_shipment(given, shop))
             except RefusedActionError as error:
                 errors.append({"order_id": given.get("order_id"), "message": str(error)})
-        applied = [{"order_id": each["order_id"], "shipment_id": each["id"], "tracking": each["tracking"],
-                    "quantities": _shipment_quantities(each)} for each in successes]
+        applied = [
+            {
+                "order_id": each["order_id"],
+                "shipment_id": each["id"],
+                "tracking": each["tracking"],
+                "quantities": _shipment_quantities(each),
+            }
+            for each in successes
+        ]
         return Answer(
             201,
             {"shipment_success": successes, "shipment_errors": errors},
@@ -619,14 +623,16 @@ class MiraklSandbox(Sandbox):
         shipment = self._add_shipment(record, quantities, tracking, is_shipped=is_shipped)
         shipment["invoice_reference"] = given.get("invoice_reference")
         shipment["shipping_from"] = given.get("shipping_from") or shipment["shipping_from"]
-        references = {line.get("order_line_id") or line.get("offer_sku"): line.get("package_reference")
-                      for line in given["shipment_lines"]}
+        references = {
+            line.get("order_line_id") or line.get("offer_sku"): line.get("package_reference")
+            for line in given["shipment_lines"]
+        }
         for line in shipment["shipment_lines"]:
             line["package_reference"] = references.get(line["order_line_id"], references.get(line["offer_sku"]))
         self._settle_lines(record)
         return shipment
 
-    def _optional_tracking(self, given: Any) -> JsonObject | None:
+    def _optional_tracking(self, given: JsonValue) -> JsonObject | None:
         if not isinstance(given, dict) or not any(given.values()):
             return None
         try:
@@ -642,7 +648,7 @@ class MiraklSandbox(Sandbox):
         left = self._open_quantities(record)
         wanted: dict[str, int] = {}
         for line in lines:
-            line_id = line.get("order_line_id") or by_sku.get(line.get("offer_sku"))
+            line_id = str(line.get("order_line_id") or by_sku.get(line.get("offer_sku")))
             quantity = line.get("quantity")
             if line_id not in {each["order_line_id"] for each in record.lines}:
                 raise RefusedActionError("The order line does not exist.")
@@ -712,7 +718,7 @@ class MiraklSandbox(Sandbox):
         return self._each_shipment(call, shop, update)
 
     def _ship_shipments(self, call: Call, shop: MiraklShop) -> Answer:
-        def ship(shipment: JsonObject, given: JsonObject) -> None:  # noqa: ARG001 - the same signature for both
+        def ship(shipment: JsonObject, given: JsonObject) -> None:
             if shipment["status"] not in UNSHIPPED_SHIPMENT:
                 raise RefusedActionError(f"The shipment status must be 'SHIPPING' but it is '{shipment['status']}'.")
             shipment["status"] = "SHIPPED"
@@ -720,9 +726,7 @@ class MiraklSandbox(Sandbox):
 
         return self._each_shipment(call, shop, ship)
 
-    def _each_shipment(
-        self, call: Call, shop: MiraklShop, change: Callable[[JsonObject, JsonObject], None]
-    ) -> Answer:
+    def _each_shipment(self, call: Call, shop: MiraklShop, change: Callable[[JsonObject, JsonObject], None]) -> Answer:
         successes: list[JsonObject] = []
         errors: list[JsonObject] = []
         for given in self._shipments_of(call):
@@ -761,7 +765,7 @@ class MiraklSandbox(Sandbox):
     def _invalid(self, name: str, message: str) -> NoReturn:
         self.refuse(400, "VALIDATION_ERROR", f"{name}: {message}")
 
-    def _number(self, call: Call, name: str, default: int, lowest: int, highest: int | None) -> int:  # noqa: PLR0913, PLR0917
+    def _number(self, call: Call, name: str, default: int, lowest: int, highest: int | None) -> int:
         text = call.parameter(name)
         if text is None:
             return default
@@ -886,15 +890,15 @@ class MiraklSandbox(Sandbox):
             if line["order_line_state"] in states:
                 line["order_line_state"] = new_state
 
-    def _step_accept(self, record: Record, request: AdvanceRequest) -> None:  # noqa: ARG002
+    def _step_accept(self, record: Record, request: AdvanceRequest) -> None:
         _require(record, {"WAITING_ACCEPTANCE"})
         self._decide(record, {line["order_line_id"]: True for line in record.lines})
 
-    def _step_refuse(self, record: Record, request: AdvanceRequest) -> None:  # noqa: ARG002
+    def _step_refuse(self, record: Record, request: AdvanceRequest) -> None:
         _require(record, {"WAITING_ACCEPTANCE"})
         self._decide(record, {line["order_line_id"]: False for line in record.lines})
 
-    def _step_pay(self, record: Record, request: AdvanceRequest) -> None:  # noqa: ARG002
+    def _step_pay(self, record: Record, request: AdvanceRequest) -> None:
         _require(record, {"WAITING_DEBIT", "WAITING_DEBIT_PAYMENT"})
         self._debit(record)
 
@@ -915,7 +919,7 @@ class MiraklSandbox(Sandbox):
             self._add_shipment(record, wanted, mirakl_orders.make_tracking("DHL", number), is_shipped=True)
         self._settle_lines(record)
 
-    def _step_receive(self, record: Record, request: AdvanceRequest) -> None:  # noqa: ARG002
+    def _step_receive(self, record: Record, request: AdvanceRequest) -> None:
         self._move(record, {"SHIPPED", "TO_COLLECT"}, "RECEIVED")
         for line in record.lines:
             line["received_date"] = iso_seconds(self.now)
@@ -957,7 +961,7 @@ class MiraklSandbox(Sandbox):
                 mirakl_orders.refund_line(line, quantity, self.now, reason, len(line["refunds"]) + 1)
         record.order["fully_refunded"] = not request.quantities
 
-    def load(self, payload: Any, name: str, account: str | None = None) -> dict[str, Any]:
+    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
         """Take genuine orders or shipments in; their JSON stays as it is, and the next pull sees the orders."""
         loaded = loading.mirakl_orders(payload, name)
         shop = self.shops[int(account or DEFAULT_SHOPS[0].shop_id)]
@@ -1024,6 +1028,14 @@ def _require(record: Record, states: Iterable[str]) -> None:
         raise RefusedActionError(f"the order is {record.state}")
 
 
+def _has_reference(name: str, wanted: frozenset[str]) -> Callable[[Record], bool]:
+    return lambda record: (record.order.get("references") or {}).get(name) in wanted
+
+
+def _has_value(name: str, wanted: str) -> Callable[[Record], bool]:
+    return lambda record: record.order.get(name) == wanted
+
+
 def _comma_list(call: Call, name: str) -> frozenset[str]:
     return frozenset(value for value in (call.parameter(name) or "").split(",") if value)
 
@@ -1048,13 +1060,15 @@ def _shipment_quantities(shipment: JsonObject) -> dict[str, int]:
 
 def _in_old_manner(order: JsonObject) -> JsonObject:
     """Return an order as old releases write it: no tax mode, no fulfilment, empty texts for nulls and some booleans."""
-    old = {name: _empty_for_null(value) for name, value in order.items() if name not in ("order_tax_mode", "fulfillment")}
+    old = {
+        name: _empty_for_null(value) for name, value in order.items() if name not in ("order_tax_mode", "fulfillment")
+    }
     for name in ("has_invoice", "fully_refunded", "customer_directly_pays_seller"):
         old[name] = old[name] or ""
     return old
 
 
-def _empty_for_null(value: Any) -> Any:
+def _empty_for_null(value: JsonValue) -> JsonValue:
     if value is None:
         return ""
     if isinstance(value, dict):

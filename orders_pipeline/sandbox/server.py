@@ -32,7 +32,7 @@ class CuttableProtocol(H11Protocol):
         app = self.app
 
         async def with_cut(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-            scope[DROP_CONNECTION] = transport.abort  # type: ignore[literal-required, index]
+            scope[DROP_CONNECTION] = transport.abort  # type: ignore[literal-required]
             await app(scope, receive, send)
 
         self.app = with_cut
