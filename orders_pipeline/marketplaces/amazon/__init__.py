@@ -1,4 +1,52 @@
 """Amazon: the Selling Partner API's Orders 2026-01-01 (https://developer-docs.amazon.com/sp-api/docs/orders-api).
 
-This page declares what the pipeline must know of Amazon; reading an order is in `normalise`, talking to Amazon in `client`.
+What the pipeline must know of Amazon is declared here; reading an order is in `normalise`, asking Amazon in `client`.
 """
+
+from __future__ import annotations
+
+from orders_pipeline.marketplaces.amazon.client import CREDENTIAL_NAMES, LAG, RATES, connect
+from orders_pipeline.marketplaces.amazon.documents import documents
+from orders_pipeline.marketplaces.amazon.normalise import normalise
+from orders_pipeline.marketplaces.protocol import Marketplace
+
+_ADDRESS = (
+    "name",
+    "companyName",
+    "addressLine1",
+    "addressLine2",
+    "addressLine3",
+    "postalCode",
+    "phone",
+    "extendedFields",
+)
+
+PII_PATHS: tuple[tuple[str, ...], ...] = (
+    ("buyer", "buyerName"),
+    ("buyer", "buyerEmail"),
+    ("buyer", "buyerCompanyName"),
+    ("buyer", "buyerPurchaseOrderNumber"),
+    *(("recipient", "deliveryAddress", each) for each in _ADDRESS),
+    ("recipient", "deliveryPreference"),
+    ("tax", "taxRegistrations", "*", "legalName"),
+    ("tax", "taxRegistrations", "*", "taxRegistrationNumber"),
+    ("tax", "taxRegistrations", "*", "taxRegistrationAddress"),
+    ("tax", "taxRegistrations", "*", "taxRegistrationAttributes"),
+    ("payment", "paymentExecutions", "*", "acquirerId"),
+    ("payment", "paymentExecutions", "*", "authorizationCode"),
+    ("orderItems", "*", "product", "customization", "customizedUrl"),
+    ("orderItems", "*", "fulfillment", "packing", "giftOption", "giftMessage"),
+)
+"""What Amazon's Data Protection Policy calls personal, and what a company's buyer can be told by. City, district, region
+and country stay in clear."""
+
+MARKETPLACE = Marketplace(
+    kind="amazon",
+    connect=connect,
+    normalise=normalise,
+    pii_paths=PII_PATHS,
+    documents=documents,
+    rates=RATES,
+    lag=LAG,
+    credential_names=CREDENTIAL_NAMES,
+)

@@ -30,9 +30,9 @@ def documents(data: bytes) -> list[RawOrder]:
     """Every order in one payload file, in the order of the file.
 
     Understood are a `searchOrders` answer, a `getOrder` answer, one order, a list of any of these, each of them under
-    `response` or `payload` (also twice), and newline-delimited JSON of any of these.
+    `response`, `payload` or `body` (also twice), and newline-delimited JSON of any of these.
 
-    An element that is no object or has no id is kept under the id "?" and its place, so that it is quarantined, not lost.
+    An element that is no object or has no id is kept under the id "?" and its place: it is quarantined, not lost.
 
     Raises:
         Unreadable: The file holds no order at all, with the path where one was expected.

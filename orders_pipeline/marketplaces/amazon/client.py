@@ -1,0 +1,329 @@
+"""Amazon's orders, fetched: one session with one seller account in one region.
+
+What lives here: windows, pages, the fallback to fewer data sets, single orders, the connection test. What does not:
+the library (`session`), the meaning of answers (`answers`), reading an order (`normalise`), waiting for quota (the caller).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import httpx
+from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from orders_pipeline.marketplaces.amazon.answers import failure, read_listing, read_single, server_time
+from orders_pipeline.marketplaces.amazon.diagnosis import (
+    clock_finding,
+    credential_finding,
+    marketplace_findings,
+    refusal_finding,
+    region_finding,
+    role_finding,
+)
+from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, LWA_ENDPOINT
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
+from orders_pipeline.marketplaces.protocol import Finding, Page, Rate
+from warehouse.clock import Clock, iso, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from orders_pipeline.marketplaces.amazon.answers import Listing
+    from orders_pipeline.marketplaces.amazon.session import AccessTokens, OrdersSession
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
+
+    _Send = Callable[[OrdersSession, Sequence[str]], httpx.Response]
+
+SEARCH = "searchOrders"
+GET = "getOrder"
+RATES = {SEARCH: Rate(0.0056, 20), GET: Rate(0.5, 30)}
+"""Amazon's default usage plans (https://developer-docs.amazon.com/sp-api/docs/orders-api-rate-limits)."""
+
+CREDENTIAL_NAMES = ("client_id", "client_secret", "refresh_token")
+LAG = timedelta(minutes=2)
+MAX_MARKETPLACES = 50
+PROBE_REACH = timedelta(days=30)
+PROBE_ORDERS = 20
+
+INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION", "PACKAGES", "PAYMENT")
+"""What is asked for: all that an order is made of here, and the packages that a confirmation is verified by.
+
+TAX (buyers' tax numbers), EXPENSE and PROMOTION are left out: nothing reads them, and what is not needed is not fetched.
+"""
+
+MINIMAL_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION")
+LAST_RESORT_DATA = ("FULFILLMENT",)
+
+_READ_AT_IMPORT = ("SP_API_DEFAULT_MARKETPLACE", "AWS_ENV")
+_IMPORTING = threading.Lock()
+_REFUSED = 400
+_ENDED = (401, 403)
+_UNKNOWN = 404
+
+
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+class ConnectionSettings(BaseModel):
+    """The settings of an Amazon connection; other members are the pipeline's and left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    included_data: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        INCLUDED_DATA, min_length=1, description="Data sets to ask for (includedData): a list, or words with commas."
+    )
+    lwa_endpoint: AnyHttpUrl | None = Field(
+        None, description="Base URL of Login with Amazon; without one the endpoint override, if any, else Amazon's own."
+    )
+    proxy: AnyHttpUrl | None = Field(None, description="Proxy for all calls of the connection.")
+    connect_timeout_seconds: float = Field(5.0, gt=0, le=120, description="Longest wait for a connection.")
+    read_timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest silence within an answer.")
+    page_size: int = Field(100, ge=1, le=100, description="Orders per page; every page costs one call of the quota.")
+
+
+def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: int) -> AmazonClient:
+    """Open a client of a connection; nothing is sent yet.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it.
+    """
+    return AmazonClient(context, take, max_pages)
+
+
+class AmazonClient:
+    """A session with one seller account; see `protocol.Client` for the contract.
+
+    Attributes:
+        degraded: Data sets that Amazon refused to send and the orders since then lack; empty when all is well.
+    """
+
+    def __init__(
+        self, context: ConnectionContext, take: Callable[[str], None], max_pages: int, clock: Clock = utc_now
+    ) -> None:
+        self._context = context
+        self._settings = _settings(context)
+        self._take = take
+        self._max_pages = max_pages
+        self._clock = clock
+        self._http: httpx.Client | None = None
+        self._opened: tuple[OrdersSession, AccessTokens] | None = None
+        self._server_time: datetime | None = None
+        self._data_sets = _data_sets(self._settings.included_data)
+        self._fallback = 0
+
+    @property
+    def degraded(self) -> Sequence[str]:
+        """Data sets that were wanted and are no longer asked for."""
+        asked = self._data_sets[self._fallback]
+        return tuple(word for word in self._settings.included_data if word not in asked)
+
+    def pull(self, window: Window) -> Iterator[Page]:
+        """Every order updated in the window; one `searchOrders` call per page of up to 100 orders."""
+        parameters = {
+            "lastUpdatedAfter": iso(window.since),
+            "lastUpdatedBefore": iso(window.until),
+            "marketplaceIds": self._marketplace_ids(),
+            "maxResultsPerPage": self._settings.page_size,
+        }
+        response = self._call_with_fallback(SEARCH, _searcher(parameters))
+        seen_tokens: set[str] = set()
+        ids_before: list[str] = []
+        orders_before = 0
+        for _ in range(self._max_pages):
+            listing = read_listing(self._good(response, SEARCH), orders_before + 1)
+            ids = [order.original_id for order in listing.orders]
+            if ids and ids == ids_before:
+                raise Transient("repeated_page", f"searchOrders sent the same {len(ids)} orders twice in a row")
+            yield Page(listing.orders, self._server_time)
+            if listing.next_token is None:
+                return
+            if listing.next_token in seen_tokens:
+                raise Transient("repeated_page", "searchOrders sent the same page token twice")
+            seen_tokens.add(listing.next_token)
+            ids_before, orders_before = ids, orders_before + len(ids)
+            if len(seen_tokens) < self._max_pages:
+                following = _searcher({**parameters, "paginationToken": listing.next_token})
+                response = self._call(SEARCH, following, self._data_sets[self._fallback])
+        raise Transient("truncated", f"the listing is longer than {self._max_pages} pages", "pull shorter windows")
+
+    def fetch(self, original_ids: Sequence[str]) -> Iterator[Page]:
+        """The named orders, one `getOrder` call each."""
+        for place, original_id in enumerate(original_ids, start=1):
+            response = self._call_with_fallback(GET, _getter(original_id))
+            if response.status_code != _UNKNOWN:
+                yield Page([read_single(self._good(response, GET), place)], self._server_time)
+
+    def test(self) -> Sequence[Finding]:
+        """Set-up first, then the credential, then one page of the seller's orders that should carry personal data."""
+        context = self._context
+        findings = [region_finding(context.region, context.endpoint)]
+        findings += marketplace_findings(context.selectors, context.region)
+        try:
+            with _network_failures("Login with Amazon"):
+                self._open()[1].get_auth()
+        except MarketplaceError as error:
+            return [*findings, credential_finding(error)]
+        findings.append(credential_finding(None))
+        if not context.selectors:
+            return findings
+        try:
+            listing = self._probe()
+        except MarketplaceError as error:
+            return [*findings, refusal_finding(error), clock_finding(self._server_time, self._clock())]
+        findings.append(Finding("endpoint", is_ok=True, message="answers as documented"))
+        findings.append(role_finding(listing.orders, self.degraded))
+        return [*findings, clock_finding(self._server_time, self._clock())]
+
+    def server_time(self) -> datetime | None:
+        """Amazon's clock as of the last answer."""
+        return self._server_time
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        if self._http is not None:
+            self._http.close()
+
+    def _probe(self) -> Listing:
+        now = self._server_time or self._clock()
+        parameters = {
+            "lastUpdatedAfter": iso(now - PROBE_REACH),
+            "lastUpdatedBefore": iso(now - LAG - timedelta(minutes=1)),
+            "marketplaceIds": self._marketplace_ids(),
+            "fulfilledBy": ["MERCHANT"],
+            "fulfillmentStatuses": ["UNSHIPPED", "PARTIALLY_SHIPPED", "SHIPPED"],
+            "maxResultsPerPage": PROBE_ORDERS,
+        }
+        return read_listing(self._good(self._call_with_fallback(SEARCH, _searcher(parameters)), SEARCH), 1)
+
+    def _call_with_fallback(self, operation: str, send: _Send) -> httpx.Response:
+        """Call with all data sets wanted; when Amazon refuses the request, with fewer: one data set can fail by itself.
+
+        What was learnt holds for the calls that follow, unless the last resort is refused too: it was not the data then.
+        """
+        first = self._fallback
+        for fallback in range(first, len(self._data_sets)):
+            response = self._call(operation, send, self._data_sets[fallback])
+            if response.status_code != _REFUSED:
+                self._fallback = fallback
+                break
+        return response
+
+    def _call(self, operation: str, send: _Send, data: Sequence[str]) -> httpx.Response:
+        """One call within quota; a token that ended early is fetched anew, once."""
+        session, tokens = self._open()
+        was_warm = tokens.is_warm
+        response = self._send(operation, session, send, data)
+        if response.status_code in _ENDED and was_warm:
+            tokens.forget()
+            response = self._send(operation, session, send, data)
+        return response
+
+    def _send(self, operation: str, session: OrdersSession, send: _Send, data: Sequence[str]) -> httpx.Response:
+        self._take(operation)
+        with _network_failures(operation):
+            response = send(session, data)
+        self._server_time = server_time(response.headers.get("date")) or self._server_time
+        return response
+
+    def _good(self, response: httpx.Response, operation: str) -> bytes:
+        error = failure(response, operation, RATES[operation].per_second)
+        if error is not None:
+            raise error
+        return response.content
+
+    def _marketplace_ids(self) -> list[str]:
+        ids = list(dict.fromkeys(self._context.selectors))
+        if not 0 < len(ids) <= MAX_MARKETPLACES:
+            said = f"{len(ids)} marketplace ids; Amazon takes 1 to {MAX_MARKETPLACES}"
+            raise Permanent("marketplace_ids", said, "check the channels of the connection")
+        return ids
+
+    def _open(self) -> tuple[OrdersSession, AccessTokens]:
+        if self._opened is None:
+            endpoint = self._endpoint()
+            credentials = self._credentials()
+            settings = self._settings
+            self._http = httpx.Client(
+                timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
+                proxy=None if settings.proxy is None else str(settings.proxy),
+            )
+            library = _library()
+            tokens = library.AccessTokens(self._lwa_endpoint(), credentials, self._http, self._clock)
+            self._opened = (library.OrdersSession(endpoint, tokens, self._http), tokens)
+        return self._opened
+
+    def _endpoint(self) -> str:
+        endpoint = self._context.endpoint or ENDPOINTS.get(self._context.region or "")
+        if endpoint is None:
+            raise Permanent(
+                "region_unknown",
+                "no endpoint: the connection has no region of Amazon's",
+                f"use one of {', '.join(ENDPOINTS)}",
+            )
+        return endpoint.rstrip("/")
+
+    def _lwa_endpoint(self) -> str:
+        if self._settings.lwa_endpoint is not None:
+            return str(self._settings.lwa_endpoint).rstrip("/")
+        return (self._context.endpoint or LWA_ENDPOINT).rstrip("/")
+
+    def _credentials(self) -> dict[str, str]:
+        found = {name: self._context.credentials.get(name, "").strip() for name in CREDENTIAL_NAMES}
+        missing = [name for name, value in found.items() if not value]
+        if missing:
+            raise Unauthorised("credential_missing", f"not set: {', '.join(missing)}", "set the connection's secrets")
+        return found
+
+
+def _searcher(parameters: Mapping[str, Any]) -> _Send:
+    return lambda session, data: session.search_orders(**parameters, includedData=list(data))
+
+
+def _getter(original_id: str) -> _Send:
+    return lambda session, data: session.get_order(original_id, includedData=list(data))
+
+
+def _data_sets(wanted: Sequence[str]) -> list[Sequence[str]]:
+    """What to ask for, best first: all that is wanted, then what an order needs, then what its status needs."""
+    fewer = [[word for word in wanted if word in kept] for kept in (MINIMAL_DATA, LAST_RESORT_DATA)]
+    steps: list[Sequence[str]] = [wanted]
+    steps += [step for step in fewer if step and step != list(steps[-1])]
+    return steps
+
+
+def _settings(context: ConnectionContext) -> ConnectionSettings:
+    try:
+        return ConnectionSettings.model_validate(dict(context.settings))
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise Permanent("settings_invalid", f"the connection's settings are not valid: {wrong}") from None
+
+
+@contextmanager
+def _network_failures(operation: str) -> Iterator[None]:
+    """Failures without an answer, in our words; what the error itself says may hold an address but no secret."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise Transient("timeout", f"{operation} did not answer in time ({type(error).__name__})") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        raise Permanent("endpoint_invalid", f"{operation}: the endpoint is no web address") from error
+    except (httpx.RequestError, httpx.StreamError) as error:
+        raise Transient("unreachable", f"{operation} could not be reached: {str(error)[:200]}") from error
+
+
+def _library() -> Any:  # noqa: ANN401 - a module
+    """The module around python-amazon-sp-api, which reads its environment at import and fails on values it dislikes."""
+    with _IMPORTING:
+        set_aside = {key: os.environ.pop(key) for key in _READ_AT_IMPORT if key in os.environ}
+        try:
+            return import_module(f"{__package__}.session")
+        finally:
+            os.environ.update(set_aside)
