@@ -16,7 +16,7 @@ from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, incidents, leases, products, raw_orders
-from warehouse.ledger.database import NORMALISED_THROUGH, mark, set_mark
+from warehouse.ledger.database import NORMALISED_THROUGH, RAW_SEQ, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
 
 if TYPE_CHECKING:
@@ -281,3 +281,8 @@ def _conclude(installation: Installation, lease: Lease) -> None:
         for incident in incidents.listed(transaction, limit=1000):
             if incident["stage"] == STAGE and incident["subject"] not in still:
                 incidents.resolve(transaction, incident["scope"], incident["subject"], STAGE, now)
+
+
+def backlog(transaction: Transaction) -> int:
+    """How many raw orders wait to be normalised; more than the number of rows when some were pruned."""
+    return mark(transaction, RAW_SEQ) - mark(transaction, NORMALISED_THROUGH)

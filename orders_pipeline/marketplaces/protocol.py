@@ -172,7 +172,7 @@ class Marketplace:
         rates: Token bucket per operation.
         lag: How old the newest readable data is; a window must end at least this long ago.
         credential_names: The secrets a connection needs.
-        endpoint_setting: What the endpoint override means, for documentation.
+        name_of: The marketplace's name for people, by selector ("Amazon FR"), where no channel says one.
     """
 
     kind: str
@@ -183,3 +183,4 @@ class Marketplace:
     rates: Mapping[str, Rate]
     lag: timedelta
     credential_names: Sequence[str]
+    name_of: Callable[[str | None], str] = lambda selector: selector or ""

@@ -1,0 +1,93 @@
+"""The `orders` command: puts the command groups together and turns failures into exit codes. Commands are in `commands`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from sqlalchemy.exc import DBAPIError
+
+from orders_pipeline.commands import (
+    configuration,
+    demo,
+    incidents,
+    intake,
+    normalize,
+    processes,
+    products,
+    status,
+    tables,
+    tokens,
+)
+from orders_pipeline.commands.output import Exit, notes
+from orders_pipeline.sandbox.commands import sandbox
+from warehouse.ledger.configuration import ConfigurationError
+from warehouse.privacy import KeyRingError
+
+HELP = """Orders in from marketplaces, one uniform order book out.
+
+Examples:
+
+  orders apply -f orders.yaml        connect to marketplaces
+
+  orders pull                        pull, normalise and publish once
+
+  orders status                      what is in the book
+
+  orders sql "select * from orders_to_ship"
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 done in part (some orders or rows were refused), 4 configuration invalid,
+5 credential refused, 6 marketplace unavailable, 7 a data check failed.
+"""
+
+app = typer.Typer(name="orders", help=HELP, invoke_without_command=True, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("apply")(configuration.apply)
+app.add_typer(configuration.connections)
+app.add_typer(configuration.channels)
+app.command("pull")(intake.pull)
+app.command("sweep")(intake.sweep)
+app.command("replay")(intake.replay)
+app.command("quarantine")(intake.quarantine)
+app.command("normalize")(normalize.normalize)
+app.command("status")(status.status)
+app.command("sql")(tables.sql)
+app.add_typer(tables.tables)
+app.add_typer(products.products)
+app.add_typer(tokens.tokens)
+app.add_typer(incidents.incidents)
+app.command("api")(processes.api)
+app.command("migrate")(processes.migrate)
+app.add_typer(processes.keys)
+app.command("demo")(demo.demo)
+app.add_typer(sandbox)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed  # noqa: PLC0415 - scans the environment, only for this
+
+        typer.echo(installed("orders-syndication"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; known failures end in one plain line and their exit code, never in a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            notes.print(f"[red]configuration:[/red] {escape(problem)}")
+        sys.exit(Exit.CONFIGURATION)
+    except KeyRingError as error:
+        notes.print(f"[red]key ring:[/red] {escape(str(error))}")
+        sys.exit(Exit.CONFIGURATION)
+    except DBAPIError as error:
+        notes.print(f"[red]storage:[/red] {escape(str(error.orig))}")
+        sys.exit(Exit.FAILED)
+    except BrokenPipeError:
+        sys.exit(Exit.FAILED)

@@ -1,0 +1,202 @@
+"""`orders apply`, `orders connections …`, `orders channels …`: what the merchant is connected to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
+from orders_pipeline.installation import opened
+from orders_pipeline.marketplaces.errors import MarketplaceError
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.pulling import client_for
+from warehouse.ledger import channels as book
+from warehouse.ledger import configuration
+
+connections = typer.Typer(name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None)
+channels = typer.Typer(name="channels", help="What is retrieved and confirmed, per channel.", no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
+
+
+def apply(
+    file: Annotated[Path | None, typer.Option("-f", "--file", help="The configuration file; - for standard input.")] = None,
+    export: Annotated[bool, typer.Option("--export", help="Print the present configuration as such a file.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+) -> None:
+    """Bring connections and channels to what a file declares, and show the difference.
+
+    Applying twice changes nothing. What the file does not name is left alone.
+
+    Examples:
+
+      orders apply -f orders.yaml --dry-run
+
+      orders apply -f orders.yaml
+
+      orders apply --export > orders.yaml
+    """
+    if export:
+        with opened() as installation, installation.ledger.read() as transaction:
+            sys.stdout.write(configuration.export(transaction))
+        return
+    if file is None:
+        raise fail("name a file with -f, or use --export", Exit.USAGE)
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise fail(f"{file}: {error.strerror}", Exit.CONFIGURATION) from None
+    document = configuration.read_document(text)
+    kinds = tuple(MARKETPLACES)
+    with opened() as installation:
+        if dry_run:
+            with installation.ledger.read() as transaction:
+                found = configuration.differences(transaction, document, kinds)
+        else:
+            with installation.ledger.write() as transaction:
+                found = configuration.apply(transaction, document, kinds, installation.clock())
+    for difference in found:
+        answers.print(f"{difference.action} {difference.noun} {difference.code}", markup=False)
+        for name, (before, after) in difference.fields.items():
+            change = f"{after!r}" if difference.action == "create" else f"{before!r} → {after!r}"
+            answers.print(f"    {name}: {change}", markup=False)
+    notes.print("nothing to change" if not found else "nothing was changed (dry run)" if dry_run else f"applied {len(found)}")
+
+
+@connections.command("list")
+def list_connections(as_json: Json = False) -> None:
+    """Every connection. Secrets are shown only as where they come from.
+
+    Example: orders connections list --json
+    """
+    with opened() as installation, installation.ledger.read() as transaction:
+        rows = [
+            {
+                "code": each.code,
+                "kind": each.kind,
+                "label": each.label,
+                "endpoint": each.endpoint,
+                "region": each.region,
+                "credentials": [
+                    f"{name}={'sealed' if reference.startswith('sealed:') else reference}"
+                    for name, reference in each.credentials.items()
+                ],
+            }
+            for each in book.all_connections(transaction)
+        ]
+    print_rows("Connections", rows, ("code", "kind", "label", "endpoint", "region", "credentials"), as_json)
+
+
+@connections.command("secret")
+def set_secret(
+    code: Annotated[str, typer.Argument(help="The connection's code.")],
+    name: Annotated[str, typer.Argument(help="The credential's name, such as refresh_token or api_key.")],
+) -> None:
+    """Type a secret; it is kept encrypted. Reads standard input when that is no terminal.
+
+    Example: orders connections secret amazon_eu refresh_token
+    """
+    secret = typer.prompt(f"{name} of {code}", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not secret:
+        raise fail("the secret is empty", Exit.USAGE)
+    with opened() as installation, installation.ledger.write() as transaction:
+        connection = book.find_connection(transaction, code)
+        if connection is None:
+            raise fail(f"there is no connection {code!r}", Exit.USAGE)
+        sealed = book.seal_secret(installation.keys, code, name, secret)
+        changed = book.Connection(
+            code=code,
+            kind=connection.kind,
+            label=connection.label,
+            endpoint=connection.endpoint,
+            region=connection.region,
+            settings=connection.settings,
+            credentials={**connection.credentials, name: sealed},
+        )
+        book.save_connection(transaction, changed, installation.clock())
+    notes.print(f"{name} of {code} is kept, encrypted")
+
+
+@connections.command("test")
+def test_connection(
+    code: Annotated[str, typer.Argument(help="The connection's code.")],
+    as_json: Json = False,
+) -> None:
+    """Try a connection and name what is wrong: credential, role, endpoint, region, marketplace id.
+
+    Example: orders connections test amazon_eu
+    """
+    with opened() as installation:
+        with installation.ledger.read() as transaction:
+            connection = book.find_connection(transaction, code)
+            selectors = [each.selector for each in book.all_channels(transaction, code) if each.selector]
+        if connection is None:
+            raise fail(f"there is no connection {code!r}", Exit.USAGE)
+        try:
+            client = client_for(installation, connection, selectors)
+            try:
+                findings = client.test()
+            finally:
+                client.close()
+        except MarketplaceError as error:
+            raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", Exit.UNAUTHORISED) from None
+    rows = [(each.part, "ok" if each.is_ok else "wrong", each.message, each.hint) for each in findings]
+    if as_json:
+        for part, verdict, message, hint in rows:
+            print_json({"part": part, "verdict": verdict, "message": message, "hint": hint})
+    else:
+        print_table(f"Connection {code}", ("part", "verdict", "what was seen", "what to do"), rows)
+    wrong = [each for each in findings if not each.is_ok]
+    if any(each.part == "credential" for each in wrong):
+        raise typer.Exit(Exit.UNAUTHORISED)
+    if wrong:
+        raise typer.Exit(Exit.UNAVAILABLE if any(each.part == "endpoint" for each in wrong) else Exit.CONFIGURATION)
+
+
+@channels.command("list")
+def list_channels(as_json: Json = False) -> None:
+    """Every channel with its switches.
+
+    Example: orders channels list
+    """
+    columns = ("code", "label", "marketplace", "connection", "selector", "retrieval", "confirmation", "acceptance")
+    with opened() as installation, installation.ledger.read() as transaction:
+        rows = [{name: getattr(each, name) for name in columns} for each in book.all_channels(transaction)]
+    print_rows("Channels", rows, columns, as_json)
+
+
+@channels.command("set")
+def set_channel(
+    code: Annotated[str, typer.Argument(help="The channel's code.")],
+    retrieval: Annotated[bool | None, typer.Option("--retrieval/--no-retrieval", help="Retrieve its orders.")] = None,
+    confirmation: Annotated[bool | None, typer.Option("--confirmation/--no-confirmation", help="Confirm its shipments.")] = None,
+    label: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
+) -> None:
+    """Switch a channel's retrieval or confirmation, or rename it.
+
+    Example: orders channels set amazon_fr --no-retrieval
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        channel = next((each for each in book.all_channels(transaction) if each.code == code), None)
+        if channel is None:
+            raise fail(f"there is no channel {code!r}", Exit.USAGE)
+        changed = book.Channel(
+            code=code,
+            label=label or channel.label,
+            marketplace=channel.marketplace,
+            connection=channel.connection,
+            selector=channel.selector,
+            retrieval=channel.retrieval if retrieval is None else retrieval,
+            confirmation=channel.confirmation if confirmation is None else confirmation,
+            acceptance=channel.acceptance,
+            settings=channel.settings,
+        )
+        book.save_channel(transaction, changed, installation.clock())
+    notes.print(f"{code}: retrieval {_switch(changed.retrieval)}, confirmation {_switch(changed.confirmation)}")
+
+
+def _switch(is_on: bool) -> str:  # noqa: FBT001 - a word for a boolean
+    return "on" if is_on else "off"

@@ -1,0 +1,278 @@
+"""`orders demo`: the whole product with made-up orders: sandbox marketplaces, pipeline, API, and where to look.
+
+Everything runs in processes of its own, as in production, and writes below one folder. Nothing here is used by the product.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import httpx
+import typer
+from rich.panel import Panel
+
+from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
+from orders_pipeline.commands.status import counts_by_channel, print_counts
+from orders_pipeline.installation import opened
+from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from orders_pipeline.sandbox.mirakl import API_KEY
+from warehouse import connect
+from warehouse.ledger import configuration, incidents, products, raw_orders, tokens
+from warehouse.ledger.channels import all_channels
+from warehouse.ledger.database import NORMALISED_THROUGH, RAW_SEQ, mark
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orders_pipeline.installation import Installation
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 80.0
+RATE_FACTOR = 10_000
+"""The sandbox keeps the marketplaces' real limits; a demo would wait hours for them."""
+PREFERRED_PORTS = {"amazon": 9100, "mirakl": 9200, "dagster": 3000, "api": 8000}
+TO_SHIP = "select channel, original_id, status, ship_by from orders_to_ship limit 5"
+
+CONFIGURATION = """
+connections:
+  amazon_eu:
+    kind: amazon
+    label: Amazon Europe (sandbox)
+    region: eu
+    endpoint: {amazon}
+    settings: {{rate_factor: {rate_factor}}}
+    credentials:
+      client_id: file:{secrets}/amazon_client_id
+      client_secret: file:{secrets}/amazon_client_secret
+      refresh_token: file:{secrets}/amazon_refresh_token
+  mirakl_shop:
+    kind: mirakl
+    label: Mirakl operator (sandbox)
+    endpoint: {mirakl}
+    settings: {{rate_factor: {rate_factor}}}
+    credentials:
+      api_key: file:{secrets}/mirakl_api_key
+channels:
+  amazon_fr: {{connection: amazon_eu, label: Amazon FR, selector: A13V1IB3VIYZZH}}
+  amazon_de: {{connection: amazon_eu, label: Amazon DE, selector: A1PA6795UKMFR9}}
+  amazon_es: {{connection: amazon_eu, label: Amazon ES, selector: A1RKKUPIHCS9HS}}
+  amazon_it: {{connection: amazon_eu, label: Amazon IT, selector: APJ6JRA9NG5V4}}
+  amazon_uk: {{connection: amazon_eu, label: Amazon UK, selector: A1F83G8C2ARO7P}}
+  mirakl_fr: {{connection: mirakl_shop, label: Mirakl FR, selector: FR}}
+  mirakl_es: {{connection: mirakl_shop, label: Mirakl ES, selector: ES}}
+  mirakl_de: {{connection: mirakl_shop, label: Mirakl DE, selector: DE}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the demo's processes listen."""
+
+    amazon: str
+    mirakl: str
+    dagster: str
+    api: str
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Do everything once, stop the processes, and exit 0.")] = False,
+    orders: Annotated[int, typer.Option(help="How many orders each sandbox marketplace makes up.")] = 600,
+) -> None:
+    """Show the product at work with made-up orders; needs no account anywhere.
+
+    Everything is written below ORDERS_HOME (default: data/demo). Interrupt to stop.
+
+    Examples:
+
+      orders demo
+
+      orders demo --once --orders 2000
+    """
+    began = time.monotonic()
+    home = Path(os.environ.get("ORDERS_HOME", "data/demo")).resolve()
+    os.environ["ORDERS_HOME"] = str(home)
+    with ExitStack() as stack:
+        places = _start(stack, home, orders)
+        with opened(Settings(home=home)) as installation:
+            _configure(installation, places, home)
+            token = _token(installation)
+            _run_pipeline(installation, home, orders)
+            _wait_for({"Dagster": f"{places.dagster}/server_info", "API": f"{places.api}/healthz"})
+            _print_orders(installation)
+            _print_places(places, token, home)
+            _check(installation, places, token)
+        notes.print(f"ready after {time.monotonic() - began:.0f} s")
+        if not once:
+            notes.print("the pipeline pulls every 5 minutes; interrupt (Ctrl-C) to stop")
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def _start(stack: ExitStack, home: Path, orders: int) -> Places:
+    """Start the sandboxes, Dagster and the API; wait for the sandboxes, which come first."""
+    ports = {name: _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
+    places = Places(**{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
+    run = [sys.executable, "-c", "from orders_pipeline.cli import main; main()"]
+    for kind in ("amazon", "mirakl"):
+        options = ["--port", str(ports[kind]), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
+        stack.enter_context(_process(f"sandbox-{kind}", [*run, "sandbox", "serve", kind, *options], home))
+    _wait_for({"Amazon sandbox": f"{places.amazon}/_sandbox", "Mirakl sandbox": f"{places.mirakl}/_sandbox"})
+    dagster = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(ports["dagster"])]
+    stack.enter_context(_process("dagster", dagster, home))
+    stack.enter_context(_process("api", [*run, "api", "--port", str(ports["api"])], home))
+    return places
+
+
+@contextmanager
+def _process(name: str, command: list[str], home: Path) -> Iterator[None]:
+    """A process in a group of its own, its output in a file, ended with everything it started."""
+    log = home / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "DAGSTER_HOME": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own commands
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(timeout=15)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _configure(installation: Installation, places: Places, home: Path) -> None:
+    secrets = home / "secrets"
+    secrets.mkdir(mode=0o700, exist_ok=True)
+    values = {
+        "amazon_client_id": CLIENT_ID,
+        "amazon_client_secret": CLIENT_SECRET,
+        "amazon_refresh_token": REFRESH_TOKEN,
+        "mirakl_api_key": API_KEY,
+    }
+    for name, value in values.items():
+        (secrets / name).write_text(value)
+    text = CONFIGURATION.format(amazon=places.amazon, mirakl=places.mirakl, rate_factor=RATE_FACTOR, secrets=secrets)
+    document = configuration.read_document(text)
+    with installation.ledger.write() as transaction:
+        configuration.apply(transaction, document, ("amazon", "mirakl"), installation.clock())
+    catalogue = home / "catalogue.csv"
+    catalogue.write_bytes(httpx.get(f"{places.amazon}/_sandbox/catalogue.csv", timeout=30).content)
+    for channel in document.channels:
+        products.load(installation.ledger, channel, catalogue, installation.clock())
+
+
+def _token(installation: Installation) -> str:
+    with installation.ledger.write() as transaction:
+        for known in tokens.listed(transaction):
+            if known.consumer == "demo" and known.revoked_at is None:
+                tokens.revoke(transaction, known.id, installation.clock())
+        scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII]
+        return tokens.create(transaction, "demo", scopes, None, None, installation.clock())[1]
+
+
+def _run_pipeline(installation: Installation, home: Path, orders: int) -> None:
+    """One real run of the pipeline's job, watched through the ledger."""
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "orders_pipeline.definitions", "-j", "pull_orders"]
+    log = home / "logs" / "first-run.log"
+    environment = {**os.environ, "DAGSTER_HOME": str(ROOT)}
+    with log.open("wb") as output, progress("pulling", None) as (bar, pulling):
+        normalising = bar.add_task("normalising", total=None)
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        while process.poll() is None:
+            with installation.ledger.read() as transaction:
+                raw, done = mark(transaction, RAW_SEQ), mark(transaction, NORMALISED_THROUGH)
+            bar.update(pulling, completed=raw, total=max(raw, orders))
+            bar.update(normalising, completed=done, total=max(raw, 1))
+            time.sleep(0.2)
+        bar.update(normalising, description="published")
+    if process.returncode:
+        raise fail(f"the pipeline's first run failed, see {log}")
+
+
+def _print_orders(installation: Installation) -> None:
+    with installation.ledger.read() as transaction:
+        codes = [each.code for each in all_channels(transaction)]
+        covered = {code: pair[1] for code, pair in raw_orders.covered(transaction, codes).items()}
+        counts = counts_by_channel(transaction)
+        problems = incidents.listed(transaction, limit=20)
+    print_counts(counts, codes, dict(covered))
+    with connect(installation.settings) as lake:
+        rows = lake.sql(TO_SHIP).fetchall()
+    print_table("Next to ship", ("channel", "order", "status", "ship by"), rows)
+    if problems:
+        columns = ("subject", "stage", "code", "message")
+        print_table("Incidents", columns, [[each[name] for name in columns] for each in problems])
+
+
+def _print_places(places: Places, token: str, home: Path) -> None:
+    lines = [
+        f"Dagster      {places.dagster}",
+        f"Orders API   {places.api}/docs",
+        f"token        {token}",
+        "",
+        f"curl -s -H 'Authorization: Bearer {token}' '{places.api}/v1/orders?status=WAITING_FOR_SHIPMENT&limit=2'",
+        f'ORDERS_HOME={home} {Path(sys.executable).parent}/orders sql "{TO_SHIP}"',
+    ]
+    answers.print(Panel("\n".join(lines), title="Where to look", title_align="left", expand=False), markup=False)
+
+
+def _check(installation: Installation, places: Places, token: str) -> None:
+    """The curl that is printed must work, and the tables must hold what the book holds."""
+    answer = httpx.get(
+        f"{places.api}/v1/orders", params={"limit": 1, "count": "true"}, headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
+    with connect(installation.settings) as lake:
+        published = lake.sql("select count(*) from orders").fetchall()[0][0]
+    if answer.status_code != httpx.codes.OK or answer.json()["count"] != published or not published:
+        raise fail(f"the API answered {answer.status_code}; the tables hold {published} orders", Exit.CHECK_FAILED)
+
+
+def _wait_for(urls: dict[str, str]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with progress("starting", len(urls)) as (bar, task):
+        for name, url in urls.items():
+            bar.update(task, description=f"starting {name}")
+            while not _answers(url):
+                if time.monotonic() > deadline:
+                    raise fail(f"{name} did not start within {PATIENCE_SECONDS:.0f} s; see the logs folder", Exit.UNAVAILABLE)
+                time.sleep(0.2)
+            bar.advance(task)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise fail("no port is free on 127.0.0.1", Exit.UNAVAILABLE)

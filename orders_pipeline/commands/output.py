@@ -1,0 +1,115 @@
+"""How every command speaks: data on standard output, everything else on standard error, one set of exit codes."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient, Unauthorised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+answers = Console(soft_wrap=True)
+"""Standard output: what was asked for."""
+notes = Console(stderr=True, soft_wrap=True)
+"""Standard error: progress, notes, failures."""
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    CONFIGURATION = 4
+    UNAUTHORISED = 5
+    UNAVAILABLE = 6
+    CHECK_FAILED = 7
+
+
+def exit_code(error: MarketplaceError) -> Exit:
+    """The exit code that a marketplace's failure deserves."""
+    match error:
+        case Unauthorised():
+            return Exit.UNAUTHORISED
+        case Transient() | Throttled() | InDoubt():
+            return Exit.UNAVAILABLE
+        case Permanent():
+            return Exit.FAILED
+        case _:
+            return Exit.FAILED
+
+
+def fail(message: str, code: Exit = Exit.FAILED) -> typer.Exit:
+    """Say why on standard error; raise what is returned."""
+    notes.print(message, style="red", markup=False)
+    return typer.Exit(code)
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """One JSON value as one line on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for people on standard output."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_cell(each) for each in row))
+    answers.print(table)
+
+
+def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:  # noqa: FBT001 - the user's --json
+    """Rows as a table, or as one JSON line each."""
+    if as_json:
+        for row in rows:
+            print_json(dict(row))
+        return
+    print_table(title, columns, [[row[name] for name in columns] for row in rows])
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[tuple[Progress, Any]]:
+    """A progress bar on standard error, shown only to a terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=notes, disable=not notes.is_terminal) as bar:
+        yield bar, bar.add_task(label, total=total)
+
+
+def instant(text: str) -> datetime:
+    """A time typed by a person: ISO 8601, a date meaning its first instant in UTC.
+
+    Raises:
+        typer.BadParameter: Anything else.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no ISO 8601 date or time, such as 2026-11-01 or 2026-11-01T08:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any cell
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(str(each) for each in value)
+    return str(value)

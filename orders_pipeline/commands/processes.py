@@ -1,0 +1,54 @@
+"""`orders api`, `orders migrate`, `orders keys …`: running the processes and preparing the stores."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orders_pipeline.commands.output import answers, notes
+from warehouse.ledger.database import open_ledger, schema_version
+from warehouse.privacy import new_key
+from warehouse.settings import Settings
+
+keys = typer.Typer(name="keys", help="The key ring that encrypts personal data.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def api(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: ORDERS_API_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default: ORDERS_API_PORT.")] = None,
+) -> None:
+    """Serve the Orders API in this process.
+
+    Example: orders api --port 8080
+    """
+    import uvicorn  # noqa: PLC0415 - a server is only needed by this command
+
+    settings = Settings()
+    uvicorn.run(
+        "orders_api.app:create_app",
+        factory=True,
+        host=host or settings.api_host,
+        port=settings.api_port if port is None else port,
+        access_log=False,
+        server_header=False,
+    )
+
+
+def migrate() -> None:
+    """Bring the ledger's schema up to date; every command does so by itself, this one only says so.
+
+    Example: orders migrate
+    """
+    ledger = open_ledger(Settings())
+    notes.print(f"the ledger is at migration {schema_version(ledger)}")
+    ledger.close()
+
+
+@keys.command()
+def new(key_id: Annotated[str, typer.Argument(help="A short name for the key, such as k2.")]) -> None:
+    """Print a fresh key for ORDERS_KEYS. Put it first to encrypt with it; keep the old ones to decrypt.
+
+    Example: orders keys new k2
+    """
+    answers.print(new_key(key_id), markup=False, highlight=False)
