@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from orders_pipeline.sandbox import amazon_orders, loading
 from orders_pipeline.sandbox.amazon_confirmation import Confirmation, InvalidConfirmationError, parse_confirmation
 from orders_pipeline.sandbox.amazon_orders import region_of
-from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, utc_now
+from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, to_millis, utc_now
 from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
     AdvanceResult,
@@ -645,7 +645,7 @@ class AmazonSandbox(Sandbox):
         self._touch(record, timedelta(seconds=request.backdate_seconds))
 
     def _touch(self, record: Record, age: timedelta = timedelta()) -> None:
-        record.updated = self.now - age
+        record.updated = to_millis(self.now - age)
         record.order["lastUpdatedTime"] = iso_millis(record.updated)
 
     @staticmethod

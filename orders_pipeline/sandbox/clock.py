@@ -40,6 +40,11 @@ class MovableClock:
         self.offset = moment - self._base()
 
 
+def to_millis(moment: datetime) -> datetime:
+    """Cut a moment to what the marketplaces show, so that a shown time is exactly the time that is searched."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def iso_millis(moment: datetime) -> str:
     """Format as ISO 8601 UTC with milliseconds and a ``Z``."""
     return _in_utc(moment).isoformat(timespec="milliseconds")[:23] + "Z"

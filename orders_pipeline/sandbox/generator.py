@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Generic, TypeVar
 
+from orders_pipeline.sandbox.clock import to_millis
+
 T = TypeVar("T")
 
 CATALOGUE_SIZE = 400
@@ -304,7 +306,7 @@ def moments(rng: Random, count: int, newest: datetime, days: float) -> Sequence[
     """Return points in time in ascending order, spread over ``days`` (two minutes when 0) before ``newest``."""
     span = days * 86400 if days > 0 else 120.0
     offsets = sorted((rng.random() * span for _ in range(count)), reverse=True)
-    return [newest - timedelta(seconds=offset) for offset in offsets]
+    return [to_millis(newest - timedelta(seconds=offset)) for offset in offsets]
 
 
 def decimal_text(minor_units: int, decimals: int) -> str:

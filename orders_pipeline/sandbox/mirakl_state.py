@@ -17,7 +17,7 @@ from random import Random
 from typing import Any, NoReturn
 
 from orders_pipeline.sandbox import loading, mirakl_orders, mirakl_platform
-from orders_pipeline.sandbox.clock import Clock, iso_millis, iso_seconds, parse_iso, utc_now
+from orders_pipeline.sandbox.clock import Clock, iso_millis, iso_seconds, parse_iso, to_millis, utc_now
 from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
     AdvanceResult,
@@ -790,7 +790,7 @@ class MiraklSandbox(Sandbox):
         return None if text is None else text == "true"
 
     def _touch(self, record: Record, age: timedelta = timedelta()) -> None:
-        record.updated = self.now - age
+        record.updated = to_millis(self.now - age)
         record.order["last_updated_date"] = iso_seconds(record.updated)
         self._version += 1
 
