@@ -459,11 +459,15 @@ class _Reading:
             text(line, "offer_sku", f"$.order_lines[{at}]") for at, line in enumerate(lines)
         )
         by_id, by_sku = self.shipped_by_id, self.shipped_by_sku
+        seen: set[str] = set()
         for place, shipment in enumerate(shipments):
             path = f"$.shipments[{place}]"
             status = text(shipment, "status", path)
-            if status == "CANCELED" or text(shipment, "order_id", path) not in {None, self.original_id}:
+            shipment_id = text(shipment, "id", path) or path
+            is_other = shipment_id in seen or text(shipment, "order_id", path) not in {None, self.original_id}
+            if status == "CANCELED" or is_other:
                 continue
+            seen.add(shipment_id)
             for at, each in enumerate(objects(shipment, "shipment_lines", path)):
                 here = f"{path}.shipment_lines[{at}]"
                 quantity = count(each, "quantity", here)

@@ -1,0 +1,372 @@
+"""Pulling orders from a Mirakl instance: OR11 pages, the ST11 shipments that belong to them, and the connection test.
+
+What lives here: which calls are made, how pages follow each other, when a listing counts as complete. What does not:
+one call (`transport`), finding an order in an answer (`documents`), what an order says (`normalise`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
+from orders_pipeline.marketplaces.mirakl.documents import channel_code, envelope, order_id
+from orders_pipeline.marketplaces.mirakl.transport import Answer, Parameters, Transport, base_url, unreadable
+from orders_pipeline.marketplaces.payloads import elements
+from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, RawOrder
+from warehouse.clock import iso, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from datetime import datetime
+
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
+    from warehouse.clock import Clock
+
+PAGE_SIZE = 100
+"""Mirakl's largest page; without `max` a page holds ten."""
+
+IDS_PER_CALL = 100
+"""OR11 takes at most so many order_ids; ST11 is asked for as many."""
+
+SHIPPING = "SHIPPING"
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+RATES: dict[str, Rate] = {
+    # The printed frequency, once a minute, is per poll and not per page: the schedule keeps it (five minutes between
+    # polls, fifteen for external partners). The bucket lets one poll page on and stops a runaway loop.
+    "OR11": Rate(1.0, 20),
+    "ST11": Rate(1.0, 20),
+    "PC01": Rate(1 / 60, 5),
+    "A01": Rate(1 / 60, 5),
+    "version": Rate(1 / 60, 5),
+}
+
+LAG = timedelta(minutes=1)
+"""A window that ends in the past cannot gain orders while it is paged through; it can only lose those updated again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the operator has switched on (PC01).
+
+    Attributes:
+        multi_shipment: Several shipments per order; then ST11 knows the shipped units, and nothing else does.
+        order_acceptance: AUTOMATIC, NOT_AUTOMATIC (the seller accepts), BOTH (depends on the shop), None if not told.
+    """
+
+    multi_shipment: bool
+    order_acceptance: str | None
+
+
+class _Row(NamedTuple):
+    """One element of a page: its id ("?" and its place in the listing when it has none), its value, its exact bytes."""
+
+    id: str
+    value: Any
+    body: bytes
+
+
+class MiraklClient:
+    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
+
+    def __init__(
+        self, context: ConnectionContext, take: Callable[[str], None], max_pages: int, now: Clock = utc_now
+    ) -> None:
+        self._context = context
+        self._max_pages = max_pages
+        self._now = now
+        self._transport = Transport(context, take, now)
+        self._capabilities: Capabilities | None = None
+
+    # -- the protocol
+
+    @property
+    def degraded(self) -> Sequence[str]:
+        """Mirakl sends an order whole or not at all."""
+        return ()
+
+    def pull(self, window: Window) -> Iterator[Page]:
+        """Every order updated in the window, and every order with a shipment updated in it.
+
+        A shipment may change without its order: then the order is read by its id.
+        """
+        listed: set[str] = set()
+        filters: Parameters = [
+            ("start_update_date", iso(window.since)),
+            ("end_update_date", iso(window.until)),
+            *self._channel_filter(),
+        ]
+        for rows in self._listing(filters):
+            listed.update(row.id for row in rows)
+            yield self._page(rows)
+        if self.capabilities().multi_shipment:
+            shipped = self._shipments(
+                [("last_updated_from", iso(window.since)), ("last_updated_to", iso(window.until))]
+            )
+            ids = (each for each in (order_id(shipment) for shipment, _ in shipped) if each is not None)
+            yield from self._by_id([each for each in dict.fromkeys(ids) if each not in listed], self._channel_filter())
+
+    def fetch(self, original_ids: Sequence[str]) -> Iterator[Page]:
+        """The named orders, a hundred per call."""
+        yield from self._by_id(list(dict.fromkeys(original_ids)), [])
+
+    def server_time(self) -> datetime | None:
+        """The instance's clock as last told in a Date header."""
+        return self._transport.server_time
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        self._transport.close()
+
+    def capabilities(self) -> Capabilities:
+        """What the operator has switched on, read once; an instance too old to have PC01 has no multi-shipment.
+
+        Raises:
+            MarketplaceError: As for every call.
+        """
+        if self._capabilities is None:
+            try:
+                answer = self._transport.get("PC01", "/api/platform/configuration", [])
+            except Permanent as error:
+                if error.code != "request_refused":
+                    raise
+                self._capabilities = Capabilities(multi_shipment=False, order_acceptance=None)
+            else:
+                self._capabilities = _capabilities(answer.value)
+        return self._capabilities
+
+    # -- listings
+
+    def _channel_filter(self) -> Parameters:
+        if self._is_single_channel():
+            return []
+        return [("channel_codes", ",".join(dict.fromkeys(self._context.selectors)))]
+
+    def _is_single_channel(self) -> bool:
+        return self._context.settings.get("single_channel") is True or not self._context.selectors
+
+    def _by_id(self, ids: Sequence[str], filters: Parameters) -> Iterator[Page]:
+        for start in range(0, len(ids), IDS_PER_CALL):
+            batch = ",".join(ids[start : start + IDS_PER_CALL])
+            for rows in self._listing([("order_ids", batch), *filters]):
+                yield self._page(rows)
+
+    def _listing(self, filters: Parameters) -> Iterator[list[_Row]]:
+        """Every page of an OR11 listing, after which it is known to be complete.
+
+        A pass that gave fewer orders than the instance counts is repeated once.
+
+        Raises:
+            Transient: Truncated: a page limit, a repeated page, an empty page where orders are due, or still too few.
+        """
+        found: set[str] = set()
+        for _ in range(2):
+            total = yield from self._pass(filters, found)
+            if len(found) >= total:
+                return
+        raise Transient("truncated", f"OR11 counts {total} orders but lists {len(found)}")
+
+    def _pass(self, filters: Parameters, found: set[str]) -> Generator[list[_Row], None, int]:
+        """One way through a listing; adds the ids to `found` and returns the last total.
+
+        Rows move while one pages: an order that leaves the listing moves all that follow up by one, past the offset. So
+        whenever the total shrinks, the offset steps back by as much. Rows seen again are harmless.
+        """
+        seen: set[tuple[str, ...]] = set()
+        offset, known_total = 0, 0
+        for _ in range(self._max_pages):
+            rows, total = self._orders(filters, offset)
+            ids = tuple(row.id for row in rows)
+            if ids and ids in seen:
+                raise Transient("repeated_page", f"OR11 sent the page at offset {offset} before")
+            seen.add(ids)
+            found.update(ids)
+            yield rows
+            lost = max(0, known_total - total)
+            known_total = total
+            if lost:
+                offset = max(0, offset - lost)
+                continue
+            offset += len(rows)
+            if offset >= total:
+                return total
+            if not rows:
+                raise Transient("truncated", f"OR11 counts {total} orders but sends none at offset {offset}")
+        raise Transient("truncated", f"OR11 has more than {self._max_pages} pages", "raise the page limit")
+
+    def _orders(self, filters: Parameters, offset: int) -> tuple[list[_Row], int]:
+        locale = self._context.settings.get("locale")
+        answer = self._transport.get(
+            "OR11",
+            "/api/orders",
+            [
+                *filters,
+                ("sort", "dateCreated"),
+                ("order", "asc"),
+                ("max", PAGE_SIZE),
+                ("offset", offset),
+                *([("locale", str(locale))] if locale else []),
+            ],
+        )
+        found = _elements("OR11", answer, "orders")
+        total = answer.value.get("total_count")
+        if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+            raise unreadable("OR11", "answered without a total_count")
+        rows = [
+            _Row(order_id(value) or f"?{place}", value, body) for place, (value, body) in enumerate(found, offset + 1)
+        ]
+        return rows, total
+
+    # -- shipments
+
+    def _page(self, rows: Sequence[_Row]) -> Page:
+        """A page with the shipments of its orders in SHIPPING: only there line states do not tell what was shipped."""
+        asked = [row.id for row in rows if order_id(row.value) and row.value.get("order_state") == SHIPPING]
+        shipments: dict[str, list[bytes]] = {}
+        if asked and self.capabilities().multi_shipment:
+            shipments = {each: [] for each in asked}
+            for shipment, body in self._shipments([("order_id", each) for each in asked]):
+                belongs_to = order_id(shipment)
+                if belongs_to in shipments:
+                    shipments[belongs_to].append(body)
+        is_single = self._is_single_channel()
+        orders = [
+            RawOrder(row.id, None if is_single else channel_code(row.value), envelope(row.body, shipments.get(row.id)))
+            for row in rows
+        ]
+        return Page(orders, self.server_time())
+
+    def _shipments(self, filters: Parameters) -> Iterator[tuple[Any, bytes]]:
+        """Every shipment of an ST11 listing.
+
+        Raises:
+            Transient: A page limit or a repeated page or token: a shipment read twice would count its units twice.
+        """
+        tokens: set[str] = set()
+        ids: set[str] = set()
+        token: str | None = None
+        for _ in range(self._max_pages):
+            seek: Parameters = [("page_token", token)] if token else []
+            answer = self._transport.get("ST11", "/api/shipments", [*filters, ("limit", PAGE_SIZE), *seek])
+            found = _elements("ST11", answer, "data")
+            page = {str(shipment.get("id")) for shipment, _ in found if isinstance(shipment, dict)}
+            if page and page <= ids:
+                raise Transient("repeated_page", "ST11 sent a page before")
+            ids |= page
+            yield from found
+            token = answer.value.get("next_page_token") or None
+            if token is None:
+                return
+            if not isinstance(token, str) or token in tokens:
+                raise Transient("repeated_page", "ST11 sent a page token before")
+            tokens.add(token)
+        raise Transient("truncated", f"ST11 has more than {self._max_pages} pages", "raise the page limit")
+
+    # -- the connection test
+
+    def test(self) -> Sequence[Finding]:
+        """Endpoint, credential, shop, channels, what the operator has switched on, and the clocks."""
+        findings = [self._test_endpoint()]
+        if findings[0].is_ok:
+            findings += self._test_account()
+            findings += self._test_capabilities()
+            findings += self._test_clock()
+        return findings
+
+    def _test_endpoint(self) -> Finding:
+        try:
+            address = base_url(self._context)
+            answer = self._transport.get("version", "/api/version", [])
+        except Unauthorised as error:
+            # Some instances ask for the key here too: then they answer, and whether it is good is the next question.
+            if error.code == "unauthorised":
+                return Finding("endpoint", is_ok=True, message=f"{address} answers")
+            return Finding("credential", is_ok=False, message=error.message, hint=error.hint)
+        except MarketplaceError as error:
+            return Finding("endpoint", is_ok=False, message=error.message, hint=error.hint)
+        version = answer.value.get("version") if isinstance(answer.value, dict) else None
+        return Finding("endpoint", is_ok=True, message=f"{address} answers, Mirakl {version or 'of unknown version'}")
+
+    def _test_account(self) -> Iterator[Finding]:
+        try:
+            shop = self._transport.get("A01", "/api/account", []).value
+        except Unauthorised as error:
+            hint = "check the api_key, and the shop_id if the user has several shops"
+            yield Finding("credential", is_ok=False, message=error.message, hint=hint)
+            return
+        except MarketplaceError as error:
+            yield Finding("credential", is_ok=False, message=error.message, hint=error.hint)
+            return
+        if not isinstance(shop, dict) or "shop_id" not in shop:
+            yield Finding("credential", is_ok=False, message="A01 answered without a shop", hint="check the endpoint")
+            return
+        yield Finding("credential", is_ok=True, message="the key is accepted")
+        state = shop.get("shop_state")
+        yield Finding(
+            "shop",
+            is_ok=state in {None, "OPEN"},
+            message=f"shop {shop.get('shop_name')} ({shop['shop_id']}), state {state or 'unknown'}",
+            hint="" if state in {None, "OPEN"} else "ask the operator why the shop is not open",
+        )
+        yield from self._test_channels(shop.get("channels"))
+
+    def _test_channels(self, channels: object) -> Iterator[Finding]:
+        known = channels if isinstance(channels, list) else []
+        for selector in () if self._is_single_channel() else self._context.selectors:
+            if selector in known:
+                yield Finding("channel", is_ok=True, message=f"channel {selector} belongs to the shop")
+            else:
+                hint = f"the shop's channels: {', '.join(map(str, known)) or 'none'}"
+                yield Finding("channel", is_ok=False, message=f"channel {selector} is not one of the shop's", hint=hint)
+
+    def _test_capabilities(self) -> Iterator[Finding]:
+        try:
+            found = self.capabilities()
+        except MarketplaceError as error:
+            yield Finding("capability", is_ok=False, message=error.message, hint=error.hint)
+            return
+        shipments = "several shipments per order" if found.multi_shipment else "one shipment per order"
+        yield Finding(
+            "capability", is_ok=True, message=f"{shipments}; order acceptance {found.order_acceptance or 'unknown'}"
+        )
+
+    def _test_clock(self) -> Iterator[Finding]:
+        theirs = self.server_time()
+        if theirs is None:
+            return
+        apart = abs(theirs - self._now())
+        message = f"the instance's clock and ours are {apart.total_seconds():.0f} s apart"
+        is_ok = apart <= CLOCK_TOLERANCE
+        yield Finding(
+            "clock", is_ok=is_ok, message=message, hint="" if is_ok else "synchronise this machine's clock (NTP)"
+        )
+
+
+def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: int) -> MiraklClient:
+    """A client for a connection; nothing is sent and nothing fails before the first call."""
+    return MiraklClient(context, take, max_pages)
+
+
+def _elements(operation: str, answer: Answer, key: str) -> list[tuple[Any, bytes]]:
+    found = elements(answer.body, (key,)) if isinstance(answer.value, dict) else None
+    if found is None:
+        raise unreadable(operation, f"answered without a list of {key}")
+    return found
+
+
+def _capabilities(value: object) -> Capabilities:
+    features = value.get("features") if isinstance(value, dict) else None
+    if not isinstance(features, dict):
+        raise unreadable("PC01", "answered without features")
+    acceptance = _within(features, "order_workflows").get("order_acceptance")
+    return Capabilities(
+        multi_shipment=_within(features, "shipment").get("multi_shipment") is True,
+        order_acceptance=acceptance if isinstance(acceptance, str) and acceptance else None,
+    )
+
+
+def _within(features: dict[str, Any], key: str) -> dict[str, Any]:
+    found = features.get(key)
+    return found if isinstance(found, dict) else {}

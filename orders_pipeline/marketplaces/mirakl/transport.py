@@ -1,0 +1,226 @@
+"""One call to a Mirakl instance: the key, the limits of a call, and what its answer is worth.
+
+What lives here: how a GET is sent and judged. What does not: which calls there are and how pages follow each other,
+which is `client`. An answer counts by its status *and* its body: a sign-in page with status 200 is a failure, never
+"no orders".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+
+from orders_pipeline.marketplaces.errors import Permanent, Transient, Unauthorised, judge_status
+from orders_pipeline.marketplaces.payloads import NotJson, parse
+from warehouse.clock import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from orders_pipeline.marketplaces.protocol import ConnectionContext
+    from warehouse.clock import Clock
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+TOTAL_SECONDS = 180.0
+BODY_BYTES = 64 * 1024 * 1024
+RETRY_AFTER_LIMIT_SECONDS = 86_400.0
+
+Parameters = list[tuple[str, str | int | float | bool | None]]
+
+_ENDPOINT_HINT = "set the connection's endpoint to the operator's address, https://<operator>.mirakl.net"
+_KEY_HINT = "create an API key in the operator's seller portal (My user settings, API key) and store it as api_key"
+
+
+class Answer(NamedTuple):
+    """A successful answer: the parsed JSON and the exact bytes it was parsed from."""
+
+    value: Any
+    body: bytes
+
+
+class Transport:
+    """Sends GETs to one instance with one key. Thread-confined; nothing is opened before the first call."""
+
+    def __init__(self, context: ConnectionContext, take: Callable[[str], None], now: Clock = utc_now) -> None:
+        self._context = context
+        self._take = take
+        self._now = now
+        self._session: httpx.Client | None = None
+        self.server_time: datetime | None = None
+
+    def get(self, operation: str, path: str, parameters: Parameters) -> Answer:
+        """Take quota, ask, and judge the answer.
+
+        Args:
+            operation: The API's code ("OR11"), which is also the quota's name.
+            path: Path below the instance's address.
+            parameters: Query parameters; a name may occur several times.
+
+        Raises:
+            Throttled: HTTP 429, with the seconds to wait; or `take` says so.
+            Transient: Timeout, lost connection, 5xx, or an answer that is not JSON.
+            Unauthorised: No key, or a key that is refused.
+            Permanent: The endpoint cannot be used, or the request is refused.
+        """
+        session = self._open()
+        self._take(operation)
+        shop_id = self._context.settings.get("shop_id")
+        asked = [*parameters, ("shop_id", str(shop_id))] if shop_id else parameters
+        try:
+            with session.stream("GET", path, params=httpx.QueryParams(asked)) as response:
+                return self._judged(operation, response, self._body(operation, response))
+        except httpx.TimeoutException as error:
+            raise Transient("timeout", f"{operation} was not answered in time ({type(error).__name__})") from error
+        except httpx.DecodingError as error:
+            raise Transient("unreadable_answer", f"{operation}: the answer's compression is broken") from error
+        except httpx.LocalProtocolError as error:
+            raise Permanent("request_invalid", f"{operation} could not be sent", _ENDPOINT_HINT) from error
+        except httpx.TransportError as error:
+            hint = "check the endpoint's name and the network" if isinstance(error, httpx.ConnectError) else ""
+            raise Transient(
+                "connection_failed", f"{operation}: connection failed ({type(error).__name__})", hint
+            ) from error
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _open(self) -> httpx.Client:
+        if self._session is None:
+            settings = self._context.settings
+            proxy = settings.get("proxy") or None
+            try:
+                self._session = httpx.Client(
+                    base_url=base_url(self._context),
+                    # No "Bearer": Mirakl takes the bare key.
+                    headers={"Authorization": api_key(self._context), "Accept": "application/json"},
+                    timeout=httpx.Timeout(seconds(settings, "read_seconds", READ_SECONDS), connect=CONNECT_SECONDS),
+                    follow_redirects=False,
+                    proxy=proxy,
+                    trust_env=False,
+                )
+            except (ValueError, TypeError, httpx.InvalidURL) as error:
+                raise Permanent("proxy_invalid", "the connection's proxy is not a proxy address") from error
+        return self._session
+
+    def _body(self, operation: str, response: httpx.Response) -> bytes:
+        """The whole body. httpx limits each read only: a server that trickles would otherwise hold us for hours."""
+        self._note_time(response)
+        ends_at = time.monotonic() + seconds(self._context.settings, "total_seconds", TOTAL_SECONDS)
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_bytes():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_BYTES:
+                raise Transient("unreadable_answer", f"{operation}: the answer is larger than {BODY_BYTES} bytes")
+            if time.monotonic() > ends_at:
+                raise Transient("timeout", f"{operation} trickled its answer for too long")
+        return b"".join(chunks)
+
+    def _judged(self, operation: str, response: httpx.Response, body: bytes) -> Answer:
+        try:
+            value = parse(body)
+        except NotJson:
+            value, is_json = None, False
+        else:
+            is_json = True
+        error = judge_status(response.status_code, operation, self._said(value), self._retry_after(response))
+        if error is not None:
+            raise error
+        if not is_json:
+            kind = "an empty body" if not body.strip() else "HTML" if body.lstrip()[:1] == b"<" else "broken JSON"
+            raise unreadable(operation, f"answered HTTP {response.status_code} with {kind} instead of JSON")
+        return Answer(value, body)
+
+    def _said(self, value: object) -> str:
+        """The instance's own words, without the key, should it repeat it."""
+        message = value.get("message") if isinstance(value, dict) else None
+        return message.replace(api_key(self._context), "***")[:300] if isinstance(message, str) else ""
+
+    def _note_time(self, response: httpx.Response) -> None:
+        told = _http_date(response.headers.get("date"))
+        if told is not None:
+            self.server_time = told
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        """Seconds from a Retry-After header, which is a number or a date; dates are read by the server's own clock."""
+        sent = response.headers.get("retry-after", "").strip()
+        if sent.isascii() and sent.isdigit():
+            return min(float(sent[:9]), RETRY_AFTER_LIMIT_SECONDS)
+        moment = _http_date(sent)
+        if moment is None:
+            return None
+        present = _http_date(response.headers.get("date")) or self._now()
+        return min(max((moment - present).total_seconds(), 0.0), RETRY_AFTER_LIMIT_SECONDS)
+
+
+def unreadable(operation: str, what: str) -> Transient:
+    """The error for an answer that is not the documented shape: perhaps a gateway in between, so it may pass."""
+    return Transient("unreadable_answer", f"{operation} {what}", "check that the endpoint is the instance itself")
+
+
+def base_url(context: ConnectionContext) -> str:
+    """The instance's address, checked.
+
+    Raises:
+        Permanent: There is none, it is no web address, or the key would travel unencrypted.
+    """
+    if not context.endpoint or not context.endpoint.strip():
+        raise Permanent("endpoint_missing", "the connection has no endpoint", _ENDPOINT_HINT)
+    try:
+        url = httpx.URL(context.endpoint.strip())
+    except httpx.InvalidURL as error:
+        raise Permanent("endpoint_invalid", "the connection's endpoint is no web address", _ENDPOINT_HINT) from error
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query:
+        raise Permanent("endpoint_invalid", "the connection's endpoint is no web address", _ENDPOINT_HINT)
+    if url.scheme == "http" and not _is_loopback(url.host) and context.settings.get("allow_http") is not True:
+        raise Permanent("endpoint_insecure", "the connection's endpoint is not https", _ENDPOINT_HINT)
+    return str(url).rstrip("/").removesuffix("/api")
+
+
+def api_key(context: ConnectionContext) -> str:
+    """The key as it is sent.
+
+    Raises:
+        Unauthorised: There is none, or it holds what no key holds.
+    """
+    key = context.credentials.get("api_key", "").strip()
+    if not key:
+        raise Unauthorised("credential_missing", "the connection has no api_key", _KEY_HINT)
+    if not key.isascii() or not key.isprintable():
+        raise Unauthorised("credential_malformed", "the api_key holds characters that no key has", _KEY_HINT)
+    return key
+
+
+def seconds(settings: Mapping[str, Any], name: str, default: float) -> float:
+    """A duration from the connection's settings, or the default."""
+    value = settings.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else default
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _http_date(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
