@@ -1,0 +1,46 @@
+"""Answers from rendered text: bytes out, with a validator so that an unchanged answer is not sent twice."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+REVALIDATE = "private, no-cache"
+NO_STORE = "no-store"
+
+
+def json_answer(
+    request: Request, body: bytes, *, holds_pii: bool, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON document, or 304 when the client has it already."""
+    tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    sent = {
+        "ETag": tag,
+        "Cache-Control": NO_STORE if holds_pii else REVALIDATE,
+        "Vary": "Authorization",
+        **(headers or {}),
+    }
+    if _matches(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=sent)
+    return Response(body, headers=sent, media_type="application/json")
+
+
+def rendered(value: object) -> bytes:
+    """A value of ours as JSON text; times in UTC."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def _matches(asked: str | None, tag: str) -> bool:
+    """RFC 9110's weak comparison: a proxy that compresses turns the tag into a weak one."""
+    if asked is None:
+        return False
+    tags = {each.strip().removeprefix("W/") for each in asked.split(",")}
+    return tag in tags or "*" in tags

@@ -1,0 +1,96 @@
+"""The Orders API on one screen: what it is made of, and how it starts and stops. Each resource is a module of its own."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from orders_api import errors, health, orders
+from orders_api.auth import SECURITY_SCHEME
+from orders_api.envelope import Envelope
+from orders_api.installation import Installation
+from orders_api.rate_limits import RateLimiter
+from orders_api.schemas import ProblemDocument
+from warehouse.clock import utc_now
+from warehouse.ledger.database import open_ledger
+from warehouse.privacy import open_key_ring
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from warehouse.clock import Clock
+
+DOCS_PATH = "/docs"
+READING_THREADS = 8
+"""Requests that are worked on at once. They share one interpreter, so more of them only wait for each other; fewer than the
+ledger's pooled connections, so none waits for a connection."""
+
+DESCRIPTION = """
+Orders of every connected marketplace in one shape.
+
+Send a token with every request: `Authorization: Bearer orders_…`. Errors are problem documents (RFC 9457) with a stable
+`code`. Times are ISO 8601 in UTC, money is decimal text, and unknown is null. Unknown parameters are refused.
+"""
+
+
+def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> FastAPI:
+    """The application of one installation; opens its ledger and key ring, and brings the ledger's schema up to date.
+
+    Args:
+        settings: The process settings; read from the environment when not given.
+        clock: Tells the present instant.
+
+    Raises:
+        KeyRingError: There is no key ring, or it is malformed.
+    """
+    settings = settings or Settings()
+    app = FastAPI(
+        title="Orders API",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=DOCS_PATH,
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=settings.api_max_body_bytes,
+        redirect_slashes=False,
+    )
+    limiter = RateLimiter(settings.api_requests_per_minute)
+    app.state.installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
+    errors.install(app)
+    app.add_middleware(Envelope, docs_path=DOCS_PATH)
+    for module in (orders, health):
+        app.include_router(module.router)
+    app.openapi = _described(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the description
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = READING_THREADS
+    yield
+    app.state.installation.ledger.close()
+
+
+def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = original()
+            components = described.setdefault("components", {})
+            components["securitySchemes"] = {
+                SECURITY_SCHEME: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token made with `orders tokens create`.",
+                }
+            }
+            schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            components["schemas"] |= schema.pop("$defs") | {"ProblemDocument": schema}
+        return app.openapi_schema or {}
+
+    return openapi

@@ -1,0 +1,98 @@
+"""Cursors: the place in a list as opaque text. A cursor belongs to the question it came from (filters and sort) and does not
+expire: it names a place, not a snapshot.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+
+import orjson
+
+from orders_api.errors import Problem
+from warehouse.ledger.order_queries import Key
+
+VERSION = 1
+TEXT_LIMIT = 400
+LARGEST_NUMBER = 2**63 - 1
+ID_LENGTH = 36
+
+WHAT_TO_DO = (
+    "This cursor does not belong to this list. Take `next` as it was given, with the same filters and sort, or start again "
+    "without a cursor."
+)
+
+
+def encode(fingerprint: str, key: Key) -> str:
+    """The cursor of a place in the list that this question gives."""
+    place = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
+    return base64.urlsafe_b64encode(orjson.dumps([VERSION, fingerprint, *place])).decode().rstrip("=")
+
+
+def decode(cursor: str, fingerprint: str, *, is_by_position: bool) -> Key:
+    """Reverse `encode`.
+
+    Raises:
+        Problem: 400 `unknown_cursor`: no cursor of ours, or one of another question.
+    """
+    try:
+        return _key(_parts(cursor), fingerprint, is_by_position=is_by_position)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unknown() from error
+
+
+def encode_id(last_id: int) -> str:
+    """The cursor of a list that is sorted by a number alone."""
+    return encode("id", Key(position=last_id))
+
+
+def decode_id(cursor: str) -> int:
+    """Reverse `encode_id`; raises like `decode`."""
+    position = decode(cursor, "id", is_by_position=True).position
+    assert position is not None
+    return position
+
+
+def _parts(cursor: str) -> list[object]:
+    if len(cursor) > TEXT_LIMIT:
+        raise ValueError("too long")
+    try:
+        parts = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, orjson.JSONDecodeError) as error:
+        raise ValueError("not a cursor") from error
+    if not isinstance(parts, list):
+        raise TypeError("not a cursor")
+    return parts
+
+
+def _key(parts: list[object], fingerprint: str, *, is_by_position: bool) -> Key:
+    match parts:
+        case [int(version), str(asked), int(position)] if is_by_position:
+            key = Key(position=position)
+            is_sound = 0 <= position <= LARGEST_NUMBER
+        case [int(version), str(asked), str(purchased_at), str(order_id)] if not is_by_position:
+            key = Key(purchased_at=_instant(purchased_at), id=order_id)
+            is_sound = len(order_id) == ID_LENGTH and "\0" not in order_id
+        case _:
+            raise ValueError("another form")
+    if version != VERSION or asked != fingerprint or not is_sound:
+        raise ValueError("another list")
+    return key
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.astimezone(UTC).isoformat()
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is not UTC and instant.utcoffset() is None:
+        raise ValueError("naive")
+    return instant.astimezone(UTC)
+
+
+def _unknown() -> Problem:
+    return Problem(
+        400, "unknown_cursor", WHAT_TO_DO, errors=[{"parameter": "cursor", "message": "not a cursor of this list"}]
+    )

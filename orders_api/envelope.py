@@ -1,0 +1,90 @@
+"""What surrounds every answer: a request id, security headers, the rate limit's headers, and the last resort for an error that
+nobody expected. Which errors are expected is in `errors`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import traceback
+from typing import TYPE_CHECKING
+
+from orders_api.errors import internal_error, problem_response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOG = logging.getLogger("orders_api")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+LOGGED_FRAMES = 12
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+CLOSED_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+DOCS_SOURCES = (
+    # the page that FastAPI makes loads Swagger UI from this network and starts it with an inline script
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'; "
+    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com"
+)
+DOCS_POLICY = (b"content-security-policy", DOCS_SOURCES)
+
+
+class Envelope:
+    """ASGI middleware, the outermost one."""
+
+    def __init__(self, app: ASGIApp, docs_path: str) -> None:
+        self._app = app
+        self._docs_path = docs_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and put its answer into the envelope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        policy = DOCS_POLICY if scope["path"] == self._docs_path else CLOSED_POLICY
+        added = [(b"x-request-id", request_id.encode()), policy, *SECURITY_HEADERS]
+        is_started = False
+
+        async def send_enveloped(message: Message) -> None:
+            nonlocal is_started
+            if message["type"] == "http.response.start":
+                is_started = True
+                message["headers"] = [*message.get("headers", ()), *added, *state.get("limit_headers", ())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_enveloped)
+        except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the client is told and the log says where
+            _log(error, scope, request_id)
+            if not is_started:  # else the connection is cut, so that nobody takes half an answer for a whole one
+                await problem_response(internal_error(), request_id)(scope, receive, send_enveloped)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return secrets.token_hex(8)
+
+
+def _log(error: BaseException, scope: Scope, request_id: str) -> None:
+    """Where it happened and what kind of error it is; not its message, which may quote an order or a statement."""
+    frames = traceback.extract_tb(error.__traceback__)[-LOGGED_FRAMES:]
+    route = getattr(scope.get("route"), "path", "-")
+    LOG.error(
+        "unexpected_error request_id=%s method=%s route=%s error=%s at %s",
+        request_id,
+        scope["method"],
+        route,
+        type(error).__qualname__,
+        " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames),
+    )

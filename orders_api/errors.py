@@ -1,0 +1,187 @@
+"""Errors as the API tells them: RFC 9457 problem documents, one shape for every status. When they are raised is each module's
+own matter; nothing in a problem shows internals, secrets, or what the client sent as a value.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:orders-syndication:problem:"
+NAME_LIMIT = 64
+
+CODES = {
+    400: "bad_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    422: "invalid_request",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """An answer that is an error.
+
+    Attributes:
+        status: HTTP status.
+        code: Stable snake_case word that a client may branch on.
+        detail: Plain sentence that says what to do.
+        errors: Where the request is wrong: `parameter`, `pointer` (RFC 6901, into the body) or `header`, with a `message`.
+        headers: Sent with it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+def not_found(parameter: str, detail: str, code: str) -> Problem:
+    """Something that does not exist, or that this token may not see: both are told in the same words."""
+    return Problem(404, code, detail, errors=[{"parameter": parameter, "message": detail}])
+
+
+def problem_response(problem: Problem, request_id: str) -> Response:
+    """The problem as an answer."""
+    body = {
+        "type": TYPE_PREFIX + problem.code,
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "errors": list(problem.errors),
+        "request_id": request_id,
+    }
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(orjson.dumps(body), problem.status, headers, PROBLEM_MEDIA_TYPE)
+
+
+def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of a route, for its OpenAPI description."""
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {
+        status: {"description": DESCRIPTIONS[status], "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+DESCRIPTIONS = {
+    400: "The cursor or position is not one of this list's.",
+    401: "There is no token in the request, or it is not accepted: unknown, expired or revoked.",
+    403: "The token lacks the scope that is named.",
+    404: "It does not exist, or the token may not see it.",
+    413: "The request's body is too large.",
+    422: "A parameter or a part of the body is not as described; each one is named.",
+    429: "Too many requests with this token; `Retry-After` says for how many seconds to wait.",
+    500: "The server failed; the request id finds the entry in its log.",
+    503: "The ledger cannot be reached or is busy, or a check failed; try again later.",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+
+    async def on_problem(request: Request, error: Problem) -> Response:
+        return problem_response(error, request.state.request_id)
+
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        return problem_response(from_http_error(error), request.state.request_id)
+
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem_response(from_validation(error.errors()), request.state.request_id)
+
+    async def on_ledger_trouble(request: Request, _error: Exception) -> Response:
+        return problem_response(ledger_unavailable(), request.state.request_id)
+
+    handlers: Mapping[type[Exception], Any] = {
+        Problem: on_problem,
+        HTTPException: on_http_error,
+        RequestValidationError: on_invalid,
+        OperationalError: on_ledger_trouble,
+        PoolTimeout: on_ledger_trouble,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def ledger_unavailable() -> Problem:
+    """The database does not answer, or somebody else has been writing for too long."""
+    detail = "The ledger cannot be reached or is busy. Nothing of this request was recorded; try again."
+    return Problem(503, "ledger_unavailable", detail, headers={"Retry-After": "5"})
+
+
+def internal_error() -> Problem:
+    """A defect of ours."""
+    return Problem(500, "internal_error", "The server failed. The request id finds the entry in its log.")
+
+
+def from_http_error(error: HTTPException) -> Problem:
+    """What the framework refused, before any code of ours ran."""
+    details = {
+        404: "There is nothing at this path.",
+        405: "This path does not answer to this method.",
+        413: "The request's body is larger than this server accepts.",
+    }
+    detail = details.get(error.status_code, "The request could not be read.")
+    code = CODES.get(error.status_code, "http_error")
+    return Problem(error.status_code, code, detail, headers=error.headers)
+
+
+def from_validation(faults: Sequence[Mapping[str, Any]]) -> Problem:
+    """Each fault with its place; never with the value that was found there."""
+    errors = [_fault(each) for each in faults]
+    return Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = fault["loc"]
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    match where:
+        case "body" if fault["type"] == "json_invalid":
+            return {"pointer": "", "message": f"not valid JSON at character {path[0]}"}
+        case "body":
+            return {"pointer": "".join(f"/{_escaped(part)}" for part in path), "message": message}
+        case "header":
+            return {"header": _name(path), "message": message}
+        case _ if fault["type"] == "extra_forbidden":
+            return {"parameter": _name(path), "message": "there is no such parameter here"}
+        case _:
+            return {"parameter": _name(path), "message": message}
+
+
+def _name(path: Sequence[object]) -> str:
+    return str(path[0])[:NAME_LIMIT] if path else ""
+
+
+def _escaped(part: object) -> str:
+    return str(part)[:NAME_LIMIT].replace("~", "~0").replace("/", "~1")

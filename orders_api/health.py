@@ -1,0 +1,63 @@
+"""Whether the process lives, and whether it can serve. Open to everyone, and telling nothing but that."""
+
+# ruff: noqa: TC001 - FastAPI and pydantic read annotations at run time
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response
+
+from orders_api.answers import rendered
+from orders_api.errors import Problem, describe
+from orders_api.installation import CurrentInstallation, Installation
+from orders_api.order_filters import NoQuery
+from orders_api.schemas import Health, Readiness
+from warehouse.ledger.database import SCHEMA_HEAD, schema_version
+
+router = APIRouter(tags=["Health"])
+
+LEAST_FREE_BYTES = 200_000_000
+"""Below it the ledger may soon be unable to commit; load balancers should look elsewhere before it does."""
+
+
+@router.get("/healthz", operation_id="get_health", summary="Whether the process lives", response_model=Health)
+async def get_health(_query: Annotated[NoQuery, Query()]) -> Response:
+    """Answers as long as the process does; looks at nothing else."""
+    return Response(rendered({"status": "ok"}), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    summary="Whether the process can serve",
+    response_model=Readiness,
+    responses=describe(503),
+)
+def get_readiness(_query: Annotated[NoQuery, Query()], installation: CurrentInstallation) -> Response:
+    """The ledger can be read, its schema is this release's, and the disk has room. 503 names the check that failed."""
+    _check_ledger(installation)
+    _check_disk(installation)
+    body = rendered({"status": "ready", "checks": ["ledger", "schema", "disk"]})
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _check_ledger(installation: Installation) -> None:
+    try:
+        version = schema_version(installation.ledger)
+    except SQLAlchemyError as error:
+        raise _not_ready("ledger", "The ledger cannot be read.") from error
+    if version != SCHEMA_HEAD:
+        raise _not_ready("schema", f"The ledger's schema is {version}, this release needs {SCHEMA_HEAD}.")
+
+
+def _check_disk(installation: Installation) -> None:
+    free = shutil.disk_usage(installation.settings.home).free
+    if free < LEAST_FREE_BYTES:
+        raise _not_ready("disk", f"Only {free // 1_000_000} MB are free where the ledger is kept.")
+
+
+def _not_ready(check: str, detail: str) -> Problem:
+    return Problem(503, f"{check}_check_failed", detail, headers={"Retry-After": "10"})

@@ -1,0 +1,82 @@
+"""What the running API holds: its settings, the open ledger, the key ring, the clock, and the notes it takes on its readers.
+
+Routes reach it through `CurrentInstallation`; there is no module state.
+"""
+
+# ruff: noqa: TC002 - FastAPI and pydantic read annotations at run time
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+
+from warehouse.documents import NO_PARTIES
+from warehouse.ledger import consumers, tokens
+
+if TYPE_CHECKING:
+    from orders_api.rate_limits import RateLimiter
+    from warehouse.clock import Clock
+    from warehouse.ledger.database import Ledger
+    from warehouse.privacy import KeyRing
+    from warehouse.settings import Settings
+
+LOG = logging.getLogger("orders_api")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One installation of the product, as the API sees it."""
+
+    settings: Settings
+    ledger: Ledger
+    keys: KeyRing
+    clock: Clock
+    limiter: RateLimiter
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def verify(self, presented: str) -> tokens.TokenInfo | None:
+        """The token that was presented, if it is accepted now. Asked for every request: what is revoked ends at once."""
+        now = self.clock()
+        with self.ledger.read() as connection:
+            return tokens.verify(connection, presented, now)
+
+    def open_parties(self, order_id: str, sealed: bytes | None) -> str:
+        """The rendered personal members of an order; of an order that has none, they are null.
+
+        Raises:
+            KeyRingError: The key is not in the ring.
+        """
+        return NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()
+
+    def note(self, token: tokens.TokenInfo, position: int | None) -> None:
+        """Remember that a token was used, and how far its consumer has read; called when the answer is out.
+
+        Nothing depends on these notes, so a busy ledger costs a note and never a read: while one is being written others
+        are left out, and the next request brings them again.
+        """
+        if not self._writing.acquire(blocking=False):
+            return
+        now = self.clock()
+        try:
+            with self.ledger.write() as connection:
+                tokens.note_use(connection, token.id, now)
+                if position is not None:
+                    consumers.note_position(connection, token.consumer, position, now)
+        except SQLAlchemyError as error:
+            LOG.warning("reader_not_noted consumer=%s error=%s", token.consumer, type(error).__qualname__)
+        finally:
+            self._writing.release()
+
+
+async def installation_of(request: Request) -> Installation:
+    """The installation behind the application that was asked."""
+    installation: Installation = request.app.state.installation
+    return installation
+
+
+CurrentInstallation = Annotated[Installation, Depends(installation_of)]

@@ -1,0 +1,110 @@
+"""Channels as a reader may see them: how complete each one is, and the incidents that concern it.
+
+Changing channels is in `channels`, opening and resolving incidents in `incidents`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.schema import channels, coverage, incidents, pulls
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+Row = dict[str, Any]
+
+
+def channel_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
+    """The channels that a reader may see, by code."""
+    query = sa.select(channels).where(*_visible(visible_channels)).order_by(channels.c.code)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
+    """Each visible channel with its coverage and its connection's last finished pull; both null before the first one."""
+    last_pull = (
+        sa.select(pulls.c.id)
+        .where(pulls.c.connection == channels.c.connection, pulls.c.finished_at.is_not(None))
+        .order_by(pulls.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            channels.c.code,
+            channels.c.retrieval,
+            coverage.c.complete_from,
+            coverage.c.complete_through,
+            pulls.c.outcome,
+            pulls.c.started_at,
+            pulls.c.finished_at,
+            pulls.c.error_code,
+        )
+        .select_from(
+            channels.outerjoin(coverage, coverage.c.channel == channels.c.code).outerjoin(
+                pulls, pulls.c.id == last_pull
+            )
+        )
+        .where(*_visible(visible_channels))
+        .order_by(channels.c.code)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def incident_rows(
+    connection: Connection,
+    visible_channels: tuple[str, ...] | None,
+    *,
+    is_open: bool | None,
+    channel: str | None,
+    before_id: int | None,
+    limit: int,
+) -> list[Row]:
+    """Incidents that a reader may see, newest first.
+
+    A reader of all channels sees everything. Any other sees the incidents of its channels, and those of a connection that
+    serves no channel but its own.
+
+    Args:
+        connection: A read transaction.
+        visible_channels: What the reader may see; None for everything.
+        is_open: True for open ones, False for resolved ones, None for both.
+        channel: Only what concerns this channel: its own incidents and its connection's.
+        before_id: Only those with a smaller id: the next page.
+        limit: At most this many.
+    """
+    query = sa.select(incidents).order_by(incidents.c.id.desc()).limit(limit)
+    if is_open is not None:
+        query = query.where(incidents.c.resolved_at.is_(None) if is_open else incidents.c.resolved_at.is_not(None))
+    if before_id is not None:
+        query = query.where(incidents.c.id < before_id)
+    if channel is not None:
+        query = query.where(_concerns(connection, (channel,)))
+    if visible_channels is not None:
+        query = query.where(_concerns_only(connection, visible_channels))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if visible_channels is None else [channels.c.code.in_(visible_channels)]
+
+
+def _concerns(connection: Connection, codes: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    serving = connection.execute(sa.select(channels.c.connection).where(channels.c.code.in_(codes))).scalars().all()
+    return _about(codes, serving)
+
+
+def _concerns_only(connection: Connection, codes: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    rows = connection.execute(sa.select(channels.c.connection, channels.c.code)).all()
+    shared = {row.connection for row in rows if row.code not in codes}
+    return _about(codes, sorted({row.connection for row in rows} - shared))
+
+
+def _about(codes: tuple[str, ...], connection_codes: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401 - any sequence
+    return sa.or_(
+        sa.and_(incidents.c.scope == "channel", incidents.c.subject.in_(codes)),
+        sa.and_(incidents.c.scope == "connection", incidents.c.subject.in_(connection_codes)),
+    )

@@ -1,0 +1,438 @@
+"""Reading the order book: filtered pages by keyset, the change feed, one order, its parties and its timeline.
+
+Every reader (API, export, command line) asks through one `OrderFilter`, and what a reader may see is a part of it, so that the
+allow-list is applied in this one place. How a row becomes a document is in `warehouse.documents`; nothing writes here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse.clock import iso
+from warehouse.ledger.database import POSITION, mark
+from warehouse.ledger.schema import channels, incidents, order_events, order_versions, orders, parties
+from warehouse.orders import OPEN_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from warehouse.ledger.database import Ledger
+
+Row = dict[str, Any]
+
+CHUNK = 1000
+"""Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
+
+TIMELINE_LIMIT = 1000
+"""Entries of each source in a timeline at most, the newest ones."""
+
+DOCUMENT_COLUMNS = (
+    orders.c.id,
+    orders.c.position,
+    orders.c.revision,
+    orders.c.status,
+    orders.c.purchased_at,
+    orders.c.marketplace_updated_at,
+    orders.c.received_at,
+    orders.c.confirmation_status,
+    orders.c.has_errors,
+    orders.c.is_historical,
+    orders.c.pii_state,
+    orders.c.acknowledgements,
+    orders.c.facts,
+)
+"""What `documents.document` needs, and the columns that a keyset continues from."""
+
+NAMES = tuple(column.name for column in DOCUMENT_COLUMNS)
+
+
+class Sort(StrEnum):
+    """In which order a list comes; every one of them is an index with a unique end, so paging never skips or repeats."""
+
+    NEWEST = "-purchased_at"
+    OLDEST = "purchased_at"
+    POSITION = "position"
+    LATEST_CHANGE = "-position"
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the greatest comes first."""
+        return self.value.startswith("-")
+
+    @property
+    def is_by_position(self) -> bool:
+        """Whether the key is the position alone, else it is the purchase date with the id."""
+        return self in {Sort.POSITION, Sort.LATEST_CHANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The place of an order in a list: its position, or its purchase date and id."""
+
+    position: int | None = None
+    purchased_at: datetime | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders; an empty tuple or None does not filter. Ranges are half open: `after` is included, `before` is not.
+
+    Attributes:
+        visible_channels: What the reader may see at all; None for everything.
+        statuses: Any of these.
+        channels: Any of these.
+        marketplace: Label of the marketplace, exactly.
+        fulfilled_by: `merchant`, `marketplace`, or `none` for orders of which the marketplace did not say.
+        purchased_after: First purchase date included (marketplace's clock).
+        purchased_before: First purchase date not included any more.
+        received_after: First time of arrival included (our clock).
+        received_before: First time of arrival not included any more.
+        updated_after: First change at the marketplace included (marketplace's clock).
+        updated_before: First change at the marketplace not included any more.
+        has_errors: Only with, or only without, errors.
+        cancellation_requested: Only with, or only without, a request to cancel the order or a line.
+        original_id: The marketplace's order id; finds both halves of a split order.
+        id: The internal id.
+    """
+
+    visible_channels: tuple[str, ...] | None = None
+    statuses: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    marketplace: str | None = None
+    fulfilled_by: str | None = None
+    purchased_after: datetime | None = None
+    purchased_before: datetime | None = None
+    received_after: datetime | None = None
+    received_before: datetime | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+    has_errors: bool | None = None
+    cancellation_requested: bool | None = None
+    original_id: str | None = None
+    id: str | None = None
+
+    @property
+    def effective_channels(self) -> tuple[str, ...] | None:
+        """Channels that are asked for and may be seen; None for every channel."""
+        if not self.channels:
+            return self.visible_channels
+        if self.visible_channels is None:
+            return self.channels
+        return tuple(code for code in self.channels if code in self.visible_channels)
+
+    def fingerprint(self, sort: Sort) -> str:
+        """A short text that is the same for the same question; what the reader may see is no part of the question."""
+        asked = [
+            sorted(set(self.statuses)),
+            sorted(set(self.channels)),
+            *(_plain(getattr(self, name)) for name in self.__slots__ if name not in _SETS),
+            sort.value,
+        ]
+        return hashlib.blake2b(orjson.dumps(asked), digest_size=9).hexdigest()
+
+
+_SETS = frozenset({"visible_channels", "statuses", "channels"})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows for `documents.document`; `next_key` is None on the last page."""
+
+    rows: list[Row]
+    next_key: Key | None
+
+
+def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+    """The `limit` orders that follow `after`."""
+    rows = [
+        dict(zip(NAMES, row, strict=True)) for row in connection.execute(_page_query(wanted, sort, after, limit + 1))
+    ]
+    if len(rows) <= limit:
+        return Page(rows, None)
+    rows.pop()
+    return Page(rows, key_of(rows[-1], sort))
+
+
+def key_of(row: Mapping[str, Any], sort: Sort) -> Key:
+    """Where a list sorted like this goes on after this row."""
+    return Key(position=row["position"]) if sort.is_by_position else Key(purchased_at=row["purchased_at"], id=row["id"])
+
+
+def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[Row], dict[str, bytes]]]:
+    """Every order of a list, `CHUNK` at a time with their sealed parties, each chunk in a transaction of its own."""
+    after: Key | None = None
+    while True:
+        with ledger.read() as connection:
+            chunk = page(connection, wanted, sort, after, CHUNK)
+            sealed = sealed_parties(connection, [row["id"] for row in chunk.rows])
+        yield chunk.rows, sealed
+        after = chunk.next_key
+        if after is None:
+            return
+
+
+def count(connection: Connection, wanted: OrderFilter) -> int:
+    """How many orders the filter finds."""
+    query = sa.select(sa.func.count()).select_from(orders).where(*_conditions(wanted))
+    return int(connection.execute(query).scalar_one())
+
+
+def by_id(connection: Connection, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+    """One order, None when there is none or the reader may not see it."""
+    row = connection.execute(_BY_ID, {"own_id": order_id}).first()
+    if row is None or (visible_channels is not None and row.channel not in visible_channels):
+        return None
+    return dict(zip(NAMES, row, strict=False))
+
+
+def sealed_parties(connection: Connection, order_ids: Sequence[str]) -> dict[str, bytes]:
+    """The encrypted personal data of these orders, of those that have any."""
+    rows = connection.execute(_PARTIES, {"own_ids": list(order_ids)})
+    return {row[0]: row[1] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A part of the change feed.
+
+    Attributes:
+        rows: Orders as they are now, by position.
+        next_after: Where to read on.
+        has_more: Whether more was there at the time of reading.
+        head: The last position of the whole feed.
+    """
+
+    rows: list[Row]
+    next_after: int
+    has_more: bool
+    head: int
+
+
+def changes(connection: Connection, visible_channels: tuple[str, ...] | None, after: int, limit: int) -> Changes:
+    """What changed after a position: each order once, in its present state, by position.
+
+    Positions are given in commit order, and the head is read first: whatever is committed later lies beyond it. A reader of
+    few channels is therefore sent on to the head at the end, and never walks through the others' changes again.
+    """
+    head = mark(connection, POSITION)
+    wanted = OrderFilter(visible_channels=visible_channels)
+    found = page(connection, wanted, Sort.POSITION, Key(position=after), limit)
+    last = found.rows[-1]["position"] if found.rows else after
+    has_more = found.next_key is not None
+    return Changes(found.rows, last if has_more else max(last, head), has_more, head)
+
+
+def known_channels(connection: Connection, codes: Sequence[str]) -> frozenset[str]:
+    """Those of the codes that are channels."""
+    return frozenset(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One thing that happened to an order: when, its kind in one word, a plain sentence, and technical details."""
+
+    at: datetime
+    kind: str
+    text: str
+    data: Mapping[str, Any]
+
+
+def timeline(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """What happened to an order, oldest first; nothing personal is in it."""
+    entries = [
+        *_arrivals(connection, order_id),
+        *_own_events(connection, order_id),
+        *_troubles(connection, order_id),
+    ]
+    return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
+
+
+_BY_ID = sa.select(*DOCUMENT_COLUMNS, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
+_PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
+    parties.c.order_id.in_(sa.bindparam("own_ids", expanding=True))
+)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _page_query(wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> sa.Select[Any]:
+    """One index walk where there is one order of things; for several values of the leading column, a merge of such walks.
+
+    Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses.
+    """
+    conditions = _conditions(wanted)
+    if after is not None:
+        conditions.append(_beyond(sort, after))
+    lead = None if sort.is_by_position else _lead(wanted)
+    if lead is None:
+        return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*_order(orders, sort)).limit(limit)
+    column, values = lead
+    walks = [
+        sa.select(orders.c.id, orders.c.purchased_at, orders.c.position)
+        .where(column == value, *conditions)
+        .order_by(*_order(orders, sort))
+        .limit(limit)
+        .subquery()
+        for value in values
+    ]
+    merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
+    chosen = sa.select(merged.c.id).order_by(*_order(merged, sort)).limit(limit)
+    return sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(chosen)).order_by(*_order(orders, sort))
+
+
+def _lead(wanted: OrderFilter) -> tuple[sa.Column[Any], tuple[str, ...]] | None:
+    """The column with several values whose index to walk once for each; None when one walk will do."""
+    statuses = tuple(sorted(set(wanted.statuses)))
+    codes = tuple(sorted(set(wanted.effective_channels or ())))
+    if len(statuses) > 1 and (len(codes) <= 1 or OPEN_STATUSES.issuperset(statuses)):
+        return orders.c.status, statuses
+    if len(codes) > 1:
+        return orders.c.channel, codes
+    return None
+
+
+def _order(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
+    keys = (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
+    return tuple(key.desc() if sort.is_descending else key.asc() for key in keys)
+
+
+def _beyond(sort: Sort, after: Key) -> sa.ColumnElement[bool]:
+    if sort.is_by_position:
+        return orders.c.position < after.position if sort.is_descending else orders.c.position > after.position
+    row, key = sa.tuple_(orders.c.purchased_at, orders.c.id), sa.tuple_(after.purchased_at, after.id)
+    return row < key if sort.is_descending else row > key
+
+
+def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    table = orders.c
+    conditions = [_any_of(table.status, wanted.statuses)] if wanted.statuses else []
+    if wanted.effective_channels is not None:
+        conditions.append(_any_of(table.channel, wanted.effective_channels))
+    conditions += [
+        column == value
+        for column, value in (
+            (table.marketplace, wanted.marketplace),
+            (table.has_errors, wanted.has_errors),
+            (table.has_cancellation_request, wanted.cancellation_requested),
+            (table.original_id, wanted.original_id),
+            (table.id, wanted.id),
+        )
+        if value is not None
+    ]
+    if wanted.fulfilled_by is not None:
+        conditions.append(
+            table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
+        )
+    ranges = (
+        (table.purchased_at, wanted.purchased_after, wanted.purchased_before),
+        (table.received_at, wanted.received_after, wanted.received_before),
+        (table.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
+    )
+    for column, first, end in ranges:
+        if first is not None:
+            conditions.append(column >= first)
+        if end is not None:
+            conditions.append(column < end)
+    return conditions
+
+
+def _any_of(column: sa.Column[Any], values: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _arrivals(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
+    order = connection.execute(
+        sa.select(orders.c.received_at, orders.c.marketplace, orders.c.is_historical).where(orders.c.id == order_id)
+    ).one()
+    query = (
+        sa.select(order_versions)
+        .where(order_versions.c.order_id == order_id)
+        .order_by(order_versions.c.revision.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    versions = list(connection.execute(query).mappings())[::-1]
+    first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
+    received = TimelineEntry(
+        order.received_at,
+        "received",
+        f"Received from {order.marketplace}" + (f" as {first_status}" if first_status else ""),
+        {"status": first_status, "is_historical": order.is_historical},
+    )
+    entries, before = [received], first_status
+    for version in versions:
+        if version["revision"] > 1:
+            entries.append(_changed(version, before))
+        before = version["status"]
+    return entries
+
+
+def _changed(version: Mapping[str, Any], status_before: str | None) -> TimelineEntry:
+    members = orjson.loads(version["changed"])
+    text = f"Changed to revision {version['revision']}: {', '.join(members)}"
+    data: Row = {
+        "revision": version["revision"],
+        "position": version["position"],
+        "members": members,
+        "marketplace_updated_at": iso(version["marketplace_updated_at"]),
+    }
+    if "status" in members:
+        text += f" ({status_before or 'unknown'} to {version['status']})"
+        data |= {"status_from": status_before, "status_to": version["status"]}
+    return TimelineEntry(version["recorded_at"], "changed", text, data)
+
+
+def _own_events(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    query = (
+        sa.select(order_events)
+        .where(order_events.c.order_id == order_id)
+        .order_by(order_events.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    rows = list(connection.execute(query).mappings())[::-1]
+    return [TimelineEntry(row["at"], row["kind"], _event_text(row["kind"], row["data"]), row["data"]) for row in rows]
+
+
+def _event_text(kind: str, data: Mapping[str, Any]) -> str:
+    if kind != "acknowledged":
+        return kind.replace("_", " ").capitalize()
+    number = f" as {data['order_number']}" if data.get("order_number") else ""
+    verb = "Taken over" if data["outcome"] == "ok" else "Refused"
+    return f"{verb} by {data['consumer']}{number} (revision {data['revision']})"
+
+
+def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    query = (
+        sa.select(incidents)
+        .where(incidents.c.order_id == order_id)
+        .order_by(incidents.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    entries = []
+    for row in list(connection.execute(query).mappings())[::-1]:
+        data = {"incident": row["id"], "stage": row["stage"], "code": row["code"]}
+        opened = {
+            **data,
+            "hint": row["hint"],
+            "occurrences": row["occurrences"],
+            "last_seen_at": iso(row["last_seen_at"]),
+        }
+        entries.append(TimelineEntry(row["first_seen_at"], "incident_opened", row["message"], opened))
+        if row["resolved_at"] is not None:
+            resolved = {**data, "resolution": row["resolution"]}
+            entries.append(
+                TimelineEntry(row["resolved_at"], "incident_resolved", f"Resolved: {row['message']}", resolved)
+            )
+    return entries
