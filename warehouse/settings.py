@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Address the Orders API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port the Orders API listens on.")
     api_max_body_bytes: int = Field(5_000_000, ge=1_000, description="Largest request body the Orders API accepts, in bytes.")
+    api_requests_per_minute: int = Field(
+        6000, ge=1, description="Requests that each API token may make in a minute, in each process of the Orders API."
+    )
     pull_overlap_minutes: int = Field(15, ge=0, le=1440, description="How far each pull window reaches back over the last one.")
     pull_window_hours: int = Field(
         24, ge=1, le=720, description="Longest window of one pull; a longer gap is caught up in several windows."
