@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -16,8 +17,20 @@ from orders_pipeline.sandbox import amazon
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.server import running
 
+# Both clients leave connections open (their login transports cannot be closed from outside).
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 FRANCE = "A13V1IB3VIYZZH"
 AFTER = "2026-10-01T00:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_connections_end_here():
+    yield
+    gc.collect()
 
 
 @pytest.fixture
