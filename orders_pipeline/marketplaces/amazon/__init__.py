@@ -37,7 +37,7 @@ PII_PATHS: tuple[tuple[str, ...], ...] = (
     ("orderItems", "*", "product", "customization", "customizedUrl"),
     ("orderItems", "*", "fulfillment", "packing", "giftOption", "giftMessage"),
 )
-"""What Amazon's Data Protection Policy calls personal, and what a company's buyer can be told by. City, district, region
+"""What Amazon's Data Protection Policy calls personal, and what a company's buyer can be told by. City, district, state
 and country stay in clear."""
 
 MARKETPLACE = Marketplace(

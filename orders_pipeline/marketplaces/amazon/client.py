@@ -1,7 +1,7 @@
 """Amazon's orders, fetched: one session with one seller account in one region.
 
 What lives here: windows, pages, the fallback to fewer data sets, single orders, the connection test. What does not:
-the library (`session`), the meaning of answers (`answers`), reading an order (`normalise`), waiting for quota (the caller).
+the library (`session`), the meaning of answers (`answers`), reading an order (`normalise`), waiting for quota.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PROBE_ORDERS = 20
 INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION", "PACKAGES", "PAYMENT")
 """What is asked for: all that an order is made of here, and the packages that a confirmation is verified by.
 
-TAX (buyers' tax numbers), EXPENSE and PROMOTION are left out: nothing reads them, and what is not needed is not fetched.
+TAX (buyers' tax numbers), EXPENSE and PROMOTION are left out: nothing reads them, so they are not fetched.
 """
 
 MINIMAL_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION")
@@ -205,7 +205,7 @@ class AmazonClient:
     def _call_with_fallback(self, operation: str, send: _Send) -> httpx.Response:
         """Call with all data sets wanted; when Amazon refuses the request, with fewer: one data set can fail by itself.
 
-        What was learnt holds for the calls that follow, unless the last resort is refused too: it was not the data then.
+        What was learnt holds for the calls that follow, unless all sets are refused: then it was something else.
         """
         first = self._fallback
         for fallback in range(first, len(self._data_sets)):

@@ -1,0 +1,587 @@
+"""Reading one Amazon order: every mapping rule, what becomes a problem, and what is refused with its path."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from orders_pipeline.marketplaces.amazon.normalise import normalise
+from orders_pipeline.marketplaces.protocol import Unreadable
+from warehouse.documents import preview
+from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Payment, Status, Tax
+
+
+def eur(amount):
+    return {"amount": amount, "currencyCode": "EUR"}
+
+
+def part(kind, amount, **details):
+    breakdown = {"type": kind, "subtotal": eur(amount)}
+    if details:
+        breakdown["detailedBreakdowns"] = [{"subtype": name, "value": eur(value)} for name, value in details.items()]
+    return breakdown
+
+
+def proceeds(total, *breakdowns):
+    sent = {} if total is None else {"proceedsTotal": eur(total)}
+    return {**sent, "breakdowns": list(breakdowns)} if breakdowns else sent
+
+
+@pytest.fixture
+def read(channel):
+    def _read(payload):
+        (order,) = normalise(payload, channel)
+        return order
+
+    return _read
+
+
+@pytest.fixture
+def read_item(read, an_order, an_item):
+    """Read one item within an order; returns its line and the order."""
+
+    def _read(status="UNSHIPPED", **changes):
+        order = read(an_order(orderItems=[an_item(**changes)], fulfillment={"fulfillmentStatus": status}))
+        return order.lines[0], order
+
+    return _read
+
+
+def codes(order):
+    return [problem.code for problem in order.problems]
+
+
+def test_a_whole_order_is_read(read, an_order):
+    order = read(an_order())
+    assert order.original_id == "408-1112223-4445556"
+    assert (order.channel, order.marketplace) == ("amazon_fr", "Amazon FR")
+    assert (order.status, order.marketplace_status) == (Status.WAITING_FOR_SHIPMENT, "UNSHIPPED")
+    assert order.fulfilled_by is FulfilledBy.MERCHANT
+    assert order.purchased_at == datetime(2026, 11, 2, 8, 15, 30, 250_000, tzinfo=UTC)
+    assert order.marketplace_updated_at == datetime(2026, 11, 2, 9, tzinfo=UTC)
+    assert order.ship_by == datetime(2026, 11, 4, 22, 59, 59, tzinfo=UTC)
+    assert (order.currency, order.total) == ("EUR", Decimal("53.90"))
+    assert (order.shipping_total, order.tax_total) == (Decimal("4.90"), None)
+    assert order.payment == Payment(method="CreditCard, GiftCard")
+    assert (order.is_business, order.programs, order.cancellation) == (False, ("PRIME",), None)
+    assert order.customer == Customer(
+        name="Camille Durand", email="x1y2@marketplace.example", phone="+33 2 00 00 00 00", company="Durand SARL"
+    )
+    assert order.shipping_address == Address(
+        name="C. Durand",
+        company="Atelier Durand",
+        line_1="12 rue des Lilas",
+        line_2="Bât. B",
+        postal_code="44000",
+        city="Nantes",
+        state="Loire-Atlantique",
+        country_code="FR",
+        phone="+33 2 00 00 00 00",
+    )
+    assert order.billing_address == Address()
+    assert order.problems == ()
+    (line,) = order.lines
+    assert (line.original_id, line.number, line.sku, line.gtin) == ("70010000000001", 1, "TEAPOT-08", None)
+    assert line.title == "Théière en fonte 0,8 l"
+    assert line.product_url == "https://www.amazon.fr/dp/B0MADEUP01"
+    assert (line.quantity_ordered, line.quantity_shipped, line.quantity_cancelled) == (2, 0, 0)
+    assert (line.source_unit_price, line.line_total) == (Decimal("24.50"), Decimal("49.00"))
+    assert (line.marketplace_status, line.cancellation) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "problems"),
+    [
+        ("PENDING_AVAILABILITY", Status.PENDING, []),
+        ("PENDING", Status.PENDING, []),
+        ("UNSHIPPED", Status.WAITING_FOR_SHIPMENT, []),
+        ("PARTIALLY_SHIPPED", Status.PARTIALLY_SHIPPED, []),
+        ("SHIPPED", Status.SHIPPED, []),
+        ("INVOICE_UNCONFIRMED", Status.SHIPPED, []),
+        ("CANCELLED", Status.CANCELED, []),
+        ("CANCELED", Status.CANCELED, []),
+        ("UNFULFILLABLE", Status.UNKNOWN, []),
+        ("PendingAvailability", Status.PENDING, []),
+        ("Unshipped", Status.WAITING_FOR_SHIPMENT, []),
+        ("PartiallyShipped", Status.PARTIALLY_SHIPPED, []),
+        ("InvoiceUnconfirmed", Status.SHIPPED, []),
+        ("Canceled", Status.CANCELED, []),
+        ("ON_THE_MOON", Status.UNKNOWN, ["status_unknown"]),
+    ],
+)
+def test_every_status_is_mapped_and_its_word_kept(read, an_order, word, status, problems):
+    order = read(an_order(fulfillment={"fulfillmentStatus": word, "fulfilledBy": "MERCHANT"}))
+    assert (order.status, order.marketplace_status, codes(order)) == (status, word, problems)
+
+
+@pytest.mark.parametrize(
+    ("fulfillment", "path"),
+    [
+        (..., "$.fulfillment"),
+        (None, "$.fulfillment"),
+        ({"fulfilledBy": "MERCHANT"}, "$.fulfillment.fulfillmentStatus"),
+    ],
+)
+def test_no_status_is_unknown_and_a_problem(read, an_order, fulfillment, path):
+    order = read(an_order(fulfillment=fulfillment))
+    assert (order.status, order.marketplace_status) == (Status.UNKNOWN, None)
+    assert [(each.code, each.path) for each in order.problems] == [("status_missing", path)]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected", "problems"),
+    [
+        ("AMAZON", FulfilledBy.MARKETPLACE, []),
+        ("AFN", FulfilledBy.MARKETPLACE, []),
+        ("MERCHANT", FulfilledBy.MERCHANT, []),
+        ("MFN", FulfilledBy.MERCHANT, []),
+        (None, None, []),
+        ("ROBOTS", None, ["fulfilled_by_unknown"]),
+    ],
+)
+def test_who_fulfils(read, an_order, word, expected, problems):
+    order = read(an_order(fulfillment={"fulfillmentStatus": "SHIPPED", "fulfilledBy": word}))
+    assert (order.fulfilled_by, codes(order)) == (expected, problems)
+
+
+def test_the_recipients_name_stands_in_for_a_missing_buyer(read, an_order):
+    order = read(an_order(buyer=...))
+    assert order.customer == Customer(name="C. Durand", phone="+33 2 00 00 00 00")
+
+
+def test_an_order_without_the_role_for_personal_data_has_none(read, an_order):
+    order = read(an_order(buyer=..., recipient=...))
+    assert (order.customer, order.shipping_address, order.problems) == (Customer(), Address(), ())
+
+
+@pytest.mark.parametrize(
+    ("sent", "city"),
+    [
+        ({"city": "Nantes", "municipality": "Rezé"}, "Nantes"),
+        ({"city": "", "municipality": "Rezé", "districtOrCounty": "Sud"}, "Rezé"),
+        ({"districtOrCounty": "Sud"}, "Sud"),
+        ({"stateOrRegion": "Loire"}, None),
+    ],
+)
+def test_a_missing_city_falls_back_to_the_next_larger_place(read, an_order, sent, city):
+    assert read(an_order(recipient={"deliveryAddress": sent})).shipping_address.city == city
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "problems"),
+    [
+        ("DE", "DE", []),
+        ("gb", "GB", []),
+        ("", None, []),
+        ("ZZ", None, ["country_unknown"]),
+        ("FRA", None, ["country_unknown"]),
+    ],
+)
+def test_the_country_is_an_iso_code_or_a_problem(read, an_order, sent, code, problems):
+    order = read(an_order(recipient={"deliveryAddress": {"countryCode": sent}}))
+    assert (order.shipping_address.country_code, codes(order)) == (code, problems)
+
+
+@pytest.mark.parametrize(
+    ("order_level", "item_level", "shipping", "tax"),
+    [
+        (
+            [part("SHIPPING", "4.90"), part("TAX", "1.00"), part("TAX", "0.50")],
+            [part("SHIPPING", "9.99")],
+            "4.90",
+            "1.50",
+        ),
+        ([part("ITEM", "10.00")], [part("ITEM", "10"), part("SHIPPING", "3.00"), part("TAX", "0.60")], "3.00", "0.60"),
+        ([], [part("ITEM", "10.00")], None, None),
+    ],
+)
+def test_shipping_and_tax_totals_come_from_the_order_else_from_its_items(
+    read, an_order, an_item, order_level, item_level, shipping, tax
+):
+    item = an_item(proceeds={"breakdowns": item_level})
+    order = read(an_order(proceeds={"grandTotal": eur("20.00"), "breakdowns": order_level}, orderItems=[item]))
+    assert order.shipping_total == (None if shipping is None else Decimal(shipping))
+    assert order.tax_total == (None if tax is None else Decimal(tax))
+
+
+def test_item_totals_are_summed_over_all_items(read, an_order, an_item):
+    items = [an_item(orderItemId=str(n), proceeds=proceeds(None, part("SHIPPING", "2.50"))) for n in (1, 2)]
+    assert read(an_order(proceeds=..., orderItems=items)).shipping_total == Decimal("5.00")
+
+
+@pytest.mark.parametrize("total", [None, eur("0.00"), eur("0")])
+@pytest.mark.parametrize("status", ["PENDING", "PENDING_AVAILABILITY"])
+def test_a_pending_order_has_no_price_rather_than_a_price_of_0(read, an_order, an_item, status, total):
+    zero = proceeds("0.00", part("ITEM", "0.00"), part("TAX", "0.00"), part("SHIPPING", "0"))
+    item = an_item(proceeds=zero, product={"price": {"unitPrice": eur("0.00")}})
+    order = read(an_order(fulfillment={"fulfillmentStatus": status}, proceeds={"grandTotal": total}, orderItems=[item]))
+    line = order.lines[0]
+    assert (order.total, order.shipping_total, order.tax_total) == (None, None, None)
+    assert (line.line_total, line.source_unit_price, line.unit_price, line.taxes) == (None, None, None, ())
+
+
+def test_a_pending_order_with_a_price_keeps_it(read, an_order):
+    order = read(an_order(fulfillment={"fulfillmentStatus": "PENDING"}))
+    assert (order.total, order.lines[0].line_total) == (Decimal("53.90"), Decimal("49.00"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "line_total", "problems"),
+    [
+        pytest.param(proceeds("12.00", part("ITEM", "10.00"), part("TAX", "2.00")), "12.00", [], id="tax on top"),
+        pytest.param(proceeds("12.00", part("ITEM", "12.00"), part("TAX", "2.00")), "12.00", [], id="tax within"),
+        pytest.param(proceeds("12.00", part("ITEM", "12.00")), "12.00", [], id="no tax"),
+        pytest.param(proceeds("12.00", part("ITEM", "12.00"), part("TAX", "0.00")), "12.00", [], id="tax of 0"),
+        pytest.param(
+            proceeds(
+                "18.00",
+                part("ITEM", "10.00"),
+                part("SHIPPING", "5.00"),
+                part("TAX", "3.00", ITEM="2.00", SHIPPING="1.00"),
+            ),
+            "12.00",
+            [],
+            id="only the goods' part of the tax on top",
+        ),
+        pytest.param(
+            proceeds("18.00", part("ITEM", "10.00"), part("SHIPPING", "5.00"), part("TAX", "3.00")),
+            "13.00",
+            [],
+            id="a tax without details is the goods'",
+        ),
+        pytest.param(
+            proceeds("6.00", part("SHIPPING", "5.00"), part("ITEM", "0.00"), part("TAX", "1.00", SHIPPING="1.00")),
+            "0.00",
+            [],
+            id="a tax on shipping alone is not the goods'",
+        ),
+        pytest.param(
+            proceeds(
+                "10.80",
+                part("ITEM", "10.00"),
+                part("DISCOUNT", "-1.00"),
+                part("TAX", "1.80", ITEM="2.00", DISCOUNT="-0.20"),
+            ),
+            "10.80",
+            [],
+            id="discount and the tax on it",
+        ),
+        pytest.param(
+            proceeds(
+                "9.00",
+                part("ITEM", "10.00"),
+                part("SHIPPING", "2.00"),
+                part("DISCOUNT", "-3.00", ITEM="-1.00", SHIPPING="-2.00"),
+            ),
+            "9.00",
+            [],
+            id="only the goods' part of a discount",
+        ),
+        pytest.param(
+            proceeds("9.00", part("ITEM", "10.00"), part("DISCOUNT", "1.00")),
+            "9.00",
+            [],
+            id="a discount without a minus",
+        ),
+        pytest.param(
+            proceeds(
+                "19.00",
+                part("ITEM", "10.00"),
+                part("GIFT_WRAP", "4.00"),
+                part("COD_FEE", "3.00"),
+                part("OTHER", "2.00"),
+            ),
+            "10.00",
+            [],
+            id="wrapping and fees are not the goods",
+        ),
+        pytest.param(
+            proceeds("99.00", part("ITEM", "10.00"), part("TAX", "2.00")),
+            "10.00",
+            ["amount_ambiguous"],
+            id="adds up to nothing",
+        ),
+        pytest.param(
+            proceeds(None, part("ITEM", "10.00"), part("TAX", "2.00")),
+            "10.00",
+            ["amount_ambiguous"],
+            id="tax but no total",
+        ),
+        pytest.param(proceeds(None, part("ITEM", "10.00")), "10.00", [], id="neither tax nor total"),
+        pytest.param(proceeds("5.00", part("SHIPPING", "5.00")), None, [], id="breakdowns without the goods"),
+        pytest.param(proceeds("12.00"), "12.00", [], id="only a total"),
+        pytest.param({}, None, [], id="nothing"),
+        pytest.param(..., None, [], id="no proceeds"),
+    ],
+)
+def test_line_total_is_decided_by_arithmetic(read_item, sent, line_total, problems):
+    line, order = read_item(proceeds=sent)
+    assert line.line_total == (None if line_total is None else Decimal(line_total))
+    assert codes(order) == problems
+    assert all(each.path == "$.orderItems[0].proceeds" for each in order.problems)
+
+
+def test_a_price_is_not_invented_from_unit_price_and_quantity(read_item):
+    line, _ = read_item(proceeds=...)
+    assert (line.source_unit_price, line.line_total, line.unit_price) == (Decimal("24.50"), None, None)
+
+
+def test_taxes_are_listed_as_stated(read_item):
+    sent = proceeds(
+        "18.00", part("ITEM", "15.00"), part("TAX", "3.00", ITEM="2.50", SHIPPING="0.50"), part("TAX", "0.00")
+    )
+    line, _ = read_item(proceeds=sent)
+    assert line.taxes == (
+        Tax(code="ITEM", amount=Decimal("2.50")),
+        Tax(code="SHIPPING", amount=Decimal("0.50")),
+        Tax(code="TAX", amount=Decimal("0.00")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("grand_total", "currency", "problems"),
+    [
+        (eur("53.90"), "EUR", []),
+        (None, "EUR", []),
+        ({"amount": "53.90", "currencyCode": "eur"}, "EUR", []),
+        ({"amount": "53.90", "currencyCode": "SEK"}, "SEK", ["mixed_currencies"]),
+        ({"amount": "53.90", "currencyCode": "€"}, "EUR", ["currency_unknown"]),
+        ({"amount": "53.90"}, "EUR", []),
+    ],
+)
+def test_the_currency_is_the_totals_else_the_first_one_found(read, an_order, grand_total, currency, problems):
+    order = read(an_order(proceeds={"grandTotal": grand_total}))
+    assert (order.currency, codes(order)) == (currency, problems)
+
+
+def test_an_amount_without_any_currency_is_a_problem(read, an_order):
+    order = read(
+        an_order(proceeds={"grandTotal": {"amount": "5"}}, orderItems=[{"orderItemId": "1", "quantityOrdered": 1}])
+    )
+    assert (order.currency, order.total, codes(order)) == (None, Decimal(5), ["currency_missing"])
+
+
+def quantities(fulfilled=..., unfulfilled=...):
+    sent = {"quantityFulfilled": fulfilled, "quantityUnfulfilled": unfulfilled}
+    return {key: value for key, value in sent.items() if value is not ...}
+
+
+EXECUTED = {"cancellationExecution": {"cancelledBy": "MERCHANT", "cancelReason": "NO_INVENTORY"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "ordered", "fulfillment", "cancellation", "expected", "problems"),
+    [
+        pytest.param("UNSHIPPED", 3, quantities(1, 2), None, (1, 0, 2), [], id="both sent"),
+        pytest.param("PARTIALLY_SHIPPED", 5, quantities(2, 1), None, (2, 2, 1), [], id="the rest was cancelled"),
+        pytest.param("SHIPPED", 3, quantities(2, 0), None, (2, 1, 0), [], id="shipped without the cancelled"),
+        pytest.param("PENDING", 3, ..., None, (0, 0, 3), [], id="pending: nothing shipped"),
+        pytest.param("UNSHIPPED", 3, ..., None, (0, 0, 3), [], id="unshipped: nothing shipped"),
+        pytest.param("CANCELLED", 3, ..., None, (0, 3, 0), [], id="cancelled: all of it"),
+        pytest.param("CANCELLED", 3, quantities(1, 0), None, (1, 2, 0), [], id="cancelled after a part was shipped"),
+        pytest.param("CANCELLED", 0, quantities(0, 0), None, (0, 0, 0), [], id="cancelled lines may say 0"),
+        pytest.param("SHIPPED", 3, ..., None, (3, 0, 0), [], id="shipped: all of it"),
+        pytest.param("SHIPPED", 3, ..., EXECUTED, (None, None, None), ["quantity_unknown"], id="shipped or cancelled"),
+        pytest.param(
+            "PARTIALLY_SHIPPED", 3, ..., None, (None, 0, None), ["quantity_unknown"], id="nobody knows how many"
+        ),
+        pytest.param("UNFULFILLABLE", 3, ..., None, (None, 0, None), ["quantity_unknown"], id="unknown status"),
+        pytest.param("UNSHIPPED", 3, quantities(1), EXECUTED, (1, 2, 0), [], id="executed, nothing said of the rest"),
+        pytest.param("UNSHIPPED", 3, ..., EXECUTED, (0, 3, 0), [], id="executed, no quantities"),
+        pytest.param(
+            "UNSHIPPED", 3, quantities(0, 3), EXECUTED, (0, 0, 3), [], id="executed, but all still to be shipped"
+        ),
+        pytest.param(
+            "SHIPPED", 3, quantities(4, 0), None, (4, 0, 0), ["quantity_conservation"], id="more than ordered"
+        ),
+        pytest.param(
+            "UNSHIPPED", 3, quantities(1, 4), None, (1, 0, 2), ["quantity_conservation"], id="parts above ordered"
+        ),
+    ],
+)
+def test_quantities(read_item, status, ordered, fulfillment, cancellation, expected, problems):
+    line, order = read_item(
+        status=status, quantityOrdered=ordered, fulfillment=fulfillment, cancellation=cancellation or ...
+    )
+    assert line.quantity_ordered == ordered
+    assert (line.quantity_shipped, line.quantity_cancelled, line.quantity_remaining_to_ship) == expected
+    assert codes(order) == problems
+
+
+def test_cancellations_are_kept_per_line_and_summed_up_on_the_order(read, an_order, an_item):
+    asked = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Ordered twice"}}
+    items = [
+        an_item(orderItemId="1"),
+        an_item(orderItemId="2", cancellation=asked),
+        an_item(orderItemId="3", cancellation=EXECUTED),
+        an_item(orderItemId="4", cancellation={"cancellationRequest": {}}),
+    ]
+    order = read(an_order(orderItems=items))
+    assert [line.cancellation for line in order.lines] == [
+        None,
+        Cancellation(requested_by="BUYER", request_reason="Ordered twice"),
+        Cancellation(executed_by="MERCHANT", execution_reason="NO_INVENTORY"),
+        None,
+    ]
+    assert order.cancellation == Cancellation(
+        requested_by="BUYER", request_reason="Ordered twice", executed_by="MERCHANT", execution_reason="NO_INVENTORY"
+    )
+    assert order.status is Status.WAITING_FOR_SHIPMENT
+
+
+def test_a_business_order_is_told_by_its_program(read, an_order):
+    order = read(an_order(programs=["AMAZON_BUSINESS", "PRIME"]))
+    assert (order.is_business, order.programs) == (True, ("AMAZON_BUSINESS", "PRIME"))
+
+
+def test_payment_methods_are_named_once_each(read, an_order):
+    methods = [{"paymentMethod": "Invoice"}, {}, {"paymentMethod": "Invoice"}, {"paymentMethod": "Pix"}]
+    assert read(an_order(payment={"paymentExecutions": methods})).payment.method == "Invoice, Pix"
+    assert read(an_order(payment=...)).payment == Payment()
+
+
+@pytest.mark.parametrize(
+    ("marketplace_id", "asin", "url"),
+    [
+        ("A1F83G8C2ARO7P", "B0MADEUP01", "https://www.amazon.co.uk/dp/B0MADEUP01"),
+        ("A1VC38T7YXB528", "B0MADEUP01", "https://www.amazon.co.jp/dp/B0MADEUP01"),
+        ("NOT-A-SITE", "B0MADEUP01", None),
+        (None, "B0MADEUP01", None),
+        ("A13V1IB3VIYZZH", None, None),
+        ("A13V1IB3VIYZZH", "../../x?y=", None),
+    ],
+)
+def test_a_product_page_is_linked_where_the_site_is_known(read, an_order, an_item, marketplace_id, asin, url):
+    item = an_item(product={"asin": asin})
+    order = read(an_order(salesChannel={"channelName": "AMAZON", "marketplaceId": marketplace_id}, orderItems=[item]))
+    assert order.lines[0].product_url == url
+
+
+def test_lines_are_numbered_in_the_order_sent(read, an_order, an_item):
+    order = read(an_order(orderItems=[an_item(orderItemId="9"), an_item(orderItemId="3")]))
+    assert [(line.number, line.original_id) for line in order.lines] == [(1, "9"), (2, "3")]
+
+
+def test_an_order_without_lines_is_kept_with_a_problem(read, an_order):
+    order = read(an_order(orderItems=[]))
+    assert (order.lines, codes(order)) == ((), ["no_lines"])
+
+
+def test_unknown_members_and_values_do_no_harm(read, an_order, an_item):
+    item = an_item(novelty={"deep": [1, 2]}, proceeds=proceeds("11.00", part("ITEM", "10.00"), part("NOVELTY", "1.00")))
+    order = read(an_order(novelty=[{}], orderItems=[item]))
+    assert (order.lines[0].line_total, order.problems) == (Decimal("10.00"), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "path"),
+    [
+        ({"orderId": ...}, "missing", "$.orderId"),
+        ({"orderId": ""}, "missing", "$.orderId"),
+        ({"createdTime": ...}, "missing", "$.createdTime"),
+        ({"lastUpdatedTime": None}, "missing", "$.lastUpdatedTime"),
+        ({"createdTime": "yesterday"}, "not_a_time", "$.createdTime"),
+        ({"orderItems": ...}, "missing", "$.orderItems"),
+        ({"orderItems": {}}, "wrong_type", "$.orderItems"),
+        ({"orderItems": ["x"]}, "wrong_type", "$.orderItems[0]"),
+        ({"buyer": "Camille"}, "wrong_type", "$.buyer"),
+        ({"recipient": {"deliveryAddress": {"city": ["x"]}}}, "wrong_type", "$.recipient.deliveryAddress.city"),
+        ({"proceeds": {"grandTotal": {"amount": "12,50"}}}, "not_a_number", "$.proceeds.grandTotal.amount"),
+        (
+            {"proceeds": {"breakdowns": [{"type": "TAX", "subtotal": 5}]}},
+            "wrong_type",
+            "$.proceeds.breakdowns[0].subtotal",
+        ),
+        ({"fulfillment": {"fulfillmentStatus": 1.5}}, "wrong_type", "$.fulfillment.fulfillmentStatus"),
+        (
+            {"fulfillment": {"fulfillmentStatus": "SHIPPED", "shipByWindow": {"latestDateTime": 7}}},
+            "wrong_type",
+            "$.fulfillment.shipByWindow.latestDateTime",
+        ),
+        (
+            {"payment": {"paymentExecutions": [{"paymentMethod": {}}]}},
+            "wrong_type",
+            "$.payment.paymentExecutions[0].paymentMethod",
+        ),
+    ],
+)
+def test_an_unreadable_order_is_refused_with_its_path(an_order, channel, change, code, path):
+    with pytest.raises(Unreadable) as refused:
+        normalise(an_order(**change), channel)
+    assert (refused.value.code, refused.value.path) == (code, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "path"),
+    [
+        ({"orderItemId": ...}, "missing", "orderItemId"),
+        ({"quantityOrdered": ...}, "missing", "quantityOrdered"),
+        ({"quantityOrdered": -1}, "out_of_range", "quantityOrdered"),
+        ({"quantityOrdered": 1.5}, "wrong_type", "quantityOrdered"),
+        ({"fulfillment": {"quantityFulfilled": "two"}}, "wrong_type", "fulfillment.quantityFulfilled"),
+        ({"product": {"price": {"unitPrice": "1"}}}, "wrong_type", "product.price.unitPrice"),
+        ({"proceeds": {"proceedsTotal": {"amount": "NaN"}}}, "not_finite", "proceeds.proceedsTotal.amount"),
+        (
+            {
+                "proceeds": {
+                    "breakdowns": [{"type": "TAX", "subtotal": eur("1"), "detailedBreakdowns": [{"value": []}]}]
+                }
+            },
+            "wrong_type",
+            "proceeds.breakdowns[0].detailedBreakdowns[0].value",
+        ),
+        (
+            {"cancellation": {"cancellationRequest": {"requester": True}}},
+            "wrong_type",
+            "cancellation.cancellationRequest.requester",
+        ),
+    ],
+)
+def test_an_unreadable_line_is_refused_with_its_path(an_order, an_item, channel, change, code, path):
+    with pytest.raises(Unreadable) as refused:
+        normalise(an_order(orderItems=[an_item(orderItemId="0"), an_item(**change)]), channel)
+    assert (refused.value.code, refused.value.path) == (code, f"$.orderItems[1].{path}")
+
+
+def test_two_lines_with_one_id_are_refused(an_order, an_item, channel):
+    with pytest.raises(Unreadable) as refused:
+        normalise(an_order(orderItems=[an_item(), an_item()]), channel)
+    assert (refused.value.code, refused.value.path) == ("duplicate_line", "$.orderItems[1].orderItemId")
+
+
+@pytest.mark.parametrize("payload", [None, True, 0, 1.5, "", "order", [], [{}]])
+def test_what_is_no_object_is_refused(channel, payload):
+    with pytest.raises(Unreadable) as refused:
+        normalise(payload, channel)
+    assert refused.value.path == "$"
+
+
+def test_reading_twice_gives_the_same_and_changes_nothing(an_order, channel):
+    payload = an_order()
+    before = json.dumps(payload)
+    assert normalise(payload, channel) == normalise(payload, channel)
+    assert json.dumps(payload) == before
+
+
+def test_the_order_renders(read, an_order):
+    rendered = json.loads(preview(read(an_order()), datetime(2026, 11, 2, tzinfo=UTC)))
+    assert rendered["lines"][0]["line_total"] == "49.00"
+
+
+def test_time_per_order_is_printed(an_order, an_item, channel, capsys):
+    payload = an_order(orderItems=[an_item(orderItemId="1"), an_item(orderItemId="2")])
+    rounds = 500
+    best = float("inf")
+    for _ in range(5):
+        start = time.process_time()
+        for _ in range(rounds):
+            normalise(payload, channel)
+        best = min(best, (time.process_time() - start) / rounds)
+    with capsys.disabled():
+        sys.stdout.write(f"\namazon: {best * 1e6:.0f} µs per order of two lines, {1 / best:,.0f} orders/s\n")
+    assert len(normalise(payload, channel)[0].lines) == 2
