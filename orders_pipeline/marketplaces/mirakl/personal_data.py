@@ -24,7 +24,7 @@ _CUSTOMER: tuple[Path, ...] = (
     ("phone",),
     *((contact,) for contact in _CONTACTS),
     *(("organization", key) for key in _ORGANIZATION),
-    *(("organization", "address", key) for key in _STREET),
+    *(("organization", "address", key) for key in (*_PERSON, *_STREET)),
     *((address, key) for address in ("billing_address", "shipping_address") for key in (*_PERSON, *_STREET)),
 )
 
