@@ -19,6 +19,7 @@ from orders_pipeline.sandbox.generator import (
     Person,
     Place,
     Product,
+    Times,
     chance,
     decimal_text,
     included_percentage,
@@ -121,18 +122,16 @@ class Draft:
     home: Place
 
 
-def make_order(
-    rng: Random, catalogue: Catalogue, site: Marketplace, created: datetime, updated: datetime, number: int
-) -> JsonObject:
-    """Make one order up, in the state that it has at ``updated``."""
-    return _write(rng, catalogue, _draft(rng, site, created, updated, number))
+def make_order(rng: Random, catalogue: Catalogue, site: Marketplace, times: Times, number: int) -> JsonObject:
+    """Make one order up, in the state that it has at its update."""
+    return _write(rng, catalogue, _draft(rng, site, times, number))
 
 
 def make_mixed_pair(
-    rng: Random, catalogue: Catalogue, site: Marketplace, created: datetime, updated: datetime, numbers: tuple[int, int]
+    rng: Random, catalogue: Catalogue, site: Marketplace, times: Times, numbers: tuple[int, int]
 ) -> list[JsonObject]:
     """Make the two orders up that a cart with merchant's and Amazon's articles becomes at Amazon."""
-    first = _draft(rng, site, created, updated, numbers[0])
+    first = _draft(rng, site, times, numbers[0])
     status = first.status if first.status in ("PENDING", "UNSHIPPED", "SHIPPED") else "UNSHIPPED"
     return [
         _write(rng, catalogue, _sibling(first, order_id, status, fulfilled_by))
@@ -151,15 +150,15 @@ def _sibling(draft: Draft, order_id: str, status: str, fulfilled_by: str) -> Dra
     return Draft(**{**draft.__dict__, "order_id": order_id, "status": status, "fulfilled_by": fulfilled_by})
 
 
-def _draft(rng: Random, site: Marketplace, created: datetime, updated: datetime, number: int) -> Draft:
+def _draft(rng: Random, site: Marketplace, times: Times, number: int) -> Draft:
     status = _STATUS.pick(rng)
     is_by_amazon = status == "UNFULFILLABLE" or (status != "PARTIALLY_SHIPPED" and chance(rng, 0.3))
     is_business = chance(rng, 0.12)
     return Draft(
         order_id=order_number(site, number),
         site=site,
-        created=created,
-        updated=updated,
+        created=times.created,
+        updated=times.updated,
         status=status,
         fulfilled_by="AMAZON" if is_by_amazon else "MERCHANT",
         is_business=is_business,
@@ -289,12 +288,11 @@ def _programs(rng: Random, draft: Draft) -> list[str]:
     programs = ["AMAZON_BUSINESS"] if draft.is_business else []
     if draft.status == "PENDING_AVAILABILITY":
         programs.append("PREORDER")
-    drawn = rng.random()
-    if drawn < 0.2:
+    if chance(rng, 0.2):
         programs.append("PRIME")
-    elif drawn < 0.23 and draft.fulfilled_by == "MERCHANT":
+    elif draft.fulfilled_by == "MERCHANT" and chance(rng, 0.04):
         programs.append("FBM_SHIP_PLUS")
-    elif drawn < 0.26:
+    elif chance(rng, 0.04):
         programs.append("PREMIUM")
     return programs
 

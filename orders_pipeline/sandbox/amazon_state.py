@@ -32,13 +32,13 @@ from orders_pipeline.sandbox.engine import (
     Sandbox,
 )
 from orders_pipeline.sandbox.faults import FaultKind
-from orders_pipeline.sandbox.generator import moments
+from orders_pipeline.sandbox.generator import Times, chance, moments
 from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.throttle import Plan
 
 CLIENT_ID = "amzn1.application-oa2-client.sandbox"
-CLIENT_SECRET = "sandbox-secret"
-REFRESH_TOKEN = "Atzr|sandbox"
+CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - public by design
+REFRESH_TOKEN = "Atzr|sandbox"  # noqa: S105 - public by design
 
 ACCESS_TOKEN_SECONDS = 3600
 PAGE_TOKEN_HOURS = 24
@@ -51,7 +51,7 @@ JAPAN = "A1VC38T7YXB528"
 SEARCH = "searchOrders"
 GET = "getOrder"
 CONFIRM = "confirmShipment"
-TOKEN = "token"
+TOKEN = "token"  # noqa: S105 - an operation's name
 
 PLANS = {SEARCH: Plan(0.0056, 20), GET: Plan(0.5, 30), CONFIRM: Plan(2.0, 10)}
 
@@ -299,7 +299,7 @@ class AmazonSandbox(Sandbox):
         body = {"errors": [{"code": code, "message": message, "details": ""}]}
         return Answer(status, body, dict(headers or {}), code=code)
 
-    def throttled(self, retry_after: float) -> Answer:
+    def throttled(self, retry_after: float) -> Answer:  # noqa: ARG002 - Amazon documents no Retry-After
         """Return the answer to a call beyond the usage plan."""
         return self.error(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
 
@@ -580,32 +580,22 @@ class AmazonSandbox(Sandbox):
         newest = self.now - timedelta(seconds=request.newest_seconds)
         made: list[str] = []
         for updated in moments(rng, request.orders, newest, request.days):
-            if len(made) >= request.orders:
+            left = request.orders - len(made)
+            if not left:
                 break
-            created = updated - timedelta(seconds=rng.random() * 36 * 3600)
-            made += self._make(rng, rng.choice(sites), account, (created, updated), request, len(made))
+            times = Times(to_millis(updated - timedelta(seconds=rng.random() * 36 * 3600)), updated)
+            site = rng.choice(sites)
+            for order in self._make(rng, site, times, is_mixed=chance(rng, request.mixed_share) and left > 1):
+                self._hold(Record(order, account.name, site.id, times.created, times.updated))
+                made.append(order["orderId"])
         return made
 
-    def _make(
-        self,
-        rng: Random,
-        site: amazon_orders.Marketplace,
-        account: AmazonAccount,
-        times: tuple[datetime, datetime],
-        request: GenerateRequest,
-        already: int,
-    ) -> list[str]:
-        created, updated = times
+    def _make(self, rng: Random, site: amazon_orders.Marketplace, times: Times, *, is_mixed: bool) -> list[JsonObject]:
         self._numbers += 1
-        if rng.random() < request.mixed_share and already + 2 <= request.orders:
-            self._numbers += 1
-            numbers = (self._numbers - 1, self._numbers)
-            orders = amazon_orders.make_mixed_pair(rng, self.catalogue, site, created, updated, numbers)
-        else:
-            orders = [amazon_orders.make_order(rng, self.catalogue, site, created, updated, self._numbers)]
-        for order in orders:
-            self._hold(Record(order, account.name, site.id, created, updated))
-        return [order["orderId"] for order in orders]
+        if not is_mixed:
+            return [amazon_orders.make_order(rng, self.catalogue, site, times, self._numbers)]
+        self._numbers += 1
+        return amazon_orders.make_mixed_pair(rng, self.catalogue, site, times, (self._numbers - 1, self._numbers))
 
     def _hold(self, record: Record) -> None:
         self.records[record.id] = record
@@ -649,7 +639,7 @@ class AmazonSandbox(Sandbox):
         record.order["lastUpdatedTime"] = iso_millis(record.updated)
 
     @staticmethod
-    def _step_pay(record: Record, request: AdvanceRequest) -> None:
+    def _step_pay(record: Record, _request: AdvanceRequest) -> None:
         _require(record, PENDING)
         record.order["fulfillment"]["fulfillmentStatus"] = "UNSHIPPED"
 
@@ -664,7 +654,7 @@ class AmazonSandbox(Sandbox):
         amazon_orders.ship_items(record.order, wanted, self.now, rng)
 
     @staticmethod
-    def _step_deliver(record: Record, request: AdvanceRequest) -> None:
+    def _step_deliver(record: Record, _request: AdvanceRequest) -> None:
         packages = record.order.get("packages")
         if not packages:
             msg = "the order has no packages"

@@ -53,7 +53,7 @@ UrlOption = Annotated[str | None, typer.Option(help="Address of the sandbox; wit
 
 
 @sandbox.command()
-def serve(
+def serve(  # noqa: PLR0913, PLR0917 - the options of a command
     kind: KindArgument,
     port: Annotated[
         int | None, typer.Option(help="Port; 0 for a free one. Default 9100 (amazon), 9200 (mirakl).")
@@ -123,13 +123,13 @@ def advance(
 
 
 @sandbox.command()
-def faults(
+def faults(  # noqa: PLR0913, PLR0917 - the options of a command
     kind: KindArgument,
     fault: Annotated[FaultKind | None, typer.Argument(help="What goes wrong; none: list what is in force.")] = None,
     operation: Annotated[str, typer.Option(help="Operation that it hits; * for all.")] = "*",
     count: Annotated[int, typer.Option(help="How many calls it hits; 0: all.")] = 1,
     after: Annotated[int, typer.Option(help="So many calls pass first.")] = 0,
-    clear: Annotated[bool, typer.Option("--clear", help="Lift all faults.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Lift all faults.")] = False,  # noqa: FBT002 - a flag of a command
     url: UrlOption = None,
 ) -> None:
     """Let calls to the running sandbox go wrong."""
@@ -155,7 +155,7 @@ def build(kind: Kind, seed: int = 1, rate_factor: float = 1.0) -> tuple[Sandbox,
             return operator, mirakl.create_app(operator)
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 

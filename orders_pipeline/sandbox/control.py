@@ -103,6 +103,7 @@ def router(sandbox: Sandbox) -> APIRouter:
     """Return the control routes of a sandbox."""
     routes = APIRouter(prefix="/_sandbox", tags=["sandbox control"])
     _add_state_routes(routes, sandbox)
+    _add_clock_routes(routes, sandbox)
     _add_order_routes(routes, sandbox)
     _add_trouble_routes(routes, sandbox)
     return routes
@@ -132,6 +133,8 @@ def _add_state_routes(routes: APIRouter, sandbox: Sandbox) -> None:
         with sandbox.lock:
             return _refusing_nonsense(lambda: sandbox.add_account_json(body))
 
+
+def _add_clock_routes(routes: APIRouter, sandbox: Sandbox) -> None:
     @routes.get("/clock", summary="The sandbox's time")
     async def clock() -> dict[str, Any]:
         return _clock(sandbox)
@@ -170,6 +173,8 @@ def _add_order_routes(routes: APIRouter, sandbox: Sandbox) -> None:
         except PayloadError as error:
             problem = {"file": error.name, "path": error.path, "message": error.message}
             return JSONResponse(problem, status_code=422)
+        except (KeyError, ValueError) as error:
+            raise HTTPException(400, detail=f"no such account: {error}") from error
 
     @routes.get("/orders", summary="The truth: every order held")
     async def orders(

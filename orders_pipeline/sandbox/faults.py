@@ -33,8 +33,8 @@ class FaultKind(StrEnum):
     MISSING_ORDER = "missing_order"
     LATE_UPDATE = "late_update"
     MALFORMED_ORDER = "malformed_order"
-    REVOKE_TOKEN = "revoke_token"
-    EXPIRE_TOKEN = "expire_token"
+    REVOKE_TOKEN = "revoke_token"  # noqa: S105 - a fault's name
+    EXPIRE_TOKEN = "expire_token"  # noqa: S105 - a fault's name
 
 
 class Damage(StrEnum):

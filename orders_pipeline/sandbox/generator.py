@@ -31,7 +31,7 @@ _ITEMS = (
     ("Macchinetta da caffè", "Tovaglia", "Orologio da parete", "Grembiule", "Cuscino"),
     ("折りたたみ傘", "保温ボトル", "まな板", "座布団", "急須"),
 )
-_VARIANTS = ("black", "white", "blue", "rot", "vert", "gris", "S", "M", "L", "XL", "0,5 l", "1 l", "2er-Set", "×3")
+_VARIANTS = ("black", "white", "blue", "rot", "vert", "gris", "S", "M", "L", "XL", "0,5 l", "1 l", "2er-Set", "3er-Set")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,14 @@ class Product:
     url: str
     asin: str
     price_cents: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """When an order was placed and when it last changed."""
+
+    created: datetime
+    updated: datetime
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def amazon_orders(payload: JsonValue, name: str) -> Loaded:
     content, path = _unwrapped(payload, name, "$", ("orders", "order", "orderId"))
     if isinstance(content, dict) and "order" in content and "orderId" not in content:
         content, path = [content["order"]], f"{path}.order"
-        locate: Callable[[int], str] = lambda _: path
+        locate = _always(path)
     else:
         content, locate = _listed(content, name, path, "orders", "orderId")
     for index, order in enumerate(content):
@@ -98,12 +98,16 @@ def _listed(
 ) -> tuple[list[JsonObject], Callable[[int], str]]:
     """Return the list of objects in a page, a bare object or a bare list, and how to name each one's path."""
     if isinstance(content, dict) and id_field in content and key not in content:
-        return [content], lambda _: path
+        return [content], _always(path)
     if isinstance(content, dict):
         content, path = content[key], f"{path}.{key}"
     if not isinstance(content, list):
         raise PayloadError(name, path, "must be a list")
     return content, lambda index: f"{path}[{index}]"
+
+
+def _always(path: str) -> Callable[[int], str]:
+    return lambda _index: path
 
 
 class _Checker:

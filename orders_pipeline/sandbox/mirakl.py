@@ -5,6 +5,8 @@ What lives here: ``create_app``. What does not: the behaviour (``mirakl_state``)
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -29,7 +31,9 @@ def create_app(state: MiraklSandbox) -> FastAPI:
         if request.url.path.startswith("/_sandbox"):
             detail = error.detail if isinstance(error, HTTPException) else "error"
             return JSONResponse({"detail": detail}, status_code=status)
-        answer = state.error(status, "NOT_FOUND" if status == 404 else "INVALID", "There is no such operation.")
+        answer = state.error(
+            status, "NOT_FOUND" if status == HTTPStatus.NOT_FOUND else "INVALID", "There is no such operation."
+        )
         return JSONResponse(answer.body, status_code=status)
 
     app.add_exception_handler(HTTPException, unknown_path)

@@ -23,6 +23,7 @@ from orders_pipeline.sandbox.generator import (
     Person,
     Place,
     Product,
+    Times,
     chance,
     included_percentage,
     percentage_of,
@@ -115,18 +116,17 @@ class Made:
     shipments: list[JsonObject]
 
 
-def make_orders(
+def make_orders(  # noqa: PLR0913 - everything that an order follows from
     rng: Random,
     catalogue: Catalogue,
     traits: ShopTraits,
-    times: tuple[datetime, datetime],
+    times: Times,
     number: int,
     *,
     is_mixed: bool,
     has_mixed_lines: bool,
 ) -> list[Made]:
     """Make one order up, or the two that a cart with both fulfilments becomes."""
-    created, updated = times
     channel = rng.choice(traits.channels)
     commercial_id = f"C{number:09d}"
     customer = person(rng, channel.country, is_business=chance(rng, 0.1))
@@ -142,8 +142,8 @@ def make_orders(
                 order_id=f"{commercial_id}-{letter}",
                 traits=traits,
                 channel=None if chance(rng, 0.03) and not is_mixed else channel,
-                created=created,
-                updated=updated,
+                created=times.created,
+                updated=times.updated,
                 state=state,
                 center=center,
                 has_mixed_lines=has_mixed_lines,
@@ -155,7 +155,7 @@ def make_orders(
     ]
 
 
-def make_shipment(
+def make_shipment(  # noqa: PLR0913 - the parts of a shipment
     shipment_id: str,
     order: JsonObject,
     quantities: Mapping[str, int],

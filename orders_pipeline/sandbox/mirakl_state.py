@@ -30,7 +30,7 @@ from orders_pipeline.sandbox.engine import (
     Sandbox,
 )
 from orders_pipeline.sandbox.faults import FaultKind
-from orders_pipeline.sandbox.generator import moments
+from orders_pipeline.sandbox.generator import Times, chance, moments
 from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.mirakl_orders import (
     BEFORE_DEBIT,
@@ -271,7 +271,7 @@ class MiraklSandbox(Sandbox):
         seconds = max(1, int(retry_after + 0.999))
         return self.error(429, "TOO_MANY_REQUESTS", "Too many requests", {"Retry-After": str(seconds)})
 
-    def _account(self, call: Call, shop: MiraklShop) -> Answer:
+    def _account(self, _call: Call, shop: MiraklShop) -> Answer:
         orders = sum(record.shop_id == shop.shop_id for record in self.records.values())
         return Answer(200, mirakl_platform.account(shop, orders, self.now))
 
@@ -718,7 +718,7 @@ class MiraklSandbox(Sandbox):
         return self._each_shipment(call, shop, update)
 
     def _ship_shipments(self, call: Call, shop: MiraklShop) -> Answer:
-        def ship(shipment: JsonObject, given: JsonObject) -> None:
+        def ship(shipment: JsonObject, _given: JsonObject) -> None:
             if shipment["status"] not in UNSHIPPED_SHIPMENT:
                 raise RefusedActionError(f"The shipment status must be 'SHIPPING' but it is '{shipment['status']}'.")
             shipment["status"] = "SHIPPED"
@@ -730,11 +730,8 @@ class MiraklSandbox(Sandbox):
         successes: list[JsonObject] = []
         errors: list[JsonObject] = []
         for given in self._shipments_of(call):
-            shipment = self.shipments.get(str(given.get("id")))
-            record = self.records.get(shipment["order_id"]) if shipment else None
             try:
-                if shipment is None or record is None or record.shop_id != shop.shop_id:
-                    raise RefusedActionError("The shipment does not exist.")
+                shipment, record = self._own_shipment(given, shop)
                 change(shipment, given)
             except RefusedActionError as error:
                 errors.append({"id": given.get("id"), "message": str(error)})
@@ -744,6 +741,13 @@ class MiraklSandbox(Sandbox):
             successes.append({"id": shipment["id"]})
         effect = {"shipments": successes, "errors": errors}
         return Answer(200, {"shipment_success": successes, "shipment_errors": errors}, effect=effect)
+
+    def _own_shipment(self, given: JsonObject, shop: MiraklShop) -> tuple[JsonObject, Record]:
+        shipment = self.shipments.get(str(given.get("id")))
+        record = self.records.get(shipment["order_id"]) if shipment else None
+        if shipment is None or record is None or record.shop_id != shop.shop_id:
+            raise RefusedActionError("The shipment does not exist.")
+        return shipment, record
 
     # --- shared by the handlers ----------------------------------------------------------------------------------
 
@@ -820,10 +824,10 @@ class MiraklSandbox(Sandbox):
                 rng,
                 self.catalogue,
                 traits,
-                (updated - timedelta(seconds=rng.random() * 36 * 3600), updated),
+                Times(updated - timedelta(seconds=rng.random() * 36 * 3600), updated),
                 self._numbers,
-                is_mixed=rng.random() < request.mixed_share and left > 1,
-                has_mixed_lines=rng.random() < request.mixed_lines_share,
+                is_mixed=chance(rng, request.mixed_share) and left > 1,
+                has_mixed_lines=chance(rng, request.mixed_lines_share),
             )
             for each in orders:
                 self._hold_made(each, shop, updated)
@@ -890,15 +894,15 @@ class MiraklSandbox(Sandbox):
             if line["order_line_state"] in states:
                 line["order_line_state"] = new_state
 
-    def _step_accept(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_accept(self, record: Record, _request: AdvanceRequest) -> None:
         _require(record, {"WAITING_ACCEPTANCE"})
         self._decide(record, {line["order_line_id"]: True for line in record.lines})
 
-    def _step_refuse(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_refuse(self, record: Record, _request: AdvanceRequest) -> None:
         _require(record, {"WAITING_ACCEPTANCE"})
         self._decide(record, {line["order_line_id"]: False for line in record.lines})
 
-    def _step_pay(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_pay(self, record: Record, _request: AdvanceRequest) -> None:
         _require(record, {"WAITING_DEBIT", "WAITING_DEBIT_PAYMENT"})
         self._debit(record)
 
@@ -919,7 +923,7 @@ class MiraklSandbox(Sandbox):
             self._add_shipment(record, wanted, mirakl_orders.make_tracking("DHL", number), is_shipped=True)
         self._settle_lines(record)
 
-    def _step_receive(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_receive(self, record: Record, _request: AdvanceRequest) -> None:
         self._move(record, {"SHIPPED", "TO_COLLECT"}, "RECEIVED")
         for line in record.lines:
             line["received_date"] = iso_seconds(self.now)

@@ -12,7 +12,7 @@ FRANCE = "A13V1IB3VIYZZH"
 @pytest.fixture
 def record(amazon_state):
     """One merchant's order of three pieces of one article and one of another."""
-    amazon_state.generate(GenerateRequest(orders=300, channel=FRANCE, mixed_share=0))
+    amazon_state.generate(GenerateRequest(orders=60, channel=FRANCE, mixed_share=0))
     return next(
         each
         for each in amazon_state.records.values()
@@ -51,7 +51,9 @@ def test_a_whole_order_is_shipped_with_204_and_no_body(seller, record):
     assert (answer.status_code, answer.content) == (204, b"")
     order = seller.order(record.id).json()["order"]
     assert order["fulfillment"]["fulfillmentStatus"] == "SHIPPED"
-    assert [item["fulfillment"]["quantityUnfulfilled"] for item in order["orderItems"]] == [0] * len(order["orderItems"])
+    assert [item["fulfillment"]["quantityUnfulfilled"] for item in order["orderItems"]] == [0] * len(
+        order["orderItems"]
+    )
     (package,) = order["packages"]
     assert (package["packageReferenceId"], package["carrier"], package["trackingNumber"]) == ("1", "DHL", "TRACK-1")
 
