@@ -17,6 +17,8 @@ from orders_pipeline.sandbox.server import running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from fastapi import FastAPI
+
 ITEM = {
     "orderItemId": "70010000000001",
     "quantityOrdered": 2,
@@ -139,13 +141,31 @@ class Shop:
         return sum(entry.operation == operation for entry in self.sandbox.journal)
 
 
+class Stage:
+    """An application that hands over to whichever sandbox is on: starting a server for each test costs too much."""
+
+    def __init__(self) -> None:
+        self.app: FastAPI | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[tuple[Stage, str]]:
+    made = Stage()
+    with running(made) as url:
+        yield made, url
+
+
 @pytest.fixture
-def shop() -> Iterator[Shop]:
-    """A sandbox with 120 orders in six marketplaces, without throttling."""
+def shop(stage: tuple[Stage, str]) -> Iterator[Shop]:
+    """A fresh sandbox with 120 orders in six marketplaces, without throttling."""
     sandbox = AmazonSandbox(seed=7, rate_factor=float("inf"))
     sandbox.generate(GenerateRequest(orders=120))
-    with running(create_app(sandbox)) as url:
-        made = Shop(sandbox, url)
-        yield made
-        for client in made.opened:
-            client.close()
+    stage[0].app = create_app(sandbox)
+    made = Shop(sandbox, stage[1])
+    yield made
+    for client in made.opened:
+        client.close()
