@@ -1,0 +1,1 @@
+"""The assets: one module per asset, each a thin shell around a stage that runs without Dagster."""

@@ -1,0 +1,78 @@
+"""The asset `order_tables`: the order book as DuckDB tables over Parquet, for analysts.
+
+The engine is `warehouse.lake.publishing`; what is in the tables is said in `warehouse/lake/tables`.
+"""
+
+from __future__ import annotations
+
+import re
+
+import dagster as dg
+
+from orders_pipeline.resources import Source  # noqa: TC001 - Dagster reads the annotation
+from warehouse.lake import open_lake, publish
+from warehouse.lake.definitions import TABLES, statement
+from warehouse.lake.publishing import published_through
+from warehouse.ledger.database import POSITION, RAW_SEQ, mark
+
+LAKE_WRITER = "lake_writer"
+"""Pool of everything that writes the lake: its limit of 1 lets one run at a time do so."""
+
+
+def column_schema() -> dg.TableSchema:
+    """The columns of `orders` in the lake with their comments, read off its .sql file.
+
+    Asking DuckDB for them would import pandas, a second in every process that loads the definitions.
+    """
+    text = statement("tables", "orders")
+    types = re.findall(r"^    (\w+) (.+?)(?: NOT NULL)?,?$", text, re.MULTILINE)
+    comments = dict(re.findall(r"^COMMENT ON COLUMN orders\.(\w+) IS '(.*)';$", text, re.MULTILINE))
+    columns = [dg.TableColumn(name, kind, comments[name].replace("''", "'")) for name, kind in types]
+    return dg.TableSchema(columns=columns)
+
+
+@dg.asset(
+    deps=["orders"],
+    pool=LAKE_WRITER,
+    group_name="analytics",
+    kinds={"duckdb", "parquet"},
+    owners=["team:orders"],
+    description="Orders, lines, versions, raw payloads, pulls and incidents as tables for analysts (DuckLake: DuckDB over "
+    "Parquet). Holds no personal data.",
+    metadata={
+        "dagster/table_name": "lake.orders",
+        "dagster/column_schema": column_schema(),
+        "tables": dg.MetadataValue.md(", ".join(f"`{name}`" for name in TABLES)),
+    },
+    check_specs=[
+        dg.AssetCheckSpec(
+            "published_to_the_end",
+            asset="order_tables",
+            description="The lake has come as far as the ledger had when publishing began.",
+        )
+    ],
+)
+def order_tables(source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster refuses it with one
+    """Publish what changed in the ledger since the last time."""
+    with source.opened() as installation:
+        with installation.ledger.read() as transaction:
+            expected = {"orders": mark(transaction, POSITION), "raw_orders": mark(transaction, RAW_SEQ)}
+        with open_lake(installation.settings) as lake:
+            published = publish(installation.ledger, lake, installation.clock())
+            through = published_through(lake)
+            [(rows,)] = lake.statement("SELECT count(*) FROM orders")
+    behind = {name: value for name, value in expected.items() if through[name] < value}
+    metadata = {f"rows_{name}": dg.MetadataValue.int(count) for name, count in published.counts.items()}
+    return dg.MaterializeResult(
+        metadata=metadata | {"dagster/row_count": dg.MetadataValue.int(int(str(rows)))},
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not behind,
+                check_name="published_to_the_end",
+                metadata={
+                    "expected": dg.MetadataValue.json(expected),
+                    "actual": dg.MetadataValue.json({name: through[name] for name in expected}),
+                },
+            )
+        ],
+    )

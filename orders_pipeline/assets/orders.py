@@ -1,0 +1,90 @@
+"""The asset `orders`: the order book in the ledger, brought up to the newest raw order.
+
+The engine is `orders_pipeline.ordering`; what an order is, is in `warehouse.orders`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from orders_pipeline import ordering
+from orders_pipeline.resources import Source
+from warehouse.ledger import schema
+from warehouse.ledger.database import POSITION, mark
+
+OUTCOMES = ("new", "changed", "unchanged", "stale", "quarantined")
+PREVIEW_ROWS = 10
+PREVIEW_COLUMNS = ("id", "original id", "channel", "status", "lines", "total")
+
+
+@dg.asset(
+    deps=["raw_orders"],
+    group_name="order_book",
+    kinds={"python", "sql"},
+    owners=["team:orders"],
+    description="The order book: every order as it stands, one uniform shape for all marketplaces, with its revisions. "
+    "Kept in the ledger, where the Orders API reads it.",
+)
+def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
+    """Bring the order book up to the newest raw order; what cannot be read is quarantined and told in the checks."""
+    with source.opened() as installation:
+        with installation.ledger.read() as transaction:
+            before = mark(transaction, POSITION)
+        tally = ordering.normalise_pending(installation)
+        with installation.ledger.read() as transaction:
+            after = mark(transaction, POSITION)
+            rows = changed_since(transaction, before)
+    metadata: dict[str, dg.MetadataValue] = {outcome: dg.MetadataValue.int(tally[outcome]) for outcome in OUTCOMES}
+    metadata |= {"position": dg.MetadataValue.int(after)}
+    if rows:
+        metadata["newest_changes"] = dg.MetadataValue.md(preview(rows))
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def changed_since(transaction: Connection, position: int) -> Sequence[Row[Any]]:
+    """The newest orders changed after a position; no personal data."""
+    book, lines = schema.orders, schema.order_lines
+    count = sa.select(sa.func.count()).where(lines.c.order_id == book.c.id).scalar_subquery()
+    query = (
+        sa.select(
+            book.c.id,
+            book.c.original_id,
+            book.c.channel,
+            book.c.status,
+            count.label("lines"),
+            book.c.total,
+            book.c.currency,
+        )
+        .where(book.c.position > position)
+        .order_by(book.c.position.desc())
+        .limit(PREVIEW_ROWS)
+    )
+    return transaction.execute(query).all()
+
+
+def preview(rows: Sequence[Row[Any]]) -> str:
+    """A Markdown table of orders."""
+    head = [" | ".join(PREVIEW_COLUMNS), " | ".join("---" for _ in PREVIEW_COLUMNS)]
+    body = [
+        " | ".join(
+            _cell(each)
+            for each in (
+                row.id,
+                row.original_id,
+                row.channel,
+                row.status,
+                row.lines,
+                f"{row.total or '-'} {row.currency or ''}",
+            )
+        )
+        for row in rows
+    ]
+    return "\n".join(f"| {line} |" for line in head + body)
+
+
+def _cell(value: object) -> str:
+    """Text that cannot leave its cell: marketplace ids are strangers' text."""
+    return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").strip()

@@ -1,0 +1,104 @@
+"""The asset `raw_orders`: every payload as the marketplaces sent it, one partition per connection.
+
+The engine is `orders_pipeline.pulling`. Failures are rows and incidents, never exceptions of a tick: one connection's
+outage stops no other.
+"""
+
+# No `from __future__ import annotations` here: Dagster cannot resolve a config class from an annotation that is text.
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import dagster as dg
+
+from orders_pipeline import pulling, sweeping
+from orders_pipeline.pulling import PullResult
+from orders_pipeline.resources import Source
+from orders_pipeline.run_processes import PROCESS_TAG, process_tag
+from warehouse.ledger import quotas
+
+CONNECTIONS = dg.DynamicPartitionsDefinition(name="connection")
+"""One partition per seller account; the sensor keeps them equal to the ledger's connections."""
+
+FETCHED = frozenset({"complete", "idle"})
+"""Outcomes after which a connection is up to date."""
+
+
+class Reading(dg.Config):
+    """What to read: `due` is what came since the last time, `sweep` is the last days and every open order again."""
+
+    scope: Literal["due", "sweep"] = "due"
+
+
+@dg.asset(
+    partitions_def=CONNECTIONS,
+    deps=["amazon", "mirakl"],
+    group_name="retrieval",
+    kinds={"python", "sql"},
+    owners=["team:orders"],
+    description="Every payload as the marketplaces sent it, kept before anything interprets it: encrypted, and once more "
+    "without personal data. A partition is one connection (seller account).",
+)
+def raw_orders(
+    context: dg.AssetExecutionContext, config: Reading, source: dg.ResourceParam[Source]
+) -> dg.MaterializeResult[None]:
+    """Pull every connection, or only the partition that was asked for.
+
+    A tick is a run without partition. Dagster would mark *every* key of a run's partition range as materialised, also those
+    whose connection failed, and a range takes in whatever lies between its ends; a run per connection would cost three
+    CPU-seconds each. So the tick names no partition and reports each connection that was read by an event of its own: the
+    failed ones keep their last state, show in the checks, and hold up nobody. A run for one partition, started by a person,
+    fails when its connection does.
+    """
+    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_tag()})
+    chosen = [context.partition_key] if context.has_partition_key else None
+    with source.opened() as installation:
+        read = pulling.pull_all if config.scope == "due" else sweeping.sweep_all
+        results = read(installation, chosen)
+        with installation.ledger.read() as transaction:
+            left = quotas.left(transaction)
+    if chosen is None:
+        _log_materializations(context, results, left)
+    elif any(each.outcome not in FETCHED for each in results):
+        raise dg.Failure("; ".join(_failure(each) for each in results), allow_retries=False)
+    return dg.MaterializeResult(metadata=_about_all(results))
+
+
+def _log_materializations(
+    context: dg.AssetExecutionContext, results: Sequence[PullResult], left: Mapping[str, Mapping[str, float]]
+) -> None:
+    for each in results:
+        if each.outcome in FETCHED:
+            about = _about(each, left.get(each.connection, {}))
+            context.log_event(dg.AssetMaterialization("raw_orders", partition=each.connection, metadata=about))
+
+
+def _about(result: PullResult, left: Mapping[str, float]) -> dict[str, dg.MetadataValue]:
+    return {
+        "windows": dg.MetadataValue.int(result.windows),
+        "pages": dg.MetadataValue.int(result.pages),
+        "orders_seen": dg.MetadataValue.int(result.seen),
+        "orders_new": dg.MetadataValue.int(result.new),
+        "orders_skipped": dg.MetadataValue.int(result.skipped),
+        "quota_left": dg.MetadataValue.text(", ".join(f"{name} {share:.0%}" for name, share in sorted(left.items()))),
+    }
+
+
+def _about_all(results: Sequence[PullResult]) -> dict[str, dg.MetadataValue]:
+    about: dict[str, dg.MetadataValue] = {
+        "connections": dg.MetadataValue.int(len(results)),
+        "pages": dg.MetadataValue.int(sum(each.pages for each in results)),
+        "orders_seen": dg.MetadataValue.int(sum(each.seen for each in results)),
+        "orders_new": dg.MetadataValue.int(sum(each.new for each in results)),
+    }
+    behind = [each for each in results if each.outcome not in FETCHED]
+    if behind:
+        lines = [f"- {_failure(each)}" for each in behind]
+        about["not_read"] = dg.MetadataValue.md("\n".join(lines))
+    return about
+
+
+def _failure(result: PullResult) -> str:
+    if result.error is None:
+        return f"{result.connection}: {result.outcome}: another process is reading it"
+    return f"{result.connection}: {result.error.code}: {result.error.message}"

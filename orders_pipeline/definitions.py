@@ -1,0 +1,83 @@
+"""The whole pipeline on one screen: what is made of what, by which jobs, when, and what must hold.
+
+    amazon, mirakl ──▶ raw_orders ──▶ orders ──▶ order_tables ──▶ analysts
+                                         └─────▶ orders_api ────▶ ERP
+
+Importing this reads no environment and opens nothing.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from orders_pipeline.assets.order_tables import order_tables
+from orders_pipeline.assets.orders import orders
+from orders_pipeline.assets.raw_orders import Reading, raw_orders
+from orders_pipeline.checks import full_checks, orders_checks, raw_orders_checks
+from orders_pipeline.maintenance import maintain_storage
+from orders_pipeline.resources import Source
+from orders_pipeline.retention import prune_runs
+from orders_pipeline.schedules import SCHEDULES
+from orders_pipeline.sensors import connection_partitions
+
+MARKETPLACES = [
+    dg.AssetSpec(
+        "amazon",
+        group_name="marketplaces",
+        kinds={"amazon"},
+        owners=["team:orders"],
+        description="Orders at Amazon (Selling Partner API).",
+    ),
+    dg.AssetSpec(
+        "mirakl",
+        group_name="marketplaces",
+        kinds={"http"},
+        owners=["team:orders"],
+        description="Orders at Mirakl operators (OR11, ST11).",
+    ),
+]
+ORDERS_API = dg.AssetSpec(
+    "orders_api",
+    deps=["orders"],
+    group_name="delivery",
+    kinds={"fastapi"},
+    owners=["team:orders"],
+    description="The HTTP API by which the ERP reads orders. A process of its own that reads the ledger.",
+)
+
+TICK = dg.AssetSelection.assets("raw_orders", "orders", "order_tables")
+DAILY_CHECKS = dg.AssetSelection.checks(full_checks)
+
+pull_orders = dg.define_asset_job(
+    "pull_orders",
+    TICK - DAILY_CHECKS,
+    description="One tick: what is new, at every connection, into the book and the tables.",
+)
+sweep_orders = dg.define_asset_job(
+    "sweep_orders",
+    TICK - DAILY_CHECKS,
+    config=dg.RunConfig({"raw_orders": Reading(scope="sweep")}),
+    description="The last days and every open order read again, so that nothing stays missed.",
+)
+verify_orders = dg.define_asset_job("verify_orders", DAILY_CHECKS, description="The checks that count everything.")
+
+
+def build_defs(*, source: Source | None = None) -> dg.Definitions:
+    """The pipeline's definitions.
+
+    Args:
+        source: How a run opens the installation; the environment's own by default. Tests bring their own clock and settings.
+    """
+    return dg.Definitions(
+        assets=[*MARKETPLACES, raw_orders, orders, order_tables, ORDERS_API],
+        asset_checks=[raw_orders_checks, orders_checks, full_checks],
+        jobs=[pull_orders, sweep_orders, verify_orders, maintain_storage, prune_runs],
+        schedules=SCHEDULES,
+        sensors=[connection_partitions],
+        resources={"source": source or Source()},
+        # One process a run: connections are pulled by threads, and there is one writer of the lake.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

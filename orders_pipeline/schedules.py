@@ -1,0 +1,91 @@
+"""When what runs: the schedules, and the guard that lets no two ticks of a job overlap.
+
+The guard keeps runs from piling up; that two of them at once do no harm is the ledger's leases' doing, not this one's.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import sqlalchemy as sa
+
+from orders_pipeline.resources import Source
+from orders_pipeline.run_processes import running
+from warehouse.clock import utc_now
+from warehouse.ledger import schema
+
+
+@dg.schedule(
+    job_name="pull_orders",
+    cron_schedule="*/5 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def pull_orders_every_5_minutes(
+    context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """One run over all connections; skipped while the last one still works, and as long as there is nothing to pull."""
+    with source.opened() as installation, installation.ledger.read() as transaction:
+        retrieved = transaction.execute(
+            sa.select(sa.func.count()).select_from(schema.channels).where(schema.channels.c.retrieval.is_(True))
+        ).scalar_one()
+    if not retrieved:
+        return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
+    return _unless_running(context, "pull_orders")
+
+
+@dg.schedule(
+    job_name="sweep_orders",
+    cron_schedule="40 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def sweep_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """At night, when the marketplaces' quota is needed least."""
+    return _unless_running(context, "sweep_orders")
+
+
+@dg.schedule(
+    job_name="maintain_storage",
+    cron_schedule="20 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def maintain_storage_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """After the sweep, before the working day."""
+    return _unless_running(context, "maintain_storage")
+
+
+@dg.schedule(
+    job_name="verify_orders",
+    cron_schedule="50 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def verify_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """After maintenance, which it also verifies."""
+    return _unless_running(context, "verify_orders")
+
+
+@dg.schedule(
+    job_name="prune_runs",
+    cron_schedule="10 4 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def prune_runs_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Once a day is enough: a run is some hundred kilobytes."""
+    return _unless_running(context, "prune_runs")
+
+
+def _unless_running(context: dg.ScheduleEvaluationContext, job_name: str) -> dg.RunRequest | dg.SkipReason:
+    reason = running(context.instance, job_name, utc_now())
+    return dg.SkipReason(reason) if reason else dg.RunRequest()
+
+
+SCHEDULES: Sequence[dg.ScheduleDefinition] = (
+    pull_orders_every_5_minutes,
+    sweep_orders_daily,
+    maintain_storage_daily,
+    verify_orders_daily,
+    prune_runs_daily,
+)

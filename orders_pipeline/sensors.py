@@ -1,0 +1,72 @@
+"""The sensor that keeps Dagster's partitions equal to the ledger's connections. When what runs is in `schedules`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import sqlalchemy as sa
+
+from orders_pipeline.assets.raw_orders import CONNECTIONS
+from orders_pipeline.resources import Source
+from orders_pipeline.run_processes import UNFINISHED
+from warehouse.ledger import channels
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionChanges:
+    """Partitions to add and to remove, each sorted."""
+
+    add: Sequence[str]
+    remove: Sequence[str]
+
+
+def partition_changes(
+    wanted: Iterable[str], present: Iterable[str], in_flight: Iterable[str] | None
+) -> PartitionChanges:
+    """What to change so that the partitions are those wanted.
+
+    Args:
+        wanted: The connections there are.
+        present: The partitions there are.
+        in_flight: Partitions that a run works on: a run dies when its partition disappears. None: it may be any of them.
+
+    >>> partition_changes({"a", "b"}, {"b", "c", "d"}, {"d"})
+    PartitionChanges(add=['a'], remove=['c'])
+    """
+    wanted, present = set(wanted), set(present)
+    kept = present if in_flight is None else set(in_flight)
+    return PartitionChanges(sorted(wanted - present), sorted(present - wanted - kept))
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def connection_partitions(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.SensorResult | dg.SkipReason:
+    """Add a partition for each new connection and remove those of connections that are gone."""
+    try:
+        with source.opened() as installation, installation.ledger.read() as transaction:
+            wanted = [each.code for each in channels.all_connections(transaction)]
+    except (OSError, sa.exc.DBAPIError) as error:
+        # A failed read is not an empty list: it would remove every partition.
+        return dg.SkipReason(f"the connections could not be read: {type(error).__name__}")
+    name = str(CONNECTIONS.name)
+    changes = partition_changes(wanted, context.instance.get_dynamic_partitions(name), _in_flight(context.instance))
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if changes.add:
+        requests.append(CONNECTIONS.build_add_request(changes.add))
+    if changes.remove:
+        requests.append(CONNECTIONS.build_delete_request(changes.remove))
+    if not requests:
+        return dg.SkipReason("the partitions are those of the ledger's connections")
+    return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:
+    """Partitions of unfinished runs; None when one of them works on all."""
+    found: set[str] = set()
+    for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED))):
+        tags = record.dagster_run.tags
+        if "dagster/partition" not in tags:
+            return None
+        found.add(tags["dagster/partition"])
+    return found

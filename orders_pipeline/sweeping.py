@@ -1,0 +1,44 @@
+"""The daily sweep: every open order read again by its id, and the last days listed again, so that nothing stays missed.
+
+Which orders are open is asked here; reading them is in `orders_pipeline.pulling`.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from orders_pipeline.pulling import sweep
+from warehouse.ledger.schema import channels, orders
+from warehouse.orders import OPEN_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.pulling import PullResult
+
+
+def sweep_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
+    """Sweep every connection that has a channel to retrieve, or the given ones, several at a time."""
+    with installation.ledger.read() as transaction:
+        known = set(
+            transaction.execute(sa.select(channels.c.connection).where(channels.c.retrieval.is_(True))).scalars()
+        )
+    chosen = sorted(known if codes is None else known & set(codes))
+    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="sweep") as pool:
+        return list(pool.map(lambda code: sweep(installation, code, open_original_ids(installation, code)), chosen))
+
+
+def open_original_ids(installation: Installation, connection: str) -> list[str]:
+    """Original ids of the orders that the marketplace may still change, oldest purchase first; each once."""
+    serving = sa.select(channels.c.code).where(channels.c.connection == connection, channels.c.retrieval.is_(True))
+    query = (
+        sa.select(orders.c.original_id)
+        .where(orders.c.status.in_(sorted(OPEN_STATUSES)), orders.c.channel.in_(serving))
+        .order_by(orders.c.purchased_at, orders.c.id)
+    )
+    with installation.ledger.read() as transaction:
+        return list(dict.fromkeys(transaction.execute(query).scalars()))

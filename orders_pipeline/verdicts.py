@@ -1,0 +1,332 @@
+"""What must hold for coverage, the order book and the order tables, as plain functions: each gives one verdict.
+
+The verdicts of a tick look at what changed last or ask an index: their cost does not grow with the number of orders;
+those that read whole tables say so. None shows personal data. Dagster's side of it is in `checks`; repairing is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.pulling import CLOSING_MARGIN
+from warehouse.lake.publishing import published_through
+from warehouse.ledger import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from warehouse.lake.lake import Lake
+
+PULL_INTERVAL = timedelta(minutes=5)
+LATE_AFTER_INTERVALS = 3
+NEWEST_CHANGES = 1_000
+"""How many of the newest changes of the order book a tick looks at."""
+
+
+CENT = Decimal("0.01")
+
+KEYS = {
+    "orders": "id",
+    "order_lines": "id",
+    "order_versions": "position",
+    "raw_orders": "seq",
+    "pulls": "id",
+    "incidents": "id",
+    "channels": "code",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found.
+
+    Attributes:
+        expected: What should be, in words.
+        offenders: What is not so; empty when all is well.
+        examined: How many things were looked at.
+    """
+
+    expected: str
+    offenders: Sequence[str] = field(default=())
+    examined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection that retrieves: what its newest complete pull of a tick read, how far its channels are covered, and
+    the codes of its open incidents of the pull.
+    """
+
+    code: str
+    kind: str
+    pulled_channels: Sequence[str]
+    pulled_until: datetime | None
+    covered: Mapping[str, datetime | None]
+    incidents: Sequence[str] = ()
+
+
+def connected(transaction: Connection) -> list[Connected]:
+    """Every connection that retrieves; one index lookup per connection."""
+    newest = (
+        sa.select(sa.func.max(schema.pulls.c.id))
+        .where(
+            schema.pulls.c.connection == schema.connections.c.code,
+            schema.pulls.c.kind == "tick",
+            schema.pulls.c.outcome == "complete",
+        )
+        .correlate(schema.connections)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            schema.connections.c.code,
+            schema.connections.c.kind,
+            schema.channels.c.code.label("channel"),
+            schema.coverage.c.complete_through,
+            schema.pulls.c.channels.label("pulled_channels"),
+            schema.pulls.c.until,
+        )
+        .join_from(schema.connections, schema.channels, schema.channels.c.connection == schema.connections.c.code)
+        .outerjoin(schema.coverage, schema.coverage.c.channel == schema.channels.c.code)
+        .outerjoin(schema.pulls, schema.pulls.c.id == newest)
+        .where(schema.channels.c.retrieval.is_(True))
+        .order_by(schema.connections.c.code, schema.channels.c.code)
+    )
+    problems = _pull_problems(transaction)
+    found: dict[str, Connected] = {}
+    for row in transaction.execute(query).mappings():
+        known = found.get(row["code"])
+        covered = {**(known.covered if known else {}), row["channel"]: row["complete_through"]}
+        found[row["code"]] = Connected(
+            row["code"], row["kind"], row["pulled_channels"] or (), row["until"], covered, problems.get(row["code"], ())
+        )
+    return list(found.values())
+
+
+def _pull_problems(transaction: Connection) -> dict[str, list[str]]:
+    """Codes of the open incidents of pulling, per connection: a refused credential fails before there is a pull."""
+    told = schema.incidents
+    query = sa.select(told.c.subject, told.c.code).where(
+        told.c.resolved_at.is_(None), told.c.scope == "connection", told.c.stage == "pull"
+    )
+    problems: dict[str, list[str]] = {}
+    for row in transaction.execute(query):
+        problems.setdefault(row.subject, []).append(row.code)
+    return problems
+
+
+def pulled(found: Sequence[Connected]) -> Verdict:
+    """Connections whose newest pull failed, or that were never pulled."""
+    offenders = [
+        f"{each.code} ({', '.join(each.covered)}): {', '.join(each.incidents) or 'never pulled'}"
+        for each in found
+        if each.incidents or each.pulled_until is None
+    ]
+    return Verdict("the newest pull of every connection is complete", offenders, len(found))
+
+
+def without_gaps(found: Sequence[Connected]) -> Verdict:
+    """Channels whose coverage ends before a window that was pulled completely: between the two lies a gap."""
+    offenders = [
+        f"{channel}: covered through {through or 'never'}, pulled through {each.pulled_until}"
+        for each in found
+        for channel, through in each.covered.items()
+        if each.pulled_until is not None
+        and channel in each.pulled_channels
+        and (through is None or through < each.pulled_until)
+    ]
+    return Verdict(
+        "the coverage of every channel reaches its newest complete pull",
+        offenders,
+        sum(len(each.covered) for each in found),
+    )
+
+
+def up_to_date(found: Sequence[Connected], now: datetime) -> Verdict:
+    """Channels that are more than three intervals behind what their marketplace can tell by now."""
+    offenders = []
+    for each in found:
+        lag = MARKETPLACES[each.kind].lag if each.kind in MARKETPLACES else timedelta()
+        oldest = now - lag - CLOSING_MARGIN - LATE_AFTER_INTERVALS * PULL_INTERVAL
+        offenders += [
+            f"{channel}: covered through {through or 'never'}"
+            for channel, through in each.covered.items()
+            if through is None or through < oldest
+        ]
+    expected = f"every channel is covered to within {LATE_AFTER_INTERVALS} intervals of {now:%Y-%m-%d %H:%M} UTC"
+    return Verdict(expected, offenders, sum(len(each.covered) for each in found))
+
+
+def newest_versions(transaction: Connection, limit: int = NEWEST_CHANGES) -> list[sa.RowMapping]:
+    """The newest changes of the book, in order of position."""
+    versions = schema.order_versions
+    query = (
+        sa.select(versions.c.position, versions.c.order_id, versions.c.revision, versions.c.facts)
+        .order_by(versions.c.position.desc())
+        .limit(limit)
+    )
+    return list(transaction.execute(query).mappings())[::-1]
+
+
+def quarantine_empty(transaction: Connection) -> Verdict:
+    """Orders in quarantine per channel and reason."""
+    aside = schema.quarantine
+    query = sa.select(
+        sa.func.coalesce(aside.c.channel, aside.c.connection).label("owner"),
+        aside.c.code,
+        sa.func.count().label("orders"),
+    ).group_by("owner", aside.c.code)
+    rows = transaction.execute(query).all()
+    offenders = [f"{row.owner}: {row.orders} of {row.code}" for row in rows]
+    return Verdict("no order is in quarantine", offenders, sum(row.orders for row in rows))
+
+
+def unique(transaction: Connection, versions: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Orders that changed lately and are in the book twice."""
+    book, twin = schema.orders, schema.orders.alias("twin")
+    ids = _ids(versions)
+    query = (
+        sa.select(book.c.channel, book.c.original_id)
+        .join(
+            twin,
+            sa.and_(twin.c.channel == book.c.channel, twin.c.original_id == book.c.original_id, twin.c.id != book.c.id),
+        )
+        .where(
+            book.c.id.in_(ids),
+            sa.func.coalesce(twin.c.fulfilled_by, "") == sa.func.coalesce(book.c.fulfilled_by, ""),
+        )
+        .distinct()
+    )
+    offenders = [f"{row.channel}: {row.original_id}" for row in transaction.execute(query)]
+    return Verdict("every order is in the book once", offenders, len(ids))
+
+
+def in_order(transaction: Connection, versions: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Positions that are missing, revisions that jump, and orders whose row is not their newest version."""
+    offenders = [
+        f"positions {before['position']} and {after['position']} have a gap between them"
+        for before, after in pairwise(versions)
+        if after["position"] != before["position"] + 1
+    ]
+    last: dict[str, Mapping[str, Any]] = {}
+    for row in versions:
+        known = last.get(row["order_id"])
+        if known is not None and row["revision"] != known["revision"] + 1:
+            offenders.append(f"order {row['order_id']}: revision {row['revision']} follows {known['revision']}")
+        last[row["order_id"]] = row
+    book = schema.orders
+    rows = transaction.execute(
+        sa.select(book.c.id, book.c.revision, book.c.position).where(book.c.id.in_(list(last)))
+    ).all()
+    held = {row.id: (row.revision, row.position) for row in rows}
+    offenders += [
+        f"order {own_id}: the book does not hold its newest revision {row['revision']}"
+        for own_id, row in last.items()
+        if held.get(own_id, (0, 0)) < (row["revision"], row["position"])
+    ]
+    return Verdict("positions and revisions follow one another, the newest is in the book", offenders, len(versions))
+
+
+def quantities_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> Verdict:
+    """Lines of which more is shipped and cancelled than was ordered; a line of unknown quantity is none."""
+    offenders: list[str] = []
+    examined = 0
+    for _own_id, document in documents:
+        for line in document["lines"]:
+            ordered, *parts = (
+                line[f"quantity_{name}"] for name in ("ordered", "shipped", "cancelled", "remaining_to_ship")
+            )
+            if ordered is None or None in parts:
+                continue
+            examined += 1
+            if ordered != sum(parts):
+                shares = " + ".join(str(each) for each in parts)
+                offenders.append(f"{_name(document)} line {line['number']}: {ordered} is not {shares}")
+    return Verdict("ordered = shipped + cancelled + remaining on every line", _distinct(offenders), examined)
+
+
+def amounts_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> Verdict:
+    """Orders whose total is less than their lines and shipping; an order with an unknown amount is none.
+
+    More is right: gift wrapping and fees are in the total and in no line.
+    """
+    offenders: list[str] = []
+    examined = 0
+    for _own_id, document in documents:
+        amounts = [each["line_total"] for each in document["lines"]]
+        if document["total"] is None or document["shipping_total"] is None or None in amounts:
+            continue
+        examined += 1
+        least = sum((Decimal(each) for each in amounts), Decimal(document["shipping_total"]))
+        # Marketplaces round every line by itself.
+        if Decimal(document["total"]) < least - CENT * (len(amounts) + 1):
+            offenders.append(f"{_name(document)}: total {document['total']}, lines and shipping {least}")
+    return Verdict("total ≥ lines + shipping, within a cent a line", _distinct(offenders), examined)
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    return f"{document['channel']} {document['original_id']}"
+
+
+def _distinct(offenders: Sequence[str]) -> list[str]:
+    """Each once: several versions of an order tell the same."""
+    return list(dict.fromkeys(offenders))
+
+
+def _ids(versions: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted({row["order_id"] for row in versions})
+
+
+def tables_equal_book(transaction: Connection, lake: Lake) -> Verdict:
+    """Compare number and positions of the orders that did not change since the lake was published."""
+    through = published_through(lake)["orders"]
+    book = schema.orders
+    changed = list(transaction.execute(sa.select(book.c.id).where(book.c.position > through)).scalars())
+    held = transaction.execute(
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(book.c.position), 0)).where(book.c.position <= through)
+    ).one()
+    query = "SELECT count(*), coalesce(sum(position), 0) FROM orders WHERE NOT list_contains(?, id)"
+    published = lake.duck.execute(query, [changed]).fetchall()[0]
+    offenders = []
+    if (int(held[0]), int(held[1])) != (int(published[0]), int(published[1])):
+        offenders.append(
+            f"{published[0]} orders in the lake (positions add up to {published[1]}), {held[0]} in the book ({held[1]})"
+        )
+    return Verdict(f"{held[0]} orders in the lake, their positions the book's", offenders, int(held[0]))
+
+
+def keys_unique(lake: Lake) -> Verdict:
+    """Keys that are in a table twice, and lines without their order."""
+    offenders = []
+    for table, key in KEYS.items():
+        [(rows, keys)] = lake.duck.execute(f"SELECT count(*), count(DISTINCT {key}) FROM {table}").fetchall()  # noqa: S608 - names of ours
+        if rows != keys:
+            offenders.append(f"{table}: {rows - keys} rows more than {key}s")
+    [(orphans,)] = lake.duck.execute(
+        "SELECT count(*) FROM order_lines WHERE order_id NOT IN (SELECT id FROM orders)"
+    ).fetchall()
+    if orphans:
+        offenders.append(f"order_lines: {orphans} without their order")
+    return Verdict("as many keys as rows in every table, no line without its order", offenders, len(KEYS))
+
+
+def all_quantities_conserved(lake: Lake) -> Verdict:
+    """Lines per channel of which more is shipped and cancelled than was ordered."""
+    rows = lake.duck.execute(
+        "SELECT channel, count(*) FILTER (quantity_ordered != quantity_shipped + quantity_cancelled + quantity_remaining_to_ship), "
+        "count(*) FROM order_lines GROUP BY channel ORDER BY channel"
+    ).fetchall()
+    offenders = [f"{channel}: {wrong} lines" for channel, wrong, _ in rows if wrong]
+    return Verdict(
+        "ordered = shipped + cancelled + remaining on every line", offenders, sum(total for _, _, total in rows)
+    )
