@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 REVALIDATE = "private, no-cache"
 NO_STORE = "no-store"
+TAG_CHARACTERS = 32
 
 
 def json_answer(
     request: Request, body: bytes, *, holds_pii: bool, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A JSON document, or 304 when the client has it already."""
-    tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    tag = f'"{hashlib.sha256(body).hexdigest()[:TAG_CHARACTERS]}"'
     sent = {
         "ETag": tag,
         "Cache-Control": NO_STORE if holds_pii else REVALIDATE,

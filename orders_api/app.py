@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from orders_api import errors, health, orders
+from orders_api import acknowledgements, channels, errors, exports, health, orders
 from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
 from orders_api.installation import Installation
 from orders_api.rate_limits import RateLimiter
-from orders_api.schemas import ProblemDocument
+from orders_api.schemas import AcknowledgementRequest, ProblemDocument
 from warehouse.clock import utc_now
 from warehouse.ledger.database import open_ledger
 from warehouse.privacy import open_key_ring
@@ -62,7 +62,13 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     app.state.installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
     errors.install(app)
     app.add_middleware(Envelope, docs_path=DOCS_PATH)
-    for module in (orders, health):
+    for module in (
+        exports,
+        acknowledgements,
+        orders,
+        channels,
+        health,
+    ):  # the paths that are words before `/v1/orders/{id}`
         app.include_router(module.router)
     app.openapi = _described(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the description
     return app
@@ -89,8 +95,9 @@ def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
                     "description": "A token made with `orders tokens create`.",
                 }
             }
-            schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-            components["schemas"] |= schema.pop("$defs") | {"ProblemDocument": schema}
+            for model in (ProblemDocument, AcknowledgementRequest):  # the shapes that no route has as its answer
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                components["schemas"] |= schema.pop("$defs") | {model.__name__: schema}
         return app.openapi_schema or {}
 
     return openapi

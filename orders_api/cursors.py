@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from datetime import UTC, datetime
 
 import orjson
 
 from orders_api.errors import Problem
-from warehouse.ledger.order_queries import Key
+from warehouse.ledger.order_queries import Key, Sort
 
 VERSION = 1
 TEXT_LIMIT = 400
@@ -30,28 +31,32 @@ def encode(fingerprint: str, key: Key) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([VERSION, fingerprint, *place])).decode().rstrip("=")
 
 
-def decode(cursor: str, fingerprint: str, *, is_by_position: bool) -> Key:
+def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
     """Reverse `encode`.
 
     Raises:
         Problem: 400 `unknown_cursor`: no cursor of ours, or one of another question.
     """
     try:
-        return _key(_parts(cursor), fingerprint, is_by_position=is_by_position)
+        return _key(_parts(cursor), fingerprint, is_by_position=sort.is_by_position)
     except (ValueError, TypeError, KeyError) as error:
         raise _unknown() from error
 
 
-def encode_id(last_id: int) -> str:
+def encode_number(fingerprint: str, last: int) -> str:
     """The cursor of a list that is sorted by a number alone."""
-    return encode("id", Key(position=last_id))
+    return encode(_digest(fingerprint), Key(position=last))
 
 
-def decode_id(cursor: str) -> int:
-    """Reverse `encode_id`; raises like `decode`."""
-    position = decode(cursor, "id", is_by_position=True).position
+def decode_number(cursor: str, fingerprint: str) -> int:
+    """Reverse `encode_number`; raises like `decode`."""
+    position = decode(cursor, _digest(fingerprint), Sort.LATEST_CHANGE).position
     assert position is not None
     return position
+
+
+def _digest(fingerprint: str) -> str:
+    return hashlib.blake2b(fingerprint.encode(), digest_size=9).hexdigest()
 
 
 def _parts(cursor: str) -> list[object]:

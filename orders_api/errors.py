@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:orders-syndication:problem:"
 NAME_LIMIT = 64
+FAULTS_TOLD = 100
 
 CODES = {
     400: "bad_request",
@@ -31,6 +31,7 @@ CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
+    415: "unsupported_media_type",
     422: "invalid_request",
     429: "too_many_requests",
     500: "internal_error",
@@ -45,7 +46,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         status: HTTP status.
         code: Stable snake_case word that a client may branch on.
         detail: Plain sentence that says what to do.
-        errors: Where the request is wrong: `parameter`, `pointer` (RFC 6901, into the body) or `header`, with a `message`.
+        errors: Where the request is wrong: `parameter`, or `pointer` (RFC 6901, into the body), with a `message`.
         headers: Sent with it.
     """
 
@@ -101,6 +102,7 @@ DESCRIPTIONS = {
     403: "The token lacks the scope that is named.",
     404: "It does not exist, or the token may not see it.",
     413: "The request's body is too large.",
+    415: "The body is not JSON.",
     422: "A parameter or a part of the body is not as described; each one is named.",
     429: "Too many requests with this token; `Retry-After` says for how many seconds to wait.",
     500: "The server failed; the request id finds the entry in its log.",
@@ -117,16 +119,12 @@ def install(app: FastAPI) -> None:
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         return problem_response(from_http_error(error), request.state.request_id)
 
-    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        return problem_response(from_validation(error.errors()), request.state.request_id)
-
     async def on_ledger_trouble(request: Request, _error: Exception) -> Response:
         return problem_response(ledger_unavailable(), request.state.request_id)
 
     handlers: Mapping[type[Exception], Any] = {
         Problem: on_problem,
         HTTPException: on_http_error,
-        RequestValidationError: on_invalid,
         OperationalError: on_ledger_trouble,
         PoolTimeout: on_ledger_trouble,
     }
@@ -157,30 +155,35 @@ def from_http_error(error: HTTPException) -> Problem:
     return Problem(error.status_code, code, detail, headers=error.headers)
 
 
-def from_validation(faults: Sequence[Mapping[str, Any]]) -> Problem:
-    """Each fault with its place; never with the value that was found there."""
-    errors = [_fault(each) for each in faults]
+def from_validation(where: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
+    """Each fault with its place; never with the value that was found there.
+
+    Args:
+        where: `query` or `body`.
+        faults: What pydantic found.
+    """
+    fault = _body_fault if where == "body" else _query_fault
+    errors = [fault(each) for each in faults[:FAULTS_TOLD]]
     return Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
 
 
-def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
-    where, *path = fault["loc"]
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    match where:
-        case "body" if fault["type"] == "json_invalid":
-            return {"pointer": "", "message": f"not valid JSON at character {path[0]}"}
-        case "body":
-            return {"pointer": "".join(f"/{_escaped(part)}" for part in path), "message": message}
-        case "header":
-            return {"header": _name(path), "message": message}
-        case _ if fault["type"] == "extra_forbidden":
-            return {"parameter": _name(path), "message": "there is no such parameter here"}
+def _body_fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    return {"pointer": "".join(f"/{_escaped(part)}" for part in fault["loc"]), "message": _message(fault)}
+
+
+def _query_fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    name = str(fault["loc"][0])[:NAME_LIMIT] if fault["loc"] else ""
+    return {"parameter": name, "message": _message(fault)}
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            return "there is no such parameter or member here"
+        case "json_invalid":
+            return "the body is not valid JSON"
         case _:
-            return {"parameter": _name(path), "message": message}
-
-
-def _name(path: Sequence[object]) -> str:
-    return str(path[0])[:NAME_LIMIT] if path else ""
+            return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _escaped(part: object) -> str:

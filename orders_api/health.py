@@ -1,21 +1,24 @@
 """Whether the process lives, and whether it can serve. Open to everyone, and telling nothing but that."""
 
-# ruff: noqa: TC001 - FastAPI and pydantic read annotations at run time
 from __future__ import annotations
 
 import shutil
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotations at run time
 from starlette.responses import Response
 
 from orders_api.answers import rendered
 from orders_api.errors import Problem, describe
-from orders_api.installation import CurrentInstallation, Installation
-from orders_api.order_filters import NoQuery
+from orders_api.installation import installation_of
+from orders_api.reading import NoQuery, parsed
 from orders_api.schemas import Health, Readiness
 from warehouse.ledger.database import SCHEMA_HEAD, schema_version
+
+if TYPE_CHECKING:
+    from orders_api.installation import Installation
 
 router = APIRouter(tags=["Health"])
 
@@ -24,8 +27,9 @@ LEAST_FREE_BYTES = 200_000_000
 
 
 @router.get("/healthz", operation_id="get_health", summary="Whether the process lives", response_model=Health)
-async def get_health(_query: Annotated[NoQuery, Query()]) -> Response:
+async def get_health(request: Request) -> Response:
     """Answers as long as the process does; looks at nothing else."""
+    parsed(request, NoQuery)
     return Response(rendered({"status": "ok"}), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -36,8 +40,10 @@ async def get_health(_query: Annotated[NoQuery, Query()]) -> Response:
     response_model=Readiness,
     responses=describe(503),
 )
-def get_readiness(_query: Annotated[NoQuery, Query()], installation: CurrentInstallation) -> Response:
+def get_readiness(request: Request) -> Response:
     """The ledger can be read, its schema is this release's, and the disk has room. 503 names the check that failed."""
+    parsed(request, NoQuery)
+    installation = installation_of(request)
     _check_ledger(installation)
     _check_disk(installation)
     body = rendered({"status": "ready", "checks": ["ledger", "schema", "disk"]})

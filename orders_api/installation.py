@@ -1,27 +1,29 @@
 """What the running API holds: its settings, the open ledger, the key ring, the clock, and the notes it takes on its readers.
 
-Routes reach it through `CurrentInstallation`; there is no module state.
+Routes reach it through `installation_of`; there is no module state.
 """
 
-# ruff: noqa: TC002 - FastAPI and pydantic read annotations at run time
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import Depends
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import Request
 
-from warehouse.documents import NO_PARTIES
+from warehouse import documents
 from warehouse.ledger import consumers, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+
     from orders_api.rate_limits import RateLimiter
     from warehouse.clock import Clock
     from warehouse.ledger.database import Ledger
+    from warehouse.ledger.order_queries import Row
     from warehouse.privacy import KeyRing
     from warehouse.settings import Settings
 
@@ -39,19 +41,19 @@ class Installation:
     limiter: RateLimiter
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def verify(self, presented: str) -> tokens.TokenInfo | None:
-        """The token that was presented, if it is accepted now. Asked for every request: what is revoked ends at once."""
-        now = self.clock()
-        with self.ledger.read() as connection:
-            return tokens.verify(connection, presented, now)
+    def documents(self, rows: Sequence[Row], sealed: Mapping[str, bytes] | None) -> list[str]:
+        """Orders as JSON texts.
 
-    def open_parties(self, order_id: str, sealed: bytes | None) -> str:
-        """The rendered personal members of an order; of an order that has none, they are null.
+        Args:
+            rows: From `order_queries`.
+            sealed: Their encrypted parties; None where the reader may not see them.
 
         Raises:
-            KeyRingError: The key is not in the ring.
+            KeyRingError: The ring lacks the key that something was encrypted with.
         """
-        return NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()
+        if sealed is None:
+            return [documents.document(row, None) for row in rows]
+        return [documents.document(row, self._parties(row["id"], sealed.get(row["id"]))) for row in rows]
 
     def note(self, token: tokens.TokenInfo, position: int | None) -> None:
         """Remember that a token was used, and how far its consumer has read; called when the answer is out.
@@ -72,11 +74,11 @@ class Installation:
         finally:
             self._writing.release()
 
+    def _parties(self, order_id: str, sealed: bytes | None) -> str:
+        return documents.NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()
 
-async def installation_of(request: Request) -> Installation:
+
+def installation_of(request: Request) -> Installation:
     """The installation behind the application that was asked."""
     installation: Installation = request.app.state.installation
     return installation
-
-
-CurrentInstallation = Annotated[Installation, Depends(installation_of)]

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from orders_api.errors import not_found
-from warehouse.ledger.order_queries import OrderFilter, Sort
+from warehouse.ledger.order_queries import OrderFilter, Sort, known_channels
 from warehouse.orders import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
 
 FIRST_YEAR = 1000
 """Dates before it have no four digits, and would not compare as text."""
@@ -48,12 +53,6 @@ class FulfilledByChoice(StrEnum):
     MERCHANT = "merchant"
     MARKETPLACE = "marketplace"
     NONE = "none"
-
-
-class NoQuery(BaseModel):
-    """No parameters: whatever is given is a mistake that the client should hear of."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class OrderFilterQuery(BaseModel):
@@ -99,19 +98,17 @@ class OrderFilterQuery(BaseModel):
         examples=["-purchased_at"],
     )
 
-    def wanted(self, visible_channels: tuple[str, ...] | None, known_channels: frozenset[str]) -> OrderFilter:
+    def wanted(self, connection: Connection, visible_channels: tuple[str, ...] | None) -> OrderFilter:
         """The filter for a reader.
 
         Args:
+            connection: A read transaction.
             visible_channels: What the reader may see; None for everything.
-            known_channels: Those of the channels asked for that exist.
 
         Raises:
             Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
         """
-        for code in self.channel:
-            if code not in known_channels or (visible_channels is not None and code not in visible_channels):
-                raise not_found("channel", "There is no such channel for this token.", "unknown_channel")
+        check_channels(connection, self.channel, visible_channels)
         return OrderFilter(
             visible_channels=visible_channels,
             statuses=tuple(status.value for status in self.status),
@@ -129,6 +126,19 @@ class OrderFilterQuery(BaseModel):
             original_id=self.original_id,
             id=self.id,
         )
+
+
+def check_channels(connection: Connection, codes: Sequence[str], visible_channels: tuple[str, ...] | None) -> None:
+    """Refuse a channel that does not exist or may not be seen: a mistyped one must not look like one without orders.
+
+    Raises:
+        Problem: 404 `unknown_channel`.
+    """
+    if not codes:
+        return
+    known = known_channels(connection, codes)
+    if any(code not in known or (visible_channels is not None and code not in visible_channels) for code in codes):
+        raise not_found("channel", "There is no such channel for this token.", "unknown_channel")
 
 
 class OrderListQuery(OrderFilterQuery):

@@ -2,171 +2,144 @@
 they are only joined.
 """
 
-# ruff: noqa: TC001, TC002 - FastAPI and pydantic read annotations at run time
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from fastapi import Path, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter
 
 from orders_api import cursors
 from orders_api.answers import json_answer, rendered
-from orders_api.auth import Caller, CurrentCaller, protected_router
-from orders_api.errors import Problem, describe, not_found
-from orders_api.installation import CurrentInstallation, Installation
-from orders_api.order_filters import ChangesQuery, NoQuery, OrderListQuery
+from orders_api.errors import Problem, not_found
+from orders_api.order_filters import ChangesQuery, OrderListQuery
+from orders_api.reading import NoQuery, Reading, Route
 from orders_api.schemas import ORDER_ID, OrderChanges, OrderDocument, OrderPage, Timeline
-from warehouse import documents
 from warehouse.clock import iso
 from warehouse.ledger import consumers, order_queries
-from warehouse.ledger.tokens import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sqlalchemy.engine import Connection
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from warehouse.ledger.order_queries import Row
 
-router = protected_router(Scope.ORDERS_READ, "Orders")
+router = APIRouter(tags=["Orders"])
 
-OrderId = Annotated[str, Path(description="Internal id of the order.", examples=[ORDER_ID])]
+ORDER_ID_PARAMETER = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Internal id of the order.",
+    "example": ORDER_ID,
+    "schema": {"type": "string"},
+}
 
 
-@router.get(
-    "/v1/orders",
+@Route(
+    path="/v1/orders",
     operation_id="list_orders",
     summary="List orders",
-    response_model=OrderPage,
-    responses=describe(400, 404),
-)
-def list_orders(
-    request: Request,
-    query: Annotated[OrderListQuery, Query()],
-    caller: CurrentCaller,
-    installation: CurrentInstallation,
-) -> Response:
+    query=OrderListQuery,
+    answer=OrderPage,
+    problems=(400, 404),
+).serve(router)
+def list_orders(reading: Reading, query: OrderListQuery) -> Response:
     """Orders that the filters find, a page at a time.
 
-    An order that is there all the while is on exactly one page, whatever arrives in the meantime, when sorted by purchase
-    date. To follow changes, read `/v1/orders/changes` instead.
+    Sorted by purchase date, an order that is there all the while is on exactly one page, whatever arrives in the meantime.
+    To follow changes, read `/v1/orders/changes` instead.
     """
-    with installation.ledger.read() as connection:
-        known = order_queries.known_channels(connection, query.channel) if query.channel else frozenset()
-        wanted = query.wanted(caller.visible_channels, known)
-        fingerprint = wanted.fingerprint(query.sort)
-        after = (
-            None
-            if query.cursor is None
-            else cursors.decode(query.cursor, fingerprint, is_by_position=query.sort.is_by_position)
-        )
-        page = order_queries.page(connection, wanted, query.sort, after, query.limit)
-        texts = _documents(connection, page.rows, caller, installation)
-        count = order_queries.count(connection, wanted) if query.count else None
-    following = None if page.next_key is None else _next_path(request, cursors.encode(fingerprint, page.next_key))
-    members = f',"next":{rendered(following).decode()}' + (f',"count":{count}' if count is not None else "")
-    body = f'{{"orders":[{",".join(texts)}]{members}}}'.encode()
+    wanted = query.wanted(reading.connection, reading.caller.visible_channels)
+    fingerprint = wanted.fingerprint(query.sort)
+    after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
+    page = order_queries.page(reading.connection, wanted, query.sort, after, query.limit)
+    texts = reading.documents(page.rows)
+    following = None
+    if page.next_key is not None:
+        following = next_path(reading.request, cursors.encode(fingerprint, page.next_key))
+    members = f'"next":{rendered(following).decode()}'
+    if query.count:
+        members += f',"count":{order_queries.count(reading.connection, wanted)}'
     links = {"Link": f'<{following}>; rel="next"'} if following else None
-    return json_answer(request, body, holds_pii=caller.may_read_pii, headers=links)
+    body = f'{{"orders":[{",".join(texts)}],{members}}}'.encode()
+    return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=links)
 
 
-@router.get(
-    "/v1/orders/changes",
+@Route(
+    path="/v1/orders/changes",
     operation_id="read_order_changes",
     summary="Follow changes of orders",
-    response_model=OrderChanges,
-    responses=describe(400),
-)
-def read_order_changes(
-    request: Request, query: Annotated[ChangesQuery, Query()], caller: CurrentCaller, installation: CurrentInstallation
-) -> Response:
+    query=ChangesQuery,
+    answer=OrderChanges,
+    problems=(400,),
+).serve(router)
+def read_order_changes(reading: Reading, query: ChangesQuery) -> Response:
     """What changed after a position: each order once, as it is now, in the order of the changes.
 
     Start at 0; keep `next_after` when the orders of an answer are safe on your side, and go on from there. Nothing is missed,
     and an answer that got lost is simply asked for again. An order that changes again comes again.
     """
-    with installation.ledger.read() as connection:
-        changes = order_queries.changes(connection, caller.visible_channels, query.after, query.limit)
-        if query.after > changes.head:
-            raise _unknown_position(changes.head)
-        texts = _documents(connection, changes.rows, caller, installation)
-        if consumers.position(connection, caller.consumer) != query.after:
-            request.state.read_after = query.after
+    changes = order_queries.changes(reading.connection, reading.caller.visible_channels, query.after, query.limit)
+    if query.after > changes.head:
+        raise _unknown_position(changes.head)
+    texts = reading.documents(changes.rows)
+    if consumers.position(reading.connection, reading.caller.consumer) != query.after:
+        reading.read_after = query.after
     has_more = "true" if changes.has_more else "false"
     body = f'{{"orders":[{",".join(texts)}],"next_after":{changes.next_after},"has_more":{has_more}}}'.encode()
-    return json_answer(request, body, holds_pii=caller.may_read_pii)
+    return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii)
 
 
-@router.get(
-    "/v1/orders/{id}",
+@Route(
+    path="/v1/orders/{id}",
     operation_id="get_order",
     summary="Read one order",
-    response_model=OrderDocument,
-    responses=describe(404),
-)
-def get_order(
-    request: Request,
-    id: OrderId,  # noqa: A002 - the name of the parameter in the API
-    _query: Annotated[NoQuery, Query()],
-    caller: CurrentCaller,
-    installation: CurrentInstallation,
-) -> Response:
+    query=NoQuery,
+    answer=OrderDocument,
+    problems=(404,),
+    path_parameters=(ORDER_ID_PARAMETER,),
+).serve(router)
+def get_order(reading: Reading, _query: NoQuery) -> Response:
     """One order by its internal id. By the marketplace's id: `/v1/orders?channel=…&original_id=…`."""
-    with installation.ledger.read() as connection:
-        row = _one(connection, id, caller)
-        (text,) = _documents(connection, [row], caller, installation)
-    return json_answer(request, text.encode(), holds_pii=caller.may_read_pii)
+    (text,) = reading.documents([_one(reading)])
+    return json_answer(reading.request, text.encode(), holds_pii=reading.caller.may_read_pii)
 
 
-@router.get(
-    "/v1/orders/{id}/events",
+@Route(
+    path="/v1/orders/{id}/events",
     operation_id="list_order_events",
     summary="Read what happened to an order",
-    response_model=Timeline,
-    responses=describe(404),
-)
-def list_order_events(
-    request: Request,
-    id: OrderId,  # noqa: A002 - as above
-    _query: Annotated[NoQuery, Query()],
-    caller: CurrentCaller,
-    installation: CurrentInstallation,
-) -> Response:
-    """When it was received, changed, acknowledged, in trouble and out of it; oldest first, at most the latest thousand of each."""
-    with installation.ledger.read() as connection:
-        row = _one(connection, id, caller)
-        entries = order_queries.timeline(connection, row["id"])
+    query=NoQuery,
+    answer=Timeline,
+    problems=(404,),
+    path_parameters=(ORDER_ID_PARAMETER,),
+).serve(router)
+def list_order_events(reading: Reading, _query: NoQuery) -> Response:
+    """When it was received, changed, acknowledged, in trouble and out of it: oldest first, the latest thousand of each."""
+    own_id = _one(reading)["id"]
+    entries = order_queries.timeline(reading.connection, own_id)
     events = [{"at": iso(each.at), "kind": each.kind, "text": each.text, "data": each.data} for each in entries]
-    return json_answer(request, rendered({"id": row["id"], "events": events}), holds_pii=False)
+    return json_answer(reading.request, rendered({"id": own_id, "events": events}), holds_pii=False)
 
 
-def _documents(connection: Connection, rows: Sequence[Row], caller: Caller, installation: Installation) -> list[str]:
-    if not caller.may_read_pii:
-        return [documents.document(row, None) for row in rows]
-    sealed = order_queries.sealed_parties(connection, [row["id"] for row in rows])
-    return [documents.document(row, installation.open_parties(row["id"], sealed.get(row["id"]))) for row in rows]
-
-
-def _one(connection: Connection, given: str, caller: Caller) -> Row:
-    try:
-        own_id = str(uuid.UUID(given))
-    except ValueError:
-        row = None
-    else:
-        row = order_queries.by_id(connection, own_id, caller.visible_channels)
-    if row is None:
-        raise not_found("id", "There is no such order for this token.", "unknown_order")
-    return row
-
-
-def _next_path(request: Request, cursor: str) -> str:
+def next_path(request: Request, cursor: str) -> str:
     """The same question with another cursor; without the host, which only a proxy may know."""
     asked = [(name, value) for name, value in request.query_params.multi_items() if name not in {"cursor", "count"}]
     return f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
+
+
+def _one(reading: Reading) -> Row:
+    try:
+        own_id = str(uuid.UUID(reading.path["id"]))
+    except ValueError:
+        row = None
+    else:
+        row = order_queries.by_id(reading.connection, own_id, reading.caller.visible_channels)
+    if row is None:
+        raise not_found("id", "There is no such order for this token.", "unknown_order")
+    return row
 
 
 def _unknown_position(head: int) -> Problem:

@@ -6,6 +6,7 @@ Behind a balancer each replica counts on its own: the limit guards a server agai
 from __future__ import annotations
 
 import math
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,23 +29,25 @@ class Limit:
 
 @dataclass(slots=True)
 class RateLimiter:
-    """Buckets by token id; each holds `per_minute` requests and refills evenly. Used by the event loop's thread only."""
+    """Buckets by token id; each holds `per_minute` requests and refills evenly. Safe to share between threads."""
 
     per_minute: int
     seconds: Callable[[], float] = time.monotonic
     _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, token_id: str) -> Limit:
         """Take one request out of the token's bucket."""
-        now = self.seconds()
         per_second = self.per_minute / WINDOW_SECONDS
-        left, filled_at = self._buckets.pop(token_id, (float(self.per_minute), now))
-        left = min(float(self.per_minute), left + (now - filled_at) * per_second)
-        is_admitted = left >= 1
-        left = left - 1 if is_admitted else left
-        self._buckets[token_id] = (left, now)  # last in the dict: the first is the one that was idle the longest
-        if len(self._buckets) > BUCKETS_KEPT:
-            del self._buckets[next(iter(self._buckets))]
+        with self._lock:
+            now = self.seconds()
+            left, filled_at = self._buckets.pop(token_id, (float(self.per_minute), now))
+            left = min(float(self.per_minute), left + (now - filled_at) * per_second)
+            is_admitted = left >= 1
+            left = left - 1 if is_admitted else left
+            self._buckets[token_id] = (left, now)  # last in the dict: the first is the one that was idle the longest
+            if len(self._buckets) > BUCKETS_KEPT:
+                del self._buckets[next(iter(self._buckets))]
         wait = 0 if is_admitted else math.ceil((1 - left) / per_second)
         return Limit(is_admitted, wait, self._headers(int(left), math.ceil((self.per_minute - left) / per_second)))
 

@@ -424,13 +424,12 @@ class Readiness(Shape):
 
 
 class ProblemError(Shape):
-    """One place where the request is wrong. One of parameter, pointer and header is there."""
+    """One place where the request is wrong. Either parameter or pointer is there."""
 
     parameter: str | None = Field(None, description="Name of the path or query parameter.", examples=["limit"])
     pointer: str | None = Field(
         None, description="JSON pointer (RFC 6901) into the body.", examples=["/acknowledgements/0/outcome"]
     )
-    header: str | None = Field(None, description="Name of the header.", examples=["authorization"])
     message: str = Field(description="What is wrong there.", examples=["Input should be less than or equal to 1000"])
 
 

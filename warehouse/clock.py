@@ -20,5 +20,4 @@ def iso(instant: datetime) -> str:
     >>> iso(datetime(2026, 11, 1, 12, tzinfo=UTC))
     '2026-11-01T12:00:00.000Z'
     """
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"

@@ -196,7 +196,7 @@ def _known(connection: Connection, consumer: str, ids: Sequence[str]) -> dict[st
     query = sa.select(acknowledgements).where(
         acknowledgements.c.consumer == consumer, acknowledgements.c.order_id.in_(ids)
     )
-    return {row["order_id"]: row for row in connection.execute(query).mappings()}
+    return {row["order_id"]: dict(row) for row in connection.execute(query).mappings()}
 
 
 def _render(connection: Connection, ids: Sequence[str]) -> None:
@@ -208,7 +208,7 @@ def _render(connection: Connection, ids: Sequence[str]) -> None:
     )
     fragments: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(query).mappings():
-        fragments.setdefault(row["order_id"], []).append(_public(row))
+        fragments.setdefault(row["order_id"], []).append(_public(dict(row)))
     update = (
         sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(acknowledgements=sa.bindparam("fragment"))
     )

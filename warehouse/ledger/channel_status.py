@@ -5,6 +5,7 @@ Changing channels is in `channels`, opening and resolving incidents in `incident
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ import sqlalchemy as sa
 from warehouse.ledger.schema import channels, coverage, incidents, pulls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection
 
 Row = dict[str, Any]
@@ -25,11 +28,13 @@ def channel_rows(connection: Connection, visible_channels: tuple[str, ...] | Non
 
 def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
     """Each visible channel with its coverage and its connection's last finished pull; both null before the first one."""
+    finished = pulls.alias("finished")
     last_pull = (
-        sa.select(pulls.c.id)
-        .where(pulls.c.connection == channels.c.connection, pulls.c.finished_at.is_not(None))
-        .order_by(pulls.c.id.desc())
+        sa.select(finished.c.id)
+        .where(finished.c.connection == channels.c.connection, finished.c.finished_at.is_not(None))
+        .order_by(finished.c.id.desc())
         .limit(1)
+        .correlate(channels)
         .scalar_subquery()
     )
     query = (
@@ -54,37 +59,35 @@ def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | No
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def incident_rows(
-    connection: Connection,
-    visible_channels: tuple[str, ...] | None,
-    *,
-    is_open: bool | None,
-    channel: str | None,
-    before_id: int | None,
-    limit: int,
-) -> list[Row]:
-    """Incidents that a reader may see, newest first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    """Which incidents.
 
-    A reader of all channels sees everything. Any other sees the incidents of its channels, and those of a connection that
-    serves no channel but its own.
-
-    Args:
-        connection: A read transaction.
-        visible_channels: What the reader may see; None for everything.
+    Attributes:
+        visible_channels: What the reader may see. A reader of all channels (None) sees everything; any other sees the
+            incidents of its channels, and those of a connection that serves no channel but its own.
+        channels: Only what concerns any of these: their incidents and their connections'.
         is_open: True for open ones, False for resolved ones, None for both.
-        channel: Only what concerns this channel: its own incidents and its connection's.
-        before_id: Only those with a smaller id: the next page.
-        limit: At most this many.
     """
+
+    visible_channels: tuple[str, ...] | None = None
+    channels: tuple[str, ...] = ()
+    is_open: bool | None = True
+
+
+def incident_rows(connection: Connection, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
+    """The `limit` newest incidents with an id below `before_id`, newest first."""
     query = sa.select(incidents).order_by(incidents.c.id.desc()).limit(limit)
-    if is_open is not None:
-        query = query.where(incidents.c.resolved_at.is_(None) if is_open else incidents.c.resolved_at.is_not(None))
+    if wanted.is_open is not None:
+        query = query.where(
+            incidents.c.resolved_at.is_(None) if wanted.is_open else incidents.c.resolved_at.is_not(None)
+        )
     if before_id is not None:
         query = query.where(incidents.c.id < before_id)
-    if channel is not None:
-        query = query.where(_concerns(connection, (channel,)))
-    if visible_channels is not None:
-        query = query.where(_concerns_only(connection, visible_channels))
+    if wanted.channels:
+        query = query.where(_concerns(connection, wanted.channels))
+    if wanted.visible_channels is not None:
+        query = query.where(_concerns_only(connection, wanted.visible_channels))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -93,8 +96,8 @@ def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[
 
 
 def _concerns(connection: Connection, codes: tuple[str, ...]) -> sa.ColumnElement[bool]:
-    serving = connection.execute(sa.select(channels.c.connection).where(channels.c.code.in_(codes))).scalars().all()
-    return _about(codes, serving)
+    serving = connection.execute(sa.select(channels.c.connection).where(channels.c.code.in_(codes))).scalars()
+    return _about(codes, sorted(set(serving)))
 
 
 def _concerns_only(connection: Connection, codes: tuple[str, ...]) -> sa.ColumnElement[bool]:
@@ -103,7 +106,7 @@ def _concerns_only(connection: Connection, codes: tuple[str, ...]) -> sa.ColumnE
     return _about(codes, sorted({row.connection for row in rows} - shared))
 
 
-def _about(codes: tuple[str, ...], connection_codes: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401 - any sequence
+def _about(codes: Sequence[str], connection_codes: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.or_(
         sa.and_(incidents.c.scope == "channel", incidents.c.subject.in_(codes)),
         sa.and_(incidents.c.scope == "connection", incidents.c.subject.in_(connection_codes)),

@@ -14,7 +14,7 @@ import string
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,10 +22,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from warehouse.ledger.schema import channels, consumers, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, RowMapping
 
 PREFIX = "orders"
 ID_BYTES = 6
@@ -257,7 +257,7 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _info(row: Mapping[str, Any]) -> TokenInfo:
+def _info(row: RowMapping) -> TokenInfo:
     allowed: Sequence[str] | None = row["channels"]
     return TokenInfo(
         row["id"],
