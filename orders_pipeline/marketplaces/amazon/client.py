@@ -191,10 +191,9 @@ class AmazonClient:
             self._http.close()
 
     def _probe(self) -> Listing:
-        now = self._server_time or self._clock()
         parameters = {
-            "lastUpdatedAfter": iso(now - PROBE_REACH),
-            "lastUpdatedBefore": iso(now - LAG - timedelta(minutes=1)),
+            # No lastUpdatedBefore: with a wrong clock here it would lie in Amazon's future, and the page be refused.
+            "lastUpdatedAfter": iso(self._clock() - PROBE_REACH),
             "marketplaceIds": self._marketplace_ids(),
             "fulfilledBy": ["MERCHANT"],
             "fulfillmentStatuses": ["UNSHIPPED", "PARTIALLY_SHIPPED", "SHIPPED"],

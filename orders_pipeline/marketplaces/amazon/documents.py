@@ -63,9 +63,8 @@ def _word(value: object) -> str | None:
     """An id as text; one that no store could keep (a lone surrogate, NUL, endless) is no id."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < _NUMBER_LIMIT else None
-    if not isinstance(value, str) or not value.isprintable() or len(value) > _WORD_LIMIT:
-        return None
-    return value.strip() or None
+    word = value.strip() if isinstance(value, str) else ""
+    return word if word and word.isprintable() and len(word) <= _WORD_LIMIT else None
 
 
 def _bodies(data: bytes, path: str, depth: int) -> _Bodies:

@@ -49,6 +49,7 @@ def test_every_order_is_found_with_its_exact_bytes(data, expected):
         (b'{"orders":[%b, 5, null, {"buyer":{}}]}' % FIRST, ["1-1", "?2", "?3", "?4"]),
         (b'{"orders":[{"orderId":null},{"orderId":""},{"orderId":[]},{"orderId":17}]}', ["?1", "?2", "?3", "17"]),
         (b'{"order":"gone"}', ["?1"]),
+        (b'{"order":{"orderId":" 1-1\\n"}}', ["1-1"]),
         (b'{"orders":[{"orderId":"\\ud800"},{"orderId":"a\\u0000"}]}', ["?1", "?2"]),
         (b'[%b, [], {"order":{}}]' % FIRST, ["1-1", "?2", "?3"]),
         (FIRST + b'\n{"orderId":"3-3","buy', ["1-1", "?2"]),
