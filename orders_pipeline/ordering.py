@@ -16,7 +16,7 @@ from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, incidents, leases, products, raw_orders
-from warehouse.ledger.database import NORMALISED_THROUGH, RAW_SEQ, mark, set_mark
+from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _settle_part(installation: Installation, part: Sequence[Reading], tally: Tal
     arrivals, generation = _arrivals(installation, part)
     with installation.ledger.write() as transaction:
         lock_book(transaction)
-        if products.generation(transaction) != generation:
+        if mark(transaction, PRODUCTS) != generation:
             arrivals = _link(transaction, part)
         changes = settle(transaction, installation.keys, arrivals, installation.clock())
         _put_aside(installation, transaction, part, tally)
@@ -195,7 +195,7 @@ def _commit(installation: Installation, part: Sequence[Reading], through: int, l
         lock_book(transaction)
         now = installation.clock()
         leases.hold(transaction, lease, now, LEASE_LENGTH)
-        if products.generation(transaction) != generation:
+        if mark(transaction, PRODUCTS) != generation:
             arrivals = _link(transaction, part)
         for change in settle(transaction, installation.keys, arrivals, now):
             tally.counts[change.outcome] += 1
@@ -206,7 +206,7 @@ def _commit(installation: Installation, part: Sequence[Reading], through: int, l
 def _arrivals(installation: Installation, part: Sequence[Reading]) -> tuple[list[Arrival], int]:
     """Render the orders of a part with their products, and tell which state of the products was used."""
     with installation.ledger.read() as transaction:
-        return _link(transaction, part), products.generation(transaction)
+        return _link(transaction, part), mark(transaction, PRODUCTS)
 
 
 def _link(transaction: Transaction, part: Sequence[Reading]) -> list[Arrival]:

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     pull_window_hours: int = Field(
         24, ge=1, le=720, description="Longest window of one pull; a longer gap is caught up in several windows."
     )
-    pull_windows_per_tick: int = Field(4, ge=1, le=1000, description="How many windows one tick pulls per connection at most.")
+    pull_windows_per_tick: int = Field(10, ge=1, le=1000, description="How many windows one tick pulls per connection at most.")
     pull_first_days: int = Field(7, ge=0, le=730, description="How far back the first pull of a new channel reaches, in days.")
     pull_max_pages: int = Field(1000, ge=1, description="Page limit of one window; reaching it fails the window.")
     pull_threads: int = Field(8, ge=1, le=64, description="How many connections are pulled at the same time.")

@@ -9,7 +9,8 @@ import typer
 from orders_pipeline import ordering, pulling, sweeping
 from orders_pipeline.commands.output import Exit, answers, exit_code, fail, instant, notes, print_json, print_rows, print_table, progress
 from orders_pipeline.installation import Installation, opened
-from warehouse.lake import open_lake, publish
+from warehouse.lake.lake import open_lake
+from warehouse.lake.publishing import publish
 from warehouse.ledger import channels, raw_orders
 
 if TYPE_CHECKING:

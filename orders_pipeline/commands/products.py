@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,11 @@ from orders_pipeline.commands.output import Exit, fail, notes
 from orders_pipeline.installation import opened
 from warehouse.ledger import products as book
 from warehouse.ledger.channels import all_channels
+
+if TYPE_CHECKING:
+    from orders_pipeline.installation import Installation
+
+IDS_AT_A_TIME = 500
 
 products = typer.Typer(name="products", help="The merchant's catalogue.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -41,15 +46,29 @@ def load(
             raise fail(f"there is no channel {', '.join(sorted(unknown))}", Exit.USAGE)
         refused = 0
         for code in channel or known:
-            loaded = book.load(installation.ledger, code, file, installation.clock())
+            try:
+                loaded = book.load(installation.ledger, code, file, installation.clock())
+            except book.ProductFileError as error:
+                raise fail(f"{file}: {error}") from None
             notes.print(f"{code}: {loaded.new} new, {loaded.changed} changed, {loaded.unchanged} unchanged")
-            for problem in loaded.refused:
-                notes.print(f"  {problem}", style="red", markup=False)
+            if loaded.unknown_columns:
+                notes.print(f"  columns not known, left out: {', '.join(loaded.unknown_columns)}", markup=False)
+            for remark in (*loaded.refused, *loaded.duplicates):
+                notes.print(f"  row {remark.row}: {remark.code}: {remark.message}", style="red", markup=False)
             refused += len(loaded.refused)
-            touched = book.touched_orders(installation.ledger, code, loaded)
-            if touched:
-                tally = ordering.replay(installation, original_ids=touched)
-                notes.print(f"{code}: {tally['changed']} orders linked")
+            notes.print(f"{code}: {link_lines(installation, code, loaded)} orders linked")
         publish_tables(installation)
     if refused:
         raise typer.Exit(Exit.PARTIAL)
+
+
+def link_lines(installation: Installation, channel: str, loaded: book.Loaded) -> int:
+    """Read again the orders whose lines match what was loaded; returns how many changed."""
+    with installation.ledger.read() as transaction:
+        touched = book.orders_with_products(transaction, channel, loaded.skus_touched, loaded.gtins_touched)
+    changed = 0
+    for owner in sorted({connection for connection, _ in touched}):
+        ids = [original_id for connection, original_id in touched if connection == owner]
+        for start in range(0, len(ids), IDS_AT_A_TIME):
+            changed += ordering.replay(installation, owner, ids[start : start + IDS_AT_A_TIME])["changed"]
+    return changed

@@ -30,6 +30,8 @@ SCHEMA_HEAD = "0002"
 POSITION = "position"
 RAW_SEQ = "raw"
 NORMALISED_THROUGH = "normalised_through"
+PRODUCTS = "products"
+"""Names of the marks that the migrations create."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +112,18 @@ def next_values(connection: Connection, name: str, count: int) -> int:
     """
     updated = connection.execute(
         sa.update(marks).where(marks.c.name == name).values(value=marks.c.value + count).returning(marks.c.value)
-    ).scalar()
-    if updated is None:
-        connection.execute(sa.insert(marks).values(name=name, value=count))
-        return 1
+    ).scalar_one()
     return int(updated) - count + 1
 
 
 def mark(connection: Connection, name: str) -> int:
-    """The present value of a counter or cursor, 0 before its first use."""
-    value = connection.execute(sa.select(marks.c.value).where(marks.c.name == name)).scalar()
-    return int(value or 0)
+    """The present value of a counter or cursor; the migrations create every one of them."""
+    return int(connection.execute(sa.select(marks.c.value).where(marks.c.name == name)).scalar_one())
 
 
 def set_mark(connection: Connection, name: str, value: int) -> None:
     """Move a cursor; in the transaction of the rows that it stands for."""
-    connection.execute(upsert(connection, marks, ("name",)), [{"name": name, "value": value}])
+    connection.execute(sa.update(marks).where(marks.c.name == name).values(value=value))
 
 
 def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert

@@ -130,7 +130,8 @@ def compare(
         if row["marketplace_updated_at"] > arrival.order.marketplace_updated_at:
             changes.append(Change(own_id, "stale"))
             continue
-        kept = arrival if row["content_hash"] == arrival.content_hash else _keep_known(connection, keys, arrival, row)
+        is_same = row["content_hash"] == arrival.content_hash and row["pii_state"] != PiiState.EXPIRED
+        kept = arrival if is_same else _keep_known(connection, keys, arrival, row)
         members = _changed_members(connection, kept, row)
         if members:
             changes.append(Change(own_id, "changed", members))

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 metadata = sa.MetaData()
 
-SQLITE_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """A growing number; SQLite only makes it the row id when it is called INTEGER."""
 
@@ -38,7 +36,7 @@ class Instant(TypeDecorator[datetime]):
         if dialect.name == "postgresql":
             return value
         utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return utc.strftime(SQLITE_INSTANT)
+        return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - str or datetime
         """Always an aware UTC datetime."""

@@ -251,3 +251,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['channel'], ['channels.code'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('channel')
     )
+    op.bulk_insert(
+        sa.table("marks", sa.column("name", sa.String), sa.column("value", sa.BigInteger)),
+        [{"name": name, "value": 0} for name in ("position", "raw", "normalised_through", "products")],
+    )

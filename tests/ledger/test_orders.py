@@ -1,0 +1,227 @@
+"""How an arriving order meets the book: the four guards, revisions and positions, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from warehouse import documents
+from warehouse.ledger.orders import arrive, lock_book, merge_address, settle
+from warehouse.ledger.schema import order_lines, order_versions, orders, parties
+from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
+from warehouse.privacy import open_key_ring
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+HOME = Address(name="Jane Doe", line_1="1 rue A", line_2="2e", postal_code="44000", city="Nantes", country_code="FR", phone="06")
+
+
+def an_order(**changes) -> Order:
+    base = Order(
+        original_id="402-1",
+        channel="amazon_fr",
+        marketplace="Amazon FR",
+        status=Status.WAITING_FOR_SHIPMENT,
+        marketplace_status="UNSHIPPED",
+        fulfilled_by=FulfilledBy.MERCHANT,
+        purchased_at=NOW - timedelta(hours=2),
+        marketplace_updated_at=NOW - timedelta(hours=1),
+        currency="EUR",
+        total=Decimal("39.90"),
+        customer=Customer(name="Jane Doe", phone="06"),
+        shipping_address=HOME,
+        lines=(Line(original_id="1", number=1, sku="S1", quantity_ordered=2, quantity_shipped=0, quantity_cancelled=0, line_total=Decimal("39.90")),),
+    )
+    return replace(base, **changes)
+
+
+def later(minutes: int) -> datetime:
+    return NOW - timedelta(hours=1) + timedelta(minutes=minutes)
+
+
+@pytest.fixture
+def book(any_ledger, any_settings):
+    """Settles orders and answers (outcomes, the row of the last one)."""
+    keys = open_key_ring(any_settings)
+
+    def put(*arriving: Order):
+        with any_ledger.write() as connection:
+            lock_book(connection)
+            arrivals = [arrive(each, 1, NOW, is_historical=False) for each in arriving]
+            changes = settle(connection, keys, arrivals, NOW)
+        with any_ledger.read() as connection:
+            row = connection.execute(sa.select(orders).where(orders.c.id == arriving[-1].id)).mappings().one()
+            sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
+        known = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode()) if sealed else None
+        return changes, row, known
+
+    put.ledger = any_ledger
+    return put
+
+
+def test_a_new_order_gets_revision_one_and_a_position(book):
+    changes, row, _ = book(an_order())
+    assert [each.outcome for each in changes] == ["new"]
+    assert (row["revision"], row["position"]) == (1, 1)
+
+
+def test_the_same_order_again_changes_nothing(book):
+    book(an_order())
+    changes, row, _ = book(an_order())
+    assert [each.outcome for each in changes] == ["unchanged"]
+    assert (row["revision"], row["position"]) == (1, 1)
+
+
+def test_a_newer_time_with_the_same_content_moves_no_revision(book):
+    book(an_order())
+    changes, row, _ = book(an_order(marketplace_updated_at=later(5)))
+    assert (changes[0].outcome, row["revision"]) == ("unchanged", 1)
+    assert row["marketplace_updated_at"] == later(5)
+
+
+def test_a_change_moves_revision_and_position_and_names_what_changed(book):
+    book(an_order(), an_order(original_id="402-2"))
+    shipped = an_order(status=Status.SHIPPED, marketplace_status="SHIPPED", marketplace_updated_at=later(5))
+    changes, row, _ = book(shipped)
+    assert changes[0].outcome == "changed"
+    assert set(changes[0].changed) == {"status", "marketplace_status"}
+    assert (row["revision"], row["position"]) == (2, 3)
+
+
+def test_an_older_state_never_overwrites_a_newer_one(book):
+    book(an_order(status=Status.SHIPPED, marketplace_updated_at=later(5)))
+    changes, row, _ = book(an_order())
+    assert changes[0].outcome == "stale"
+    assert row["status"] == "SHIPPED"
+
+
+def test_withheld_parties_never_wipe_known_ones(book):
+    book(an_order())
+    bare = an_order(customer=Customer(), shipping_address=Address(), marketplace_updated_at=later(5))
+    changes, row, known = book(bare)
+    assert changes[0].outcome == "unchanged"
+    assert known is not None
+    assert (known[0].phone, known[1]) == ("06", HOME)
+    assert row["shipping_country_code"] == "FR"
+
+
+def test_parties_that_come_later_are_added(book):
+    book(an_order(customer=Customer(), shipping_address=Address()))
+    changes, row, known = book(an_order(marketplace_updated_at=later(5)))
+    assert changes[0].outcome == "changed"
+    assert row["pii_state"] == "present"
+    assert known is not None
+    assert known[1] == HOME
+
+
+def test_a_corrected_address_replaces_the_old_one_whole(book):
+    book(an_order())
+    moved = Address(name="Jane Doe", line_1="9 quai B", postal_code="75001", city="Paris", country_code="FR")
+    _, _, known = book(an_order(shipping_address=moved, marketplace_updated_at=later(5)))
+    assert known is not None
+    assert known[1] == moved
+
+
+def test_re_ingesting_never_touches_our_own_columns(book):
+    _, row, _ = book(an_order())
+    with book.ledger.write() as connection:
+        connection.execute(sa.update(orders).values(confirmation_status="queued", acknowledgements='[{"consumer":"erp"}]'))
+    _, row, _ = book(an_order(status=Status.SHIPPED, marketplace_updated_at=later(5)))
+    assert (row["confirmation_status"], row["acknowledgements"]) == ("queued", '[{"consumer":"erp"}]')
+
+
+def test_a_purged_order_stays_purged(book):
+    _, row, _ = book(an_order())
+    with book.ledger.write() as connection:
+        connection.execute(sa.delete(parties))
+        connection.execute(sa.update(orders).values(pii_state="expired"))
+    _, row, known = book(an_order(status=Status.SHIPPED, marketplace_updated_at=later(5)))
+    assert row["pii_state"] == "expired"
+    assert known is None
+
+
+def test_lines_that_vanish_are_gone(book):
+    two = an_order().lines + (Line(original_id="2", number=2, sku="S2", quantity_ordered=1),)
+    book(an_order(lines=two))
+    book(an_order(marketplace_updated_at=later(5)))
+    with book.ledger.read() as connection:
+        assert connection.execute(sa.select(order_lines.c.original_id)).scalars().all() == ["1"]
+
+
+def test_every_revision_is_kept_as_a_version(book):
+    book(an_order())
+    book(an_order(total=Decimal("12.00"), marketplace_updated_at=later(5)))
+    with book.ledger.read() as connection:
+        rows = connection.execute(sa.select(order_versions).order_by(order_versions.c.position)).mappings().all()
+    assert [(each["revision"], each["position"]) for each in rows] == [(1, 1), (2, 2)]
+    assert '"12.00"' in rows[1]["facts"]
+
+
+def test_both_halves_of_a_split_order_point_at_each_other():
+    merchant = an_order(is_split=True)
+    market = an_order(is_split=True, fulfilled_by=FulfilledBy.MARKETPLACE)
+    assert merchant.split_of == market.id
+    assert market.split_of == merchant.id
+
+
+def test_no_personal_value_is_in_what_is_kept_in_clear(book):
+    canary = "CANARY-7f3a"
+    marked = Address(**dict.fromkeys(("name", "company", "line_1", "line_2", "line_3", "postal_code", "city", "state", "phone"), canary))
+    order = an_order(customer=Customer(name=canary, email=canary, phone=canary, company=canary), shipping_address=marked, billing_address=marked)
+    book(order)
+    with book.ledger.read() as connection:
+        for table in (orders, order_lines, order_versions):
+            for row in connection.execute(sa.select(table)):
+                assert canary not in repr(tuple(row))
+        sealed = connection.execute(sa.select(parties.c.sealed)).scalar_one()
+    assert canary.encode() not in sealed
+
+
+def test_positions_are_unique_and_follow_commits_with_many_writers(any_ledger, any_settings):
+    keys = open_key_ring(any_settings)
+
+    def write(start: int) -> None:
+        for number in range(start, start + 10):
+            with any_ledger.write() as connection:
+                lock_book(connection)
+                settle(connection, keys, [arrive(an_order(original_id=str(number)), 1, NOW, is_historical=False)], NOW)
+
+    seen: list[int] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        after = 0
+        while True:
+            is_last = stop.is_set()
+            with any_ledger.read() as connection:
+                rows = connection.execute(
+                    sa.select(orders.c.position).where(orders.c.position > after).order_by(orders.c.position)
+                ).scalars()
+                for position in rows:
+                    seen.append(position)
+                    after = position
+            if is_last:
+                return
+
+    with ThreadPoolExecutor(5) as pool:
+        reading = pool.submit(read)
+        writing = [pool.submit(write, start) for start in (0, 100, 200, 300)]
+        try:
+            for each in writing:
+                each.result(timeout=60)
+        finally:
+            stop.set()
+        reading.result(timeout=60)
+    assert seen == list(range(1, 41))
+
+
+def test_a_merged_address_keeps_to_one_place():
+    sent = Address(city="Nantes", country_code="FR")
+    assert merge_address(sent, HOME) == HOME
+    other = Address(city="Paris", country_code="FR")
+    assert merge_address(other, HOME) == other
