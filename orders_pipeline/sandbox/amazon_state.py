@@ -282,7 +282,7 @@ class AmazonSandbox(Sandbox):
         name = call.operation.name
         if name == TOKEN:
             return self._token(call)
-        rate = {"x-amzn-RateLimit-Limit": f"{self.throttle.rate(PLANS[name]):g}"}
+        rate = {"x-amzn-RateLimit-Limit": f"{self.throttle.shown_rate(PLANS[name]):g}"}
         try:
             account = self._authorised(call)
             self.spend(account.name, name, PLANS[name])

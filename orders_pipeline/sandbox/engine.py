@@ -166,7 +166,10 @@ class GenerateRequest:
 
 
 class Sandbox(ABC):
-    """State and behaviour of one stand-in."""
+    """State and behaviour of one stand-in.
+
+    The methods do not lock: a caller in another thread than the server's holds ``lock`` while it changes anything.
+    """
 
     kind: str
     operations: tuple[Operation, ...]
@@ -269,9 +272,11 @@ class Sandbox(ABC):
         return self.faults.add(fault)
 
     def clear_faults(self, kinds: Sequence[FaultKind] = ()) -> int:
-        """Lift faults; lifting all of them or the token faults gives the credentials back too."""
+        """Lift faults; credentials and hidden orders come back with the faults that took them away."""
         if not kinds or FaultKind.REVOKE_TOKEN in kinds:
             self.restore()
+        if not kinds or FaultKind.LATE_UPDATE in kinds:
+            self.hide(self.order_ids(), self.now)
         return self.faults.clear(kinds)
 
     def request_id(self) -> str:

@@ -133,10 +133,13 @@ class FaultBook:
 
     def fire(self, operation: str, account: str | None) -> Fired:
         """Ask every fault whether it hits this call."""
-        hits = {
+        hits: dict[FaultKind, Fault] = {
             armed.fault.kind: armed.fault
             for armed in self._armed
-            if armed.fault.operation in ("*", operation) and armed.fault.account in (None, account) and armed.fires()
+            if armed.fault.kind is not FaultKind.LATE_UPDATE  # it acts when it is put in force, on no call
+            and armed.fault.operation in ("*", operation)
+            and armed.fault.account in (None, account)
+            and armed.fires()
         }
         return Fired(hits)
 

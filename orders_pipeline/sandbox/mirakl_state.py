@@ -406,7 +406,7 @@ class MiraklSandbox(Sandbox):
             self.refuse(400, "ORDER_LINE_NULL_ELEMENT", "order_lines has a null element")
         decisions: dict[str, bool] = {}
         for each in given:
-            if not isinstance(each, dict) or not isinstance(each.get("accepted"), bool) or not each.get("id"):
+            if not isinstance(each, dict) or not isinstance(each.get("accepted"), bool) or not _is_text(each.get("id")):
                 self._invalid("order_lines", "every element needs id and accepted")
             if each["id"] in decisions:
                 self.refuse(400, "ORDER_LINE_DUPLICATE_ID", f"Line {each['id']} is listed twice")
@@ -470,6 +470,8 @@ class MiraklSandbox(Sandbox):
     def _tracking(self, given: Mapping[str, Any], url: JsonValue) -> JsonObject:
         """Check a carrier: a registered one by its code, any other by its name."""
         code, name, number = given.get("carrier_code"), given.get("carrier_name"), given.get("tracking_number")
+        if not all(value is None or isinstance(value, str) for value in (code, name, number, url)):
+            self._invalid("tracking", "carrier and tracking must be texts")
         if code and code not in CARRIERS:
             self._invalid("carrier_code", f"{code} is not a registered carrier")
         if code and not number:
@@ -624,7 +626,7 @@ class MiraklSandbox(Sandbox):
         shipment["invoice_reference"] = given.get("invoice_reference")
         shipment["shipping_from"] = given.get("shipping_from") or shipment["shipping_from"]
         references = {
-            line.get("order_line_id") or line.get("offer_sku"): line.get("package_reference")
+            str(line.get("order_line_id") or line.get("offer_sku")): line.get("package_reference")
             for line in given["shipment_lines"]
         }
         for line in shipment["shipment_lines"]:
@@ -648,7 +650,9 @@ class MiraklSandbox(Sandbox):
         left = self._open_quantities(record)
         wanted: dict[str, int] = {}
         for line in lines:
-            line_id = str(line.get("order_line_id") or by_sku.get(line.get("offer_sku")))
+            if not isinstance(line, dict):
+                raise RefusedActionError("Shipment lines are invalid.")
+            line_id = str(line.get("order_line_id") or by_sku.get(str(line.get("offer_sku"))))
             quantity = line.get("quantity")
             if line_id not in {each["order_line_id"] for each in record.lines}:
                 raise RefusedActionError("The order line does not exist.")
@@ -1038,6 +1042,10 @@ def _has_reference(name: str, wanted: frozenset[str]) -> Callable[[Record], bool
 
 def _has_value(name: str, wanted: str) -> Callable[[Record], bool]:
     return lambda record: record.order.get(name) == wanted
+
+
+def _is_text(value: JsonValue) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _comma_list(call: Call, name: str) -> frozenset[str]:

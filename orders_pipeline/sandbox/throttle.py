@@ -39,6 +39,10 @@ class Throttle:
         """Return the plan's rate as it holds here."""
         return plan.rate * self.rate_factor
 
+    def shown_rate(self, plan: Plan) -> float:
+        """Return the rate to tell callers: without throttling still a number that they can wait by."""
+        return plan.rate if math.isinf(self.rate_factor) else self.rate(plan)
+
     def take(self, account: str, operation: str, plan: Plan) -> float | None:
         """Take one call's token.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_pages_hold_every_order_once(seller, amazon_state):
     made = amazon_state.generate(GenerateRequest(orders=250))
     pages = every_page(seller, maxResultsPerPage=100)
     assert [len(page) for page in pages] == [100, 100, 50]
-    assert sorted(sum(pages, [])) == sorted(made)
+    assert sorted(chain.from_iterable(pages)) == sorted(made)
 
 
 def test_the_last_page_has_no_pagination_and_echoes_the_window(seller, amazon_state):
