@@ -8,6 +8,7 @@ which is `client`. An answer counts by its status *and* its body: a sign-in page
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +34,7 @@ RETRY_AFTER_LIMIT_SECONDS = 86_400.0
 
 Parameters = list[tuple[str, str | int | float | bool | None]]
 
+_HOST = re.compile(rb"[a-z0-9.:-]+")
 _ENDPOINT_HINT = "set the connection's endpoint to the operator's address, https://<operator>.mirakl.net"
 _KEY_HINT = "create an API key in the operator's seller portal (My user settings, API key) and store it as api_key"
 
@@ -180,7 +182,8 @@ def base_url(context: ConnectionContext) -> str:
         url = httpx.URL(context.endpoint.strip())
     except httpx.InvalidURL as error:
         raise Permanent("endpoint_invalid", "the connection's endpoint is no web address", _ENDPOINT_HINT) from error
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query:
+    is_plain = _HOST.fullmatch(url.raw_host) and not url.userinfo and not url.query
+    if url.scheme not in {"http", "https"} or not is_plain:
         raise Permanent("endpoint_invalid", "the connection's endpoint is no web address", _ENDPOINT_HINT)
     if url.scheme == "http" and not _is_loopback(url.host) and context.settings.get("allow_http") is not True:
         raise Permanent("endpoint_insecure", "the connection's endpoint is not https", _ENDPOINT_HINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from decimal import Decimal
 
 import pytest
@@ -13,58 +14,57 @@ from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.documents import money
 from warehouse.orders import Order
 
-ABSURD = st.sampled_from(
-    [
-        None,
-        "",
-        "  ",
-        True,
-        False,
-        0,
-        -1,
-        1,
-        3,
-        2**70,
-        10**4000,
-        1e308,
-        float("nan"),
-        float("-inf"),
-        0.1,
-        1e-12,
-        Decimal("1E+9999999"),
-        Decimal("NaN"),
-        "1e9999999",
-        "٣",
-        "1_0",
-        "NaN",
-        "-0",
-        "x" * 30_000,
-        "\x00",
-        "\ud800",
-        "2026-02-30T00:00:00Z",
-        "0001-01-01T00:00:00+14:00",
-        "9999-12-31T23:59:59-14:00",
-        "SHIPPED",
-        "CANCELED",
-        "TAX_EXCLUDED",
-        "DEFAULT",
-        "FC-7",
-        [],
-        {},
-        [None],
-        [[]],
-        [{}],
-        [{"quantity": 1}],
-        [{"amount": 1}],
-        {"center": {"code": "FC-7"}},
-        {"": {"": None}},
-    ]
-)
+SPOILED = [
+    None,
+    "",
+    "  ",
+    True,
+    False,
+    0,
+    -1,
+    1,
+    3,
+    2**70,
+    10**4000,
+    1e308,
+    float("nan"),
+    float("-inf"),
+    0.1,
+    1e-12,
+    Decimal("1E+9999999"),
+    Decimal("NaN"),
+    "1e9999999",
+    "٣",
+    "1_0",
+    "NaN",
+    "-0",
+    "x" * 30_000,
+    "\x00",
+    "\ud800",
+    "2026-02-30T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "SHIPPED",
+    "CANCELED",
+    "TAX_EXCLUDED",
+    "DEFAULT",
+    "FC-7",
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    [{"quantity": 1}],
+    [{"amount": 1}],
+    {"center": {"code": "FC-7"}},
+    {"": {"": None}},
+]
+ABSURD = st.sampled_from(SPOILED)
 JSON = st.recursive(
     ABSURD | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
 )
-MANY = settings(max_examples=2_600, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+MANY = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 def places(value, at=()):
@@ -154,19 +154,23 @@ def genuine(an_order, a_line, a_shipment):
 
 
 @MANY
-@given(data=st.data())
-def test_one_place_changed(genuine, orders_of, data):
-    payload = copy.deepcopy(data.draw(st.sampled_from(genuine)))
-    at = data.draw(st.sampled_from(list(places(payload))))
-    check(orders_of, changed(payload, at, data.draw(JSON), is_removed=data.draw(st.booleans())))
+@given(where=st.integers(0, 10**6), new=JSON, is_removed=st.booleans())
+def test_one_place_changed(genuine, orders_of, where, new, is_removed):
+    payload = copy.deepcopy(genuine[where % len(genuine)])
+    everywhere = list(places(payload))
+    check(orders_of, changed(payload, everywhere[where // 2 % len(everywhere)], new, is_removed=is_removed))
 
 
-@MANY
-@given(data=st.data())
-def test_several_places_changed(genuine, orders_of, data):
-    payload = copy.deepcopy(data.draw(st.sampled_from(genuine)))
-    for at in data.draw(st.lists(st.sampled_from(list(places(payload))[1:]), min_size=2, max_size=6)):
-        payload = changed(payload, at, copy.deepcopy(data.draw(ABSURD)), is_removed=data.draw(st.integers(0, 3)) == 0)
+@settings(MANY, max_examples=3_000)
+@given(seed=st.integers(0, 2**64))
+def test_several_places_changed(genuine, orders_of, seed):
+    """Chance comes from a drawn seed here: drawing every choice through Hypothesis takes ten times as long."""
+    chance = random.Random(seed)
+    payload = copy.deepcopy(chance.choice(genuine))
+    everywhere = list(places(payload))[1:]
+    for _ in range(chance.randint(2, 6)):
+        new = copy.deepcopy(chance.choice(SPOILED))
+        payload = changed(payload, chance.choice(everywhere), new, is_removed=chance.random() < 0.25)
     check(orders_of, payload)
 
 
