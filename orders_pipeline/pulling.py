@@ -447,7 +447,8 @@ def _prepare(session: _Session, page: Page) -> tuple[list[raw_orders.Payload], i
         if channel is None and raw.selector is not None:
             passed += 1
             continue
-        payloads[raw.original_id] = prepare_payload(session.installation, session.marketplace, session.connection.code, channel, raw)
+        payload = prepare_payload(session.installation, session.marketplace, session.connection.code, channel, raw)
+        payloads[payload.original_id] = payload
     return list(payloads.values()), passed
 
 
@@ -459,10 +460,12 @@ def prepare_payload(
         value = parse(raw.body)
     except NotJson:
         value = None
-    sealed = installation.keys.seal_compressed(raw.body, raw_orders.bound_to(connection, raw.original_id))
     clear = _dump(without_pii(value, marketplace.pii_paths))
     digest = hashlib.sha256(raw.body if value is None else _dump(value)).digest()
-    return raw_orders.Payload(raw.original_id, channel, digest, sealed, clear.decode())
+    # An order without a readable id is told by its content: its place in a page says nothing in the next pull.
+    own_id = f"?{digest.hex()[:16]}" if raw.original_id.startswith("?") else raw.original_id
+    sealed = installation.keys.seal_compressed(raw.body, raw_orders.bound_to(connection, own_id))
+    return raw_orders.Payload(own_id, channel, digest, sealed, clear.decode())
 
 
 def _dump(value: Any) -> bytes:  # noqa: ANN401 - any JSON value

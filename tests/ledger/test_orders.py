@@ -135,6 +135,14 @@ def test_re_ingesting_never_touches_our_own_columns(book):
     assert (row["confirmation_status"], row["acknowledgements"]) == ("queued", '[{"consumer":"erp"}]')
 
 
+def test_amounts_that_are_not_told_any_more_stay(book):
+    book(an_order())
+    bare = tuple(replace(each, line_total=None) for each in an_order().lines)
+    changes, row, _ = book(an_order(total=None, currency=None, lines=bare, marketplace_updated_at=later(5)))
+    assert changes[0].outcome == "unchanged"
+    assert (row["total"], row["currency"]) == ("39.90", "EUR")
+
+
 def test_a_purged_order_stays_purged(book):
     _, row, _ = book(an_order())
     with book.ledger.write() as connection:

@@ -128,9 +128,14 @@ def set_mark(connection: Connection, name: str, value: int) -> None:
 
 def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT that overwrites `columns` (default: all but the keys) of the row with the same keys."""
-    insert = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    insert = insert_into(connection, table)
     chosen = columns or tuple(column.name for column in table.columns if column.name not in keys)
     return insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen})
+
+
+def insert_into(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
+    """An INSERT of the database at hand, which knows ON CONFLICT."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from warehouse.ledger.database import upsert
 from warehouse.ledger.schema import incidents, orders
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def report(connection: Connection, problem: Report, now: datetime) -> None:
         "last_seen_at": now,
         "occurrences": problem.occurrences,
     }
-    insert = upsert(connection, incidents, OPEN, ("message", "hint", "details", "last_seen_at"))
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(incidents)
     insert = insert.on_conflict_do_update(
         index_elements=list(OPEN),
         index_where=sa.text("resolved_at IS NULL"),

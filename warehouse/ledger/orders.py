@@ -1,13 +1,14 @@
 """The order book: how an arriving order meets the one that is already there.
 
-The four guards live here: an older state never overwrites a newer one, null never wipes a known address or phone, our own
-columns are never touched, and a revision moves only when the content does. Reading a marketplace's payload is not here, nor
+The guards live here: an older state never overwrites a newer one, null never wipes a known party or amount, our own columns
+never touched, and a revision moves only when the content does. Reading a marketplace's payload is not here, nor
 serving orders (`orders_api`) nor publishing them (`warehouse.lake`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -176,19 +177,52 @@ def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: Ma
         bare = replace(order, customer=Customer(), shipping_address=country, billing_address=Address())
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
         return replace(redone, pii_state=PiiState.EXPIRED.value)
-    if row["content_hash"][documents.HASH_BYTES :] == arrival.content_hash[documents.HASH_BYTES :]:
-        return arrival
+    order = _keep_amounts(connection, order, row["id"])
     sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
-    if sealed is None:
+    kept = order
+    if sealed is not None and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]:
+        customer, shipping, billing = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
+        kept = replace(
+            order,
+            customer=Customer(
+                **{name: getattr(order.customer, name) or getattr(customer, name) for name in Customer.__slots__}
+            ),
+            shipping_address=merge_address(order.shipping_address, shipping),
+            billing_address=merge_address(order.billing_address, billing),
+        )
+    if kept is arrival.order:
         return arrival
-    customer, shipping, billing = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
-    kept = replace(
-        order,
-        customer=Customer(**{name: getattr(order.customer, name) or getattr(customer, name) for name in Customer.__slots__}),
-        shipping_address=merge_address(order.shipping_address, shipping),
-        billing_address=merge_address(order.billing_address, billing),
-    )
     return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
+
+
+def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
+    """The same order with amounts that it does not tell any more filled in from what is known.
+
+    A marketplace leaves them out when it answers with fewer data sets than usual; a price once told stays true.
+    """
+    is_told = None not in (order.total, order.currency, *(each.line_total for each in order.lines))
+    if is_told:
+        return order
+    facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
+    known = orjson.loads("{" + facts + "}")
+    known_lines = {each["original_id"]: each for each in known["lines"]}
+    amounts = {name: _amount(getattr(order, name), known[name]) for name in ("total", "shipping_total", "tax_total")}
+    lines = tuple(
+        replace(
+            line,
+            line_total=_amount(line.line_total, known_lines.get(line.original_id, {}).get("line_total")),
+            source_unit_price=_amount(
+                line.source_unit_price, known_lines.get(line.original_id, {}).get("source_unit_price")
+            ),
+        )
+        for line in order.lines
+    )
+    filled = replace(order, currency=order.currency or known["currency"], lines=lines, **amounts)
+    return order if filled == order else filled
+
+
+def _amount(told: Decimal | None, known: str | None) -> Decimal | None:
+    return Decimal(known) if told is None and known is not None else told
 
 
 def merge_address(sent: Address, known: Address) -> Address:

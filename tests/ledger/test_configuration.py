@@ -1,0 +1,121 @@
+"""orders.yaml: what is refused and where, that applying twice changes nothing, and that secrets stay out of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from warehouse.ledger import channels, configuration
+from warehouse.ledger.configuration import ConfigurationError
+
+KINDS = ("amazon", "mirakl")
+GOOD = """
+connections:
+  amazon_eu:
+    kind: amazon
+    region: eu
+    credentials: {client_id: env:AMZ_ID, client_secret: file:/run/secrets/amz, refresh_token: env:AMZ_TOKEN}
+channels:
+  amazon_fr: {connection: amazon_eu, label: Amazon FR, selector: A13V1IB3VIYZZH}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("connections: [", "not YAML"),
+        ("connection: {}", "connection: Extra inputs"),
+        ("connections: {a: {kind: amazon, regoin: eu}}", "connections.a.regoin"),
+        ("connections: {a: {kind: amazon, region: mars}}", "connections.a.region"),
+        ("connections: {a: {kind: amazon, credentials: {client_id: plain-secret}}}", "env:NAME or file:PATH"),
+        ("connections: {'Bad Code': {kind: amazon}}", "'Bad Code'"),
+        ("channels: {a: {label: A}}", "channels.a.connection"),
+    ],
+)
+def test_a_wrong_file_is_refused_naming_the_place(text: str, said: str):
+    with pytest.raises(ConfigurationError, match=said.replace("(", "\\(")):
+        configuration.read_document(text)
+
+
+def test_a_refusal_never_repeats_a_secret():
+    with pytest.raises(ConfigurationError) as refused:
+        configuration.read_document("connections: {a: {kind: amazon, credentials: {client_id: s3cr3t-value}}}")
+    assert "s3cr3t-value" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("connections: {a: {kind: ebay}}", "connections.a.kind"),
+        ("channels: {a: {connection: nowhere}}", "channels.a.connection"),
+    ],
+)
+def test_what_only_the_ledger_can_tell_is_refused_too(any_ledger, clock, text: str, said: str):
+    document = configuration.read_document(text)
+    with any_ledger.write() as connection, pytest.raises(ConfigurationError, match=said):
+        configuration.apply(connection, document, KINDS, clock())
+
+
+def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
+    document = configuration.read_document(GOOD)
+    with any_ledger.write() as connection:
+        first = configuration.apply(connection, document, KINDS, clock())
+        second = configuration.apply(connection, document, KINDS, clock())
+    assert [(each.noun, each.code, each.action) for each in first] == [
+        ("connection", "amazon_eu", "create"),
+        ("channel", "amazon_fr", "create"),
+    ]
+    assert second == []
+
+
+def test_a_change_is_shown_field_by_field(any_ledger, clock):
+    with any_ledger.write() as connection:
+        configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
+        changed = configuration.read_document(GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false"))
+        found = configuration.differences(connection, changed, KINDS)
+    assert found[0].fields == {
+        "label": ("Amazon FR", "Amazon France"),
+        "marketplace": ("Amazon FR", "Amazon France"),
+        "retrieval": (True, False),
+    }
+
+
+def test_the_export_applies_without_a_difference(any_ledger, clock):
+    with any_ledger.write() as connection:
+        configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
+        text = configuration.export(connection)
+        assert configuration.differences(connection, configuration.read_document(text), KINDS) == []
+
+
+def test_what_pulling_learnt_survives_a_change_of_the_configuration(any_ledger, clock):
+    with any_ledger.write() as connection:
+        configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
+        channels.remember(connection, "amazon_eu", {"clock_skew_seconds": 40})
+        configuration.apply(connection, configuration.read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")), KINDS, clock())
+        found = channels.find_connection(connection, "amazon_eu")
+    assert found is not None
+    assert (found.label, dict(found.state)) == ("EU", {"clock_skew_seconds": 40})
+
+
+def test_credentials_resolve_from_environment_file_and_seal(any_ledger, clock, keys, tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("from-file\n")
+    monkeypatch.setenv("SOME_SECRET", "from-env")
+    connection = channels.Connection(
+        code="a",
+        kind="amazon",
+        label="A",
+        credentials={
+            "x": "env:SOME_SECRET",
+            "y": f"file:{tmp_path / 'secret'}",
+            "z": channels.seal_secret(keys, "a", "z", "from-seal"),
+        },
+    )
+    assert channels.resolve_credentials(connection, keys) == {"x": "from-env", "y": "from-file", "z": "from-seal"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"), [("env:NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE"), ("file:/no/such", "No such file"), ("plain", "env:NAME")]
+)
+def test_a_reference_that_leads_nowhere_is_named(keys, reference: str, said: str):
+    connection = channels.Connection(code="a", kind="amazon", label="A", credentials={"x": reference})
+    with pytest.raises(channels.SecretMissing, match=said):
+        channels.resolve_credentials(connection, keys)
