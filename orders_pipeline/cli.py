@@ -42,7 +42,14 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 done in part (some orders or rows were 
 5 credential refused, 6 marketplace unavailable, 7 a data check failed.
 """
 
-app = typer.Typer(name="orders", help=HELP, invoke_without_command=True, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    name="orders",
+    help=HELP,
+    invoke_without_command=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 app.command("apply")(configuration.apply)
 app.add_typer(configuration.connections)
 app.add_typer(configuration.channels)

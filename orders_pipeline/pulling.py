@@ -99,7 +99,7 @@ def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> 
 
 def pull_connection(installation: Installation, code: str) -> PullResult:
     """Pull the windows of one connection that are due, oldest first."""
-    return _with_session(installation, code, lambda session: _pull_due(session))
+    return _with_session(installation, code, _pull_due)
 
 
 def backfill(installation: Installation, code: str, since: datetime) -> PullResult:
@@ -139,7 +139,9 @@ def client_for(installation: Installation, connection: Connection, selectors: Se
     try:
         credentials = channels.resolve_credentials(connection, installation.keys)
     except (channels.SecretMissing, KeyRingError) as error:
-        raise Unauthorised("credential_missing", str(error), "set the variable, write the file, or type the secret again") from None
+        raise Unauthorised(
+            "credential_missing", str(error), "set the variable, write the file, or type the secret again"
+        ) from None
     context = ConnectionContext(
         connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
     )
@@ -178,7 +180,9 @@ def _with_session(installation: Installation, code: str, run: Callable[[_Session
         return PullResult(code, "busy")
     except sa.exc.DBAPIError as error:
         logger.error("pull of %s: the ledger could not be written: %s", code, error.orig)  # noqa: TRY400 - the traceback says no more
-        result = PullResult(code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}"))
+        result = PullResult(
+            code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
+        )
     except Exception as error:
         # One connection's defect must not stop the others; the traceback goes to the log, its kind to the incident.
         logger.exception("pull of %s failed unexpectedly", code)

@@ -46,15 +46,23 @@ def clock() -> MovableClock:
 
 
 def _postgresql_program(name: str) -> str:
-    found = shutil.which(name) or next(iter(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None)
+    found = shutil.which(name) or next(
+        iter(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
+    )
     if found is None:
-        pytest.fail(f"PostgreSQL's {name} is not installed: the storage tests need a real server (Debian: postgresql-15)")
+        pytest.fail(
+            f"PostgreSQL's {name} is not installed: the storage tests need a real server (Debian: postgresql-15)"
+        )
     return str(found)
 
 
 def _as_postgres(command: list[str]) -> list[str]:
     """PostgreSQL refuses to run as root."""
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command] if os.geteuid() == 0 else command
+    return (
+        ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+        if os.geteuid() == 0
+        else command
+    )
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +82,9 @@ def postgresql_server():
         capture_output=True,
         cwd=home,
     )
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off -c max_connections=200"
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off -c max_connections=200"
+    )
     subprocess.run(
         _as_postgres([pg_ctl, "-D", str(data), "-l", str(home / "log"), "-w", "-o", options, "start"]),
         check=True,
@@ -82,7 +92,9 @@ def postgresql_server():
         cwd=home,
     )
     yield f"postgresql://postgres@127.0.0.1:{port}"
-    subprocess.run(_as_postgres([pg_ctl, "-D", str(data), "-m", "immediate", "stop"]), check=False, capture_output=True, cwd=home)
+    subprocess.run(
+        _as_postgres([pg_ctl, "-D", str(data), "-m", "immediate", "stop"]), check=False, capture_output=True, cwd=home
+    )
     shutil.rmtree(home, ignore_errors=True)
 
 

@@ -8,8 +8,6 @@ is then joining strings. Names are those of the API, of `orders normalize`, of e
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +17,8 @@ from warehouse.orders import Address, Cancellation, ConfirmationStatus, Customer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+    from decimal import Decimal
 
 NO_PARTIES = '"customer":null,"shipping_address":null,"billing_address":null'
 HASH_BYTES = 16

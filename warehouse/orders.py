@@ -176,13 +176,16 @@ class Line:
         if self.line_total is None or self.quantity_ordered is None:
             return None
         exact = self.line_total / self.quantity_ordered
-        return exact if -exact.as_tuple().exponent <= 6 else exact.quantize(UNIT_PRICE_PLACES, ROUND_HALF_UP)  # type: ignore[operator]
+        rounded = exact.quantize(UNIT_PRICE_PLACES, ROUND_HALF_UP)
+        return exact if exact == rounded else rounded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order of one channel as the marketplace describes it. Our own facts (revision, position, acknowledgements…)
-    are not here: they have their own writers."""
+    """One order of one channel as the marketplace describes it.
+
+    Our own facts (revision, position, acknowledgements…) are not here: they have their own writers.
+    """
 
     original_id: str
     channel: str

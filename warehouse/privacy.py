@@ -45,7 +45,9 @@ class KeyRing:
         """Encrypt `plain` so that it opens only for the same `bound_to`."""
         nonce = os.urandom(NONCE_BYTES)
         key_id = self.active.encode()
-        return bytes((len(key_id),)) + key_id + nonce + self.ciphers[self.active].encrypt(nonce, plain, bound_to.encode())
+        return (
+            bytes((len(key_id),)) + key_id + nonce + self.ciphers[self.active].encrypt(nonce, plain, bound_to.encode())
+        )
 
     def open(self, sealed: bytes, bound_to: str) -> bytes:
         """Decrypt what `seal` made.
@@ -61,7 +63,9 @@ class KeyRing:
         try:
             return cipher.decrypt(sealed[cut : cut + NONCE_BYTES], sealed[cut + NONCE_BYTES :], bound_to.encode())
         except InvalidTag:
-            raise KeyRingError(f"a value sealed for {bound_to.partition(':')[0]} does not open: altered or moved") from None
+            raise KeyRingError(
+                f"a value sealed for {bound_to.partition(':')[0]} does not open: altered or moved"
+            ) from None
 
     def seal_compressed(self, plain: bytes, bound_to: str) -> bytes:
         """Compress, then encrypt: for payloads, which repeat themselves."""
@@ -117,7 +121,7 @@ def open_key_ring(settings: Settings) -> KeyRing:
 def _create_key_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(new_key("k1") + "\n")
         file.flush()
         os.fsync(file.fileno())

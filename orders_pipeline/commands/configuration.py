@@ -16,14 +16,20 @@ from orders_pipeline.pulling import client_for
 from warehouse.ledger import channels as book
 from warehouse.ledger import configuration
 
-connections = typer.Typer(name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None)
-channels = typer.Typer(name="channels", help="What is retrieved and confirmed, per channel.", no_args_is_help=True, rich_markup_mode=None)
+connections = typer.Typer(
+    name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None
+)
+channels = typer.Typer(
+    name="channels", help="What is retrieved and confirmed, per channel.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 
 
 def apply(
-    file: Annotated[Path | None, typer.Option("-f", "--file", help="The configuration file; - for standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("-f", "--file", help="The configuration file; - for standard input.")
+    ] = None,
     export: Annotated[bool, typer.Option("--export", help="Print the present configuration as such a file.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
 ) -> None:
@@ -63,7 +69,9 @@ def apply(
         for name, (before, after) in difference.fields.items():
             change = f"{after!r}" if difference.action == "create" else f"{before!r} → {after!r}"
             answers.print(f"    {name}: {change}", markup=False)
-    notes.print("nothing to change" if not found else "nothing was changed (dry run)" if dry_run else f"applied {len(found)}")
+    notes.print(
+        "nothing to change" if not found else "nothing was changed (dry run)" if dry_run else f"applied {len(found)}"
+    )
 
 
 @connections.command("list")
@@ -99,7 +107,9 @@ def set_secret(
 
     Example: orders connections secret amazon_eu refresh_token
     """
-    secret = typer.prompt(f"{name} of {code}", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    secret = (
+        typer.prompt(f"{name} of {code}", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    )
     if not secret:
         raise fail("the secret is empty", Exit.USAGE)
     with opened() as installation, installation.ledger.write() as transaction:
@@ -172,7 +182,9 @@ def list_channels(as_json: Json = False) -> None:
 def set_channel(
     code: Annotated[str, typer.Argument(help="The channel's code.")],
     retrieval: Annotated[bool | None, typer.Option("--retrieval/--no-retrieval", help="Retrieve its orders.")] = None,
-    confirmation: Annotated[bool | None, typer.Option("--confirmation/--no-confirmation", help="Confirm its shipments.")] = None,
+    confirmation: Annotated[
+        bool | None, typer.Option("--confirmation/--no-confirmation", help="Confirm its shipments.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
 ) -> None:
     """Switch a channel's retrieval or confirmation, or rename it.

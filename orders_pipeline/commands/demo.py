@@ -191,7 +191,17 @@ def _token(installation: Installation) -> str:
 
 def _run_pipeline(installation: Installation, home: Path, orders: int) -> None:
     """One real run of the pipeline's job, watched through the ledger."""
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "orders_pipeline.definitions", "-j", "pull_orders"]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "job",
+        "execute",
+        "-m",
+        "orders_pipeline.definitions",
+        "-j",
+        "pull_orders",
+    ]
     log = home / "logs" / "first-run.log"
     environment = {**os.environ, "DAGSTER_HOME": str(ROOT)}
     with log.open("wb") as output, progress("pulling", None) as (bar, pulling):
@@ -240,7 +250,10 @@ def _print_places(places: Places, token: str, home: Path) -> None:
 def _check(installation: Installation, places: Places, token: str) -> None:
     """The curl that is printed must work, and the tables must hold what the book holds."""
     answer = httpx.get(
-        f"{places.api}/v1/orders", params={"limit": 1, "count": "true"}, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        f"{places.api}/v1/orders",
+        params={"limit": 1, "count": "true"},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
     )
     with connect(installation.settings) as lake:
         published = lake.sql("select count(*) from orders").fetchall()[0][0]
@@ -255,7 +268,9 @@ def _wait_for(urls: dict[str, str]) -> None:
             bar.update(task, description=f"starting {name}")
             while not _answers(url):
                 if time.monotonic() > deadline:
-                    raise fail(f"{name} did not start within {PATIENCE_SECONDS:.0f} s; see the logs folder", Exit.UNAVAILABLE)
+                    raise fail(
+                        f"{name} did not start within {PATIENCE_SECONDS:.0f} s; see the logs folder", Exit.UNAVAILABLE
+                    )
                 time.sleep(0.2)
             bar.advance(task)
 

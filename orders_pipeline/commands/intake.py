@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orders_pipeline import ordering, pulling, sweeping
-from orders_pipeline.commands.output import Exit, answers, exit_code, fail, instant, notes, print_json, print_rows, print_table, progress
+from orders_pipeline.commands.output import (
+    Exit,
+    answers,
+    exit_code,
+    fail,
+    instant,
+    notes,
+    print_json,
+    print_rows,
+    print_table,
+    progress,
+)
 from orders_pipeline.installation import Installation, opened
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
@@ -17,12 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
-Connections = Annotated[list[str] | None, typer.Argument(help="Connection codes; none: all that have a channel to retrieve.")]
+Connections = Annotated[
+    list[str] | None, typer.Argument(help="Connection codes; none: all that have a channel to retrieve.")
+]
 
 
 def pull(
     connections: Connections = None,
-    since: Annotated[str | None, typer.Option(help="Back-fill from this time on (ISO 8601); such orders are marked historical.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Back-fill from this time on (ISO 8601); such orders are marked historical.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Pull new and changed orders now, bring the order book up to date, and publish the order tables.
@@ -61,7 +76,10 @@ def sweep(connections: Connections = None, as_json: Json = False) -> None:
         _print_results(results, as_json)
         for result in results:
             if result.missed:
-                answers.print(f"{result.connection}: the listing had missed {len(result.missed)}: {', '.join(result.missed[:20])}", markup=False)
+                answers.print(
+                    f"{result.connection}: the listing had missed {len(result.missed)}: {', '.join(result.missed[:20])}",
+                    markup=False,
+                )
         bring_in(installation)
     _exit_by(results)
 

@@ -17,9 +17,13 @@ from warehouse.documents import preview
 
 
 def normalize(
-    files: Annotated[list[Path], typer.Argument(help="Payload files: a search page, a single order, a list; - for standard input.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Payload files: a search page, a single order, a list; - for standard input.")
+    ],
     marketplace: Annotated[str, typer.Option(help="Whose payload it is: amazon or mirakl.")],
-    channel: Annotated[str | None, typer.Option(help="Code of the channel that the ids are made for; default: the kind.")] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="Code of the channel that the ids are made for; default: the kind.")
+    ] = None,
 ) -> None:
     """Read payload files and print one order per line as JSON, as the API would show it, parties included.
 

@@ -85,7 +85,13 @@ def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[tuple[Progress, Any]]:
     """A progress bar on standard error, shown only to a terminal."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=notes, disable=not notes.is_terminal) as bar:
         yield bar, bar.add_task(label, total=total)
 
@@ -99,7 +105,9 @@ def instant(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no ISO 8601 date or time, such as 2026-11-01 or 2026-11-01T08:00:00Z") from None
+        raise typer.BadParameter(
+            f"{text!r} is no ISO 8601 date or time, such as 2026-11-01 or 2026-11-01T08:00:00Z"
+        ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

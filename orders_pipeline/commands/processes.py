@@ -11,7 +11,9 @@ from warehouse.ledger.database import open_ledger, schema_version
 from warehouse.privacy import new_key
 from warehouse.settings import Settings
 
-keys = typer.Typer(name="keys", help="The key ring that encrypts personal data.", no_args_is_help=True, rich_markup_mode=None)
+keys = typer.Typer(
+    name="keys", help="The key ring that encrypts personal data.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def api(

@@ -30,7 +30,9 @@ def _group() -> None:
 @products.command()
 def load(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet with the columns sku, gtin, title, url.")],
-    channel: Annotated[list[str] | None, typer.Option(help="Channel it belongs to; repeatable. Default: every channel.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="Channel it belongs to; repeatable. Default: every channel.")
+    ] = None,
 ) -> None:
     """Load products, and link the order lines that they match by SKU, then by GTIN.
 

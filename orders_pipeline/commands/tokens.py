@@ -19,7 +19,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 
 @tokens.command()
 def create(
-    consumer: Annotated[str, typer.Argument(help="Name of the reader, such as erp; its cursor and acknowledgements go by it.")],
+    consumer: Annotated[
+        str, typer.Argument(help="Name of the reader, such as erp; its cursor and acknowledgements go by it.")
+    ],
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; repeatable. Default: orders:read.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channels it may see; repeatable. Default: all.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it ends (ISO 8601). Default: never.")] = None,
@@ -60,7 +62,9 @@ def list_tokens(as_json: Json = False) -> None:
 @tokens.command()
 def rotate(
     token_id: Annotated[str, typer.Argument(help="The token's id, as `orders tokens list` shows it.")],
-    grace_hours: Annotated[float | None, typer.Option(help="How long the old one still works; default: until it is revoked.")] = None,
+    grace_hours: Annotated[
+        float | None, typer.Option(help="How long the old one still works; default: until it is revoked.")
+    ] = None,
     expires: Annotated[str | None, typer.Option(help="When the new one ends (ISO 8601). Default: never.")] = None,
 ) -> None:
     """Create a second token with the same rights, so that the reader can change over without a gap.

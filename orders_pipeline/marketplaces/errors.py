@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class MarketplaceError(Exception):
     """Base of every failure at a marketplace.
@@ -53,14 +55,14 @@ def judge_status(status: int, operation: str, detail: str, retry_after: float | 
         retry_after: Seconds from a Retry-After header, or None.
     """
     said = f"{operation} answered HTTP {status}" + (f": {detail[:300]}" if detail else "")
-    if 200 <= status < 300:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return None
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled("throttled", said, retry_after if retry_after is not None else 60.0)
-    if status in {401, 403}:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Unauthorised("unauthorised", said, "check the credential and the roles granted to it")
-    if status == 408 or status >= 500:
+    if status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Transient("marketplace_unavailable", said)
-    if 300 <= status < 400:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return Permanent("redirected", said, "check the connection's endpoint")
     return Permanent("request_refused", said)

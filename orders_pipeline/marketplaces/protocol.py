@@ -110,8 +110,13 @@ class Normaliser(Protocol):
 
 
 class Unreadable(Exception):
-    """A payload that gives no order. It is quarantined with `path` (JSON path, "$.orderItems[1].quantityOrdered"),
-    `code` (snake_case) and `reason` (plain sentence without personal data)."""
+    """A payload that gives no order, and is quarantined.
+
+    Attributes:
+        code: Stable snake_case word.
+        path: JSON path of what is wrong ("$.orderItems[1].quantityOrdered").
+        reason: Plain sentence without personal data.
+    """
 
     def __init__(self, code: str, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")

@@ -70,7 +70,9 @@ def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
 def test_a_change_is_shown_field_by_field(any_ledger, clock):
     with any_ledger.write() as connection:
         configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
-        changed = configuration.read_document(GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false"))
+        changed = configuration.read_document(
+            GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false")
+        )
         found = configuration.differences(connection, changed, KINDS)
     assert found[0].fields == {
         "label": ("Amazon FR", "Amazon France"),
@@ -90,7 +92,12 @@ def test_what_pulling_learnt_survives_a_change_of_the_configuration(any_ledger, 
     with any_ledger.write() as connection:
         configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
         channels.remember(connection, "amazon_eu", {"clock_skew_seconds": 40})
-        configuration.apply(connection, configuration.read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")), KINDS, clock())
+        configuration.apply(
+            connection,
+            configuration.read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")),
+            KINDS,
+            clock(),
+        )
         found = channels.find_connection(connection, "amazon_eu")
     assert found is not None
     assert (found.label, dict(found.state)) == ("EU", {"clock_skew_seconds": 40})
@@ -113,7 +120,8 @@ def test_credentials_resolve_from_environment_file_and_seal(any_ledger, clock, k
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"), [("env:NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE"), ("file:/no/such", "No such file"), ("plain", "env:NAME")]
+    ("reference", "said"),
+    [("env:NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE"), ("file:/no/such", "No such file"), ("plain", "env:NAME")],
 )
 def test_a_reference_that_leads_nowhere_is_named(keys, reference: str, said: str):
     connection = channels.Connection(code="a", kind="amazon", label="A", credentials={"x": reference})

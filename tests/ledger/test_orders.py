@@ -18,7 +18,9 @@ from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
 from warehouse.privacy import open_key_ring
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-HOME = Address(name="Jane Doe", line_1="1 rue A", line_2="2e", postal_code="44000", city="Nantes", country_code="FR", phone="06")
+HOME = Address(
+    name="Jane Doe", line_1="1 rue A", line_2="2e", postal_code="44000", city="Nantes", country_code="FR", phone="06"
+)
 
 
 def an_order(**changes) -> Order:
@@ -35,7 +37,17 @@ def an_order(**changes) -> Order:
         total=Decimal("39.90"),
         customer=Customer(name="Jane Doe", phone="06"),
         shipping_address=HOME,
-        lines=(Line(original_id="1", number=1, sku="S1", quantity_ordered=2, quantity_shipped=0, quantity_cancelled=0, line_total=Decimal("39.90")),),
+        lines=(
+            Line(
+                original_id="1",
+                number=1,
+                sku="S1",
+                quantity_ordered=2,
+                quantity_shipped=0,
+                quantity_cancelled=0,
+                line_total=Decimal("39.90"),
+            ),
+        ),
     )
     return replace(base, **changes)
 
@@ -130,7 +142,9 @@ def test_a_corrected_address_replaces_the_old_one_whole(book):
 def test_re_ingesting_never_touches_our_own_columns(book):
     _, row, _ = book(an_order())
     with book.ledger.write() as connection:
-        connection.execute(sa.update(orders).values(confirmation_status="queued", acknowledgements='[{"consumer":"erp"}]'))
+        connection.execute(
+            sa.update(orders).values(confirmation_status="queued", acknowledgements='[{"consumer":"erp"}]')
+        )
     _, row, _ = book(an_order(status=Status.SHIPPED, marketplace_updated_at=later(5)))
     assert (row["confirmation_status"], row["acknowledgements"]) == ("queued", '[{"consumer":"erp"}]')
 
@@ -154,7 +168,7 @@ def test_a_purged_order_stays_purged(book):
 
 
 def test_lines_that_vanish_are_gone(book):
-    two = an_order().lines + (Line(original_id="2", number=2, sku="S2", quantity_ordered=1),)
+    two = (*an_order().lines, Line(original_id="2", number=2, sku="S2", quantity_ordered=1))
     book(an_order(lines=two))
     book(an_order(marketplace_updated_at=later(5)))
     with book.ledger.read() as connection:
@@ -179,8 +193,16 @@ def test_both_halves_of_a_split_order_point_at_each_other():
 
 def test_no_personal_value_is_in_what_is_kept_in_clear(book):
     canary = "CANARY-7f3a"
-    marked = Address(**dict.fromkeys(("name", "company", "line_1", "line_2", "line_3", "postal_code", "city", "state", "phone"), canary))
-    order = an_order(customer=Customer(name=canary, email=canary, phone=canary, company=canary), shipping_address=marked, billing_address=marked)
+    marked = Address(
+        **dict.fromkeys(
+            ("name", "company", "line_1", "line_2", "line_3", "postal_code", "city", "state", "phone"), canary
+        )
+    )
+    order = an_order(
+        customer=Customer(name=canary, email=canary, phone=canary, company=canary),
+        shipping_address=marked,
+        billing_address=marked,
+    )
     book(order)
     with book.ledger.read() as connection:
         for table in (orders, order_lines, order_versions):

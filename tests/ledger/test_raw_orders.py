@@ -15,7 +15,9 @@ def pull(any_ledger, clock):
     """Begin a pull of connection `c` with channel `ch`; answers its id."""
     with any_ledger.write() as connection:
         channels.save_connection(connection, channels.Connection(code="c", kind="amazon", label="C"), clock())
-        channels.save_channel(connection, channels.Channel(code="ch", label="Ch", marketplace="Ch", connection="c"), clock())
+        channels.save_channel(
+            connection, channels.Channel(code="ch", label="Ch", marketplace="Ch", connection="c"), clock()
+        )
 
     def begin() -> int:
         with any_ledger.write() as connection:

@@ -40,7 +40,9 @@ def test_ids_are_uuid_version_5(channel: str, original_id: str):
     ],
 )
 def test_the_unit_price_is_the_line_total_per_unit(total, quantity, unit):
-    line = Line(original_id="1", number=1, quantity_ordered=quantity, line_total=None if total is None else Decimal(total))
+    line = Line(
+        original_id="1", number=1, quantity_ordered=quantity, line_total=None if total is None else Decimal(total)
+    )
     assert line.unit_price == (None if unit is None else Decimal(unit))
 
 

@@ -73,7 +73,10 @@ def test_a_postgresql_installation_must_be_given_its_keys(tmp_path):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["buyer", "name", "items", "n"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["buyer", "name", "items", "n"]), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -84,8 +87,10 @@ def test_redaction_leaves_no_value_at_a_personal_path_whatever_the_payload_looks
     if isinstance(redacted, dict):
         buyer, items = redacted.get("buyer"), redacted.get("items")
         assert buyer is None or isinstance(buyer, bool) or buyer.get("name") is None
-        assert items is None or isinstance(items, bool) or all(
-            each is None or isinstance(each, bool) or each.get("name") is None for each in items
+        assert (
+            items is None
+            or isinstance(items, bool)
+            or all(each is None or isinstance(each, bool) or each.get("name") is None for each in items)
         )
 
 

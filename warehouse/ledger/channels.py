@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.privacy import KeyRing
 
@@ -130,7 +131,9 @@ def resolve_credentials(connection: Connection, keys: KeyRing) -> dict[str, str]
         SecretMissing: A variable is not set, a file cannot be read, or a reference has no known form.
         KeyRingError: A sealed secret does not open.
     """
-    return {name: _resolve(connection.code, name, reference, keys) for name, reference in connection.credentials.items()}
+    return {
+        name: _resolve(connection.code, name, reference, keys) for name, reference in connection.credentials.items()
+    }
 
 
 def _resolve(connection: str, name: str, reference: str, keys: KeyRing) -> str:
@@ -156,5 +159,5 @@ def _bound(connection: str, name: str) -> str:
     return f"credential:{connection}:{name}"
 
 
-def _connection(row: Mapping[str, Any]) -> Connection:
+def _connection(row: RowMapping) -> Connection:
     return Connection(**{name: row[name] for name in Connection.__slots__})

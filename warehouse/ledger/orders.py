@@ -1,6 +1,6 @@
 """The order book: how an arriving order meets the one that is already there.
 
-The guards live here: an older state never overwrites a newer one, null never wipes a known party or amount, our own columns
+The guards live here: an older state never overwrites a newer one, null never wipes a known party or amount, our own columns are
 never touched, and a revision moves only when the content does. Reading a marketplace's payload is not here, nor
 serving orders (`orders_api`) nor publishing them (`warehouse.lake`).
 """
@@ -20,10 +20,10 @@ from warehouse.ledger.schema import marks, order_lines, order_versions, orders, 
 from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, RowMapping
 
     from warehouse.privacy import KeyRing
 
@@ -142,7 +142,7 @@ def compare(
     return changes, writes
 
 
-def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
     columns = (
         orders.c.id,
         orders.c.revision,
@@ -155,7 +155,7 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, Mapping[str,
     return {row["id"]: row for row in rows}
 
 
-def _changed_members(connection: Connection, arrival: Arrival, row: Mapping[str, Any]) -> tuple[str, ...]:
+def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
     """Names of the members that differ; an order whose content is the same has none."""
     status = ("status",) if row["status"] != arrival.order.status else ()
     if row["content_hash"] == arrival.content_hash:
@@ -169,7 +169,7 @@ def _changed_members(connection: Connection, arrival: Arrival, row: Mapping[str,
     return status + personal + tuple(name for name in after if before.get(name) != after[name])
 
 
-def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: Mapping[str, Any]) -> Arrival:
+def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
     order = arrival.order
     if row["pii_state"] == PiiState.EXPIRED:
@@ -180,7 +180,10 @@ def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: Ma
     order = _keep_amounts(connection, order, row["id"])
     sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
     kept = order
-    if sealed is not None and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]:
+    if (
+        sealed is not None
+        and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
+    ):
         customer, shipping, billing = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
         kept = replace(
             order,
@@ -206,7 +209,6 @@ def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
     facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
     known = orjson.loads("{" + facts + "}")
     known_lines = {each["original_id"]: each for each in known["lines"]}
-    amounts = {name: _amount(getattr(order, name), known[name]) for name in ("total", "shipping_total", "tax_total")}
     lines = tuple(
         replace(
             line,
@@ -217,7 +219,14 @@ def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
         )
         for line in order.lines
     )
-    filled = replace(order, currency=order.currency or known["currency"], lines=lines, **amounts)
+    filled = replace(
+        order,
+        currency=order.currency or known["currency"],
+        total=_amount(order.total, known["total"]),
+        shipping_total=_amount(order.shipping_total, known["shipping_total"]),
+        tax_total=_amount(order.tax_total, known["tax_total"]),
+        lines=lines,
+    )
     return order if filled == order else filled
 
 
