@@ -32,7 +32,7 @@ from orders_pipeline.sandbox.engine import (
     Sandbox,
 )
 from orders_pipeline.sandbox.faults import FaultKind
-from orders_pipeline.sandbox.generator import Times, chance, moments
+from orders_pipeline.sandbox.generator import Times, chance, moments, without_collection
 from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.throttle import Plan
 
@@ -564,6 +564,7 @@ class AmazonSandbox(Sandbox):
 
     # --- the control endpoint's side -----------------------------------------------------------------------------
 
+    @without_collection()
     def generate(self, request: GenerateRequest) -> list[str]:
         """Make orders up for an account; ``channel`` is one marketplace id, else they go round the account's own."""
         account = self.accounts.get(request.account or "default")

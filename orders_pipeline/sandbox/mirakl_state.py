@@ -30,7 +30,7 @@ from orders_pipeline.sandbox.engine import (
     Sandbox,
 )
 from orders_pipeline.sandbox.faults import FaultKind
-from orders_pipeline.sandbox.generator import Times, chance, moments
+from orders_pipeline.sandbox.generator import Times, chance, moments, without_collection
 from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.mirakl_orders import (
     BEFORE_DEBIT,
@@ -804,6 +804,7 @@ class MiraklSandbox(Sandbox):
 
     # --- the control endpoint's side -----------------------------------------------------------------------------
 
+    @without_collection()
     def generate(self, request: GenerateRequest) -> list[str]:
         """Make orders up for a shop; ``channel`` is one channel code, else they go round the shop's own."""
         try:
