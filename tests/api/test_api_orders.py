@@ -1,0 +1,293 @@
+"""The list, one order, and its timeline: filters, order, paging, cursors, validators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orders_api.schemas import OrderDocument, OrderPage, Timeline
+from warehouse.ledger import incidents
+from warehouse.orders import FulfilledBy, Status
+
+
+def ids(response) -> list[str]:
+    assert response.status_code == 200, response.text
+    return [each["id"] for each in response.json()["orders"]]
+
+
+def test_without_a_token_nothing_is_told_not_even_that_a_parameter_is_wrong(stranger):
+    response = stranger.get("/v1/orders", limit="wrong")
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.json()["code"] == "unauthenticated"
+
+
+def test_what_is_served_is_what_is_described(erp, support, book, order, cancellation, problem):
+    book.put(order(1), order(2, problems=(problem,), cancellation=cancellation, programs=("PRIME",)))
+
+    for reader in (erp, support):
+        body = reader.get("/v1/orders", count="true").content
+        page = OrderPage.model_validate_json(body)
+        one = OrderDocument.model_validate_json(reader.get(f"/v1/orders/{page.orders[0].id}").content)
+        assert page.orders[0] == one
+        assert page.count == 2
+
+
+@pytest.fixture
+def varied(book, order, cancellation, problem):
+    """Orders that differ in everything that can be filtered, by name."""
+    late = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    made = {
+        "plain": order(1),
+        "shipped": order(2, status=Status.SHIPPED),
+        "pending": order(3, status=Status.PENDING),
+        "german": order(4, channel="mirakl_de", marketplace="Mirakl DE"),
+        "theirs": order(5, fulfilled_by=FulfilledBy.MARKETPLACE),
+        "nobody": order(6, fulfilled_by=None),
+        "faulty": order(7, problems=(problem,)),
+        "unwanted": order(8, cancellation=cancellation),
+        "updated": order(9, marketplace_updated_at=late),
+    }
+    own = {name: book.put(each)[0] for name, each in made.items()}
+    own["late"] = book.put(order(10), received_at=late)[0]
+    return own
+
+
+EVERYTHING = {"plain", "shipped", "pending", "german", "theirs", "nobody", "faulty", "unwanted", "updated", "late"}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", EVERYTHING),
+        ("status=SHIPPED", {"shipped"}),
+        ("status=SHIPPED&status=PENDING", {"shipped", "pending"}),
+        ("channel=mirakl_de", {"german"}),
+        ("channel=mirakl_de&channel=amazon_fr", EVERYTHING),
+        ("channel=mirakl_de&channel=amazon_fr&status=SHIPPED&status=PENDING", {"shipped", "pending"}),
+        ("channel=amazon_fr&status=PENDING&status=SHIPPED", {"shipped", "pending"}),
+        ("marketplace=Mirakl%20DE", {"german"}),
+        ("fulfilled_by=marketplace", {"theirs"}),
+        ("fulfilled_by=none", {"nobody"}),
+        ("fulfilled_by=merchant", EVERYTHING - {"theirs", "nobody"}),
+        ("purchased_after=2026-10-01T17:00:00Z", {"updated", "late"}),
+        ("purchased_before=2026-10-01T09:00:00.001Z", {"plain"}),
+        ("purchased_before=2026-10-01T09:00:00Z", set()),
+        ("purchased_after=2026-10-01T11:00:00%2B02:00&purchased_before=2026-10-01T10:00:00Z", {"plain"}),
+        ("received_after=2026-11-01T12:00:00Z", {"late", "updated"}),
+        ("received_before=2026-10-01T09:06:00.001Z", {"plain"}),
+        ("updated_after=2026-11-01T12:00:00Z", {"updated"}),
+        ("updated_before=2026-10-01T09:01:00.001Z", {"plain"}),
+        ("has_errors=true", {"faulty"}),
+        ("has_errors=false&status=WAITING_FOR_SHIPMENT&channel=mirakl_de", {"german"}),
+        ("cancellation_requested=true", {"unwanted"}),
+        ("original_id=402-0000003", {"pending"}),
+        ("original_id=402-0000003&channel=mirakl_de", set()),
+    ],
+)
+def test_a_filter_finds_exactly_its_orders(erp, varied, query, expected):
+    for sort in ("-purchased_at", "purchased_at", "position", "-position"):
+        response = erp.get(f"/v1/orders?{query}&sort={sort}&count=true")
+        names = {own_id: name for name, own_id in varied.items()}
+        assert {names[each] for each in ids(response)} == expected
+        assert response.json()["count"] == len(expected)
+
+
+def test_an_order_is_found_by_its_internal_id(erp, varied):
+    assert ids(erp.get("/v1/orders", id=varied["late"])) == [varied["late"]]
+
+
+def test_both_halves_of_a_split_order_are_found_by_the_marketplaces_id(erp, book, order):
+    halves = [order(1, is_split=True), order(1, is_split=True, fulfilled_by=FulfilledBy.MARKETPLACE)]
+    own = book.put(*halves)
+
+    response = erp.get("/v1/orders", channel="amazon_fr", original_id="402-0000001")
+
+    assert sorted(ids(response)) == sorted(own)
+    assert {each["split_of"] for each in response.json()["orders"]} == set(own)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("-purchased_at", [3, 2, 1]), ("purchased_at", [1, 2, 3]), ("position", [2, 3, 1]), ("-position", [1, 3, 2])],
+)
+def test_the_list_is_sorted(erp, book, order, sort, expected):
+    for number in (2, 3, 1):
+        book.put(order(number))
+
+    found = erp.get("/v1/orders", sort=sort).json()["orders"]
+
+    assert [int(each["original_id"][-1]) for each in found] == expected
+
+
+@pytest.mark.parametrize("sort", ["-purchased_at", "purchased_at", "position", "-position"])
+@pytest.mark.parametrize("query", ["", "status=SHIPPED&status=PENDING", "channel=amazon_fr&channel=mirakl_de"])
+def test_pages_together_are_the_whole_list(erp, book, order, sort, query):
+    same_moment = order(0).purchased_at
+    statuses = (Status.SHIPPED, Status.PENDING)
+    own = book.put(*(order(n, purchased_at=same_moment, status=statuses[n % 2]) for n in range(23)))
+
+    found = [each["id"] for each in erp.walk(f"/v1/orders?limit=5&sort={sort}&{query}")]
+
+    assert sorted(found) == sorted(own)
+    assert found == ids(erp.get(f"/v1/orders?limit=1000&sort={sort}&{query}"))
+
+
+@pytest.mark.parametrize("sort", ["-purchased_at", "purchased_at"])
+def test_writes_between_pages_neither_hide_nor_repeat_an_order(erp, book, order, sort):
+    there = book.put(*(order(n) for n in range(0, 40, 2)))
+    found, following, number = [], f"/v1/orders?limit=3&sort={sort}", 1
+    while following:
+        page = erp.request("GET", following).json()
+        found += [each["id"] for each in page["orders"]]
+        following = page["next"]
+        book.put(order(number), order(40 - number), order(20, status=Status.SHIPPED))
+        number += 2
+
+    assert sorted(each for each in found if each in there) == sorted(there)
+    assert len(found) == len(set(found))
+
+
+def test_the_next_page_is_in_the_link_header_too(erp, book, order):
+    book.put(order(1), order(2))
+
+    response = erp.get("/v1/orders", limit=1, status="WAITING_FOR_SHIPMENT", count="true")
+
+    following = response.json()["next"]
+    assert response.headers["link"] == f'<{following}>; rel="next"'
+    assert "status=WAITING_FOR_SHIPMENT" in following
+    last = erp.request("GET", following)
+    assert last.json()["next"] is None
+    assert "link" not in last.headers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "SHIPPED"},
+        {"sort": "purchased_at"},
+        {"sort": "position"},
+        {"has_errors": "true"},
+        {"purchased_after": "2026-01-01T00:00:00Z"},
+        {"cursor": "garbage"},
+        {"cursor": "Z2FyYmFnZQ"},
+        {"cursor": "W10"},
+        {"cursor": "ünïcode"},
+        {"cursor": ""},
+        {"cursor": "WzEsMiwzXQ"},
+        {"cursor": "A" * 5000},
+    ],
+)
+def test_a_cursor_of_another_list_is_refused_and_says_what_to_do(erp, book, order, change):
+    book.put(order(1), order(2))
+    cursor = erp.get("/v1/orders", limit=1).json()["next"].partition("cursor=")[2]
+
+    response = erp.get("/v1/orders", **{"limit": 1, "cursor": cursor, **change})
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "unknown_cursor"
+    assert "start again without a cursor" in response.json()["detail"]
+    assert response.json()["errors"][0]["parameter"] == "cursor"
+
+
+def test_the_size_of_a_page_may_change_on_the_way(erp, book, order):
+    book.put(*(order(n) for n in range(5)))
+    following = erp.get("/v1/orders", limit=1).json()["next"]
+
+    rest = erp.request("GET", following.replace("limit=1", "limit=10")).json()
+
+    assert len(rest["orders"]) == 4
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("status=shipped", "status"),
+        ("statuss=SHIPPED", "statuss"),
+        ("sort=total", "sort"),
+        ("fulfilled_by=me", "fulfilled_by"),
+        ("has_errors=perhaps", "has_errors"),
+        ("purchased_after=2026-10-01T00:00:00", "purchased_after"),
+        ("purchased_after=2026-10-01", "purchased_after"),
+        ("purchased_after=1790000000", "purchased_after"),
+        ("received_before=yesterday", "received_before"),
+        ("updated_after=2026-10-01T00:00:00+02:00", "updated_after"),
+        ("updated_after=0001-01-01T00:00:00%2B02:00", "updated_after"),
+        ("original_id=a%00b", "original_id"),
+        ("marketplace=", "marketplace"),
+    ],
+)
+def test_a_wrong_parameter_is_named(erp, query, parameter):
+    response = erp.get(f"/v1/orders?{query}")
+
+    assert response.status_code == 422
+    assert response.json()["code"] == "invalid_request"
+    assert {each["parameter"] for each in response.json()["errors"]} == {parameter}
+
+
+@pytest.mark.parametrize("unknown", ["00000000-0000-5000-8000-000000000000", "not-an-id", "a%00b", "%FF"])
+def test_an_order_that_does_not_exist_is_not_found(erp, unknown):
+    for path in (f"/v1/orders/{unknown}", f"/v1/orders/{unknown}/events"):
+        response = erp.get(path)
+        assert response.status_code == 404
+        assert response.json()["code"] == "unknown_order"
+
+
+def test_an_unchanged_answer_is_not_sent_again(erp, book, order):
+    (own_id,) = book.put(order(1))
+    for path in ("/v1/orders", "/v1/orders/changes", f"/v1/orders/{own_id}", f"/v1/orders/{own_id}/events", "/v1/channels"):
+        first = erp.get(path)
+        tag = first.headers["etag"]
+
+        again = erp.request("GET", path, headers={"If-None-Match": f'"other", W/{tag}'})
+
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == tag
+
+    tag = erp.get("/v1/orders").headers["etag"]
+    book.put(order(1, status=Status.SHIPPED, marketplace_updated_at=order(9).purchased_at))
+    assert erp.request("GET", "/v1/orders", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_the_timeline_tells_what_happened_oldest_first(erp, book, order, api_ledger, clock):
+    first = order(1, status=Status.PENDING)
+    (own_id,) = book.put(first)
+    later = first.marketplace_updated_at + timedelta(hours=1)
+    book.put(replace(first, status=Status.WAITING_FOR_SHIPMENT, marketplace_updated_at=later))
+    erp.post("/v1/orders/acknowledgements", {"acknowledgements": [{"id": own_id, "outcome": "ok", "order_number": "SO-1"}]})
+    with api_ledger.write() as connection:
+        report = incidents.Report(
+            scope="channel", subject="amazon_fr", stage="normalise", code="missing_price", message="No price.", order_id=own_id
+        )
+        incidents.report(connection, report, clock.advance(minutes=5))
+        incidents.resolve(connection, "channel", "amazon_fr", "normalise", clock.advance(minutes=5))
+
+    response = erp.get(f"/v1/orders/{own_id}/events")
+
+    events = Timeline.model_validate_json(response.content).events
+    assert [each.kind for each in events] == ["received", "changed", "acknowledged", "incident_opened", "incident_resolved"]
+    assert events[0].text == "Received from Amazon FR as PENDING"
+    assert events[1].data["status_from"] == "PENDING"
+    assert events[1].data["status_to"] == "WAITING_FOR_SHIPMENT"
+    assert events[2].text == "Taken over by erp as SO-1 (revision 2)"
+    assert [each.at for each in events] == sorted(each.at for each in events)
+
+
+def test_the_list_is_the_same_on_every_database(any_erp, any_book, order):
+    own = any_book.put(*(order(n, status=(Status.SHIPPED, Status.PENDING)[n % 2]) for n in range(7)))
+
+    found = any_erp.walk("/v1/orders?limit=2&status=SHIPPED&status=PENDING&purchased_after=2026-10-01T00:00:00Z")
+
+    assert [each["id"] for each in found] == own[::-1]
+    assert found[0]["purchased_at"] == "2026-10-01T14:00:00.000Z"
+    assert found[0]["received_at"] == "2026-10-01T14:06:00.000Z"
+    assert [each["id"] for each in any_erp.walk("/v1/orders?limit=3&sort=position")] == own
+    assert any_erp.get(f"/v1/orders/{own[0]}/events").json()["events"][0]["kind"] == "received"
