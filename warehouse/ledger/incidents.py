@@ -109,7 +109,12 @@ def resolve_by_hand(connection: Connection, incident_id: int, reason: str, now: 
 
 
 def listed(
-    connection: Connection, *, is_open: bool | None = True, subjects: Sequence[str] | None = None, before_id: int | None = None, limit: int = 100
+    connection: Connection,
+    *,
+    is_open: bool | None = True,
+    subjects: Sequence[str] | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
 ) -> list[dict[str, Any]]:
     """Incidents, newest first.
 

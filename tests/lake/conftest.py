@@ -1,0 +1,156 @@
+"""Orders for the lake: factories that fill a ledger through the order book's own door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from warehouse.lake.lake import open_lake
+from warehouse.ledger import orders as book
+from warehouse.ledger.database import RAW_SEQ, Ledger, next_values
+from warehouse.ledger.schema import channels, connections, raw_orders
+from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status, Tax
+
+from warehouse.privacy import KeyRing, open_key_ring
+
+if TYPE_CHECKING:
+    from warehouse.settings import Settings
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def make_order(number: int = 1, **changes: Any) -> Order:
+    """A complete order; `number` tells orders apart."""
+    bought = NOON + timedelta(minutes=number)
+    order = Order(
+        original_id=f"402-{number:07d}",
+        channel="amazon_fr",
+        marketplace="Amazon FR",
+        status=Status.WAITING_FOR_SHIPMENT,
+        marketplace_status="UNSHIPPED",
+        fulfilled_by=FulfilledBy.MERCHANT,
+        purchased_at=bought,
+        marketplace_updated_at=bought + timedelta(minutes=3),
+        ship_by=bought + timedelta(days=2),
+        currency="EUR",
+        total=Decimal("44.90"),
+        shipping_total=Decimal("5.00"),
+        tax_total=Decimal("7.48"),
+        payment=Payment(method="card", workflow="PAY_ON_DELIVERY", paid_at=bought),
+        programs=("prime", "business"),
+        shipping_address=Address(country_code="FR"),
+        lines=(make_line(1), make_line(2)),
+    )
+    return replace(order, **changes)
+
+
+def make_line(number: int = 1, **changes: Any) -> Line:
+    line = Line(
+        original_id=f"L{number}",
+        number=number,
+        sku=f"SKU-{number}",
+        gtin="4006381333931",
+        title="Cushion cover",
+        quantity_ordered=2,
+        quantity_shipped=0,
+        quantity_cancelled=0,
+        source_unit_price=Decimal("19.95"),
+        line_total=Decimal("39.90"),
+        taxes=(Tax(code="VAT", amount=Decimal("6.65"), rate=Decimal(20)),),
+        marketplace_status="UNSHIPPED",
+    )
+    return replace(line, **changes)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A ledger that orders arrive in, with the keys that seal their parties."""
+
+    ledger: Ledger
+    keys: KeyRing
+
+    order = staticmethod(make_order)
+    line = staticmethod(make_line)
+
+    def settle(self, *orders: Order, now: datetime = NOON) -> None:
+        """Let orders meet the book as the pipeline does, each with a raw payload of its own."""
+        with self.ledger.write() as connection:
+            book.lock_book(connection)
+            first = next_values(connection, RAW_SEQ, len(orders))
+            rows = [
+                {
+                    "seq": seq,
+                    "connection": "amazon",
+                    "channel": order.channel,
+                    "original_id": order.original_id,
+                    "content_hash": seq.to_bytes(32, "big"),
+                    "pull_id": 1,
+                    "page": 1,
+                    "received_at": now,
+                    "is_historical": False,
+                    "body": b"sealed-canary",
+                    "payload": f'{{"orderId": "{order.original_id}"}}',
+                }
+                for seq, order in enumerate(orders, first)
+            ]
+            connection.execute(sa.insert(raw_orders), rows)
+            arrivals = [book.arrive(order, seq, now, is_historical=False) for seq, order in enumerate(orders, first)]
+            book.settle(connection, self.keys, arrivals, now)
+
+    def add_channel(self, code: str = "amazon_fr", **changes: Any) -> None:
+        connection_row = {
+            "code": "amazon",
+            "kind": "amazon",
+            "label": "Amazon",
+            "endpoint": None,
+            "region": "eu",
+            "settings": {},
+            "credentials": {},
+            "state": {},
+            "created_at": NOON,
+            "updated_at": NOON,
+        }
+        row = {
+            "code": code,
+            "label": "Amazon France",
+            "marketplace": "Amazon FR",
+            "connection": "amazon",
+            "selector": "A13V1IB3VIYZZH",
+            "retrieval": True,
+            "confirmation": True,
+            "acceptance": "off",
+            "settings": {},
+            "created_at": NOON,
+            "updated_at": NOON,
+        }
+        with self.ledger.write() as connection:
+            if connection.execute(sa.select(connections.c.code)).first() is None:
+                connection.execute(sa.insert(connections), [connection_row])
+            connection.execute(sa.insert(channels), [{**row, **changes}])
+
+
+@pytest.fixture
+def shop(settings: Settings, ledger: Ledger) -> Shop:
+    return Shop(ledger, open_key_ring(settings))
+
+
+@pytest.fixture
+def any_shop(any_settings: Settings, any_ledger: Ledger) -> Shop:
+    return Shop(any_ledger, open_key_ring(any_settings))
+
+
+@pytest.fixture
+def lake(settings: Settings):
+    with open_lake(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def any_lake(any_settings: Settings):
+    with open_lake(any_settings) as opened:
+        yield opened

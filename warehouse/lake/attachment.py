@@ -1,0 +1,188 @@
+"""Reaching the lake: an in-memory DuckDB, its extensions, and the ATTACH statement that names catalog and files.
+
+DuckDB is never given a file of its own, because it locks its file between processes. What is in the lake, and retrying
+a write, are not here. DuckLake: https://ducklake.select/docs/stable/
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.settings import Settings
+
+CATALOG = "lake"
+"""The name the lake is attached under, and the PostgreSQL schema of its catalog."""
+
+BUSY_TIMEOUT_MS = 5_000
+WRITER_MEMORY = "1GB"
+WRITER_THREADS = 2
+
+
+class LakeError(Exception):
+    """The lake cannot be used as asked; the message says what to do. Never holds a password."""
+
+
+class LakeEmptyError(LakeError):
+    """Nothing was published yet."""
+
+
+def catalog_file(settings: Settings) -> Path:
+    """The SQLite catalog; unused when PostgreSQL holds it."""
+    return (settings.home / "lake" / "catalog.sqlite").absolute()
+
+
+def connect_writer(settings: Settings) -> DuckDBPyConnection:
+    """An in-memory DuckDB with the lake attached for writing, made when new; memory and threads are bounded.
+
+    Raises:
+        LakeError: The catalog or the files cannot be reached, or an extension cannot be loaded.
+        duckdb.Error: Another process held the catalog; worth another try.
+    """
+    if not settings.is_postgresql:
+        catalog_file(settings).parent.mkdir(parents=True, exist_ok=True)
+    duck = _connect(settings)
+    duck.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
+    duck.execute(f"SET threads = {WRITER_THREADS}")
+    _attach(duck, settings, attach_statement(settings, "OVERRIDE_DATA_PATH true"))
+    return duck
+
+
+def connect_reader(settings: Settings) -> DuckDBPyConnection:
+    """An in-memory DuckDB with the lake attached read-only, as large as the machine allows.
+
+    Raises:
+        LakeEmptyError: There is no lake yet.
+        LakeError: As in `connect_writer`.
+    """
+    if not settings.is_postgresql and not catalog_file(settings).exists():
+        raise LakeEmptyError(_nothing_published(settings))
+    duck = _connect(settings)
+    try:
+        _attach(
+            duck,
+            settings,
+            attach_statement(settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true"),
+        )
+        known = duck.execute(
+            f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{CATALOG}' AND table_name = 'published'"  # noqa: S608
+        ).fetchone()
+    except duckdb.Error as error:
+        duck.close()
+        if "does not exist" in str(error):
+            raise LakeEmptyError(_nothing_published(settings)) from None
+        raise
+    if known == (0,):
+        duck.close()
+        raise LakeEmptyError(_nothing_published(settings))
+    return duck
+
+
+def attach_statement(settings: Settings, *options: str) -> str:
+    """The ATTACH statement for this installation's lake; it holds the password of a PostgreSQL catalog."""
+    if settings.is_postgresql:
+        catalog = f"postgres:{_libpq_url(settings)}"
+        options = (f"METADATA_SCHEMA '{CATALOG}'", *options)
+    else:
+        catalog = f"sqlite:{catalog_file(settings)}"
+        options = ("META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}", *options)
+    where = settings.lake_files if _is_remote(settings) else f"{Path(settings.lake_files).absolute()}/"
+    return f"ATTACH {quoted('ducklake:' + catalog)} AS {CATALOG} (DATA_PATH {quoted(where)}, {', '.join(options)})"
+
+
+def quoted(text: str) -> str:
+    """An SQL string literal: a bound parameter makes DuckDB's Python import pandas, a second of CPU per process.
+
+    >>> quoted("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _connect(settings: Settings) -> DuckDBPyConnection:
+    duck = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    duck.execute(f"SET temp_directory = {quoted(str(Path(tempfile.gettempdir()) / f'orders-lake-{os.getpid()}'))}")
+    duck.execute(f"SET TimeZone = {quoted(settings.time_zone)}")
+    duck.execute("SET enable_progress_bar = false")
+    _load(duck, settings, "ducklake")
+    _load(duck, settings, "postgres_scanner" if settings.is_postgresql else "sqlite_scanner")
+    if _is_remote(settings):
+        _load(duck, settings, "httpfs")
+        if settings.lake_files.startswith("s3://"):
+            duck.execute(_s3_secret())
+    return duck
+
+
+def _load(duck: DuckDBPyConnection, settings: Settings, extension: str) -> None:
+    """Load an extension straight from its wheel: no network, nothing written, the same for parallel processes.
+
+    Without the wheel DuckDB fetches it from its own repository into ORDERS_HOME, not into a HOME that may be read-only.
+    """
+    package = f"duckdb_extension_{extension}"
+    if find_spec(package) is not None:
+        file = files(package) / "extensions" / f"v{duckdb.__version__}" / f"{extension}.duckdb_extension"
+        if file.is_file():
+            duck.execute(f"LOAD {quoted(str(file))}")
+            return
+    try:
+        duck.execute(f"SET extension_directory = {quoted(str((settings.home / 'lake' / 'extensions').absolute()))}")
+        duck.execute(f"INSTALL {extension}")
+        duck.execute(f"LOAD {extension}")
+    except duckdb.Error as error:
+        raise LakeError(
+            f"DuckDB's extension {extension} is neither installed as a wheel ({package} {duckdb.__version__}) "
+            f"nor to be had from DuckDB's repository: {error}"
+        ) from error
+
+
+def _attach(duck: DuckDBPyConnection, settings: Settings, statement: str) -> None:
+    try:
+        duck.execute(statement)
+        duck.execute(f"USE {CATALOG}")
+    except duckdb.Error as error:
+        if not settings.is_postgresql:
+            raise
+        # DuckDB repeats the connection string, and with it the password
+        raise type(error)(str(error).replace(_libpq_url(settings), "the PostgreSQL of ORDERS_DATABASE_URL")) from None
+
+
+def _libpq_url(settings: Settings) -> str:
+    return "postgresql://" + settings.ledger_url.partition("://")[2]
+
+
+def _is_remote(settings: Settings) -> bool:
+    return "://" in settings.lake_files
+
+
+def _s3_secret() -> str:
+    """S3 access from the usual AWS_* variables, AWS_ENDPOINT_URL_S3 for a server of one's own among them."""
+    options = {
+        "KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID"),
+        "SECRET": os.environ.get("AWS_SECRET_ACCESS_KEY"),
+        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN"),
+        "REGION": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+    }
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        scheme, _, host = endpoint.rpartition("://")
+        options |= {
+            "ENDPOINT": host.rstrip("/"),
+            "URL_STYLE": "path",
+            "USE_SSL": "false" if scheme == "http" else "true",
+        }
+    given = ", ".join(f"{name} {quoted(value)}" for name, value in options.items() if value)
+    return f"CREATE OR REPLACE TEMPORARY SECRET lake_files (TYPE s3, PROVIDER config{', ' + given if given else ''})"
+
+
+def _nothing_published(settings: Settings) -> str:
+    where = "the PostgreSQL of ORDERS_DATABASE_URL" if settings.is_postgresql else str(catalog_file(settings))
+    return f"nothing was published to the lake yet ({where}): materialise the asset order_tables, then try again"

@@ -1,0 +1,52 @@
+-- The facts are read once, with their structure declared: what does not fit it becomes null instead of stopping the lake.
+CREATE OR REPLACE TEMP TABLE documents AS
+SELECT
+    arrived.* EXCLUDE (facts),
+    from_json(
+        '{' || facts || '}',
+        '{
+            "marketplace_status": "VARCHAR",
+            "fulfilled_by": "VARCHAR",
+            "ship_by": "TIMESTAMPTZ",
+            "currency": "VARCHAR",
+            "total": "DECIMAL(24,8)",
+            "shipping_total": "DECIMAL(24,8)",
+            "tax_total": "DECIMAL(24,8)",
+            "payment": {"method": "VARCHAR", "workflow": "VARCHAR", "paid_at": "TIMESTAMPTZ"},
+            "is_business": "BOOLEAN",
+            "programs": ["VARCHAR"],
+            "shipping_country_code": "VARCHAR",
+            "cancellation": {
+                "requested_by": "VARCHAR",
+                "request_reason": "VARCHAR",
+                "executed_by": "VARCHAR",
+                "execution_reason": "VARCHAR"
+            },
+            "split_of": "VARCHAR",
+            "lines": [{
+                "id": "VARCHAR",
+                "original_id": "VARCHAR",
+                "number": "INTEGER",
+                "sku": "VARCHAR",
+                "gtin": "VARCHAR",
+                "title": "VARCHAR",
+                "product_url": "VARCHAR",
+                "quantity_ordered": "BIGINT",
+                "quantity_shipped": "BIGINT",
+                "quantity_cancelled": "BIGINT",
+                "quantity_remaining_to_ship": "BIGINT",
+                "unit_price": "DECIMAL(24,8)",
+                "source_unit_price": "DECIMAL(24,8)",
+                "line_total": "DECIMAL(24,8)",
+                "taxes": [{"code": "VARCHAR", "amount": "DECIMAL(24,8)", "rate": "DECIMAL(24,8)"}],
+                "marketplace_status": "VARCHAR",
+                "cancellation": {
+                    "requested_by": "VARCHAR",
+                    "request_reason": "VARCHAR",
+                    "executed_by": "VARCHAR",
+                    "execution_reason": "VARCHAR"
+                }
+            }]
+        }'
+    ) AS document
+FROM arrived

@@ -1,0 +1,2 @@
+SELECT channel, sku, gtin, title, url, updated_at
+FROM arrived

@@ -1,0 +1,12 @@
+SELECT
+    seq,
+    connection,
+    channel,
+    original_id,
+    received_at,
+    lower(hex(content_hash)) AS content_hash,
+    pull_id,
+    page,
+    is_historical,
+    payload
+FROM arrived

@@ -1,0 +1,157 @@
+"""What the lake is made of: reads the .sql files beside it, brings a lake up to them, and prints them as a dictionary.
+
+No rows here. One file per table in `tables` and per view in `views`; a conversion in `conversions` turns ledger rows
+(`arrived`) into rows of the table of its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from warehouse.lake.attachment import quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+TABLES = (
+    "orders",
+    "order_lines",
+    "order_versions",
+    "raw_orders",
+    "pulls",
+    "products",
+    "acknowledgements",
+    "incidents",
+    "channels",
+    "published",
+)
+VIEWS = (
+    "orders_to_ship",
+    "late_orders",
+    "order_flow",
+    "order_lines_with_products",
+    "unmatched_lines",
+    "pull_coverage",
+    "revenue_by_day",
+)
+"""In the order in which they can be created: a view may read an earlier one."""
+
+MARKS = ("orders", "order_versions", "raw_orders", "pulls", "products", "acknowledgements", "incidents", "channels")
+DEFINITIONS = "definitions"
+"""The row of `published` that says which definitions the lake was last brought up to."""
+
+_VIEW_COLUMN = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One entry of the dictionary. `column` is "" for the entry about the table or view itself."""
+
+    table: str
+    kind: str
+    column: str
+    type: str
+    comment: str
+
+
+@cache
+def statement(folder: str, name: str) -> str:
+    """The text of one .sql file."""
+    return (files(__package__) / folder / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def digest() -> str:
+    """Changes whenever a table's or view's definition does."""
+    texts = [statement("tables", name) for name in TABLES] + [statement("views", name) for name in VIEWS]
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
+
+
+def define(duck: DuckDBPyConnection) -> None:
+    """Bring the attached lake up to these definitions, inside the caller's transaction.
+
+    A column that a newer release adds is null in old rows until the lake is rebuilt.
+    """
+    _create_tables(duck)
+    for name in VIEWS:
+        duck.execute(statement("views", name))
+
+
+def stamp(duck: DuckDBPyConnection) -> None:
+    """Record that the lake is at these definitions, and make missing marks, inside the caller's transaction."""
+    known = {name for (name,) in duck.execute("SELECT name FROM published").fetchall()}
+    for name in (*MARKS, DEFINITIONS):
+        if name not in known:
+            duck.execute(f"INSERT INTO published (name, through) VALUES ({quoted(name)}, 0)")  # noqa: S608 - our names
+    duck.execute(
+        f"UPDATE published SET content_hash = {quoted(digest())}, through = through + 1 "  # noqa: S608 - our names
+        f"WHERE name = {quoted(DEFINITIONS)}"
+    )
+
+
+def dictionary() -> list[Column]:
+    """Every table, view and column with its type and comment, tables first, in the order of the definitions."""
+    with duckdb.connect() as duck:
+        duck.execute("SET TimeZone = 'UTC'")
+        for name in TABLES:
+            duck.execute(statement("tables", name))
+        for name in VIEWS:
+            duck.execute(statement("views", name))
+        tables = [entry for name in TABLES for entry in _table_entries(duck, name)]
+        return tables + [entry for name in VIEWS for entry in _view_entries(duck, name)]
+
+
+def _create_tables(duck: DuckDBPyConnection) -> None:
+    wanted = _table_columns()
+    present = {
+        (table, column)
+        for table, column in duck.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+        ).fetchall()
+    }
+    for table, column, kind in wanted:
+        if (table, column) not in present and any(known == table for known, _ in present):
+            duck.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    for name in TABLES:
+        duck.execute(statement("tables", name))
+
+
+def _table_columns() -> list[tuple[str, str, str]]:
+    with duckdb.connect() as blank:
+        for name in TABLES:
+            blank.execute(statement("tables", name))
+        return blank.execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+        ).fetchall()
+
+
+def _table_entries(duck: DuckDBPyConnection, name: str) -> list[Column]:
+    about = duck.execute("SELECT comment FROM duckdb_tables() WHERE table_name = ?", [name]).fetchone()
+    columns = duck.execute(
+        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
+        [name],
+    ).fetchall()
+    return _entries(name, "table", about, columns)
+
+
+def _view_entries(duck: DuckDBPyConnection, name: str) -> list[Column]:
+    about = duck.execute(f"SELECT comment FROM duckdb_views() WHERE view_name = {quoted(name)}").fetchone()  # noqa: S608
+    comments = dict(_VIEW_COLUMN.findall(statement("views", name)))
+    described = duck.execute(f"DESCRIBE {name}").fetchall()
+    return _entries(name, "view", about, [(row[0], row[1], comments.get(row[0])) for row in described])
+
+
+def _entries(
+    name: str, kind: str, about: tuple[str | None] | None, columns: list[tuple[str, str, str | None]]
+) -> list[Column]:
+    whole = Column(table=name, kind=kind, column="", type="", comment=(about[0] if about else None) or "")
+    return [
+        whole,
+        *(Column(table=name, kind=kind, column=column, type=of, comment=text or "") for column, of, text in columns),
+    ]

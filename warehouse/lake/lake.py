@@ -1,0 +1,156 @@
+"""The lake as an object: opening it for writing, and transactions that are tried again when another writer was first.
+
+How it is reached is in `attachment`, what is in it in `definitions`, what is written to it in `publishing`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import duckdb
+
+from warehouse.lake import definitions
+from warehouse.lake.attachment import CATALOG, LakeError, connect_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from duckdb import DuckDBPyConnection
+
+    from warehouse.settings import Settings
+
+Outcome = TypeVar("Outcome")
+
+ATTEMPTS = 10
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 3.0
+
+COLLISIONS = (
+    "database is locked",
+    "Transaction conflict",
+    "conflict on",
+    "already exists",
+    "duplicate key value",
+    "could not serialize access",
+    "deadlock detected",
+)
+"""How DuckLake and its catalogs say that another writer was first; DuckDB has no error class of its own for it."""
+
+
+class LakeBusyError(LakeError):
+    """Other writers were first every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before another try: full jitter over a doubling bound. `pause` takes seconds."""
+
+    pause: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = field(default=random.random)
+
+    def wait(self, attempt: int) -> None:
+        """Wait before try number `attempt` (the second is 1)."""
+        self.pause(self.chance() * min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**attempt))
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """An attached lake, for one thread; short-lived."""
+
+    duck: DuckDBPyConnection
+    backoff: Backoff
+
+    def transaction(self, work: Callable[[DuckDBPyConnection], Outcome]) -> Outcome:
+        """Run `work` in one DuckLake transaction; run it again from its start when another writer was first.
+
+        Raises:
+            LakeBusyError: Others were first every time.
+        """
+
+        def attempt() -> Outcome:
+            self.duck.execute("BEGIN TRANSACTION")
+            try:
+                outcome = work(self.duck)
+                self.duck.execute("COMMIT")
+            except BaseException:
+                _roll_back(self.duck)
+                raise
+            return outcome
+
+        return _again_on_collision(attempt, self.backoff)
+
+    def statement(self, sql: str) -> list[tuple[object, ...]]:
+        """Run one statement that is its own transaction, with the same retries."""
+        return _again_on_collision(lambda: self.duck.execute(sql).fetchall(), self.backoff)
+
+    def close(self) -> None:
+        """Let go of the lake."""
+        self.duck.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_lake(settings: Settings, backoff: Backoff | None = None) -> Lake:
+    """Open the lake for writing, made or brought up to this release's definitions first. Use it in a `with` block.
+
+    Args:
+        settings: Where the catalog and the files are.
+        backoff: How to wait for other writers.
+
+    Raises:
+        LakeError: It cannot be reached.
+    """
+    backoff = backoff or Backoff()
+    lake = Lake(_again_on_collision(lambda: connect_writer(settings), backoff), backoff)
+    if _defined(lake.duck) != definitions.digest():
+        _define(lake)
+    return lake
+
+
+def _define(lake: Lake) -> None:
+    """Tables and views, then the options of the tables, which DuckLake takes only once they are there, then the stamp."""
+    lake.transaction(definitions.define)
+    # The marks move with every publish: as rows of the catalog they cost a tenth of a Parquet file. Data goes to files at
+    # once, so that the catalog stays small.
+    for option in ("0", "100, table_name => 'published'"):
+        lake.statement(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {option})")
+    lake.transaction(definitions.stamp)
+
+
+def _defined(duck: DuckDBPyConnection) -> str | None:
+    known = duck.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'published'"
+    ).fetchone()
+    if known is None:
+        return None
+    row = duck.execute(f"SELECT content_hash FROM published WHERE name = '{definitions.DEFINITIONS}'").fetchone()  # noqa: S608
+    return row[0] if row else None
+
+
+def _roll_back(duck: DuckDBPyConnection) -> None:
+    with suppress(duckdb.TransactionException):  # a failed COMMIT has ended the transaction already
+        duck.execute("ROLLBACK")
+
+
+def _again_on_collision(work: Callable[[], Outcome], backoff: Backoff) -> Outcome:
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work()
+        except duckdb.Error as error:
+            if not any(sign in str(error) for sign in COLLISIONS):
+                raise
+        backoff.wait(attempt)
+    try:
+        return work()
+    except duckdb.Error as error:
+        if any(sign in str(error) for sign in COLLISIONS):
+            raise LakeBusyError(f"other writers were first {ATTEMPTS} times: {error}") from error
+        raise

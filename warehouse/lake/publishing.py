@@ -1,0 +1,417 @@
+"""From the ledger to the lake: what changed since the last time, in batches, each with its mark in one transaction.
+
+Killed at any instant, it simply runs again. Rows travel ledger → Arrow → DuckDB and never through a DuckDB that reads
+the ledger's SQLite file itself: a second SQLite library in one process breaks the first one's file locks. How a row is
+converted is in `conversions`; tidying files up is in `maintenance`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from warehouse.lake import definitions
+from warehouse.lake.attachment import LakeError, quoted
+from warehouse.lake.definitions import statement
+from warehouse.ledger.database import POSITION, RAW_SEQ, mark
+from warehouse.ledger.products import PRODUCTS
+from warehouse.ledger.schema import (
+    Instant,
+    acknowledgements,
+    channels,
+    connections,
+    incidents,
+    order_versions,
+    orders,
+    products,
+    pulls,
+    raw_orders,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from duckdb import DuckDBPyConnection
+    from sqlalchemy.engine import Connection
+
+    from warehouse.lake.lake import Lake
+    from warehouse.ledger.database import Ledger
+
+    Progress = Callable[[str, int], None]
+    Step = Callable[[DuckDBPyConnection], int]
+    Transact = Callable[[Callable[[DuckDBPyConnection], Any]], Any]
+
+ORDERS_PER_BATCH = 20_000
+PAYLOADS_PER_BATCH = 4_000
+"""Payloads are ten times as long as orders."""
+
+LATE_COMMIT = timedelta(hours=1)
+"""Rows without a position are read again this long: their time is taken before their transaction commits."""
+
+LATE_PULLS = 1_000
+"""As above, in ids: PostgreSQL hands out ids before the commit."""
+
+NOT_EMPTY = -1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+KEPT_HERE = {"order_versions": order_versions.c.position, "pulls": pulls.c.id}
+"""What the ledger lets go of in time: a rebuild keeps the rows that only the lake still has."""
+
+
+class LakeAheadError(LakeError):
+    """The lake holds what the ledger does not: the ledger was restored from a backup, or the lake is another one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What one publish wrote: rows per table; empty when there was nothing to publish."""
+
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """A ledger table that only grows, in the order of one number."""
+
+    table: sa.Table
+    number: sa.Column[Any]
+    columns: tuple[sa.Column[Any], ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recent:
+    """A ledger table whose rows change and say when."""
+
+    table: sa.Table
+    keys: tuple[str, ...]
+    changed_at: tuple[sa.Column[Any], ...]
+
+
+_LOGS = (
+    _Log(
+        table=raw_orders,
+        number=raw_orders.c.seq,
+        columns=tuple(column for column in raw_orders.columns if column.name != "body"),
+        rows=PAYLOADS_PER_BATCH,
+    ),
+    _Log(
+        table=order_versions,
+        number=order_versions.c.position,
+        columns=tuple(order_versions.columns),
+        rows=ORDERS_PER_BATCH,
+    ),
+)
+_RECENT = (
+    _Recent(table=products, keys=("channel", "sku"), changed_at=(products.c.updated_at,)),
+    _Recent(table=acknowledgements, keys=("order_id", "consumer"), changed_at=(acknowledgements.c["at"],)),
+    _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
+)
+_ORDER_COLUMNS = tuple(
+    orders.c[name]
+    for name in (
+        "id",
+        "original_id",
+        "channel",
+        "marketplace",
+        "status",
+        "purchased_at",
+        "marketplace_updated_at",
+        "received_at",
+        "confirmation_status",
+        "has_errors",
+        "has_cancellation_request",
+        "is_historical",
+        "pii_state",
+        "revision",
+        "position",
+        "facts",
+    )
+)
+_CHANNEL_COLUMNS = (*channels.columns, connections.c.kind.label("connection_kind"))
+
+
+def publish(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None = None) -> Published:
+    """Bring the lake up to the ledger; writes nothing, not even a snapshot, when there is nothing new.
+
+    Args:
+        ledger: Read in short transactions.
+        lake: Written in short transactions.
+        now: Recorded beside the marks.
+        progress: Told the table and how many of its rows were written so far, after each batch.
+
+    Raises:
+        LakeAheadError: The lake holds more than the ledger ever had.
+        LakeBusyError: Another publish was always first.
+    """
+    publication = _Publication(ledger, now, progress or (lambda _table, _rows: None))
+    publication.run(lake.duck, lake.transaction)
+    return Published(dict(publication.counts))
+
+
+def rebuild(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None = None) -> Published:
+    """Empty the lake and publish everything again, in one transaction: until it ends, readers see the old lake.
+
+    Versions and pulls that the ledger no longer has are kept. Arguments and errors as in `publish`.
+    """
+
+    def work(duck: DuckDBPyConnection) -> Published:
+        _empty(duck, ledger)
+        publication = _Publication(ledger, now, progress or (lambda _table, _rows: None))
+        publication.run(duck, lambda each: each(duck))
+        return Published(dict(publication.counts))
+
+    return lake.transaction(work)
+
+
+def published_through(lake: Lake) -> dict[str, int]:
+    """How far each table has come: what the ledger may let go of."""
+    return dict(lake.duck.execute("SELECT name, through FROM published").fetchall())
+
+
+class _Publication:
+    """One pass over everything.
+
+    Each step reads its mark inside the transaction that moves it: of two passes at the same time one is refused by
+    DuckLake and starts that step again from the other's mark.
+    """
+
+    def __init__(self, ledger: Ledger, now: datetime, progress: Progress) -> None:
+        self.ledger = ledger
+        self.now = now
+        self.progress = progress
+        self.counts: Counter[str] = Counter()
+
+    def run(self, duck: DuckDBPyConnection, transact: Transact) -> None:
+        """Do every step, each in what `transact` makes of it."""
+        with self.ledger.read() as connection:
+            position, raw_seq = mark(connection, POSITION), mark(connection, RAW_SEQ)
+        through = dict(duck.execute("SELECT name, through FROM published").fetchall())
+        if through["orders"] > position or through["raw_orders"] > raw_seq:
+            raise LakeAheadError(
+                f"the lake is ahead of the ledger (position {through['orders']} of {position}, payload "
+                f"{through['raw_orders']} of {raw_seq}): if the ledger was restored from a backup, rebuild the lake"
+            )
+        for log in _LOGS:
+            self._until_done(log.table.name, log.rows, transact, partial(self._log, log=log))
+        self._all_orders(transact, position)
+        for name, rows in transact(self._small_tables).items():
+            self._count(name, rows)
+
+    def _until_done(self, table: str, full: int, transact: Transact, step: Step) -> None:
+        while True:
+            rows = transact(step)
+            self._count(table, rows)
+            if rows < full:
+                return
+
+    def _count(self, table: str, rows: int) -> None:
+        if rows:
+            self.counts[table] += rows
+            self.progress(table, self.counts[table])
+
+    def _log(self, duck: DuckDBPyConnection, log: _Log) -> int:
+        name = log.table.name
+        query = (
+            sa.select(*_plain(log.columns))
+            .where(log.number > _through(duck, name))
+            .order_by(log.number)
+            .limit(log.rows)
+        )
+        arrived = self._fetch(query)
+        rows = len(arrived)
+        if rows:
+            _insert(duck, name, arrived)
+            self._move(duck, name, arrived[log.number.name][-1].as_py())
+        return rows
+
+    def _all_orders(self, transact: Transact, ceiling: int) -> None:
+        """Publish the orders up to the position the ledger had when this pass began.
+
+        As long as the lake was empty then and nobody else has moved the mark since, there is nothing to replace: an order
+        has one position, so one pass meets it once. Looking for it anyway doubles the time of a first load.
+        """
+        filled_through = 0
+        while True:
+            rows, filled_through = transact(partial(self._orders, ceiling=ceiling, filled_through=filled_through))
+            self._count("orders", rows)
+            if rows < ORDERS_PER_BATCH:
+                return
+
+    def _orders(self, duck: DuckDBPyConnection, ceiling: int, filled_through: int) -> tuple[int, int]:
+        through = _through(duck, "orders")
+        if through >= ceiling:
+            return 0, NOT_EMPTY
+        query = (
+            sa.select(*_plain(_ORDER_COLUMNS))
+            .where(orders.c.position > through, orders.c.position <= ceiling)
+            .order_by(orders.c.position)
+            .limit(ORDERS_PER_BATCH)
+        )
+        arrived = self._fetch(query)
+        rows = len(arrived)
+        if rows == 0:
+            return 0, NOT_EMPTY
+        with _registered(duck, arrived):
+            duck.execute(statement("conversions", "documents"))
+        if filled_through != through:
+            duck.execute("DELETE FROM orders WHERE id IN (SELECT id FROM documents)")
+            duck.execute("DELETE FROM order_lines WHERE order_id IN (SELECT id FROM documents)")
+        duck.execute(f"INSERT INTO orders BY NAME {statement('conversions', 'orders')}")
+        duck.execute(f"INSERT INTO order_lines BY NAME {statement('conversions', 'order_lines')}")
+        reached = arrived["position"][-1].as_py()
+        self._move(duck, "orders", reached)
+        return rows, reached if filled_through == through else NOT_EMPTY
+
+    def _small_tables(self, duck: DuckDBPyConnection) -> dict[str, int]:
+        """Everything that is small between two publishes, in one transaction: an idle publish costs one."""
+        counts = {recent.table.name: self._recent(duck, recent) for recent in _RECENT}
+        return {**counts, "pulls": self._pulls(duck), "channels": self._channels(duck)}
+
+    def _recent(self, duck: DuckDBPyConnection, recent: _Recent) -> int:
+        """Publish the rows that changed since a little before the last time and differ from what is here."""
+        name = recent.table.name
+        known = duck.execute(f"SELECT through, published_at FROM published WHERE name = {quoted(name)}").fetchone()  # noqa: S608
+        through, published_at = known or (0, None)
+        with self.ledger.read() as connection:
+            newest = mark(connection, PRODUCTS) if recent.table is products else _microseconds(self.now)
+            if newest == through:
+                return 0
+            query = sa.select(*_plain(tuple(recent.table.columns)))
+            if published_at is not None:
+                query = query.where(sa.or_(*(column > published_at - LATE_COMMIT for column in recent.changed_at)))
+            _stage(duck, name, connection, query)
+        keys = ", ".join(recent.keys)
+        duck.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM staged EXCEPT ALL FROM {name}")
+        rows = _number(duck, "SELECT count(*) FROM fresh")
+        if rows:
+            duck.execute(f"DELETE FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM fresh)")  # noqa: S608 - our names
+            duck.execute(f"INSERT INTO {name} FROM fresh")
+            self._move(duck, name, newest)
+        return rows
+
+    def _pulls(self, duck: DuckDBPyConnection) -> int:
+        """Publish the finished pulls; one that finishes after a later one is found because the mark waits for it."""
+        low = _through(duck, "pulls") - LATE_PULLS
+        with self.ledger.read() as connection:
+            running = connection.execute(
+                sa.select(sa.func.min(pulls.c.id)).where(pulls.c.id > low, ~_FINISHED)
+            ).scalar()
+            newest = connection.execute(sa.select(sa.func.max(pulls.c.id))).scalar() or 0
+            _stage(
+                duck, "pulls", connection, sa.select(*_plain(tuple(pulls.columns))).where(pulls.c.id > low, _FINISHED)
+            )
+        duck.execute(f"DELETE FROM staged WHERE id IN (SELECT id FROM pulls WHERE id > {low})")  # noqa: S608 - a number
+        rows = _number(duck, "SELECT count(*) FROM staged")
+        if rows:
+            duck.execute("INSERT INTO pulls FROM staged")
+            self._move(duck, "pulls", newest if running is None else running - 1)
+        return rows
+
+    def _channels(self, duck: DuckDBPyConnection) -> int:
+        """Replace the channels as a whole when one of them changed."""
+        query = sa.select(*_plain(_CHANNEL_COLUMNS)).join_from(channels, connections).order_by(channels.c.code)
+        arrived = self._fetch(query)
+        digest = hashlib.blake2b(repr(arrived.to_pylist()).encode(), digest_size=16).hexdigest()
+        known = duck.execute("SELECT content_hash FROM published WHERE name = 'channels'").fetchone()
+        rows = len(arrived)
+        if known == (digest,) or (rows == 0 and known == (None,)):
+            return 0
+        duck.execute("DELETE FROM channels")
+        if rows:
+            _insert(duck, "channels", arrived)
+        duck.execute(f"UPDATE published SET content_hash = {quoted(digest)} WHERE name = 'channels'")  # noqa: S608 - a hash
+        self._move(duck, "channels", rows)
+        return rows
+
+    def _fetch(self, query: sa.Select[Any]) -> pa.Table:
+        with self.ledger.read() as connection:
+            result = connection.execute(query)
+            return _arrow(tuple(result.keys()), result.fetchall())
+
+    def _move(self, duck: DuckDBPyConnection, name: str, through: int) -> None:
+        duck.execute(
+            f"UPDATE published SET through = {through}, published_at = TIMESTAMPTZ {quoted(self.now.isoformat())} "  # noqa: S608
+            f"WHERE name = {quoted(name)}"
+        )
+
+
+_FINISHED = pulls.c.outcome != "running"
+
+
+def _empty(duck: DuckDBPyConnection, ledger: Ledger) -> None:
+    with ledger.read() as connection:
+        oldest = {
+            name: connection.execute(sa.select(sa.func.min(number))).scalar() for name, number in KEPT_HERE.items()
+        }
+    for name in definitions.TABLES:
+        if name not in KEPT_HERE and name != "published":
+            duck.execute(f"DROP TABLE {name}")
+    marks = ", ".join(quoted(name) for name in definitions.MARKS)
+    duck.execute(
+        f"UPDATE published SET through = 0, content_hash = NULL, published_at = NULL WHERE name IN ({marks})"  # noqa: S608
+    )
+    for name, number in KEPT_HERE.items():
+        if oldest[name] is not None:
+            duck.execute(f"DELETE FROM {name} WHERE {number.name} >= {oldest[name]}")  # noqa: S608 - our names
+    definitions.define(duck)
+    for name, number in KEPT_HERE.items():
+        kept = _number(duck, f"SELECT coalesce(max({number.name}), 0) FROM {name}")  # noqa: S608 - our names
+        duck.execute(f"UPDATE published SET through = {kept} WHERE name = {quoted(name)}")  # noqa: S608 - our names
+
+
+def _plain(columns: tuple[Any, ...]) -> list[Any]:
+    """The columns as DuckDB reads them best: times and JSON as text instead of as Python objects."""
+    return [
+        sa.cast(column, sa.Text).label(column.name) if isinstance(column.type, (Instant, sa.JSON)) else column
+        for column in columns
+    ]
+
+
+def _arrow(names: tuple[str, ...], rows: Any) -> pa.Table:  # noqa: ANN401 - SQLAlchemy's rows, which zip like tuples
+    values = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return pa.table({name: pa.array(column) for name, column in zip(names, values, strict=True)})
+
+
+def _insert(duck: DuckDBPyConnection, name: str, arrived: pa.Table) -> None:
+    with _registered(duck, arrived):
+        duck.execute(f"INSERT INTO {name} BY NAME {statement('conversions', name)}")
+
+
+def _stage(duck: DuckDBPyConnection, name: str, connection: Connection, query: sa.Select[Any]) -> None:
+    """Put what the query gives into the temporary table `staged`, shaped like the lake's table, in bounded pieces."""
+    duck.execute(f"CREATE OR REPLACE TEMP TABLE staged AS FROM {name} WITH NO DATA")
+    result = connection.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
+    names = tuple(result.keys())
+    for rows in result.partitions():
+        with _registered(duck, _arrow(names, rows)):
+            duck.execute(f"INSERT INTO staged BY NAME {statement('conversions', name)}")
+
+
+@contextmanager
+def _registered(duck: DuckDBPyConnection, arrived: pa.Table) -> Iterator[None]:
+    duck.register("arrived", arrived)
+    try:
+        yield
+    finally:
+        duck.unregister("arrived")
+
+
+def _through(duck: DuckDBPyConnection, name: str) -> int:
+    return _number(duck, f"SELECT through FROM published WHERE name = {quoted(name)}")  # noqa: S608 - our names
+
+
+def _number(duck: DuckDBPyConnection, query: str) -> int:
+    row = duck.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,54 @@
+CREATE TABLE IF NOT EXISTS order_lines (
+    id VARCHAR NOT NULL,
+    order_id VARCHAR NOT NULL,
+    channel VARCHAR NOT NULL,
+    original_id VARCHAR NOT NULL,
+    number INTEGER NOT NULL,
+    sku VARCHAR,
+    gtin VARCHAR,
+    title VARCHAR,
+    product_url VARCHAR,
+    quantity_ordered BIGINT,
+    quantity_shipped BIGINT,
+    quantity_cancelled BIGINT,
+    quantity_remaining_to_ship BIGINT,
+    currency VARCHAR,
+    unit_price DECIMAL(24, 8),
+    source_unit_price DECIMAL(24, 8),
+    line_total DECIMAL(24, 8),
+    taxes STRUCT(code VARCHAR, amount DECIMAL(24, 8), rate DECIMAL(24, 8))[],
+    marketplace_status VARCHAR,
+    cancellation_requested_by VARCHAR,
+    cancellation_request_reason VARCHAR,
+    cancellation_executed_by VARCHAR,
+    cancellation_execution_reason VARCHAR,
+    purchased_at TIMESTAMPTZ NOT NULL,
+    received_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON TABLE order_lines IS 'The lines of the current orders. No personal data.';
+COMMENT ON COLUMN order_lines.id IS 'Internal line id: the same after every rebuild.';
+COMMENT ON COLUMN order_lines.order_id IS 'The order: orders.id.';
+COMMENT ON COLUMN order_lines.channel IS 'Channel code of the order.';
+COMMENT ON COLUMN order_lines.original_id IS 'The marketplace''s line id.';
+COMMENT ON COLUMN order_lines.number IS 'Place in the order, from 1.';
+COMMENT ON COLUMN order_lines.sku IS 'The seller''s article number.';
+COMMENT ON COLUMN order_lines.gtin IS 'GTIN (EAN, UPC): from the marketplace, else from the product.';
+COMMENT ON COLUMN order_lines.title IS 'What the marketplace calls the article.';
+COMMENT ON COLUMN order_lines.product_url IS 'Link to the product.';
+COMMENT ON COLUMN order_lines.quantity_ordered IS 'Units ordered; null when the marketplace does not say.';
+COMMENT ON COLUMN order_lines.quantity_shipped IS 'Units shipped.';
+COMMENT ON COLUMN order_lines.quantity_cancelled IS 'Units cancelled.';
+COMMENT ON COLUMN order_lines.quantity_remaining_to_ship IS 'Units still to ship: ordered - shipped - cancelled.';
+COMMENT ON COLUMN order_lines.currency IS 'ISO 4217 code of the line''s amounts.';
+COMMENT ON COLUMN order_lines.unit_price IS 'line_total / quantity_ordered, in currency.';
+COMMENT ON COLUMN order_lines.source_unit_price IS 'The marketplace''s own price of one unit, in currency.';
+COMMENT ON COLUMN order_lines.line_total IS 'Price of all units ordered with taxes, without shipping, in currency; null while there is none.';
+COMMENT ON COLUMN order_lines.taxes IS 'Taxes as the marketplace states them: code, amount in currency, rate in percent.';
+COMMENT ON COLUMN order_lines.marketplace_status IS 'The marketplace''s own word for the line''s status.';
+COMMENT ON COLUMN order_lines.cancellation_requested_by IS 'Who asked to cancel the line.';
+COMMENT ON COLUMN order_lines.cancellation_request_reason IS 'Why the cancellation was asked for.';
+COMMENT ON COLUMN order_lines.cancellation_executed_by IS 'Who cancelled the line.';
+COMMENT ON COLUMN order_lines.cancellation_execution_reason IS 'Why the line was cancelled.';
+COMMENT ON COLUMN order_lines.purchased_at IS 'When the buyer ordered: orders.purchased_at.';
+COMMENT ON COLUMN order_lines.received_at IS 'When the order first reached us: orders.received_at.';

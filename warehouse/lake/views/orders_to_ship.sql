@@ -1,0 +1,46 @@
+CREATE OR REPLACE VIEW orders_to_ship AS
+SELECT
+    orders.id AS order_id,
+    orders.channel,
+    orders.original_id,
+    orders.status,
+    orders.purchased_at,
+    orders.ship_by,
+    coalesce(orders.ship_by < now(), false) AS is_late,
+    count(lines.id) AS lines_to_ship,
+    CASE WHEN bool_and(lines.quantity_remaining_to_ship IS NOT NULL) THEN sum(lines.quantity_remaining_to_ship) END::BIGINT
+        AS units_to_ship,
+    orders.total,
+    orders.currency,
+    orders.shipping_country_code,
+    orders.confirmation_status,
+    orders.has_cancellation_request,
+    orders.has_errors
+FROM orders
+LEFT JOIN order_lines AS lines
+    ON lines.order_id = orders.id AND (lines.quantity_remaining_to_ship > 0 OR lines.quantity_remaining_to_ship IS NULL)
+WHERE
+    orders.fulfilled_by = 'merchant'
+    AND orders.status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')
+    AND NOT orders.is_historical
+GROUP BY ALL
+ORDER BY is_late DESC, orders.ship_by ASC NULLS LAST, orders.purchased_at;
+
+COMMENT ON VIEW orders_to_ship IS 'Orders the merchant still has to ship, late ones first, then by ship_by.';
+
+-- DuckLake keeps no comments on the columns of a view; the dictionary reads them here.
+-- order_id: The order: orders.id.
+-- channel: Channel code.
+-- original_id: The marketplace's order id.
+-- status: WAITING_FOR_SHIPMENT or PARTIALLY_SHIPPED.
+-- purchased_at: When the buyer ordered.
+-- ship_by: Latest moment to ship.
+-- is_late: Whether ship_by has passed; false without a ship_by.
+-- lines_to_ship: Lines with units still to ship.
+-- units_to_ship: Units still to ship; null when the marketplace does not say for a line.
+-- total: Order total with taxes and shipping, in currency.
+-- currency: ISO 4217 code.
+-- shipping_country_code: ISO 3166 alpha-2 country of the shipping address.
+-- confirmation_status: How far the shipment confirmation has come.
+-- has_cancellation_request: Whether a cancellation was asked for: check before shipping.
+-- has_errors: Whether something about the order needs attention.
