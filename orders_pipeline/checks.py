@@ -30,7 +30,7 @@ RAW_ORDERS_CHECKS = [
     dg.AssetCheckSpec(
         "channels_up_to_date",
         asset="raw_orders",
-        description=f"No channel is more than {LATE_AFTER_INTERVALS} pull intervals behind what its marketplace can tell.",
+        description=f"No channel is more than {LATE_AFTER_INTERVALS} intervals behind what its marketplace can tell.",
     ),
 ]
 
@@ -44,7 +44,7 @@ ORDERS_CHECKS = [
     dg.AssetCheckSpec(
         "revisions_in_order",
         asset="orders",
-        description="Positions are without gap, an order's revisions follow one another, the newest one is in the book.",
+        description="Positions are without gap, revisions follow one another, the newest one is in the book.",
     ),
     dg.AssetCheckSpec(
         "quantities_conserved", asset="orders", description="Ordered = shipped + cancelled + remaining, on every line."

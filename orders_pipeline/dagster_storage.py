@@ -6,7 +6,7 @@ own tables are not here (`warehouse`). https://docs.dagster.io/deployment/oss/da
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 from dagster._core.storage.base_storage import DagsterStorage
@@ -36,7 +36,7 @@ def state_folder(settings: Settings) -> Path:
 def postgresql_url(settings: Settings) -> str:
     """The URL by which Dagster reaches its own schema of the shared database.
 
-    psycopg2 by name: SQLAlchemy 2.1 takes a bare `postgresql://` for psycopg 3, which dagster-postgres does not support.
+    psycopg2 by name: SQLAlchemy 2.1 takes a bare `postgresql://` for psycopg 3, which dagster-postgres cannot use.
     """
     url = sa.make_url(settings.ledger_url).set(drivername="postgresql+psycopg2")
     given = url.query.get("options", "")
@@ -76,12 +76,10 @@ class PipelineArtifacts(LocalArtifactStorage):
         return {}
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> LocalArtifactStorage:  # type: ignore[override] # as above
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Point Dagster's own local storage at the state folder."""
         del config_value
-        return LocalArtifactStorage(str(state_folder(Settings())), inst_data)
+        return cls(str(state_folder(Settings())), inst_data)
 
 
 class PipelineLogs(LocalComputeLogManager):
@@ -93,12 +91,10 @@ class PipelineLogs(LocalComputeLogManager):
         return {}
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> LocalComputeLogManager:  # type: ignore[override] # as above
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Point Dagster's own log manager at the state folder."""
         del config_value
-        return LocalComputeLogManager(str(state_folder(Settings()) / "storage"), inst_data=inst_data)
+        return cls(str(state_folder(Settings()) / "storage"), inst_data=inst_data)
 
 
 def _ensure_schema(settings: Settings) -> None:

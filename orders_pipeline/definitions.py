@@ -12,7 +12,7 @@ import dagster as dg
 
 from orders_pipeline.assets.order_tables import order_tables
 from orders_pipeline.assets.orders import orders
-from orders_pipeline.assets.raw_orders import Reading, raw_orders
+from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
 from orders_pipeline.checks import full_checks, orders_checks, raw_orders_checks
 from orders_pipeline.maintenance import maintain_storage
 from orders_pipeline.resources import Source
@@ -56,7 +56,7 @@ pull_orders = dg.define_asset_job(
 sweep_orders = dg.define_asset_job(
     "sweep_orders",
     TICK - DAILY_CHECKS,
-    config=dg.RunConfig({"raw_orders": Reading(scope="sweep")}),
+    tags={READING_TAG: "sweep"},
     description="The last days and every open order read again, so that nothing stays missed.",
 )
 verify_orders = dg.define_asset_job("verify_orders", DAILY_CHECKS, description="The checks that count everything.")
@@ -66,7 +66,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
     """The pipeline's definitions.
 
     Args:
-        source: How a run opens the installation; the environment's own by default. Tests bring their own clock and settings.
+        source: How a run opens the installation; the environment's own by default. Tests bring their own.
     """
     return dg.Definitions(
         assets=[*MARKETPLACES, raw_orders, orders, order_tables, ORDERS_API],

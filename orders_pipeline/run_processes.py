@@ -29,8 +29,8 @@ UNFINISHED = (
 def running(instance: dg.DagsterInstance, job_name: str, now: datetime) -> str | None:
     """Why the job's next run has to wait, or None when it need not.
 
-    A run that says it is started but whose process was on this machine and is gone is reported failed and does not count:
-    after a power cut the next tick runs at once. One that is older than any run may become does not count either.
+    A run that says it is started but whose process was on this machine and is gone is reported failed and does not
+    count: after a power cut the next tick runs at once. Nor does one that is older than any run may become.
     """
     for record in instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=list(UNFINISHED))):
         run = record.dagster_run
@@ -40,7 +40,7 @@ def running(instance: dg.DagsterInstance, job_name: str, now: datetime) -> str |
         began = record.start_time if record.start_time is not None else record.create_timestamp.timestamp()
         age = now.timestamp() - began
         if age <= LONGEST_RUN.total_seconds():
-            return f"run {run.run_id} of {job_name} is still {run.status.value.lower()}, {max(0.0, age):.0f} s after its start"
+            return f"run {run.run_id} of {job_name} is {run.status.value.lower()} for {max(0.0, age):.0f} s"
     return None
 
 

@@ -28,7 +28,7 @@ def partition_changes(
     Args:
         wanted: The connections there are.
         present: The partitions there are.
-        in_flight: Partitions that a run works on: a run dies when its partition disappears. None: it may be any of them.
+        in_flight: Partitions that a run works on: a run dies when its partition disappears. None: any of them.
 
     >>> partition_changes({"a", "b"}, {"b", "c", "d"}, {"d"})
     PartitionChanges(add=['a'], remove=['c'])

@@ -1,7 +1,7 @@
 """What must hold for coverage, the order book and the order tables, as plain functions: each gives one verdict.
 
 The verdicts of a tick look at what changed last or ask an index: their cost does not grow with the number of orders;
-those that read whole tables say so. None shows personal data. Dagster's side of it is in `checks`; repairing is not here.
+those that read whole tables say so. None shows personal data. Dagster's side is in `checks`; repairing is not here.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def up_to_date(found: Sequence[Connected], now: datetime) -> Verdict:
     return Verdict(expected, offenders, sum(len(each.covered) for each in found))
 
 
-def newest_versions(transaction: Connection, limit: int = NEWEST_CHANGES) -> list[sa.RowMapping]:
+def newest_versions(transaction: Connection, limit: int = NEWEST_CHANGES) -> list[dict[str, Any]]:
     """The newest changes of the book, in order of position."""
     versions = schema.order_versions
     query = (
@@ -175,7 +175,7 @@ def newest_versions(transaction: Connection, limit: int = NEWEST_CHANGES) -> lis
         .order_by(versions.c.position.desc())
         .limit(limit)
     )
-    return list(transaction.execute(query).mappings())[::-1]
+    return [dict(row) for row in transaction.execute(query).mappings()][::-1]
 
 
 def quarantine_empty(transaction: Connection) -> Verdict:
@@ -309,7 +309,8 @@ def keys_unique(lake: Lake) -> Verdict:
     """Keys that are in a table twice, and lines without their order."""
     offenders = []
     for table, key in KEYS.items():
-        [(rows, keys)] = lake.duck.execute(f"SELECT count(*), count(DISTINCT {key}) FROM {table}").fetchall()  # noqa: S608 - names of ours
+        query = f"SELECT count(*), count(DISTINCT {key}) FROM {table}"  # noqa: S608 - names of ours
+        [(rows, keys)] = lake.duck.execute(query).fetchall()
         if rows != keys:
             offenders.append(f"{table}: {rows - keys} rows more than {key}s")
     [(orphans,)] = lake.duck.execute(
@@ -323,10 +324,10 @@ def keys_unique(lake: Lake) -> Verdict:
 def all_quantities_conserved(lake: Lake) -> Verdict:
     """Lines per channel of which more is shipped and cancelled than was ordered."""
     rows = lake.duck.execute(
-        "SELECT channel, count(*) FILTER (quantity_ordered != quantity_shipped + quantity_cancelled + quantity_remaining_to_ship), "
-        "count(*) FROM order_lines GROUP BY channel ORDER BY channel"
+        "SELECT channel, count(*), count(*) FILTER (quantity_ordered != "
+        "quantity_shipped + quantity_cancelled + quantity_remaining_to_ship) FROM order_lines GROUP BY channel ORDER BY 1"
     ).fetchall()
-    offenders = [f"{channel}: {wrong} lines" for channel, wrong, _ in rows if wrong]
+    offenders = [f"{channel}: {wrong} lines" for channel, _, wrong in rows if wrong]
     return Verdict(
-        "ordered = shipped + cancelled + remaining on every line", offenders, sum(total for _, _, total in rows)
+        "ordered = shipped + cancelled + remaining on every line", offenders, sum(total for _, total, _ in rows)
     )

@@ -37,8 +37,8 @@ def column_schema() -> dg.TableSchema:
     group_name="analytics",
     kinds={"duckdb", "parquet"},
     owners=["team:orders"],
-    description="Orders, lines, versions, raw payloads, pulls and incidents as tables for analysts (DuckLake: DuckDB over "
-    "Parquet). Holds no personal data.",
+    description="Orders, lines, versions, raw payloads, pulls and incidents as tables for analysts (DuckLake: DuckDB "
+    "over Parquet). Holds no personal data.",
     metadata={
         "dagster/table_name": "lake.orders",
         "dagster/column_schema": column_schema(),
@@ -52,7 +52,7 @@ def column_schema() -> dg.TableSchema:
         )
     ],
 )
-def order_tables(source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster refuses it with one
+def order_tables(source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster wants none
     """Publish what changed in the ledger since the last time."""
     with source.opened() as installation:
         with installation.ledger.read() as transaction:

@@ -44,7 +44,7 @@ def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata=metadata)
 
 
-def changed_since(transaction: Connection, position: int) -> Sequence[Row[Any]]:
+def changed_since(transaction: Connection, position: int) -> Sequence[Row[*tuple[Any, ...]]]:
     """The newest orders changed after a position; no personal data."""
     book, lines = schema.orders, schema.order_lines
     count = sa.select(sa.func.count()).where(lines.c.order_id == book.c.id).scalar_subquery()
@@ -65,7 +65,7 @@ def changed_since(transaction: Connection, position: int) -> Sequence[Row[Any]]:
     return transaction.execute(query).all()
 
 
-def preview(rows: Sequence[Row[Any]]) -> str:
+def preview(rows: Sequence[Row[*tuple[Any, ...]]]) -> str:
     """A Markdown table of orders."""
     head = [" | ".join(PREVIEW_COLUMNS), " | ".join("---" for _ in PREVIEW_COLUMNS)]
     body = [

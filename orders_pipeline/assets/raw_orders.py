@@ -4,10 +4,7 @@ The engine is `orders_pipeline.pulling`. Failures are rows and incidents, never 
 outage stops no other.
 """
 
-# No `from __future__ import annotations` here: Dagster cannot resolve a config class from an annotation that is text.
-
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import dagster as dg
 
@@ -24,10 +21,11 @@ FETCHED = frozenset({"complete", "idle"})
 """Outcomes after which a connection is up to date."""
 
 
-class Reading(dg.Config):
-    """What to read: `due` is what came since the last time, `sweep` is the last days and every open order again."""
+READING_TAG = "orders/reading"
+"""Run tag that says what is read; a job's configuration would reach only runs of one partition."""
 
-    scope: Literal["due", "sweep"] = "due"
+READINGS = {"due": pulling.pull_all, "sweep": sweeping.sweep_all}
+"""`due`: what came since the last time. `sweep`: the last days and every open order again."""
 
 
 @dg.asset(
@@ -36,24 +34,22 @@ class Reading(dg.Config):
     group_name="retrieval",
     kinds={"python", "sql"},
     owners=["team:orders"],
-    description="Every payload as the marketplaces sent it, kept before anything interprets it: encrypted, and once more "
-    "without personal data. A partition is one connection (seller account).",
+    description="Every payload as the marketplaces sent it, kept before anything interprets it: encrypted, and once "
+    "more without personal data. A partition is one connection (seller account).",
 )
-def raw_orders(
-    context: dg.AssetExecutionContext, config: Reading, source: dg.ResourceParam[Source]
-) -> dg.MaterializeResult[None]:
+def raw_orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     """Pull every connection, or only the partition that was asked for.
 
-    A tick is a run without partition. Dagster would mark *every* key of a run's partition range as materialised, also those
-    whose connection failed, and a range takes in whatever lies between its ends; a run per connection would cost three
-    CPU-seconds each. So the tick names no partition and reports each connection that was read by an event of its own: the
-    failed ones keep their last state, show in the checks, and hold up nobody. A run for one partition, started by a person,
-    fails when its connection does.
+    A tick is a run without partition. Dagster would mark *every* key of a run's partition range as materialised, also
+    those whose connection failed, and a range takes in whatever lies between its ends; a run per connection would cost
+    three CPU-seconds each. So the tick names no partition and reports each connection that was read by an event of its
+    own: the failed ones keep their last state, show in the checks, and hold up nobody. A run for one partition, started
+    by a person, fails when its connection does.
     """
-    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_tag()})
+    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_tag()})
     chosen = [context.partition_key] if context.has_partition_key else None
+    read = READINGS[context.run.tags.get(READING_TAG, "due")]
     with source.opened() as installation:
-        read = pulling.pull_all if config.scope == "due" else sweeping.sweep_all
         results = read(installation, chosen)
         with installation.ledger.read() as transaction:
             left = quotas.left(transaction)

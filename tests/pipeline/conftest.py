@@ -1,0 +1,172 @@
+"""Two marketplaces over real HTTP and an installation connected to them, all on one clock that stands still.
+
+Shared with `tests/faults` through that folder's own conftest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+
+from orders_pipeline.installation import Installation
+from orders_pipeline.resources import Source
+from orders_pipeline.sandbox import amazon, mirakl, server
+from orders_pipeline.sandbox.engine import GenerateRequest
+from warehouse.ledger import channels
+from warehouse.ledger.database import Ledger, open_ledger
+from warehouse.privacy import open_key_ring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from warehouse.settings import Settings
+
+FRANCE, GERMANY = "A13V1IB3VIYZZH", "A1PA6795UKMFR9"
+CREDENTIALS = {
+    "TEST_AMAZON_CLIENT_ID": amazon.CLIENT_ID,
+    "TEST_AMAZON_CLIENT_SECRET": amazon.CLIENT_SECRET,
+    "TEST_AMAZON_REFRESH_TOKEN": amazon.REFRESH_TOKEN,
+    "TEST_MIRAKL_API_KEY": mirakl.API_KEY,
+}
+GENEROUS = 1_000_000.0
+"""Our own quota is multiplied by it: these tests are not about waiting."""
+
+SETTLED_SECONDS = 900.0
+"""Made-up orders are at least this old, so that the marketplaces' own lag hides none."""
+
+
+@dataclass(frozen=True)
+class Marketplaces:
+    """Two marketplaces and where they answer."""
+
+    amazon: amazon.AmazonSandbox
+    mirakl: mirakl.MiraklSandbox
+    amazon_url: str
+    mirakl_url: str
+
+    def generate(self, orders: int, days: float = 0.9, seed: int = 1) -> None:
+        """Make up so many orders at each of them, for the channels that are connected."""
+        for number, marketplace in enumerate((FRANCE, GERMANY)):
+            share = orders // 2 + (orders % 2) * number
+            self.amazon.generate(
+                GenerateRequest(
+                    share, seed=seed + number, days=days, channel=marketplace, newest_seconds=SETTLED_SECONDS
+                )
+            )
+        self.mirakl.generate(
+            GenerateRequest(orders, seed=seed + 7, days=days, account="2001", newest_seconds=SETTLED_SECONDS)
+        )
+
+    def statuses(self) -> dict[tuple[str, str], str]:
+        """The truth: (connection, original id) → the marketplace's own status."""
+        held = {("amazon_eu", each["id"]): each["status"] for each in self.amazon.truth()}
+        return held | {("mirakl_shop", each["id"]): each["status"] for each in self.mirakl.truth()}
+
+    def connect(self, ledger: Ledger, now: datetime) -> None:
+        """Connect an installation: two Amazon channels of one account, one Mirakl channel."""
+        with ledger.write() as transaction:
+            for connection in self._connections():
+                channels.save_connection(transaction, connection, now)
+            for code, owner, selector in (
+                ("amazon_fr", "amazon_eu", FRANCE),
+                ("amazon_de", "amazon_eu", GERMANY),
+                ("mirakl", "mirakl_shop", None),
+            ):
+                channel = channels.Channel(code=code, label=code, marketplace=code, connection=owner, selector=selector)
+                channels.save_channel(transaction, channel, now)
+
+    def _connections(self) -> list[channels.Connection]:
+        return [
+            channels.Connection(
+                code="amazon_eu",
+                kind="amazon",
+                label="Amazon",
+                region="eu",
+                endpoint=self.amazon_url,
+                settings={"rate_factor": GENEROUS},
+                credentials={
+                    "client_id": "env:TEST_AMAZON_CLIENT_ID",
+                    "client_secret": "env:TEST_AMAZON_CLIENT_SECRET",
+                    "refresh_token": "env:TEST_AMAZON_REFRESH_TOKEN",
+                },
+            ),
+            channels.Connection(
+                code="mirakl_shop",
+                kind="mirakl",
+                label="Mirakl",
+                endpoint=self.mirakl_url,
+                settings={"rate_factor": GENEROUS},
+                credentials={"api_key": "env:TEST_MIRAKL_API_KEY"},
+            ),
+        ]
+
+
+@contextlib.contextmanager
+def serving(clock: Callable[[], datetime]) -> Iterator[Marketplaces]:
+    """Both marketplaces, without rate limits, on free ports."""
+    first = amazon.AmazonSandbox(seed=1, rate_factor=math.inf, clock=clock)
+    second = mirakl.MiraklSandbox(seed=1, rate_factor=math.inf, clock=clock)
+    with server.running(amazon.create_app(first)) as one, server.running(mirakl.create_app(second)) as other:
+        yield Marketplaces(first, second, one, other)
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def marketplaces(clock, credentials) -> Iterator[Marketplaces]:
+    with serving(clock) as both:
+        yield both
+
+
+@pytest.fixture
+def open_installation(clock) -> Iterator[Callable[[Settings], Installation]]:
+    """Open installations on the test's clock; waiting for quota moves it."""
+    opened: list[Installation] = []
+
+    def open_one(settings: Settings) -> Installation:
+        installation = Installation(
+            settings,
+            open_ledger(settings),
+            open_key_ring(settings),
+            clock,
+            lambda seconds: clock.advance(seconds=seconds),
+        )
+        opened.append(installation)
+        return installation
+
+    yield open_one
+    for each in opened:
+        each.ledger.close()
+
+
+@pytest.fixture
+def installation(settings, open_installation) -> Installation:
+    return open_installation(settings)
+
+
+@pytest.fixture
+def connected(installation, marketplaces, clock) -> Installation:
+    """An installation on SQLite connected to both marketplaces."""
+    marketplaces.connect(installation.ledger, clock())
+    return installation
+
+
+@pytest.fixture
+def source(installation) -> Source:
+    return Source(lambda: contextlib.nullcontext(installation))
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral

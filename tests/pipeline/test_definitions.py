@@ -1,0 +1,104 @@
+"""The pipeline's graph as a newcomer sees it in Dagster, compared with the file beside this test.
+
+After a wanted change: `python -m pytest tests/pipeline/test_definitions.py --import-mode=importlib` shows the difference;
+`REFRESH_GRAPH=1` in front of it writes `graph.json` anew. Look at the diff before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orders_pipeline.assets.order_tables import column_schema
+from orders_pipeline.definitions import build_defs, defs
+from warehouse.lake.definitions import dictionary
+
+SNAPSHOT = Path(__file__).with_name("graph.json")
+ROOT = Path(__file__).parents[2]
+
+
+def graph() -> dict[str, object]:
+    """Assets, checks, jobs, schedules and sensors with what matters of each."""
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    repository = defs.get_repository_def()
+    executable = repository.asset_graph.executable_asset_keys
+    return {
+        "assets": {
+            name: {
+                "deps": sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+                "group": spec.group_name,
+                "kinds": sorted(spec.kinds),
+                "owners": list(spec.owners),
+                "external": spec.key not in executable,
+                "partitions": spec.partitions_def.name if spec.partitions_def else None,
+            }
+            for name, spec in sorted(specs.items())
+        },
+        "checks": sorted(
+            f"{key.asset_key.to_user_string()}: {key.name}" for key in repository.asset_graph.asset_check_keys
+        ),
+        "jobs": {
+            job.name: sorted(node.name for node in job.nodes)
+            for job in sorted(repository.get_all_jobs(), key=lambda each: each.name)
+            if not job.name.startswith("__")
+        },
+        "schedules": {
+            each.name: {
+                "job": each.job_name,
+                "cron": each.cron_schedule,
+                "zone": each.execution_timezone,
+                "status": each.default_status.value,
+            }
+            for each in sorted(repository.schedule_defs, key=lambda each: each.name)
+        },
+        "sensors": {
+            each.name: {"seconds": each.minimum_interval_seconds, "status": each.default_status.value}
+            for each in sorted(repository.sensor_defs, key=lambda each: each.name)
+        },
+    }
+
+
+def test_graph_is_the_one_in_the_snapshot() -> None:
+    if os.environ.get("REFRESH_GRAPH"):
+        SNAPSHOT.write_text(json.dumps(graph(), indent=2) + "\n")
+    assert graph() == json.loads(SNAPSHOT.read_text())
+
+
+def test_definitions_can_be_loaded() -> None:
+    dg.Definitions.validate_loadable(build_defs())
+
+
+def test_every_asset_and_check_says_what_it_is() -> None:
+    graph = defs.get_repository_def().asset_graph
+    nameless = [key.to_user_string() for key in graph.get_all_asset_keys() if not graph.get(key).description]
+    nameless += [str(key) for key in graph.asset_check_keys if not graph.get(key).description]
+    assert nameless == []
+
+
+def test_every_run_works_in_one_process() -> None:
+    jobs = [job for job in defs.get_repository_def().get_all_jobs() if not job.name.startswith("__")]
+    assert {job.executor_def.name for job in jobs} == {"in_process"}
+
+
+def test_column_schema_is_the_lakes_own() -> None:
+    spelled = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ", "DECIMAL(24,8)": "DECIMAL(24, 8)"}
+    expected = [
+        (each.column, spelled.get(each.type, each.type), each.comment)
+        for each in dictionary()
+        if each.table == "orders" and each.column
+    ]
+    assert [(each.name, each.type, each.description) for each in column_schema().columns] == expected
+
+
+@pytest.mark.parametrize(
+    "package", ["warehouse", "orders_pipeline.pulling", "orders_pipeline.ordering", "orders_pipeline.verdicts"]
+)
+def test_engines_do_not_import_dagster(package: str) -> None:
+    code = f"import {package}, sys; sys.exit('dagster' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
