@@ -23,7 +23,8 @@ class Settings(BaseSettings):
         "ORDERS_HOME, or one PostgreSQL URL (postgresql://user:password@host:5432/name).",
     )
     lake_data: str | None = Field(
-        None, description="Where the lake's Parquet files go: a folder or an s3:// prefix. Default: ORDERS_HOME/lake/data."
+        None,
+        description="Where the lake's Parquet files go: a folder or an s3:// prefix. Default: ORDERS_HOME/lake/data.",
     )
     keys: SecretStr | None = Field(
         None,
@@ -38,23 +39,33 @@ class Settings(BaseSettings):
     time_zone: str = Field("UTC", description="The tenant's time zone (IANA name), for 'today' and 'this week'.")
     api_host: str = Field("127.0.0.1", description="Address the Orders API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port the Orders API listens on.")
-    api_max_body_bytes: int = Field(5_000_000, ge=1_000, description="Largest request body the Orders API accepts, in bytes.")
+    api_max_body_bytes: int = Field(
+        5_000_000, ge=1_000, description="Largest request body the Orders API accepts, in bytes."
+    )
     api_requests_per_minute: int = Field(
         6000, ge=1, description="Requests that each API token may make in a minute, in each process of the Orders API."
     )
-    pull_overlap_minutes: int = Field(15, ge=0, le=1440, description="How far each pull window reaches back over the last one.")
+    pull_overlap_minutes: int = Field(
+        15, ge=0, le=1440, description="How far each pull window reaches back over the last one."
+    )
     pull_window_hours: int = Field(
         24, ge=1, le=720, description="Longest window of one pull; a longer gap is caught up in several windows."
     )
-    pull_windows_per_tick: int = Field(10, ge=1, le=1000, description="How many windows one tick pulls per connection at most.")
-    pull_first_days: int = Field(7, ge=0, le=730, description="How far back the first pull of a new channel reaches, in days.")
+    pull_windows_per_tick: int = Field(
+        10, ge=1, le=1000, description="How many windows one tick pulls per connection at most."
+    )
+    pull_first_days: int = Field(
+        7, ge=0, le=730, description="How far back the first pull of a new channel reaches, in days."
+    )
     pull_max_pages: int = Field(1000, ge=1, description="Page limit of one window; reaching it fails the window.")
     pull_threads: int = Field(8, ge=1, le=64, description="How many connections are pulled at the same time.")
     sweep_days: int = Field(30, ge=1, le=730, description="How far back the daily sweep re-reads.")
     write_chunk: int = Field(200, ge=1, le=5000, description="Orders committed in one ledger transaction.")
     run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")
     version_retention_days: int = Field(
-        30, ge=1, description="How long the ledger keeps published order versions and pull records; the lake keeps them all."
+        30,
+        ge=1,
+        description="How long the ledger keeps published order versions and pull records; the lake keeps them all.",
     )
     snapshot_retention_days: int = Field(7, ge=0, description="How long the lake keeps old snapshots (time travel).")
 

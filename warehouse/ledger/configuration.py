@@ -42,7 +42,9 @@ class ConnectionEntry(BaseModel):
     endpoint: str | None = Field(None, description="Base URL: required for Mirakl, an override for Amazon.")
     region: Literal["eu", "na", "fe"] | None = Field(None, description="Amazon's region: eu, na or fe.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of connection.")
-    credentials: dict[str, str] = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
+    credentials: dict[str, str] = Field(
+        default_factory=dict, description="Secrets by reference: env:NAME or file:PATH."
+    )
 
     @field_validator("credentials")
     @classmethod
@@ -60,8 +62,12 @@ class ChannelEntry(BaseModel):
 
     connection: str = Field(description="Code of its connection.")
     label: str | None = Field(None, description="A name for people; default: the code.")
-    marketplace: str | None = Field(None, description='The marketplace it sells on, such as "Amazon FR"; default: the label.')
-    selector: str | None = Field(None, description="Amazon: marketplace id; Mirakl: channel code; unset: the whole connection.")
+    marketplace: str | None = Field(
+        None, description='The marketplace it sells on, such as "Amazon FR"; default: the label.'
+    )
+    selector: str | None = Field(
+        None, description="Amazon: marketplace id; Mirakl: channel code; unset: the whole connection."
+    )
     retrieval: bool = Field(True, description="Whether its orders are retrieved.")
     confirmation: bool = Field(False, description="Whether its shipments are confirmed to the marketplace.")
     acceptance: Literal["manual", "automatic", "off"] = Field("manual", description="Who accepts Mirakl orders.")

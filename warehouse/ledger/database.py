@@ -74,12 +74,18 @@ def make_engine(url: str) -> Engine:
     """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
     if url.startswith("sqlite"):
         engine = sa.create_engine(
-            url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+            url,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            hide_parameters=True,
+            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
         )
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, pool_pre_ping=True)
+    return sa.create_engine(
+        url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, pool_pre_ping=True
+    )
 
 
 def schema_version(ledger: Ledger) -> str | None:
@@ -130,7 +136,9 @@ def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], colum
     """An INSERT that overwrites `columns` (default: all but the keys) of the row with the same keys."""
     insert = insert_into(connection, table)
     chosen = columns or tuple(column.name for column in table.columns if column.name not in keys)
-    return insert.on_conflict_do_update(index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen})
+    return insert.on_conflict_do_update(
+        index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen}
+    )
 
 
 def insert_into(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert

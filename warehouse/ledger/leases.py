@@ -59,7 +59,9 @@ def hold(connection: Connection, lease: Lease, now: datetime, length: timedelta)
         LeaseLost: Another holder has taken it.
     """
     extended = connection.execute(
-        sa.update(leases).where(leases.c.name == lease.name, leases.c.fence == lease.fence).values(expires_at=now + length)
+        sa.update(leases)
+        .where(leases.c.name == lease.name, leases.c.fence == lease.fence)
+        .values(expires_at=now + length)
     )
     if extended.rowcount != 1:
         raise LeaseLost(f"the lease {lease.name} has gone to another holder")

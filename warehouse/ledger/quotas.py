@@ -61,7 +61,9 @@ def block(connection: Connection, owner: str, now: datetime, seconds: float) -> 
 def left(connection: Connection) -> dict[str, dict[str, float]]:
     """What share of its burst each bucket had left when it was last used: connection → operation → 0.0 to 1.0."""
     shares: dict[str, dict[str, float]] = {}
-    query = sa.select(quota_buckets.c.connection, quota_buckets.c.operation, quota_buckets.c.tokens, quota_buckets.c.burst)
+    query = sa.select(
+        quota_buckets.c.connection, quota_buckets.c.operation, quota_buckets.c.tokens, quota_buckets.c.burst
+    )
     for row in connection.execute(query):
         shares.setdefault(row.connection, {})[row.operation] = row.tokens / row.burst
     return shares

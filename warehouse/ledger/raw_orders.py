@@ -217,7 +217,9 @@ def pending(connection: Connection, after_seq: int, limit: int) -> list[Stored]:
     return [_stored(row) for row in connection.execute(query).mappings()]
 
 
-def newest(connection: Connection, owner: str | None, original_ids: Sequence[str] | None, chunk: int) -> Iterator[list[Stored]]:
+def newest(
+    connection: Connection, owner: str | None, original_ids: Sequence[str] | None, chunk: int
+) -> Iterator[list[Stored]]:
     """The newest raw payload of every order, or of the named ones, in chunks by seq: what a replay reads."""
     later = raw_orders.alias("later")
     is_newest = ~sa.exists().where(

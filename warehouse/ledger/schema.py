@@ -106,7 +106,9 @@ pulls = sa.Table(
     _code("outcome", nullable=False, comment="running, complete, failed or abandoned"),
     sa.Column("pages", sa.Integer, nullable=False),
     sa.Column("orders_seen", sa.Integer, nullable=False),
-    sa.Column("orders_new", sa.Integer, nullable=False, comment="raw payloads stored, because they were new or had changed"),
+    sa.Column(
+        "orders_new", sa.Integer, nullable=False, comment="raw payloads stored, because they were new or had changed"
+    ),
     sa.Column("orders_skipped", sa.Integer, nullable=False, comment="of channels that are not retrieved"),
     _code("error_code"),
     sa.Column("error", sa.Text),
@@ -316,7 +318,9 @@ leases = sa.Table(
     metadata,
     sa.Column("name", sa.String(128), primary_key=True),
     sa.Column("holder", sa.Text, nullable=False),
-    sa.Column("fence", sa.BigInteger, nullable=False, comment="grows with every holder; a write with an older one is refused"),
+    sa.Column(
+        "fence", sa.BigInteger, nullable=False, comment="grows with every holder; a write with an older one is refused"
+    ),
     sa.Column("expires_at", Instant, nullable=False),
 )
 
