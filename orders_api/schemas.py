@@ -6,9 +6,9 @@ a test validates what is served against them.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from warehouse.ledger.acknowledgements import Outcome, Result
 from warehouse.orders import ConfirmationStatus, FulfilledBy, PiiState, Status
@@ -280,6 +280,13 @@ class AcknowledgementRequestItem(Shape):
         max_length=1000,
         examples=["Unknown SKU LAMP-12"],
     )
+
+    @model_validator(mode="after")
+    def _names_one_order(self) -> Self:
+        is_by_original = self.channel is not None and self.original_id is not None
+        if (self.id is not None) == is_by_original or (self.channel is None) != (self.original_id is None):
+            raise ValueError("name the order by id, or by channel and original_id")
+        return self
 
 
 class AcknowledgementRequest(Shape):

@@ -5,12 +5,14 @@ client that talks to the real application.
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
 import pytest
+import uvicorn
 
 from orders_api.app import create_app
 from warehouse.ledger import orders as book_of_orders
@@ -42,7 +44,12 @@ def make_order(number: int = 1, **changes) -> Order:
         total=Decimal("124.60"),
         customer=Customer(name=CANARY, email="zoe.canari@relay.example", phone="+33100000000"),
         shipping_address=Address(
-            name=CANARY, line_1="3 rue du Canari", postal_code="44000", city="Nantes", country_code="FR", phone="0100000000"
+            name=CANARY,
+            line_1="3 rue du Canari",
+            postal_code="44000",
+            city="Nantes",
+            country_code="FR",
+            phone="0100000000",
         ),
         lines=(
             Line(
@@ -55,7 +62,9 @@ def make_order(number: int = 1, **changes) -> Order:
                 line_total=Decimal("119.70"),
                 taxes=(Tax(code="VAT", amount=Decimal("19.95"), rate=Decimal(20)),),
             ),
-            Line(original_id="L2", number=2, sku="BULB-1", quantity_ordered=0, quantity_shipped=0, quantity_cancelled=0),
+            Line(
+                original_id="L2", number=2, sku="BULB-1", quantity_ordered=0, quantity_shipped=0, quantity_cancelled=0
+            ),
         ),
     )
     return replace(made, **changes)
@@ -210,6 +219,21 @@ def support(app, api_ledger, clock):
 def german(app, api_ledger, clock):
     """A token for one channel only."""
     return Api(app, issue(api_ledger, clock(), "german", Scope.ORDERS_READ, channels=["mirakl_de"]))
+
+
+@pytest.fixture
+def live(app):
+    """The application behind a real server on loopback; yields its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        thread.join(timeout=0.02)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture

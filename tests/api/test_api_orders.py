@@ -243,7 +243,13 @@ def test_an_order_that_does_not_exist_is_not_found(erp, unknown):
 
 def test_an_unchanged_answer_is_not_sent_again(erp, book, order):
     (own_id,) = book.put(order(1))
-    for path in ("/v1/orders", "/v1/orders/changes", f"/v1/orders/{own_id}", f"/v1/orders/{own_id}/events", "/v1/channels"):
+    for path in (
+        "/v1/orders",
+        "/v1/orders/changes",
+        f"/v1/orders/{own_id}",
+        f"/v1/orders/{own_id}/events",
+        "/v1/channels",
+    ):
         first = erp.get(path)
         tag = first.headers["etag"]
 
@@ -262,10 +268,17 @@ def test_the_timeline_tells_what_happened_oldest_first(erp, book, order, api_led
     (own_id,) = book.put(first)
     later = first.marketplace_updated_at + timedelta(hours=1)
     book.put(replace(first, status=Status.WAITING_FOR_SHIPMENT, marketplace_updated_at=later))
-    erp.post("/v1/orders/acknowledgements", {"acknowledgements": [{"id": own_id, "outcome": "ok", "order_number": "SO-1"}]})
+    erp.post(
+        "/v1/orders/acknowledgements", {"acknowledgements": [{"id": own_id, "outcome": "ok", "order_number": "SO-1"}]}
+    )
     with api_ledger.write() as connection:
         report = incidents.Report(
-            scope="channel", subject="amazon_fr", stage="normalise", code="missing_price", message="No price.", order_id=own_id
+            scope="channel",
+            subject="amazon_fr",
+            stage="normalise",
+            code="missing_price",
+            message="No price.",
+            order_id=own_id,
         )
         incidents.report(connection, report, clock.advance(minutes=5))
         incidents.resolve(connection, "channel", "amazon_fr", "normalise", clock.advance(minutes=5))
@@ -273,7 +286,13 @@ def test_the_timeline_tells_what_happened_oldest_first(erp, book, order, api_led
     response = erp.get(f"/v1/orders/{own_id}/events")
 
     events = Timeline.model_validate_json(response.content).events
-    assert [each.kind for each in events] == ["received", "changed", "acknowledged", "incident_opened", "incident_resolved"]
+    assert [each.kind for each in events] == [
+        "received",
+        "changed",
+        "acknowledged",
+        "incident_opened",
+        "incident_resolved",
+    ]
     assert events[0].text == "Received from Amazon FR as PENDING"
     assert events[1].data["status_from"] == "PENDING"
     assert events[1].data["status_to"] == "WAITING_FOR_SHIPMENT"

@@ -1,0 +1,93 @@
+"""The API's own description: complete, stable names, and true (a fuzzer compares it with what the server does)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OPERATIONS = {
+    "list_orders",
+    "read_order_changes",
+    "get_order",
+    "list_order_events",
+    "acknowledge_orders",
+    "export_orders",
+    "list_channels",
+    "get_coverage",
+    "list_incidents",
+    "get_health",
+    "get_readiness",
+}
+
+
+@pytest.fixture
+def description(stranger):
+    return stranger.get("/openapi.json").json()
+
+
+def operations(description: dict):
+    for path, item in description["paths"].items():
+        for method, operation in item.items():
+            yield f"{method} {path}", operation
+
+
+def test_the_names_of_operations_are_stable(description):
+    assert {operation["operationId"] for _, operation in operations(description)} == OPERATIONS
+
+
+def test_every_operation_says_what_it_does_and_which_token_it_needs(description):
+    for name, operation in operations(description):
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert ("security" in operation) == ("/v1/" in name), name
+        assert ("401" in operation["responses"]) == ("/v1/" in name), name
+
+
+def test_every_parameter_has_a_description_and_an_example(description):
+    for name, operation in operations(description):
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], (name, parameter["name"])
+            assert parameter["example"] is not None, (name, parameter["name"])
+            assert "$ref" not in str(parameter["schema"]), (name, parameter["name"])
+
+
+def test_every_field_has_a_description_and_an_example(description):
+    for name, schema in description["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert described.get("description"), (name, field)
+            assert described.get("examples"), (name, field)
+
+
+def test_every_reference_leads_somewhere(description):
+    known = description["components"]["schemas"]
+
+    found = set(re.findall(r"#/components/schemas/(\w+)", str(description)))
+
+    assert found <= set(known)
+    assert "AcknowledgementRequest" in found
+
+
+def test_the_documentation_page_is_served_with_a_policy_that_lets_it_work(stranger):
+    response = stranger.get("/docs")
+
+    assert response.status_code == 200
+    assert "script-src" in response.headers["content-security-policy"]
+
+
+@pytest.mark.slow
+def test_a_fuzzer_finds_no_answer_that_is_not_described(live, erp, book, order, tmp_path):
+    book.put(*(order(n) for n in range(5)))
+    program = Path(sys.executable).with_name("schemathesis")
+    command = [
+        *(str(program), "run", f"{live}/openapi.json", "--header", f"Authorization: Bearer {erp.token}"),
+        *("--max-examples", "15", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--workers", "2"),
+        *("--exclude-checks", "unsupported_method", "--no-color"),
+    ]
+
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120)
+
+    assert done.returncode == 0, done.stdout[-6000:]

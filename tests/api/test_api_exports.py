@@ -1,0 +1,203 @@
+"""Bulk downloads: the same orders as the list under the same filters, in three formats, and what each column holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pyarrow.parquet as pq
+import pytest
+
+from orders_api.exports import ExportColumn
+from orders_api.schemas import OrderDocument
+from warehouse.ledger import order_queries
+from warehouse.orders import FulfilledBy, Line, Status
+
+
+def exported(api, file_format: str, query: str = ""):
+    response = api.get(f"/v1/orders/export?format={file_format}&{query}")
+    assert response.status_code == 200, response.text
+    return response
+
+
+def csv_rows(api, query: str = "") -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(exported(api, "csv", query).text, newline="")))
+
+
+def documents(api, query: str = "") -> list[dict]:
+    return [json.loads(line) for line in exported(api, "ndjson", query).text.splitlines()]
+
+
+def table(api, query: str = ""):
+    return pq.read_table(io.BytesIO(exported(api, "parquet", query).content))
+
+
+def test_a_stranger_downloads_nothing(stranger):
+    assert stranger.get("/v1/orders/export?format=csv").status_code == 401
+
+
+@pytest.fixture
+def several(book, order, monkeypatch):
+    """Orders over more than one chunk."""
+    monkeypatch.setattr(order_queries, "CHUNK", 4)
+    statuses = (Status.SHIPPED, Status.PENDING, Status.WAITING_FOR_SHIPMENT)
+    french = [order(n, status=statuses[n % 3]) for n in range(45)]
+    german = [order(n, channel="mirakl_de", marketplace="Mirakl DE", fulfilled_by=None) for n in range(5)]
+    return book.put(*french, *german)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "status=SHIPPED&status=PENDING",
+        "channel=mirakl_de",
+        "fulfilled_by=none&sort=purchased_at",
+        "purchased_after=2026-10-01T12:00:00Z&purchased_before=2026-10-02T00:00:00Z",
+        "has_errors=true",
+        "sort=position",
+        "original_id=402-0000003",
+    ],
+)
+def test_an_export_holds_the_orders_of_the_list_in_the_same_order(erp, several, query):
+    listed = erp.walk(f"/v1/orders?limit=7&{query}")
+
+    assert documents(erp, query) == listed
+    lines = [(order["original_id"], str(line["number"])) for order in listed for line in order["lines"]]
+    assert [(row["order_id"], row["line_number"]) for row in csv_rows(erp, query)] == lines
+    rows = table(erp, query).to_pylist()
+    assert [(row["order_original_id"], str(row["line_number"])) for row in rows] == lines
+    assert [row["order_id"] for row in rows] == [order["id"] for order in listed for _ in order["lines"]]
+
+
+def test_an_export_of_one_channel_has_no_other(german, several):
+    assert {row["channel"] for row in documents(german)} == {"mirakl_de"}
+    assert len(csv_rows(german)) == table(german).num_rows == 10
+
+
+def test_the_csv_has_the_functional_columns(support, book, order, canary):
+    book.put(order(1))
+
+    first, second = csv_rows(support)
+
+    assert list(first) == [column.value for column in ExportColumn]
+    assert Decimal(first.pop("unit_price")) == Decimal("39.9")
+    assert first == {
+        "order_status": "WAITING_FOR_SHIPMENT",
+        "order_id": "402-0000001",
+        "purchase_date": "2026-10-01T09:00:00.000Z",
+        "fulfilled_by": "merchant",
+        "customer_name": canary,
+        "customer_phone": "+33100000000",
+        "shipping_address_line_1": "3 rue du Canari",
+        "shipping_address_line_2": "",
+        "shipping_postal_code": "44000",
+        "shipping_city": "Nantes",
+        "shipping_country_code": "FR",
+        "product_sku": "LAMP-12",
+        "quantity_ordered": "3",
+        "quantity_shipped": "1",
+        "quantity_remaining_to_ship": "2",
+        "line_total": "119.70",
+        "line_number": "1",
+    }
+    assert (second["unit_price"], second["line_total"], second["quantity_remaining_to_ship"]) == ("0", "0", "0")
+
+
+def test_unknown_is_empty_in_the_csv_but_a_price_is_zero(erp, book, order):
+    book.put(order(1, fulfilled_by=None, lines=(Line(original_id="L", number=1),)))
+
+    (row,) = csv_rows(erp)
+
+    assert (row["fulfilled_by"], row["product_sku"], row["quantity_ordered"]) == ("", "", "")
+    assert (row["quantity_remaining_to_ship"], row["unit_price"], row["line_total"]) == ("", "0", "0")
+
+
+def test_the_csv_survives_commas_quotes_and_line_ends(support, book, order):
+    nasty = 'a,"b"\r\nc;=1+1'
+    address = order(1).shipping_address
+    book.put(order(1, shipping_address=type(address)(line_1=nasty, city=nasty)))
+
+    assert csv_rows(support)[0]["shipping_address_line_1"] == nasty
+
+
+def test_the_parquet_is_typed_and_holds_no_personal_data_without_the_scope(erp, support, book, order, canary):
+    book.put(order(1, ship_by=datetime(2026, 10, 3, 21, 59, 59, tzinfo=UTC)))
+
+    (row, _), (full, _) = table(erp).to_pylist(), table(support).to_pylist()
+
+    assert row["order_purchased_at"] == datetime(2026, 10, 1, 9, tzinfo=UTC)
+    assert row["order_ship_by"] == datetime(2026, 10, 3, 21, 59, 59, tzinfo=UTC)
+    assert row["line_line_total"] == Decimal("119.70")
+    assert row["line_quantity_remaining_to_ship"] == 1
+    assert row["order_has_errors"] is False
+    assert row["customer_name"] is None
+    assert row["shipping_address_city"] is None
+    assert full["customer_name"] == canary
+    assert row["order_position"] == 1
+
+
+def test_an_absurd_amount_does_not_break_the_parquet(erp, book, order):
+    book.put(order(1, total=Decimal("0.00000000000000001"), shipping_total=Decimal("1E+45")))
+
+    row, _ = table(erp).to_pylist()
+
+    assert (row["order_total"], row["order_shipping_total"]) == (None, None)
+    assert documents(erp)[0]["total"] == "0.00000000000000001"
+
+
+def test_an_export_without_orders_is_a_sound_file(erp, book):
+    assert csv_rows(erp) == []
+    assert documents(erp) == []
+    assert table(erp).num_rows == 0
+
+
+def test_exported_documents_are_as_described(erp, several):
+    for line in exported(erp, "ndjson").text.splitlines():
+        OrderDocument.model_validate_json(line)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "media_type"),
+    [("csv", "text/csv"), ("ndjson", "application/x-ndjson"), ("parquet", "application/vnd.apache.parquet")],
+)
+def test_a_download_has_a_name_and_is_not_kept(erp, file_format, media_type):
+    response = exported(erp, file_format)
+
+    assert response.headers["content-type"].startswith(media_type)
+    name = f'attachment; filename="orders_export_2026-11-02T09-30-00.000Z.{file_format}"'
+    assert response.headers["content-disposition"] == name
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "format=xml", "format=csv&limit=5", "format=csv&cursor=x", "format=csv&satus=SHIPPED"]
+)
+def test_a_wrong_parameter_is_named(erp, query):
+    response = erp.get(f"/v1/orders/export?{query}")
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["parameter"] in {"format", "limit", "cursor", "satus"}
+
+
+def test_no_reading_transaction_outlives_a_chunk(erp, several, api_ledger):
+    """Between two chunks the ledger can truncate its write-ahead log, which a reader of minutes would prevent."""
+    wanted = order_queries.OrderFilter()
+    scan = order_queries.scan(api_ledger, wanted, order_queries.Sort.NEWEST)
+    rows, _ = next(scan)
+
+    assert len(rows) == 4
+    with api_ledger.engine.connect() as connection:
+        busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    assert busy == 0
+    assert sum(len(chunk) for chunk, _ in scan) == len(several) - 4
+
+
+def test_the_export_is_the_same_on_every_database(any_erp, any_book, order):
+    own = any_book.put(*(order(n) for n in range(5)), order(9, fulfilled_by=FulfilledBy.MARKETPLACE))
+
+    assert [each["id"] for each in documents(any_erp, "sort=purchased_at")] == own
+    assert table(any_erp).num_rows == len(csv_rows(any_erp)) == 12
