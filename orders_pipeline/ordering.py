@@ -7,7 +7,9 @@ meets the book is in `warehouse.ledger.orders`.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -66,6 +68,26 @@ class Difference:
     changed: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Readings that are committed together, ready for the book: each order is in it at most once.
+
+    Attributes:
+        readings: The raw orders in order of arrival.
+        arrivals: Their orders, rendered, with their products.
+        products: The state of the catalogue that was used.
+    """
+
+    readings: Sequence[Reading]
+    arrivals: Sequence[Arrival]
+    products: int
+
+    @property
+    def through(self) -> int:
+        """The last raw order of the part."""
+        return self.readings[-1].raw.seq
+
+
 class Reader:
     """Reads raw orders of any connection; knows the channels as they were when it was made."""
 
@@ -86,9 +108,10 @@ class Reader:
             return Reading(raw, fault=fault)
         except NotJson as error:
             return Reading(raw, fault=Unreadable("not_json", "$", str(error)))
-        except Exception as error:
-            # A defect of ours must not lose the order nor stop the others: it is quarantined and heals by a replay.
-            logger.exception("normalising raw order %s failed unexpectedly", raw.seq)
+        except Exception as error:  # noqa: BLE001 - a defect must not lose the order
+            # It is quarantined and heals by a replay; the others go on.
+            where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote the payload
+            logger.error("normalising raw order %s: unexpected %s\n%s", raw.seq, type(error).__name__, where)  # noqa: TRY400 - as above
             return Reading(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
 
     def _orders(self, raw: Stored) -> Sequence[Order]:
@@ -112,20 +135,17 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
         tally.counts["busy"] = 1
         return tally
     reader = Reader(installation)
-    size = installation.settings.write_chunk
     with installation.ledger.read() as transaction:
         through = mark(transaction, NORMALISED_THROUGH)
-    while True:
-        with installation.ledger.read() as transaction:
-            raws = raw_orders.pending(transaction, through, size)
-        if not raws:
-            break
-        readings = [reader.read(each) for each in raws]
-        for part in _distinct(readings):
-            through = part[-1].raw.seq
-            _commit(installation, part, through, lease, tally)
-        if progress is not None:
-            progress(len(raws))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as ahead:
+        # The next chunk is read while the database writes this one: both wait for the disk more than for Python.
+        upcoming = ahead.submit(_prepare, installation, reader, through)
+        while parts := upcoming.result():
+            upcoming = ahead.submit(_prepare, installation, reader, parts[-1].through)
+            for part in parts:
+                _commit(installation, part, lease, tally)
+                if progress is not None:
+                    progress(len(part.readings))
     _conclude(installation, lease)
     return tally
 
@@ -155,14 +175,14 @@ def _replay(
     connection: str | None,
     original_ids: Sequence[str] | None,
     report: Callable[[Difference], None] | None,
-    treat: Callable[[Installation, Sequence[Reading], Tally], list[Change]],
+    treat: Callable[[Installation, Part, Tally], list[Change]],
 ) -> Tally:
     tally = Tally()
     reader = Reader(installation)
     with installation.ledger.read() as transaction:
         for raws in raw_orders.newest(transaction, connection, original_ids, installation.settings.write_chunk):
-            for part in _distinct([reader.read(each) for each in raws]):
-                names = {each.id: each for reading in part for each in reading.orders}
+            for part in _parts(installation, [reader.read(each) for each in raws]):
+                names = {each.order.id: each.order for each in part.arrivals}
                 for change in treat(installation, part, tally):
                     tally.counts[change.outcome] += 1
                     if report is not None and change.outcome in {"new", "changed"}:
@@ -171,46 +191,51 @@ def _replay(
     return tally
 
 
-def _settle_part(installation: Installation, part: Sequence[Reading], tally: Tally) -> list[Change]:
-    arrivals, generation = _arrivals(installation, part)
+def _settle_part(installation: Installation, part: Part, tally: Tally) -> list[Change]:
     with installation.ledger.write() as transaction:
-        lock_book(transaction)
-        if mark(transaction, PRODUCTS) != generation:
-            arrivals = _link(transaction, part)
-        changes = settle(transaction, installation.keys, arrivals, installation.clock())
-        _put_aside(installation, transaction, part, tally)
+        return _settle(installation, transaction, part, tally)
+
+
+def _compare_part(installation: Installation, part: Part, tally: Tally) -> list[Change]:
+    tally.counts["quarantined"] += sum(1 for each in part.readings if each.fault is not None)
+    with installation.ledger.read() as transaction:
+        return compare(transaction, installation.keys, part.arrivals)[0]
+
+
+def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) -> None:
+    with installation.ledger.write() as transaction:
+        leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+        for change in _settle(installation, transaction, part, tally):
+            tally.counts[change.outcome] += 1
+        set_mark(transaction, NORMALISED_THROUGH, part.through)
+
+
+def _settle(installation: Installation, transaction: Transaction, part: Part, tally: Tally) -> list[Change]:
+    """Let a part meet the book, with the catalogue as it is now."""
+    lock_book(transaction)
+    is_current = mark(transaction, PRODUCTS) == part.products
+    arrivals = part.arrivals if is_current else _link(transaction, part.readings)
+    changes = settle(transaction, installation.keys, arrivals, installation.clock())
+    _put_aside(installation, transaction, part.readings, tally)
     return changes
 
 
-def _compare_part(installation: Installation, part: Sequence[Reading], tally: Tally) -> list[Change]:
-    arrivals, _ = _arrivals(installation, part)
-    tally.counts["quarantined"] += sum(1 for each in part if each.fault is not None)
+def _prepare(installation: Installation, reader: Reader, after: int) -> list[Part]:
+    """Read the next chunk of raw orders; [] when there is none."""
     with installation.ledger.read() as transaction:
-        return compare(transaction, installation.keys, arrivals)[0]
+        raws = raw_orders.pending(transaction, after, installation.settings.write_chunk)
+    return _parts(installation, [reader.read(each) for each in raws])
 
 
-def _commit(installation: Installation, part: Sequence[Reading], through: int, lease: Lease, tally: Tally) -> None:
-    arrivals, generation = _arrivals(installation, part)
-    with installation.ledger.write() as transaction:
-        lock_book(transaction)
-        now = installation.clock()
-        leases.hold(transaction, lease, now, LEASE_LENGTH)
-        if mark(transaction, PRODUCTS) != generation:
-            arrivals = _link(transaction, part)
-        for change in settle(transaction, installation.keys, arrivals, now):
-            tally.counts[change.outcome] += 1
-        _put_aside(installation, transaction, part, tally)
-        set_mark(transaction, NORMALISED_THROUGH, through)
-
-
-def _arrivals(installation: Installation, part: Sequence[Reading]) -> tuple[list[Arrival], int]:
-    """Render the orders of a part with their products, and tell which state of the products was used."""
+def _parts(installation: Installation, readings: Sequence[Reading]) -> list[Part]:
+    """Cut a chunk wherever an order comes a second time, and render its orders with their products."""
     with installation.ledger.read() as transaction:
-        return _link(transaction, part), mark(transaction, PRODUCTS)
+        state = mark(transaction, PRODUCTS)
+        return [Part(each, _link(transaction, each), state) for each in _distinct(readings)]
 
 
-def _link(transaction: Transaction, part: Sequence[Reading]) -> list[Arrival]:
-    origins = [(reading.raw, order) for reading in part for order in reading.orders]
+def _link(transaction: Transaction, readings: Sequence[Reading]) -> list[Arrival]:
+    origins = [(reading.raw, order) for reading in readings for order in reading.orders]
     linked = products.link(transaction, [order for _, order in origins])
     return [
         arrive(order, raw.seq, raw.received_at, is_historical=raw.is_historical)
@@ -218,14 +243,14 @@ def _link(transaction: Transaction, part: Sequence[Reading]) -> list[Arrival]:
     ]
 
 
-def _put_aside(installation: Installation, transaction: Transaction, part: Sequence[Reading], tally: Tally) -> None:
+def _put_aside(installation: Installation, transaction: Transaction, readings: Sequence[Reading], tally: Tally) -> None:
     """Quarantine what could not be read and release what can be read now; both are told through incidents."""
     now = installation.clock()
-    for owner, readings in _by_connection(part).items():
-        healed = [each.raw.original_id for each in readings if each.fault is None]
+    for owner, own in _by_connection(readings).items():
+        healed = [each.raw.original_id for each in own if each.fault is None]
         if healed:
             raw_orders.release_orders(transaction, owner, healed)
-    faulty = [(each.raw, each.fault) for each in part if each.fault is not None]
+    faulty = [(each.raw, each.fault) for each in readings if each.fault is not None]
     for raw, fault in faulty:
         raw_orders.quarantine_order(transaction, raw, fault.code, fault.path, fault.reason, now)
         incidents.report(

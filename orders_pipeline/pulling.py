@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -183,9 +184,10 @@ def _with_session(installation: Installation, code: str, run: Callable[[_Session
         result = PullResult(
             code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
         )
-    except Exception as error:
-        # One connection's defect must not stop the others; the traceback goes to the log, its kind to the incident.
-        logger.exception("pull of %s failed unexpectedly", code)
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the others
+        # Its place goes to the log, its kind to the incident.
+        where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
+        logger.error("pull of %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
         result = PullResult(code, "failed", error=Permanent("internal_error", f"unexpected {type(error).__name__}"))
     try:
         _conclude(installation, result, lease)
