@@ -424,6 +424,13 @@ class TestAnswers:
         assert caught.value.code == "truncated"
         assert len(instance.asked) == 2
 
+    def test_a_second_pass_finds_what_the_first_missed(self, instance, asking):
+        passes = [[*rows(1, 4), *rows(1, 1)], rows(1, 5)]
+        instance.answers["/api/orders"] = lambda _: ok({"orders": passes.pop(0), "total_count": 5})
+        client = asking()
+        client.capabilities()
+        assert {raw.original_id for raw in pulled(client)} == {"A-1", "A-2", "A-3", "A-4", "A-5"}
+
     def test_tokens_of_shipments_that_come_again(self, instance, asking):
         instance.answers["/api/platform/configuration"] = lambda _: ok(
             {"features": {"shipment": {"multi_shipment": True}}}

@@ -156,6 +156,11 @@ class TestShippedUnits:
         read = order_of({"order": order, "shipments": [a_shipment(("L1", 1))]})
         assert [line.quantity_shipped for line in read.lines] == [1, 2]
 
+    def test_a_cancelled_shipment_names_no_line(self, an_order, a_line, a_shipment, order_of):
+        order = an_order(a_line(order_line_state="SHIPPED"))
+        read = order_of({"order": order, "shipments": [a_shipment(("L1", 1), status="CANCELED")]})
+        assert read.lines[0].quantity_shipped == 2
+
     def test_a_shipment_may_name_the_sku_only(self, an_order, a_line, a_shipment, order_of):
         by_sku = a_shipment(shipment_lines=[{"offer_sku": "SPADE-2", "quantity": 1}])
         read = order_of({"order": an_order(a_line(1), a_line(2)), "shipments": [by_sku]})
