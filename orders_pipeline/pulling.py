@@ -42,7 +42,10 @@ CLOSING_MARGIN = timedelta(minutes=1)
 LONGEST_QUOTA_WAIT = 45.0
 """Seconds a pull waits for quota; a longer wait fails the window, which the next tick tries again."""
 SHORTEST_WINDOW = timedelta(minutes=15)
-STAGE = "pull"
+PULL = "pull"
+SWEEP = "sweep"
+"""Stages of incidents."""
+SWEEP_WINDOW = timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class PullResult:
         windows: How many windows were completed.
         pages, seen, new, skipped: Counts over all windows; `new` are raw payloads kept.
         error: The failure, None otherwise.
-        missed: Original ids that a sweep found and the listing had never given.
+        missed: Original ids that a sweep found and no pull had ever listed.
+        listed: Original ids that a sweep's listing gave.
     """
 
     connection: str
@@ -67,6 +71,7 @@ class PullResult:
     skipped: int = 0
     error: MarketplaceError | None = None
     missed: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +118,22 @@ def backfill(installation: Installation, code: str, since: datetime) -> PullResu
 
 
 def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> PullResult:
-    """Read the last days again and the named open orders by id, and report what the listing had missed."""
+    """List the last days again, then read by id the open orders that the listing did not give.
+
+    Reports what no pull had listed. `open_ids` are marketplace order ids, the longest open first; at most
+    `sweep_open_orders` of them are read in one sweep.
+    """
 
     def run(session: _Session) -> PullResult:
-        by_id = _sweep_ids(session, open_ids)
-        if by_id.outcome != "complete":
-            return by_id
-        listed = _pull_windows(session, "sweep", _sweep_windows(session))
-        total = _sum(code, [by_id, listed] if listed.outcome != "idle" else [by_id])
+        listed = _pull_windows(session, SWEEP, _sweep_windows(session))
+        given = set(listed.listed)
+        rest = [each for each in open_ids if each not in given][: installation.settings.sweep_open_orders]
+        by_id = _sweep_ids(session, rest)
+        total = _sum(code, [by_id] if listed.outcome == "idle" else [by_id, listed])
         _report_missed(session, total)
         return total
 
-    return _with_session(installation, code, run)
+    return _with_session(installation, code, run, SWEEP)
 
 
 def client_for(installation: Installation, connection: Connection, selectors: Sequence[str]) -> Client:
@@ -156,7 +165,9 @@ def _connections(installation: Installation, codes: Sequence[str] | None) -> lis
     return sorted(due if codes is None else due & set(codes))
 
 
-def _with_session(installation: Installation, code: str, run: Callable[[_Session], PullResult]) -> PullResult:
+def _with_session(
+    installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str = PULL
+) -> PullResult:
     """Open a session under the connection's lease, run, and turn every failure into a result and an incident."""
     now = installation.clock()
     with installation.ledger.write() as transaction:
@@ -190,28 +201,28 @@ def _with_session(installation: Installation, code: str, run: Callable[[_Session
         logger.error("pull of %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
         result = PullResult(code, "failed", error=Permanent("internal_error", f"unexpected {type(error).__name__}"))
     try:
-        _conclude(installation, result, lease)
+        _conclude(installation, result, lease, stage)
     except sa.exc.DBAPIError as error:
         logger.error("pull of %s: its end could not be recorded: %s", code, error.orig)  # noqa: TRY400 - as above
         return replace(result, outcome="failed", error=result.error or Transient("ledger_unavailable", str(error.orig)))
     return result
 
 
-def _conclude(installation: Installation, result: PullResult, lease: Lease) -> None:
+def _conclude(installation: Installation, result: PullResult, lease: Lease, stage: str) -> None:
     now = installation.clock()
     with installation.ledger.write() as transaction:
         leases.release(transaction, lease, now)
         if isinstance(result.error, Throttled) and result.error.code == "throttled":
             quotas.block(transaction, result.connection, now, result.error.retry_after)
         if result.outcome == "complete":
-            incidents.resolve(transaction, "connection", result.connection, STAGE, now)
+            incidents.resolve(transaction, "connection", result.connection, stage, now)
         elif result.error is not None:
             incidents.report(
                 transaction,
                 incidents.Report(
                     scope="connection",
                     subject=result.connection,
-                    stage=STAGE,
+                    stage=stage,
                     code=result.error.code,
                     message=result.error.message,
                     hint=result.error.hint,
@@ -274,7 +285,7 @@ def _sweep_windows(session: _Session) -> list[Window]:
         return []
     end = min(pair[1] for pair in known.values())
     since = max(end - timedelta(days=session.installation.settings.sweep_days), min(pair[0] for pair in known.values()))
-    return _backwards(since, end, _window_length(session))
+    return _backwards(since, end, SWEEP_WINDOW)
 
 
 def _backwards(since: datetime, end: datetime, length: timedelta) -> list[Window]:
@@ -302,16 +313,18 @@ def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
     pull_id = _begin(session, kind, window)
     seen = new = skipped = pages = 0
     missed: list[str] = []
+    listed: list[str] = []
     error: MarketplaceError | None = None
     try:
         for page, is_last in _with_last(session.client.pull(window)):
             payloads, passed = _prepare(session, page)
-            known_before = _known_ids(session, payloads) if kind == "sweep" else frozenset()
+            known_before = _known_ids(session, payloads) if kind == SWEEP else frozenset()
             with installation.ledger.write() as transaction:
                 fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, kind)
                 if is_last:
                     _complete(session, transaction, pull_id, window, kind)
-            if kind == "sweep":
+            if kind == SWEEP:
+                listed += [each.original_id for each in payloads]
                 missed += [each for each in fresh if each not in known_before]
             pages += 1
             seen += len(page.orders)
@@ -325,9 +338,17 @@ def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
         error = failure
         _fail(session, pull_id, failure)
     _adapt(session, window, error)
-    outcome = "complete" if error is None else "failed"
     return PullResult(
-        session.connection.code, outcome, 1 if error is None else 0, pages, seen, new, skipped, error, tuple(missed)
+        session.connection.code,
+        "complete" if error is None else "failed",
+        1 if error is None else 0,
+        pages,
+        seen,
+        new,
+        skipped,
+        error,
+        tuple(missed),
+        tuple(listed),
     )
 
 
@@ -370,7 +391,7 @@ def _keep(
 def _complete(session: _Session, transaction: Transaction, pull_id: int, window: Window, kind: str) -> None:
     now = session.installation.clock()
     raw_orders.finish_pull(transaction, pull_id, "complete", now, missing_data=session.client.degraded)
-    if kind != "sweep":
+    if kind != SWEEP:
         on = channels.retrieved_codes(transaction, session.connection.code)
         codes = [each.code for each in session.channels if each.code in on]
         raw_orders.cover(transaction, codes, window.since, window.until, now)
@@ -401,13 +422,13 @@ def _sweep_ids(session: _Session, open_ids: Sequence[str]) -> PullResult:
     if not open_ids:
         return PullResult(session.connection.code, "complete")
     now = session.installation.clock()
-    pull_id = _begin(session, "sweep", Window(now, now))
+    pull_id = _begin(session, SWEEP, Window(now, now))
     seen = new = skipped = pages = 0
     try:
         for page in session.client.fetch(open_ids):
             payloads, passed = _prepare(session, page)
             with session.installation.ledger.write() as transaction:
-                fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, "sweep")
+                fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, SWEEP)
             pages, seen, new, skipped = pages + 1, seen + len(page.orders), new + len(fresh), skipped + dropped
     except MarketplaceError as failure:
         _fail(session, pull_id, failure)
@@ -427,7 +448,7 @@ def _report_missed(session: _Session, result: PullResult) -> None:
             incidents.Report(
                 scope="connection",
                 subject=session.connection.code,
-                stage="sweep",
+                stage=SWEEP,
                 code="missed_by_listing",
                 message=f"the sweep found {len(result.missed)} orders that no pull had listed; they are in the book now",
                 hint="nothing to do once; if it repeats, tell the marketplace's support which orders its listing omits",
@@ -536,4 +557,5 @@ def _sum(code: str, parts: Sequence[PullResult]) -> PullResult:
         sum(each.skipped for each in parts),
         parts[-1].error,
         tuple(each for part in parts for each in part.missed),
+        tuple(each for part in parts for each in part.listed),
     )
