@@ -188,4 +188,4 @@ class Marketplace:
     rates: Mapping[str, Rate]
     lag: timedelta
     credential_names: Sequence[str]
-    name_of: Callable[[str | None], str] = lambda selector: selector or ""
+    name_of: Callable[[str | None], str]

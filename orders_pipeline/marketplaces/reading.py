@@ -17,6 +17,7 @@ AMOUNT_PLACES = 8
 _FINEST = Decimal(1).scaleb(-AMOUNT_PLACES)
 _EXACTLY = Context(prec=AMOUNT_DIGITS + AMOUNT_PLACES, traps=[Inexact, InvalidOperation])
 COUNT_LIMIT = 1_000_000_000
+COUNT_DIGITS = 12
 TEXT_LIMIT = 20_000
 NUMBER_BITS = 256
 PLAIN_AMOUNT_LENGTH = 9
@@ -85,7 +86,7 @@ def count(of: JsonObject, key: str, path: str) -> int | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        value = int(value) if value.strip().isascii() and value.strip().isdigit() and len(value) <= 12 else None
+        value = int(value) if value.strip().isascii() and value.strip().isdigit() and len(value) <= COUNT_DIGITS else None
     elif isinstance(value, (float, Decimal)):
         # The range comes before int(), which would take hours over a huge exponent; a Decimal NaN cannot be compared.
         is_nan = isinstance(value, Decimal) and value.is_nan()

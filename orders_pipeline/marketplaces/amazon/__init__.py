@@ -8,6 +8,7 @@ from __future__ import annotations
 from orders_pipeline.marketplaces.amazon.client import CREDENTIAL_NAMES, LAG, RATES, connect
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
+from orders_pipeline.marketplaces.amazon.sites import name_of
 from orders_pipeline.marketplaces.protocol import Marketplace
 
 _ADDRESS = (
@@ -49,4 +50,5 @@ MARKETPLACE = Marketplace(
     rates=RATES,
     lag=LAG,
     credential_names=CREDENTIAL_NAMES,
+    name_of=name_of,
 )

@@ -59,3 +59,9 @@ SITES: dict[str, Site] = {
     )
 }
 """Every site known, by marketplace id. An id that is not here still works; only links and the region check need it."""
+
+
+def name_of(marketplace_id: str | None) -> str:
+    """The site's name for people ("Amazon FR"); plain "Amazon" for an id that is not known."""
+    site = SITES.get(marketplace_id or "")
+    return "Amazon" if site is None else site.label

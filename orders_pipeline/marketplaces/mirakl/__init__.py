@@ -22,6 +22,7 @@ MARKETPLACE = Marketplace(
     rates=RATES,
     lag=LAG,
     credential_names=("api_key",),
+    name_of=lambda channel: f"Mirakl {channel}" if channel else "Mirakl",
 )
 
 __all__ = ["MARKETPLACE"]

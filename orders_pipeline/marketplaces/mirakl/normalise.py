@@ -232,7 +232,7 @@ class _Reading:
             ship_by=instant(of, "shipping_deadline", "$"),
             currency=self._currency(),
             total=self._total(shipping_price, taxes),
-            shipping_total=self._with_tax(shipping_price, shipping_taxes),
+            shipping_total=shipping_price,
             tax_total=None if self.has_unknown_tax else taxes,
             payment=Payment(
                 method=text(of, "payment_type", "$") or text(of, "paymentType", "$"),
@@ -555,8 +555,9 @@ class _Reading:
 
     def _half(self, whole: Order, reads: Sequence[_LineRead], party: FulfilledBy) -> Order:
         lines = tuple(replace(read.line, number=place) for place, read in enumerate(reads, 1))
-        shipping = [self._with_tax(amount(read.of, "shipping_price", read.path), read.shipping_tax) for read in reads]
-        shipping_total = None if None in shipping else _sum(shipping)
+        prices = [amount(read.of, "shipping_price", read.path) for read in reads]
+        with_tax = [self._with_tax(price, read.shipping_tax) for price, read in zip(prices, reads, strict=True)]
+        shipping = None if None in with_tax else _sum(with_tax)
         goods = None if any(line.line_total is None for line in lines) else _sum(line.line_total for line in lines)
         taxes = _sum([*(read.tax for read in reads), *(read.shipping_tax for read in reads)])
         return replace(
@@ -564,8 +565,8 @@ class _Reading:
             is_split=True,
             fulfilled_by=party,
             status=_half_status(lines) if self.raw_status == SHIPPING_STATE else whole.status,
-            total=None if goods is None or shipping_total is None else goods + shipping_total,
-            shipping_total=shipping_total,
+            total=None if goods is None or shipping is None else goods + shipping,
+            shipping_total=None if None in prices else _sum(prices),
             tax_total=None if self.has_unknown_tax else taxes,
             lines=lines,
         )
