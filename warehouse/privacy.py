@@ -11,6 +11,7 @@ import os
 import secrets
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
@@ -139,24 +140,27 @@ def without_pii(payload: Any, paths: Sequence[tuple[str, ...]]) -> Any:  # noqa:
     >>> without_pii({"buyer": {"name": "A"}, "items": [{"gift": "B", "n": 1}]}, [("buyer", "name"), ("items", "*", "gift")])
     {'buyer': {'name': None}, 'items': [{'gift': None, 'n': 1}]}
     """
+    return _nulled(payload, _tree(tuple(paths)))
+
+
+@lru_cache
+def _tree(paths: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
+    """The paths as one tree, so that a payload is walked once; an empty branch is a value to remove."""
+    tree: dict[str, Any] = {}
     for path in paths:
-        payload = _nulled(payload, path)
-    return payload
+        branch = tree
+        for step in path:
+            branch = branch.setdefault(step, {})
+    return tree
 
 
-def _nulled(value: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
-    if not path:
+def _nulled(value: Any, tree: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    if not tree:
         return None
-    head, rest = path[0], path[1:]
-    if head == "*":
-        return [_nulled(item, rest) for item in value] if isinstance(value, list) else _unexpected(value)
-    if not isinstance(value, dict):
-        return _unexpected(value)
-    if head not in value:
-        return value
-    return {**value, head: _nulled(value[head], rest)}
-
-
-def _unexpected(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Where a payload has another shape than the path expects, what stands there may be personal: it goes as a whole."""
+    if isinstance(value, dict) and tree.keys() != {"*"}:
+        found = {name: _nulled(value[name], branch) for name, branch in tree.items() if name in value}
+        return {**value, **found} if found else value
+    if isinstance(value, list) and "*" in tree:
+        return [_nulled(each, tree["*"]) for each in value]
+    # Where a payload has another shape than the paths expect, what stands there may be personal: it goes as a whole.
     return value if value is None or isinstance(value, bool) else None
