@@ -11,7 +11,7 @@ import orjson
 from orders_pipeline import verdicts
 from orders_pipeline.resources import Source
 from orders_pipeline.verdicts import LATE_AFTER_INTERVALS, Verdict
-from warehouse.lake import open_lake
+from warehouse.lake.lake import open_lake
 
 SHOWN = 20
 """How many offenders a check names."""

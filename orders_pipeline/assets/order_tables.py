@@ -10,9 +10,9 @@ import re
 import dagster as dg
 
 from orders_pipeline.resources import Source  # noqa: TC001 - Dagster reads the annotation
-from warehouse.lake import open_lake, publish
 from warehouse.lake.definitions import TABLES, statement
-from warehouse.lake.publishing import published_through
+from warehouse.lake.lake import open_lake
+from warehouse.lake.publishing import publish, published_through
 from warehouse.ledger.database import POSITION, RAW_SEQ, mark
 
 LAKE_WRITER = "lake_writer"

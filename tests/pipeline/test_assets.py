@@ -11,7 +11,7 @@ from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.run_processes import PROCESS_TAG, process_tag
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from warehouse.lake import open_lake
+from warehouse.lake.lake import open_lake
 from warehouse.ledger import incidents, schema
 
 PARTITIONED = dg.AssetKey("raw_orders")
