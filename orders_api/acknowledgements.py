@@ -8,12 +8,13 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotations at run time
+from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.answers import rendered
 from orders_api.auth import SECURITY_SCHEME, admit
-from orders_api.errors import Problem, describe, from_validation
+from orders_api.bodies import JSON, read_body, require_json
+from orders_api.errors import describe, from_validation
 from orders_api.installation import installation_of
 from orders_api.reading import NoQuery, parsed
 from orders_api.schemas import AcknowledgementRequest, AcknowledgementResults
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from orders_api.auth import Caller
 
 router = APIRouter(tags=["Orders"])
-
-JSON = "application/json"
 
 
 @router.post(
@@ -49,7 +48,7 @@ async def acknowledge_orders(request: Request) -> Response:
     becomes `already_acknowledged`. An order that has changed since the revision you name is answered `stale_revision`.
     """
     caller = await run_in_threadpool(_admitted, request)
-    body = await request.body()
+    body = await read_body(request)
     return await run_in_threadpool(_acknowledged, request, caller, body)
 
 
@@ -59,9 +58,7 @@ def _admitted(request: Request) -> Caller:
     with installation.ledger.read() as connection:
         caller = admit(connection, request, installation, Scope.ORDERS_READ)
     parsed(request, NoQuery)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != JSON:
-        raise Problem(415, "unsupported_media_type", f"Send the body as {JSON}.")
+    require_json(request)
     return caller
 
 

@@ -55,7 +55,6 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         docs_url=DOCS_PATH,
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=settings.api_max_body_bytes,
         redirect_slashes=False,
     )
     limiter = RateLimiter(settings.api_requests_per_minute)

@@ -39,7 +39,7 @@ CODES = {
 }
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+class Problem(Exception):
     """An answer that is an error.
 
     Attributes:

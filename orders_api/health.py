@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotations at run time
+from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.answers import rendered

@@ -1,6 +1,5 @@
 """The query parameters of lists and exports, and how they become the one `OrderFilter` that both obey."""
 
-# ruff: noqa: TC001 - FastAPI and pydantic read annotations at run time
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -1,7 +1,7 @@
 """One read of the API from its token to its answer: in one worker thread, and in one transaction of the ledger.
 
-The framework's own parameters and dependencies would cost more than the query (a second thread, and 0.3 ms for a list's filters),
-and would tell a stranger which parameter is wrong before asking who it is. So a route made here has a function of
+The framework's own parameters and dependencies would cost more than the query (a second thread, and 0.3 ms for a list's
+filters), and would tell a stranger which parameter is wrong before asking who it is. So a route made here has a function of
 `(Reading, query)`; how it appears in the API's description is derived from the query's model. What writes is not here.
 """
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.background import BackgroundTask
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotations at run time
-from starlette.responses import Response  # noqa: TC002 - as above
+from starlette.requests import Request
+from starlette.responses import Response
 
 from orders_api.auth import SECURITY_SCHEME, admit
 from orders_api.errors import Problem, describe, from_validation

@@ -2,7 +2,6 @@
 a test validates what is served against them.
 """
 
-# ruff: noqa: TC001, TC003 - FastAPI and pydantic read annotations at run time
 from __future__ import annotations
 
 from datetime import datetime

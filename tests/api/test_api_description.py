@@ -85,7 +85,8 @@ def test_a_fuzzer_finds_no_answer_that_is_not_described(live, erp, book, order, 
     command = [
         *(str(program), "run", f"{live}/openapi.json", "--header", f"Authorization: Bearer {erp.token}"),
         *("--max-examples", "15", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--workers", "2"),
-        *("--exclude-checks", "unsupported_method", "--no-color"),
+        # a cursor, a position or two names of one order may have the right form and still be refused: their own tests say when
+        *("--exclude-checks", "positive_data_acceptance", "--no-color"),
     ]
 
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120)

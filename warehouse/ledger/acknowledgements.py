@@ -147,10 +147,9 @@ def _meet(
         "at": now,
     }
     is_news = known is None or (revision >= known["revision"] and any(row[name] != known[name] for name in _CONTENT))
+    result = Result.ACKNOWLEDGED if is_news else Result.ALREADY_ACKNOWLEDGED
     if revision < current:
         result = Result.STALE_REVISION
-    else:
-        result = Result.ACKNOWLEDGED if is_news else Result.ALREADY_ACKNOWLEDGED
     return Answer(result, own_id, revision if is_news else before, current), row if is_news else None
 
 

@@ -38,7 +38,7 @@ TIMELINE_LIMIT = 1000
 
 
 class _WireInstant(sa.types.UserDefinedType[str]):
-    """An `Instant` column read as the wire writes it: on SQLite a cut, where two conversions would be a third of a page's cost."""
+    """An `Instant` column read as the wire writes it: on SQLite a cut; two conversions cost a third of a page."""
 
     cache_ok = True
 
@@ -200,7 +200,8 @@ def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list
 
 def count(connection: Connection, wanted: OrderFilter) -> int:
     """How many orders the filter finds."""
-    query = sa.select(sa.func.count()).select_from(orders).where(*_conditions(wanted))
+    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False)]
+    query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
     return int(connection.execute(query).scalar_one())
 
 
@@ -285,46 +286,81 @@ def _plain(value: object) -> object:
 
 
 @lru_cache(maxsize=256)
-def _page_query(wanted: OrderFilter, sort: Sort, is_continued: bool, limit: int) -> sa.Select[Any]:  # noqa: FBT001 - half of the key
-    """One index walk where there is one order of things; for several values of the leading column, a merge of such walks.
+def _page_query(wanted: OrderFilter, sort: Sort, is_continued: bool, limit: int) -> sa.Select[Any]:  # noqa: FBT001 - part of the key
+    """The query of a page.
 
-    Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses.
     Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
     """
-    conditions = _conditions(wanted)
-    if is_continued:
-        conditions.append(_beyond(sort))
+    beyond = [_beyond(sort)] if is_continued else []
+    if wanted.original_id is not None or wanted.id is not None:
+        return _lookup(wanted, sort, beyond).limit(limit)
+    return _walk(wanted, sort, beyond, limit)
+
+
+def _lookup(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """An id finds a handful of orders at most: they are looked up, then sorted by an expression that no index tempts with."""
+    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False), *beyond]
+    order = _ordered([sa.func.coalesce(key, key) for key in _keys(orders, sort)], sort)
+    return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*order)
+
+
+def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]], limit: int) -> sa.Select[Any]:
+    """A walk along the index that has the order asked for, or one for each value of the leading column, merged.
+
+    Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses, and
+    `channel = a ORDER BY position` by sorting every order of the channel.
+    """
+    order = _ordered(_keys(orders, sort), sort)
     lead = None if sort.is_by_position else _lead(wanted)
+    conditions = [*_conditions(wanted), *_sets(wanted, lead, is_walked=True), *beyond]
+    single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
     if lead is None:
-        return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*_order(orders, sort)).limit(limit)
-    column, values = lead
+        return single.where(*conditions)
+    values = sorted(set(wanted.statuses if lead is orders.c.status else wanted.effective_channels or ()))
+    if len(values) <= 1:  # none: the reader asks for channels that it may not see
+        return single.where(lead == values[0] if values else sa.false(), *conditions)
     walks = [
-        sa.select(orders.c.id, orders.c.purchased_at, orders.c.position)
-        .where(column == value, *conditions)
-        .order_by(*_order(orders, sort))
+        sa.select(orders.c.id, orders.c.purchased_at)
+        .where(lead == value, *conditions)
+        .order_by(*order)
         .limit(limit)
         .subquery()
         for value in values
     ]
     merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
-    chosen = sa.select(merged.c.id).order_by(*_order(merged, sort)).limit(limit)
-    return sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(chosen)).order_by(*_order(orders, sort))
+    of_merged = _ordered(_keys(merged, sort), sort)
+    chosen = sa.select(merged.c.id).order_by(*of_merged).limit(limit)
+    return sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(chosen)).order_by(*order)
 
 
-def _lead(wanted: OrderFilter) -> tuple[sa.Column[Any], tuple[str, ...]] | None:
-    """The column with several values whose index to walk once for each; None when one walk will do."""
-    statuses = tuple(sorted(set(wanted.statuses)))
-    codes = tuple(sorted(set(wanted.effective_channels or ())))
-    if len(statuses) > 1 and (len(codes) <= 1 or OPEN_STATUSES.issuperset(statuses)):
-        return orders.c.status, statuses
-    if len(codes) > 1:
-        return orders.c.channel, codes
-    return None
+def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
+    """The column whose index is walked. Open orders are few in every channel; of the closed ones each channel is full."""
+    is_by_channel = wanted.effective_channels is not None
+    if wanted.statuses and (not is_by_channel or OPEN_STATUSES.issuperset(wanted.statuses)):
+        return orders.c.status
+    return orders.c.channel if is_by_channel else None
 
 
-def _order(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
-    keys = (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
-    return tuple(key.desc() if sort.is_descending else key.asc() for key in keys)
+def _sets(wanted: OrderFilter, lead: sa.Column[Any] | None, *, is_walked: bool) -> list[sa.ColumnElement[bool]]:
+    """The conditions on status and channel but for the leading column's.
+
+    On a walk they are put so that no index serves them: another index would bring the orders in another order.
+    """
+    conditions: list[sa.ColumnElement[bool]] = []
+    for column, values in ((orders.c.status, wanted.statuses), (orders.c.channel, wanted.effective_channels)):
+        if (not values and column is orders.c.status) or values is None or column is lead:
+            continue
+        tested = sa.func.coalesce(column, "") if is_walked else column
+        conditions.append(tested.in_(values))
+    return conditions
+
+
+def _keys(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
+    return (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
+
+
+def _ordered(keys: Sequence[sa.ColumnElement[Any]], sort: Sort) -> list[sa.ColumnElement[Any]]:
+    return [key.desc() if sort.is_descending else key.asc() for key in keys]
 
 
 def _beyond(sort: Sort) -> sa.ColumnElement[bool]:
@@ -343,11 +379,9 @@ def _place(after: Key | None) -> dict[str, Any]:
 
 
 def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    """Everything but status and channel."""
     table = orders.c
-    conditions = [_any_of(table.status, wanted.statuses)] if wanted.statuses else []
-    if wanted.effective_channels is not None:
-        conditions.append(_any_of(table.channel, wanted.effective_channels))
-    conditions += [
+    conditions: list[sa.ColumnElement[bool]] = [
         column == value
         for column, value in (
             (table.marketplace, wanted.marketplace),
@@ -358,6 +392,10 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         )
         if value is not None
     ]
+    if wanted.original_id is not None and wanted.effective_channels is None:
+        conditions.append(
+            table.channel.in_(sa.select(channels.c.code))
+        )  # the index on original ids begins with the channel
     if wanted.fulfilled_by is not None:
         conditions.append(
             table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
@@ -373,10 +411,6 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         if end is not None:
             conditions.append(column < end)
     return conditions
-
-
-def _any_of(column: sa.Column[Any], values: tuple[str, ...]) -> sa.ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)
 
 
 def _arrivals(connection: Connection, order_id: str) -> list[TimelineEntry]:

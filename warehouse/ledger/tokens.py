@@ -88,7 +88,7 @@ class TokenInfo:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def create(  # noqa: PLR0913, PLR0917 - each is one independent fact about the token
+def create(
     connection: Connection,
     consumer: str,
     scopes: Collection[Scope],
@@ -227,7 +227,7 @@ def _check_room(connection: Connection, consumer: str, now: datetime) -> None:
         raise TokenError("too_many_tokens", f"{consumer} has two live tokens already: revoke one of them first")
 
 
-def _insert(  # noqa: PLR0913, PLR0917 - as `create`
+def _insert(
     connection: Connection,
     consumer: str,
     scopes: frozenset[Scope],

@@ -1,0 +1,178 @@
+"""Reading SQL of orders: the cost of a page, and what makes a question the same question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from warehouse import documents
+from warehouse.ledger import order_queries
+from warehouse.ledger import orders as book
+from warehouse.ledger.order_queries import Key, OrderFilter, Sort
+from warehouse.ledger.schema import order_versions
+from warehouse.orders import FulfilledBy, Order, Status
+
+MOMENT = datetime(2026, 10, 1, 8, 30, 15, 123456, tzinfo=UTC)
+
+
+def an_order(number: int, **changes) -> Order:
+    moment = MOMENT + timedelta(hours=number)
+    made = Order(
+        original_id=f"o-{number}",
+        channel="amazon_fr",
+        marketplace="Amazon FR",
+        status=Status.SHIPPED,
+        marketplace_status="Shipped",
+        fulfilled_by=FulfilledBy.MERCHANT,
+        purchased_at=moment,
+        marketplace_updated_at=moment,
+    )
+    return replace(made, **changes)
+
+
+def put(ledger, keys, *orders: Order) -> list[str]:
+    arrivals = [book.arrive(each, 1, each.marketplace_updated_at, is_historical=False) for each in orders]
+    with ledger.write() as connection:
+        book.lock_book(connection)
+        book.settle(connection, keys, arrivals, arrivals[-1].received_at)
+    return [each.id for each in orders]
+
+
+def test_a_rendered_page_is_what_the_columns_say_on_every_database(any_ledger, keys):
+    """Times are read as text on SQLite: the document must be the same as from the columns' own types."""
+    (own_id,) = put(any_ledger, keys, an_order(1))
+    with any_ledger.read() as connection:
+        (row,) = order_queries.page(connection, OrderFilter(), Sort.NEWEST, None, 10).rows
+        typed = connection.execute(sa.text("SELECT 1")).scalar_one()
+
+    assert typed == 1
+    assert row["received_at"] == row["marketplace_updated_at"] == "2026-10-01T09:30:15.123Z"
+    assert row["purchased_at"] == MOMENT + timedelta(hours=1)
+    assert f'"id":"{own_id}"' in documents.document(row, None)
+
+
+def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
+    own = put(
+        any_ledger,
+        keys,
+        *(an_order(0, original_id=f"o-{n}", purchased_at=MOMENT + timedelta(microseconds=n)) for n in range(6)),
+    )
+    found, after = [], None
+    while True:
+        with any_ledger.read() as connection:
+            page = order_queries.page(connection, OrderFilter(), Sort.OLDEST, after, 1)
+        found += [row["id"] for row in page.rows]
+        after = page.next_key
+        if after is None:
+            break
+
+    assert found == own
+
+
+def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None) -> str:
+    query = order_queries._page_query(wanted, sort, after is not None, 101)
+    compiled = query.compile(ledger.engine)
+    parameters = compiled.construct_params(order_queries._place(after))
+    processors = compiled._bind_processors
+    with ledger.read() as connection:
+        bound = {name: processors[name](value) if name in processors else value for name, value in parameters.items()}
+        expanded = compiled._process_parameters_for_postcompile(bound)
+        values = tuple({**bound, **expanded.additional_parameters}[name] for name in expanded.positiontup)
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {expanded.statement}", values)
+        return "\n".join(row[3] for row in rows)
+
+
+@pytest.mark.parametrize("is_continued", [False, True])
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        OrderFilter(),
+        OrderFilter(statuses=("SHIPPED",)),
+        OrderFilter(visible_channels=("amazon_fr",)),
+        OrderFilter(visible_channels=("amazon_fr",), statuses=("SHIPPED",)),
+        OrderFilter(visible_channels=("amazon_fr",), statuses=("PENDING",)),
+        OrderFilter(has_errors=True),
+        OrderFilter(marketplace="Amazon FR", fulfilled_by="none"),
+    ],
+)
+def test_a_page_is_one_walk_along_an_index(ledger, wanted, sort, is_continued):
+    """A list that sorts or scans the table costs more with every order that was ever received."""
+    after = Key(position=5, purchased_at=MOMENT, id="x") if is_continued else None
+
+    steps = plan(ledger, wanted, sort, after)
+
+    assert "USING INDEX" in steps
+    assert "TEMP B-TREE" not in steps
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        OrderFilter(statuses=("PENDING", "WAITING_FOR_SHIPMENT")),
+        OrderFilter(visible_channels=("amazon_fr", "amazon_de")),
+    ],
+)
+def test_several_values_are_several_short_walks(ledger, wanted):
+    """Every walk reads a page at most; only what they found is sorted."""
+    steps = plan(ledger, wanted, Sort.NEWEST, None)
+
+    assert steps.count("SEARCH orders USING COVERING INDEX") == 2
+    assert "SCAN orders" not in steps
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("channels", [None, ("amazon_fr",)])
+def test_an_order_is_looked_up_by_the_marketplaces_id(ledger, sort, channels):
+    steps = plan(ledger, OrderFilter(visible_channels=channels, original_id="402-1"), sort, None)
+
+    assert "USING INDEX ix_orders_original (channel=? AND original_id=?)" in steps
+
+
+def test_asking_for_what_may_not_be_seen_finds_nothing(any_ledger, keys):
+    put(any_ledger, keys, an_order(1))
+    wanted = OrderFilter(visible_channels=("amazon_de",), channels=("amazon_fr",))
+
+    with any_ledger.read() as connection:
+        pages = [order_queries.page(connection, wanted, sort, None, 10).rows for sort in Sort]
+        assert order_queries.count(connection, wanted) == 0
+
+    assert pages == [[], [], [], []]
+
+
+SAME = OrderFilter(statuses=("SHIPPED", "PENDING"), purchased_after=MOMENT)
+
+
+@pytest.mark.parametrize(
+    ("other", "sort", "is_same"),
+    [
+        (replace(SAME, statuses=("PENDING", "SHIPPED", "PENDING")), Sort.NEWEST, True),
+        (replace(SAME, visible_channels=("amazon_fr",)), Sort.NEWEST, True),
+        (SAME, Sort.OLDEST, False),
+        (replace(SAME, statuses=("SHIPPED",)), Sort.NEWEST, False),
+        (replace(SAME, purchased_after=None), Sort.NEWEST, False),
+        (replace(SAME, purchased_after=None, purchased_before=MOMENT), Sort.NEWEST, False),
+        (replace(SAME, original_id="1"), Sort.NEWEST, False),
+    ],
+)
+def test_a_question_is_known_again(other, sort, is_same):
+    assert (other.fingerprint(sort) == SAME.fingerprint(Sort.NEWEST)) == is_same
+
+
+def test_the_timeline_survives_the_removal_of_old_versions(any_ledger, keys):
+    first = an_order(1, status=Status.PENDING)
+    (own_id,) = put(any_ledger, keys, first)
+    for hours in (1, 2):
+        status = (Status.WAITING_FOR_SHIPMENT, Status.SHIPPED)[hours - 1]
+        put(any_ledger, keys, replace(first, status=status, marketplace_updated_at=MOMENT + timedelta(hours=1 + hours)))
+    with any_ledger.write() as connection:
+        connection.execute(sa.delete(order_versions).where(order_versions.c.revision < 3))
+
+    with any_ledger.read() as connection:
+        received, changed = order_queries.timeline(connection, own_id)
+
+    assert (received.kind, received.text) == ("received", "Received from Amazon FR")
+    assert (changed.data["status_from"], changed.data["status_to"]) == (None, "SHIPPED")
