@@ -23,6 +23,7 @@ from orders_pipeline.commands import (
 )
 from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.sandbox.commands import sandbox
+from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
 from warehouse.privacy import KeyRingError
 
@@ -93,6 +94,9 @@ def main() -> None:
     except KeyRingError as error:
         notes.print(f"[red]key ring:[/red] {escape(str(error))}")
         sys.exit(Exit.CONFIGURATION)
+    except LakeError as error:
+        notes.print(f"[red]order tables:[/red] {escape(str(error))}")
+        sys.exit(Exit.FAILED)
     except DBAPIError as error:
         notes.print(f"[red]storage:[/red] {escape(str(error.orig))}")
         sys.exit(Exit.FAILED)

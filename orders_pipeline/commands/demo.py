@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
-from rich.panel import Panel
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
 from orders_pipeline.commands.status import counts_by_channel, print_counts
@@ -244,7 +243,9 @@ def _print_places(places: Places, token: str, home: Path) -> None:
         f"curl -s -H 'Authorization: Bearer {token}' '{places.api}/v1/orders?status=WAITING_FOR_SHIPMENT&limit=2'",
         f'ORDERS_HOME={home} {Path(sys.executable).parent}/orders sql "{TO_SHIP}"',
     ]
-    answers.print(Panel("\n".join(lines), title="Where to look", title_align="left", expand=False), markup=False)
+    answers.rule("Where to look", align="left")
+    for line in lines:
+        answers.print(line, markup=False, highlight=False)
 
 
 def _check(installation: Installation, places: Places, token: str) -> None:

@@ -19,7 +19,10 @@ from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Perma
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-answers = Console(soft_wrap=True)
+WIDE = 200
+"""Columns where no terminal says its own: tables in files are not squeezed."""
+
+answers = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 """Standard output: what was asked for."""
 notes = Console(stderr=True, soft_wrap=True)
 """Standard error: progress, notes, failures."""
@@ -66,8 +69,8 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table for people on standard output."""
     table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column)
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0)
     for row in rows:
         table.add_row(*(_cell(each) for each in row))
     answers.print(table)

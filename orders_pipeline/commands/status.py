@@ -55,4 +55,8 @@ def print_counts(counts: dict[str, dict[str, int]], codes: list[str], through: d
     for code in sorted({*codes, *counts}):
         own = counts.get(code, {})
         rows.append([code, *(own.get(each, 0) or "" for each in Status), sum(own.values()), through.get(code)])
-    print_table("Orders", ("channel", *(each.value for each in Status), "all", "complete through (UTC)"), rows)
+    print_table(
+        "Orders",
+        ("channel", *(each.value.replace("_", " ").lower() for each in Status), "all", "complete through (UTC)"),
+        rows,
+    )

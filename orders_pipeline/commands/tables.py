@@ -1,0 +1,158 @@
+"""`orders sql`, `orders tables …`: asking the order tables, and keeping them."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import duckdb
+import typer
+
+from orders_pipeline.commands.output import Exit, answers, notes, print_json, print_rows, print_table, progress
+from orders_pipeline.installation import opened
+from warehouse import connect
+from warehouse.lake.definitions import dictionary
+from warehouse.lake.lake import open_lake
+from warehouse.lake.maintenance import maintain as maintain_lake
+from warehouse.lake.publishing import publish as publish_orders
+from warehouse.lake.publishing import rebuild as rebuild_lake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+tables = typer.Typer(name="tables", help="The order tables for analysts.", no_args_is_help=True, rich_markup_mode=None)
+
+ROWS_SHOWN = 1000
+
+
+class Form(StrEnum):
+    """How the answer of a query is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(help="A query; none: type queries, each ended by a semicolon.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="How the answer is printed.")] = Form.TABLE,
+) -> None:
+    """Ask the order tables with DuckDB's SQL; read-only, and never in a writer's way.
+
+    Examples:
+
+      orders sql "select * from orders_to_ship"
+
+      orders sql --format csv "from order_flow" > flow.csv
+
+      orders sql
+    """
+    with connect() as lake:
+        if query is not None:
+            if not _answer(lake, query, form):
+                raise typer.Exit(Exit.FAILED)
+            return
+        notes.print("order tables, read-only; `orders tables list` names them; Ctrl-D ends")
+        for typed in _typed():
+            _answer(lake, typed, form)
+
+
+@tables.command("list")
+def list_tables(as_json: Annotated[bool, typer.Option("--json", help="One JSON line per column.")] = False) -> None:
+    """Every table and view with its columns, their types and what they mean.
+
+    Example: orders tables list
+    """
+    columns = ("table", "column", "type", "comment")
+    rows = [{name: getattr(each, name) for name in columns} for each in dictionary()]
+    print_rows("Order tables", rows, columns, as_json)
+
+
+@tables.command()
+def publish() -> None:
+    """Publish what changed since the last time; the schedule does this after every pull.
+
+    Example: orders tables publish
+    """
+    with opened() as installation, open_lake(installation.settings) as lake:
+        _print_counts(publish_orders(installation.ledger, lake, installation.clock()).counts)
+
+
+@tables.command()
+def rebuild() -> None:
+    """Empty the order tables and publish everything again from the ledger.
+
+    Example: orders tables rebuild
+    """
+    with opened() as installation, open_lake(installation.settings) as lake, progress("publishing"):
+        _print_counts(rebuild_lake(installation.ledger, lake, installation.clock()).counts)
+
+
+@tables.command()
+def maintain() -> None:
+    """Compact files and expire old snapshots; the schedule does this daily.
+
+    Example: orders tables maintain
+    """
+    with opened() as installation, open_lake(installation.settings) as lake:
+        done = maintain_lake(lake, installation.clock(), installation.settings.snapshot_retention_days)
+    notes.print(str(done), markup=False)
+
+
+def _answer(lake: DuckDBPyConnection, query: str, form: Form) -> bool:
+    """Run one query and print its answer; False, with the reason on standard error, when it fails."""
+    try:
+        relation = lake.sql(query)
+        if relation is not None:
+            _print(relation, form)
+    except duckdb.Error as error:
+        notes.print(str(error), style="red", markup=False)
+        return False
+    return True
+
+
+def _print(relation: DuckDBPyRelation, form: Form) -> None:
+    match form:
+        case Form.TABLE:
+            rows = relation.fetchmany(ROWS_SHOWN + 1)
+            print_table("", relation.columns, rows[:ROWS_SHOWN])
+            if len(rows) > ROWS_SHOWN:
+                notes.print(f"only the first {ROWS_SHOWN} rows are shown; use --format csv or json for all")
+        case Form.CSV:
+            relation.df().to_csv(sys.stdout, index=False)
+        case Form.JSON:
+            names = relation.columns
+            while rows := relation.fetchmany(ROWS_SHOWN):
+                for row in rows:
+                    print_json(dict(zip(names, row, strict=True)))
+
+
+def _print_counts(counts: Mapping[str, int]) -> None:
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    answers.print(said or "nothing had changed", markup=False)
+
+
+def _typed() -> Iterator[str]:
+    """Queries from standard input, each up to a semicolon or the end."""
+    pending = ""
+    for line in _lines():
+        pending += line
+        if pending.rstrip().endswith(";"):
+            yield pending
+            pending = ""
+    if pending.strip():
+        yield pending
+
+
+def _lines() -> Iterator[str]:
+    if not sys.stdin.isatty():
+        yield from sys.stdin
+        return
+    while True:
+        try:
+            yield input("orders> ") + "\n"
+        except EOFError:
+            return
