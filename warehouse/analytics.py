@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse.lake.attachment import connect_reader, connect_writer
+from warehouse.lake.attachment import connect_reader
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:

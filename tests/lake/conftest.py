@@ -15,7 +15,6 @@ from warehouse.ledger import orders as book
 from warehouse.ledger.database import RAW_SEQ, Ledger, next_values
 from warehouse.ledger.schema import channels, connections, raw_orders
 from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status, Tax
-
 from warehouse.privacy import KeyRing, open_key_ring
 
 if TYPE_CHECKING:

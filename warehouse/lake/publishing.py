@@ -21,8 +21,7 @@ import sqlalchemy as sa
 from warehouse.lake import definitions
 from warehouse.lake.attachment import LakeError, quoted
 from warehouse.lake.definitions import statement
-from warehouse.ledger.database import POSITION, RAW_SEQ, mark
-from warehouse.ledger.products import PRODUCTS
+from warehouse.ledger.database import POSITION, PRODUCTS, RAW_SEQ, mark
 from warehouse.ledger.schema import (
     Instant,
     acknowledgements,
@@ -288,8 +287,13 @@ class _Publication:
             if published_at is not None:
                 query = query.where(sa.or_(*(column > published_at - LATE_COMMIT for column in recent.changed_at)))
             _stage(duck, name, connection, query)
+        if _number(duck, "SELECT count(*) FROM staged") == 0:
+            return 0
         keys = ", ".join(recent.keys)
-        duck.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS FROM staged EXCEPT ALL FROM {name}")
+        duck.execute(
+            f"CREATE OR REPLACE TEMP TABLE fresh AS FROM staged EXCEPT ALL "  # noqa: S608 - our names
+            f"(FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM staged))"
+        )
         rows = _number(duck, "SELECT count(*) FROM fresh")
         if rows:
             duck.execute(f"DELETE FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM fresh)")  # noqa: S608 - our names

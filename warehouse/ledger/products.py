@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from warehouse.ledger.database import next_values, upsert
+from warehouse.ledger.database import PRODUCTS, mark, next_values, upsert
 from warehouse.ledger.schema import channels, order_lines, orders, products
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from warehouse.orders import Line, Order
 
 Value = TypeVar("Value")
-
-PRODUCTS = "products"
-"""Counter that moves with every change of the catalogue, so that nobody searches it for changes in vain."""
 
 COLUMNS = ("sku", "gtin", "title", "url")
 GTIN_LENGTHS = frozenset({8, 12, 13, 14})
@@ -143,6 +140,8 @@ def link(connection: Connection, unlinked: Sequence[Order]) -> list[Order]:
     A line's product is the one of its channel with its SKU, else the one with its GTIN (of several, the first by SKU).
     Its GTIN fills a line that has none; its URL, if it has one, becomes the line's.
     """
+    if not mark(connection, PRODUCTS):  # no catalogue was ever loaded
+        return list(unlinked)
     codes = sorted({order.channel for order in unlinked})
     lines = [(order.channel, line) for order in unlinked for line in order.lines]
     by_sku = _found(connection, codes, products.c.sku, {line.sku for _, line in lines})

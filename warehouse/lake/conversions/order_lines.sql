@@ -1,7 +1,7 @@
 SELECT
     line.id,
-    documents.id AS order_id,
-    documents.channel,
+    unnested.id AS order_id,
+    unnested.channel,
     line.original_id,
     line.number,
     line.sku,
@@ -12,16 +12,21 @@ SELECT
     line.quantity_shipped,
     line.quantity_cancelled,
     line.quantity_remaining_to_ship,
-    documents.document.currency,
-    line.unit_price,
-    line.source_unit_price,
-    line.line_total,
-    line.taxes,
+    unnested.currency,
+    amount(line.unit_price) AS unit_price,
+    amount(line.source_unit_price) AS source_unit_price,
+    amount(line.line_total) AS line_total,
+    list_transform(
+        line.taxes, lambda tax: {'code': tax.code, 'amount': amount(tax.amount), 'rate': amount(tax.rate)}
+    ) AS taxes,
     line.marketplace_status,
     line.cancellation.requested_by AS cancellation_requested_by,
     line.cancellation.request_reason AS cancellation_request_reason,
     line.cancellation.executed_by AS cancellation_executed_by,
     line.cancellation.execution_reason AS cancellation_execution_reason,
-    documents.purchased_at,
-    documents.received_at
-FROM documents, unnest(documents.document.lines) AS unnested (line)
+    unnested.purchased_at,
+    unnested.received_at
+FROM (
+    SELECT id, channel, purchased_at, received_at, document.currency AS currency, unnest(document.lines) AS line
+    FROM documents
+) AS unnested
