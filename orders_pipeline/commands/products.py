@@ -51,7 +51,7 @@ def load(
             try:
                 loaded = book.load(installation.ledger, code, file, installation.clock())
             except book.ProductFileError as error:
-                raise fail(f"{file}: {error}") from None
+                raise fail(str(error)) from None
             notes.print(f"{code}: {loaded.new} new, {loaded.changed} changed, {loaded.unchanged} unchanged")
             if loaded.unknown_columns:
                 notes.print(f"  columns not known, left out: {', '.join(loaded.unknown_columns)}", markup=False)
