@@ -1,0 +1,256 @@
+"""Reading over the Orders API: requests a second and latency of a page of 100, 100 of the change feed, and one order.
+
+Measured is `orders api` as users run it, one process over SQLite, loaded by `wrk` over four kept-open connections (by an
+asyncio client of our own where `wrk` is not installed, which is slower than the server). Requests walk all over
+the book, so that no page is asked for twice in a row. The reference is a bare FastAPI application under the same
+server that answers the same number of constant bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+from fastapi import FastAPI, Response
+
+from orders_pipeline.installation import Installation
+from tests.benchmarks.filling import environment_of, fill_book, installed, order_id, purchased_at
+from tests.benchmarks.measuring import (
+    LOOPBACK,
+    MEGABYTE,
+    REPEATS,
+    Child,
+    Figure,
+    Target,
+    Workshop,
+    free_port,
+    median,
+    memory_bytes,
+    percentile,
+    server,
+)
+from warehouse.clock import iso
+from warehouse.ledger import tokens
+from warehouse.ledger.tokens import Scope
+
+CONNECTIONS = 4
+"""Enough to keep one process busy; more of them only wait for each other."""
+
+PATHS = 1_000
+WARM_UP_SECONDS = 1
+RATE = Target(">=", 500)
+LATENCY = Target("<=", 25)
+MEMORY = Target("<=", 150)
+BYTES_VARIABLE = "BENCHMARK_BYTES"
+LUA = """
+local paths = {}
+for line in io.lines("%s") do paths[#paths + 1] = line end
+local at = 0
+request = function() at = at %% #paths + 1; return wrk.format("GET", paths[at]) end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load came to; latencies in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+def measure(workshop: Workshop) -> list[Figure]:
+    """Three kinds of reads, each beside the reference, and the memory of the server after them."""
+    served = workshop.sizes.served
+    home = workshop.fresh("home")
+    with installed(home) as installation:
+        fill_book(installation, served, workshop.say)
+        token = make_token(installation)
+    reads = {
+        "page of 100": (_pages(served), RATE, LATENCY),
+        "feed of 100": (_feeds(served), None, None),
+        "one order": (_orders(served), None, None),
+    }
+    figures: list[Figure] = []
+    with serving(workshop, home) as (url, pid):
+        for name, (paths, rate, latency) in reads.items():
+            body_bytes = len(_answer(url, paths[0], token))
+            workshop.say(f"API: {name}, {body_bytes:,} bytes")
+            ours = [_load(workshop, url, paths, token) for _ in range(REPEATS)]
+            with _bare(workshop, body_bytes) as bare_url:
+                bare = [_load(workshop, bare_url, paths, token) for _ in range(REPEATS)]
+            figures += _figures(name, served, ours, bare, rate, latency)
+        figures.append(
+            Figure(
+                benchmark="API: memory of the process",
+                size=f"{served:,}",
+                value=memory_bytes(pid, "VmHWM") / MEGABYTE,
+                unit="MB",
+                target=MEMORY,
+            )
+        )
+    return figures
+
+
+def make_token(installation: Installation) -> str:
+    """A token of a consumer called erp."""
+    with installation.ledger.write() as transaction:
+        return tokens.create(transaction, "erp", [Scope.ORDERS_READ], None, None, installation.clock())[1]
+
+
+@contextlib.contextmanager
+def serving(workshop: Workshop, home: Path) -> Iterator[tuple[str, int]]:
+    """The API of an installation, without a limit per token; yields its URL and its process."""
+    port = free_port()
+    command = [sys.executable, "-c", "from orders_pipeline.cli import main; main()", "api", "--port", str(port)]
+    environment = {**environment_of(home), "ORDERS_API_REQUESTS_PER_MINUTE": str(10**9)}
+    url = f"http://{LOOPBACK}:{port}"
+    with server(workshop, command, f"{url}/healthz", environment) as pid:
+        yield url, pid
+
+
+@contextlib.contextmanager
+def _bare(workshop: Workshop, body_bytes: int) -> Iterator[str]:
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "uvicorn", "tests.benchmarks.api_reading:bare_app", "--factory"),
+        *("--port", str(port), "--no-access-log", "--no-server-header"),
+    ]
+    url = f"http://{LOOPBACK}:{port}"
+    with server(workshop, command, url, {BYTES_VARIABLE: str(body_bytes)}):
+        yield url
+
+
+def bare_app() -> FastAPI:
+    """The reference: any path answers the same bytes, asynchronously, without a thread or a store."""
+    body = b"x" * int(os.environ[BYTES_VARIABLE])
+    app = FastAPI()
+
+    @app.get("/{path:path}")
+    async def constant(path: str) -> Response:
+        del path
+        return Response(body, media_type="application/json")
+
+    return app
+
+
+def _figures(
+    name: str, served: int, ours: Sequence[Load], bare: Sequence[Load], rate: Target | None, latency: Target | None
+) -> list[Figure]:
+    figures = [
+        Figure(
+            benchmark=f"API: {name}",
+            size=f"{served:,}",
+            value=median([each.rate for each in ours]),
+            unit="requests/s",
+            reference=median([each.rate for each in bare]),
+            against="bare FastAPI, as many bytes",
+            target=rate,
+        )
+    ]
+    for share, target in (("p50", None), ("p99", latency)):
+        figures.append(
+            Figure(
+                benchmark=f"API: {name}, {share}",
+                size=f"{served:,}",
+                value=median([getattr(each, share) for each in ours]),
+                unit="ms",
+                reference=median([getattr(each, share) for each in bare]),
+                against="bare FastAPI, as many bytes",
+                target=target,
+            )
+        )
+    return figures
+
+
+def _pages(served: int) -> list[str]:
+    """Pages of 100 that begin all over the book, newest first."""
+    chance = random.Random(1)
+    first = min(100, served - 1)
+    befores = [iso(purchased_at(chance.randrange(first, served))) for _ in range(PATHS)]
+    return [f"/v1/orders?{urlencode({'limit': 100, 'purchased_before': each})}" for each in befores]
+
+
+def _feeds(served: int) -> list[str]:
+    chance = random.Random(2)
+    return [f"/v1/orders/changes?after={chance.randrange(max(1, served - 100))}&limit=100" for _ in range(PATHS)]
+
+
+def _orders(served: int) -> list[str]:
+    chance = random.Random(3)
+    return [f"/v1/orders/{order_id(chance.randrange(served))}" for _ in range(PATHS)]
+
+
+def _answer(url: str, path: str, token: str) -> bytes:
+    answer = httpx.get(f"{url}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    answer.raise_for_status()
+    return answer.content
+
+
+def _load(workshop: Workshop, url: str, paths: Sequence[str], token: str) -> Load:
+    listed = workshop.folder / "paths.txt"
+    listed.write_text("\n".join(paths))
+    if shutil.which("wrk"):
+        _wrk(workshop, url, token, WARM_UP_SECONDS)
+        return _wrk(workshop, url, token, workshop.sizes.seconds)
+    with Child(workshop, asyncio_load, url, str(listed), token, workshop.sizes.seconds) as child:
+        return Load(**child.step().value)
+
+
+def _wrk(workshop: Workshop, url: str, token: str, seconds: int) -> Load:
+    script = workshop.folder / "paths.lua"
+    script.write_text(LUA % (workshop.folder / "paths.txt"))
+    command = [
+        *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)),
+        *("-H", f"Authorization: Bearer {token}", url),
+    ]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+    assert refused is None, told
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
+    assert rate is not None, told
+    return Load(float(rate[1]), _latency(told, "50%"), _latency(told, "99%"))
+
+
+def _latency(told: str, share: str) -> float:
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s)$", told, re.MULTILINE)
+    assert found is not None, told
+    return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+
+
+def asyncio_load(url: str, paths: str, token: str, seconds: int) -> Generator[object, None, None]:
+    """Task: what `wrk` does, in Python."""
+    yield asyncio.run(_hammer(url, Path(paths).read_text().splitlines(), token, seconds))
+
+
+async def _hammer(url: str, paths: Sequence[str], token: str, seconds: int) -> dict[str, float]:
+    latencies: list[float] = []
+    until = time.perf_counter() + seconds
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def ask(client: httpx.AsyncClient, first: int) -> None:
+        at = first
+        while (began := time.perf_counter()) < until:
+            (await client.get(paths[at % len(paths)])).raise_for_status()
+            latencies.append((time.perf_counter() - began) * 1000)
+            at += CONNECTIONS
+
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+        await asyncio.gather(*(ask(client, each) for each in range(CONNECTIONS)))
+    return {
+        "rate": len(latencies) / seconds,
+        "p50": percentile(latencies, 0.5),
+        "p99": percentile(latencies, 0.99),
+    }

@@ -1,0 +1,167 @@
+"""Raw orders into the order book: orders a second from payloads that are in the ledger to orders that are committed.
+
+Measured is `orders_pipeline.ordering.normalise_pending` in a process of its own, over Amazon's and Mirakl's payloads as the
+sandboxes make them, on SQLite and, where PostgreSQL is installed, on a server of our own that syncs to disk. The
+reference is what nobody can go below: parsing the same payloads with orjson and inserting the same bytes into a bare
+SQLite table, synced as often.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+
+import orjson
+import psycopg
+
+from orders_pipeline.ordering import normalise_pending
+from tests.benchmarks.filling import fill_book, installed, keep_raw, sandbox_orders, settings_of
+from tests.benchmarks.measuring import LOOPBACK, REPEATS, Child, Figure, Step, Target, Workshop, free_port, median
+
+TARGET = Target(">=", 8_000)
+KINDS = ("amazon", "mirakl")
+
+
+def measure(workshop: Workshop) -> list[Figure]:
+    """Both shapes on both databases."""
+    figures: list[Figure] = []
+    with postgresql(workshop) as server:
+        for kind in KINDS:
+            figures += _measure_kind(workshop, kind, server)
+    return figures
+
+
+def _measure_kind(workshop: Workshop, kind: str, server: str | None) -> list[Figure]:
+    sizes = workshop.sizes
+    workshop.say(f"making {sizes.raw:,} {kind} orders")
+    raws = sandbox_orders(kind, sizes.raw)
+    prepared = workshop.fresh("prepared")
+    with installed(prepared) as installation:
+        if sizes.book:
+            fill_book(installation, sizes.book, workshop.say)
+        keep_raw(installation, kind, raws)
+    bodies = workshop.fresh("bodies") / "bodies.ndjson"
+    bodies.write_bytes(b"\n".join(each.body for each in raws))
+    ours, bare = [], []
+    for _ in range(REPEATS):
+        workshop.say(f"normalising {kind} on SQLite, and the bare cost")
+        ours.append(_timed(workshop, workshop.copy(prepared, "home"), None))
+        with Child(workshop, bare_cost, str(bodies), settings_of(prepared).write_chunk) as child:
+            child.step()
+            bare.append(child.step().wall_seconds)
+    reference = sizes.raw / median(bare)
+    size = f"{sizes.raw:,} into {sizes.book:,}"
+    found = [("SQLite", median([each.wall_seconds for each in ours]))]
+    if server is not None:
+        workshop.say(f"normalising {kind} on PostgreSQL")
+        found.append(("PostgreSQL", _on_postgresql(workshop, server, kind, sizes.raw)))
+    return [
+        Figure(
+            benchmark=f"normalise + commit, {kind}, {database}",
+            size=size if database == "SQLite" else f"{sizes.raw:,} into 0",
+            value=sizes.raw / seconds,
+            unit="orders/s",
+            reference=reference,
+            against="orjson + bare insert",
+            target=TARGET,
+        )
+        for database, seconds in found
+    ]
+
+
+def _on_postgresql(workshop: Workshop, server: str, kind: str, count: int) -> float:
+    """Seconds on PostgreSQL; every repeat works on a copy of one prepared database."""
+    template = _create(server, "template1")
+    with installed(workshop.fresh("home"), f"{server}/{template}") as installation:
+        keep_raw(installation, kind, sandbox_orders(kind, count))
+    steps = [_timed(workshop, workshop.fresh("home"), f"{server}/{_create(server, template)}") for _ in range(REPEATS)]
+    return median([each.wall_seconds for each in steps])
+
+
+def _timed(workshop: Workshop, home: Path, database_url: str | None) -> Step:
+    with Child(workshop, normalise, str(home), database_url) as child:
+        child.step()
+        step = child.step()
+    assert step.value["quarantined"] == 0, step.value
+    assert step.value["new"] >= workshop.sizes.raw, step.value
+    return step
+
+
+def normalise(home: str, database_url: str | None) -> Generator[object, None, None]:
+    """Task: open the installation; bring the book up to date."""
+    with installed(Path(home), database_url) as installation:
+        yield None
+        tally = normalise_pending(installation)
+        yield {"new": tally["new"], "quarantined": tally["quarantined"]}
+
+
+def bare_cost(bodies: str, chunk: int) -> Generator[object, None, None]:
+    """Task: read the payloads; parse and insert them, committing every `chunk`."""
+    path = Path(bodies)
+    payloads = path.read_bytes().splitlines()
+    connection = sqlite3.connect(path.with_name("bare.sqlite"), isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("DROP TABLE IF EXISTS bare")
+    connection.execute("CREATE TABLE bare (seq INTEGER PRIMARY KEY, body BLOB)")
+    yield None
+    for first in range(0, len(payloads), chunk):
+        part = payloads[first : first + chunk]
+        _insert_bare(connection, first, part)
+    connection.close()
+    yield len(payloads)
+
+
+def _insert_bare(connection: sqlite3.Connection, first: int, part: Sequence[bytes]) -> None:
+    for each in part:
+        orjson.loads(each)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT INTO bare VALUES (?, ?)", list(enumerate(part, first)))
+    connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def postgresql(workshop: Workshop) -> Iterator[str | None]:
+    """A PostgreSQL server of our own on loopback, with its durable defaults; None where none is installed."""
+    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        workshop.say("PostgreSQL is not installed: left out")
+        yield None
+        return
+    home = workshop.fresh("postgresql")
+    if os.geteuid() == 0:
+        workshop.folder.chmod(0o755)
+        shutil.chown(home, "postgres", "postgres")
+    data, port = home / "data", free_port()
+    options = f"-p {port} -c listen_addresses={LOOPBACK} -c unix_socket_directories={home}"
+    control = [pg_ctl, "-D", str(data), "-w"]
+    _as_postgres([initdb, "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"], home)
+    _as_postgres([*control, "-l", str(home / "log"), "-o", options, "start"], home)
+    try:
+        yield f"postgresql://postgres@{LOOPBACK}:{port}"
+    finally:
+        _as_postgres([*control, "-m", "immediate", "stop"], home)
+
+
+def _program(name: str) -> str | None:
+    known = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return shutil.which(name) or next((str(each) for each in known), None)
+
+
+def _as_postgres(command: Sequence[str], folder: Path) -> None:
+    """Run a program of PostgreSQL, which refuses to run as root."""
+    switch = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    subprocess.run([*switch, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _create(server: str, template: str) -> str:
+    name = f"bench_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return name
