@@ -80,7 +80,7 @@ def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[
     """Rows as a table, or as one JSON line each."""
     if as_json:
         for row in rows:
-            print_json(dict(row))
+            print_json({str(name): value for name, value in row.items()})  # the ledger's names are a subclass of str
         return
     print_table(title, columns, [[row[name] for name in columns] for row in rows])
 

@@ -1,0 +1,529 @@
+"""A campaign with marked data: everything personal and everything secret carries a word that occurs nowhere else.
+
+What lives here: the marks, the payloads that carry them, and one run of the whole product over both sandboxes, with all
+that it printed, logged, answered and wrote. What does not: what must hold of it, which is `test_canaries`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from orders_api.app import create_app
+from orders_pipeline.cli import app as orders_command
+from orders_pipeline.sandbox import amazon, mirakl, server
+from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.sandbox.mirakl_orders import Channel
+from warehouse.clock import utc_now
+from warehouse.ledger import tokens
+from warehouse.ledger.database import open_ledger
+from warehouse.ledger.tokens import Scope
+from warehouse.privacy import new_key
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+FRANCE = "A13V1IB3VIYZZH"
+PERSONAL, SECRET = "qzperson", "qzsecret"
+"""Every mark begins with one of these two words."""
+
+CONFIGURATION = """
+connections:
+  amazon_eu:
+    kind: amazon
+    region: eu
+    endpoint: {amazon}
+    settings:
+      rate_factor: 1000000
+      included_data: [FULFILLMENT, BUYER, RECIPIENT, PROCEEDS, CANCELLATION, PACKAGES, PAYMENT, TAX, EXPENSE, PROMOTION]
+    credentials: {{client_id: env:MARKED_CLIENT_ID, client_secret: env:MARKED_CLIENT_SECRET}}
+  mirakl_shop:
+    kind: mirakl
+    endpoint: {mirakl}
+    settings: {{rate_factor: 1000000}}
+    credentials: {{api_key: file:{key_file}}}
+channels:
+  amazon_fr: {{connection: amazon_eu, label: Amazon FR, selector: {france}}}
+  mirakl_fr: {{connection: mirakl_shop, label: Mirakl FR, selector: FR}}
+"""
+
+
+@dataclass
+class Marks:
+    """Hands out marks, and remembers what each one stands for."""
+
+    meanings: dict[str, str] = field(default_factory=dict)
+
+    def personal(self, meaning: str) -> str:
+        """A word for a personal value."""
+        return self._mark(PERSONAL, meaning)
+
+    def secret(self, meaning: str) -> str:
+        """A word for a secret."""
+        return self._mark(SECRET, meaning)
+
+    def address(self, meaning: str, *names: str) -> dict[str, str]:
+        """An object of personal values."""
+        return {name: self.personal(f"{meaning}.{name}") for name in names}
+
+    def secrets(self) -> Marks:
+        """The secrets alone: for places where personal data may be."""
+        return Marks({mark: meaning for mark, meaning in self.meanings.items() if not mark.startswith(PERSONAL)})
+
+    def found_in(self, data: bytes) -> list[str]:
+        """What of the marked is in some bytes, also broken over lines or drawn into a table."""
+        text = data.decode("utf-8", "replace").lower()
+        for drawn in ("\n", "\r", " ", "│", "┃", "\x00"):
+            text = text.replace(drawn, "")
+        return [meaning for mark, meaning in self.meanings.items() if mark in text]
+
+    def _mark(self, kind: str, meaning: str) -> str:
+        mark = f"{kind}{len(self.meanings):04d}x"
+        self.meanings[mark] = meaning
+        return mark
+
+
+AMAZON_ADDRESS = (
+    "name",
+    "companyName",
+    "addressLine1",
+    "addressLine2",
+    "addressLine3",
+    "postalCode",
+    "phone",
+)
+MIRAKL_PERSON = ("civility", "firstname", "lastname")
+MIRAKL_ADDRESS = (
+    *MIRAKL_PERSON,
+    "company",
+    "company_2",
+    "street_1",
+    "street_2",
+    "zip_code",
+    "phone",
+    "phone_secondary",
+    "additional_info",
+    "internal_additional_info",
+)
+
+
+def amazon_order(marks: Marks, number: int, **changes: Any) -> dict[str, Any]:
+    """An Amazon order with a mark wherever Amazon's model (Orders 2026-01-01) has personal data."""
+    moment = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    address = marks.address("deliveryAddress", *AMAZON_ADDRESS) | {"city": "Nantes", "countryCode": "FR"}
+    parts = ("streetName", "streetNumber", "complement", "neighborhood")
+    address["extendedFields"] = marks.address("extendedFields", *parts)
+    registration = marks.address("taxRegistrations", "legalName", "taxRegistrationNumber")
+    registration["taxRegistrationAddress"] = marks.address("taxRegistrationAddress", *AMAZON_ADDRESS)
+    registration["taxRegistrationAttributes"] = [{"key": "k", "value": marks.personal("taxRegistrationAttributes")}]
+    money = {"amount": "10.00", "currencyCode": "EUR"}
+    order = {
+        "orderId": f"402-0000000-{number:07d}",
+        "createdTime": moment,
+        "lastUpdatedTime": moment,
+        "programs": [],
+        "salesChannel": {"channelName": "AMAZON", "marketplaceId": FRANCE, "marketplaceName": "Amazon.fr"},
+        "buyer": marks.address("buyer", "buyerName", "buyerEmail", "buyerCompanyName", "buyerPurchaseOrderNumber"),
+        "recipient": {
+            "deliveryAddress": address,
+            "deliveryPreference": marks.address("deliveryPreference", "dropOffLocation", "addressInstruction"),
+        },
+        "proceeds": {"grandTotal": money},
+        "fulfillment": {"fulfillmentStatus": "UNSHIPPED", "fulfilledBy": "MERCHANT"},
+        "payment": {
+            "paymentExecutions": [
+                {"paymentMethod": "CreditCard", **marks.address("payment", "acquirerId", "authorizationCode")}
+            ]
+        },
+        "tax": {"taxRegistrations": [registration]},
+        "orderItems": [
+            {
+                "orderItemId": f"{number:013d}",
+                "quantityOrdered": 1,
+                "product": {
+                    "asin": "B000000001",
+                    "title": "Lampe",
+                    "sellerSku": "LAMP",
+                    "customization": {"customizedUrl": marks.personal("customizedUrl")},
+                },
+                "proceeds": {"proceedsTotal": money, "breakdowns": [{"type": "ITEM", "subtotal": money}]},
+                "fulfillment": {
+                    "quantityFulfilled": 0,
+                    "quantityUnfulfilled": 1,
+                    "packing": {"giftOption": {"giftMessage": marks.personal("giftMessage"), "giftWrapLevel": "1"}},
+                },
+            }
+        ],
+    }
+    return order | changes
+
+
+def mirakl_order(marks: Marks, number: int, **changes: Any) -> dict[str, Any]:
+    """A Mirakl order with a mark wherever OR11 has personal data, or a free text that may hold some."""
+    moment = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    place = {"city": "Nantes", "country": "FRA", "country_iso_code": "FRA"}
+    organization = marks.address(
+        "organization", "name", "organization_id", "identification_number", "tax_identification_number"
+    )
+    organization["address"] = marks.address("organization.address", "street_1", "street_2", "zip_code") | place
+    customer = {
+        "customer_id": "C-1",
+        **marks.address("customer", *MIRAKL_PERSON, "email", "phone"),
+        "accounting_contact": marks.address("accounting_contact", *MIRAKL_PERSON, "customer_id"),
+        "delivery_contact": marks.address("delivery_contact", *MIRAKL_PERSON, "customer_id"),
+        "billing_address": marks.address("billing_address", *MIRAKL_ADDRESS) | place,
+        "shipping_address": marks.address("shipping_address", *MIRAKL_ADDRESS) | place,
+        "organization": organization,
+    }
+    order = {
+        "order_id": f"MARKED-{number}-A",
+        "commercial_id": f"MARKED-{number}",
+        "created_date": moment,
+        "last_updated_date": moment,
+        "order_state": "SHIPPING",
+        "order_tax_mode": "TAX_INCLUDED",
+        "currency_iso_code": "EUR",
+        "price": 10.0,
+        "shipping_price": 0.0,
+        "total_price": 10.0,
+        "channel": {"code": "FR", "label": "France"},
+        "fulfillment": {"center": {"code": "DEFAULT"}},
+        "customer": customer,
+        "customer_notification_email": marks.personal("customer_notification_email"),
+        "order_additional_fields": [additional_field(marks, "order_additional_fields")],
+        "order_lines": [
+            {
+                "order_line_id": f"MARKED-{number}-A-1",
+                "order_line_index": 1,
+                "order_line_state": "SHIPPING",
+                "offer_sku": "LAMP",
+                "product_title": "Lampe",
+                "quantity": 1,
+                "price_unit": 10.0,
+                "price": 10.0,
+                "shipping_price": 0.0,
+                "total_price": 10.0,
+                "taxes": [],
+                "shipping_taxes": [],
+                "order_line_additional_fields": [additional_field(marks, "order_line_additional_fields")],
+                "shipping_from": {"address": marks.address("shipping_from", "street_1", "street_2", "zip_code")},
+            }
+        ],
+    }
+    return order | changes
+
+
+def mirakl_shipment(marks: Marks, order: dict[str, Any]) -> dict[str, Any]:
+    """A shipment (ST11) of an order, with marks in its free texts."""
+    return {
+        "id": f"S-{order['order_id']}",
+        "order_id": order["order_id"],
+        "status": "SHIPPED",
+        "created_date": order["created_date"],
+        "last_updated_date": order["last_updated_date"],
+        "shipment_additional_information": [additional_field(marks, "shipment_additional_information")],
+        "shipping_from": {"address": marks.address("shipment.shipping_from", "street_1", "street_2", "zip_code")},
+        "shipment_lines": [{"order_line_id": order["order_lines"][0]["order_line_id"], "quantity": 1}],
+    }
+
+
+def additional_field(marks: Marks, meaning: str) -> dict[str, str]:
+    """An operator's free field."""
+    return {"code": "gift-message", "type": "STRING", "value": marks.personal(meaning)}
+
+
+@dataclass
+class Answer:
+    """What the API answered: status, headers and body; for Parquet the body is the rows as text."""
+
+    status: int
+    data: bytes
+
+
+@dataclass
+class Campaign:
+    """One run of the whole product with marked data, and everything that came out of it.
+
+    Attributes:
+        printed: Command → what it printed on both streams, tracebacks included.
+        redacted, disclosed: Request → answer to a token without, and with, the scope for personal data.
+        logged: Every log record of every logger, from DEBUG on.
+    """
+
+    home: Path
+    marks: Marks
+    settings: Settings
+    printed: dict[str, bytes] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+    redacted: dict[str, Answer] = field(default_factory=dict)
+    disclosed: dict[str, Answer] = field(default_factory=dict)
+    logged: bytes = b""
+    normalised: bytes = b""
+
+    def command(self, *arguments: str, typed: str | None = None) -> str:
+        """Run one command of `orders`, remember what it printed, and return its standard output."""
+        outcome = CliRunner().invoke(orders_command, list(arguments), input=typed)
+        failure = "" if outcome.exc_info is None else "".join(traceback.format_exception(*outcome.exc_info))
+        name = " ".join(arguments)
+        name = f"{name} ({sum(1 for each in self.printed if each.startswith(name)) + 1})"
+        self.printed[name] = f"{outcome.stdout}\n{outcome.stderr}\n{failure}".encode()
+        self.codes[name] = outcome.exit_code
+        return outcome.stdout
+
+    def dagster(self, job: str) -> None:
+        """Run a job in a process of its own, with the project's dagster.yaml."""
+        command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "orders_pipeline.definitions", "-j", job]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=180)
+        self.printed[f"dagster {job}"] = done.stdout + done.stderr
+        self.codes[f"dagster {job}"] = done.returncode
+
+
+class _Everything(logging.Handler):
+    """Keeps every record as text, with its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines = io.StringIO()
+        self.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.write(self.format(record) + "\n")
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory) -> Iterator[Campaign]:
+    """The campaign, once for all tests of a module."""
+    folder = tmp_path_factory.mktemp("campaign")
+    home, outside = folder / "home", folder / "outside"
+    (home / "tmp").mkdir(parents=True)
+    outside.mkdir()
+    marks = Marks()
+    seller = amazon.AmazonSandbox(rate_factor=float("inf"))
+    operator = mirakl.MiraklSandbox(rate_factor=float("inf"))
+    everything = _Everything()
+    root = logging.getLogger()
+    level = root.level
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        server.running(amazon.create_app(seller)) as amazon_url,
+        server.running(mirakl.create_app(operator)) as mirakl_url,
+    ):
+        patch.chdir(folder)
+        patch.setenv("ORDERS_HOME", str(home))
+        patch.setenv("ORDERS_KEYS", new_key("marked"))
+        patch.setenv("DAGSTER_HOME", str(ROOT))
+        patch.setenv("ORDERS_PULL_FIRST_DAYS", "1")
+        patch.setenv("ORDERS_SWEEP_DAYS", "1")
+        patch.setenv("COLUMNS", "4000")
+        patch.setenv("TMPDIR", str(home / "tmp"))
+        patch.setattr(tempfile, "tempdir", str(home / "tmp"))
+        run = Campaign(home, marks, Settings(_env_file=None))
+        root.addHandler(everything)
+        root.setLevel(logging.DEBUG)
+        try:
+            _connect(run, patch, seller, operator, outside, (amazon_url, mirakl_url))
+            _bring_in(run, seller, operator)
+            _look(run, outside)
+            _ask(run, patch)
+        finally:
+            root.setLevel(level)
+            root.removeHandler(everything)
+        run.logged = everything.lines.getvalue().encode()
+        yield run
+
+
+def _connect(
+    run: Campaign,
+    patch: pytest.MonkeyPatch,
+    seller: amazon.AmazonSandbox,
+    operator: mirakl.MiraklSandbox,
+    outside: Path,
+    urls: tuple[str, str],
+) -> None:
+    """Accounts with marked secrets: one from the environment, one from a file, one typed."""
+    marks = run.marks
+    client_secret, refresh_token = marks.secret("client secret"), marks.secret("refresh token")
+    api_key = marks.secret("api key")
+    client_id = "amzn1.application-oa2-client.marked"
+    account = amazon.AmazonAccount("default", refresh_token, "EU", (FRANCE,))
+    account.client_id, account.client_secret = client_id, client_secret
+    seller.add_account(account)
+    operator.add_shop(mirakl.MiraklShop(2001, "Shop", api_key, (Channel("FR", "France", "FR"),)))
+    patch.setenv("MARKED_CLIENT_ID", client_id)
+    patch.setenv("MARKED_CLIENT_SECRET", client_secret)
+    (outside / "api_key").write_text(api_key)
+    text = CONFIGURATION.format(amazon=urls[0], mirakl=urls[1], key_file=outside / "api_key", france=FRANCE)
+    (outside / "orders.yaml").write_text(text)
+    run.command("apply", "-f", str(outside / "orders.yaml"))
+    run.command("connections", "secret", "amazon_eu", "refresh_token", typed=marks.secret("mistyped token") + "\n")
+    run.command("connections", "test", "amazon_eu")
+    run.command("pull", "amazon_eu")
+    run.command("connections", "secret", "amazon_eu", "refresh_token", typed=refresh_token + "\n")
+    run.command("connections", "test", "amazon_eu")
+    run.command("connections", "test", "mirakl_shop", "--json")
+
+
+def _bring_in(run: Campaign, seller: amazon.AmazonSandbox, operator: mirakl.MiraklSandbox) -> None:
+    """Good orders, orders that cannot be read, pages cut short, refused keys; then by Dagster, then by hand."""
+    marks = run.marks
+    odd = [
+        {"recipient": marks.personal("recipient as text")},
+        {"buyer": [marks.personal("buyer as a list")]},
+        {"recipient": {"deliveryAddress": {"name": {"first": marks.personal("name as an object")}}}},
+    ]
+    seller.load([amazon_order(marks, number) for number in range(1, 4)], "marked")
+    seller.load([amazon_order(marks, 100 + place, **changes) for place, changes in enumerate(odd)], "odd")
+    good = [mirakl_order(marks, number) for number in range(1, 4)]
+    operator.load(good, "marked")
+    operator.load({"data": [mirakl_shipment(marks, good[0])]}, "shipments")
+    operator.load(
+        [
+            mirakl_order(marks, 100, customer=marks.personal("customer as text")),
+            mirakl_order(marks, 101, customer={"shipping_address": [marks.personal("address as a list")]}),
+            mirakl_order(marks, 102, order_additional_fields={"value": marks.personal("fields as an object")}),
+        ],
+        "odd",
+    )
+    for marketplace, listing in ((seller, "searchOrders"), (operator, "OR11")):
+        marketplace.add_fault(Fault(FaultKind.TRUNCATED, operation=listing))
+    run.command("pull")
+    seller.add_fault(
+        Fault(
+            FaultKind.MALFORMED_ORDER,
+            operation="searchOrders",
+            order_ids=("402-0000000-0000003",),
+            field="orderItems.0.quantityOrdered",
+        )
+    )
+    operator.add_fault(
+        Fault(FaultKind.MALFORMED_ORDER, operation="OR11", order_ids=("MARKED-3-A",), field="order_lines.0.quantity")
+    )
+    run.dagster("pull_orders")
+    operator.add_fault(Fault(FaultKind.ERROR_HTML, operation="OR11"))
+    run.command("pull", "--json")
+    run.command("sweep")
+
+
+def _look(run: Campaign, outside: Path) -> None:
+    """Every command that shows something."""
+    for arguments in (
+        ("status",),
+        ("status", "--json"),
+        ("incidents", "list", "--all"),
+        ("incidents", "list", "--all", "--json"),
+        ("quarantine",),
+        ("quarantine", "--json"),
+        ("replay", "--dry-run"),
+        ("replay", "--dry-run", "--json"),
+        ("replay", "--json"),
+        ("connections", "list"),
+        ("connections", "list", "--json"),
+        ("channels", "list", "--json"),
+        ("apply", "--export"),
+        ("apply", "-f", str(outside / "orders.yaml"), "--dry-run"),
+        ("tables", "publish"),
+        ("tables", "rebuild"),
+        ("tables", "maintain"),
+        ("tables", "list"),
+        ("sql", "select * from orders", "--format", "json"),
+        ("sql", "select * from raw_orders"),
+        ("sql", "select * from order_versions"),
+        ("sql", "select nothing from nowhere"),
+    ):
+        run.command(*arguments)
+    file = outside / "page.json"
+    file.write_text(json.dumps({"orders": [amazon_order(run.marks, 900)]}))
+    run.normalised = (
+        CliRunner().invoke(orders_command, ["normalize", "--marketplace", "amazon", str(file)]).stdout_bytes
+    )
+    broken = outside / "broken.json"
+    broken.write_text(file.read_text()[:-20])
+    run.command("normalize", "--marketplace", "amazon", str(broken))
+    file.write_text(json.dumps({"orders": [amazon_order(run.marks, 901, recipient=run.marks.personal("odd file"))]}))
+    run.command("normalize", "--marketplace", "amazon", str(file))
+
+
+def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
+    """Every endpoint, with and without the scope for personal data, and what goes wrong at them."""
+    plain, privileged = _token(run, "plain", Scope.ORDERS_READ), _token(run, "privileged", Scope.ORDERS_READ_PII)
+    run.command("tokens", "list")
+    run.command("tokens", "list", "--json")
+    api = create_app(run.settings)
+    orders = json.loads(_request(api, plain, "GET", "/v1/orders").data.partition(b"\n")[2])["orders"]
+    paths = ["/v1/orders?count=true", "/v1/orders/changes?after=0", "/v1/channels", "/v1/coverage"]
+    paths += ["/v1/incidents?state=all", "/healthz", "/readyz", "/openapi.json", "/docs"]
+    paths += [f"/v1/orders/export?format={name}" for name in ("csv", "ndjson", "parquet")]
+    paths += [f"/v1/orders/{each['id']}" for each in orders] + [f"/v1/orders/{each['id']}/events" for each in orders]
+    for path in paths:
+        run.redacted[f"GET {path}"] = _request(api, plain, "GET", path)
+        run.disclosed[f"GET {path}"] = _request(api, privileged, "GET", path)
+    _ask_wrongly(run, api, plain)
+    api.state.installation.ledger.close()
+    # The key ring of another installation: what is sealed does not open, which is an error nobody expected.
+    patch.setenv("ORDERS_KEYS", new_key("another"))
+    estranged = create_app(Settings(_env_file=None))
+    run.redacted["500 GET /v1/orders"] = _request(estranged, privileged, "GET", "/v1/orders")
+    estranged.state.installation.ledger.close()
+
+
+def _ask_wrongly(run: Campaign, api: Any, token: str) -> None:
+    """Marks where a client may put them by mistake: none may come back."""
+    mark, key = run.marks.personal("typed by a client"), run.marks.secret("a wrong token")
+    wrong = [
+        ("422 query", "GET", f"/v1/orders?limit={mark}&status={mark}", None),
+        ("422 unknown parameter value", "GET", f"/v1/orders?name={mark}", None),
+        ("400 cursor", "GET", f"/v1/orders?cursor={mark}", None),
+        ("404 order", "GET", f"/v1/orders/{mark}", None),
+        ("404 path", "GET", f"/v1/{mark}", None),
+        ("404 channel", "GET", f"/v1/orders?channel={mark}", None),
+        ("405", "DELETE", f"/v1/orders?name={mark}", None),
+        ("422 body", "POST", "/v1/orders/acknowledgements", {"acknowledgements": [{"id": mark, "outcome": mark}]}),
+    ]
+    for name, method, path, body in wrong:
+        run.redacted[name] = _request(api, token, method, path, body)
+    for presented in (key, f"{token[:-4]}zzzz"):
+        run.redacted[f"401 {len(run.redacted)}"] = _request(api, presented, "GET", "/v1/orders")
+
+
+def _token(run: Campaign, consumer: str, scope: Scope) -> str:
+    ledger = open_ledger(run.settings)
+    with ledger.write() as transaction:
+        token = tokens.create(transaction, consumer, [scope], None, None, utc_now())[1]
+    ledger.close()
+    secret = token.rpartition("_")[2]
+    run.marks.meanings[secret.lower()] = f"the token of {consumer}"
+    return token
+
+
+def _request(api: Any, token: str, method: str, path: str, body: object = None) -> Answer:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=api, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            return await client.request(method, path, headers={"Authorization": f"Bearer {token}"}, json=body)
+
+    answer = asyncio.run(send())
+    content = answer.content
+    if answer.headers.get("content-type") == "application/vnd.apache.parquet":
+        file = Path(os.environ["ORDERS_HOME"]).parent / "answer.parquet"
+        file.write_bytes(content)
+        with duckdb.connect() as duck:
+            content = str(duck.execute(f"SELECT * FROM read_parquet('{file}')").fetchall()).encode()
+    return Answer(answer.status_code, f"{dict(answer.headers)}\n".encode() + content)
