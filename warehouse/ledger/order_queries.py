@@ -335,6 +335,8 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
 
 def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
     """The column whose index is walked. Open orders are few in every channel; of the closed ones each channel is full."""
+    if wanted.has_errors or wanted.cancellation_requested:
+        return None  # fewer still, in every status and channel
     is_by_channel = wanted.effective_channels is not None
     if wanted.statuses and (not is_by_channel or OPEN_STATUSES.issuperset(wanted.statuses)):
         return orders.c.status
@@ -385,13 +387,14 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         column == value
         for column, value in (
             (table.marketplace, wanted.marketplace),
-            (table.has_errors, wanted.has_errors),
-            (table.has_cancellation_request, wanted.cancellation_requested),
             (table.original_id, wanted.original_id),
             (table.id, wanted.id),
         )
         if value is not None
     ]
+    flags = ((table.has_errors, wanted.has_errors), (table.has_cancellation_request, wanted.cancellation_requested))
+    # written out, not bound: a partial index serves only a condition that is known when the query is planned
+    conditions += [column == (sa.true() if asked else sa.false()) for column, asked in flags if asked is not None]
     if wanted.original_id is not None and wanted.effective_channels is None:
         conditions.append(
             table.channel.in_(sa.select(channels.c.code))
