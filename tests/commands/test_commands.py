@@ -1,0 +1,164 @@
+"""The `orders` command as a person uses it: what it prints where, and its exit codes, on a fresh installation."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from orders_pipeline.cli import main
+
+YAML = """
+connections:
+  eu: {kind: amazon, region: eu, credentials: {client_id: env:NOT_SET_HERE, client_secret: env:X, refresh_token: env:Y}}
+  shop: {kind: mirakl, endpoint: "http://127.0.0.1:9", credentials: {api_key: env:TEST_SHOP_KEY}}
+channels:
+  fr: {connection: eu, label: Amazon FR, selector: A13V1IB3VIYZZH}
+  shop: {connection: shop, label: Shop}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def orders(tmp_path, monkeypatch, capfd):
+    """Runs the command's entry point with what a shell would give it."""
+    monkeypatch.setenv("ORDERS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TEST_SHOP_KEY", "s3cr3t-shop-key")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, typed: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["orders", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Done(int(ended.value.code or 0), out, err)
+
+    run.folder = tmp_path
+    return run
+
+
+@pytest.fixture
+def configured(orders):
+    (orders.folder / "orders.yaml").write_text(YAML)
+    assert orders("apply", "-f", "orders.yaml").returncode == 0
+    return orders
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("pull",), 4, "there are no connections yet"),
+        (("pull", "nowhere"), 2, "there is no connection nowhere"),
+        (("sql", "select 1"), 1, "nothing was published"),
+        (("apply", "-f", "missing.yaml"), 4, "No such file"),
+        (("apply",), 2, "name a file"),
+        (("connections", "test", "nowhere"), 2, "there is no connection"),
+        (("channels", "set", "nowhere", "--no-retrieval"), 2, "there is no channel"),
+        (("normalize", "--marketplace", "nowhere", "x.json"), 2, "there is no marketplace"),
+        (("normalize", "--marketplace", "amazon", "x.json"), 1, "No such file"),
+        (("tokens", "create", "erp", "--channel", "nowhere"), 2, "nowhere"),
+        (("tokens", "revoke", "nowhere"), 2, "there is no live token"),
+        (("tokens", "create", "erp", "--expires", "soon"), 2, "ISO 8601"),
+        (("incidents", "resolve", "7", "--reason", "x"), 2, "there is no open incident 7"),
+        (("unknown",), 2, "No such command"),
+    ],
+)
+def test_a_mistake_is_told_in_one_plain_sentence_with_its_exit_code(orders, arguments, code, said):
+    done = orders(*arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_of_apply_changes_nothing(orders):
+    (orders.folder / "orders.yaml").write_text(YAML)
+    assert "create connection eu" in orders("apply", "-f", "orders.yaml", "--dry-run").stdout
+    assert orders("connections", "list", "--json").stdout == ""
+
+
+def test_applying_the_export_changes_nothing(configured):
+    exported = configured("apply", "--export").stdout
+    assert "s3cr3t-shop-key" not in exported
+    done = configured("apply", "-f", "-", typed=exported)
+    assert (done.returncode, "nothing to change" in done.stderr) == (0, True)
+
+
+def test_a_pull_with_nothing_reachable_tells_each_reason_and_opens_incidents(configured):
+    done = configured("pull", "--json")
+    rows = {row["connection"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 5
+    assert "NOT_SET_HERE" in rows["eu"]["error"]
+    assert rows["shop"]["outcome"] == "failed"
+    codes = {json.loads(line)["code"] for line in configured("incidents", "list", "--json").stdout.splitlines()}
+    assert codes == {"credential_missing", "connection_failed"}
+
+
+def test_a_typed_secret_is_kept_encrypted_and_never_shown(configured):
+    assert configured("connections", "secret", "shop", "api_key", typed="typed-s3cr3t\n").returncode == 0
+    shown = configured("connections", "list").stdout
+    assert "api_key=sealed" in shown
+    files = [path.read_bytes() for path in (configured.folder / "home").rglob("*") if path.is_file()]
+    assert not any(b"typed-s3cr3t" in content for content in files)
+
+
+def test_a_token_is_printed_once_alone_on_standard_output(orders):
+    done = orders("tokens", "create", "erp", "--scope", "orders:read")
+    assert done.stdout.startswith("orders_")
+    assert done.stdout.count("\n") == 1
+    assert done.stdout.strip() not in orders("tokens", "list").stdout
+
+
+def test_a_channel_is_switched(configured):
+    assert configured("channels", "set", "fr", "--no-retrieval").returncode == 0
+    rows = {row["code"]: row for row in map(json.loads, configured("channels", "list", "--json").stdout.splitlines())}
+    assert (rows["fr"]["retrieval"], rows["shop"]["retrieval"]) == (False, True)
+
+
+def test_products_are_loaded_and_refused_rows_named(configured):
+    (configured.folder / "p.csv").write_text("sku,gtin,title,url\nA,,Lamp,\n,,No sku,\nB,123,Bad,\n")
+    done = configured("products", "load", "p.csv", "--channel", "fr")
+    assert done.returncode == 3
+    assert "1 new" in done.stderr
+    assert "row 2: missing_sku" in done.stderr
+    assert "row 3: invalid_gtin" in done.stderr
+
+
+def test_queries_answer_as_table_csv_and_json(configured):
+    assert configured("tables", "publish").returncode == 0
+    assert "0" in configured("sql", "select count(*) as n from orders").stdout
+    assert configured("sql", "--format", "csv", "select count(*) as n from orders").stdout == "n\n0\n"
+    assert json.loads(configured("sql", "--format", "json", "select count(*) as n from orders").stdout) == {"n": 0}
+    assert configured("sql", typed="select 41 + 1 as answer;\n").stdout.count("42") == 1
+    assert configured("sql", "select nonsense").returncode == 1
+
+
+def test_the_tables_cannot_be_written_by_a_query(configured):
+    configured("tables", "publish")
+    done = configured("sql", "delete from orders")
+    assert done.returncode == 1
+    assert "read-only" in done.stderr.lower()
+
+
+def test_the_installed_command_starts():
+    done = subprocess.run(
+        [sys.executable, "-c", "from orders_pipeline.cli import main; main()", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
