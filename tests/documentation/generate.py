@@ -1,0 +1,290 @@
+"""The generated parts of the documentation: `python -m tests.documentation.generate` rewrites them from the code.
+
+A part stands in a page of `docs/` between `<!-- generated: NAME -->` and `<!-- end -->`. What each part says is here; the
+text around it is written by hand, and that the pages are up to date is tested in `test_generated`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from enum import Enum
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import dagster as dg
+import typer
+
+from orders_api.app import create_app
+from orders_api.exports import ExportColumn
+from orders_pipeline.cli import app
+from orders_pipeline.definitions import build_defs
+from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from warehouse.lake.definitions import dictionary
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydantic import BaseModel
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NO_TYPE = type(None)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(_cell(each) for each in line) + " |\n" for line in lines)
+
+
+def settings() -> str:
+    """Every ORDERS_* variable."""
+    rows = [
+        (f"`ORDERS_{name.upper()}`", _default(field.default), _sentence(field.description))
+        for name, field in Settings.model_fields.items()
+    ]
+    return table(("variable", "default", "meaning"), rows)
+
+
+def connection_entry() -> str:
+    """The keys of one connection in orders.yaml."""
+    return _fields(ConnectionEntry)
+
+
+def channel_entry() -> str:
+    """The keys of one channel in orders.yaml."""
+    return _fields(ChannelEntry)
+
+
+def amazon_settings() -> str:
+    """The settings of an Amazon connection."""
+    return _fields(ConnectionSettings)
+
+
+def credentials() -> str:
+    """What each kind of connection must be given."""
+    rows = [
+        (f"`{kind}`", ", ".join(f"`{name}`" for name in each.credential_names)) for kind, each in MARKETPLACES.items()
+    ]
+    return table(("kind", "credentials"), rows)
+
+
+def tables() -> str:
+    """Every table and view with its columns."""
+    parts = []
+    for name, entries in groupby(dictionary(), key=lambda entry: entry.table):
+        whole, *columns = list(entries)
+        rows = [(f"`{each.column}`", f"`{each.type}`", each.comment) for each in columns]
+        parts.append(
+            f"### {name}\n\n{whole.kind.capitalize()}. {whole.comment}\n\n{table(('column', 'type', 'meaning'), rows)}"
+        )
+    return "\n".join(parts)
+
+
+def commands() -> str:
+    """Every command with its arguments, options and examples."""
+    return "\n".join(_command(path, command) for path, command in walk(typer.main.get_command(app), ("orders",)))
+
+
+def walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, with its path."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path, command
+        return
+    for name, child in children.items():
+        yield from walk(child, (*path, name))
+
+
+def endpoints() -> str:
+    """Every endpoint with its scope, parameters and errors."""
+    parts = []
+    for method, path, about in operations():
+        scopes = [scope for each in about.get("security", ()) for names in each.values() for scope in names]
+        needs = f"Scope `{'`, `'.join(scopes)}`." if scopes else "Open to everyone."
+        errors = ", ".join(code for code in about["responses"] if code.isdigit() and int(code) >= 400)
+        text = [f"### {method.upper()} {path}\n", f"{about['summary']}. {about['description']}\n", needs]
+        text[-1] += f" Errors: {errors}.\n" if errors else "\n"
+        parameters = about.get("parameters", ())
+        if parameters:
+            rows = [
+                (
+                    f"`{each['name']}`{' (required)' if each['required'] else ''}",
+                    _kind(each["schema"]),
+                    each["description"],
+                )
+                for each in parameters
+            ]
+            text.append(table(("parameter", "type", "meaning"), rows))
+        parts.append("\n".join(text))
+    return "\n".join(parts)
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of every endpoint, from the API's own OpenAPI document."""
+    with tempfile.TemporaryDirectory() as folder:
+        api = create_app(Settings(_env_file=None, home=Path(folder), database_url=None))
+        described = api.openapi()
+        api.state.installation.ledger.close()
+    return [(method, path, about) for path, methods in described["paths"].items() for method, about in methods.items()]
+
+
+def export_columns() -> str:
+    """The columns of the CSV export, in their order."""
+    return "`" + "`, `".join(column.value for column in ExportColumn) + "`\n"
+
+
+def assets() -> str:
+    """What is made of what."""
+    graph = build_defs().resolve_asset_graph()
+    rows = [
+        (
+            f"`{key.to_user_string()}`",
+            ", ".join(sorted(f"`{each.to_user_string()}`" for each in graph.get(key).parent_keys)),
+            graph.get(key).description or "",
+        )
+        for key in graph.toposorted_asset_keys
+    ]
+    return table(("asset", "made of", "what it is"), rows)
+
+
+def checks() -> str:
+    """What must hold of the assets."""
+    specs = [spec for each in build_defs().asset_checks or () for spec in _check_specs(each)]
+    specs += [
+        spec for each in build_defs().assets or () if isinstance(each, dg.AssetsDefinition) for spec in each.check_specs
+    ]
+    rows = sorted((f"`{spec.asset_key.to_user_string()}`", f"`{spec.name}`", spec.description or "") for spec in specs)
+    return table(("asset", "check", "what must hold"), rows)
+
+
+def jobs() -> str:
+    """What runs, and when."""
+    defs = build_defs()
+    schedules = {str(each.job_name): each for each in defs.schedules or () if isinstance(each, dg.ScheduleDefinition)}
+    rows = []
+    for job in defs.jobs or ():
+        schedule = schedules.get(job.name)
+        when = f"`{schedule.cron_schedule}` UTC by `{schedule.name}`" if schedule else "by hand"
+        rows.append((f"`{job.name}`", when, job.description or ""))
+    return table(("job", "when", "what it does"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    each.__name__: each
+    for each in (
+        settings,
+        connection_entry,
+        channel_entry,
+        amazon_settings,
+        credentials,
+        tables,
+        commands,
+        endpoints,
+        export_columns,
+        assets,
+        checks,
+        jobs,
+    )
+}
+
+
+def rendered(page: str) -> str:
+    """A page with its generated parts as they should be."""
+    return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}", page)
+
+
+def main() -> None:
+    """Rewrite every page that is not up to date."""
+    for path in sorted(DOCS.glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        after = rendered(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(DOCS.parent)} rewritten\n")
+
+
+def _fields(model: type[BaseModel]) -> str:
+    rows = []
+    for name, field in model.model_fields.items():
+        default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        rows.append((f"`{name}`", default, _sentence(field.description)))
+    return table(("key", "default", "meaning"), rows)
+
+
+def _command(path: tuple[str, ...], command: Any) -> str:
+    text, _, examples = (command.help or "").strip().partition("Example")
+    lines = [f"### {' '.join(path)}\n", " ".join(text.split()) + "\n"]
+    rows = [_parameter(each) for each in command.params if each.name != "help"]
+    if rows:
+        lines.append(table(("argument or option", "default", "meaning"), rows))
+    calls = re.findall(r"orders .+", examples)
+    if calls:
+        lines.append("```sh\n" + "\n".join(calls) + "\n```\n")
+    return "\n".join(lines)
+
+
+def _parameter(parameter: Any) -> tuple[str, str, str]:
+    is_argument = not parameter.opts[0].startswith("-")
+    named = parameter.opts[0].upper() if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
+    is_many = parameter.nargs != 1 or parameter.multiple
+    default = (
+        "required" if parameter.required else "" if parameter.default in {None, False} else _default(parameter.default)
+    )
+    choices = _choices(parameter.type_descriptor.annotation)
+    meaning = (parameter.help or "") + (f" One of: {choices}." if choices else "")
+    return f"`{named}{'…' if is_many and is_argument else ''}`", default, meaning
+
+
+def _choices(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(annotation))
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, Enum):
+            return ", ".join(f"`{member.value}`" for member in each)
+    return ""
+
+
+def _check_specs(definition: Any) -> list[Any]:
+    return list(definition.check_specs)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if schema.get("type") == "array":
+        return f"{_kind(schema['items'])}, may be repeated"
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
+    kind = str(schema.get("format") or schema.get("type", ""))
+    limits = [f"{word} {schema[name]}" for name, word in (("minimum", "from"), ("maximum", "to")) if name in schema]
+    default = f"default `{str(schema['default']).lower()}`" if "default" in schema else ""
+    return ", ".join(each for each in (kind, " ".join(limits), default) if each)
+
+
+def _default(value: object) -> str:
+    if value is None or value in ("", {}, []):
+        return ""
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, (tuple, list)):
+        return "`" + ", ".join(str(each) for each in value) + "`"
+    return f"`{value}`"
+
+
+def _sentence(text: str | None) -> str:
+    return text or ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    main()
