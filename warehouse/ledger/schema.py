@@ -51,6 +51,11 @@ def _code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed
     return sa.Column(name, sa.String(64), **options)
 
 
+def _where_true(name: str, column: str) -> sa.Index:
+    """An index, by purchase date, of the few orders of which a boolean is true."""
+    return sa.Index(name, "purchased_at", "id", sqlite_where=sa.text(f"{column} = 1"), postgresql_where=sa.text(column))
+
+
 connections = sa.Table(
     "connections",
     metadata,
@@ -181,6 +186,8 @@ orders = sa.Table(
     sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
     sa.Index("ix_orders_received", "received_at", "id"),
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
+    _where_true("ix_orders_errors", "has_errors"),
+    _where_true("ix_orders_cancellation", "has_cancellation_request"),
 )
 
 order_lines = sa.Table(
