@@ -11,10 +11,10 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import httpx
 import typer
@@ -32,6 +32,7 @@ from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from orders_pipeline.installation import Installation
 
@@ -98,6 +99,7 @@ def demo(
       orders demo --once --orders 2000
     """
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, _leave)
     home = Path(os.environ.get("ORDERS_HOME", "data/demo")).resolve()
     os.environ["ORDERS_HOME"] = str(home)
     with ExitStack() as stack:
@@ -113,7 +115,14 @@ def demo(
         notes.print(f"ready after {time.monotonic() - began:.0f} s")
         if not once:
             notes.print("the pipeline pulls every 5 minutes; interrupt (Ctrl-C) to stop")
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            with suppress(KeyboardInterrupt):
+                while True:
+                    signal.pause()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """A stop from outside leaves by an exception, so that the processes that were started are ended too."""
+    raise SystemExit(0)
 
 
 def _start(stack: ExitStack, home: Path, orders: int) -> Places:

@@ -1,0 +1,154 @@
+"""Everything that a person may meet is explained: settings, commands, endpoints, codes, statuses, assets, targets."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import typer
+
+from orders_api import errors
+from orders_api.exports import ExportColumn
+from orders_pipeline.cli import app
+from orders_pipeline.commands.output import Exit
+from orders_pipeline.definitions import build_defs
+from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from tests.documentation import generate
+from warehouse.lake.definitions import dictionary
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.ledger.tokens import Scope
+from warehouse.orders import Status
+from warehouse.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILURES = {"Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def words(name: str) -> set[str]:
+    """What stands in code quotes on a page."""
+    text = re.sub(r"```.*?```", "", page(name), flags=re.DOTALL)
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+def literals(folder: str, callables: set[str], place: int, keyword: str) -> set[str]:
+    """Literal arguments of calls to the named callables, by place or keyword."""
+    found: set[str] = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        if "sandbox" in path.parts:
+            continue
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", None)
+            if name not in callables:
+                continue
+            given = [each.value for each in call.keywords if each.arg == keyword] or call.args[place : place + 1]
+            found |= {str(each.value) for each in given if isinstance(each, ast.Constant) and each.value}
+    return found
+
+
+def test_every_setting() -> None:
+    assert {f"ORDERS_{name.upper()}" for name in Settings.model_fields} - words("docs/configuration.md") == set()
+
+
+@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, ConnectionSettings])
+def test_every_key_of_the_configuration_file(model) -> None:
+    assert set(model.model_fields) - words("docs/configuration.md") == set()
+
+
+def test_every_credential() -> None:
+    wanted = {name for marketplace in MARKETPLACES.values() for name in marketplace.credential_names}
+    assert wanted - words("docs/configuration.md") == set()
+
+
+def test_every_setting_that_a_marketplace_reads_itself() -> None:
+    source = "".join(
+        path.read_text()
+        for path in [*(ROOT / "orders_pipeline/marketplaces").rglob("*.py"), ROOT / "orders_pipeline/pulling.py"]
+    )
+    read = set(re.findall(r"settings(?:\.get\(|, |\[)\"(\w+)\"", source))
+    assert {"shop_id", "rate_factor", "read_seconds", "merchant_fulfillment_centers"} <= read
+    assert read - words("docs/configuration.md") == set()
+
+
+def test_every_command() -> None:
+    commands = {" ".join(path) for path, _ in generate.walk(typer.main.get_command(app), ("orders",))}
+    assert {command for command in commands if f"### {command}\n" not in page("docs/cli.md")} == set()
+
+
+def test_every_exit_code() -> None:
+    text = page("docs/cli.md")
+    assert [code for code in Exit if f"| {code.value} | `{code.name}` |" not in text] == []
+
+
+def test_exit_codes_are_those_of_the_help() -> None:
+    told = re.findall(r"(\d) [a-z]", typer.main.get_command(app).help.partition("Exit codes:")[2])
+    assert [int(each) for each in told] == [code.value for code in Exit]
+
+
+def test_every_endpoint() -> None:
+    text = page("docs/api.md")
+    wanted = [f"### {method.upper()} {path}\n" for method, path, _ in generate.operations()]
+    assert [each for each in wanted if each not in text] == []
+
+
+def test_every_problem_code() -> None:
+    raised = literals("orders_api", {"Problem"}, 1, "code") | literals("orders_api", {"not_found"}, 2, "code")
+    checks = {f"{check}_check_failed" for check in literals("orders_api", {"_not_ready"}, 0, "check")}
+    assert {"unknown_cursor", "unknown_order"} <= raised
+    assert {"ledger_check_failed", "disk_check_failed"} <= checks
+    assert (raised | checks | set(errors.CODES.values())) - words("docs/api.md") == set()
+
+
+def test_every_scope() -> None:
+    assert {scope.value for scope in Scope} - words("docs/api.md") == set()
+
+
+def test_every_status() -> None:
+    text = page("docs/api.md")
+    assert [status for status in Status if f"| `{status.value}` |" not in text] == []
+
+
+def test_every_column_of_the_csv_export() -> None:
+    assert {column.value for column in ExportColumn} - words("docs/api.md") == set()
+
+
+def test_every_table_view_and_column() -> None:
+    text = page("docs/tables.md")
+    sections = {part.partition("\n")[0]: part for part in text.split("\n### ")[1:]}
+    missing = [
+        f"{each.table}.{each.column}"
+        for each in dictionary()
+        if f"`{each.column}`" not in sections.get(each.table, "") and each.column
+    ]
+    assert missing == []
+    assert {each.table for each in dictionary()} == set(sections)
+
+
+def test_every_asset_check_job_schedule_and_sensor() -> None:
+    defs = build_defs()
+    graph = defs.resolve_asset_graph()
+    names = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    names |= {key.name for key in graph.asset_check_keys}
+    names |= {each.name for each in defs.jobs or ()} | {each.name for each in defs.sensors or ()}
+    names |= {each.name for each in defs.schedules or () if isinstance(each, dg.ScheduleDefinition)}
+    assert "raw_orders" in names
+    assert names - words("docs/operations.md") == set()
+
+
+def test_every_incident_code() -> None:
+    codes = literals("orders_pipeline", FAILURES, 0, "code") | literals("orders_pipeline", {"Report"}, 3, "code")
+    assert {"throttled", "wrong_type", "missed_by_listing"} <= codes
+    assert codes - words("docs/operations.md") == set()
+
+
+def test_every_target_of_the_makefile() -> None:
+    targets = re.findall(r"^([a-z]+):.*##", page("Makefile"), re.MULTILINE)
+    assert "demo" in targets
+    assert [each for each in targets if f"make {each}" not in page("README.md")] == []

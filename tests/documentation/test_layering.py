@@ -1,0 +1,146 @@
+"""Who may import whom, and what every module and every file of the repository must and must not hold."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FORBIDDEN = {
+    "warehouse": {"dagster", "fastapi", "starlette", "orders_pipeline", "orders_api"},
+    "orders_api": {"dagster", "orders_pipeline", "sp_api"},
+    "orders_pipeline/marketplaces": {"dagster", "fastapi", "starlette", "orders_api"},
+    "orders_pipeline/pulling.py": {"dagster", "fastapi", "orders_api"},
+    "orders_pipeline/ordering.py": {"dagster", "fastapi", "orders_api"},
+    "orders_pipeline/sweeping.py": {"dagster", "fastapi", "orders_api"},
+    "orders_pipeline/sandbox": {"dagster", "orders_api", "warehouse"},
+}
+CATCH_ALLS = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "tools"}
+LOCKED = re.compile(r"^[\w.\-]+(\[[\w,\-]+\])?==\S+")
+
+# Assembled, so that this file does not hold what it forbids.
+PUBLIC_INDEX = "py" + "pi"
+INDEX_HOST = re.compile(
+    rf"https?://[^\s/'\")]*(?:{PUBLIC_INDEX}|python[h]osted|artifact|nexus|devpi|mirror)[^\s/'\")]*/|/simple(?:/|\b)|"
+    rf"(?:--|extra-)index-{'url'}[= ]+\S*://|--find-{'links'}[= ]+\S*://",
+    re.IGNORECASE,
+)
+MACHINE_PATH = re.compile(
+    "(?:" + "|".join(f"/{each}/" for each in ("work", "root", "home" + "/[a-z]+", "Us" + "ers")) + ")"
+)
+
+
+def modules(place: str) -> list[Path]:
+    path = ROOT / place
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a module imports anywhere, also inside functions and under TYPE_CHECKING."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def text_files() -> list[Path]:
+    """Every text file that is in the repository."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    paths = [ROOT / name for name in listed.decode().split("\0") if name]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8000]]
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_imports_keep_to_their_layer(place) -> None:
+    assert modules(place)
+    found = {str(path.relative_to(ROOT)): imported(path) & FORBIDDEN[place] for path in modules(place)}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("load", "absent"),
+    [
+        ("from orders_api.app import create_app; create_app()", {"dagster", "orders_pipeline", "duckdb", "sp_api"}),
+        ("import warehouse.ledger.orders, warehouse.settings", {"dagster", "fastapi", "duckdb", "orders_pipeline"}),
+        ("import orders_pipeline.marketplaces.registry", {"dagster", "fastapi", "orders_api"}),
+        ("import orders_pipeline.pulling, orders_pipeline.ordering", {"dagster", "fastapi", "orders_api"}),
+    ],
+)
+def test_what_a_process_has_loaded(load, absent, tmp_path) -> None:
+    script = f"import sys; {load}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    environment = {**os.environ, "ORDERS_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+    )
+    loaded = set(done.stdout.split())
+    assert "warehouse" in loaded
+    assert loaded & absent == set()
+
+
+def test_packages_at_the_top_are_three() -> None:
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py") if not path.parent.name.startswith(".")}
+    assert found == {"warehouse", "orders_api", "orders_pipeline"}
+
+
+@pytest.mark.parametrize("place", ["warehouse", "orders_api", "orders_pipeline", "tests"])
+def test_every_module_says_what_it_is(place) -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in modules(place)
+        if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("place", ["warehouse", "orders_api", "orders_pipeline", "tests"])
+def test_no_module_is_a_catch_all(place) -> None:
+    assert [str(path.relative_to(ROOT)) for path in modules(place) if path.stem in CATCH_ALLS] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_locked_by_hashes(name) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    entries = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(entries) > 20
+    assert [line[:60] for line in entries if not LOCKED.match(line) or "--hash=sha256:" not in line] == []
+    assert "://" not in text
+
+
+def test_no_file_names_a_package_index() -> None:
+    assert findings(INDEX_HOST) == []
+
+
+def test_no_file_names_a_path_of_a_development_machine() -> None:
+    assert findings(MACHINE_PATH) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (INDEX_HOST, f"https://{PUBLIC_INDEX}.org/project/x"),
+        (INDEX_HOST, "https://packages.corp.example/artifactory-nexus/simple/"),
+        (INDEX_HOST, f"--index-{'url'}=https://x.example"),
+        (MACHINE_PATH, "/wo" + "rk/main/orders"),
+        (MACHINE_PATH, "/ho" + "me/someone/project"),
+    ],
+)
+def test_the_search_finds_what_it_is_for(pattern, text) -> None:
+    assert pattern.search(text)
+
+
+def findings(pattern: re.Pattern[str]) -> list[str]:
+    found = []
+    for path in text_files():
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if pattern.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    return found
