@@ -28,6 +28,18 @@ WRITER_MEMORY = "1GB"
 WRITER_THREADS = 2
 
 
+COLLISIONS = (
+    "database is locked",
+    "Transaction conflict",
+    "conflict on",
+    "already exists",
+    "duplicate key value",
+    "could not serialize access",
+    "deadlock detected",
+)
+"""How DuckLake and its catalogs say that another writer was first; DuckDB has no error class of its own for it."""
+
+
 class LakeError(Exception):
     """The lake cannot be used as asked; the message says what to do. Never holds a password."""
 
@@ -53,7 +65,7 @@ def connect_writer(settings: Settings) -> DuckDBPyConnection:
     duck = _connect(settings)
     duck.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     duck.execute(f"SET threads = {WRITER_THREADS}")
-    _attach(duck, settings, attach_statement(settings, "OVERRIDE_DATA_PATH true"))
+    _attach(duck, settings, "OVERRIDE_DATA_PATH true")
     return duck
 
 
@@ -67,20 +79,10 @@ def connect_reader(settings: Settings) -> DuckDBPyConnection:
     if not settings.is_postgresql and not catalog_file(settings).exists():
         raise LakeEmptyError(_nothing_published(settings))
     duck = _connect(settings)
-    try:
-        _attach(
-            duck,
-            settings,
-            attach_statement(settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true"),
-        )
-        known = duck.execute(
-            f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{CATALOG}' AND table_name = 'published'"  # noqa: S608
-        ).fetchone()
-    except duckdb.Error as error:
-        duck.close()
-        if "does not exist" in str(error):
-            raise LakeEmptyError(_nothing_published(settings)) from None
-        raise
+    _attach(duck, settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true")
+    known = duck.execute(
+        f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{CATALOG}' AND table_name = 'published'"  # noqa: S608
+    ).fetchone()
     if known == (0,):
         duck.close()
         raise LakeEmptyError(_nothing_published(settings))
@@ -97,6 +99,11 @@ def attach_statement(settings: Settings, *options: str) -> str:
         options = ("META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}", *options)
     where = settings.lake_files if _is_remote(settings) else f"{Path(settings.lake_files).absolute()}/"
     return f"ATTACH {quoted('ducklake:' + catalog)} AS {CATALOG} (DATA_PATH {quoted(where)}, {', '.join(options)})"
+
+
+def is_collision(error: duckdb.Error) -> bool:
+    """Whether another writer was first, so that the same thing is worth another try."""
+    return any(sign in str(error) for sign in COLLISIONS)
 
 
 def quoted(text: str) -> str:
@@ -144,15 +151,19 @@ def _load(duck: DuckDBPyConnection, settings: Settings, extension: str) -> None:
         ) from error
 
 
-def _attach(duck: DuckDBPyConnection, settings: Settings, statement: str) -> None:
+def _attach(duck: DuckDBPyConnection, settings: Settings, *options: str) -> None:
     try:
-        duck.execute(statement)
+        duck.execute(attach_statement(settings, *options))
         duck.execute(f"USE {CATALOG}")
     except duckdb.Error as error:
-        if not settings.is_postgresql:
-            raise
+        duck.close()
         # DuckDB repeats the connection string, and with it the password
-        raise type(error)(str(error).replace(_libpq_url(settings), "the PostgreSQL of ORDERS_DATABASE_URL")) from None
+        text = str(error).replace(_libpq_url(settings), "the PostgreSQL of ORDERS_DATABASE_URL")
+        if is_collision(error):
+            raise type(error)(text) from None
+        if "does not exist" in text and "Unable to connect" not in text:
+            raise LakeEmptyError(_nothing_published(settings)) from None
+        raise LakeError(f"the lake cannot be reached: {text}") from None
 
 
 def _libpq_url(settings: Settings) -> str:

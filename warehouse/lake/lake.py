@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import duckdb
 
 from warehouse.lake import definitions
-from warehouse.lake.attachment import CATALOG, LakeError, connect_writer
+from warehouse.lake.attachment import CATALOG, LakeError, connect_writer, is_collision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +28,6 @@ Outcome = TypeVar("Outcome")
 ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 3.0
-
-COLLISIONS = (
-    "database is locked",
-    "Transaction conflict",
-    "conflict on",
-    "already exists",
-    "duplicate key value",
-    "could not serialize access",
-    "deadlock detected",
-)
-"""How DuckLake and its catalogs say that another writer was first; DuckDB has no error class of its own for it."""
 
 
 class LakeBusyError(LakeError):
@@ -145,12 +134,12 @@ def _again_on_collision(work: Callable[[], Outcome], backoff: Backoff) -> Outcom
         try:
             return work()
         except duckdb.Error as error:
-            if not any(sign in str(error) for sign in COLLISIONS):
+            if not is_collision(error):
                 raise
         backoff.wait(attempt)
     try:
         return work()
     except duckdb.Error as error:
-        if any(sign in str(error) for sign in COLLISIONS):
+        if is_collision(error):
             raise LakeBusyError(f"other writers were first {ATTEMPTS} times: {error}") from error
         raise

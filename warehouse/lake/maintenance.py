@@ -50,10 +50,11 @@ def maintain(lake: Lake, now: datetime, keep_days: int, grace: timedelta = QUERY
     """
     snapshots_until = _timestamp(now - timedelta(days=keep_days))
     files_until = _timestamp(now - grace)
-    expired = _call(lake, "expire_snapshots", f"older_than => {snapshots_until}")
     flushed = _call(lake, "flush_inlined_data")
     rewritten = _call(lake, "rewrite_data_files", f"delete_threshold => {REWRITE_AT}")
     merged = _call(lake, "merge_adjacent_files")
+    # only now, so that what was just rewritten and merged goes with the snapshots that needed it
+    expired = _call(lake, "expire_snapshots", f"older_than => {snapshots_until}")
     unneeded = _call(lake, "cleanup_old_files", f"older_than => {files_until}")
     orphaned = _call(lake, "delete_orphaned_files", f"older_than => {files_until}")
     return Maintained(

@@ -1,0 +1,100 @@
+"""Publishing is killed with SIGKILL at many instants and run again: nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+
+from warehouse.lake.lake import open_lake
+from warehouse.lake.publishing import publish
+from warehouse.ledger.schema import orders as orders_table
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+ORDERS = 60
+PER_BATCH = 10
+
+PUBLISHER = """
+import os, signal, sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from warehouse.lake import publishing
+from warehouse.lake.lake import Lake, open_lake
+from warehouse.ledger.database import open_ledger
+from warehouse.settings import Settings
+
+settings = Settings(_env_file=None, home=Path(sys.argv[1]), database_url=sys.argv[2] or None)
+publishing.ORDERS_PER_BATCH = int(sys.argv[3])
+publishing._LOGS = tuple(replace(log, rows=int(sys.argv[3])) for log in publishing._LOGS)
+words, at, when = sys.argv[4], int(sys.argv[5]), sys.argv[6]
+
+class Duck:
+    # DuckDB itself, in a process that dies before or after its nth statement that begins with the given words
+    def __init__(self, duck):
+        self.duck, self.seen = duck, 0
+
+    def execute(self, sql):
+        self.seen += sql.startswith(words)
+        dies = sql.startswith(words) and self.seen == at
+        if dies and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = self.duck.execute(sql)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.duck, name)
+
+ledger = open_ledger(settings)
+with open_lake(settings) as lake:
+    publishing.publish(ledger, Lake(Duck(lake.duck), lake.backoff), datetime(2026, 11, 2, tzinfo=UTC))
+"""
+
+INSTANTS = [
+    ("INSERT INTO raw_orders", 2, "after"),
+    ("INSERT INTO orders", 3, "before"),
+    ("INSERT INTO orders", 3, "after"),
+    ("INSERT INTO order_lines", 2, "after"),
+    ("UPDATE published", 4, "after"),
+    ("COMMIT", 3, "before"),
+    ("COMMIT", 3, "after"),
+    ("COMMIT", 15, "before"),
+]
+
+
+@pytest.mark.slow
+def test_killed_anywhere_it_is_simply_run_again(any_settings, any_shop):
+    for round_number, (words, at, when) in enumerate(INSTANTS):
+        first = round_number * ORDERS // 2
+        later = NOW + timedelta(hours=round_number)
+        orders = [any_shop.order(number, marketplace_updated_at=later) for number in range(first, first + ORDERS)]
+        any_shop.settle(*(replace(order, total=Decimal(round_number)) for order in orders))
+        arguments = [str(any_settings.home), any_settings.database_url or "", str(PER_BATCH), words, str(at), when]
+        killed = subprocess.run([sys.executable, "-c", PUBLISHER, *arguments], capture_output=True, check=False)
+        assert killed.returncode == -signal.SIGKILL, (words, at, when, killed.stderr.decode())
+    with open_lake(any_settings) as lake:
+        publish(any_shop.ledger, lake, NOW)
+        known = len(INSTANTS) * ORDERS // 2 + ORDERS // 2
+        written = len(INSTANTS) * ORDERS
+        counts = {
+            "orders": known,
+            "order_lines": known * 2,
+            "order_versions": written,
+            "raw_orders": written,
+        }
+        for table, expected in counts.items():
+            key = {"order_versions": "position", "raw_orders": "seq"}.get(table, "id")
+            found = lake.duck.sql(f"SELECT count(*), count(DISTINCT {key}) FROM {table}").fetchall()
+            assert (table, found) == (table, [(expected, expected)])
+        with any_shop.ledger.read() as connection:
+            truth = connection.execute(sa.select(orders_table.c.id, orders_table.c.position, orders_table.c.revision))
+            expected_rows = sorted(tuple(row) for row in truth)
+        assert lake.duck.sql("SELECT id, position, revision FROM orders ORDER BY ALL").fetchall() == expected_rows
