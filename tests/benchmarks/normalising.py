@@ -20,11 +20,13 @@ from pathlib import Path
 import orjson
 import psycopg
 
+from orders_pipeline.marketplaces.protocol import RawOrder
 from orders_pipeline.ordering import normalise_pending
 from tests.benchmarks.filling import fill_book, installed, keep_raw, sandbox_orders, settings_of
 from tests.benchmarks.measuring import LOOPBACK, REPEATS, Child, Figure, Step, Target, Workshop, free_port, median
 
 TARGET = Target(">=", 8_000)
+MICROSECONDS = 1e6
 KINDS = ("amazon", "mirakl")
 
 
@@ -54,34 +56,47 @@ def _measure_kind(workshop: Workshop, kind: str, server: str | None) -> list[Fig
         ours.append(_timed(workshop, workshop.copy(prepared, "home"), None))
         with Child(workshop, bare_cost, str(bodies), settings_of(prepared).write_chunk) as child:
             child.step()
-            bare.append(child.step().wall_seconds)
-    reference = sizes.raw / median(bare)
-    size = f"{sizes.raw:,} into {sizes.book:,}"
-    found = [("SQLite", median([each.wall_seconds for each in ours]))]
+            bare.append(child.step())
+    found = {"SQLite": ours}
     if server is not None:
         workshop.say(f"normalising {kind} on PostgreSQL")
-        found.append(("PostgreSQL", _on_postgresql(workshop, server, kind, sizes.raw)))
+        found["PostgreSQL"] = _on_postgresql(workshop, server, kind, raws)
     return [
-        Figure(
-            benchmark=f"normalise + commit, {kind}, {database}",
-            size=size if database == "SQLite" else f"{sizes.raw:,} into 0",
-            value=sizes.raw / seconds,
-            unit="orders/s",
-            reference=reference,
-            against="orjson + bare insert",
-            target=TARGET,
-        )
-        for database, seconds in found
+        figure
+        for database, steps in found.items()
+        for figure in _figures(f"{kind}, {database}", sizes.raw, sizes.book if steps is ours else 0, steps, bare)
     ]
 
 
-def _on_postgresql(workshop: Workshop, server: str, kind: str, count: int) -> float:
-    """Seconds on PostgreSQL; every repeat works on a copy of one prepared database."""
+def _figures(what: str, count: int, into: int, ours: Sequence[Step], bare: Sequence[Step]) -> list[Figure]:
+    size, against = f"{count:,} into {into:,}", "orjson + bare insert"
+    return [
+        Figure(
+            benchmark=f"normalise + commit, {what}",
+            size=size,
+            value=count / median([each.wall_seconds for each in ours]),
+            unit="orders/s",
+            reference=count / median([each.wall_seconds for each in bare]),
+            against=against,
+            target=TARGET,
+        ),
+        Figure(
+            benchmark=f"normalise + commit, {what}, CPU",
+            size=size,
+            value=median([each.cpu_seconds for each in ours]) / count * MICROSECONDS,
+            unit="µs/order",
+            reference=median([each.cpu_seconds for each in bare]) / count * MICROSECONDS,
+            against=against,
+        ),
+    ]
+
+
+def _on_postgresql(workshop: Workshop, server: str, kind: str, raws: Sequence[RawOrder]) -> list[Step]:
+    """Every repeat works on a copy of one prepared database; the server's own CPU is not counted."""
     template = _create(server, "template1")
     with installed(workshop.fresh("home"), f"{server}/{template}") as installation:
-        keep_raw(installation, kind, sandbox_orders(kind, count))
-    steps = [_timed(workshop, workshop.fresh("home"), f"{server}/{_create(server, template)}") for _ in range(REPEATS)]
-    return median([each.wall_seconds for each in steps])
+        keep_raw(installation, kind, raws)
+    return [_timed(workshop, workshop.fresh("home"), f"{server}/{_create(server, template)}") for _ in range(REPEATS)]
 
 
 def _timed(workshop: Workshop, home: Path, database_url: str | None) -> Step:
