@@ -147,10 +147,11 @@ def without_pii(payload: Any, paths: Sequence[tuple[str, ...]]) -> Any:  # noqa:
 def _tree(paths: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
     """The paths as one tree, so that a payload is walked once; an empty branch is a value to remove."""
     tree: dict[str, Any] = {}
-    for path in paths:
+    for *parents, last in sorted(paths, key=len, reverse=True):  # so that a whole object wins over parts of it
         branch = tree
-        for step in path:
+        for step in parents:
             branch = branch.setdefault(step, {})
+        branch[last] = {}
     return tree
 
 

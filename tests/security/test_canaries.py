@@ -66,7 +66,7 @@ def test_normalize_shows_the_parties(campaign) -> None:
 def test_no_file_below_the_home_holds_a_mark(campaign) -> None:
     files = {str(path.relative_to(campaign.home)): path for path in campaign.home.rglob("*") if path.is_file()}
     assert {"ledger.sqlite", "lake/catalog.sqlite"} <= set(files)
-    assert any(name.startswith("dagster/") for name in files)
+    assert any(name.startswith("dagster/") and name.endswith(".err") for name in files)
     assert any(name.endswith(".parquet") for name in files)
     assert leaks(campaign, {name: path.read_bytes() for name, path in files.items()}) == {}
 

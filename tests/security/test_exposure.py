@@ -18,7 +18,7 @@ from warehouse.ledger import schema, tokens
 from warehouse.ledger.channels import seal_secret
 from warehouse.ledger.configuration import ConfigurationError, read_document
 from warehouse.ledger.tokens import Scope
-from warehouse.privacy import open_key_ring
+from warehouse.privacy import open_key_ring, without_pii
 from warehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,3 +114,8 @@ def test_the_key_file_is_for_its_owner_alone(tmp_path) -> None:
 
 def test_settings_do_not_print_the_key_ring() -> None:
     assert "c2VjcmV0" not in repr(Settings(_env_file=None, keys="k1:c2VjcmV0"))
+
+
+@pytest.mark.parametrize("paths", [[("buyer",), ("buyer", "name")], [("buyer", "name"), ("buyer",)]])
+def test_a_whole_object_is_removed_also_where_a_part_of_it_is_named(paths) -> None:
+    assert without_pii({"buyer": {"name": "A", "email": "B"}}, paths) == {"buyer": None}
