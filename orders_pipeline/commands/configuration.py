@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened
@@ -96,6 +97,55 @@ def list_connections(as_json: Json = False) -> None:
             for each in book.all_connections(transaction)
         ]
     print_rows("Connections", rows, ("code", "kind", "label", "endpoint", "region", "credentials"), as_json)
+
+
+@connections.command("add")
+def add_connection(
+    code: Annotated[str, typer.Argument(help="A short code: lower-case letters, digits and _.")],
+    kind: Annotated[str, typer.Option(help="amazon or mirakl.")],
+    label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Base URL; Mirakl needs it, for Amazon it is an override.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Amazon's region: eu, na or fe.")] = None,
+    credential: Annotated[
+        list[str] | None, typer.Option(help="NAME=env:VARIABLE or NAME=file:PATH; repeatable.")
+    ] = None,
+) -> None:
+    """Add a connection; `orders apply` does the same, and changes too, from a file.
+
+    Examples:
+
+      orders connections add shop --kind mirakl --endpoint https://shop.example --credential api_key=env:SHOP_KEY
+
+      orders connections add amazon_eu --kind amazon --region eu
+    """
+    entry = {
+        "kind": kind,
+        "label": label,
+        "endpoint": endpoint,
+        "region": region,
+        "credentials": dict(_pair(each) for each in credential or ()),
+    }
+    _apply_entry("connections", code, entry)
+
+
+@channels.command("add")
+def add_channel(
+    code: Annotated[str, typer.Argument(help="A short code: lower-case letters, digits and _.")],
+    connection: Annotated[str, typer.Option(help="Code of its connection.")],
+    label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    marketplace: Annotated[str | None, typer.Option(help='The marketplace it sells on, such as "Amazon FR".')] = None,
+    selector: Annotated[
+        str | None, typer.Option(help="Amazon: marketplace id; Mirakl: channel code; none: all of it.")
+    ] = None,
+) -> None:
+    """Add a channel with retrieval on.
+
+    Example: orders channels add amazon_fr --connection amazon_eu --label "Amazon FR" --selector A13V1IB3VIYZZH
+    """
+    entry = {"connection": connection, "label": label, "marketplace": marketplace, "selector": selector}
+    _apply_entry("channels", code, entry)
 
 
 @connections.command("secret")
@@ -208,6 +258,24 @@ def set_channel(
         )
         book.save_channel(transaction, changed, installation.clock())
     notes.print(f"{code}: retrieval {_switch(changed.retrieval)}, confirmation {_switch(changed.confirmation)}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, is_given, reference = text.partition("=")
+    if not is_given:
+        raise fail(f"{text!r} must be written NAME=env:VARIABLE or NAME=file:PATH", Exit.USAGE)
+    return name, reference
+
+
+def _apply_entry(section: str, code: str, entry: dict[str, object]) -> None:
+    """One entry as if it stood alone in a file, so that both ways check and show the same."""
+    document = configuration.read_document(yaml.safe_dump({section: {code: entry}}))
+    with opened() as installation, installation.ledger.write() as transaction:
+        found = configuration.differences(transaction, document, tuple(MARKETPLACES))
+        if any(each.action != "create" for each in found):
+            raise fail(f"{code} is there already: change it with `orders apply --export` and `orders apply -f`", Exit.USAGE)
+        configuration.apply(transaction, document, tuple(MARKETPLACES), installation.clock())
+    notes.print(f"created {found[0].noun} {code}" if found else "nothing to change")
 
 
 def _switch(is_on: bool) -> str:  # noqa: FBT001 - a word for a boolean

@@ -97,6 +97,32 @@ def test_applying_the_export_changes_nothing(configured):
     assert (done.returncode, "nothing to change" in done.stderr) == (0, True)
 
 
+def test_a_connection_and_a_channel_are_added_by_hand(orders):
+    key = "api_key=env:TEST_SHOP_KEY"
+    added = orders(
+        "connections", "add", "shop", "--kind", "mirakl", "--endpoint", "http://127.0.0.1:9", "--credential", key
+    )
+    assert (added.returncode, "created connection shop" in added.stderr) == (0, True)
+    assert orders("channels", "add", "shop_fr", "--connection", "shop", "--selector", "FR").returncode == 0
+    assert orders("channels", "add", "shop_fr", "--connection", "shop", "--label", "Other").returncode == 2
+    row = json.loads(orders("channels", "list", "--json").stdout)
+    assert (row["code"], row["selector"], row["retrieval"]) == ("shop_fr", "FR", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("connections", "add", "shop", "--kind", "ebay"), 4),
+        (("connections", "add", "Shop!", "--kind", "mirakl"), 4),
+        (("connections", "add", "shop", "--kind", "mirakl", "--credential", "api_key=plain"), 4),
+        (("connections", "add", "shop", "--kind", "mirakl", "--credential", "plain"), 2),
+        (("channels", "add", "fr", "--connection", "nowhere"), 4),
+    ],
+)
+def test_what_cannot_be_added_is_refused(orders, arguments, code):
+    assert orders(*arguments).returncode == code
+
+
 def test_a_pull_with_nothing_reachable_tells_each_reason_and_opens_incidents(configured):
     done = configured("pull", "--json")
     rows = {row["connection"]: row for row in map(json.loads, done.stdout.splitlines())}
