@@ -130,7 +130,7 @@ def normalise_timed(home: str) -> Generator[object, None, None]:
             held.append((time.perf_counter() - began) * 1000)
 
     with installed(Path(home)) as installation:
-        Ledger.write = timed  # type: ignore[method-assign] # the only way to see the lock from inside
+        Ledger.write = timed  # type: ignore[assignment] # the only way to see the lock from inside
         yield None
         tally = normalise_pending(installation)
         yield {"held_ms": held, "committed": tally["new"]}

@@ -25,7 +25,7 @@ from warehouse.lake.publishing import publish
 from warehouse.ledger.schema import coverage
 
 if TYPE_CHECKING:
-    from dlt.sources.helpers.rest_client import RESTClient
+    from dlt.sources.helpers.rest_client.client import RESTClient
 
 PAGE_SIZE = 100
 ONE_WINDOW = {"ORDERS_PULL_FIRST_DAYS": "1"}
@@ -86,7 +86,7 @@ def pull_ours(url: str, folder: str) -> Generator[object, None, None]:
 def pull_with_dlt(url: str, folder: str) -> Generator[object, None, None]:
     """Task: import dlt and set a pipeline up; run it, twice."""
     import dlt  # noqa: PLC0415 - heavy, and only here
-    from dlt.sources.helpers.rest_client import RESTClient  # noqa: PLC0415 - as above
+    from dlt.sources.helpers.rest_client.client import RESTClient  # noqa: PLC0415 - as above
     from dlt.sources.helpers.rest_client.auth import APIKeyAuth  # noqa: PLC0415 - as above
     from dlt.sources.helpers.rest_client.paginators import OffsetPaginator  # noqa: PLC0415 - as above
 

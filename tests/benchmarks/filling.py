@@ -245,10 +245,28 @@ def _bulk(installation: Installation) -> Iterator[sa.Connection]:
         driver = connection.connection.dbapi_connection
         assert driver is not None
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000"):
-            driver.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined] # the driver is sqlite3
+            driver.execute(f"PRAGMA {pragma}")
         with connection.execution_options(ledger_write=True).begin():
             yield connection
     engine.dispose()
+
+
+def change_orders(installation: Installation, numbers: Sequence[int], round_number: int) -> None:
+    """Let orders of the book change, through its own front door."""
+    now = installation.clock()
+    arrivals = []
+    for number in numbers:
+        before = order_number(number)
+        changed = replace(
+            before,
+            marketplace_status=f"CHANGED_{round_number}",
+            marketplace_updated_at=before.marketplace_updated_at + timedelta(hours=round_number),
+        )
+        arrivals.append(book.arrive(changed, number + 1, now, is_historical=False))
+    with installation.ledger.write() as transaction:
+        book.lock_book(transaction)
+        changes = book.settle(transaction, installation.keys, arrivals, now)
+    assert all(each.outcome == "changed" for each in changes)
 
 
 def _stored(moment: datetime) -> str:
