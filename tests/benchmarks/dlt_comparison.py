@@ -86,8 +86,8 @@ def pull_ours(url: str, folder: str) -> Generator[object, None, None]:
 def pull_with_dlt(url: str, folder: str) -> Generator[object, None, None]:
     """Task: import dlt and set a pipeline up; run it, twice."""
     import dlt  # noqa: PLC0415 - heavy, and only here
-    from dlt.sources.helpers.rest_client.client import RESTClient  # noqa: PLC0415 - as above
     from dlt.sources.helpers.rest_client.auth import APIKeyAuth  # noqa: PLC0415 - as above
+    from dlt.sources.helpers.rest_client.client import RESTClient  # noqa: PLC0415 - as above
     from dlt.sources.helpers.rest_client.paginators import OffsetPaginator  # noqa: PLC0415 - as above
 
     path = Path(folder)
