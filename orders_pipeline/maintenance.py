@@ -6,11 +6,11 @@ What goes and what stays is decided in `warehouse.lake` and `warehouse.ledger.re
 from datetime import timedelta
 
 import dagster as dg
-from warehouse.lake.maintenance import maintain
 
 from orders_pipeline.assets.order_tables import LAKE_WRITER
 from orders_pipeline.resources import Source
 from warehouse.lake.lake import open_lake
+from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import published_through
 from warehouse.ledger.retention import prune
 

@@ -214,7 +214,7 @@ def _conclude(installation: Installation, result: PullResult, lease: Lease, stag
         leases.release(transaction, lease, now)
         if isinstance(result.error, Throttled) and result.error.code == "throttled":
             quotas.block(transaction, result.connection, now, result.error.retry_after)
-        if result.outcome == "complete":
+        if result.outcome == "complete" and not result.missed:
             incidents.resolve(transaction, "connection", result.connection, stage, now)
         elif result.error is not None:
             incidents.report(
@@ -394,7 +394,15 @@ def _complete(session: _Session, transaction: Transaction, pull_id: int, window:
     if kind != SWEEP:
         on = channels.retrieved_codes(transaction, session.connection.code)
         codes = [each.code for each in session.channels if each.code in on]
-        raw_orders.cover(transaction, codes, window.since, window.until, now)
+        until = min(window.until, _readable_there(session, window.until))
+        if until > window.since:
+            raw_orders.cover(transaction, codes, window.since, until, now)
+
+
+def _readable_there(session: _Session, otherwise: datetime) -> datetime:
+    """The newest readable instant by the marketplace's own clock: ours may have stepped ahead since the last pull."""
+    told = session.client.server_time()
+    return otherwise if told is None else told - session.marketplace.lag - CLOSING_MARGIN
 
 
 def _fail(session: _Session, pull_id: int, failure: MarketplaceError) -> None:

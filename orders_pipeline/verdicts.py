@@ -70,7 +70,7 @@ class Connected:
     code: str
     kind: str
     pulled_channels: Sequence[str]
-    pulled_until: datetime | None
+    pulled_since: datetime | None
     covered: Mapping[str, datetime | None]
     incidents: Sequence[str] = ()
 
@@ -94,7 +94,7 @@ def connected(transaction: Connection) -> list[Connected]:
             schema.channels.c.code.label("channel"),
             schema.coverage.c.complete_through,
             schema.pulls.c.channels.label("pulled_channels"),
-            schema.pulls.c.until,
+            schema.pulls.c.since,
         )
         .join_from(schema.connections, schema.channels, schema.channels.c.connection == schema.connections.c.code)
         .outerjoin(schema.coverage, schema.coverage.c.channel == schema.channels.c.code)
@@ -108,7 +108,7 @@ def connected(transaction: Connection) -> list[Connected]:
         known = found.get(row["code"])
         covered = {**(known.covered if known else {}), row["channel"]: row["complete_through"]}
         found[row["code"]] = Connected(
-            row["code"], row["kind"], row["pulled_channels"] or (), row["until"], covered, problems.get(row["code"], ())
+            row["code"], row["kind"], row["pulled_channels"] or (), row["since"], covered, problems.get(row["code"], ())
         )
     return list(found.values())
 
@@ -130,23 +130,23 @@ def pulled(found: Sequence[Connected]) -> Verdict:
     offenders = [
         f"{each.code} ({', '.join(each.covered)}): {', '.join(each.incidents) or 'never pulled'}"
         for each in found
-        if each.incidents or each.pulled_until is None
+        if each.incidents or each.pulled_since is None
     ]
     return Verdict("the newest pull of every connection is complete", offenders, len(found))
 
 
 def without_gaps(found: Sequence[Connected]) -> Verdict:
-    """Channels whose coverage ends before a window that was pulled completely: between the two lies a gap."""
+    """Channels whose coverage ends before the newest complete pull began to read: between the two lies a gap."""
     offenders = [
-        f"{channel}: covered through {through or 'never'}, pulled through {each.pulled_until}"
+        f"{channel}: covered through {through or 'never'}, pulled since {each.pulled_since}"
         for each in found
         for channel, through in each.covered.items()
-        if each.pulled_until is not None
+        if each.pulled_since is not None
         and channel in each.pulled_channels
-        and (through is None or through < each.pulled_until)
+        and (through is None or through < each.pulled_since)
     ]
     return Verdict(
-        "the coverage of every channel reaches its newest complete pull",
+        "the newest complete pull of every channel joins on to what is covered",
         offenders,
         sum(len(each.covered) for each in found),
     )

@@ -9,7 +9,7 @@ import re
 
 import dagster as dg
 
-from orders_pipeline.resources import Source  # noqa: TC001 - Dagster reads the annotation
+from orders_pipeline.resources import Source
 from warehouse.lake.definitions import TABLES, statement
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, published_through

@@ -92,7 +92,7 @@ def test_a_connection_that_was_never_pulled(connected, source) -> None:
 
 def test_a_gap_in_coverage_is_named(filled, source) -> None:
     with filled.ledger.write() as transaction:
-        earlier = filled.clock() - timedelta(hours=2)
+        earlier = filled.clock() - timedelta(days=3)
         table = schema.coverage
         transaction.execute(sa.update(table).where(table.c.channel == "amazon_fr").values(complete_through=earlier))
     evaluated = results(raw_orders_checks, source)["coverage_without_gaps"]

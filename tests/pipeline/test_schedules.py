@@ -70,9 +70,7 @@ def test_nothing_to_retrieve_is_no_run(fresh, source) -> None:
     assert "no channel has retrieval on" in skipped.skip_message
 
 
-@pytest.mark.parametrize(
-    "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-)
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
 def test_no_second_run_while_the_first_works(fresh, source, connected, status) -> None:
     run = begin(fresh, status)
     skipped = tick(pull_orders_every_5_minutes, fresh, source=source)

@@ -1,0 +1,125 @@
+"""Dagster's own state by the one dagster.yaml: below ORDERS_HOME, or in ORDERS_DATABASE_URL's PostgreSQL with the rest."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import psycopg
+import pytest
+import sqlalchemy as sa
+import yaml
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster_postgres import PostgresEventLogStorage
+
+from orders_pipeline import retention
+from orders_pipeline.dagster_storage import SCHEMA, postgresql_url
+from orders_pipeline.definitions import build_defs
+from orders_pipeline.resources import Source
+from orders_pipeline.run_processes import LONGEST_RUN
+from warehouse.lake.lake import open_lake
+from warehouse.ledger import schema
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def shipped_instance(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[dg.DagsterInstance]:
+    """The instance that the dagster.yaml at the repository's root gives with these settings in the environment."""
+    monkeypatch.setenv("ORDERS_HOME", str(settings.home))
+    if settings.database_url is None:
+        monkeypatch.delenv("ORDERS_DATABASE_URL", raising=False)
+    else:
+        monkeypatch.setenv("ORDERS_DATABASE_URL", settings.database_url)
+    monkeypatch.chdir(tmp_path)
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path), config_dir=str(ROOT))) as instance:
+        yield instance
+
+
+def test_sqlite_lives_below_home_and_nowhere_else(settings, monkeypatch, tmp_path) -> None:
+    with shipped_instance(settings, monkeypatch, tmp_path) as instance:
+        assert isinstance(instance.event_log_storage, SqliteEventLogStorage)
+        instance.add_dynamic_partitions("connection", ["a"])
+        assert Path(instance.storage_directory()) == settings.home / "dagster" / "storage"
+    assert [each.name for each in tmp_path.iterdir()] == ["home"]
+    assert [each.name for each in settings.home.iterdir()] == ["dagster"]
+
+
+def test_home_defaults_to_data(monkeypatch, tmp_path) -> None:
+    with shipped_instance(Settings(_env_file=None), monkeypatch, tmp_path) as instance:
+        assert Path(instance.storage_directory()) == tmp_path / "data" / "dagster" / "storage"
+
+
+def test_what_dagster_yaml_says_about_runs(settings, monkeypatch, tmp_path) -> None:
+    with shipped_instance(settings, monkeypatch, tmp_path) as instance:
+        assert timedelta(seconds=instance.run_monitoring_max_runtime_seconds) == LONGEST_RUN
+        assert not instance.telemetry_enabled
+        pools = instance.get_concurrency_config().pool_config
+        assert (pools.default_pool_limit, pools.pool_granularity.value) == (1, "run")
+
+
+def test_workspace_loads_the_module_that_holds_the_definitions() -> None:
+    [location] = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    assert location["python_module"]["module_name"] == "orders_pipeline.definitions"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql://u:p%40s@host:5432/name",
+            "postgresql+psycopg2://u:p%40s@host:5432/name?options=-csearch_path%3Ddagster",
+        ),
+        (
+            "postgres://u@host/name?sslmode=require",
+            "postgresql+psycopg2://u@host/name?options=-csearch_path%3Ddagster&sslmode=require",
+        ),
+        (
+            "postgresql://u@host/name?options=-cstatement_timeout%3D9",
+            "postgresql+psycopg2://u@host/name?options=-cstatement_timeout%3D9+-csearch_path%3Ddagster",
+        ),
+    ],
+)
+def test_the_url_for_dagster(url, expected) -> None:
+    assert sa.make_url(postgresql_url(Settings(_env_file=None, database_url=url))) == sa.make_url(expected)
+
+
+def test_everything_in_one_postgresql(
+    postgresql_url, tmp_path, monkeypatch, open_installation, marketplaces, clock
+) -> None:
+    """Ledger, lake catalog and Dagster's storage: one run from end to end, and its retention."""
+    settings = Settings(
+        _env_file=None, home=tmp_path / "home", keys="test:" + "A" * 43 + "=", database_url=postgresql_url
+    )
+    installation = open_installation(settings)
+    marketplaces.connect(installation.ledger, clock())
+    marketplaces.generate(20)
+    defs = build_defs(source=Source(lambda: contextlib.nullcontext(installation)))
+    with shipped_instance(settings, monkeypatch, tmp_path) as instance:
+        assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
+        results = [defs.resolve_job_def("pull_orders").execute_in_process(instance=instance) for _ in range(2)]
+        assert all(each.success for each in results)
+        assert all(each.passed for each in results[1].get_asset_check_evaluations())
+        assert instance.get_latest_materialization_event(dg.AssetKey("order_tables")).run_id == results[1].run_id
+        assert retention.prune(instance, datetime.now(UTC) + timedelta(days=1)) == 1
+        assert [run.run_id for run in instance.get_runs()] == [results[1].run_id]
+    with installation.ledger.read() as transaction:
+        booked = set(transaction.execute(sa.select(schema.orders.c.original_id)).scalars())
+    with open_lake(settings) as lake:
+        published = {original_id for (original_id,) in lake.statement("SELECT original_id FROM orders")}
+    assert booked == published == {original_id for _, original_id in marketplaces.statuses()}
+    with psycopg.connect(postgresql_url) as connection:
+        tables = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE tablename = 'alembic_version'"
+        ).fetchall()
+    assert sorted(name for name, _ in tables) == [SCHEMA, "public"]
