@@ -134,19 +134,25 @@ def _create_key_file(path: Path) -> None:
         temporary.unlink()
 
 
-def without_pii(payload: Any, paths: Sequence[tuple[str, ...]]) -> Any:  # noqa: ANN401 - any JSON value
-    """The same JSON value with every value at the given paths replaced by null; `*` stands for every list element.
+PathStep = str | frozenset[str]
+"""A member's name, `*` for every element of a list, or a set of names: every member but these."""
+
+
+def without_pii(payload: Any, paths: Sequence[tuple[PathStep, ...]]) -> Any:  # noqa: ANN401 - any JSON value
+    """The same JSON value with every value at the given paths replaced by null.
 
     >>> without_pii({"buyer": {"name": "A"}, "items": [{"gift": "B", "n": 1}]}, [("buyer", "name"), ("items", "*", "gift")])
     {'buyer': {'name': None}, 'items': [{'gift': None, 'n': 1}]}
+    >>> without_pii({"address": {"city": "A", "street": "B", "new": "C"}}, [("address", frozenset({"city"}))])
+    {'address': {'city': 'A', 'street': None, 'new': None}}
     """
     return _nulled(payload, _tree(tuple(paths)))
 
 
 @lru_cache
-def _tree(paths: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
+def _tree(paths: tuple[tuple[PathStep, ...], ...]) -> dict[PathStep, Any]:
     """The paths as one tree, so that a payload is walked once; an empty branch is a value to remove."""
-    tree: dict[str, Any] = {}
+    tree: dict[PathStep, Any] = {}
     for *parents, last in sorted(paths, key=len, reverse=True):  # so that a whole object wins over parts of it
         branch = tree
         for step in parents:
@@ -155,11 +161,16 @@ def _tree(paths: tuple[tuple[str, ...], ...]) -> dict[str, Any]:
     return tree
 
 
-def _nulled(value: Any, tree: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+def _nulled(value: Any, tree: Mapping[PathStep, Any]) -> Any:  # noqa: ANN401 - any JSON value
     if not tree:
         return None
     if isinstance(value, dict) and tree.keys() != {"*"}:
-        found = {name: _nulled(value[name], branch) for name, branch in tree.items() if name in value}
+        found: dict[str, Any] = {}
+        for step, branch in tree.items():
+            if isinstance(step, frozenset):
+                found |= {name: None for name in value if name not in step}
+            elif step in value:
+                found[step] = _nulled(value[step], branch)
         return {**value, **found} if found else value
     if isinstance(value, list) and "*" in tree:
         return [_nulled(each, tree["*"]) for each in value]

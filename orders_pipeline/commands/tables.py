@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -122,7 +123,10 @@ def _print(relation: DuckDBPyRelation, form: Form) -> None:
             if len(rows) > ROWS_SHOWN:
                 notes.print(f"only the first {ROWS_SHOWN} rows are shown; use --format csv or json for all")
         case Form.CSV:
-            relation.df().to_csv(sys.stdout, index=False)
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(relation.columns)
+            while rows := relation.fetchmany(ROWS_SHOWN):
+                writer.writerows(rows)
         case Form.JSON:
             names = relation.columns
             while rows := relation.fetchmany(ROWS_SHOWN):

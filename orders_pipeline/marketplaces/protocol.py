@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from warehouse.orders import Order
+    from warehouse.privacy import PathStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,8 @@ class Marketplace:
         connect: Opens a client. `take(operation)` blocks or raises `Throttled` until quota allows one call;
             `max_pages` bounds a listing.
         normalise: Reads a payload.
-        pii_paths: JSON paths of personal data in a raw order; `*` is every element of a list.
+        pii_paths: JSON paths of personal data in a raw order. An object that holds people is named with the members that
+            may stay, so that a member nobody knows yet is removed too.
         documents: Every raw order in one payload file (search page, single order, list, recorded exchange).
         rates: Token bucket per operation.
         lag: How old the newest readable data is; a window must end at least this long ago.
@@ -183,7 +185,7 @@ class Marketplace:
     kind: str
     connect: Callable[[ConnectionContext, Callable[[str], None], int], Client]
     normalise: Normaliser
-    pii_paths: Sequence[tuple[str, ...]]
+    pii_paths: Sequence[tuple[PathStep, ...]]
     documents: Callable[[bytes], list[RawOrder]]
     rates: Mapping[str, Rate]
     lag: timedelta

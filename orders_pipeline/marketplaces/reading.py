@@ -86,7 +86,9 @@ def count(of: JsonObject, key: str, path: str) -> int | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        value = int(value) if value.strip().isascii() and value.strip().isdigit() and len(value) <= COUNT_DIGITS else None
+        value = (
+            int(value) if value.strip().isascii() and value.strip().isdigit() and len(value) <= COUNT_DIGITS else None
+        )
     elif isinstance(value, (float, Decimal)):
         # The range comes before int(), which would take hours over a huge exponent; a Decimal NaN cannot be compared.
         is_nan = isinstance(value, Decimal) and value.is_nan()

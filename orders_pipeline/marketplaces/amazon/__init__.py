@@ -10,25 +10,14 @@ from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.amazon.sites import name_of
 from orders_pipeline.marketplaces.protocol import Marketplace
+from warehouse.privacy import PathStep
 
-_ADDRESS = (
-    "name",
-    "companyName",
-    "addressLine1",
-    "addressLine2",
-    "addressLine3",
-    "postalCode",
-    "phone",
-    "extendedFields",
-)
+_PLACE = frozenset({"city", "districtOrCounty", "municipality", "stateOrRegion", "countryCode", "addressType"})
 
-PII_PATHS: tuple[tuple[str, ...], ...] = (
-    ("buyer", "buyerName"),
-    ("buyer", "buyerEmail"),
-    ("buyer", "buyerCompanyName"),
-    ("buyer", "buyerPurchaseOrderNumber"),
-    *(("recipient", "deliveryAddress", each) for each in _ADDRESS),
-    ("recipient", "deliveryPreference"),
+PII_PATHS: tuple[tuple[PathStep, ...], ...] = (
+    ("buyer",),
+    ("recipient", frozenset({"deliveryAddress"})),
+    ("recipient", "deliveryAddress", _PLACE),
     ("tax", "taxRegistrations", "*", "legalName"),
     ("tax", "taxRegistrations", "*", "taxRegistrationNumber"),
     ("tax", "taxRegistrations", "*", "taxRegistrationAddress"),

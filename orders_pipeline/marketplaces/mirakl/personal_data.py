@@ -8,24 +8,17 @@ Kept are ids (`customer_id`), country, city and state, so that a payload stays r
 
 from __future__ import annotations
 
-Path = tuple[str, ...]
+from warehouse.privacy import PathStep
 
-_PERSON = ("civility", "firstname", "lastname", "company", "company_2", "phone", "phone_secondary", "email")
-_STREET = ("street_1", "street_2", "zip_code", "additional_info", "internal_additional_info")
-_CONTACTS = ("accounting_contact", "delivery_contact")
-_ORGANIZATION = ("name", "organization_id", "identification_number", "tax_identification_number")
+Path = tuple[PathStep, ...]
+
 _ORIGIN = ("street_1", "street_2", "zip_code")
+_PLACE = frozenset({"city", "state", "country", "country_iso_code"})
 
 _CUSTOMER: tuple[Path, ...] = (
-    ("civility",),
-    ("firstname",),
-    ("lastname",),
-    ("email",),
-    ("phone",),
-    *((contact,) for contact in _CONTACTS),
-    *(("organization", key) for key in _ORGANIZATION),
-    *(("organization", "address", key) for key in (*_PERSON, *_STREET)),
-    *((address, key) for address in ("billing_address", "shipping_address") for key in (*_PERSON, *_STREET)),
+    (frozenset({"customer_id", "locale", "organization", "billing_address", "shipping_address"}),),
+    ("organization", frozenset({"address"})),
+    *((*address, _PLACE) for address in (("billing_address",), ("shipping_address",), ("organization", "address"))),
 )
 
 _ORDER: tuple[Path, ...] = (
@@ -43,4 +36,4 @@ PII_PATHS: tuple[Path, ...] = (
     ("shipments", "*", "shipment_additional_information", "*", "value"),
     *(("shipments", "*", "shipping_from", "address", key) for key in _ORIGIN),
 )
-"""Every path of personal data; `*` is every element of a list. Paths of the form that a payload has not are no harm."""
+"""Every path of personal data. Paths of the form that a payload has not are no harm."""
