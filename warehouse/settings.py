@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     pull_threads: int = Field(8, ge=1, le=64, description="How many connections are pulled at the same time.")
     sweep_days: int = Field(30, ge=1, le=730, description="How far back the daily sweep re-reads.")
     sweep_open_orders: int = Field(
-        500, ge=0, description="How many open orders the sweep reads by id per connection at most, the longest open first."
+        500,
+        ge=0,
+        description="How many open orders the sweep reads by id per connection at most, the longest open first.",
     )
     write_chunk: int = Field(200, ge=1, le=5000, description="Orders committed in one ledger transaction.")
     run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -267,13 +268,15 @@ def _pair(text: str) -> tuple[str, str]:
     return name, reference
 
 
-def _apply_entry(section: str, code: str, entry: dict[str, object]) -> None:
+def _apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
     """One entry as if it stood alone in a file, so that both ways check and show the same."""
-    document = configuration.read_document(yaml.safe_dump({section: {code: entry}}))
+    document = configuration.read_document(yaml.safe_dump({section: {code: dict(entry)}}))
     with opened() as installation, installation.ledger.write() as transaction:
         found = configuration.differences(transaction, document, tuple(MARKETPLACES))
         if any(each.action != "create" for each in found):
-            raise fail(f"{code} is there already: change it with `orders apply --export` and `orders apply -f`", Exit.USAGE)
+            raise fail(
+                f"{code} is there already: change it with `orders apply --export` and `orders apply -f`", Exit.USAGE
+            )
         configuration.apply(transaction, document, tuple(MARKETPLACES), installation.clock())
     notes.print(f"created {found[0].noun} {code}" if found else "nothing to change")
 

@@ -53,7 +53,7 @@ UrlOption = Annotated[str | None, typer.Option(help="Address of the sandbox; wit
 
 
 @sandbox.command()
-def serve(  # noqa: PLR0913, PLR0917 - the options of a command
+def serve(
     kind: KindArgument,
     port: Annotated[
         int | None, typer.Option(help="Port; 0 for a free one. Default 9100 (amazon), 9200 (mirakl).")
@@ -123,7 +123,7 @@ def advance(
 
 
 @sandbox.command()
-def faults(  # noqa: PLR0913, PLR0917 - the options of a command
+def faults(
     kind: KindArgument,
     fault: Annotated[FaultKind | None, typer.Argument(help="What goes wrong; none: list what is in force.")] = None,
     operation: Annotated[str, typer.Option(help="Operation that it hits; * for all.")] = "*",

@@ -116,7 +116,7 @@ class Made:
     shipments: list[JsonObject]
 
 
-def make_orders(  # noqa: PLR0913 - everything that an order follows from
+def make_orders(
     rng: Random,
     catalogue: Catalogue,
     traits: ShopTraits,
@@ -155,7 +155,7 @@ def make_orders(  # noqa: PLR0913 - everything that an order follows from
     ]
 
 
-def make_shipment(  # noqa: PLR0913 - the parts of a shipment
+def make_shipment(
     shipment_id: str,
     order: JsonObject,
     quantities: Mapping[str, int],
