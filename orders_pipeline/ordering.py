@@ -109,8 +109,8 @@ class Reader:
         except NotJson as error:
             return Reading(raw, fault=Unreadable("not_json", "$", str(error)))
         except Exception as error:  # noqa: BLE001 - a defect must not lose the order
-            # It is quarantined and heals by a replay; the others go on.
-            where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote the payload
+            # It is quarantined and heals by a replay. Its message stays out of the log: it may quote the payload.
+            where = "".join(traceback.format_tb(error.__traceback__))
             logger.error("normalising raw order %s: unexpected %s\n%s", raw.seq, type(error).__name__, where)  # noqa: TRY400 - as above
             return Reading(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
 

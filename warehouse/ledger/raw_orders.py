@@ -55,13 +55,23 @@ class Stored:
     received_at: datetime
     is_historical: bool
     body: bytes | None
-    payload: str
+    payload: str | None
 
     def open(self, keys: KeyRing) -> bytes:
         """The exact bytes, or after the purge the redacted JSON."""
-        if self.body is None:
-            return self.payload.encode()
-        return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
+        if self.body is not None:
+            return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
+        return (self.payload or "").encode()
+
+
+STORED = (
+    *(
+        raw_orders.c[name]
+        for name in ("seq", "connection", "channel", "original_id", "received_at", "is_historical", "body")
+    ),
+    sa.case((raw_orders.c.body.is_(None), raw_orders.c.payload)).label("payload"),
+)
+"""The columns of `Stored`; the redacted JSON only where the exact bytes are gone, since it is larger than they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +223,7 @@ def cover(connection: Connection, codes: Sequence[str], since: datetime, until: 
 
 def pending(connection: Connection, after_seq: int, limit: int) -> list[Stored]:
     """The next raw orders in order of arrival."""
-    query = sa.select(raw_orders).where(raw_orders.c.seq > after_seq).order_by(raw_orders.c.seq).limit(limit)
+    query = sa.select(*STORED).where(raw_orders.c.seq > after_seq).order_by(raw_orders.c.seq).limit(limit)
     return [_stored(row) for row in connection.execute(query).mappings()]
 
 
@@ -229,7 +239,7 @@ def newest(
     )
     after = 0
     while True:
-        query = sa.select(raw_orders).where(raw_orders.c.seq > after, is_newest).order_by(raw_orders.c.seq).limit(chunk)
+        query = sa.select(*STORED).where(raw_orders.c.seq > after, is_newest).order_by(raw_orders.c.seq).limit(chunk)
         if owner is not None:
             query = query.where(raw_orders.c.connection == owner)
         if original_ids is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.amazon.answers import failure, read_listing, read_single, server_time
 from orders_pipeline.marketplaces.amazon.diagnosis import (
     clock_finding,
@@ -252,6 +253,7 @@ class AmazonClient:
             self._http = httpx.Client(
                 timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
                 proxy=None if settings.proxy is None else str(settings.proxy),
+                verify=tls.verified(),
             )
             library = _library()
             tokens = library.AccessTokens(self._lwa_endpoint(), credentials, self._http, self._clock)

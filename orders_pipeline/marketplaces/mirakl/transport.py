@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
+from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.errors import Permanent, Transient, Unauthorised, judge_status
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.clock import utc_now
@@ -108,6 +109,7 @@ class Transport:
                     follow_redirects=False,
                     proxy=proxy,
                     trust_env=False,
+                    verify=tls.verified(),
                 )
             except (ValueError, TypeError, httpx.InvalidURL) as error:
                 raise Permanent("proxy_invalid", "the connection's proxy is not a proxy address") from error
