@@ -159,7 +159,7 @@ def kill_and_count(ticker, ledger: Ledger, chance: Random, kills: int, seconds: 
     """Kill one tick after another, each at another instant; count where the kills fell. Each has less left to do."""
     where: Counter[str] = Counter()
     for _ in range(kills):
-        if ticker.tick_killed_after(seconds * chance.uniform(0.05, 0.6)):
+        if ticker.tick_killed_after(seconds * chance.uniform(0.02, 0.4)):
             where[interrupted(ledger, progress(ledger, ticker))] += 1
     return where
 
