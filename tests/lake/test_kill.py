@@ -55,6 +55,7 @@ class Duck:
 
 ledger = open_ledger(settings)
 with open_lake(settings) as lake:
+    lake.duck.execute("SET python_scan_all_frames = true")  # Duck stands between the statement and the rows it names
     publishing.publish(ledger, Lake(Duck(lake.duck), lake.backoff), datetime(2026, 11, 2, tzinfo=UTC))
 """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -36,7 +35,7 @@ from warehouse.ledger.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from duckdb import DuckDBPyConnection
     from sqlalchemy.engine import Connection
@@ -258,13 +257,13 @@ class _Publication:
         rows = len(arrived)
         if rows == 0:
             return 0, NOT_EMPTY
-        with _registered(duck, arrived):
-            duck.execute(statement("conversions", "documents"))
+        documents = _scan(duck, statement("conversions", "documents"), arrived).to_arrow_table()
         if filled_through != through:
-            duck.execute("DELETE FROM orders WHERE id IN (SELECT id FROM documents)")
-            duck.execute("DELETE FROM order_lines WHERE order_id IN (SELECT id FROM documents)")
-        duck.execute(f"INSERT INTO orders BY NAME {statement('conversions', 'orders')}")
-        duck.execute(f"INSERT INTO order_lines BY NAME {statement('conversions', 'order_lines')}")
+            _scan(duck, "DELETE FROM orders WHERE id IN (SELECT id FROM arrived)", documents)
+            _scan(duck, "DELETE FROM order_lines WHERE order_id IN (SELECT id FROM arrived)", documents)
+        duck.execute(statement("conversions", "amount"))
+        for name in ("orders", "order_lines"):
+            _insert(duck, name, documents)
         reached = arrived["position"][-1].as_py()
         self._move(duck, "orders", reached)
         return rows, reached if filled_through == through else NOT_EMPTY
@@ -384,9 +383,17 @@ def _arrow(names: tuple[str, ...], rows: Any) -> pa.Table:  # noqa: ANN401 - SQL
     return pa.table({name: pa.array(column) for name, column in zip(names, values, strict=True)})
 
 
-def _insert(duck: DuckDBPyConnection, name: str, arrived: pa.Table) -> None:
-    with _registered(duck, arrived):
-        duck.execute(f"INSERT INTO {name} BY NAME {statement('conversions', name)}")
+def _insert(duck: DuckDBPyConnection, name: str, arrived: pa.Table, into: str | None = None) -> None:
+    _scan(duck, f"INSERT INTO {into or name} BY NAME {statement('conversions', name)}", arrived)
+
+
+def _scan(duck: DuckDBPyConnection, sql: str, arrived: pa.Table) -> DuckDBPyConnection:  # noqa: ARG001 - see below
+    """Run a statement that reads FROM arrived.
+
+    DuckDB finds the Arrow table by the argument's name. Neither `register` nor a temporary table would do: what they hold
+    is let go of at the end of the transaction, and a rebuild is one transaction (4 GB for a million orders).
+    """
+    return duck.execute(sql)
 
 
 def _stage(duck: DuckDBPyConnection, name: str, connection: Connection, query: sa.Select[Any]) -> None:
@@ -395,17 +402,7 @@ def _stage(duck: DuckDBPyConnection, name: str, connection: Connection, query: s
     result = connection.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
     names = tuple(result.keys())
     for rows in result.partitions():
-        with _registered(duck, _arrow(names, rows)):
-            duck.execute(f"INSERT INTO staged BY NAME {statement('conversions', name)}")
-
-
-@contextmanager
-def _registered(duck: DuckDBPyConnection, arrived: pa.Table) -> Iterator[None]:
-    duck.register("arrived", arrived)
-    try:
-        yield
-    finally:
-        duck.unregister("arrived")
+        _insert(duck, name, _arrow(names, rows), into="staged")
 
 
 def _through(duck: DuckDBPyConnection, name: str) -> int:

@@ -28,5 +28,5 @@ SELECT
     unnested.received_at
 FROM (
     SELECT id, channel, purchased_at, received_at, document.currency AS currency, unnest(document.lines) AS line
-    FROM documents
+    FROM arrived
 ) AS unnested

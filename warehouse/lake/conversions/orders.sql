@@ -32,4 +32,4 @@ SELECT
     pii_state,
     revision,
     position
-FROM documents
+FROM arrived
