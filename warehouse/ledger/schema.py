@@ -275,6 +275,7 @@ acknowledgements = sa.Table(
     sa.Column("order_number", sa.Text, comment="the consumer's own number for the order"),
     sa.Column("message", sa.Text),
     sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_acknowledgements_at", "at"),
 )
 
 incidents = sa.Table(
