@@ -5,11 +5,11 @@ A guard against piling up, not a lock: what two processes may not do at once is 
 
 from __future__ import annotations
 
-import os
-import socket
 from datetime import datetime, timedelta
 
 import dagster as dg
+
+from warehouse.processes import is_gone
 
 LONGEST_RUN = timedelta(seconds=1800)
 """As `max_runtime_seconds` in dagster.yaml, which ends a run that was lost with its machine."""
@@ -33,7 +33,7 @@ def running(instance: dg.DagsterInstance, job_name: str, now: datetime) -> str |
     """
     for record in instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=list(UNFINISHED))):
         run = record.dagster_run
-        if run.status is dg.DagsterRunStatus.STARTED and process_is_gone(run.tags.get(PROCESS_TAG)):
+        if run.status is dg.DagsterRunStatus.STARTED and is_gone(run.tags.get(PROCESS_TAG)):
             instance.report_run_failed(run, "the run's process ended without a word: killed, or the machine went down")
             continue
         began = record.start_time if record.start_time is not None else record.create_timestamp.timestamp()
@@ -41,22 +41,3 @@ def running(instance: dg.DagsterInstance, job_name: str, now: datetime) -> str |
         if age <= LONGEST_RUN.total_seconds():
             return f"run {run.run_id} of {job_name} is {run.status.value.lower()} for {max(0.0, age):.0f} s"
     return None
-
-
-def process_tag() -> str:
-    """This process, as the value of `PROCESS_TAG`."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def process_is_gone(tag: str | None) -> bool:
-    """Whether a run's process was on this machine and is no more; what cannot be known is taken for alive."""
-    host, _, pid = (tag or "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -11,8 +11,9 @@ import dagster as dg
 from orders_pipeline import pulling, sweeping
 from orders_pipeline.pulling import PullResult
 from orders_pipeline.resources import Source
-from orders_pipeline.run_processes import PROCESS_TAG, process_tag
+from orders_pipeline.run_processes import PROCESS_TAG
 from warehouse.ledger import quotas
+from warehouse.processes import this_process
 
 CONNECTIONS = dg.DynamicPartitionsDefinition(name="connection")
 """One partition per seller account; the sensor keeps them equal to the ledger's connections."""
@@ -46,7 +47,7 @@ def raw_orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Sourc
     own: the failed ones keep their last state, show in the checks, and hold up nobody. A run for one partition, started
     by a person, fails when its connection does.
     """
-    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_tag()})
+    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     chosen = [context.partition_key] if context.has_partition_key else None
     read = READINGS[context.run.tags.get(READING_TAG, "due")]
     with source.opened() as installation:

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from orders_pipeline.assets.orders import preview
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.run_processes import PROCESS_TAG, process_tag
+from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.lake.lake import open_lake
 from warehouse.ledger import incidents, schema
+from warehouse.processes import this_process
 
 PARTITIONED = dg.AssetKey("raw_orders")
 
@@ -115,7 +116,7 @@ def test_dagster_shows_the_partitions_that_were_read(source, connected, marketpl
 
 def test_a_run_says_which_process_it_is(source, connected, instance) -> None:
     result = run(source, instance)
-    assert instance.get_run_by_id(result.run_id).tags[PROCESS_TAG] == process_tag()
+    assert instance.get_run_by_id(result.run_id).tags[PROCESS_TAG] == this_process()
 
 
 def test_the_sweep_finds_what_the_listing_hides(source, connected, marketplaces, instance, clock) -> None:

@@ -61,6 +61,8 @@ NOT_EMPTY = -1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEPT_HERE = {"order_versions": order_versions.c.position, "pulls": pulls.c.id}
 """What the ledger lets go of in time: a rebuild keeps the rows that only the lake still has."""
+UNCHANGING = "raw_orders"
+"""What is only ever added, and of which the ledger lets go here and there: a rebuild leaves it as it is."""
 
 
 class LakeAheadError(LakeError):
@@ -157,7 +159,7 @@ def publish(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None
 def rebuild(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None = None) -> Published:
     """Empty the lake and publish everything again, in one transaction: until it ends, readers see the old lake.
 
-    Versions and pulls that the ledger no longer has are kept. Arguments and errors as in `publish`.
+    Payloads, versions and pulls that the ledger no longer has are kept. Arguments and errors as in `publish`.
     """
 
     def work(duck: DuckDBPyConnection) -> Published:
@@ -355,9 +357,9 @@ def _empty(duck: DuckDBPyConnection, ledger: Ledger) -> None:
             name: connection.execute(sa.select(sa.func.min(number))).scalar() for name, number in KEPT_HERE.items()
         }
     for name in definitions.TABLES:
-        if name not in KEPT_HERE and name != "published":
+        if name not in KEPT_HERE and name not in {UNCHANGING, "published"}:
             duck.execute(f"DROP TABLE {name}")
-    marks = ", ".join(quoted(name) for name in definitions.MARKS)
+    marks = ", ".join(quoted(name) for name in definitions.MARKS if name != UNCHANGING)
     duck.execute(
         f"UPDATE published SET through = 0, content_hash = NULL, published_at = NULL WHERE name IN ({marks})"  # noqa: S608
     )

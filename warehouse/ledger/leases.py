@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from warehouse.ledger.schema import leases
+from warehouse.processes import is_gone, this_process
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -36,12 +35,12 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
 
     None while somebody else holds it.
     """
-    holder = f"{socket.gethostname()}:{os.getpid()}"
+    holder = this_process()
     row = connection.execute(sa.select(leases).where(leases.c.name == name).with_for_update()).mappings().one_or_none()
     if row is None:
         connection.execute(sa.insert(leases).values(name=name, holder=holder, fence=1, expires_at=now + length))
         return Lease(name, holder, 1, now + length)
-    if row["expires_at"] > now and not _is_gone(row["holder"]):
+    if row["expires_at"] > now and not is_gone(row["holder"]):
         return None
     lease = Lease(name, holder, row["fence"] + 1, now + length)
     connection.execute(
@@ -72,17 +71,3 @@ def release(connection: Connection, lease: Lease, now: datetime) -> None:
     connection.execute(
         sa.update(leases).where(leases.c.name == lease.name, leases.c.fence == lease.fence).values(expires_at=now)
     )
-
-
-def _is_gone(holder: str) -> bool:
-    """Whether the holder was a process on this machine that has ended: a killed run is taken over at once."""
-    host, _, pid = holder.rpartition(":")
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
