@@ -18,6 +18,8 @@ _FINEST = Decimal(1).scaleb(-AMOUNT_PLACES)
 _EXACTLY = Context(prec=AMOUNT_DIGITS + AMOUNT_PLACES, traps=[Inexact, InvalidOperation])
 COUNT_LIMIT = 1_000_000_000
 COUNT_DIGITS = 12
+IDENTIFIER_LENGTH = 200
+IDENTIFIER_NUMBER_LIMIT = 10**30
 TEXT_LIMIT = 20_000
 NUMBER_BITS = 256
 PLAIN_AMOUNT_LENGTH = 9
@@ -51,6 +53,18 @@ def required_text(of: JsonObject, key: str, path: str) -> str:
     if value is None:
         raise Unreadable("missing", f"{path}.{key}", "required and not sent")
     return value
+
+
+def identifier(value: object) -> str | None:
+    """An id as text; one that no store could keep (a lone surrogate, NUL, endless) is no id.
+
+    >>> identifier(" A-1 "), identifier(7), identifier("x" * 300)
+    ('A-1', '7', None)
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < IDENTIFIER_NUMBER_LIMIT else None
+    word = value.strip() if isinstance(value, str) else ""
+    return word if word and word.isprintable() and len(word) <= IDENTIFIER_LENGTH else None
 
 
 def amount(of: JsonObject, key: str, path: str) -> Decimal | None:

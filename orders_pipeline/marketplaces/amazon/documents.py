@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.payloads import NotJson, elements, member, parse
 from orders_pipeline.marketplaces.protocol import RawOrder, Unreadable
+from orders_pipeline.marketplaces.reading import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,6 @@ _Bodies = list[tuple[Any, bytes]]
 
 _DEPTH = 4
 _LINES_AT_LEAST = 2
-_WORD_LIMIT = 200
-_NUMBER_LIMIT = 10**30
 _OWN_MEMBERS = ("orderId", "orderItems", "createdTime", "lastUpdatedTime")
 
 
@@ -56,15 +55,7 @@ def raw_order(value: Any, body: bytes, place: int) -> RawOrder:  # noqa: ANN401 
         return RawOrder(f"?{place}", None, body)
     channel = value.get("salesChannel")
     selector = channel.get("marketplaceId") if isinstance(channel, dict) else None
-    return RawOrder(_word(value.get("orderId")) or f"?{place}", _word(selector), body)
-
-
-def _word(value: object) -> str | None:
-    """An id as text; one that no store could keep (a lone surrogate, NUL, endless) is no id."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value) if abs(value) < _NUMBER_LIMIT else None
-    word = value.strip() if isinstance(value, str) else ""
-    return word if word and word.isprintable() and len(word) <= _WORD_LIMIT else None
+    return RawOrder(identifier(value.get("orderId")) or f"?{place}", identifier(selector), body)
 
 
 def _bodies(data: bytes, path: str, depth: int) -> _Bodies:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.payloads import NotJson, elements, member, parse
 from orders_pipeline.marketplaces.protocol import RawOrder, Unreadable
+from orders_pipeline.marketplaces.reading import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +22,6 @@ _Bodies = list[tuple[Any, bytes]]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DEPTH = 3
-_ID_LENGTH = 200
-_ID_LIMIT = 10**30
 _OWN_MEMBERS = ("order_id", "order_lines", "order_state", "commercial_id")
 
 
@@ -59,13 +58,13 @@ def raw_order(value: Any, body: bytes, place: int) -> RawOrder:  # noqa: ANN401 
 
 def order_id(order: object) -> str | None:
     """The id of an order or of the order a shipment belongs to; None when there is none that a store could keep."""
-    return _word(order.get("order_id")) if isinstance(order, dict) else None
+    return identifier(order.get("order_id")) if isinstance(order, dict) else None
 
 
 def channel_code(order: object) -> str | None:
     """The code of the sales channel an order came from, None when it names none."""
     channel = order.get("channel") if isinstance(order, dict) else None
-    return _word(channel.get("code")) if isinstance(channel, dict) else None
+    return identifier(channel.get("code")) if isinstance(channel, dict) else None
 
 
 def envelope(order: bytes, shipments: Iterable[bytes] | None) -> bytes:
@@ -76,14 +75,6 @@ def envelope(order: bytes, shipments: Iterable[bytes] | None) -> bytes:
     """
     joined = b"null" if shipments is None else b"[" + b",".join(shipments) + b"]"
     return b'{"order":' + order + b',"shipments":' + joined + b"}"
-
-
-def _word(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value) if abs(value) < _ID_LIMIT else None
-    if not isinstance(value, str) or not value.isprintable() or len(value) > _ID_LENGTH:
-        return None
-    return value.strip() or None
 
 
 def _bodies(data: bytes, path: str, depth: int) -> _Bodies:
