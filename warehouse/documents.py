@@ -27,6 +27,7 @@ HASH_BYTES = 16
 def money(value: Decimal | None) -> str | None:
     """A decimal string without an exponent; None stays None.
 
+    >>> from decimal import Decimal
     >>> money(Decimal("1E+2")), money(Decimal("39.90"))
     ('100', '39.90')
     """
