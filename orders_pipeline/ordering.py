@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -137,15 +136,12 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
     reader = Reader(installation)
     with installation.ledger.read() as transaction:
         through = mark(transaction, NORMALISED_THROUGH)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as ahead:
-        # The next chunk is read while the database writes this one: both wait for the disk more than for Python.
-        upcoming = ahead.submit(_prepare, installation, reader, through)
-        while parts := upcoming.result():
-            upcoming = ahead.submit(_prepare, installation, reader, parts[-1].through)
-            for part in parts:
-                _commit(installation, part, lease, tally)
-                if progress is not None:
-                    progress(len(part.readings))
+    while parts := _prepare(installation, reader, through):
+        for part in parts:
+            _commit(installation, part, lease, tally)
+            if progress is not None:
+                progress(len(part.readings))
+        through = parts[-1].through
     _conclude(installation, lease)
     return tally
 
