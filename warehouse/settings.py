@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         ge=0,
         description="How many open orders the sweep reads by id per connection at most, the longest open first.",
     )
-    write_chunk: int = Field(200, ge=1, le=5000, description="Orders committed in one ledger transaction.")
+    write_chunk: int = Field(150, ge=1, le=5000, description="Orders committed in one ledger transaction.")
     run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")
     version_retention_days: int = Field(
         30,
