@@ -98,7 +98,7 @@ class _Session:
 
 def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
     """One tick: pull every connection that has a channel to retrieve, several at a time; one's failure stops no other."""
-    chosen = _connections(installation, codes)
+    chosen = retrieved_connections(installation, codes)
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="pull") as pool:
         return list(pool.map(lambda code: pull_connection(installation, code), chosen))
 
@@ -159,7 +159,8 @@ def client_for(installation: Installation, connection: Connection, selectors: Se
     return marketplace.connect(context, taker, installation.settings.pull_max_pages)
 
 
-def _connections(installation: Installation, codes: Sequence[str] | None) -> list[str]:
+def retrieved_connections(installation: Installation, codes: Sequence[str] | None) -> list[str]:
+    """Codes of the connections that have a channel to retrieve; of the given ones, or of all."""
     with installation.ledger.read() as transaction:
         due = {each.connection for each in channels.all_channels(transaction) if each.retrieval}
     return sorted(due if codes is None else due & set(codes))

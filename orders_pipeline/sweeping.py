@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from orders_pipeline.pulling import sweep
+from orders_pipeline.pulling import retrieved_connections, sweep
 from warehouse.ledger.schema import channels, orders
 from warehouse.orders import OPEN_STATUSES
 
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 def sweep_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
     """Sweep every connection that has a channel to retrieve, or the given ones, several at a time."""
-    with installation.ledger.read() as transaction:
-        known = set(
-            transaction.execute(sa.select(channels.c.connection).where(channels.c.retrieval.is_(True))).scalars()
-        )
-    chosen = sorted(known if codes is None else known & set(codes))
+    chosen = retrieved_connections(installation, codes)
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="sweep") as pool:
         return list(pool.map(lambda code: sweep(installation, code, open_original_ids(installation, code)), chosen))
 
