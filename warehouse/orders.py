@@ -135,6 +135,27 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package of an order as the marketplace knows it: what a confirmation is verified by. Never part of the document.
+
+    Attributes:
+        reference: The marketplace's own id of it (Mirakl: the shipment's id), or None.
+        label: Our reference, as the marketplace repeats it (Amazon: packageReferenceId), or None.
+        carriers: Every code and name by which the marketplace calls the carrier.
+        tracking_number: As the marketplace shows it.
+        quantities: Units by the marketplace's line id; () when it does not say.
+        is_shipped: Whether the marketplace counts it as shipped.
+    """
+
+    reference: str | None = None
+    label: str | None = None
+    carriers: tuple[str, ...] = ()
+    tracking_number: str | None = None
+    quantities: tuple[tuple[str, int], ...] = ()
+    is_shipped: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line of an order.
 
@@ -209,6 +230,8 @@ class Order:
     cancellation: Cancellation | None = None
     is_split: bool = False
     lines: tuple[Line, ...] = ()
+    packages: tuple[Package, ...] | None = None
+    """What the marketplace says was shipped, package by package; None when this payload does not say."""
     problems: tuple[Problem, ...] = ()
     id: str = field(init=False, default="")
     """The internal id, the same after every rebuild."""

@@ -7,6 +7,7 @@ use it. Nothing here talks to a marketplace or to storage.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from warehouse.orders import Order
     from warehouse.privacy import PathStep
+    from warehouse.shipments import Requirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,86 @@ class ConnectionContext:
     credentials: Mapping[str, str] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One package on its way to the marketplace: what a confirmation is made of.
+
+    Attributes:
+        shipment_id: Our id of the shipment.
+        original_id: The marketplace's order id.
+        selector: The channel's selector (Amazon: marketplace id).
+        reference: Positive whole number, the same for good for this package of this order.
+        package_id: The ERP's own name of the package.
+        known_as: The marketplace's id of the package from an earlier confirmation; None when it told none.
+        is_update: An earlier confirmation of this package has arrived: only what is told about it changes.
+        is_whole: With this package nothing of the order remains to be shipped.
+        carrier_code, carrier_name: In the marketplace's words; a name alone for a carrier that it has no code for.
+        tracking_number, tracking_url, shipping_method, ship_from: As reported.
+        return_tracking_number, return_carrier: As reported.
+        shipped_at: When it left.
+        quantities: Units by the marketplace's line id; never empty.
+    """
+
+    shipment_id: str
+    original_id: str
+    selector: str | None
+    reference: int
+    package_id: str
+    known_as: str | None
+    is_update: bool
+    is_whole: bool
+    carrier_code: str | None
+    carrier_name: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    shipping_method: str | None
+    ship_from: str | None
+    return_tracking_number: str | None
+    return_carrier: str | None
+    shipped_at: datetime
+    quantities: tuple[tuple[str, int], ...]
+
+
+class Outcome(StrEnum):
+    """What became of sending one package.
+
+    SENT: the marketplace has it. REJECTED: it refuses it for good. IN_DOUBT: it may or may not have it: read back first.
+    RETRY: it certainly has not got it, and a later attempt may succeed.
+    """
+
+    SENT = "sent"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The marketplace's answer about one package.
+
+    Attributes:
+        shipment_id: Which package.
+        outcome: What became of it.
+        operation: The last call made for it ("confirmShipment", "ST01", "OR24").
+        request_id: The marketplace's id of that call, or None.
+        http_status: Of that call, or None without an answer.
+        code: Stable snake_case word; "" when sent.
+        message: The marketplace's own words, without personal data; "" when sent.
+        hint: What a person should do, or "".
+        known_as: The marketplace's id of the package, when it told one.
+    """
+
+    shipment_id: str
+    outcome: Outcome
+    operation: str
+    request_id: str | None = None
+    http_status: int | None = None
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    known_as: str | None = None
+
+
 class Normaliser(Protocol):
     """Pure reading of one raw payload."""
 
@@ -151,6 +233,38 @@ class Client(Protocol):
         """The named orders, read one by one or in batches; an id the marketplace does not know is left out."""
         ...
 
+    def confirm(self, parcels: Sequence[Parcel]) -> Sequence[Receipt]:
+        """Tell the marketplace of packages, at most `Marketplace.parcels_per_call` and no two of one order; one receipt each.
+
+        Sends each package once: trying again is the caller's, after reading back where the outcome is in doubt.
+
+        Raises:
+            Throttled, Unauthorised, Transient, Permanent: Certainly nothing of this call has arrived.
+            InDoubt: The whole call may have arrived.
+        """
+        ...
+
+    def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
+        """The named orders as `fetch` gives them, with everything that their packages are known by."""
+        ...
+
+    def requirements(self) -> Requirements:
+        """What a shipment needs at this connection, asked of the marketplace where it tells.
+
+        Raises:
+            MarketplaceError: It could not be asked.
+        """
+        ...
+
+    def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:
+        """Accept or refuse an order, every line by the marketplace's id. A marketplace without acceptance refuses this.
+
+        Raises:
+            InDoubt: It may have arrived, or the order is not waiting for a decision any more: read the order again.
+            Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived.
+        """
+        ...
+
     def test(self) -> Sequence[Finding]:
         """What works and what does not: never raises for a wrong credential, role, endpoint, region or marketplace id."""
         ...
@@ -177,6 +291,8 @@ class Marketplace:
             may stay, so that a member nobody knows yet is removed too.
         documents: Every raw order in one payload file (search page, single order, list, recorded exchange).
         rates: Token bucket per operation.
+        parcels_per_call: How many packages one `confirm` takes.
+        requirements: What a shipment needs as far as is known without asking.
         lag: How old the newest readable data is; a window must end at least this long ago.
         credential_names: The secrets a connection needs.
         name_of: The marketplace's name for people, by selector ("Amazon FR"), where no channel says one.
@@ -188,6 +304,8 @@ class Marketplace:
     pii_paths: Sequence[tuple[PathStep, ...]]
     documents: Callable[[bytes], list[RawOrder]]
     rates: Mapping[str, Rate]
+    parcels_per_call: int
+    requirements: Requirements
     lag: timedelta
     credential_names: Sequence[str]
     name_of: Callable[[str | None], str]

@@ -11,6 +11,7 @@ from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.amazon.sites import name_of
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.privacy import PathStep
+from warehouse.shipments import CarrierRule, Idempotency, Requirements
 
 _PLACE = frozenset({"city", "districtOrCounty", "municipality", "stateOrRegion", "countryCode", "addressType"})
 
@@ -30,6 +31,13 @@ PII_PATHS: tuple[tuple[PathStep, ...], ...] = (
 """What Amazon's Data Protection Policy calls personal, and what a company's buyer can be told by. City, district, state
 and country stay in clear."""
 
+REQUIREMENTS = Requirements(
+    needs_tracking_number=True,
+    needs_carrier=True,
+    carrier_rule=CarrierRule.LISTED_OR_NAMED,
+    idempotency=Idempotency.NATURAL,
+)
+
 MARKETPLACE = Marketplace(
     kind="amazon",
     connect=connect,
@@ -37,6 +45,8 @@ MARKETPLACE = Marketplace(
     pii_paths=PII_PATHS,
     documents=documents,
     rates=RATES,
+    parcels_per_call=1,
+    requirements=REQUIREMENTS,
     lag=LAG,
     credential_names=CREDENTIAL_NAMES,
     name_of=name_of,

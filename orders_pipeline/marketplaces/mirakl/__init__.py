@@ -12,6 +12,11 @@ from orders_pipeline.marketplaces.mirakl.documents import documents
 from orders_pipeline.marketplaces.mirakl.normalise import normalise
 from orders_pipeline.marketplaces.mirakl.personal_data import PII_PATHS
 from orders_pipeline.marketplaces.protocol import Marketplace
+from warehouse.shipments import CarrierRule, Requirements
+
+REQUIREMENTS = Requirements(
+    needs_tracking_number=False, needs_carrier=True, carrier_rule=CarrierRule.LISTED_OR_NAMED
+)
 
 MARKETPLACE = Marketplace(
     kind="mirakl",
@@ -20,6 +25,8 @@ MARKETPLACE = Marketplace(
     pii_paths=PII_PATHS,
     documents=documents,
     rates=RATES,
+    parcels_per_call=100,
+    requirements=REQUIREMENTS,
     lag=LAG,
     credential_names=("api_key",),
     name_of=lambda channel: f"Mirakl {channel}" if channel else "Mirakl",
