@@ -419,5 +419,3 @@ def test_one_connections_failure_stops_no_other(shop):
     shop.marketplaces.amazon.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
     confirm_all(shop.installation)
     assert shop.states(ids) == ["queued", "verified"]
-
-
