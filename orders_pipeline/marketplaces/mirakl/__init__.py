@@ -15,7 +15,10 @@ from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.shipments import CarrierRule, Requirements
 
 REQUIREMENTS = Requirements(
-    needs_tracking_number=False, needs_carrier=True, carrier_rule=CarrierRule.LISTED_OR_NAMED
+    needs_tracking_number=False,
+    needs_carrier=True,
+    carrier_rule=CarrierRule.LISTED_OR_NAMED,
+    acceptance_state="WAITING_ACCEPTANCE",
 )
 
 MARKETPLACE = Marketplace(
