@@ -97,7 +97,7 @@ def shipping_moment(value: object) -> datetime:
     Raises:
         ValueError: Anything else; the message says what it should be.
     """
-    text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    text = _text(value)
     if text.isascii() and text.isdigit():
         return _from_epoch(text)
     try:
@@ -112,6 +112,13 @@ def shipping_moment(value: object) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("is out of range") from None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number and 0 <= value < 10 ** (MILLISECOND_DIGITS + 1) else ""
 
 
 def _from_epoch(digits: str) -> datetime:
