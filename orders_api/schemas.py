@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-from warehouse.ledger import shipments
 from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
 from warehouse.ledger.confirmations import AttemptOutcome
+from warehouse.ledger.shipments import Result as ReportResult
+from warehouse.ledger.shipments import Source
 from warehouse.orders import ConfirmationStatus, FulfilledBy, PiiState, Status
 from warehouse.shipments import CarrierRule, shipping_moment
 
@@ -31,9 +32,7 @@ Money = Annotated[str, StringConstraints(pattern=r"^-?\d+(\.\d+)?$")]
 PlainText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")]
 """Text without control characters other than tab and line ends."""
 
-Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
-]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """Text of one line, with something in it."""
 
 ShippingDate = Annotated[
@@ -558,16 +557,14 @@ class ShipmentFault(Shape):
 
     code: str = Field(description="Stable word.", examples=["quantity_exceeds_remaining"])
     field: str = Field(description="Where in the shipment.", examples=["items/0/item_quantity_shipped"])
-    message: str = Field(
-        description="Plain sentence.", examples=["Only 1 of this line remain to be shipped."]
-    )
+    message: str = Field(description="Plain sentence.", examples=["Only 1 of this line remain to be shipped."])
 
 
 class ShipmentResult(Shape):
     """What became of one reported shipment."""
 
     index: int = Field(description="Place in the request, from 0.", examples=[0])
-    result: shipments.Result = Field(
+    result: ReportResult = Field(
         description="`accepted`; `updated`: the package was known, and is told differently now; `already_known`: nothing is "
         "new; `refused`: see `errors`.",
         examples=["accepted"],
@@ -627,9 +624,7 @@ class Shipment(Shape):
     original_id: str = Field(description="The marketplace's id of the order.", examples=[ORIGINAL_ID])
     channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
     package_id: str = Field(description="Your name of the package; `1` when you gave none.", examples=["PKG-1"])
-    tracking_number: str | None = Field(
-        description="The carrier's number of the package.", examples=["6A12345678901"]
-    )
+    tracking_number: str | None = Field(description="The carrier's number of the package.", examples=["6A12345678901"])
     shipping_date: datetime = Field(description="When it left.", examples=[SHIPPED_AT])
     carrier_code: str | None = Field(description="Your word for the carrier.", examples=["COLISSIMO"])
     carrier_name: str | None = Field(description="The carrier's name.", examples=["Colissimo"])
@@ -642,9 +637,7 @@ class Shipment(Shape):
     return_carrier: str | None = Field(description="Carrier of the return label.", examples=[None])
     items: list[ShippedItem] = Field(
         description="What is in it.",
-        examples=[
-            [{"item_id": LINE_ID, "item_original_id": "L1", "sku": "LAMP-12", "item_quantity_shipped": 2}]
-        ],
+        examples=[[{"item_id": LINE_ID, "item_original_id": "L1", "sku": "LAMP-12", "item_quantity_shipped": 2}]],
     )
     status: ConfirmationStatus = Field(
         description="`queued` and `sending`: under way; `sent`: the marketplace took it; `verified`: it shows it; `rejected`; "
@@ -654,7 +647,7 @@ class Shipment(Shape):
     held_reason: str | None = Field(description="Why it is held, in one stable word.", examples=[None])
     version: int = Field(description="Grows whenever it is told differently.", examples=[1])
     sent_version: int | None = Field(description="The version that the marketplace has.", examples=[1])
-    source: shipments.Source = Field(description="By which way it was reported.", examples=["api"])
+    source: Source = Field(description="By which way it was reported.", examples=["api"])
     consumer: str = Field(description="Who reported it last.", examples=["erp"])
     report_id: str = Field(description="The report that told it last.", examples=[REPORT_ID])
     reported_at: datetime = Field(description="When it was first reported.", examples=[SHIPPED_AT])
@@ -662,15 +655,13 @@ class Shipment(Shape):
     next_attempt_at: datetime | None = Field(
         description="When it is sent, or read back, at the earliest; null: it waits for nobody.", examples=[None]
     )
-    attempts: int = Field(description="Attempts since it was last queued.", examples=[1])
+    attempt_count: int = Field(description="Attempts since it was last queued.", examples=[1])
     sent_at: datetime | None = Field(description="When the marketplace took it.", examples=[SHIPPED_AT])
     verified_at: datetime | None = Field(description="When the marketplace showed it.", examples=[None])
     marketplace_package_id: str | None = Field(
         description="The marketplace's own id of the package, where it has one.", examples=[None]
     )
-    told_carrier: str | None = Field(
-        description="The carrier as the marketplace was told.", examples=["COLISSIMO"]
-    )
+    told_carrier: str | None = Field(description="The carrier as the marketplace was told.", examples=["COLISSIMO"])
     code: str | None = Field(description="Why the last attempt failed, in one stable word.", examples=[None])
     message: str | None = Field(description="The marketplace's own message.", examples=[None])
     hint: str | None = Field(description="What to do.", examples=[None])
@@ -704,7 +695,7 @@ class ConfirmationAttempt(Shape):
 class ShipmentDetail(Shipment):
     """One package, with every attempt to tell the marketplace."""
 
-    made: list[ConfirmationAttempt] = Field(
+    attempts: list[ConfirmationAttempt] = Field(
         description="The attempts, oldest first, the latest thousand.", examples=[[]]
     )
 
@@ -761,7 +752,8 @@ class ShipmentNeeds(Shape):
         description="The marketplace's list.", examples=[[{"code": "COLISSIMO", "label": "Colissimo"}]]
     )
     carrier_aliases: dict[str, str] = Field(
-        description="Usual spellings that are understood, to the marketplace's code.", examples=[{"LA POSTE": "COLISSIMO"}]
+        description="Usual spellings that are understood, to the marketplace's code.",
+        examples=[{"LA POSTE": "COLISSIMO"}],
     )
     notes: list[str] = Field(description="Plain sentences.", examples=[[]])
     asked_at: datetime = Field(description="When the marketplace was asked.", examples=[RECEIVED_AT])
@@ -779,7 +771,9 @@ class ChannelRequirements(Shape):
         description="Whether the marketplace has been asked. Until then a shipment is not checked against its needs.",
         examples=[True],
     )
-    shipments: ShipmentNeeds | None = Field(description="What a shipment needs; null until it is known.", examples=[None])
+    shipments: ShipmentNeeds | None = Field(
+        description="What a shipment needs; null until it is known.", examples=[None]
+    )
     mapping: list[MappedCarrier] = Field(
         description="Your own carriers, which go before the marketplace's.",
         examples=[[{"code": "DPD01", "carrier_code": "DPD", "carrier_name": None, "tracking_url": None}]],
@@ -805,9 +799,7 @@ class LineDecision(Shape):
 class AcceptanceRequest(Shape):
     """What the seller decides about an order: `accepted` for all of it, or `lines`, every one."""
 
-    accepted: bool | None = Field(
-        None, description="Accept, or refuse, all lines.", strict=True, examples=[True]
-    )
+    accepted: bool | None = Field(None, description="Accept, or refuse, all lines.", strict=True, examples=[True])
     lines: list[LineDecision] | None = Field(
         None,
         description="Each line of the order.",
@@ -835,9 +827,7 @@ class AcceptanceState(Shape):
 
     order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
     status: AcceptanceStatus = Field(description="How far it has come.", examples=["queued"])
-    lines: list[DecidedLine] = Field(
-        description="Every line.", examples=[[{"line_id": LINE_ID, "accepted": True}]]
-    )
+    lines: list[DecidedLine] = Field(description="Every line.", examples=[[{"line_id": LINE_ID, "accepted": True}]])
 
 
 class Health(Shape):

@@ -117,8 +117,9 @@ def shipping_moment(value: object) -> datetime:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if is_number and 0 <= value < 10 ** (MILLISECOND_DIGITS + 1) else ""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10 ** (MILLISECOND_DIGITS + 1):
+        return str(value)
+    return ""
 
 
 def _from_epoch(digits: str) -> datetime:

@@ -49,6 +49,11 @@ def _of_order(sentence: str) -> Callable[[Data], str]:
     return lambda data: f"{sentence}{_why(data)}"
 
 
+def _decided(data: Data) -> str:
+    by = f" by {data['by']}" if data.get("by") else ""
+    return f"Acceptance decided{by}: {data.get('accepted', 0)} accepted, {data.get('refused', 0)} refused"
+
+
 def _package(data: Data) -> str:
     return f"Package {data.get('package_id', 'unknown')}"
 
@@ -72,7 +77,7 @@ _TEXTS: Mapping[str, Callable[[Data], str]] = {
     "confirmation_released": _of_package("the held confirmation will be sent"),
     "confirmation_skipped": _of_package("the confirmation will not be sent, by choice"),
     "confirmation_retried": _of_package("the confirmation will be sent again"),
-    "acceptance_requested": _of_order("Acceptance decided"),
+    "acceptance_requested": _decided,
     "acceptance_done": _of_order("The marketplace took the decision on acceptance"),
     "acceptance_rejected": _of_order("The marketplace rejected the decision on acceptance"),
 }
