@@ -146,7 +146,11 @@ def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
         where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
         logger.error("confirming at %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
         result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
-    _conclude(session)
+    try:
+        _conclude(session)
+    except sa.exc.DBAPIError as error:
+        logger.error("confirming at %s: its end could not be recorded: %s", code, error.orig)  # noqa: TRY400 - as above
+        result.error = result.error or Transient("ledger_unavailable", str(error.orig))
     return result
 
 
