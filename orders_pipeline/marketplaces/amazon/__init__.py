@@ -39,6 +39,7 @@ MARKETPLACE = Marketplace(
     documents=documents,
     rates=RATES,
     parcels_per_call=1,
+    orders_per_read_back=1,
     requirements=REQUIREMENTS,
     lag=LAG,
     credential_names=CREDENTIAL_NAMES,

@@ -8,7 +8,7 @@ filter), `proxy`, `allow_http` (true: the endpoint may be http), `read_seconds`,
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.mirakl.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.mirakl.client import LAG, RATES, connect
+from orders_pipeline.marketplaces.mirakl.client import IDS_PER_CALL, LAG, RATES, connect
 from orders_pipeline.marketplaces.mirakl.confirmation import PARCELS_PER_CALL
 from orders_pipeline.marketplaces.mirakl.documents import documents
 from orders_pipeline.marketplaces.mirakl.normalise import normalise
@@ -23,6 +23,7 @@ MARKETPLACE = Marketplace(
     documents=documents,
     rates=RATES,
     parcels_per_call=PARCELS_PER_CALL,
+    orders_per_read_back=IDS_PER_CALL,
     requirements=REQUIREMENTS,
     lag=LAG,
     credential_names=("api_key",),
