@@ -440,7 +440,7 @@ class TestWholeOrders:
         whole.fail(FaultKind.THROTTLED, "OR23", after=1, count=None)
         told = whole.client().confirm([parcel(each) for each in records])
         assert [each.outcome for each in told] == [Outcome.SENT, Outcome.RETRY, Outcome.RETRY]
-        assert {each.code for each in told[1:]} == {"throttled"}
+        assert {(each.code, each.is_its_turn) for each in told[1:]} == {("throttled", False)}
 
 
 @pytest.mark.parametrize(("is_several", "operation"), [(True, "ST01"), (False, "OR23")])
