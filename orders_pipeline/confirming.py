@@ -308,6 +308,7 @@ def _result(receipt: Receipt | None) -> Result:
         message=receipt.message,
         hint=receipt.hint,
         known_as=receipt.known_as,
+        is_counted=receipt.is_its_turn,
     )
 
 
