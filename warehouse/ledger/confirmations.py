@@ -28,6 +28,7 @@ from warehouse.ledger.schema import (
     shipment_lines,
     shipments,
 )
+from warehouse.ledger.shipments import CONFIRMATION_OFF
 from warehouse.orders import ConfirmationStatus, Status
 from warehouse.processes import is_gone, this_process
 
@@ -117,6 +118,7 @@ class Result:
         known_as: The marketplace's own id of the package.
         told_carrier: The carrier as it was told.
         wait: Before the next look; None for the usual pause.
+        is_counted: Whether it counts among the attempts: what is wrong with the connection is no fault of the shipment.
     """
 
     outcome: AttemptOutcome
@@ -129,6 +131,7 @@ class Result:
     known_as: str | None = None
     told_carrier: str | None = None
     wait: timedelta | None = None
+    is_counted: bool = True
 
 
 def claim(
@@ -361,11 +364,12 @@ def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> di
 
 
 def _as_retried(connection: Connection, row: RowMapping, result: Result, now: datetime) -> dict[str, Any]:
-    if row["attempts"] >= MOST_ATTEMPTS:
+    if row["attempts"] >= MOST_ATTEMPTS and result.is_counted:
         report_problem(connection, row, REJECTED, result, now)
         return {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
     pause = backoff(row["attempts"], random.random()) if result.wait is None else result.wait  # noqa: S311 - jitter
-    return {"status": ConfirmationStatus.QUEUED.value, "due_at": now + pause}
+    attempts = row["attempts"] if result.is_counted else row["attempts"] - 1
+    return {"status": ConfirmationStatus.QUEUED.value, "due_at": now + pause, "attempts": attempts}
 
 
 def backoff(attempts: int, chance: float) -> timedelta:
@@ -465,6 +469,27 @@ def retry(connection: Connection, shipment_id: str, now: datetime) -> str | None
     return status.value
 
 
+def hold_switched_off(connection: Connection, now: datetime) -> int:
+    """Hold the waiting shipments of channels whose confirmation has been switched off; returns how many."""
+    off = sa.select(channels.c.code).where(channels.c.confirmation.is_(False))
+    waiting = sa.select(shipments).where(
+        shipments.c.status == ConfirmationStatus.QUEUED.value, shipments.c.channel.in_(off)
+    )
+    if connection.execute(waiting.limit(1)).first() is None:
+        return 0
+    lock_book(connection)
+    rows = connection.execute(waiting).mappings().all()
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .values(status=ConfirmationStatus.HELD.value, held_reason=CONFIRMATION_OFF, due_at=None, updated_at=now)
+    )
+    for row in rows:
+        note(connection, row, "confirmation_held", now)
+    restate(connection, [row["order_id"] for row in rows], now)
+    return len(rows)
+
+
 def release_held(connection: Connection, channel: str, now: datetime) -> int:
     """Send the held shipments of a channel after all; returns how many."""
     return _decide_held(connection, channel, ConfirmationStatus.QUEUED, "confirmation_released", now)
@@ -497,6 +522,28 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
         note(connection, row, kind, now)
     restate(connection, [row["order_id"] for row in rows], now)
     return len(rows)
+
+
+def is_any_waiting(connection: Connection) -> bool:
+    """Whether there is a shipment that is not settled: to be sent, read back or verified."""
+    open_states = [each.value for each in _OPEN]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(open_states)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is a shipment to be sent or read back now."""
+    states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), shipments.c.due_at <= now).limit(1)
+    return connection.execute(query).first() is not None
+
+
+_OPEN = (
+    ConfirmationStatus.QUEUED,
+    ConfirmationStatus.SENDING,
+    ConfirmationStatus.IN_DOUBT,
+    ConfirmationStatus.SENT,
+)
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:

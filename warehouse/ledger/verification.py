@@ -74,7 +74,7 @@ def unverified(
         connection,
         limit,
         shipments.c.status == ConfirmationStatus.SENT.value,
-        shipments.c.sent_at < sent_before,
+        shipments.c.sent_at <= sent_before,
         sa.or_(shipments.c.due_at.is_(None), shipments.c.due_at <= now),
         shipments.c.channel.in_(codes),
     )
@@ -199,8 +199,35 @@ def _refute(connection: Connection, shipment_id: str) -> None:
 
 
 def postpone(connection: Connection, ids: Sequence[str], until: datetime) -> None:
-    """Read these shipments back again later: the marketplace could not be asked, or did not show them yet."""
-    connection.execute(sa.update(shipments).where(shipments.c.id.in_(ids)).values(due_at=until))
+    """Read these doubts back later: the marketplace could not be asked."""
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.IN_DOUBT.value)
+        .values(due_at=until)
+    )
+
+
+def postpone_unverified(connection: Connection, ids: Sequence[str], until: datetime) -> None:
+    """Read those of these shipments back later that are still not verified."""
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.SENT.value)
+        .values(due_at=until)
+    )
+
+
+def unverified_counts(connection: Connection, codes: Sequence[str], sent_before: datetime) -> dict[str, int]:
+    """How many shipments of each channel were sent before a time and are not verified."""
+    query = (
+        sa.select(shipments.c.channel, sa.func.count())
+        .where(
+            shipments.c.channel.in_(codes),
+            shipments.c.status == ConfirmationStatus.SENT.value,
+            shipments.c.sent_at < sent_before,
+        )
+        .group_by(shipments.c.channel)
+    )
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
 def observe(connection: Connection, seen: Sequence[Order], now: datetime) -> int:
