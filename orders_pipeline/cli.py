@@ -10,6 +10,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
+    carriers,
     configuration,
     demo,
     incidents,
@@ -17,6 +18,7 @@ from orders_pipeline.commands import (
     normalize,
     processes,
     products,
+    shipments,
     status,
     tables,
     tokens,
@@ -62,6 +64,8 @@ app.command("normalize")(normalize.normalize)
 app.command("status")(status.status)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
+app.add_typer(shipments.shipments)
+app.add_typer(carriers.carriers)
 app.add_typer(products.products)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
