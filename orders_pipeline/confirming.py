@@ -48,7 +48,8 @@ CLAIMED_AT_ONCE = 20
 CALL_MARGIN = timedelta(minutes=2)
 """A call is made only while its claim holds for longer than the call can take."""
 
-LONGEST_RUN = timedelta(minutes=20)
+LONGEST_RUN = timedelta(minutes=14, seconds=40)
+"""A backlog is worked at until shortly before the schedule's next run goes on with it: the quota is never left unused."""
 ROUNDS = 5
 """How often a run sends and reads doubts back in turn: a doubt that is refuted is sent again in the same run."""
 

@@ -414,7 +414,7 @@ class Campaign:
     def _zombie(self) -> None:
         """A sender is paused, its time runs out, another one takes over; then it wakes up.
 
-        A sender that is paused while it holds SQLite's one write lock stops everybody; it is let go on until it has given it back.
+        A sender that is paused while it holds SQLite's one write lock stops everybody: it goes on until it has given it back.
         """
         pid = self.first.begin()
         time.sleep(self.chance.uniform(0.02, 0.25))
