@@ -160,7 +160,7 @@ _TOLD_AGAIN = frozenset(
         ConfirmationStatus.REJECTED,
     }
 )
-"""From these an update goes to the marketplace; one under way or in doubt ends first, a held or skipped one stays as decided."""
+"""From these an update goes to the marketplace. One under way or in doubt ends first; a held or skipped one stays as it is."""
 
 _CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, ConfirmationStatus.REJECTED})
 """Until a package has been sent, what is in it may be corrected."""
