@@ -276,12 +276,9 @@ class _Reading:
     def _accept_by(self, purchased_at: datetime) -> datetime | None:
         """Mirakl does not tell its deadline: the operator's contract does, and the channel's setting repeats it."""
         hours = self.channel.settings.get("acceptance_hours")
-        is_told = (
-            isinstance(hours, int | float) and not isinstance(hours, bool) and 0 < hours <= LONGEST_ACCEPTANCE_HOURS
-        )
-        if not is_told or self.raw_status != ACCEPTANCE_STATE:
+        if self.raw_status != ACCEPTANCE_STATE or not isinstance(hours, int | float) or isinstance(hours, bool):
             return None
-        return purchased_at + timedelta(hours=hours)
+        return purchased_at + timedelta(hours=hours) if 0 < hours <= LONGEST_ACCEPTANCE_HOURS else None
 
     def _currency(self) -> str | None:
         code = text(self.of, "currency_iso_code", "$")
