@@ -425,7 +425,7 @@ def _since(recent: _Recent, moment: datetime) -> sa.ColumnElement[bool]:
 
 def _replace_parts(duck: DuckDBPyConnection, part: sa.Column[Any]) -> None:
     """Replace the rows that belong to the `fresh` ones."""
-    belonging = f"WHERE {part.name} IN (SELECT id FROM fresh)"
+    belonging = f"WHERE {part.name} IN (SELECT id FROM fresh)"  # noqa: S608 - our names
     duck.execute(f"DELETE FROM {part.table.name} {belonging}")  # noqa: S608 - our names
     duck.execute(f"INSERT INTO {part.table.name} FROM staged_parts {belonging}")
 
