@@ -15,7 +15,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 MAGIC = b"ORDA1\n"
 ID_BYTES = 16
 LENGTH_BYTES = 4
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
+"""A split export holds a piece of each of its files in memory."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -116,7 +117,7 @@ class Archive:
 
 
 class Writing:
-    """A file on its way into the archive; a context that leaves nothing behind unless it was kept. Also a sink for a download."""
+    """A file on its way into the archive, and a sink for downloads: a context that leaves nothing unless it was kept."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -130,7 +131,7 @@ class Writing:
         self._number = 0
         self.size = 0
 
-    def __enter__(self) -> Writing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

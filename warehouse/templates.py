@@ -1,7 +1,7 @@
-"""The two CSV templates as tables one can read: the columns of the order export and of the shipment import, and the file names.
+"""The two CSV templates as tables: the columns of the order export and of the shipment import, and the names of order files.
 
-Pure: how a file gets to a storage is in `orders_pipeline.exporting`, how one is read is in `orders_pipeline.importing`, and what
-becomes of a reported shipment is in `warehouse.ledger.shipments`. The same order columns serve the API's download.
+Pure: how a file gets to a storage is in `orders_pipeline.exporting`, how one is read is in `orders_pipeline.importing`, what
+becomes of a reported shipment is in `warehouse.ledger.shipments`. The order columns serve the API's download too.
 """
 
 from __future__ import annotations
@@ -123,10 +123,10 @@ def spreadsheet_safe(row: Iterable[object]) -> list[object]:
 
 
 def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
-    """Rows as RFC 4180 asks: commas, CRLF, quotes where they are needed and doubled inside; UTF-8 without a byte order mark.
+    r"""Rows as RFC 4180 asks: commas, CRLF, quotes where they are needed and doubled inside; UTF-8 without a byte order mark.
 
     >>> csv_bytes([("a", 'b "c", d', None, 1)])
-    b'a,"b ""c"", d",,1\\r\\n'
+    b'a,"b ""c"", d",,1\r\n'
     """
     buffer = io.StringIO()
     csv.writer(buffer).writerows(rows)

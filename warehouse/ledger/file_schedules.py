@@ -64,7 +64,7 @@ def next_due(schedule: Schedule, last: datetime, zone: ZoneInfo) -> datetime:
     """The first time after `last` at which the job is due, in UTC.
 
     Short intervals are counted in elapsed time from midnight UTC and know no summer time. A daily or weekly time that the
-    clock skips in spring is due as much later as the clock was put forward; one that comes twice in autumn is due the first time.
+    clock skips in spring is due as much later as the clock was put forward; of one that comes twice in autumn the first counts.
 
     >>> from zoneinfo import ZoneInfo
     >>> paris = ZoneInfo("Europe/Paris")

@@ -520,7 +520,9 @@ file_jobs = sa.Table(
     _code("storage", nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False, comment="the settings of this kind of job"),
-    sa.Column("cursor", sa.BigInteger, nullable=False, comment="exports: the position up to which orders were exported"),
+    sa.Column(
+        "cursor", sa.BigInteger, nullable=False, comment="exports: the position up to which orders were exported"
+    ),
     sa.Column("next_due_at", Instant, nullable=False),
     sa.Column("last_started_at", Instant),
     sa.Column("last_finished_at", Instant),
@@ -537,7 +539,11 @@ files = sa.Table(
     _code("storage", nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
-    _code("state", nullable=False, comment="export: preparing, planned, uploaded; import: received, applied, refused, done"),
+    _code(
+        "state",
+        nullable=False,
+        comment="export: preparing, planned, uploaded; import: received, applied, refused, done",
+    ),
     sa.Column("size", sa.BigInteger, nullable=False, comment="bytes"),
     sa.Column("sha256", sa.String(64), comment="hex; null: the bytes were never fetched"),
     sa.Column("rows", sa.Integer, nullable=False, comment="rows below the header"),
