@@ -31,6 +31,7 @@ POSITION = "position"
 RAW_SEQ = "raw"
 NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
+MARKETPLACE_CHANGES = "marketplace_changes"
 """Names of the marks that the migrations create."""
 
 

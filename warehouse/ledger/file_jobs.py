@@ -107,7 +107,7 @@ class JobState:
 
     Attributes:
         job: As it is declared.
-        cursor: Of an export: the position up to which orders were exported.
+        cursor: Of an export: the marketplace change up to which orders were exported.
         next_due_at: When it runs next, if it is on.
         last_started_at: When it last began.
         last_finished_at: When it last came to its end without a failure.

@@ -101,7 +101,7 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An order in an exported file: which revision of it, and the position of the change that brought it in."""
+    """An order in an exported file: which revision of it, and where that stood in the change feed."""
 
     order_id: str
     revision: int

@@ -176,11 +176,11 @@ orders = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
     sa.Column(
-        "marketplace_position",
+        "marketplace_change",
         sa.BigInteger,
         nullable=False,
         server_default="0",
-        comment="the position of the last change that came from the marketplace: what file exports go by",
+        comment="number of the last change that came from the marketplace, in commit order: what file exports go by",
     ),
     sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
     sa.Column("raw_seq", Sequence, nullable=False),
@@ -193,7 +193,7 @@ orders = sa.Table(
     ),
     sa.Index("ix_orders_original", "channel", "original_id"),
     sa.Index("ux_orders_position", "position", unique=True),
-    sa.Index("ix_orders_marketplace_position", "channel", "marketplace_position"),
+    sa.Index("ix_orders_marketplace_change", "channel", "marketplace_change"),
     sa.Index("ix_orders_purchased", "purchased_at", "id"),
     sa.Index("ix_orders_channel_purchased", "channel", "purchased_at", "id"),
     sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
@@ -521,7 +521,7 @@ file_jobs = sa.Table(
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False, comment="the settings of this kind of job"),
     sa.Column(
-        "cursor", sa.BigInteger, nullable=False, comment="exports: the position up to which orders were exported"
+        "cursor", sa.BigInteger, nullable=False, comment="exports: the marketplace change up to which orders were exported"
     ),
     sa.Column("next_due_at", Instant, nullable=False),
     sa.Column("last_started_at", Instant),
@@ -585,7 +585,7 @@ file_members = sa.Table(
     sa.Column("file_id", sa.ForeignKey("files.id"), primary_key=True),
     sa.Column("order_id", sa.String(36), primary_key=True),
     sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("position", sa.BigInteger, nullable=False, comment="of the change that made it a member"),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="where that revision stood in the change feed"),
     sa.Index("ix_file_members_order", "order_id"),
 )
 

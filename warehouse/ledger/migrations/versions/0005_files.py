@@ -48,7 +48,7 @@ def upgrade() -> None:
     sa.Column('file_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('order_id', sa.String(length=36), nullable=False),
     sa.Column('revision', sa.Integer(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False, comment='of the change that made it a member'),
+    sa.Column('position', sa.BigInteger(), nullable=False, comment='where that revision stood in the change feed'),
     sa.ForeignKeyConstraint(['file_id'], ['files.id'], ),
     sa.PrimaryKeyConstraint('file_id', 'order_id')
     )
@@ -79,7 +79,7 @@ def upgrade() -> None:
     sa.Column('storage', sa.String(length=64), nullable=False),
     sa.Column('folder', sa.Text(), nullable=False),
     sa.Column('settings', sa.JSON(), nullable=False, comment='the settings of this kind of job'),
-    sa.Column('cursor', sa.BigInteger(), nullable=False, comment='exports: the position up to which orders were exported'),
+    sa.Column('cursor', sa.BigInteger(), nullable=False, comment='exports: the marketplace change up to which orders were exported'),
     sa.Column('next_due_at', schema.Instant(length=27), nullable=False),
     sa.Column('last_started_at', schema.Instant(length=27), nullable=True),
     sa.Column('last_finished_at', schema.Instant(length=27), nullable=True),
@@ -88,6 +88,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['channel'], ['channels.code'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('channel', 'kind')
     )
-    op.add_column('orders', sa.Column('marketplace_position', sa.BigInteger(), server_default='0', nullable=False, comment='the position of the last change that came from the marketplace: what file exports go by'))
-    op.create_index('ix_orders_marketplace_position', 'orders', ['channel', 'marketplace_position'], unique=False)
-    op.execute("UPDATE orders SET marketplace_position = position")
+    op.add_column('orders', sa.Column('marketplace_change', sa.BigInteger(), server_default='0', nullable=False, comment='number of the last change that came from the marketplace, in commit order: what file exports go by'))
+    op.create_index('ix_orders_marketplace_change', 'orders', ['channel', 'marketplace_change'], unique=False)
+    op.execute("UPDATE orders SET marketplace_change = position")
+    op.execute("INSERT INTO marks (name, value) SELECT 'marketplace_changes', value FROM marks WHERE name = 'position'")
