@@ -33,7 +33,15 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ArchiveError(Exception):
-    """A file is not in the archive any more, or was damaged there."""
+    """A file is not in the archive any more, or was damaged there.
+
+    Attributes:
+        message: Plain sentence.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)

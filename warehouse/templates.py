@@ -122,14 +122,14 @@ def spreadsheet_safe(row: Iterable[object]) -> list[object]:
     return ["'" + cell if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell for cell in row]
 
 
-def csv_bytes(rows: Iterable[Sequence[object]]) -> bytes:
+def csv_bytes(rows: Iterable[Sequence[object]], delimiter: str = ",") -> bytes:
     r"""Rows as RFC 4180 asks: commas, CRLF, quotes where they are needed and doubled inside; UTF-8 without a byte order mark.
 
     >>> csv_bytes([("a", 'b "c", d', None, 1)])
     b'a,"b ""c"", d",,1\r\n'
     """
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
+    csv.writer(buffer, delimiter=delimiter).writerows(rows)
     return buffer.getvalue().encode("utf-8", "replace")  # a lone surrogate, which some payloads hold, becomes "?"
 
 

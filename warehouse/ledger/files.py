@@ -290,17 +290,17 @@ def applied(connection: Connection, file_id: int, details: Mapping[str, Any], no
     connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def repeated(connection: Connection, file_id: int, earlier: FileRecord, now: datetime) -> None:
+def repeated(connection: Connection, record: FileRecord, earlier: FileRecord, now: datetime) -> None:
     """The same bytes were read before, and every row of them counts: nothing is to be done."""
     values = {
         "state": FileState.REPEATED.value,
         "rows": earlier.rows,
         "orders": earlier.orders,
         "known": earlier.rows,
-        "details": {**earlier.details, "same_as": earlier.id},
+        "details": {**record.details, "same_as": earlier.id},
         "updated_at": now,
     }
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
 
 
 def refused(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:

@@ -250,6 +250,59 @@ def changes(connection: Connection, visible_channels: tuple[str, ...] | None, af
     return Changes(found.rows, last if has_more else max(last, head), has_more, head)
 
 
+@dataclass(frozen=True, slots=True)
+class ToldOrder:
+    """An order that the marketplace has changed, as it is now: rendered facts, and its sealed parties if it has any."""
+
+    id: str
+    revision: int
+    position: int
+    status: str
+    fulfilled_by: str | None
+    country_code: str | None
+    change: int
+    facts: str
+    sealed: bytes | None
+
+
+def told_orders(
+    connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int
+) -> list[ToldOrder]:
+    """The next `CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+
+    Args:
+        connection: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        after: Number of the last marketplace change not wanted any more.
+        through: Number of the last one that is wanted.
+    """
+    query = (
+        sa.select(*_TOLD_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(orders.c.channel == channel, orders.c.marketplace_change.between(after + 1, through))
+        .order_by(orders.c.marketplace_change)
+        .limit(CHUNK)
+    )
+    if statuses:
+        # put so that the index on status does not serve it: that one would bring them in another order
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [ToldOrder(*row) for row in connection.execute(query)]
+
+
+_TOLD_COLUMNS = (
+    orders.c.id,
+    orders.c.revision,
+    orders.c.position,
+    orders.c.status,
+    orders.c.fulfilled_by,
+    orders.c.shipping_country_code,
+    orders.c.marketplace_change,
+    orders.c.facts,
+    parties.c.sealed,
+)
+
+
 def known_channels(connection: Connection, codes: Sequence[str]) -> frozenset[str]:
     """Those of the codes that are channels."""
     return frozenset(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())

@@ -521,7 +521,10 @@ file_jobs = sa.Table(
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False, comment="the settings of this kind of job"),
     sa.Column(
-        "cursor", sa.BigInteger, nullable=False, comment="exports: the marketplace change up to which orders were exported"
+        "cursor",
+        sa.BigInteger,
+        nullable=False,
+        comment="exports: the marketplace change up to which orders were exported",
     ),
     sa.Column("next_due_at", Instant, nullable=False),
     sa.Column("last_started_at", Instant),
