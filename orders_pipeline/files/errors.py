@@ -58,7 +58,7 @@ class HostKeyChanged(StorageError):
     """The server shows another key than the trusted one; `fingerprint` is the one that it shows."""
 
     code = "storage_host_key_changed"
-    advice = "somebody may be in between: ask the server's operator whether the key was changed, and trust the new one only then"
+    advice = "somebody may be in between: ask the server's operator whether it is a new key, and only then trust it"
 
     def __init__(self, message: str, fingerprint: str) -> None:
         super().__init__(message)

@@ -120,13 +120,23 @@ def open_storage(kind: str, settings: Mapping[str, Any], credentials: Mapping[st
         PlaintextRefused: Plain FTP that is not allowed in the settings.
     """
     # Each module brings its library: whoever writes to a folder does not wait for paramiko.
-    # ruff: noqa: PLC0415
     match _settings(kind, settings):
+        case SftpSettings() as sftp:
+            from orders_pipeline.files.sftp import SftpStorage  # noqa: PLC0415 - as above
+
+            return SftpStorage(sftp, credentials)
+        case FtpsSettings() as ftps:
+            from orders_pipeline.files.ftp import FtpsStorage  # noqa: PLC0415 - as above
+
+            return FtpsStorage(ftps, credentials)
+        case FtpSettings() as ftp:
+            from orders_pipeline.files.ftp import FtpStorage  # noqa: PLC0415 - as above
+
+            return FtpStorage(ftp, credentials)
         case FolderSettings() as folder:
-            from orders_pipeline.files.folder import FolderStorage
+            from orders_pipeline.files.folder import FolderStorage  # noqa: PLC0415 - as above
 
             return FolderStorage(folder)
-    raise NotImplementedError
 
 
 def _settings(kind: str, settings: Mapping[str, Any]) -> FolderSettings | SftpSettings | FtpsSettings | FtpSettings:
