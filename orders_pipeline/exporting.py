@@ -15,6 +15,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -250,13 +251,13 @@ def _upload_planned(run: JobRun) -> None:
     with run.installation.ledger.read() as transaction:
         planned = files.unfinished(transaction, run.job.channel, JobKind.EXPORT)
     for record in planned:
-        failure = attempt(lambda each=record: run.done.append(_upload(run, each)))
+        failure = attempt(partial(_upload, run, record))
         if failure is not None:
             run.note_failure(record, failure)
             raise JobFailed(failure)
 
 
-def _upload(run: JobRun, record: FileRecord) -> FileRecord:
+def _upload(run: JobRun, record: FileRecord) -> None:
     """Bring a planned file to its storage.
 
     A first upload never replaces a file, and that it was begun is noted before. So a file of this name that is there at a
@@ -275,7 +276,7 @@ def _upload(run: JobRun, record: FileRecord) -> FileRecord:
             record = _write_first(run, storage, record, source)
     with ledger.write() as transaction:
         files.uploaded(transaction, record.id, run.installation.clock())
-        return _found(transaction, record.id)
+        run.done.append(_found(transaction, record.id))
 
 
 def _write_first(run: JobRun, storage: Storage, record: FileRecord, source: Path) -> FileRecord:

@@ -1,4 +1,4 @@
-"""One run of a file job, whatever its kind: nobody else at it, its storages opened, its failure an incident and tried again soon.
+"""One run of a file job of either kind: nobody else at it, its storages opened, its failure an incident and tried again soon.
 
 What is done in between is in `exporting` and `importing`.
 """

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -70,11 +71,11 @@ def _import(run: JobRun) -> None:
     with run.installation.ledger.read() as transaction:
         left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
     for record in left:
-        _try(failures, run, record, lambda each=record: _finish(run, each))
+        _try(failures, run, record, partial(_finish, run, record))
     stuck = _unfinished_places(run)
     for remote in _settled(run):
         if _place(remote) not in stuck:
-            _try(failures, run, None, lambda each=remote: _finish(run, _fetch(run, each)))
+            _try(failures, run, None, partial(_take, run, remote))
     if failures:
         raise JobFailed(failures[0])
 
@@ -89,6 +90,10 @@ def _try(failures: list[Failure], run: JobRun, record: FileRecord | None, step: 
 
 
 # -- fetch
+
+
+def _take(run: JobRun, remote: RemoteFile) -> None:
+    _finish(run, _fetch(run, remote))
 
 
 def _settled(run: JobRun) -> list[RemoteFile]:
@@ -458,7 +463,7 @@ def _is_same(storage: Storage, record: FileRecord) -> bool:
     if present is None or present.size != record.details["remote_size"]:
         return False
     if present.modified_at is not None or record.sha256 is None:
-        return _place(present)[2] == record.details["remote_modified_at"]
+        return bool(_place(present)[2] == record.details["remote_modified_at"])
     digest = _Digest()
     storage.read(record.path, cast("BinaryIO", digest), present.size)
     return digest.sha256.hexdigest() == record.sha256

@@ -157,8 +157,8 @@ class Package:
         ]
 
     def _refusals(self, answer: Answer) -> list[RowFate]:
-        faults = {self._row_of(each.field): each for each in reversed(answer.faults)}
-        whole = faults.pop(None, None)
+        whole = next((each for each in answer.faults if self._row_of(each.field) is None), None)
+        faults = {row: each for each in reversed(answer.faults) if (row := self._row_of(each.field)) is not None}
         fates = []
         for number in self.rows:
             fault = faults.get(number, whole)

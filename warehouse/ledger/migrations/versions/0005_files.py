@@ -44,6 +44,16 @@ def upgrade() -> None:
     op.create_index('ix_files_unfinished', 'files', ['channel', 'id'], unique=False, sqlite_where=sa.text('finished_at IS NULL'), postgresql_where=sa.text('finished_at IS NULL'))
     op.create_index('ix_files_updated', 'files', ['updated_at'], unique=False)
     op.create_index('ux_files_exported_name', 'files', ['name'], unique=True, sqlite_where=sa.text("direction = 'export'"), postgresql_where=sa.text("direction = 'export'"))
+    op.create_table('storages',
+    sa.Column('code', sa.String(length=64), nullable=False),
+    sa.Column('label', sa.Text(), nullable=False),
+    sa.Column('kind', sa.String(length=64), nullable=False),
+    sa.Column('settings', sa.JSON(), nullable=False),
+    sa.Column('credentials', sa.JSON(), nullable=False, comment='name → env:NAME, file:PATH, or sealed:BASE64'),
+    sa.Column('created_at', schema.Instant(length=27), nullable=False),
+    sa.Column('updated_at', schema.Instant(length=27), nullable=False),
+    sa.PrimaryKeyConstraint('code')
+    )
     op.create_table('file_members',
     sa.Column('file_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('order_id', sa.String(length=36), nullable=False),

@@ -1,0 +1,45 @@
+"""The storages of an installation, opened by their codes when they are first needed, and closed together at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from orders_pipeline.files.errors import SettingsInvalid
+from orders_pipeline.files.storages import open_storage
+from warehouse.ledger import storages as book
+
+if TYPE_CHECKING:
+    from orders_pipeline.files.storages import Storage
+    from orders_pipeline.installation import Installation
+
+
+class Places:
+    """A context in which each storage is opened once."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._open: dict[str, Storage] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for each in self._open.values():
+            each.close()
+
+    def at(self, code: str) -> Storage:
+        """The storage of this code.
+
+        Raises:
+            SettingsInvalid: There is none, or it cannot be used.
+        """
+        if code not in self._open:
+            self._open[code] = self._opened(code)
+        return self._open[code]
+
+    def _opened(self, code: str) -> Storage:
+        with self._installation.ledger.read() as transaction:
+            entry = book.find_storage(transaction, code)
+        if entry is None:
+            raise SettingsInvalid(f"there is no storage {code!r}", "declare it in orders.yaml, or name another one")
+        return open_storage(entry.kind, entry.settings, dict(entry.credentials))
