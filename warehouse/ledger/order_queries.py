@@ -17,7 +17,18 @@ import sqlalchemy as sa
 
 from warehouse.clock import iso
 from warehouse.ledger.database import POSITION, mark
-from warehouse.ledger.schema import Instant, channels, incidents, order_events, order_versions, orders, parties
+from warehouse.ledger.schema import (
+    Instant,
+    channels,
+    file_members,
+    file_rows,
+    files,
+    incidents,
+    order_events,
+    order_versions,
+    orders,
+    parties,
+)
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -324,6 +335,8 @@ def timeline(connection: Connection, order_id: str) -> list[TimelineEntry]:
         *_arrivals(connection, order_id),
         *_own_events(connection, order_id),
         *_troubles(connection, order_id),
+        *_exports(connection, order_id),
+        *_imports(connection, order_id),
     ]
     return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
 
@@ -528,6 +541,47 @@ def _event_text(kind: str, data: Mapping[str, Any]) -> str:
     number = f" as {data['order_number']}" if data.get("order_number") else ""
     verb = "Taken over" if data["outcome"] == "ok" else "Refused"
     return f"{verb} by {data['consumer']}{number} (revision {data['revision']})"
+
+
+def _exports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """The files that the order went out in, once they were uploaded."""
+    query = (
+        sa.select(files.c.id, files.c.name, files.c.storage, files.c.finished_at, file_members.c.revision)
+        .join_from(file_members, files)
+        .where(file_members.c.order_id == order_id, files.c.finished_at.is_not(None))
+        .order_by(files.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    return [
+        TimelineEntry(
+            row.finished_at,
+            "exported",
+            f"Exported in the file {row.name} to {row.storage} (revision {row.revision})",
+            {"file": row.id, "name": row.name, "storage": row.storage, "revision": row.revision},
+        )
+        for row in list(connection.execute(query))[::-1]
+    ]
+
+
+def _imports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """The rows of shipment files that named the order."""
+    row = file_rows.c
+    query = (
+        sa.select(files.c.id, files.c.name, row.number, row.outcome, row.code, row.message, row.recorded_at)
+        .join_from(file_rows, files)
+        .where(row.order_id == order_id)
+        .order_by(files.c.id.desc(), row.number.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    return [
+        TimelineEntry(
+            each.recorded_at,
+            "imported",
+            f"Row {each.number} of the file {each.name}: {each.outcome}" + (f": {each.message}" if each.message else ""),
+            {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
+        )
+        for each in list(connection.execute(query))[::-1]
+    ]
 
 
 def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:
