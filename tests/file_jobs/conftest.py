@@ -191,3 +191,9 @@ def an_order():
 @pytest.fixture
 def a_line():
     return make_line
+
+
+@pytest.fixture
+def shop_in():
+    """Open, or make, a shop with these settings and clock, and this folder as its storage."""
+    return open_shop
