@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient
-from orders_pipeline.marketplaces.payloads import NotJson, parse
-from orders_pipeline.marketplaces.protocol import ChannelContext, Outcome, Parcel, Receipt, Unreadable
+from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.pulling import client_for, route
+from orders_pipeline.pulling import client_for
+from orders_pipeline.reading_back import read_back
 from warehouse.ledger import channels, confirmations, incidents, quotas, schema, verification
 from warehouse.ledger.carriers import TRACKING_PLACE, Carriers, requirements_of, save_requirements
 from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
 from warehouse.shipments import Idempotency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from orders_pipeline.installation import Installation
@@ -380,27 +380,12 @@ def _read_back(session: _Session, waiting: Sequence[Waiting]) -> tuple[dict[str,
     ids = list(dict.fromkeys(each.original_id for each in waiting))
     known: dict[str, Order] = {}
     unread: set[str] = set()
-    for original_id, orders in _orders(session, ids):
+    for original_id, orders in read_back(session.client, session.marketplace, session.channels, ids):
         if orders is None:
             unread |= {each.shipment["order_id"] for each in waiting if each.original_id == original_id}
             continue
         known |= {each.id: each for each in orders}
     return known, unread
-
-
-def _orders(session: _Session, ids: Sequence[str]) -> Iterator[tuple[str, list[Order] | None]]:
-    by_code = {each.code: each for each in session.channels}
-    for page in session.client.read_back(ids):
-        for raw in page.orders:
-            code = route(session.channels, raw.selector)
-            if code is None:
-                yield raw.original_id, None
-                continue
-            context = ChannelContext(code, by_code[code].marketplace, by_code[code].settings)
-            try:
-                yield raw.original_id, session.marketplace.normalise(parse(raw.body), context)
-            except (Unreadable, NotJson):
-                yield raw.original_id, None
 
 
 # -- the end of a run

@@ -190,6 +190,15 @@ def undecided(connection: Connection, channel: str, acceptance_state: str, limit
     return list(connection.execute(query).scalars())
 
 
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    """Whether some decision waits to be sent, or its sender may have ended."""
+    waiting = sa.or_(
+        sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, acceptances.c.due_at <= now),
+        acceptances.c.status == AcceptanceStatus.SENDING.value,
+    )
+    return connection.execute(sa.select(acceptances.c.order_id).where(waiting).limit(1)).first() is not None
+
+
 def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[DueDecision]:
     """Take up decisions that are due: queued ones, and those whose sender has ended; the longest waiting first."""
     lock_book(connection)

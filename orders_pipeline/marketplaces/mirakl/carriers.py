@@ -26,8 +26,8 @@ REQUIREMENTS = Requirements(
     needs_tracking_number=False,
     needs_carrier=True,
     carrier_rule=CarrierRule.LISTED_OR_NAMED,
-    idempotency=Idempotency.NONE,
     acceptance_state="WAITING_ACCEPTANCE",
+    idempotency=Idempotency.NONE,
     notes=(_TRACKING_NOTE, "Whether an order may be shipped in parts depends on the operator."),
 )
 
