@@ -499,3 +499,15 @@ products = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.Index("ix_products_gtin", "channel", "gtin"),
 )
+
+storages = sa.Table(
+    "storages",
+    metadata,
+    _code("code", primary_key=True),
+    sa.Column("label", sa.Text, nullable=False),
+    _code("kind", nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("credentials", sa.JSON, nullable=False, comment="name → env:NAME, file:PATH, or sealed:BASE64"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
