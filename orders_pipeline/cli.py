@@ -18,6 +18,7 @@ from orders_pipeline.commands import (
     processes,
     products,
     status,
+    storages,
     tables,
     tokens,
 )
@@ -54,6 +55,7 @@ app = typer.Typer(
 app.command("apply")(configuration.apply)
 app.add_typer(configuration.connections)
 app.add_typer(configuration.channels)
+app.add_typer(storages.storages)
 app.command("pull")(intake.pull)
 app.command("sweep")(intake.sweep)
 app.command("replay")(intake.replay)

@@ -10,13 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-CREDENTIALS = ("password", "private_key", "passphrase")
-"""Names of the secrets that a storage can have."""
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
@@ -34,6 +31,10 @@ def _fingerprint(value: str) -> str:
     if _FINGERPRINT.fullmatch(value.rstrip("=")) is None:
         raise ValueError("a fingerprint is SHA256: and 43 characters, as ssh-keygen -l shows it")
     return value.rstrip("=")
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 def _absolute(value: Path) -> Path:
@@ -66,7 +67,7 @@ class SftpSettings(_ServerSettings):
     """A server that speaks SFTP."""
 
     port: int = Field(22, ge=1, le=65535, description="Port of the server.")
-    host_key: tuple[Fingerprint, ...] = Field(
+    host_key: Annotated[tuple[Fingerprint, ...], BeforeValidator(_several)] = Field(
         (),
         description="Fingerprints of the server's host key that are trusted, as SHA256:…; `orders storages trust` sets it.",
     )
@@ -104,6 +105,14 @@ SETTINGS: dict[StorageKind, type[StorageSettings]] = {
     StorageKind.FTP: FtpSettings,
     StorageKind.FOLDER: FolderSettings,
 }
+
+CREDENTIALS: dict[StorageKind, tuple[str, ...]] = {
+    StorageKind.SFTP: ("password", "private_key", "passphrase"),
+    StorageKind.FTPS: ("password",),
+    StorageKind.FTP: ("password",),
+    StorageKind.FOLDER: (),
+}
+"""Names of the secrets that a storage of each kind can have."""
 
 
 def read_settings(kind: StorageKind, settings: Mapping[str, Any]) -> StorageSettings:

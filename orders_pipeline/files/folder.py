@@ -18,7 +18,7 @@ from orders_pipeline.files.errors import (
     TransferCut,
     from_os_error,
 )
-from orders_pipeline.files.names import PART_SUFFIX, checked_file, checked_folder
+from orders_pipeline.files.names import PART_SUFFIX, checked_file, checked_folder, split
 from orders_pipeline.files.storages import RemoteFile, StorageFinding, Verdict
 
 if TYPE_CHECKING:
@@ -95,11 +95,10 @@ class FolderStorage:
 
     def move(self, path: str, new_path: str) -> None:
         """Give a file another path."""
-        place = self._file(path)
+        place, folder = self._file(path), split(checked_file(new_path))[0]
         with _judged(path):
             if not place.is_file():
                 raise FileMissing(f"{path} does not exist")
-        folder = checked_file(new_path).rpartition("/")[0]
         self.make_folder(folder)
         goal = self._file(new_path)
         with _judged(new_path):
@@ -129,7 +128,7 @@ class FolderStorage:
     def _written(self, path: str, source: Path) -> Iterator[tuple[Path, Path]]:
         """Its bytes as `.part` on the disk, of the right size; what is left of it goes when the rest fails."""
         place = self._file(path)
-        self._folder(path.strip("/").rpartition("/")[0])
+        self._folder(split(checked_file(path))[0])
         part = place.with_name(place.name + PART_SUFFIX)
         try:
             with _judged(path):

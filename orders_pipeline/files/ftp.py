@@ -279,6 +279,9 @@ class _FtpFamily(ABC):
             return
         for line in names:
             name = posixpath.basename(line)
+            if "\\" in name:  # no text, or no name that is used: it is shown, though nothing can be asked about it
+                yield RemoteFile(name=name, size=0, modified_at=None)
+                continue
             path = posixpath.join(folder, name)
             size = self._size(client, path)
             if size is not None:
@@ -402,10 +405,10 @@ class FtpsStorage(_FtpFamily):
             ) from None
         except ssl.SSLCertVerificationError as error:
             raise TlsRefused(f"the certificate of {host} is not trusted: {error.verify_message}") from None
-        except (EOFError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            raise TlsRefused(f"{host}: no TLS connection ({type(error).__name__})") from error
+        except ssl.SSLEOFError:  # cut off, which says nothing about TLS
+            raise
+        except ssl.SSLError as error:
+            raise TlsRefused(f"{host}: no TLS connection ({error.reason})") from error
 
     def _protection(self) -> StorageFinding:
         assert self._client is not None

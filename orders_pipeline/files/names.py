@@ -47,7 +47,7 @@ def checked_folder(path: str) -> str:
     if not clean:
         return ""
     if len(clean.encode(errors="replace")) > PATH_BYTES:
-        raise NameRefused(f"the path {clean[:40]!a}… has more than {PATH_BYTES} bytes")
+        raise NameRefused(f"the path beginning {clean[:40]!a} has more than {PATH_BYTES} bytes")
     for part in clean.split("/"):
         _check(part)
     return clean
@@ -74,4 +74,4 @@ def _check(part: str) -> None:
     if any(unicodedata.category(character) in {"Cc", "Cs", "Cf", "Zl", "Zp"} for character in part):
         raise NameRefused(f"{shown} holds invisible characters or such that are no text")
     if len(part.encode()) > NAME_BYTES:
-        raise NameRefused(f"{shown}… has more than {NAME_BYTES} bytes")
+        raise NameRefused(f"the name {shown} has more than {NAME_BYTES} bytes")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from orders_pipeline.files.errors import SettingsInvalid
+from orders_pipeline.files.errors import LoginRefused, SettingsInvalid
 from orders_pipeline.files.storages import open_storage
 from warehouse.ledger import storages as book
+from warehouse.ledger.credentials import SecretMissing
+from warehouse.privacy import KeyRingError
 
 if TYPE_CHECKING:
     from orders_pipeline.files.storages import Storage
@@ -32,6 +34,7 @@ class Places:
 
         Raises:
             SettingsInvalid: There is none, or it cannot be used.
+            LoginRefused: One of its secrets cannot be found.
         """
         if code not in self._open:
             self._open[code] = self._opened(code)
@@ -42,4 +45,8 @@ class Places:
             entry = book.find_storage(transaction, code)
         if entry is None:
             raise SettingsInvalid(f"there is no storage {code!r}", "declare it in orders.yaml, or name another one")
-        return open_storage(entry.kind, entry.settings, dict(entry.credentials))
+        try:
+            credentials = book.secrets_of(entry, self._installation.keys)
+        except (SecretMissing, KeyRingError) as error:
+            raise LoginRefused(str(error), "set the variable, write the file, or type the secret again") from None
+        return open_storage(entry.kind, entry.settings, credentials)

@@ -280,10 +280,11 @@ class SftpStorage:
             transport.banner_timeout = transport.handshake_timeout = settings.timeout_seconds
             transport.auth_timeout = transport.channel_timeout = settings.timeout_seconds
             transport.start_client(timeout=settings.timeout_seconds)
+            key = transport.get_remote_server_key()  # fails when the time was over: starting only returns then
         except (OSError, EOFError, paramiko.SSHException) as error:
             said = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(f"{place}: no SSH connection ({said})") from error
-        self._trust(transport.get_remote_server_key())
+        self._trust(key)
         self._log_in(transport)
         transport.set_keepalive(KEEPALIVE_SECONDS)
         try:

@@ -123,6 +123,13 @@ def _administer(*command: str, given: str | None = None) -> None:
 
 
 @pytest.fixture(scope="session")
+def root():
+    """For what only root can do: users of their own, mounts, and vsftpd."""
+    if os.geteuid() != 0:
+        pytest.fail("this test needs a user of its own, a mount or vsftpd, and so must run as root")
+
+
+@pytest.fixture(scope="session")
 def account():
     """A user for this session; without root, who runs the tests."""
     home = Path(tempfile.mkdtemp(prefix="orders-files-"))
@@ -289,11 +296,9 @@ def other_authority(account) -> Authority:
 
 
 @pytest.fixture(scope="session")
-def start_vsftpd(account, authority):
+def start_vsftpd(root, account, authority):
     """Start vsftpd with TLS, session reuse required as it is by default, and more lines of configuration."""
     program = _program("vsftpd", "vsftpd")
-    if os.geteuid() != 0:
-        pytest.fail("vsftpd serves a user of its own, for which these tests must run as root")
     Path("/var/run/vsftpd/empty").mkdir(parents=True, exist_ok=True)
     running = []
 
@@ -379,7 +384,11 @@ def start_ftp(tmp_path):
         folder.mkdir()
         authorizer = DummyAuthorizer()
         authorizer.add_user("erp", "s3cret", str(folder), perm=members.pop("perm", "elradfmwMT"))
-        handler = type("Handler", (FTPHandler,), {"authorizer": authorizer, "banner": "test server", **members})
+        handler = type(
+            "Handler",
+            (FTPHandler,),
+            {"authorizer": authorizer, "banner": "test server", "auth_failed_timeout": 0.01, **members},
+        )
         server = FTPServer(("127.0.0.1", 0), handler)
         port = server.address[1]
         is_over = threading.Event()
@@ -534,3 +543,14 @@ def spoil():
     yield through
     for proxy in proxies:
         proxy.close()
+
+
+@pytest.fixture
+def small_disk(root, account):
+    """A folder of the servers' user that holds next to nothing."""
+    place = account.make("small-disk")
+    owner = pwd.getpwnam(account.name)
+    options = f"size=100k,mode=755,uid={owner.pw_uid},gid={owner.pw_gid}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(place)], check=True)
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)

@@ -191,6 +191,9 @@ def test_a_name_that_is_no_text_stops_nobody_else(storage, served, place, source
 
     found = names(storage, place)
 
+    if served.kind == "ftp":  # pyftpdlib replaces such bytes itself
+        assert found == ["caf?.csv", "good.csv"]
+        return
     assert found == ["caf\\xe9.csv", "good.csv"]
     with pytest.raises(NameRefused, match="backslash"):
         storage.read(f"{place}/{found[0]}", io.BytesIO(), 10)

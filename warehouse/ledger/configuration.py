@@ -1,19 +1,21 @@
-"""`orders.yaml`: connections and channels declared in a file, compared with the ledger, and written to it.
+"""`orders.yaml`: connections, channels and storages declared in a file, compared with the ledger, and written to it.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
-alone. Storages and carriers will be sections of the same file.
+alone. A host key that was trusted by hand stays, too, as long as the host is the same.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from warehouse.ledger import channels
+from warehouse.ledger import channels, storages
+from warehouse.ledger.credentials import FORMS
+from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,16 @@ class ConfigurationError(Exception):
         self.problems = tuple(problems)
 
 
+def _only_references(value: dict[str, str]) -> dict[str, str]:
+    for name, reference in value.items():
+        if reference.partition(":")[0] not in FORMS:
+            raise ValueError(f"{name} must be written env:NAME or file:PATH; a secret never stands in this file")
+    return value
+
+
+References = Annotated[dict[str, str], AfterValidator(_only_references)]
+
+
 class ConnectionEntry(BaseModel):
     """One connection in the file."""
 
@@ -42,17 +54,7 @@ class ConnectionEntry(BaseModel):
     endpoint: str | None = Field(None, description="Base URL: required for Mirakl, an override for Amazon.")
     region: Literal["eu", "na", "fe"] | None = Field(None, description="Amazon's region: eu, na or fe.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of connection.")
-    credentials: dict[str, str] = Field(
-        default_factory=dict, description="Secrets by reference: env:NAME or file:PATH."
-    )
-
-    @field_validator("credentials")
-    @classmethod
-    def _only_references(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, reference in value.items():
-            if reference.partition(":")[0] not in {"env", "file", "sealed"}:
-                raise ValueError(f"{name} must be written env:NAME or file:PATH; a secret never stands in this file")
-        return value
+    credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
 
 class ChannelEntry(BaseModel):
@@ -74,6 +76,17 @@ class ChannelEntry(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
 
 
+class StorageSection(BaseModel):
+    """One storage in the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: StorageKind = Field(description="What it is reached by: sftp, ftps, ftp or folder.")
+    label: str | None = Field(None, description="A name for people; default: the code.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of storage.")
+    credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
+
+
 class Document(BaseModel):
     """The whole file."""
 
@@ -81,6 +94,7 @@ class Document(BaseModel):
 
     connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
     channels: dict[str, ChannelEntry] = Field(default_factory=dict)
+    storages: dict[str, StorageSection] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,7 @@ def read_document(text: str) -> Document:
         places = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
         raise ConfigurationError([f"{place}: {message}" for place, message in places]) from None
     problems = [f"{code!r} is no code: lower-case letters, digits and _, 63 at most" for code in _bad_codes(document)]
+    problems += [problem for code, storage in document.storages.items() for problem in _storage_problems(code, storage)]
     if problems:
         raise ConfigurationError(problems)
     return document
@@ -123,6 +138,7 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
     """
     known_connections = {each.code: each for each in channels.all_connections(transaction)}
     known_channels = {each.code: each for each in channels.all_channels(transaction)}
+    known_storages = {each.code: each for each in storages.all_storages(transaction)}
     problems = [
         f"connections.{code}.kind: there is no kind {entry.kind!r}; there are: {', '.join(kinds)}"
         for code, entry in document.connections.items()
@@ -140,6 +156,9 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         found += _compare("connection", code, known_connections.get(code), _connection(code, entry), ("state",))
     for code, channel in document.channels.items():
         found += _compare("channel", code, known_channels.get(code), _channel(code, channel), ())
+    for code, storage in document.storages.items():
+        before = known_storages.get(code)
+        found += _compare("storage", code, before, _storage(code, storage, before), ())
     return found
 
 
@@ -153,11 +172,15 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
     for code, channel in document.channels.items():
         if ("channel", code) in changed:
             channels.save_channel(transaction, _channel(code, channel), now)
+    for code, storage in document.storages.items():
+        if ("storage", code) in changed:
+            before = storages.find_storage(transaction, code)
+            storages.save_storage(transaction, _storage(code, storage, before), now)
     return found
 
 
 def export(transaction: Transaction) -> str:
-    """The ledger's connections and channels as the text of a configuration file; applying it changes nothing."""
+    """The ledger's connections, channels and storages as the text of a configuration file; applying it changes nothing."""
     document = {
         "connections": {
             each.code: {
@@ -183,12 +206,38 @@ def export(transaction: Transaction) -> str:
             }
             for each in channels.all_channels(transaction)
         },
+        "storages": {
+            each.code: {
+                "kind": each.kind,
+                "label": each.label,
+                "settings": dict(each.settings),
+                "credentials": dict(each.credentials),
+            }
+            for each in storages.all_storages(transaction)
+        },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _bad_codes(document: Document) -> list[str]:
-    return [code for code in (*document.connections, *document.channels) if re.fullmatch(CODE, code) is None]
+    codes = (*document.connections, *document.channels, *document.storages)
+    return [code for code in codes if re.fullmatch(CODE, code) is None]
+
+
+def _storage_problems(code: str, section: StorageSection) -> list[str]:
+    allowed = CREDENTIALS[section.kind]
+    problems = [
+        f"storages.{code}.credentials.{name}: a storage of kind {section.kind} has no such credential"
+        for name in section.credentials
+        if name not in allowed
+    ]
+    try:
+        read_settings(section.kind, section.settings)
+    except ValidationError as error:
+        problems += [
+            f"storages.{code}.settings.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        ]
+    return problems
 
 
 def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
@@ -218,11 +267,26 @@ def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
     )
 
 
+def _storage(code: str, section: StorageSection, before: storages.StorageEntry | None) -> storages.StorageEntry:
+    settings = read_settings(section.kind, section.settings).model_dump(mode="json", exclude_unset=True)
+    known = before.settings if before is not None else {}
+    is_same_host = (known.get("host"), known.get("port")) == (settings.get("host"), settings.get("port"))
+    if section.kind is StorageKind.SFTP and is_same_host and "host_key" in known:
+        settings.setdefault("host_key", known["host_key"])
+    return storages.StorageEntry(
+        code=code,
+        kind=section.kind.value,
+        label=section.label or code,
+        settings=settings,
+        credentials=section.credentials,
+    )
+
+
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | None,
-    after: channels.Connection | channels.Channel,
+    before: channels.Connection | channels.Channel | storages.StorageEntry | None,
+    after: channels.Connection | channels.Channel | storages.StorageEntry,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

@@ -531,7 +531,7 @@ file_jobs = sa.Table(
     _code("frequency", nullable=False, comment="15m, 30m, 45m, hourly, daily or weekly"),
     sa.Column("at", sa.String(5), nullable=False, comment="time of day of a daily or weekly job, HH:MM"),
     _code("weekday", nullable=False, comment="day of a weekly job"),
-    _code("storage", nullable=False),
+    sa.Column("storage", sa.ForeignKey("storages.code"), nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False, comment="the settings of this kind of job"),
     sa.Column(
@@ -559,7 +559,7 @@ files = sa.Table(
     _code(
         "state",
         nullable=False,
-        comment="export: preparing, planned, uploaded; import: received, applied, refused, done",
+        comment="export: preparing, planned, uploaded; import: received, applied, refused, repeated",
     ),
     sa.Column("size", sa.BigInteger, nullable=False, comment="bytes"),
     sa.Column("sha256", sa.String(64), comment="hex; null: the bytes were never fetched"),

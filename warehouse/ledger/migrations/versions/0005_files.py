@@ -1,4 +1,4 @@
-"""File jobs: the jobs, the files they wrote and read, which orders are in which file, and what became of each row."""
+"""Storages and file jobs: where files are exchanged, the jobs, the files they wrote and read, which orders are in which file, and what became of each row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create the tables of file jobs; until now a position moved only with a change of the marketplace's."""
+    """Create the tables of storages and file jobs; until now a position moved only with a change of the marketplace's."""
     op.create_table('files',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('direction', sa.String(length=64), nullable=False, comment='export or import'),
@@ -20,7 +20,7 @@ def upgrade() -> None:
     sa.Column('storage', sa.String(length=64), nullable=False),
     sa.Column('folder', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('state', sa.String(length=64), nullable=False, comment='export: preparing, planned, uploaded; import: received, applied, refused, done'),
+    sa.Column('state', sa.String(length=64), nullable=False, comment='export: preparing, planned, uploaded; import: received, applied, refused, repeated'),
     sa.Column('size', sa.BigInteger(), nullable=False, comment='bytes'),
     sa.Column('sha256', sa.String(length=64), nullable=True, comment='hex; null: the bytes were never fetched'),
     sa.Column('rows', sa.Integer(), nullable=False, comment='rows below the header'),
@@ -96,6 +96,7 @@ def upgrade() -> None:
     sa.Column('created_at', schema.Instant(length=27), nullable=False),
     sa.Column('updated_at', schema.Instant(length=27), nullable=False),
     sa.ForeignKeyConstraint(['channel'], ['channels.code'], ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['storage'], ['storages.code'], ),
     sa.PrimaryKeyConstraint('channel', 'kind')
     )
     op.add_column('orders', sa.Column('marketplace_change', sa.BigInteger(), server_default='0', nullable=False, comment='number of the last change that came from the marketplace, in commit order: what file exports go by'))
