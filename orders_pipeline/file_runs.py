@@ -10,7 +10,6 @@ import traceback
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from orders_pipeline.files.errors import StorageError
 from orders_pipeline.files.places import Places
@@ -141,7 +140,7 @@ def _begin(installation: Installation, job: FileJob) -> Lease | None:
     with installation.ledger.write() as transaction:
         lease = leases.acquire(transaction, f"{job.kind}:{job.channel}", now, LEASE_LENGTH)
         if lease is not None:
-            file_jobs.begin(transaction, job, now, ZoneInfo(installation.settings.time_zone))
+            file_jobs.begin(transaction, job, now)
     return lease
 
 
@@ -167,5 +166,5 @@ def _end(run: JobRun, failure: Failure | None) -> None:
                 ),
                 now,
             )
-            file_jobs.retry_soon(transaction, job, now, ZoneInfo(run.installation.settings.time_zone))
+            file_jobs.retry_soon(transaction, job, now)
         leases.release(transaction, run.lease, now)

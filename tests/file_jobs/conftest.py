@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -28,7 +27,6 @@ from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
 from warehouse.privacy import open_key_ring
 
 CHANNEL = "amazon_fr"
-UTC_ZONE = ZoneInfo("UTC")
 
 
 def make_line(original_id: str = "L1", number: int = 1, ordered: int = 2, **changes) -> Line:
@@ -105,7 +103,7 @@ class Shop:
         given["settings"] = file_jobs.kept_settings(kind, given.get("settings", {}))
         job = FileJob(kind=kind, **given)
         with self.ledger.write() as transaction:
-            file_jobs.save_job(transaction, job, self.installation.clock() - timedelta(days=8), UTC_ZONE)
+            file_jobs.save_job(transaction, job, self.installation.clock() - timedelta(days=8))
         return job
 
     def export(self, **settings) -> JobResult:

@@ -210,7 +210,7 @@ def test_an_outage_is_an_incident_and_the_next_run_uploads_the_planned_file(shop
         (incident,) = incidents.listed(transaction)
         state = file_jobs.find_job(transaction, "amazon_fr", JobKind.EXPORT)
     assert (incident["stage"], incident["code"]) == ("export", "storage_folder_missing")
-    assert state.next_due_at - clock() <= timedelta(minutes=15)
+    assert state.retry_at - clock() <= timedelta(minutes=15)
     shutil.move(shop.folder / "gone", shop.folder / "out")
     shop.put(an_order(2))
     clock.advance(minutes=15)

@@ -1,4 +1,4 @@
-"""`orders.yaml`: connections, channels and storages declared in a file, compared with the ledger, and written to it.
+"""`orders.yaml`: connections, channels with their file jobs, and storages, compared with the ledger, and written to a file.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
 alone. A host key that was trusted by hand stays, too, as long as the host is the same.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from warehouse.ledger import channels, storages
+from warehouse.ledger import channels, file_jobs, storages
 from warehouse.ledger.credentials import FORMS
+from warehouse.ledger.file_jobs import ExportSettings, FileJob, ImportSettings, JobKind
+from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
+MINUTES = 60
 CODE = r"^[a-z0-9][a-z0-9_]{0,62}$"
 
 
@@ -57,6 +61,40 @@ class ConnectionEntry(BaseModel):
     credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
 
+def _time_of_day(value: object) -> str:
+    """YAML reads 10:30 as a number to the base of 60, which is the minute of the day, and 06:30 as text."""
+    text = f"{value // MINUTES:02}:{value % MINUTES:02}" if isinstance(value, int) else str(value)
+    try:
+        return time.fromisoformat(text).strftime("%H:%M")
+    except ValueError:
+        raise ValueError("must be a time of day, such as 06:30") from None
+
+
+class FileJobEntry(BaseModel):
+    """What both file jobs of a channel have; each has settings of its own beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool = Field(True, description="Whether the job runs by itself.")
+    frequency: Frequency = Field(
+        Frequency.EVERY_15_MINUTES, description="How often: 15m, 30m, 45m, hourly, daily or weekly."
+    )
+    at: Annotated[str, BeforeValidator(_time_of_day)] = Field(
+        "00:00", description="Time of day of a daily or weekly job, in ORDERS_TIME_ZONE."
+    )
+    weekday: Weekday = Field(Weekday.MONDAY, description="Day of a weekly job.")
+    storage: str = Field(description="Code of the storage.")
+    folder: str = Field("", description="Folder at the storage; default: its root.")
+
+
+class ExportEntry(FileJobEntry, ExportSettings):
+    """The order export of a channel."""
+
+
+class ImportEntry(FileJobEntry, ImportSettings):
+    """The shipment import of a channel."""
+
+
 class ChannelEntry(BaseModel):
     """One channel in the file."""
 
@@ -74,6 +112,8 @@ class ChannelEntry(BaseModel):
     confirmation: bool = Field(False, description="Whether its shipments are confirmed to the marketplace.")
     acceptance: Literal["manual", "automatic", "off"] = Field("manual", description="Who accepts Mirakl orders.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
+    export_job: ExportEntry | None = Field(None, alias="export", description="Its order files.")
+    import_job: ImportEntry | None = Field(None, alias="import", description="Its shipment files.")
 
 
 class StorageSection(BaseModel):
@@ -149,6 +189,12 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         for code, entry in document.channels.items()
         if entry.connection not in document.connections and entry.connection not in known_connections
     ]
+    jobs = _jobs(document)
+    problems += [
+        f"channels.{job.channel}.{job.kind}.storage: there is no storage {job.storage!r}"
+        for job in jobs
+        if job.storage not in document.storages and job.storage not in known_storages
+    ]
     if problems:
         raise ConfigurationError(problems)
     found: list[Difference] = []
@@ -159,6 +205,11 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
     for code, storage in document.storages.items():
         before = known_storages.get(code)
         found += _compare("storage", code, before, _storage(code, storage, before), ())
+    known_jobs = {(each.job.channel, each.job.kind): each.job for each in file_jobs.all_jobs(transaction)}
+    for job in jobs:
+        found += _compare(
+            f"{job.kind} job", job.channel, known_jobs.get((job.channel, job.kind)), job, ("channel", "kind")
+        )
     return found
 
 
@@ -176,11 +227,17 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
         if ("storage", code) in changed:
             before = storages.find_storage(transaction, code)
             storages.save_storage(transaction, _storage(code, storage, before), now)
+    for job in _jobs(document):
+        if (f"{job.kind} job", job.channel) in changed:
+            file_jobs.save_job(transaction, job, now)
     return found
 
 
 def export(transaction: Transaction) -> str:
     """The ledger's connections, channels and storages as the text of a configuration file; applying it changes nothing."""
+    jobs: dict[str, dict[str, Any]] = {}
+    for state in file_jobs.all_jobs(transaction):
+        jobs.setdefault(state.job.channel, {})[state.job.kind.value] = _job_section(state.job)
     document = {
         "connections": {
             each.code: {
@@ -203,6 +260,7 @@ def export(transaction: Transaction) -> str:
                 "confirmation": each.confirmation,
                 "acceptance": each.acceptance,
                 "settings": dict(each.settings),
+                **jobs.get(each.code, {}),
             }
             for each in channels.all_channels(transaction)
         },
@@ -267,6 +325,43 @@ def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
     )
 
 
+def _jobs(document: Document) -> list[FileJob]:
+    """Every file job in the file."""
+    found = []
+    for code, channel in document.channels.items():
+        for kind, entry in ((JobKind.EXPORT, channel.export_job), (JobKind.IMPORT, channel.import_job)):
+            if entry is not None:
+                found.append(_job(code, kind, entry))
+    return found
+
+
+def _job(channel: str, kind: JobKind, entry: FileJobEntry) -> FileJob:
+    own = entry.model_dump(mode="json", include=set(type(entry).model_fields) - set(FileJobEntry.model_fields))
+    return FileJob(
+        channel=channel,
+        kind=kind,
+        storage=entry.storage,
+        folder=entry.folder,
+        is_on=entry.enabled,
+        frequency=entry.frequency,
+        at=entry.at,
+        weekday=entry.weekday,
+        settings=file_jobs.kept_settings(kind, own),
+    )
+
+
+def _job_section(job: FileJob) -> dict[str, Any]:
+    return {
+        "enabled": job.is_on,
+        "frequency": job.frequency.value,
+        "at": job.at,
+        "weekday": job.weekday.value,
+        "storage": job.storage,
+        "folder": job.folder,
+        **job.settings,
+    }
+
+
 def _storage(code: str, section: StorageSection, before: storages.StorageEntry | None) -> storages.StorageEntry:
     settings = read_settings(section.kind, section.settings).model_dump(mode="json", exclude_unset=True)
     known = before.settings if before is not None else {}
@@ -285,8 +380,8 @@ def _storage(code: str, section: StorageSection, before: storages.StorageEntry |
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | storages.StorageEntry | None,
-    after: channels.Connection | channels.Channel | storages.StorageEntry,
+    before: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | None,
+    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

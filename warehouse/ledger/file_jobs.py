@@ -6,7 +6,7 @@ When a job is due is computed in `file_schedules`; the files themselves are in `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from warehouse.ledger.database import upsert
-from warehouse.ledger.file_schedules import Frequency, Schedule, Weekday, next_due
+from warehouse.ledger.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
 from warehouse.ledger.schema import file_jobs
 from warehouse.orders import Status
 
@@ -99,6 +99,7 @@ class FileJob:
 
 
 DECLARED = FileJob.__slots__
+RETRY_INTERVAL = INTERVALS[Frequency.EVERY_15_MINUTES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +109,23 @@ class JobState:
     Attributes:
         job: As it is declared.
         cursor: Of an export: the marketplace change up to which orders were exported.
-        next_due_at: When it runs next, if it is on.
+        due_after: Where its times are counted from: when it last began, or was declared.
+        retry_at: When it is tried again after a failure.
         last_started_at: When it last began.
         last_finished_at: When it last came to its end without a failure.
     """
 
     job: FileJob
     cursor: int
-    next_due_at: datetime
+    due_after: datetime
+    retry_at: datetime | None
     last_started_at: datetime | None
     last_finished_at: datetime | None
+
+    def next_due(self, zone: ZoneInfo) -> datetime:
+        """When it runs next, if it is on. Times that were missed are made up for by one run."""
+        own = next_due(self.job.schedule, self.due_after, zone)
+        return own if self.retry_at is None else min(own, self.retry_at)
 
 
 def all_jobs(connection: Connection) -> list[JobState]:
@@ -132,14 +140,11 @@ def find_job(connection: Connection, channel: str, kind: JobKind) -> JobState | 
     return _state(row) if row else None
 
 
-def due_jobs(connection: Connection, now: datetime) -> list[JobState]:
+def due_jobs(connection: Connection, now: datetime, zone: ZoneInfo) -> list[JobState]:
     """The jobs that are on and due, the longest due first."""
-    query = (
-        sa.select(file_jobs)
-        .where(file_jobs.c.is_on.is_(True), file_jobs.c.next_due_at <= now)
-        .order_by(file_jobs.c.next_due_at, file_jobs.c.channel, file_jobs.c.kind)
-    )
-    return [_state(row) for row in connection.execute(query).mappings()]
+    rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))).mappings()
+    due = [state for state in map(_state, rows) if state.next_due(zone) <= now]
+    return sorted(due, key=lambda state: (state.next_due(zone), state.job.channel, state.job.kind))
 
 
 def using_storage(connection: Connection, storage: str) -> list[FileJob]:
@@ -148,15 +153,15 @@ def using_storage(connection: Connection, storage: str) -> list[FileJob]:
     return [_state(row).job for row in rows]
 
 
-def save_job(connection: Connection, job: FileJob, now: datetime, zone: ZoneInfo) -> None:
-    """Create a job, or change one. What it has exported is kept; a changed time, or switching it on, makes it due anew."""
+def save_job(connection: Connection, job: FileJob, now: datetime) -> None:
+    """Create a job, or change one. What it has exported is kept; with other times, or switched on, it is counted from now."""
     before = find_job(connection, job.channel, job.kind)
     is_timed_alike = before is not None and (before.job.schedule, before.job.is_on) == (job.schedule, job.is_on)
     row = {
         **{name: getattr(job, name) for name in DECLARED},
         "settings": dict(job.settings),
         "cursor": 0,
-        "next_due_at": before.next_due_at if before and is_timed_alike else next_due(job.schedule, now, zone),
+        "due_after": before.due_after if before and is_timed_alike else now,
         "created_at": now,
         "updated_at": now,
     }
@@ -164,9 +169,9 @@ def save_job(connection: Connection, job: FileJob, now: datetime, zone: ZoneInfo
     connection.execute(upsert(connection, file_jobs, ("channel", "kind"), changing), [row])
 
 
-def begin(connection: Connection, job: FileJob, now: datetime, zone: ZoneInfo) -> None:
-    """Note that a job begins, and when it is due next: times that were missed meanwhile are made up for by this one run."""
-    values = {"last_started_at": now, "next_due_at": next_due(job.schedule, now, zone)}
+def begin(connection: Connection, job: FileJob, now: datetime) -> None:
+    """Note that a job begins: its next time is counted from now."""
+    values = {"last_started_at": now, "due_after": now, "retry_at": None}
     connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(values))
 
 
@@ -175,11 +180,10 @@ def finish(connection: Connection, job: FileJob, now: datetime) -> None:
     connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(last_finished_at=now))
 
 
-def retry_soon(connection: Connection, job: FileJob, now: datetime, zone: ZoneInfo) -> None:
-    """A job that failed is due again at the next quarter of an hour, if that is sooner than its own next time."""
-    soon = next_due(replace(job, frequency=Frequency.EVERY_15_MINUTES).schedule, now, zone)
-    condition = (*_is(job.channel, job.kind), file_jobs.c.next_due_at > soon)
-    connection.execute(sa.update(file_jobs).where(*condition).values(next_due_at=soon))
+def retry_soon(connection: Connection, job: FileJob, now: datetime) -> None:
+    """A job that failed is due again at the next quarter of an hour, or at its own next time if that is sooner."""
+    soon = (now - EPOCH) // RETRY_INTERVAL * RETRY_INTERVAL + RETRY_INTERVAL + EPOCH
+    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(retry_at=soon))
 
 
 def move_cursor(connection: Connection, channel: str, cursor: int) -> None:
@@ -207,7 +211,8 @@ def _state(row: RowMapping) -> JobState:
     return JobState(
         job=FileJob(**declared | {"weekday": Weekday(row["weekday"])}),
         cursor=row["cursor"],
-        next_due_at=row["next_due_at"],
+        due_after=row["due_after"],
+        retry_at=row["retry_at"],
         last_started_at=row["last_started_at"],
         last_finished_at=row["last_finished_at"],
     )

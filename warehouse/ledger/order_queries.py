@@ -570,7 +570,8 @@ def _imports(connection: Connection, order_id: str) -> list[TimelineEntry]:
         TimelineEntry(
             each.recorded_at,
             "imported",
-            f"Row {each.number} of the file {each.name}: {each.outcome}" + (f": {each.message}" if each.message else ""),
+            f"Row {each.number} of the file {each.name}: {each.outcome}"
+            + (f": {each.message}" if each.message else ""),
             {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
         )
         for each in list(connection.execute(query))[::-1]

@@ -1,4 +1,4 @@
-"""Storages and file jobs: where files are exchanged, the jobs, the files they wrote and read, which orders are in which file, and what became of each row."""
+"""Storages and file jobs: where files are exchanged, the jobs, the files they wrote and read, and their orders and rows."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def upgrade() -> None:
     sa.Column('folder', sa.Text(), nullable=False),
     sa.Column('settings', sa.JSON(), nullable=False, comment='the settings of this kind of job'),
     sa.Column('cursor', sa.BigInteger(), nullable=False, comment='exports: the marketplace change up to which orders were exported'),
-    sa.Column('next_due_at', schema.Instant(length=27), nullable=False),
+    sa.Column('due_after', schema.Instant(length=27), nullable=False, comment='the first of its times after this one is when it is due'),
+    sa.Column('retry_at', schema.Instant(length=27), nullable=True, comment='after a failure: due then, if that is sooner'),
     sa.Column('last_started_at', schema.Instant(length=27), nullable=True),
     sa.Column('last_finished_at', schema.Instant(length=27), nullable=True),
     sa.Column('created_at', schema.Instant(length=27), nullable=False),
