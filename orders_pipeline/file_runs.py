@@ -10,6 +10,7 @@ import traceback
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from orders_pipeline.files.errors import StorageError
 from orders_pipeline.files.places import Places
@@ -32,6 +33,21 @@ logger = logging.getLogger("orders_pipeline.file_runs")
 
 LEASE_LENGTH = timedelta(minutes=30)
 """Longer than moving any one file may take: nothing is written to the ledger meanwhile."""
+
+
+def due(installation: Installation, kind: JobKind) -> list[FileJob]:
+    """The jobs of a kind whose time has come."""
+    zone = ZoneInfo(installation.settings.time_zone)
+    with installation.ledger.read() as transaction:
+        states = file_jobs.due_jobs(transaction, installation.clock(), zone)
+    return [each.job for each in states if each.job.kind is kind]
+
+
+def switched_on(installation: Installation, kind: JobKind) -> list[FileJob]:
+    """Every job of a kind that is on."""
+    with installation.ledger.read() as transaction:
+        states = file_jobs.switched_on(transaction)
+    return [each.job for each in states if each.job.kind is kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

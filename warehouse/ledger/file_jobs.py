@@ -147,6 +147,11 @@ def due_jobs(connection: Connection, now: datetime, zone: ZoneInfo) -> list[JobS
     return sorted(due, key=lambda state: (state.next_due(zone), state.job.channel, state.job.kind))
 
 
+def switched_on(connection: Connection) -> list[JobState]:
+    """The jobs that are on, due or not, by channel and kind."""
+    return [each for each in all_jobs(connection) if each.job.is_on]
+
+
 def using_storage(connection: Connection, storage: str) -> list[FileJob]:
     """The jobs that write to or read from a storage: as long as there are any, it stays."""
     rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.storage == storage)).mappings()
