@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from orders_pipeline.commands import (
     configuration,
     demo,
+    files,
     incidents,
     intake,
     normalize,
@@ -65,6 +66,8 @@ app.command("status")(status.status)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
 app.add_typer(products.products)
+app.add_typer(files.export)
+app.add_typer(files.imports)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
 app.command("api")(processes.api)

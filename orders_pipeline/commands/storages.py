@@ -22,6 +22,7 @@ from orders_pipeline.files.places import Places
 from orders_pipeline.files.probing import probe
 from orders_pipeline.files.storages import Verdict, open_storage
 from orders_pipeline.installation import Installation, opened
+from warehouse.ledger import file_jobs
 from warehouse.ledger import storages as book
 from warehouse.ledger.credentials import seal_secret, shown
 from warehouse.storages import CREDENTIALS, StorageKind
@@ -167,11 +168,14 @@ def trust(
 
 @storages.command("remove")
 def remove_storage(code: Code) -> None:
-    """Forget a storage and its credentials. Files on it stay where they are.
+    """Forget a storage and its credentials. Files on it stay where they are. One that a file job uses is not forgotten.
 
     Example: orders storages remove erp
     """
     with opened() as installation, installation.ledger.write() as transaction:
+        users = file_jobs.using_storage(transaction, code)
+        if users:
+            raise fail(f"{code} is used by {', '.join(f'the {each.kind} job of {each.channel}' for each in users)}")
         if not book.remove_storage(transaction, code):
             raise fail(f"there is no storage {code!r}", Exit.USAGE)
     notes.print(f"{code} is forgotten")
