@@ -18,7 +18,6 @@ import dagster as dg
 import typer
 
 from orders_api.app import create_app
-from orders_api.exports import ExportColumn
 from orders_pipeline.cli import app
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
@@ -26,6 +25,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
 from warehouse.settings import Settings
+from warehouse.templates import OrderColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -137,7 +137,7 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 def export_columns() -> str:
     """The columns of the CSV export, in their order."""
-    return "`" + "`, `".join(column.value for column in ExportColumn) + "`\n"
+    return "`" + "`, `".join(column.value for column in OrderColumn) + "`\n"
 
 
 def assets() -> str:

@@ -11,7 +11,6 @@ import pytest
 import typer
 
 from orders_api import errors
-from orders_api.exports import ExportColumn
 from orders_pipeline.cli import app
 from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
@@ -19,10 +18,11 @@ from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from tests.documentation import generate
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Status
 from warehouse.settings import Settings
+from warehouse.templates import OrderColumn
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = {"Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
@@ -57,7 +57,7 @@ def test_every_setting() -> None:
     assert {f"ORDERS_{name.upper()}" for name in Settings.model_fields} - words("docs/configuration.md") == set()
 
 
-@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, ConnectionSettings])
+@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, ConnectionSettings])
 def test_every_key_of_the_configuration_file(model) -> None:
     assert set(model.model_fields) - words("docs/configuration.md") == set()
 
@@ -116,7 +116,7 @@ def test_every_status() -> None:
 
 
 def test_every_column_of_the_csv_export() -> None:
-    assert {column.value for column in ExportColumn} - words("docs/api.md") == set()
+    assert {column.value for column in OrderColumn} - words("docs/api.md") == set()
 
 
 def test_every_table_view_and_column() -> None:

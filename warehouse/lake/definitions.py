@@ -29,6 +29,8 @@ TABLES = (
     "products",
     "acknowledgements",
     "incidents",
+    "files",
+    "file_rows",
     "channels",
     "published",
 )
@@ -43,7 +45,7 @@ VIEWS = (
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = ("orders", "order_versions", "raw_orders", "pulls", "products", "acknowledgements", "incidents", "channels")
+MARKS = tuple(name for name in TABLES if name not in {"order_lines", "published"})
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 

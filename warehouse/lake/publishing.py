@@ -21,11 +21,14 @@ from warehouse.lake import definitions
 from warehouse.lake.attachment import LakeError, quoted
 from warehouse.lake.definitions import statement
 from warehouse.ledger.database import POSITION, PRODUCTS, RAW_SEQ, mark
+from warehouse.ledger.files import FileState
 from warehouse.ledger.schema import (
     Instant,
     acknowledgements,
     channels,
     connections,
+    file_rows,
+    files,
     incidents,
     order_versions,
     orders,
@@ -88,11 +91,12 @@ class _Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recent:
-    """A ledger table whose rows change and say when."""
+    """A ledger table whose rows change and say when; of some tables only a part is published."""
 
     table: sa.Table
     keys: tuple[str, ...]
     changed_at: tuple[sa.Column[Any], ...]
+    wanted: sa.ColumnElement[bool] | None = None
 
 
 _LOGS = (
@@ -113,6 +117,13 @@ _RECENT = (
     _Recent(table=products, keys=("channel", "sku"), changed_at=(products.c.updated_at,)),
     _Recent(table=acknowledgements, keys=("order_id", "consumer"), changed_at=(acknowledgements.c["at"],)),
     _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
+    _Recent(
+        table=files,
+        keys=("id",),
+        changed_at=(files.c.updated_at,),
+        wanted=files.c.state != FileState.PREPARING,  # it may be gone the next moment
+    ),
+    _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
 )
 _ORDER_COLUMNS = tuple(
     orders.c[name]
@@ -287,6 +298,8 @@ class _Publication:
             query = sa.select(*_plain(tuple(recent.table.columns)))
             if published_at is not None:
                 query = query.where(sa.or_(*(column > published_at - LATE_COMMIT for column in recent.changed_at)))
+            if recent.wanted is not None:
+                query = query.where(recent.wanted)
             _stage(duck, name, connection, query)
         if _number(duck, "SELECT count(*) FROM staged") == 0:
             return 0
