@@ -10,6 +10,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
+    carriers,
     configuration,
     demo,
     files,
@@ -18,6 +19,7 @@ from orders_pipeline.commands import (
     normalize,
     processes,
     products,
+    shipments,
     status,
     storages,
     tables,
@@ -65,7 +67,10 @@ app.command("normalize")(normalize.normalize)
 app.command("status")(status.status)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
+app.add_typer(shipments.shipments)
+app.add_typer(carriers.carriers)
 app.add_typer(products.products)
+shipments.shipments.command("import")(files.import_file)
 app.add_typer(files.export)
 app.add_typer(files.imports)
 app.add_typer(tokens.tokens)

@@ -116,3 +116,19 @@ def test_a_storage_in_use_is_not_forgotten(small_shop, orders):
     small_shop.declare(JobKind.EXPORT)
     done = orders("storages", "remove", "partner")
     assert (done.code, "partner is used by the export job of amazon_fr" in done.err) == (1, True)
+
+
+def test_a_local_file_is_tried_and_imported(small_shop, orders, an_order, tmp_path):
+    small_shop.put(an_order(1))
+    path = tmp_path / "march.csv"
+    path.write_text(f"{HEADER}\n,402-0000001,1,T1,,,,,\n,402-0000002,1,T2,,,,,\n")
+    done = orders("shipments", "import", str(path), "--channel", "amazon_fr", "--dry-run", "--json")
+    assert done.code == 3
+    assert [json.loads(line)["outcome"] for line in done.out.splitlines()] == ["applied", "refused"]
+    assert small_shop.shipments() == []
+    done = orders("shipments", "import", str(path), "--channel", "amazon_fr")
+    assert (done.code, "1 applied, 0 known, 1 refused" in done.err) == (3, True)
+    assert len(small_shop.shipments()) == 1
+    path.write_bytes(b"PK\x03\x04")
+    done = orders("shipments", "import", str(path), "--channel", "amazon_fr", "--dry-run")
+    assert (done.code, "not_csv" in done.err) == (1, True)

@@ -28,6 +28,9 @@ TABLES = (
     "pulls",
     "products",
     "acknowledgements",
+    "shipments",
+    "shipment_lines",
+    "confirmation_attempts",
     "incidents",
     "files",
     "file_rows",
@@ -42,10 +45,11 @@ VIEWS = (
     "unmatched_lines",
     "pull_coverage",
     "revenue_by_day",
+    "confirmation_latency",
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = tuple(name for name in TABLES if name not in {"order_lines", "published"})
+MARKS = tuple(name for name in TABLES if name not in {"order_lines", "shipment_lines", "published"})
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 

@@ -1,4 +1,4 @@
-"""`orders.yaml`: connections, channels with their file jobs, and storages, compared with the ledger, and written to a file.
+"""`orders.yaml`: connections, channels with their carriers and file jobs, and storages, compared with the ledger and exported.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
 alone. A host key that was trusted by hand stays, too, as long as the host is the same.
@@ -9,19 +9,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from warehouse.ledger import channels, file_jobs, storages
+from warehouse.ledger import carriers, channels, file_jobs, storages
+from warehouse.ledger.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.credentials import FORMS
 from warehouse.ledger.file_jobs import ExportSettings, FileJob, ImportSettings, JobKind
 from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -95,6 +106,38 @@ class ImportEntry(FileJobEntry, ImportSettings):
     """The shipment import of a channel."""
 
 
+class CarrierMapping(BaseModel):
+    """What a channel's marketplace calls a carrier of the ERP's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    carrier_code: str | None = Field(None, min_length=1, max_length=100, description="The marketplace's code.")
+    carrier_name: str | None = Field(
+        None, min_length=1, max_length=200, description="Its name, for a carrier without a code."
+    )
+    tracking_url: str | None = Field(
+        None,
+        max_length=2000,
+        description="Address of its tracking page, with {tracking_number} where the number goes.",
+    )
+
+    @field_validator("tracking_url")
+    @classmethod
+    def _with_a_place(cls, value: str | None) -> str | None:
+        if value is not None and (not value.startswith(("https://", "http://")) or value.count(TRACKING_PLACE) != 1):
+            raise ValueError(f"must begin with https:// and hold {TRACKING_PLACE} once")
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.carrier_code is None and self.carrier_name is None:
+            raise ValueError("give carrier_code, or carrier_name for a carrier without a code")
+        return self
+
+
+ErpWord = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=100)]
+
+
 class ChannelEntry(BaseModel):
     """One channel in the file."""
 
@@ -111,6 +154,9 @@ class ChannelEntry(BaseModel):
     retrieval: bool = Field(True, description="Whether its orders are retrieved.")
     confirmation: bool = Field(False, description="Whether its shipments are confirmed to the marketplace.")
     acceptance: Literal["manual", "automatic", "off"] = Field("manual", description="Who accepts Mirakl orders.")
+    carriers: dict[ErpWord, CarrierMapping] = Field(
+        default_factory=dict, description="The ERP's words for carriers, each with what the marketplace calls it."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
     export_job: ExportEntry | None = Field(None, alias="export", description="Its order files.")
     import_job: ImportEntry | None = Field(None, alias="import", description="Its shipment files.")
@@ -170,6 +216,17 @@ def read_document(text: str) -> Document:
     return document
 
 
+def read_carrier(channel: str, code: str, mapping: Mapping[str, str | None]) -> CarrierEntry:
+    """One line of a channel's carriers, checked as in a file.
+
+    Raises:
+        ConfigurationError: A part is wrong.
+    """
+    text = yaml.safe_dump({"channels": {channel: {"connection": "", "carriers": {code: dict(mapping)}}}})
+    (entry,) = _carriers(read_document(text))
+    return entry
+
+
 def differences(transaction: Transaction, document: Document, kinds: Sequence[str]) -> list[Difference]:
     """What applying the document would change, nothing when it is applied already.
 
@@ -210,6 +267,10 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         found += _compare(
             f"{job.kind} job", job.channel, known_jobs.get((job.channel, job.kind)), job, ("channel", "kind")
         )
+    mapped = {(each.channel, each.code): each for each in carriers.mapped(transaction)}
+    for carrier in _carriers(document):
+        known = mapped.get((carrier.channel, carrier.code))
+        found += _compare("carrier", _name(carrier), known, carrier, ("channel",))
     return found
 
 
@@ -223,6 +284,14 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
     for code, channel in document.channels.items():
         if ("channel", code) in changed:
             channels.save_channel(transaction, _channel(code, channel), now)
+    _apply_storages_and_jobs(transaction, document, changed, now)
+    _apply_carriers(transaction, document, changed, now)
+    return found
+
+
+def _apply_storages_and_jobs(
+    transaction: Transaction, document: Document, changed: set[tuple[str, str]], now: datetime
+) -> None:
     for code, storage in document.storages.items():
         if ("storage", code) in changed:
             before = storages.find_storage(transaction, code)
@@ -230,14 +299,23 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
     for job in _jobs(document):
         if (f"{job.kind} job", job.channel) in changed:
             file_jobs.save_job(transaction, job, now)
-    return found
+
+
+def _apply_carriers(transaction: Transaction, document: Document, changed: set[tuple[str, str]], now: datetime) -> None:
+    for carrier in _carriers(document):
+        if ("carrier", _name(carrier)) in changed:
+            carriers.save_carrier(transaction, carrier, now)
 
 
 def export(transaction: Transaction) -> str:
-    """The ledger's connections, channels and storages as the text of a configuration file; applying it changes nothing."""
+    """What is in the ledger as the text of a configuration file; applying it changes nothing."""
     jobs: dict[str, dict[str, Any]] = {}
     for state in file_jobs.all_jobs(transaction):
         jobs.setdefault(state.job.channel, {})[state.job.kind.value] = _job_section(state.job)
+    mapped: dict[str, dict[str, dict[str, str | None]]] = {}
+    for entry in carriers.mapped(transaction):
+        told = {name: getattr(entry, name) for name in CarrierMapping.model_fields}
+        mapped.setdefault(entry.channel, {})[entry.code] = told
     document = {
         "connections": {
             each.code: {
@@ -259,6 +337,7 @@ def export(transaction: Transaction) -> str:
                 "retrieval": each.retrieval,
                 "confirmation": each.confirmation,
                 "acceptance": each.acceptance,
+                "carriers": mapped.get(each.code, {}),
                 "settings": dict(each.settings),
                 **jobs.get(each.code, {}),
             }
@@ -377,11 +456,23 @@ def _storage(code: str, section: StorageSection, before: storages.StorageEntry |
     )
 
 
+def _carriers(document: Document) -> list[CarrierEntry]:
+    return [
+        CarrierEntry(channel=channel, code=code, **mapping.model_dump())
+        for channel, entry in document.channels.items()
+        for code, mapping in entry.carriers.items()
+    ]
+
+
+def _name(entry: CarrierEntry) -> str:
+    return f"{entry.channel}/{entry.code}"
+
+
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | None,
-    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob,
+    before: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry | None,
+    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]
