@@ -23,7 +23,7 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry
 from warehouse.settings import Settings
 from warehouse.templates import OrderColumn
 
@@ -60,6 +60,16 @@ def connection_entry() -> str:
 def channel_entry() -> str:
     """The keys of one channel in orders.yaml."""
     return _fields(ChannelEntry)
+
+
+def export_entry() -> str:
+    """The keys of a channel's export block in orders.yaml."""
+    return _fields(ExportEntry)
+
+
+def import_entry() -> str:
+    """The keys of a channel's import block in orders.yaml."""
+    return _fields(ImportEntry)
 
 
 def amazon_settings() -> str:
@@ -164,6 +174,9 @@ def checks() -> str:
     return table(("asset", "check", "what must hold"), rows)
 
 
+BY_SENSOR = {"exchange_files": "when a file job is due, by the sensor `due_file_jobs`"}
+
+
 def jobs() -> str:
     """What runs, and when."""
     defs = build_defs()
@@ -171,7 +184,9 @@ def jobs() -> str:
     rows = []
     for job in defs.jobs or ():
         schedule = schedules.get(job.name)
-        when = f"`{schedule.cron_schedule}` UTC by `{schedule.name}`" if schedule else "by hand"
+        when = (
+            f"`{schedule.cron_schedule}` UTC by `{schedule.name}`" if schedule else BY_SENSOR.get(job.name, "by hand")
+        )
         rows.append((f"`{job.name}`", when, job.description or ""))
     return table(("job", "when", "what it does"), rows)
 
@@ -182,6 +197,8 @@ PARTS: dict[str, Callable[[], str]] = {
         settings,
         connection_entry,
         channel_entry,
+        export_entry,
+        import_entry,
         amazon_settings,
         credentials,
         tables,
@@ -214,7 +231,7 @@ def _fields(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-        rows.append((f"`{name}`", default, _sentence(field.description)))
+        rows.append((f"`{field.alias or name}`", default, _sentence(field.description)))
     return table(("key", "default", "meaning"), rows)
 
 
@@ -267,7 +284,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def _default(value: object) -> str:
-    if value is None or value in ("", {}, []):
+    if value is None or value in ("", {}, [], ()):
         return ""
     if isinstance(value, Enum):
         return f"`{value.value}`"

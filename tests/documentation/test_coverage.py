@@ -16,13 +16,14 @@ from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Status
 from warehouse.settings import Settings
-from warehouse.templates import OrderColumn
+from warehouse.templates import OrderColumn, ResultColumn, ShipmentColumn
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = {"Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
@@ -41,7 +42,8 @@ def words(name: str) -> set[str]:
 def literals(folder: str, callables: set[str], place: int, keyword: str) -> set[str]:
     """Literal arguments of calls to the named callables, by place or keyword."""
     found: set[str] = set()
-    for path in (ROOT / folder).rglob("*.py"):
+    place_of = ROOT / folder
+    for path in [place_of] if place_of.is_file() else place_of.rglob("*.py"):
         if "sandbox" in path.parts:
             continue
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
@@ -59,7 +61,8 @@ def test_every_setting() -> None:
 
 @pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, ConnectionSettings])
 def test_every_key_of_the_configuration_file(model) -> None:
-    assert set(model.model_fields) - words("docs/configuration.md") == set()
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    assert keys - words("docs/configuration.md") == set()
 
 
 def test_every_credential() -> None:
@@ -113,6 +116,19 @@ def test_every_scope() -> None:
 def test_every_status() -> None:
     text = page("docs/api.md")
     assert [status for status in Status if f"| `{status.value}` |" not in text] == []
+
+
+def test_every_column_of_both_csv_templates() -> None:
+    columns = {column.value for kind in (OrderColumn, ShipmentColumn, ResultColumn) for column in kind}
+    assert columns - words("docs/operations.md") == set()
+
+
+def test_every_reason_to_refuse_a_shipment_file_or_a_row() -> None:
+    by_intake = literals("warehouse/ledger/shipments.py", {"_refused"}, 0, "code")
+    by_intake |= literals("warehouse/ledger/shipments.py", {"Fault"}, 0, "code")
+    assert {"unknown_order", "tracking_number_missing"} <= by_intake
+    reasons = {fault.value for kind in (FileFault, RowFault) for fault in kind} | by_intake
+    assert reasons - words("docs/operations.md") == set()
 
 
 def test_every_column_of_the_csv_export() -> None:
