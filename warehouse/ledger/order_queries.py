@@ -299,7 +299,7 @@ def told_orders(
     if statuses:
         # put so that the index on status does not serve it: that one would bring them in another order
         query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [ToldOrder(*row) for row in connection.execute(query)]
+    return [ToldOrder(*row) for row in connection.execute(query).all()]
 
 
 _TOLD_COLUMNS = (
