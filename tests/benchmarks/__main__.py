@@ -26,6 +26,7 @@ from tests.benchmarks import (
     idle_ticks,
     normalising,
     publishing,
+    shipment_intake,
 )
 from tests.benchmarks.measuring import DEFAULT, FULL, TINY, Figure, Workshop, machine
 
@@ -36,6 +37,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "publish": publishing.measure,
     "idle": idle_ticks.measure,
     "writes": api_writing.measure,
+    "intake": shipment_intake.measure,
     "backlog": confirmation_backlog.measure,
     "files": files.measure,
 }
