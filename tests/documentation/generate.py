@@ -24,8 +24,9 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, StorageSection
 from warehouse.settings import Settings
+from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,6 +66,31 @@ def channel_entry() -> str:
 def amazon_settings() -> str:
     """The settings of an Amazon connection."""
     return _fields(ConnectionSettings)
+
+
+def storage_entry() -> str:
+    """The keys of one storage in orders.yaml."""
+    return _fields(StorageSection)
+
+
+def sftp_settings() -> str:
+    """The settings of a storage of kind sftp."""
+    return _fields(SftpSettings)
+
+
+def ftps_settings() -> str:
+    """The settings of a storage of kind ftps."""
+    return _fields(FtpsSettings)
+
+
+def ftp_settings() -> str:
+    """The settings of a storage of kind ftp."""
+    return _fields(FtpSettings)
+
+
+def folder_settings() -> str:
+    """The settings of a storage of kind folder."""
+    return _fields(FolderSettings)
 
 
 def credentials() -> str:
@@ -183,6 +209,11 @@ PARTS: dict[str, Callable[[], str]] = {
         connection_entry,
         channel_entry,
         amazon_settings,
+        storage_entry,
+        sftp_settings,
+        ftps_settings,
+        ftp_settings,
+        folder_settings,
         credentials,
         tables,
         commands,
@@ -267,7 +298,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def _default(value: object) -> str:
-    if value is None or value in ("", {}, []):
+    if value is None or value in ("", {}, [], ()):
         return ""
     if isinstance(value, Enum):
         return f"`{value.value}`"
