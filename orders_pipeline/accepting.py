@@ -179,8 +179,7 @@ def _tell(session: _Session, due: DueDecision) -> tuple[Ending, MarketplaceError
     except InDoubt as doubt:
         return _look(session, due, doubt)
     except Permanent as refusal:
-        said = {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
-        return Ending(status=AcceptanceStatus.REJECTED, **said), None
+        return replace(_waiting(refusal), status=AcceptanceStatus.REJECTED), None
     except MarketplaceError as failure:
         return _waiting(failure), failure
     return Ending(status=AcceptanceStatus.DONE), None
@@ -201,6 +200,4 @@ def _look(session: _Session, due: DueDecision, doubt: InDoubt) -> tuple[Ending, 
 
 def _waiting(error: MarketplaceError) -> Ending:
     wait = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else acceptances.PAUSE
-    return Ending(
-        status=AcceptanceStatus.QUEUED, code=error.code, message=error.message, hint=error.hint, wait=wait
-    )
+    return Ending(status=AcceptanceStatus.QUEUED, code=error.code, message=error.message, hint=error.hint, wait=wait)

@@ -28,7 +28,6 @@ REQUIREMENTS = Requirements(
     carrier_rule=CarrierRule.LISTED_OR_NAMED,
     acceptance_state="WAITING_ACCEPTANCE",
     idempotency=Idempotency.NONE,
-    acceptance_state="WAITING_ACCEPTANCE",
     notes=(_TRACKING_NOTE, "Whether an order may be shipped in parts depends on the operator."),
 )
 
