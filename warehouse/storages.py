@@ -68,7 +68,7 @@ class SftpSettings(_ServerSettings):
 
     port: int = Field(22, ge=1, le=65535, description="Port of the server.")
     host_key: Annotated[tuple[Fingerprint, ...], BeforeValidator(_several)] = Field(
-        (),
+        default_factory=tuple,
         description="Fingerprints of the server's host key that are trusted, as SHA256:…; `orders storages trust` sets it.",
     )
 

@@ -155,6 +155,13 @@ class NameRefused(StorageError):
     advice = "rename the file: no .. or backslash, no control characters, no leading - and no blanks at either end"
 
 
+class OwnDiskFailed(StorageError):
+    """This machine cannot read or keep its own copy of the file; the storage has nothing to do with it."""
+
+    code = "storage_own_disk_failed"
+    advice = "check this machine's disk: space, rights, and the temporary folder"
+
+
 def from_os_error(error: OSError, path: str) -> StorageError:
     """The word for an operating system's error, from this machine or told by an SFTP server."""
     match error.errno:

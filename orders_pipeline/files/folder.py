@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from orders_pipeline.files.errors import (
     from_os_error,
 )
 from orders_pipeline.files.names import PART_SUFFIX, checked_file, checked_folder, split
+from orders_pipeline.files.own_files import OwnFile, opened_source, size_of
 from orders_pipeline.files.storages import RemoteFile, StorageFinding, Verdict
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class FolderStorage:
     def read(self, path: str, sink: BinaryIO, limit_bytes: int) -> int:
         """Copy a file into `sink`."""
         place = self._file(path)
-        copied = 0
+        copied, own = 0, OwnFile(sink)
         with _judged(path), os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as source:
             size = os.fstat(source.fileno()).st_size
             if size > limit_bytes:
@@ -78,7 +78,7 @@ class FolderStorage:
                 copied += len(chunk)
                 if copied > limit_bytes:
                     raise TooLarge(f"{path} has more than {limit_bytes} bytes")
-                sink.write(chunk)
+                own.write(chunk)
         if copied != size:
             raise TransferCut(f"{path} had {size} bytes and {copied} while it was read")
         return copied
@@ -133,11 +133,12 @@ class FolderStorage:
         try:
             with _judged(path):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-                with source.open("rb") as given, os.fdopen(os.open(part, flags, 0o666), "wb") as taken:
-                    shutil.copyfileobj(given, taken, CHUNK_BYTES)
+                with opened_source(source) as given, os.fdopen(os.open(part, flags, 0o666), "wb") as taken:
+                    while chunk := given.read(CHUNK_BYTES):
+                        taken.write(chunk)
                     taken.flush()
                     os.fsync(taken.fileno())
-                if part.stat().st_size != source.stat().st_size:
+                if part.stat().st_size != size_of(source):
                     raise TransferCut(f"{path}: the sizes differ after writing")
             yield part, place
             with _judged(path):

@@ -20,6 +20,7 @@ from orders_pipeline.files.errors import (
     FolderMissing,
     LoginRefused,
     NoSpace,
+    OwnDiskFailed,
     PermissionDenied,
     PlaintextRefused,
     RenameRefused,
@@ -33,6 +34,7 @@ from orders_pipeline.files.errors import (
 )
 from orders_pipeline.files.ftp_client import Client, PlainClient, TlsClient, facts, hang_up, listing, moment
 from orders_pipeline.files.names import PART_SUFFIX, checked_file, checked_folder, split
+from orders_pipeline.files.own_files import OwnFile, opened_source, size_of
 from orders_pipeline.files.storages import RemoteFile, StorageFinding, Verdict
 from orders_pipeline.files.watch import watched
 
@@ -48,7 +50,8 @@ IDLE_SECONDS = 10.0
 """After so long a connection is asked whether it still lives: servers drop idle ones."""
 
 _UNKNOWN_COMMAND = frozenset({500, 501, 502, 504})
-_CUT = frozenset({421, 425, 426})
+_GOOD_BYE = 421
+_CUT = frozenset({_GOOD_BYE, 425, 426})
 _FULL = frozenset({452, 552})
 _SPACE = re.compile(r"space|quota|disk full|exceeded|writing to local file", re.IGNORECASE)
 _DENIED = re.compile(r"permission|denied|not allowed|privilege", re.IGNORECASE)
@@ -102,14 +105,14 @@ class _FtpFamily(ABC):
     def read(self, path: str, sink: BinaryIO, limit_bytes: int) -> int:
         """Copy a file into `sink`."""
         clean = checked_file(path)
-        copied = 0
+        copied, own = 0, OwnFile(sink)
 
         def take(block: bytes) -> None:
             nonlocal copied
             copied += len(block)
             if copied > limit_bytes:
                 raise TooLarge(f"{clean} has more than {limit_bytes} bytes")
-            sink.write(block)
+            own.write(block)
 
         with self._session(clean) as client:
             size = self._size(client, clean)
@@ -189,7 +192,7 @@ class _FtpFamily(ABC):
             with watched(self._server.limit_seconds, lambda: hang_up(self._client), path or "the root"):
                 yield self._connected()
                 self._used_at = time.monotonic()
-        except (TransferCut, TimedOut, TooLarge):
+        except (TransferCut, TimedOut, TooLarge, OwnDiskFailed):
             self.close()
             raise
         except StorageError:
@@ -307,7 +310,7 @@ class _FtpFamily(ABC):
     def _uploaded(self, client: Client, path: str, source: Path) -> Iterator[str]:
         """Path of the `.part` with all bytes in it; it is removed when the rest fails, if the connection still lives."""
         part = path + PART_SUFFIX
-        size = source.stat().st_size
+        size = size_of(source)
         try:
             self._send(client, path, part, source)
             stored = self._size(client, part)
@@ -321,7 +324,7 @@ class _FtpFamily(ABC):
 
     def _send(self, client: Client, path: str, part: str, source: Path) -> None:
         try:
-            with source.open("rb") as given:
+            with opened_source(source) as given:
                 try:
                     client.storbinary(f"STOR {self._at(part)}", given, BLOCK_BYTES)
                 except (ConnectionError, ssl.SSLError):
@@ -438,12 +441,12 @@ def _said(error: ftplib.Error) -> str:
 def _named(error: ftplib.Error, path: str) -> StorageError:
     """The word for a reply. Few codes say enough; for the others the server's words decide."""
     code, said = _code(error), _said(error)
-    if code in _FULL or _SPACE.search(said):
+    if code in {530, 332}:
+        return LoginRefused(f"the server wants a login ({said})")
+    if code in _FULL or (code != _GOOD_BYE and _SPACE.search(said)):
         return NoSpace(f"{path}: no space left ({said})")
     if code in _CUT or isinstance(error, ftplib.error_proto):
         return TransferCut(f"{path}: the server broke off ({said})")
-    if code in {530, 332}:
-        return LoginRefused(f"the server wants a login ({said})")
     if _DENIED.search(said):
         return PermissionDenied(f"{path}: permission denied ({said})")
     return StorageError(f"{path}: the server answered {said}")

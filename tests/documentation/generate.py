@@ -23,8 +23,9 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry, StorageSection
 from warehouse.settings import Settings
+from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSettings
 from warehouse.templates import OrderColumn
 
 if TYPE_CHECKING:
@@ -75,6 +76,31 @@ def import_entry() -> str:
 def amazon_settings() -> str:
     """The settings of an Amazon connection."""
     return _fields(ConnectionSettings)
+
+
+def storage_entry() -> str:
+    """The keys of one storage in orders.yaml."""
+    return _fields(StorageSection)
+
+
+def sftp_settings() -> str:
+    """The settings of a storage of kind sftp."""
+    return _fields(SftpSettings)
+
+
+def ftps_settings() -> str:
+    """The settings of a storage of kind ftps."""
+    return _fields(FtpsSettings)
+
+
+def ftp_settings() -> str:
+    """The settings of a storage of kind ftp."""
+    return _fields(FtpSettings)
+
+
+def folder_settings() -> str:
+    """The settings of a storage of kind folder."""
+    return _fields(FolderSettings)
 
 
 def credentials() -> str:
@@ -200,6 +226,11 @@ PARTS: dict[str, Callable[[], str]] = {
         export_entry,
         import_entry,
         amazon_settings,
+        storage_entry,
+        sftp_settings,
+        ftps_settings,
+        ftp_settings,
+        folder_settings,
         credentials,
         tables,
         commands,

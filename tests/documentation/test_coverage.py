@@ -14,15 +14,24 @@ from orders_api import errors
 from orders_pipeline.cli import app
 from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
+from orders_pipeline.files.errors import StorageError
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import CarrierMapping, ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry
+from warehouse.ledger.configuration import (
+    CarrierMapping,
+    ChannelEntry,
+    ConnectionEntry,
+    ExportEntry,
+    ImportEntry,
+    StorageSection,
+)
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Status
 from warehouse.settings import Settings
+from warehouse.storages import CREDENTIALS, SETTINGS
 from warehouse.templates import OrderColumn, ResultColumn, ShipmentColumn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +68,13 @@ def test_every_setting() -> None:
     assert {f"ORDERS_{name.upper()}" for name in Settings.model_fields} - words("docs/configuration.md") == set()
 
 
-@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, ConnectionSettings])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, StorageSection),
+        *(ConnectionSettings, *SETTINGS.values()),
+    ],
+)
 def test_every_key_of_the_configuration_file(model) -> None:
     keys = {field.alias or name for name, field in model.model_fields.items()}
     assert keys - words("docs/configuration.md") == set()
@@ -67,6 +82,7 @@ def test_every_key_of_the_configuration_file(model) -> None:
 
 def test_every_credential() -> None:
     wanted = {name for marketplace in MARKETPLACES.values() for name in marketplace.credential_names}
+    wanted |= {name for names in CREDENTIALS.values() for name in names}
     assert wanted - words("docs/configuration.md") == set()
 
 
@@ -174,6 +190,16 @@ def test_every_incident_code() -> None:
     codes = literals("orders_pipeline", FAILURES, 0, "code") | literals("orders_pipeline", {"Report"}, 3, "code")
     assert {"throttled", "wrong_type", "missed_by_listing"} <= codes
     assert codes - words("docs/operations.md") == set()
+
+
+def test_every_failure_of_a_storage() -> None:
+    known, told = [StorageError], set()
+    while known:
+        each = known.pop()
+        told.add(each.code)
+        known += each.__subclasses__()
+    assert {"storage_failed", "storage_host_key_changed"} <= told
+    assert told - words("docs/operations.md") == set()
 
 
 def test_every_target_of_the_makefile() -> None:

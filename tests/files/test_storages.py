@@ -13,6 +13,7 @@ from orders_pipeline.files.errors import (
     FileMissing,
     FolderMissing,
     NameRefused,
+    OwnDiskFailed,
     SettingsInvalid,
     TooLarge,
 )
@@ -124,6 +125,16 @@ def test_a_missing_folder_is_named(storage, place, source):
         storage.list(f"{place}/nowhere")
     with pytest.raises(FolderMissing, match="nowhere"):
         storage.write(f"{place}/nowhere/orders.csv", source)
+
+
+def test_this_machines_own_disk_is_not_mistaken_for_the_storage(storage, place, source, tmp_path):
+    storage.write(f"{place}/orders.csv", source)
+
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OwnDiskFailed, match="No space"):  # noqa: PTH123
+        storage.read(f"{place}/orders.csv", full, len(CONTENT))
+    with pytest.raises(OwnDiskFailed, match="No such file"):
+        storage.write(f"{place}/other.csv", tmp_path / "nowhere")
+    assert names(storage, place) == ["orders.csv"]
 
 
 def test_a_file_over_the_limit_is_not_read(storage, place, source):
