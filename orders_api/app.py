@@ -15,6 +15,7 @@ from orders_api import (
     channels,
     errors,
     exports,
+    files,
     health,
     orders,
     shipment_reading,
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         shipments,
         shipment_reading,
         channels,
+        files,
         health,
     ):  # the paths that are words before `/v1/orders/{id}`
         app.include_router(module.router)

@@ -13,6 +13,7 @@ from orders_pipeline.commands import (
     carriers,
     configuration,
     demo,
+    files,
     incidents,
     intake,
     normalize,
@@ -20,6 +21,7 @@ from orders_pipeline.commands import (
     products,
     shipments,
     status,
+    storages,
     tables,
     tokens,
 )
@@ -56,6 +58,7 @@ app = typer.Typer(
 app.command("apply")(configuration.apply)
 app.add_typer(configuration.connections)
 app.add_typer(configuration.channels)
+app.add_typer(storages.storages)
 app.command("pull")(intake.pull)
 app.command("sweep")(intake.sweep)
 app.command("replay")(intake.replay)
@@ -67,6 +70,9 @@ app.add_typer(tables.tables)
 app.add_typer(shipments.shipments)
 app.add_typer(carriers.carriers)
 app.add_typer(products.products)
+shipments.shipments.command("import")(files.import_file)
+app.add_typer(files.export)
+app.add_typer(files.imports)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
 app.command("api")(processes.api)

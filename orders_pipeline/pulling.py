@@ -23,6 +23,7 @@ from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOr
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipping_needs import keep_needs
 from warehouse.ledger import channels, incidents, leases, quotas, raw_orders
+from warehouse.ledger.credentials import SecretMissing, resolve_credentials
 from warehouse.privacy import KeyRingError, without_pii
 
 if TYPE_CHECKING:
@@ -167,8 +168,8 @@ def client_for(
     if marketplace is None:
         raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
     try:
-        credentials = channels.resolve_credentials(connection, installation.keys)
-    except (channels.SecretMissing, KeyRingError) as error:
+        credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
+    except (SecretMissing, KeyRingError) as error:
         raise Unauthorised(
             "credential_missing", str(error), "set the variable, write the file, or type the secret again"
         ) from None

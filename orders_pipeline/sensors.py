@@ -1,4 +1,4 @@
-"""The sensors: Dagster's partitions kept equal to the ledger's connections, and shipments confirmed as soon as they come.
+"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs that are due.
 
 When what runs by the clock is in `schedules`.
 """
@@ -9,11 +9,19 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
+from orders_pipeline import file_runs
+from orders_pipeline.assets.file_runs import JOBS_TAG
+from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.raw_orders import CONNECTIONS
+from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.resources import Source
-from orders_pipeline.run_processes import UNFINISHED
+from orders_pipeline.run_processes import UNFINISHED, running
 from orders_pipeline.schedules import unless_running
+from warehouse.clock import utc_now
 from warehouse.ledger import acceptances, channels, confirmations
+from warehouse.ledger.file_jobs import JobKind
+
+FILE_ASSETS = {JobKind.EXPORT: order_exports, JobKind.IMPORT: shipment_imports}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,21 @@ def new_shipments(
             if not confirmations.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
                 return dg.SkipReason("nothing is due")
     return unless_running(context, "confirm_shipments")
+
+
+@dg.sensor(job_name="exchange_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def due_file_jobs(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """One run for all file jobs whose time has come; times that were missed meanwhile are made up for by it."""
+    with source.opened() as installation:
+        kinds = [kind for kind in JobKind if file_runs.due(installation, kind)]
+    if not kinds:
+        return dg.SkipReason("no file job is due")
+    reason = running(context.instance, "exchange_files", utc_now())
+    if reason:
+        return dg.SkipReason(reason)
+    return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

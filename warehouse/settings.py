@@ -69,6 +69,15 @@ class Settings(BaseSettings):
         False, description="Confirm shipments within seconds of their report, and not only every 15 minutes."
     )
     write_chunk: int = Field(150, ge=1, le=5000, description="Orders committed in one ledger transaction.")
+    import_max_bytes: int = Field(
+        25_000_000, ge=1_000, description="Largest shipment file that is read, in bytes; a larger one is refused."
+    )
+    import_look_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="How long a shipment file must keep its size and time before it is read, in seconds.",
+    )
     run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")
     version_retention_days: int = Field(
         30,

@@ -36,6 +36,7 @@ from warehouse.ledger.database import open_ledger
 from warehouse.ledger.tokens import Scope
 from warehouse.privacy import new_key
 from warehouse.settings import Settings
+from warehouse.templates import ShipmentColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -341,6 +342,7 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
         try:
             _connect(run, patch, seller, operator, outside, (amazon_url, mirakl_url))
             _bring_in(run, seller, operator)
+            _exchange(run, outside)
             _look(run, outside)
             _ask(run, patch)
         finally:
@@ -422,6 +424,36 @@ def _bring_in(run: Campaign, seller: amazon.AmazonSandbox, operator: mirakl.Mira
     run.command("sweep")
 
 
+def _exchange(run: Campaign, outside: Path) -> None:
+    """Order files out, by hand and by Dagster; shipment files in, with marks in every cell that is refused."""
+    (outside / "erp" / "in").mkdir(parents=True)
+    run.command("storages", "add", "erp", "--kind", "folder", "--setting", f"path={outside / 'erp'}")
+    run.command("export", "set", "amazon_fr", "--storage", "erp", "--setting", "split_by_country=true")
+    run.command("export", "set", "mirakl_fr", "--storage", "erp", "--folder", "missing")
+    run.command("imports", "set", "amazon_fr", "--storage", "erp", "--folder", "in")
+    run.command("export", "preview", "amazon_fr")
+    run.command("export", "run")
+    name = run.marks.personal("cell of a shipment file")
+    rows = [f",{name},{name},{name},{name},{name},,{name},{name}", f"{name},,1,{name},,{name},,,"]
+    header = ",".join(ShipmentColumn)
+    (outside / "erp" / "in" / "marked.csv").write_text("\n".join([header, *rows]))
+    (outside / "erp" / "in" / "headless.csv").write_text(f"{name},{name}\n{name},{name}\n")
+    (outside / "local.csv").write_text("\n".join([header, *rows]))
+    run.dagster("exchange_files")
+    for arguments in (
+        ("export", "list"),
+        ("export", "resend", "1"),
+        ("imports", "run"),
+        ("imports", "list", "--json"),
+        ("imports", "show", "2", "--all"),
+        ("imports", "show", "3", "--all", "--json"),
+        ("imports", "retry", "2"),
+        ("shipments", "import", str(outside / "local.csv"), "--channel", "amazon_fr", "--dry-run"),
+        ("shipments", "import", str(outside / "local.csv"), "--channel", "amazon_fr"),
+    ):
+        run.command(*arguments)
+
+
 def _look(run: Campaign, outside: Path) -> None:
     """Every command that shows something."""
     for arguments in (
@@ -469,12 +501,15 @@ def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     api = create_app(run.settings)
     orders = json.loads(_request(api, plain, "GET", "/v1/orders").data.partition(b"\n")[2])["orders"]
     paths = ["/v1/orders?count=true", "/v1/orders/changes?after=0", "/v1/channels", "/v1/coverage"]
+    paths += ["/v1/files", "/v1/files/1", "/v1/files/2/rows", "/v1/files/3/rows"]
     paths += ["/v1/incidents?state=all", "/healthz", "/readyz", "/openapi.json", "/docs"]
     paths += [f"/v1/orders/export?format={name}" for name in ("csv", "ndjson", "parquet")]
     paths += [f"/v1/orders/{each['id']}" for each in orders] + [f"/v1/orders/{each['id']}/events" for each in orders]
     for path in paths:
         run.redacted[f"GET {path}"] = _request(api, plain, "GET", path)
         run.disclosed[f"GET {path}"] = _request(api, privileged, "GET", path)
+    run.redacted["403 GET /v1/files/1/content"] = _request(api, plain, "GET", "/v1/files/1/content")
+    run.disclosed["GET /v1/files/1/content"] = _request(api, privileged, "GET", "/v1/files/1/content")
     _ask_wrongly(run, api, plain)
     api.state.installation.ledger.close()
     # The key ring of another installation: what is sealed does not open, which is an error nobody expected.

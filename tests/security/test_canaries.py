@@ -44,8 +44,16 @@ def test_every_request_was_answered_as_meant(campaign) -> None:
         assert answer.status == expected, name
 
 
-def test_the_job_of_dagster_succeeded(campaign) -> None:
-    assert campaign.codes["dagster pull_orders"] == 0
+def test_the_jobs_of_dagster_succeeded(campaign) -> None:
+    assert campaign.codes["dagster pull_orders"] == campaign.codes["dagster exchange_files"] == 0
+
+
+def test_files_were_exchanged_and_their_bytes_are_shown_with_the_scope_alone(campaign) -> None:
+    files = json_lines(campaign.printed["imports list --json (1)"])
+    assert {each["state"] for each in files} == {"applied", "refused"}
+    content = campaign.disclosed["GET /v1/files/1/content"]
+    assert "deliveryAddress.addressLine1" in campaign.marks.found_in(content.data)
+    assert any(path.is_file() for path in (campaign.home / "archive").rglob("*"))
 
 
 def test_every_personal_value_is_kept_encrypted_and_shown_with_the_scope(campaign) -> None:

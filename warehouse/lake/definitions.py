@@ -32,6 +32,8 @@ TABLES = (
     "shipment_lines",
     "confirmation_attempts",
     "incidents",
+    "files",
+    "file_rows",
     "channels",
     "published",
 )
@@ -47,18 +49,7 @@ VIEWS = (
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = (
-    "orders",
-    "order_versions",
-    "raw_orders",
-    "pulls",
-    "products",
-    "acknowledgements",
-    "shipments",
-    "confirmation_attempts",
-    "incidents",
-    "channels",
-)
+MARKS = tuple(name for name in TABLES if name not in {"order_lines", "shipment_lines", "published"})
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 

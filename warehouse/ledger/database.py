@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0004"
+SCHEMA_HEAD = "0005"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
 RAW_SEQ = "raw"
 NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
+MARKETPLACE_CHANGES = "marketplace_changes"
 """Names of the marks that the migrations create."""
 
 
