@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -25,7 +26,11 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
+from warehouse.logs import Event, LogLevel, configure
 from warehouse.privacy import KeyRingError
+from warehouse.settings import Settings
+
+logger = logging.getLogger("orders_pipeline.commands")
 
 HELP = """Orders in from marketplaces, one uniform order book out.
 
@@ -81,6 +86,8 @@ def _root(
 
         typer.echo(installed("orders-syndication"))
         raise typer.Exit
+    settings = Settings()
+    configure(settings.log_format, settings.log_level or LogLevel.WARNING)
 
 
 def main() -> None:
@@ -101,4 +108,8 @@ def main() -> None:
         notes.print(f"[red]storage:[/red] {escape(str(error.orig))}")
         sys.exit(Exit.FAILED)
     except BrokenPipeError:
+        sys.exit(Exit.FAILED)
+    except Exception:
+        # Python's own traceback ends in the error's message, which may quote an order.
+        logger.exception(Event.UNEXPECTED_ERROR)
         sys.exit(Exit.FAILED)

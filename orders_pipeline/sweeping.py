@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from orders_pipeline.pulling import retrieved_connections, sweep
 from warehouse.ledger.schema import channels, orders
+from warehouse.logs import carried
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def sweep_all(installation: Installation, codes: Sequence[str] | None = None) ->
     """Sweep every connection that has a channel to retrieve, or the given ones, several at a time."""
     chosen = retrieved_connections(installation, codes)
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="sweep") as pool:
-        return list(pool.map(lambda code: sweep(installation, code, open_original_ids(installation, code)), chosen))
+        one = carried(lambda code: sweep(installation, code, open_original_ids(installation, code)))
+        return list(pool.map(one, chosen))
 
 
 def open_original_ids(installation: Installation, connection: str) -> list[str]:

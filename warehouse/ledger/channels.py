@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.database import upsert
 from warehouse.ledger.schema import channels, connections
+from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,15 +126,17 @@ def seal_secret(keys: KeyRing, connection: str, name: str, secret: str) -> str:
 
 
 def resolve_credentials(connection: Connection, keys: KeyRing) -> dict[str, str]:
-    """The secrets themselves.
+    """The secrets themselves; no log line of this process shows them from now on.
 
     Raises:
         SecretMissing: A variable is not set, a file cannot be read, or a reference has no known form.
         KeyRingError: A sealed secret does not open.
     """
-    return {
+    found = {
         name: _resolve(connection.code, name, reference, keys) for name, reference in connection.credentials.items()
     }
+    REDACTOR.hide(found.values())
+    return found
 
 
 def _resolve(connection: str, name: str, reference: str, keys: KeyRing) -> str:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from warehouse import documents
 from warehouse.ledger.database import POSITION, next_values, upsert
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
-from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
+from warehouse.orders import CLOSED_STATUSES, Address, ConfirmationStatus, Customer, Order, PiiState, line_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -279,6 +279,7 @@ def _write(
         if revision > 1:
             rewritten.append(row["id"])
     connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
+    _close(connection, [row["id"] for row in order_rows])
     if rewritten:
         gone = [each["id"] for each in line_rows]
         connection.execute(
@@ -289,6 +290,17 @@ def _write(
     if party_rows:
         connection.execute(upsert(connection, parties, ("order_id",)), party_rows)
     connection.execute(sa.insert(order_versions), version_rows)
+
+
+def _close(connection: Connection, ids: Sequence[str]) -> None:
+    """Remember when an order was closed first, whatever changes about it later; one that is opened again has no such time."""
+    is_closed = orders.c.status.in_(sorted(CLOSED_STATUSES))
+    written = orders.c.id.in_(ids)
+    first = sa.update(orders).where(written, is_closed, orders.c.closed_at.is_(None))
+    connection.execute(first.values(closed_at=orders.c.marketplace_updated_at))
+    connection.execute(
+        sa.update(orders).where(written, ~is_closed, orders.c.closed_at.is_not(None)).values(closed_at=None)
+    )
 
 
 def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]:
