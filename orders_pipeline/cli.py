@@ -16,6 +16,7 @@ from orders_pipeline.commands import (
     incidents,
     intake,
     normalize,
+    personal_data,
     processes,
     products,
     status,
@@ -71,6 +72,7 @@ app.add_typer(products.products)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
 app.command("api")(processes.api)
+app.command("purge")(personal_data.purge)
 app.command("migrate")(processes.migrate)
 app.add_typer(processes.keys)
 app.command("demo")(demo.demo)

@@ -14,7 +14,7 @@ from orders_pipeline.assets.order_tables import order_tables
 from orders_pipeline.assets.orders import orders
 from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
 from orders_pipeline.checks import full_checks, orders_checks, raw_orders_checks
-from orders_pipeline.maintenance import maintain_storage
+from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.resources import Source
 from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
@@ -71,7 +71,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[*MARKETPLACES, raw_orders, orders, order_tables, ORDERS_API],
         asset_checks=[raw_orders_checks, orders_checks, full_checks],
-        jobs=[pull_orders, sweep_orders, verify_orders, maintain_storage, prune_runs],
+        jobs=[pull_orders, sweep_orders, verify_orders, maintain_storage, prune_runs, purge_personal_data],
         schedules=SCHEDULES,
         sensors=[connection_partitions],
         resources={"source": source or Source()},

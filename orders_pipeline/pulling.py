@@ -187,9 +187,7 @@ def _tell(result: PullResult) -> None:
         logger.warning(Event.PULL_FAILED, extra=counts | {"code": result.error.code, "reason": result.error.message})
 
 
-def _in_session(
-    installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str
-) -> PullResult:
+def _in_session(installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str) -> PullResult:
     """Open a session under the connection's lease, run, and turn every failure into a result and an incident."""
     now = installation.clock()
     with installation.ledger.write() as transaction:

@@ -74,7 +74,17 @@ SHORTEST_SECRET = 6
 """A shorter one would blacken half of every line."""
 
 SECRET_KEYS = frozenset(
-    {"access_token", "api_key", "apikey", "authorization", "client_secret", "cookie", "credential", "credentials", "keys"}
+    {
+        "access_token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "client_secret",
+        "cookie",
+        "credential",
+        "credentials",
+        "keys",
+    }
     | {"password", "refresh_token", "secret", "set-cookie", "token", "x-amz-access-token"}
 )
 PERSONAL_KEYS = frozenset(

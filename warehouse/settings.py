@@ -112,3 +112,8 @@ class Settings(BaseSettings):
     def lake_files(self) -> str:
         """Folder or prefix of the lake's Parquet files."""
         return self.lake_data or str(self.home / "lake" / "data")
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the files that were exchanged, encrypted."""
+        return self.home / "archive"

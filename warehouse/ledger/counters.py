@@ -37,7 +37,9 @@ def add(connection: Connection, name: str, amounts: Mapping[tuple[str, str], flo
         return
     rows = [
         {"name": name, "subject": subject, "bucket": bucket, "value": amount}
-        for (subject, bucket), amount in sorted(amounts.items())  # always in this order, so that two writers cannot deadlock
+        for (subject, bucket), amount in sorted(
+            amounts.items()
+        )  # always in this order, so that two writers cannot deadlock
     ]
     insert = insert_into(connection, counters)
     grown = insert.on_conflict_do_update(

@@ -31,6 +31,7 @@ POSITION = "position"
 RAW_SEQ = "raw"
 NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
+TRACES = "traces"
 """Names of the marks that the migrations create."""
 
 
@@ -158,6 +159,7 @@ def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlch
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA cache_size=-32000")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: it may be personal
     cursor.close()
 
 

@@ -172,7 +172,9 @@ orders = sa.Table(
     sa.Column("marketplace_updated_at", Instant, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("ship_by", Instant),
-    sa.Column("closed_at", Instant, comment="the marketplace's time of the change that closed it; null while it is open"),
+    sa.Column(
+        "closed_at", Instant, comment="the marketplace's time of the change that closed it; null while it is open"
+    ),
     sa.Column("currency", sa.String(8)),
     sa.Column("total", sa.Text, comment="decimal text, exactly as carried"),
     sa.Column("shipping_country_code", sa.String(2)),
@@ -500,7 +502,7 @@ marks = sa.Table(
     metadata,
     _code("name", primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
-    comment="position, raw and normalised_through: counters and cursors that move in their stage's transaction",
+    comment="position, raw, normalised_through…: counters and cursors that move in their stage's transaction",
 )
 
 counters = sa.Table(

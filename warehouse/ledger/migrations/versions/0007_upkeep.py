@@ -10,7 +10,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """One column, two indexes of the few rows that hold personal data, one table."""
+    """One column, two indexes of the few rows that hold personal data, one table, one mark."""
     from warehouse.ledger.schema import Instant
 
     op.add_column(
@@ -43,3 +43,4 @@ def upgrade() -> None:
         sa.Column("value", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", "subject", "bucket"),
     )
+    op.execute("INSERT INTO marks (name, value) VALUES ('traces', 0)")
