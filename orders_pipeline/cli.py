@@ -11,6 +11,7 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
+    backups,
     configuration,
     demo,
     incidents,
@@ -73,6 +74,9 @@ app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
 app.command("api")(processes.api)
 app.command("purge")(personal_data.purge)
+app.command("backup")(backups.backup)
+app.command("verify")(backups.verify)
+app.command("restore")(backups.restore)
 app.command("migrate")(processes.migrate)
 app.add_typer(processes.keys)
 app.command("demo")(demo.demo)

@@ -11,6 +11,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -101,7 +102,7 @@ def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> 
     """One tick: pull every connection that has a channel to retrieve, several at a time; one's failure stops no other."""
     chosen = retrieved_connections(installation, codes)
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="pull") as pool:
-        return list(pool.map(carried(lambda code: pull_connection(installation, code)), chosen))
+        return list(pool.map(carried(partial(pull_connection, installation)), chosen))
 
 
 def pull_connection(installation: Installation, code: str) -> PullResult:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warehouse.ledger.schema import marks
+from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,7 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def make_engine(url: str) -> Engine:
     """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
+    REDACTOR.hide([str(sa.make_url(url).password or "")])
     if url.startswith("sqlite"):
         engine = sa.create_engine(
             url,
