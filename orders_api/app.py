@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from orders_api import acknowledgements, channels, errors, exports, health, orders
+from orders_api import acknowledgements, channels, errors, exports, health, metrics, orders, status
 from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
 from orders_api.installation import Installation
@@ -59,15 +59,18 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         redirect_slashes=False,
     )
     limiter = RateLimiter(settings.api_requests_per_minute)
-    app.state.installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
+    installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
+    app.state.installation = installation
     errors.install(app)
-    app.add_middleware(Envelope, docs_path=DOCS_PATH)
+    app.add_middleware(Envelope, docs_path=DOCS_PATH, latencies=installation.latencies)
     for module in (
         exports,
         acknowledgements,
         orders,
         channels,
+        status,
         health,
+        metrics,
     ):  # the paths that are words before `/v1/orders/{id}`
         app.include_router(module.router)
     app.openapi = _described(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the description

@@ -82,7 +82,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[Query]):
-    """A GET route for tokens with `orders:read`.
+    """A GET route for tokens with a scope.
 
     Attributes:
         path: Where it is.
@@ -93,6 +93,7 @@ class Route(Generic[Query]):
         problems: The statuses of its own problems, besides those of every route.
         path_parameters: OpenAPI parameter objects of the path's variable parts.
         responses: Further responses, for the description.
+        scope: What the token must allow.
     """
 
     path: str
@@ -103,6 +104,7 @@ class Route(Generic[Query]):
     problems: tuple[int, ...] = ()
     path_parameters: tuple[dict[str, Any], ...] = ()
     responses: Mapping[int | str, dict[str, Any]] = field(default_factory=dict)
+    scope: Scope = Scope.ORDERS_READ
 
     def serve(
         self, router: APIRouter
@@ -111,7 +113,7 @@ class Route(Generic[Query]):
 
         def register(function: Callable[[Reading, Query], Response]) -> Callable[[Reading, Query], Response]:
             async def endpoint(request: Request) -> Response:
-                return await to_thread.run_sync(_read, request, self.query, function, limiter=_readers())
+                return await to_thread.run_sync(_read, request, self.query, function, self.scope, limiter=_readers())
 
             endpoint.__doc__ = function.__doc__
             endpoint.__name__ = function.__name__
@@ -122,7 +124,7 @@ class Route(Generic[Query]):
                 response_model=self.answer,
                 responses={**describe(401, 403, 422, 429, 500, 503, *self.problems), **self.responses},
                 openapi_extra={
-                    "security": [{SECURITY_SCHEME: [Scope.ORDERS_READ.value]}],
+                    "security": [{SECURITY_SCHEME: [self.scope.value]}],
                     "parameters": [*self.path_parameters, *query_parameters(self.query)],
                 },
             )(endpoint)
@@ -183,10 +185,12 @@ def parsed(request: Request, model: type[Query]) -> Query:
         raise from_validation("query", error.errors(include_input=False, include_url=False)) from None
 
 
-def _read(request: Request, query_model: type[Query], function: Callable[[Reading, Query], Response]) -> Response:
+def _read(
+    request: Request, query_model: type[Query], function: Callable[[Reading, Query], Response], scope: Scope
+) -> Response:
     installation = installation_of(request)
     with installation.ledger.read() as connection:
-        caller = admit(connection, request, installation, Scope.ORDERS_READ)
+        caller = admit(connection, request, installation, scope)
         reading = Reading(request, connection, caller, installation)
         response = function(reading, parsed(request, query_model))
     if reading.read_after is not None or is_use_due(caller.token, installation.clock()):

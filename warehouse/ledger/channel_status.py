@@ -36,7 +36,7 @@ PULL_INTERVAL = timedelta(minutes=5)
 LATE_AFTER_INTERVALS = 3
 USUAL_CLOSING = timedelta(minutes=3)
 """What a pull leaves out because the marketplace cannot tell it yet, where no pull has remembered its own."""
-COUNTED_AT_MOST = 10_000
+COUNTED_AT_MOST = 2_000
 """A backlog is counted up to here: beyond it the number says nothing more, and counting costs."""
 
 
@@ -63,7 +63,7 @@ class Standing:
         complete_through: Up to when nothing is missing.
         lag_seconds: How long ago that was.
         next_run_at: When it is pulled next; None when it is off.
-        backlog: Payloads that wait to be read, at most 10,000.
+        backlog: Payloads that wait to be read, at most 2,000.
         quarantined: Payloads that could not be read.
     """
 
