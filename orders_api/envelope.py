@@ -1,5 +1,5 @@
-"""What surrounds every answer: a request id, security headers, the rate limit's headers, its time and its log line, and the last
-resort for an error that nobody expected. Which errors are expected is in `errors`.
+"""What surrounds every answer: a request id, security headers, the rate limit's headers, its time, its log line, and the
+last resort for an error that nobody expected. Which errors are expected is in `errors`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from orders_api.errors import internal_error, problem_response
 from warehouse.logs import Event
 
 if TYPE_CHECKING:
-    from orders_api.latencies import Latencies
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from orders_api.latencies import Latencies
 
 LOG = logging.getLogger("orders_api")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")

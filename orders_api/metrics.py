@@ -1,4 +1,4 @@
-"""`/metrics` in Prometheus' text format: how long this process takes to answer, and what the ledger can tell of everything else.
+"""`/metrics` in Prometheus' text format: how long this process takes to answer, and what the ledger can tell.
 
 Each process keeps its own `latencies`; what comes from the ledger is the same whichever process is asked. What is measured in
 the ledger, and at what cost, is in `warehouse.ledger.measures`. https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -7,7 +7,7 @@ the ledger, and at what cost, is in `warehouse.ledger.measures`. https://prometh
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["Health"])
 
-METRICS_ANSWER = {
+METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Metrics in Prometheus' text format.",
         "content": {"text/plain": {"schema": {"type": "string"}}},

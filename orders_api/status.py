@@ -1,4 +1,4 @@
-"""How each channel stands at this moment, in one word and the few numbers behind it. How metrics see the same is in `metrics`."""
+"""How each channel stands at this moment, in one word and the few numbers behind it. `metrics` sees the same."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, counters, incidents, leases, products, raw_orders
 from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
+from warehouse.ledger.verification import observe
 from warehouse.logs import Event, place_of
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _settle_part(installation: Installation, part: Part, tally: Tally) -> list[C
 def _compare_part(installation: Installation, part: Part, tally: Tally) -> list[Change]:
     tally.counts["quarantined"] += sum(1 for each in part.readings if each.fault is not None)
     with installation.ledger.read() as transaction:
-        return compare(transaction, installation.keys, part.arrivals)[0]
+        return compare(transaction, installation.keys, part.arrivals).changes
 
 
 def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) -> None:
@@ -228,6 +229,8 @@ def _settle(installation: Installation, transaction: Transaction, part: Part, ta
     is_current = mark(transaction, PRODUCTS) == part.products
     arrivals = part.arrivals if is_current else _link(transaction, part.readings)
     changes = settle(transaction, installation.keys, arrivals, installation.clock())
+    stale = {each.order_id for each in changes if each.outcome == "stale"}
+    observe(transaction, [each.order for each in arrivals if each.order.id not in stale], installation.clock())
     _put_aside(installation, transaction, part.readings, tally)
     return changes
 

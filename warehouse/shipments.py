@@ -48,6 +48,7 @@ class Requirements:
         takes_part: Whether a part of an order may be shipped.
         takes_several_packages: Whether an order may have more than one package.
         idempotency: What sending twice does.
+        acceptance_state: The marketplace's word for an order that waits to be accepted by the seller; None where it has none.
         notes: Plain sentences for people.
     """
 
@@ -59,6 +60,7 @@ class Requirements:
     takes_part: bool = True
     takes_several_packages: bool = True
     idempotency: Idempotency = Idempotency.NONE
+    acceptance_state: str | None = None
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:

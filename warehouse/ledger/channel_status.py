@@ -178,12 +178,12 @@ def _backlog(connection: Connection) -> dict[str, int]:
         .subquery()
     )
     query = sa.select(waiting.c.channel, sa.func.count()).group_by(waiting.c.channel)
-    return {channel: count for channel, count in connection.execute(query).tuples() if channel is not None}
+    return {channel: count for channel, count in connection.execute(query) if channel is not None}
 
 
 def _quarantined(connection: Connection) -> dict[str, int]:
     query = sa.select(quarantine.c.channel, sa.func.count()).group_by(quarantine.c.channel)
-    return {channel: count for channel, count in connection.execute(query).tuples() if channel is not None}
+    return {channel: count for channel, count in connection.execute(query) if channel is not None}
 
 
 def _next_run(earliest: datetime) -> datetime:

@@ -98,6 +98,23 @@ def resolve(
     return int(closed.rowcount)
 
 
+def resolve_order(
+    connection: Connection, order_ids: Sequence[str], stage: str, now: datetime, *, codes: Sequence[str]
+) -> int:
+    """Close the open incidents of a stage that are about these orders, those with the given codes. Returns how many."""
+    closed = connection.execute(
+        sa.update(incidents)
+        .where(
+            incidents.c.resolved_at.is_(None),
+            incidents.c.order_id.in_(order_ids),
+            incidents.c.stage == stage,
+            incidents.c.code.in_(codes),
+        )
+        .values(resolved_at=now, resolution="succeeded")
+    )
+    return int(closed.rowcount)
+
+
 def resolve_by_hand(connection: Connection, incident_id: int, reason: str, now: datetime) -> bool:
     """Close one open incident with a person's reason; False when there is no such open incident."""
     closed = connection.execute(

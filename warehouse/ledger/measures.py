@@ -110,7 +110,7 @@ def _throttled(connection: Connection, _now: datetime) -> Measure:
 
 
 def _quota_left(connection: Connection, now: datetime) -> Measure:
-    values = {}
+    values: dict[tuple[str, ...], float] = {}
     for row in connection.execute(sa.select(quota_buckets)).mappings():
         is_blocked = row["blocked_until"] is not None and row["blocked_until"] > now
         refilled = row["tokens"] + max(0.0, (now - row["refilled_at"]).total_seconds()) * row["per_second"]
@@ -133,7 +133,7 @@ def _normalise_backlog(connection: Connection, _now: datetime) -> Measure:
 
 def _quarantined(connection: Connection, _now: datetime) -> Measure:
     owner = sa.func.coalesce(quarantine.c.channel, quarantine.c.connection)
-    rows = connection.execute(sa.select(owner, sa.func.count()).group_by(owner)).tuples()
+    rows = connection.execute(sa.select(owner, sa.func.count()).group_by(owner))
     return Measure(
         name="orders_quarantined",
         meaning="Payloads that could not be read, by channel, or by connection where they do not say their channel.",
@@ -162,7 +162,7 @@ def _acceptances(connection: Connection, _now: datetime) -> Measure:
 
 def _by_status(connection: Connection, table: sa.Table) -> dict[tuple[str, ...], float]:
     query = sa.select(table.c.status, sa.func.count()).where(table.c.status.in_(WAITING)).group_by(table.c.status)
-    return {(status,): float(count) for status, count in connection.execute(query).tuples()}
+    return {(status,): float(count) for status, count in connection.execute(query)}
 
 
 def _oldest_shipment(connection: Connection, now: datetime) -> Measure:
@@ -172,7 +172,7 @@ def _oldest_shipment(connection: Connection, now: datetime) -> Measure:
         .correlate(channels)
         .scalar_subquery()
     )
-    rows = connection.execute(sa.select(channels.c.code, first)).tuples()
+    rows = connection.execute(sa.select(channels.c.code, first))
     return Measure(
         name="orders_shipment_oldest_waiting_seconds",
         meaning="How long ago the shipment was reported that waits to be confirmed for the longest time.",
@@ -189,7 +189,7 @@ def _incidents(connection: Connection, _now: datetime) -> Measure:
         name="orders_incidents_open",
         meaning="Open incidents by stage.",
         labels=("stage",),
-        values={(stage,): float(count) for stage, count in connection.execute(query).tuples()},
+        values={(stage,): float(count) for stage, count in connection.execute(query)},
     )
 
 

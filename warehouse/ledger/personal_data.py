@@ -185,7 +185,8 @@ def _expire(connection: Connection, rows: Sequence[RowMapping], now: datetime) -
     for position, row in enumerate(rows, first):
         country = Address(country_code=row["shipping_country_code"])
         bare = documents.parties(Customer(), country, Address())
-        content_hash = documents.content_hash(row["facts"], bare)
+        half = documents.HASH_BYTES  # the first half is what the marketplace said, which our shipments may have raised
+        content_hash = bytes(row["content_hash"])[:half] + documents.content_hash(row["facts"], bare)[half:]
         revision = row["revision"] + 1
         changes.append({"own_id": row["id"], "at": position, "version": revision, "digest": content_hash})
         versions.append(

@@ -38,7 +38,7 @@ def upgrade() -> None:
     sa.Column('order_id', sa.String(length=36), nullable=False),
     sa.Column('channel', sa.String(length=64), nullable=False),
     sa.Column('decisions', sa.JSON(), nullable=False, comment='line id → whether it is accepted'),
-    sa.Column('status', sa.String(length=64), nullable=False, comment='queued, sending, done, rejected or in_doubt'),
+    sa.Column('status', sa.String(length=64), nullable=False, comment='queued, sending, done or rejected'),
     sa.Column('requested_by', sa.String(length=64), nullable=False, comment='the consumer, or automatic'),
     sa.Column('requested_at', schema.Instant(length=27), nullable=False),
     sa.Column('updated_at', schema.Instant(length=27), nullable=False),
