@@ -98,12 +98,11 @@ def _request_id(scope: Scope) -> str:
 def _log(error: BaseException, scope: Scope, request_id: str) -> None:
     """Where it happened and what kind of error it is; not its message, which may quote an order or a statement."""
     frames = traceback.extract_tb(error.__traceback__)[-LOGGED_FRAMES:]
-    route = getattr(scope.get("route"), "path", "-")
-    LOG.error(
-        "unexpected_error request_id=%s method=%s route=%s error=%s at %s",
-        request_id,
-        scope["method"],
-        route,
-        type(error).__qualname__,
-        " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames),
-    )
+    about = {
+        "request_id": request_id,
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", None),
+        "error": type(error).__qualname__,
+        "at": " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames),
+    }
+    LOG.error(Event.UNEXPECTED_ERROR, extra=about)

@@ -70,7 +70,8 @@ class _Once(Collector):
 
 
 def _of_the_disk(settings: Settings) -> list[Measure]:
-    usage = shutil.disk_usage(settings.home)
+    home = settings.home.absolute()
+    usage = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists()))
     free = Measure(
         name="orders_disk_free_bytes", meaning="Free room where ORDERS_HOME is.", values={(): float(usage.free)}
     )

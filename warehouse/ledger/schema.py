@@ -502,7 +502,7 @@ marks = sa.Table(
     metadata,
     _code("name", primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
-    comment="position, raw, normalised_through…: counters and cursors that move in their stage's transaction",
+    comment="position, raw and normalised_through: counters and cursors that move in their stage's transaction",
 )
 
 counters = sa.Table(
