@@ -14,6 +14,7 @@ from orders_pipeline.commands import (
     backups,
     configuration,
     demo,
+    doctor,
     incidents,
     intake,
     normalize,
@@ -67,6 +68,7 @@ app.command("replay")(intake.replay)
 app.command("quarantine")(intake.quarantine)
 app.command("normalize")(normalize.normalize)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
 app.add_typer(products.products)

@@ -18,7 +18,7 @@ from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.resources import Source
 from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
-from orders_pipeline.sensors import connection_partitions
+from orders_pipeline.sensors import connection_partitions, ping_after_success
 
 MARKETPLACES = [
     dg.AssetSpec(
@@ -73,7 +73,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
         asset_checks=[raw_orders_checks, orders_checks, full_checks],
         jobs=[pull_orders, sweep_orders, verify_orders, maintain_storage, prune_runs, purge_personal_data],
         schedules=SCHEDULES,
-        sensors=[connection_partitions],
+        sensors=[connection_partitions, ping_after_success],
         resources={"source": source or Source()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,

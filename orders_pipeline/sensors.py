@@ -1,4 +1,7 @@
-"""The sensor that keeps Dagster's partitions equal to the ledger's connections. When what runs is in `schedules`."""
+"""The sensors: Dagster's partitions are kept equal to the ledger's connections, and monitors are told of jobs that succeeded.
+
+When what runs is in `schedules`.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
+from orders_pipeline import pinging
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import UNFINISHED
@@ -59,6 +63,18 @@ def connection_partitions(
     if not requests:
         return dg.SkipReason("the partitions are those of the ledger's connections")
     return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tell the monitor of each job that has succeeded, where ORDERS_PING_URLS names one.",
+)
+def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourceParam[Source]) -> None:
+    """In the daemon and not in the run: when the daemon is gone, the monitor hears nothing, and that is the alarm."""
+    with source.opened() as installation:
+        pinging.ping(installation, context.dagster_run.job_name)
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:
