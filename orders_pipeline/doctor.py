@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import stat
 import sys
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -325,25 +325,19 @@ def _api(patient: Patient) -> Iterator[Finding]:
 
 
 def _dagster(patient: Patient) -> Iterator[Finding]:
-    with _instance() as instance:
-        if instance is None:
-            hint = "run it in the folder of dagster.yaml, or set DAGSTER_HOME to it"
-            yield Finding("Dagster", Verdict.WARN, "it is not known where its state is", hint)
-            return
-        yield from _daemons(instance, patient.now)
-        yield from _runs(instance)
-
-
-@contextmanager
-def _instance() -> Iterator[dg.DagsterInstance | None]:
-    import dagster  # noqa: PLC0415 - a second of start-up that the other looks do not need
-
     folder = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
     if not (folder / "dagster.yaml").exists():
-        yield None
+        hint = "run it in the folder of dagster.yaml, or set DAGSTER_HOME to it"
+        yield Finding("Dagster", Verdict.WARN, "it is not known where its state is", hint)
         return
+    if not patient.settings.is_postgresql and not (patient.settings.home / "dagster").exists():
+        yield Finding("Dagster", Verdict.WARN, "it has never run here", "`dagster dev`")
+        return
+    import dagster  # noqa: PLC0415 - a second of start-up that the other looks do not need
+
     with dagster.DagsterInstance.from_config(str(folder)) as instance:
-        yield instance
+        yield from _daemons(instance, patient.now)
+        yield from _runs(instance)
 
 
 def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:

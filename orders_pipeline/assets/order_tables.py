@@ -10,6 +10,7 @@ import re
 
 import dagster as dg
 
+from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.resources import Source
 from warehouse.lake.definitions import TABLES, statement
 from warehouse.lake.lake import open_lake
@@ -40,6 +41,7 @@ def column_schema() -> dg.TableSchema:
     pool=LAKE_WRITER,
     group_name="analytics",
     kinds={"duckdb", "parquet"},
+    freshness_policy=TICK_FRESHNESS,
     owners=["team:orders"],
     description="Orders, lines, versions, raw payloads, pulls and incidents as tables for analysts (DuckLake: DuckDB "
     "over Parquet). Holds no personal data.",

@@ -1,4 +1,4 @@
-"""Metrics and status: who may see them, that they tell the truth, and that asking costs little however many orders there are."""
+"""Metrics and status: who may see them, that they tell the truth, and that asking costs little whatever the number of orders."""
 
 from __future__ import annotations
 

@@ -29,6 +29,8 @@ class Monitor(HTTPServer):
 
 
 class Answering(BaseHTTPRequestHandler):
+    """Its requests."""
+
     def do_GET(self) -> None:
         self.server.paths.append(self.path)
         self.send_response(self.server.status)
