@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from orders_api import acknowledgements, channels, errors, exports, health, metrics, orders, status
+from orders_api import (
+    acceptances,
+    acknowledgements,
+    channels,
+    errors,
+    exports,
+    health,
+    metrics,
+    orders,
+    shipment_reading,
+    shipments,
+    status,
+)
 from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
 from orders_api.installation import Installation
 from orders_api.rate_limits import RateLimiter
-from orders_api.schemas import AcknowledgementRequest, ProblemDocument
+from orders_api.schemas import AcceptanceRequest, AcknowledgementRequest, ProblemDocument, ShipmentRequest
 from warehouse.clock import utc_now
 from warehouse.ledger.database import open_ledger
 from warehouse.privacy import open_key_ring
@@ -29,6 +41,9 @@ DOCS_PATH = "/docs"
 OTHER_THREADS = 8
 """Acknowledgements, notes, pieces of downloads: at most so many at once. With the readers fewer than the ledger's pooled
 connections, so that none waits for one."""
+
+SHAPES_WITHOUT_A_ROUTE = (ProblemDocument, AcknowledgementRequest, ShipmentRequest, AcceptanceRequest)
+"""Those that no route has as its answer."""
 
 DESCRIPTION = """
 Orders of every connected marketplace in one shape.
@@ -66,7 +81,10 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     for module in (
         exports,
         acknowledgements,
+        acceptances,
         orders,
+        shipments,
+        shipment_reading,
         channels,
         status,
         health,
@@ -101,7 +119,7 @@ def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
                     "description": "A token made with `orders tokens create`.",
                 }
             }
-            for model in (ProblemDocument, AcknowledgementRequest):  # the shapes that no route has as its answer
+            for model in SHAPES_WITHOUT_A_ROUTE:
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 components["schemas"] |= schema.pop("$defs") | {model.__name__: schema}
         return app.openapi_schema or {}

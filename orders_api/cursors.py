@@ -55,6 +55,19 @@ def decode_number(cursor: str, fingerprint: str) -> int:
     return position
 
 
+def encode_moment(fingerprint: str, moment: datetime, own_id: str) -> str:
+    """The cursor of a list that is sorted by a time, and by id at the same time."""
+    return encode(fingerprint, Key(purchased_at=moment, id=own_id))
+
+
+def decode_moment(cursor: str, fingerprint: str) -> tuple[datetime, str]:
+    """Reverse `encode_moment`; raises like `decode`."""
+    key = decode(cursor, fingerprint, Sort.NEWEST)
+    assert key.purchased_at is not None
+    assert key.id is not None
+    return key.purchased_at, key.id
+
+
 def _digest(fingerprint: str) -> str:
     return hashlib.blake2b(fingerprint.encode(), digest_size=9).hexdigest()
 

@@ -42,7 +42,7 @@ METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
     query=NoQuery,
     answer=None,
     responses=METRICS_ANSWER,
-    scope=Scope.METRICS_READ,
+    scopes=(Scope.METRICS_READ,),
 ).serve(router)
 def get_metrics(reading: Reading, _query: NoQuery) -> Response:
     """For Prometheus, which sends the token from `authorization.credentials_file`. Names no order and no person."""

@@ -179,8 +179,7 @@ def _tell(session: _Session, due: DueDecision) -> tuple[Ending, MarketplaceError
     except InDoubt as doubt:
         return _look(session, due, doubt)
     except Permanent as refusal:
-        said = {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
-        return Ending(status=AcceptanceStatus.REJECTED, **said), None
+        return replace(_waiting(refusal), status=AcceptanceStatus.REJECTED), None
     except MarketplaceError as failure:
         return _waiting(failure), failure
     return Ending(status=AcceptanceStatus.DONE), None

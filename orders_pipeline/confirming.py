@@ -28,7 +28,7 @@ from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
 from warehouse.shipments import Idempotency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from orders_pipeline.installation import Installation

@@ -1,6 +1,7 @@
-"""The sensors: Dagster's partitions are kept equal to the ledger's connections, and monitors are told of jobs that succeeded.
+"""The sensors: Dagster's partitions kept equal to the ledger's connections, shipments confirmed as soon as they come, and
+monitors told of jobs that have succeeded.
 
-When what runs is in `schedules`.
+When what runs by the clock is in `schedules`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,8 @@ from orders_pipeline import pinging
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import UNFINISHED
-from warehouse.ledger import channels
+from orders_pipeline.schedules import unless_running
+from warehouse.ledger import acceptances, channels, confirmations
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,21 @@ def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourcePa
     """In the daemon and not in the run: when the daemon is gone, the monitor hears nothing, and that is the alarm."""
     with source.opened() as installation:
         pinging.ping(installation, context.dagster_run.job_name)
+
+
+@dg.sensor(job_name="confirm_shipments", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+def new_shipments(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """Confirm at once what the ERP reports, where ORDERS_CONFIRM_EAGERLY is set; the schedule stays as it is."""
+    with source.opened() as installation:
+        if not installation.settings.confirm_eagerly:
+            return dg.SkipReason("ORDERS_CONFIRM_EAGERLY is not set: the schedule confirms")
+        now = installation.clock()
+        with installation.ledger.read() as transaction:
+            if not confirmations.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
+                return dg.SkipReason("nothing is due")
+    return unless_running(context, "confirm_shipments")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from orders_pipeline import pulling, sweeping
-from orders_pipeline.pulling import PullResult
 from orders_pipeline.freshness import TICK_FRESHNESS
+from orders_pipeline.pulling import PullResult
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
 from warehouse.ledger import quotas

@@ -1,4 +1,4 @@
-"""Metrics and status: who may see them, that they tell the truth, and that asking costs little whatever the number of orders."""
+"""Metrics and status: who may see them, that they tell the truth, and that asking costs little."""
 
 from __future__ import annotations
 

@@ -524,6 +524,28 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
     return len(rows)
 
 
+def is_any_waiting(connection: Connection) -> bool:
+    """Whether there is a shipment that is not settled: to be sent, read back or verified."""
+    open_states = [each.value for each in _OPEN]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(open_states)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is a shipment to be sent or read back now."""
+    states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), shipments.c.due_at <= now).limit(1)
+    return connection.execute(query).first() is not None
+
+
+_OPEN = (
+    ConfirmationStatus.QUEUED,
+    ConfirmationStatus.SENDING,
+    ConfirmationStatus.IN_DOUBT,
+    ConfirmationStatus.SENT,
+)
+
+
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
     """Shipments by channel and status."""
     query = sa.select(shipments.c.channel, shipments.c.status, sa.func.count()).group_by(

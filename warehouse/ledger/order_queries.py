@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from warehouse.clock import iso
 from warehouse.ledger.database import POSITION, mark
+from warehouse.ledger.event_texts import event_text
 from warehouse.ledger.schema import Instant, channels, incidents, order_events, order_versions, orders, parties
 from warehouse.orders import OPEN_STATUSES
 
@@ -466,15 +467,7 @@ def _own_events(connection: Connection, order_id: str) -> list[TimelineEntry]:
         .limit(TIMELINE_LIMIT)
     )
     rows = list(connection.execute(query).mappings())[::-1]
-    return [TimelineEntry(row["at"], row["kind"], _event_text(row["kind"], row["data"]), row["data"]) for row in rows]
-
-
-def _event_text(kind: str, data: Mapping[str, Any]) -> str:
-    if kind != "acknowledged":
-        return kind.replace("_", " ").capitalize()
-    number = f" as {data['order_number']}" if data.get("order_number") else ""
-    verb = "Taken over" if data["outcome"] == "ok" else "Refused"
-    return f"{verb} by {data['consumer']}{number} (revision {data['revision']})"
+    return [TimelineEntry(row["at"], row["kind"], event_text(row["kind"], row["data"]), row["data"]) for row in rows]
 
 
 def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:

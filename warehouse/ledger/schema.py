@@ -315,6 +315,8 @@ shipments = sa.Table(
     sa.Index("ix_shipments_reported", "reported_at", "id"),
     sa.Index("ix_shipments_report", "report_id"),
     sa.Index("ix_shipments_updated", "updated_at"),
+    sa.Index("ix_shipments_tracking", "tracking_number"),
+    sa.Index("ix_shipments_package", "package_id"),
 )
 
 shipment_lines = sa.Table(

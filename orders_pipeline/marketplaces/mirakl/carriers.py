@@ -27,7 +27,6 @@ REQUIREMENTS = Requirements(
     needs_carrier=True,
     carrier_rule=CarrierRule.LISTED_OR_NAMED,
     idempotency=Idempotency.NONE,
-    acceptance_state="WAITING_ACCEPTANCE",
     notes=(_TRACKING_NOTE, "Whether an order may be shipped in parts depends on the operator."),
 )
 

@@ -101,6 +101,8 @@ def upgrade() -> None:
     op.create_index('ix_shipments_report', 'shipments', ['report_id'], unique=False)
     op.create_index('ix_shipments_reported', 'shipments', ['reported_at', 'id'], unique=False)
     op.create_index('ix_shipments_updated', 'shipments', ['updated_at'], unique=False)
+    op.create_index('ix_shipments_tracking', 'shipments', ['tracking_number'], unique=False)
+    op.create_index('ix_shipments_package', 'shipments', ['package_id'], unique=False)
     op.create_table('channel_requirements',
     sa.Column('channel', sa.String(length=64), nullable=False),
     sa.Column('data', sa.JSON(), nullable=False),
