@@ -7,15 +7,16 @@ of it, is in `warehouse.ledger.confirmations` and `verification`; taking shipmen
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from structlog.contextvars import bound_contextvars
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient
 from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
@@ -25,6 +26,7 @@ from orders_pipeline.reading_back import read_back
 from warehouse.ledger import channels, confirmations, incidents, quotas, schema, verification
 from warehouse.ledger.carriers import TRACKING_PLACE, Carriers, requirements_of, save_requirements
 from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
+from warehouse.logs import Event, carried, place_of
 from warehouse.shipments import Idempotency
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def confirm_all(installation: Installation, codes: Sequence[str] | None = None) 
         known = {each.connection for each in channels.all_channels(transaction) if each.retrieval or each.confirmation}
     chosen = sorted(known if codes is None else known & set(codes))
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="confirm") as pool:
-        return list(pool.map(lambda code: confirm_connection(installation, code), chosen))
+        return list(pool.map(carried(partial(confirm_connection, installation)), chosen))
 
 
 def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
@@ -135,19 +137,25 @@ def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
         return result
     ends_at = installation.clock() + LONGEST_RUN
     session = _Session(installation, connection, serving, MARKETPLACES[connection.kind], result, ends_at)
+    with bound_contextvars(connection=code, stage="confirm"):
+        _run_to_its_end(session)
+    return result
+
+
+def _run_to_its_end(session: _Session) -> None:
+    """Run, and turn every failure into the result's error."""
+    result = session.result
     try:
         _run(session)
     except MarketplaceError as error:
         result.error = error
     except sa.exc.DBAPIError as error:
-        logger.error("confirming at %s: the ledger could not be written: %s", code, error.orig)  # noqa: TRY400 - the traceback says no more
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
         result.error = Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
     except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
-        where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
-        logger.error("confirming at %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
+        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
         result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
     _conclude(session)
-    return result
 
 
 def _run(session: _Session) -> None:
@@ -187,7 +195,7 @@ def keep_requirements(session: _Session) -> None:
         needs = session.client.requirements()
     except (Transient, Throttled, Permanent) as error:
         # Not asking today is no reason not to confirm; what was known before, or without asking, holds on.
-        logger.warning("what shipments need at %s could not be asked: %s", session.connection.code, error.code)
+        logger.warning(Event.REQUIREMENTS_NOT_ASKED, extra={"code": error.code})
         stale = [each for each in stale if each not in known]
         needs = session.marketplace.requirements
     with installation.ledger.write() as transaction:
@@ -234,7 +242,7 @@ def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None
         receipts = {each.shipment_id: each for each in session.client.confirm(parcels)}
         results = [(each, _result(receipts.get(each.id))) for each in claims]
     except ClaimsLost:
-        logger.warning("claims at %s were taken over before they were sent", session.connection.code)
+        logger.warning(Event.CLAIMS_LOST, extra={"shipments": [each.id for each in claims]})
         return None
     except InDoubt as doubt:
         results = [(each, _failed(AttemptOutcome.IN_DOUBT, doubt)) for each in claims]
@@ -414,6 +422,8 @@ def _conclude(session: _Session) -> None:
                 now,
             )
         _tell_unverified(transaction, session, now)
+    about = {**result.counts, "code": error.code if error else None}
+    logger.log(logging.WARNING if error else logging.INFO, Event.CONFIRM_FINISHED, extra=about)
 
 
 def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: datetime) -> None:

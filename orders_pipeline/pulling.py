@@ -22,7 +22,7 @@ from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Thr
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from warehouse.ledger import channels, counters, incidents, leases, quotas, raw_orders
+from warehouse.ledger import channels, incidents, leases, quotas, raw_orders
 from warehouse.logs import Event, carried, place_of
 from warehouse.privacy import KeyRingError, without_pii
 
@@ -258,7 +258,6 @@ def _conclude(installation: Installation, result: PullResult, lease: Lease, stag
         leases.release(transaction, lease, now)
         if isinstance(result.error, Throttled) and result.error.code == "throttled":
             quotas.block(transaction, result.connection, now, result.error.retry_after)
-            counters.add(transaction, counters.THROTTLED, {(result.connection, ""): 1})
         if result.outcome == "complete" and not result.missed:
             incidents.resolve(transaction, "connection", result.connection, stage, now)
         elif result.error is not None:

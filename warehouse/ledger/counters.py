@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INGEST_LAG = "ingest_lag"
 """Per channel: seconds from the marketplace's change of an order to its commit in the book."""
 THROTTLED = "throttled"
-"""Per connection: pulls that the marketplace ended by asking to slow down."""
+"""Per connection: runs that the marketplace ended by asking to slow down."""
 
 LAG_BOUNDS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Upper bounds of a histogram's buckets in seconds; the last bucket, without a bound, is `+Inf`."""

@@ -103,7 +103,7 @@ def _throttled(connection: Connection, _now: datetime) -> Measure:
     return Measure(
         name="orders_throttled",
         kind=Kind.COUNTER,
-        meaning="Pulls that the marketplace ended by asking to slow down.",
+        meaning="Runs at the connection that the marketplace ended by asking to slow down.",
         labels=("connection",),
         values={(code,): buckets.get("", 0.0) for code, buckets in found.items()},
     )
