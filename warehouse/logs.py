@@ -72,6 +72,8 @@ class LogLevel(StrEnum):
 OWN_LOGGERS = ("orders_api", "orders_pipeline", "warehouse")
 """Our packages. A process of somebody else's (Dagster's) is asked to treat only these."""
 SERVER_LOGGER = "uvicorn"
+URL_LOGGER = "httpx"
+"""Tells every URL at `info`, and a URL may be a secret: its lines are not even made."""
 HIDDEN = "[hidden]"
 SHORTEST_SECRET = 6
 """A shorter one would blacken half of every line."""
@@ -184,6 +186,7 @@ def configure(form: LogFormat, level: LogLevel, names: Iterable[str] = ("",)) ->
         level: Our own lines from this level on; other libraries' from `warning` on.
         names: The loggers to treat: all of them, or ours alone where the process is somebody else's.
     """
+    logging.getLogger(URL_LOGGER).setLevel(logging.WARNING)
     for name in names:
         logger = logging.getLogger(name)
         for old in [each for each in logger.handlers if isinstance(each, _StandardError)]:
