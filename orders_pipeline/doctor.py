@@ -12,11 +12,12 @@ import shutil
 import sqlite3
 import stat
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -308,7 +309,9 @@ def _order_tables(patient: Patient) -> Iterator[Finding]:
 
 
 def _api(patient: Patient) -> Iterator[Finding]:
-    host = "127.0.0.1" if patient.settings.api_host in {"0.0.0.0", "::"} else patient.settings.api_host  # noqa: S104 - compared
+    host = patient.settings.api_host
+    with suppress(ValueError):  # a name
+        host = "127.0.0.1" if ip_address(host).is_unspecified else host
     url = f"http://{f'[{host}]' if ':' in host else host}:{patient.settings.api_port}/readyz"
     try:
         answer = httpx.get(url, timeout=2.0, trust_env=False)

@@ -25,7 +25,7 @@ from warehouse.orders import Status
 from warehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-FAILURES = {"Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
+FAILURES = {"PingFailed", "Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
 
 
 def page(name: str) -> str:
