@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
     backups,
+    carriers,
     configuration,
     demo,
     doctor,
@@ -21,6 +22,7 @@ from orders_pipeline.commands import (
     personal_data,
     processes,
     products,
+    shipments,
     status,
     tables,
     tokens,
@@ -71,6 +73,8 @@ app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
+app.add_typer(shipments.shipments)
+app.add_typer(carriers.carriers)
 app.add_typer(products.products)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)

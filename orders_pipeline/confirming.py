@@ -50,7 +50,8 @@ CLAIMED_AT_ONCE = 20
 CALL_MARGIN = timedelta(minutes=2)
 """A call is made only while its claim holds for longer than the call can take."""
 
-LONGEST_RUN = timedelta(minutes=20)
+LONGEST_RUN = timedelta(minutes=14, seconds=40)
+"""A backlog is worked at until shortly before the schedule's next run goes on with it: the quota is never left unused."""
 ROUNDS = 5
 """How often a run sends and reads doubts back in turn: a doubt that is refuted is sent again in the same run."""
 
@@ -155,7 +156,11 @@ def _run_to_its_end(session: _Session) -> None:
     except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
         logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
         result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
-    _conclude(session)
+    try:
+        _conclude(session)
+    except sa.exc.DBAPIError as error:
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
+        result.error = result.error or Transient("ledger_unavailable", str(error.orig))
 
 
 def _run(session: _Session) -> None:
@@ -312,6 +317,7 @@ def _result(receipt: Receipt | None) -> Result:
         message=receipt.message,
         hint=receipt.hint,
         known_as=receipt.known_as,
+        is_counted=receipt.is_its_turn,
     )
 
 
