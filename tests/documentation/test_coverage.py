@@ -19,8 +19,10 @@ from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from tests.documentation import generate
 from warehouse.lake.definitions import dictionary
+from warehouse.ledger.channel_status import State
 from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
 from warehouse.ledger.tokens import Scope
+from warehouse.logs import Event
 from warehouse.orders import Status
 from warehouse.settings import Settings
 
@@ -146,6 +148,15 @@ def test_every_incident_code() -> None:
     codes = literals("orders_pipeline", FAILURES, 0, "code") | literals("orders_pipeline", {"Report"}, 3, "code")
     assert {"throttled", "wrong_type", "missed_by_listing"} <= codes
     assert codes - words("docs/operations.md") == set()
+
+
+def test_every_event_of_the_log() -> None:
+    assert {event.value for event in Event} - words("docs/operations.md") == set()
+
+
+def test_every_state_of_a_channel() -> None:
+    text = page("docs/operations.md")
+    assert [state for state in State if f"| `{state.value}` |" not in text] == []
 
 
 def test_every_target_of_the_makefile() -> None:
