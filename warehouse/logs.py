@@ -257,6 +257,7 @@ def _with_place(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     record: logging.LogRecord = event["_record"]
     event.pop("exc_info", None)
     event.pop("stack_info", None)
+    event.pop("color_message", None)  # uvicorn's, the same once more
     if record.exc_info and record.exc_info[1] is not None:
         event["exception"] = place_of(record.exc_info[1])
     return event

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from warehouse.ledger.database import Ledger
 
-ROWS_PER_COMMIT = 200
+ROWS_PER_COMMIT = 100
 UNREAD_GRACE = timedelta(days=60)
 """A payload that gave no order has no status to go by: it is given this much longer to be repaired and replayed."""
 
