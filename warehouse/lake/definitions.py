@@ -28,6 +28,9 @@ TABLES = (
     "pulls",
     "products",
     "acknowledgements",
+    "shipments",
+    "shipment_lines",
+    "confirmation_attempts",
     "incidents",
     "channels",
     "published",
@@ -40,10 +43,22 @@ VIEWS = (
     "unmatched_lines",
     "pull_coverage",
     "revenue_by_day",
+    "confirmation_latency",
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = ("orders", "order_versions", "raw_orders", "pulls", "products", "acknowledgements", "incidents", "channels")
+MARKS = (
+    "orders",
+    "order_versions",
+    "raw_orders",
+    "pulls",
+    "products",
+    "acknowledgements",
+    "shipments",
+    "confirmation_attempts",
+    "incidents",
+    "channels",
+)
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 
