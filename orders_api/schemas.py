@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
+from warehouse.ledger.channel_status import State
 from warehouse.ledger.confirmations import AttemptOutcome
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import RowOutcome
@@ -416,6 +417,35 @@ class Coverage(Shape):
     """How complete every channel is."""
 
     coverage: list[ChannelCoverage] = Field(description="By channel code.", examples=[[]])
+
+
+class ChannelStatus(Shape):
+    """How a channel stands."""
+
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    connection: str = Field(description="Code of its connection.", examples=["amazon_eu"])
+    state: State = Field(
+        description="`ok`; `off`: not retrieved; `new`: never complete yet; `throttled`: the marketplace asked to wait; "
+        "`late`: more than three intervals behind; `failing`: its connection has an open incident.",
+        examples=["ok"],
+    )
+    last_success_at: datetime | None = Field(
+        description="When its connection's last complete pull ended.", examples=[RECEIVED_AT]
+    )
+    complete_through: datetime | None = Field(description="Up to here nothing is missing.", examples=[RECEIVED_AT])
+    lag_seconds: float | None = Field(description="How long ago `complete_through` is, in seconds.", examples=[184.2])
+    next_run_at: datetime | None = Field(
+        description="When it is pulled next; null when it is off.", examples=[RECEIVED_AT]
+    )
+    backlog: int = Field(description="Payloads that wait to be read, at most 2,000.", examples=[0])
+    quarantined: int = Field(description="Payloads that could not be read.", examples=[0])
+
+
+class ChannelStatuses(Shape):
+    """How every channel stands that the token may see."""
+
+    at: datetime = Field(description="When this was so.", examples=[RECEIVED_AT])
+    channels: list[ChannelStatus] = Field(description="By code.", examples=[[]])
 
 
 class Incident(Shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -10,13 +11,16 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
+    backups,
     carriers,
     configuration,
     demo,
+    doctor,
     files,
     incidents,
     intake,
     normalize,
+    personal_data,
     processes,
     products,
     shipments,
@@ -29,7 +33,11 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
+from warehouse.logs import Event, LogLevel, configure
 from warehouse.privacy import KeyRingError
+from warehouse.settings import Settings
+
+logger = logging.getLogger("orders_pipeline.commands")
 
 HELP = """Orders in from marketplaces, one uniform order book out.
 
@@ -65,6 +73,7 @@ app.command("replay")(intake.replay)
 app.command("quarantine")(intake.quarantine)
 app.command("normalize")(normalize.normalize)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
 app.add_typer(shipments.shipments)
@@ -76,6 +85,10 @@ app.add_typer(files.imports)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
 app.command("api")(processes.api)
+app.command("purge")(personal_data.purge)
+app.command("backup")(backups.backup)
+app.command("verify")(backups.verify)
+app.command("restore")(backups.restore)
 app.command("migrate")(processes.migrate)
 app.add_typer(processes.keys)
 app.command("demo")(demo.demo)
@@ -91,6 +104,8 @@ def _root(
 
         typer.echo(installed("orders-syndication"))
         raise typer.Exit
+    settings = Settings()
+    configure(settings.log_format, settings.log_level or LogLevel.WARNING)
 
 
 def main() -> None:
@@ -111,4 +126,8 @@ def main() -> None:
         notes.print(f"[red]storage:[/red] {escape(str(error.orig))}")
         sys.exit(Exit.FAILED)
     except BrokenPipeError:
+        sys.exit(Exit.FAILED)
+    except Exception:
+        # Python's own traceback ends in the error's message, which may quote an order.
+        logger.exception(Event.UNEXPECTED_ERROR)
         sys.exit(Exit.FAILED)

@@ -1,4 +1,5 @@
-"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs that are due.
+"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs that are due,
+and monitors told of jobs that have succeeded.
 
 When what runs by the clock is in `schedules`.
 """
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
-from orders_pipeline import file_runs
+from orders_pipeline import file_runs, pinging
 from orders_pipeline.assets.file_runs import JOBS_TAG
 from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.raw_orders import CONNECTIONS
@@ -71,6 +72,18 @@ def connection_partitions(
     if not requests:
         return dg.SkipReason("the partitions are those of the ledger's connections")
     return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tell the monitor of each job that has succeeded, where ORDERS_PING_URLS names one.",
+)
+def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourceParam[Source]) -> None:
+    """In the daemon and not in the run: when the daemon is gone, the monitor hears nothing, and that is the alarm."""
+    with source.opened() as installation:
+        pinging.ping(installation, context.dagster_run.job_name)
 
 
 @dg.sensor(job_name="confirm_shipments", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -20,6 +20,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
 from warehouse.lake.definitions import dictionary
+from warehouse.ledger.channel_status import State
 from warehouse.ledger.configuration import (
     CarrierMapping,
     ChannelEntry,
@@ -29,13 +30,14 @@ from warehouse.ledger.configuration import (
     StorageSection,
 )
 from warehouse.ledger.tokens import Scope
+from warehouse.logs import Event
 from warehouse.orders import Status
 from warehouse.settings import Settings
 from warehouse.storages import CREDENTIALS, SETTINGS
 from warehouse.templates import OrderColumn, ResultColumn, ShipmentColumn
 
 ROOT = Path(__file__).resolve().parents[2]
-FAILURES = {"Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
+FAILURES = {"PingFailed", "Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
 
 
 def page(name: str) -> str:
@@ -200,6 +202,15 @@ def test_every_failure_of_a_storage() -> None:
         known += each.__subclasses__()
     assert {"storage_failed", "storage_host_key_changed"} <= told
     assert told - words("docs/operations.md") == set()
+
+
+def test_every_event_of_the_log() -> None:
+    assert {event.value for event in Event} - words("docs/operations.md") == set()
+
+
+def test_every_state_of_a_channel() -> None:
+    text = page("docs/operations.md")
+    assert [state for state in State if f"| `{state.value}` |" not in text] == []
 
 
 def test_every_target_of_the_makefile() -> None:

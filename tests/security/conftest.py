@@ -14,9 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ from typer.testing import CliRunner
 
 from orders_api.app import create_app
 from orders_pipeline.cli import app as orders_command
+from orders_pipeline.installation import opened
+from orders_pipeline.pinging import ping
 from orders_pipeline.sandbox import amazon, mirakl, server
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.mirakl_orders import Channel
@@ -266,7 +270,9 @@ class Campaign:
     Attributes:
         printed: Command → what it printed on both streams, tracebacks included.
         redacted, disclosed: Request → answer to a token without, and with, the scope for personal data.
-        logged: Every log record of every logger, from DEBUG on.
+        pings: What a monitor outside was sent.
+        copy: A backup.
+        logged: Every log record of every logger with its members, from DEBUG on, before anything is taken out of it.
     """
 
     home: Path
@@ -276,8 +282,13 @@ class Campaign:
     codes: dict[str, int] = field(default_factory=dict)
     redacted: dict[str, Answer] = field(default_factory=dict)
     disclosed: dict[str, Answer] = field(default_factory=dict)
+    pings: list[bytes] = field(default_factory=list)
     logged: bytes = b""
     normalised: bytes = b""
+
+    @property
+    def copy(self) -> Path:
+        return self.home.parent / "outside" / "backup"
 
     def command(self, *arguments: str, typed: str | None = None) -> str:
         """Run one command of `orders`, remember what it printed, and return its standard output."""
@@ -297,8 +308,11 @@ class Campaign:
         self.codes[f"dagster {job}"] = done.returncode
 
 
+STANDARD_MEMBERS = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
+
+
 class _Everything(logging.Handler):
-    """Keeps every record as text, with its traceback."""
+    """Keeps every record as text, with its traceback and its members."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -306,7 +320,20 @@ class _Everything(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.write(self.format(record) + "\n")
+        members = {name: value for name, value in vars(record).items() if name not in STANDARD_MEMBERS}
+        self.lines.write(f"{self.format(record)} {members}\n")
+
+
+class _Monitor(BaseHTTPRequestHandler):
+    """Whoever watches from outside: keeps what it is sent."""
+
+    def do_GET(self) -> None:
+        self.server.heard.append(f"{self.requestline}\n{self.headers}".encode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
 
 
 @pytest.fixture(scope="module")
@@ -331,6 +358,8 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
         patch.setenv("ORDERS_HOME", str(home))
         patch.setenv("ORDERS_KEYS", new_key("marked"))
         patch.setenv("DAGSTER_HOME", str(ROOT))
+        patch.setenv("ORDERS_LOG_LEVEL", "debug")
+        patch.setenv("ORDERS_LOG_FORMAT", "json")
         patch.setenv("ORDERS_PULL_FIRST_DAYS", "1")
         patch.setenv("ORDERS_SWEEP_DAYS", "1")
         patch.setenv("COLUMNS", "4000")
@@ -344,6 +373,7 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
             _bring_in(run, seller, operator)
             _exchange(run, outside)
             _look(run, outside)
+            _keep_up(run, patch)
             _ask(run, patch)
         finally:
             root.setLevel(level)
@@ -493,6 +523,30 @@ def _look(run: Campaign, outside: Path) -> None:
     run.command("normalize", "--marketplace", "amazon", str(file))
 
 
+def _keep_up(run: Campaign, patch: pytest.MonkeyPatch) -> None:
+    """Backup, purge, doctor, and a monitor that is told, at first in vain."""
+    run.command("doctor")
+    run.command("doctor", "--json")
+    run.command("purge", "--dry-run")
+    run.command("backup", str(run.copy))
+    run.command("verify", str(run.copy), "--json")
+    monitor = HTTPServer(("127.0.0.1", 0), _Monitor)
+    monitor.heard = run.pings
+    thread = threading.Thread(target=monitor.serve_forever)
+    thread.start()
+    patch.setenv("ORDERS_PING_URLS", '{"pull_orders": "env:MARKED_PING"}')
+    secret = run.marks.secret("the monitor's URL")
+    for port in (9, monitor.server_port):
+        patch.setenv("MARKED_PING", f"http://127.0.0.1:{port}/{secret}")
+        with opened(Settings(_env_file=None)) as installation:
+            ping(installation, "pull_orders")
+        run.command("incidents", "list", "--all", "--json")
+    monitor.shutdown()
+    thread.join()
+    monitor.server_close()
+    run.command("status")
+
+
 def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     """Every endpoint, with and without the scope for personal data, and what goes wrong at them."""
     plain, privileged = _token(run, "plain", Scope.ORDERS_READ), _token(run, "privileged", Scope.ORDERS_READ_PII)
@@ -500,7 +554,7 @@ def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     run.command("tokens", "list", "--json")
     api = create_app(run.settings)
     orders = json.loads(_request(api, plain, "GET", "/v1/orders").data.partition(b"\n")[2])["orders"]
-    paths = ["/v1/orders?count=true", "/v1/orders/changes?after=0", "/v1/channels", "/v1/coverage"]
+    paths = ["/v1/orders?count=true", "/v1/orders/changes?after=0", "/v1/channels", "/v1/coverage", "/v1/status"]
     paths += ["/v1/files", "/v1/files/1", "/v1/files/2/rows", "/v1/files/3/rows"]
     paths += ["/v1/incidents?state=all", "/healthz", "/readyz", "/openapi.json", "/docs"]
     paths += [f"/v1/orders/export?format={name}" for name in ("csv", "ndjson", "parquet")]
@@ -510,6 +564,8 @@ def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
         run.disclosed[f"GET {path}"] = _request(api, privileged, "GET", path)
     run.redacted["403 GET /v1/files/1/content"] = _request(api, plain, "GET", "/v1/files/1/content")
     run.disclosed["GET /v1/files/1/content"] = _request(api, privileged, "GET", "/v1/files/1/content")
+    scraper = _token(run, "scraper", Scope.METRICS_READ)
+    run.redacted["GET /metrics"] = _request(api, scraper, "GET", "/metrics")
     _ask_wrongly(run, api, plain)
     api.state.installation.ledger.close()
     # The key ring of another installation: what is sealed does not open, which is an error nobody expected.

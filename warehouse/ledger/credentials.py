@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warehouse.logs import REDACTOR
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,7 +31,7 @@ def seal_secret(keys: KeyRing, owner: str, name: str, secret: str) -> str:
 
 
 def resolve_credentials(owner: str, references: Mapping[str, str], keys: KeyRing) -> dict[str, str]:
-    """The secrets themselves.
+    """The secrets themselves; no log line of this process shows them from now on.
 
     Args:
         owner: Whose they are: a connection's code, or `storage:` and a storage's.
@@ -40,7 +42,9 @@ def resolve_credentials(owner: str, references: Mapping[str, str], keys: KeyRing
         SecretMissing: A variable is not set, a file cannot be read, or a reference has no known form.
         KeyRingError: A sealed secret does not open.
     """
-    return {name: _resolve(owner, name, reference, keys) for name, reference in references.items()}
+    found = {name: _resolve(owner, name, reference, keys) for name, reference in references.items()}
+    REDACTOR.hide(found.values())
+    return found
 
 
 def shown(references: Mapping[str, str]) -> list[str]:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from warehouse import documents
 from warehouse.ledger.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
-from warehouse.ledger.fulfilment import raised, reported_units
+from warehouse.ledger.fulfilment import note_closing, raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
 
@@ -320,6 +320,7 @@ def _write(
         if revision > 1:
             rewritten.append(row["id"])
     connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
+    note_closing(connection, [row["id"] for row in order_rows], orders.c.marketplace_updated_at)
     if rewritten:
         gone = [each["id"] for each in line_rows]
         connection.execute(

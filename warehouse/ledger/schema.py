@@ -136,6 +136,13 @@ raw_orders = sa.Table(
     sa.Column("body", sa.LargeBinary, comment="the exact bytes, compressed and sealed; null after the purge"),
     sa.Column("payload", sa.Text, nullable=False, comment="the same JSON without personal data"),
     sa.Index("ix_raw_orders_original", "connection", "original_id", "seq"),
+    sa.Index(
+        "ix_raw_orders_sealed",
+        "received_at",
+        "seq",
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    ),
 )
 
 quarantine = sa.Table(
@@ -165,6 +172,9 @@ orders = sa.Table(
     sa.Column("marketplace_updated_at", Instant, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("ship_by", Instant),
+    sa.Column(
+        "closed_at", Instant, comment="the marketplace's time of the change that closed it; null while it is open"
+    ),
     sa.Column("currency", sa.String(8)),
     sa.Column("total", sa.Text, comment="decimal text, exactly as carried"),
     sa.Column("shipping_country_code", sa.String(2)),
@@ -201,6 +211,13 @@ orders = sa.Table(
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
     _where_true("ix_orders_errors", "has_errors"),
     _where_true("ix_orders_cancellation", "has_cancellation_request"),
+    sa.Index(
+        "ix_orders_personal",
+        "received_at",
+        "id",
+        sqlite_where=sa.text("pii_state = 'present'"),
+        postgresql_where=sa.text("pii_state = 'present'"),
+    ),
 )
 
 order_lines = sa.Table(
@@ -496,6 +513,15 @@ marks = sa.Table(
     _code("name", primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
     comment="position, raw and normalised_through: counters and cursors that move in their stage's transaction",
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    _code("name", primary_key=True),
+    _code("subject", primary_key=True, comment="the channel or connection that it counts for"),
+    sa.Column("bucket", sa.String(16), primary_key=True, comment='of a histogram: upper bound or sum; "" of a counter'),
+    sa.Column("value", sa.Float, nullable=False),
 )
 
 products = sa.Table(
