@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0003"
+SCHEMA_HEAD = "0006"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
 RAW_SEQ = "raw"
 NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
+CANCELLATIONS = "cancellations"
+WATCHED_AT = "watched_at"
 """Names of the marks that the migrations create."""
 
 

@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.ledger import incidents
 from warehouse.ledger.database import POSITION, next_values, upsert
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
@@ -40,6 +41,7 @@ MARKETPLACE_COLUMNS = (
     "currency",
     "total",
     "shipping_country_code",
+    "has_problems",
     "has_errors",
     "has_cancellation_request",
     "pii_state",
@@ -280,6 +282,7 @@ def _write(
             rewritten.append(row["id"])
     connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
     if rewritten:
+        incidents.mark_troubled(connection, rewritten)
         gone = [each["id"] for each in line_rows]
         connection.execute(
             sa.delete(order_lines).where(order_lines.c.order_id.in_(rewritten), order_lines.c.id.not_in(gone))
@@ -309,6 +312,7 @@ def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]
         "currency": order.currency,
         "total": documents.money(order.total),
         "shipping_country_code": order.shipping_address.country_code,
+        "has_problems": bool(order.problems),
         "has_errors": bool(order.problems),
         "has_cancellation_request": any(each is not None and each.requested_by for each in cancellations),
         "is_historical": arrival.is_historical,

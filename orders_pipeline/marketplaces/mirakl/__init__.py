@@ -14,9 +14,7 @@ from orders_pipeline.marketplaces.mirakl.personal_data import PII_PATHS
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.shipments import CarrierRule, Requirements
 
-REQUIREMENTS = Requirements(
-    needs_tracking_number=False, needs_carrier=True, carrier_rule=CarrierRule.LISTED_OR_NAMED
-)
+REQUIREMENTS = Requirements(needs_tracking_number=False, needs_carrier=True, carrier_rule=CarrierRule.LISTED_OR_NAMED)
 
 MARKETPLACE = Marketplace(
     kind="mirakl",
