@@ -195,7 +195,7 @@ def _settle_part(installation: Installation, part: Part, tally: Tally) -> list[C
 def _compare_part(installation: Installation, part: Part, tally: Tally) -> list[Change]:
     tally.counts["quarantined"] += sum(1 for each in part.readings if each.fault is not None)
     with installation.ledger.read() as transaction:
-        return compare(transaction, installation.keys, part.arrivals)[0]
+        return compare(transaction, installation.keys, part.arrivals).changes
 
 
 def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) -> None:

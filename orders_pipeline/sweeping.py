@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from orders_pipeline.pulling import PullResult
 
 
+_STATES = sorted(OPEN_STATUSES)
+_IS_OPEN = sa.or_(orders.c.status.in_(_STATES), orders.c.source_status.in_(_STATES))
+
+
 def sweep_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
     """Sweep every connection that has a channel to retrieve, or the given ones, several at a time."""
     chosen = retrieved_connections(installation, codes)
@@ -33,7 +37,8 @@ def open_original_ids(installation: Installation, connection: str) -> list[str]:
     serving = sa.select(channels.c.code).where(channels.c.connection == connection, channels.c.retrieval.is_(True))
     query = (
         sa.select(orders.c.original_id)
-        .where(orders.c.status.in_(sorted(OPEN_STATUSES)), orders.c.channel.in_(serving))
+        # the marketplace's state counts: an order that only our shipment has raised is still open there
+        .where(_IS_OPEN, orders.c.channel.in_(serving))
         .order_by(orders.c.purchased_at, orders.c.id)
     )
     with installation.ledger.read() as transaction:

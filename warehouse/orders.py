@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
 ORDER_NAMESPACE = uuid.UUID("6f6a51a3-6a5e-5b0e-9d0b-5d2f0c1f7a10")
@@ -249,6 +250,23 @@ class Order:
         return order_id(self.channel, self.original_id, other)
 
 
+def effective_status(told: Status, remaining: Iterable[int | None]) -> Status:
+    """The state of an order with shipments of ours, of which the marketplace may not know yet.
+
+    Args:
+        told: The marketplace's state in our words.
+        remaining: Units still to ship of each line, our shipments taken off; None where a part is unknown.
+
+    >>> effective_status(Status.WAITING_FOR_SHIPMENT, [0, 1]), effective_status(Status.CANCELED, [0])
+    (<Status.PARTIALLY_SHIPPED: 'PARTIALLY_SHIPPED'>, <Status.CANCELED: 'CANCELED'>)
+    """
+    match told:
+        case Status.SHIPPED | Status.REFUSED | Status.CANCELED:
+            return told
+        case Status.PENDING | Status.WAITING_FOR_SHIPMENT | Status.PARTIALLY_SHIPPED | Status.UNKNOWN:
+            return Status.SHIPPED if all(each == 0 for each in remaining) else Status.PARTIALLY_SHIPPED
+
+
 def order_id(channel: str, original_id: str, fulfilled_by: FulfilledBy | None = None) -> str:
     """UUIDv5 (RFC 9562) of the channel code and the marketplace's order id, and of the fulfilment for a split order.
 
@@ -262,6 +280,11 @@ def order_id(channel: str, original_id: str, fulfilled_by: FulfilledBy | None = 
 def line_id(order: str, original_id: str) -> str:
     """UUIDv5 of the order's internal id and the marketplace's line id."""
     return _uuid5(bytes.fromhex(order.replace("-", "")), original_id)
+
+
+def shipment_id(order: str, package_id: str) -> str:
+    """UUIDv5 of the order's internal id and the ERP's name of the package."""
+    return _uuid5(bytes.fromhex(order.replace("-", "")), f"package\n{package_id}")
 
 
 def _uuid5(namespace: bytes, name: str) -> str:

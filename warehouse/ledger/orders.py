@@ -17,15 +17,17 @@ import sqlalchemy as sa
 from warehouse import documents
 from warehouse.ledger import incidents
 from warehouse.ledger.database import POSITION, next_values, upsert
+from warehouse.ledger.fulfilment import raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, RowMapping
 
+    from warehouse.ledger.fulfilment import Reported
     from warehouse.privacy import KeyRing
 
 MARKETPLACE_COLUMNS = (
@@ -50,6 +52,7 @@ MARKETPLACE_COLUMNS = (
     "content_hash",
     "raw_seq",
     "facts",
+    "source_status",
 )
 """What a changed order overwrites. Everything else in the row is ours and has another writer."""
 
@@ -68,6 +71,8 @@ class Arrival:
     parties: str
     content_hash: bytes
     pii_state: str
+    source_status: str | None = None
+    """The marketplace's own state in our words, once shipments of ours have raised the order's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,21 @@ class Change:
     order_id: str
     outcome: str
     changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What settling arrivals comes to.
+
+    Attributes:
+        changes: The change of each arrival.
+        writes: (arrival, new revision, changed members) of those to write.
+        unnoticed: Arrivals that tell something new, of which readers know already through our shipments.
+    """
+
+    changes: list[Change]
+    writes: list[tuple[Arrival, int, tuple[str, ...]]]
+    unnoticed: list[Arrival]
 
 
 def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: bool) -> Arrival:
@@ -109,20 +129,24 @@ def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], n
         arrivals: Distinct orders.
         now: When the change is recorded.
     """
-    changes, writes = compare(connection, keys, arrivals)
-    if writes:
-        _write(connection, keys, writes, next_values(connection, POSITION, len(writes)), now)
+    found = compare(connection, keys, arrivals)
+    changes = found.changes
+    if found.writes:
+        _write(connection, keys, found.writes, next_values(connection, POSITION, len(found.writes)), now)
     _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
+    if found.unnoticed:
+        _take_over(connection, found.unnoticed)
     return changes
 
 
-def compare(
-    connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]
-) -> tuple[list[Change], list[tuple[Arrival, int, tuple[str, ...]]]]:
-    """What `settle` would do: the change of each arrival, and (arrival, new revision, changed members) of those to write."""
-    known = _known(connection, [each.order.id for each in arrivals])
+def compare(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]) -> Comparison:
+    """What `settle` would do."""
+    ids = [each.order.id for each in arrivals]
+    known = _known(connection, ids)
+    reported = reported_units(connection, ids)
     changes: list[Change] = []
     writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
+    unnoticed: list[Arrival] = []
     for arrival in arrivals:
         own_id = arrival.order.id
         row = known.get(own_id)
@@ -135,13 +159,24 @@ def compare(
             continue
         is_same = row["content_hash"] == arrival.content_hash and row["pii_state"] != PiiState.EXPIRED
         kept = arrival if is_same else _keep_known(connection, keys, arrival, row)
+        if own_id in reported:
+            kept = _raise(kept, reported[own_id])
         members = _changed_members(connection, kept, row)
         if members:
             changes.append(Change(own_id, "changed", members))
             writes.append((kept, row["revision"] + 1, members))
         else:
             changes.append(Change(own_id, "unchanged"))
-    return changes, writes
+            if row["content_hash"] != kept.content_hash:
+                unnoticed.append(kept)
+    return Comparison(changes, writes, unnoticed)
+
+
+def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
+    """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
+    told = arrival.order.status
+    facts, status = raised(arrival.facts, told, reported)
+    return replace(arrival, order=replace(arrival.order, status=status), facts=facts, source_status=told.value)
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
@@ -160,11 +195,12 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
 def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
     """Names of the members that differ; an order whose content is the same has none."""
     status = ("status",) if row["status"] != arrival.order.status else ()
-    if row["content_hash"] == arrival.content_hash:
+    is_raised = arrival.source_status is not None
+    if row["content_hash"] == arrival.content_hash and not is_raised:
         return status
     half = documents.HASH_BYTES
     personal = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
-    if row["content_hash"][:half] == arrival.content_hash[:half]:
+    if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
         return status + personal
     before_text = connection.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
     before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.facts + "}")
@@ -323,6 +359,7 @@ def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]
         "content_hash": arrival.content_hash,
         "raw_seq": arrival.raw_seq,
         "facts": arrival.facts,
+        "source_status": arrival.source_status,
         "acknowledgements": "[]",
     }
 
@@ -343,6 +380,20 @@ def _line_rows(order: Order, own_id: str) -> list[dict[str, Any]]:
         }
         for line in order.lines
     ]
+
+
+def _take_over(connection: Connection, unnoticed: Sequence[Arrival]) -> None:
+    """Keep what the marketplace says now, where nothing that a reader sees has changed."""
+    update = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"))
+        .values(content_hash=sa.bindparam("digest"), source_status=sa.bindparam("source"))
+    )
+    rows = [{"own_id": each.order.id, "digest": each.content_hash, "source": each.source_status} for each in unnoticed]
+    connection.execute(update, rows)
+    lines = [line for each in unnoticed for line in _line_rows(each.order, each.order.id)]
+    if lines:
+        connection.execute(upsert(connection, order_lines, ("id",)), lines)
 
 
 def _touch(connection: Connection, unchanged: Sequence[Arrival]) -> None:

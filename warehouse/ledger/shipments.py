@@ -1,0 +1,641 @@
+"""Shipments as the ERP reports them: the one door for the API, for files and for the command line.
+
+Everything is checked inside the writing transaction, so that no two reports together ship more than was ordered. What shipments
+make of an order is in `fulfilment`, telling the marketplace in `confirmations`, reading them in `shipment_queries`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.carriers import Carriers
+from warehouse.ledger.database import upsert
+from warehouse.ledger.fulfilment import Reported, remaining_units, reported_units, restate, shipped_units
+from warehouse.ledger.orders import lock_book
+from warehouse.ledger.schema import channels, order_events, order_lines, orders, shipment_lines, shipments
+from warehouse.orders import ConfirmationStatus, FulfilledBy, Status, shipment_id
+from warehouse.shipments import CarrierRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from warehouse.shipments import Requirements
+
+FIRST_PACKAGE = "1"
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far a shipping date may lie ahead: clocks differ."""
+
+LARGEST_REFERENCE = 2**31 - 1
+CONFIRMATION_OFF = "confirmation_off"
+"""Why a shipment is held: its channel does not confirm."""
+
+
+class Result(StrEnum):
+    """What became of one reported shipment."""
+
+    ACCEPTED = "accepted"
+    UPDATED = "updated"
+    ALREADY_KNOWN = "already_known"
+    REFUSED = "refused"
+
+
+class Source(StrEnum):
+    """By which way a shipment was reported."""
+
+    API = "api"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """Units of one line, named by our id or the marketplace's; without a quantity all that remains of it."""
+
+    item_id: str | None = None
+    item_original_id: str | None = None
+    item_quantity_shipped: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One package as the ERP reports it; names are those of the CSV template.
+
+    Attributes:
+        id: Internal order id.
+        original_id: The marketplace's order id; with `channel` where two channels have an order of that id.
+        package_id: The ERP's name of the package; without one it is the order's only package.
+        shipping_date: When it left; None: when it was reported.
+        items: What is in it; () for all that remains to be shipped.
+    """
+
+    id: str | None = None
+    channel: str | None = None
+    original_id: str | None = None
+    package_id: str | None = None
+    tracking_number: str | None = None
+    shipping_date: datetime | None = None
+    carrier_code: str | None = None
+    carrier_name: str | None = None
+    tracking_url: str | None = None
+    shipping_method: str | None = None
+    ship_from: str | None = None
+    return_tracking_number: str | None = None
+    return_carrier: str | None = None
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a report is refused: a stable code, the field ("items/0/item_id"), and a plain sentence."""
+
+    code: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one report.
+
+    Attributes:
+        result: In one word.
+        shipment_id: The shipment; None when refused.
+        order_id: The order, when one was found.
+        status: How far confirming the shipment has come; None when refused.
+        faults: Why it is refused; () otherwise.
+    """
+
+    result: Result
+    shipment_id: str | None = None
+    order_id: str | None = None
+    status: str | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who reports.
+
+    Attributes:
+        consumer: Name of the token's consumer, or of the import job.
+        source: The way.
+        report_id: The request or file, by which its shipments are found again.
+        visible_channels: What the sender may see; None for everything. Any other order is unknown to it.
+    """
+
+    consumer: str
+    source: Source
+    report_id: str
+    visible_channels: tuple[str, ...] | None = None
+
+
+TOLD = (
+    "tracking_number",
+    "carrier_code",
+    "carrier_name",
+    "tracking_url",
+    "shipping_method",
+    "ship_from",
+    "return_tracking_number",
+    "return_carrier",
+)
+"""What is told about a package, beside what is in it and when it left. A report that leaves one out keeps what is known."""
+
+_CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, ConfirmationStatus.REJECTED})
+"""Until a package has been sent, what is in it may be corrected."""
+
+
+def report(connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
+    """Take reported shipments in, one after the other, each with an answer of its own; the same one twice changes nothing.
+
+    Accepted shipments raise their orders' quantities and status in this transaction, and wait for the pipeline; where the
+    channel does not confirm, they are held.
+
+    Args:
+        connection: A write transaction; this takes the book's lock.
+        sender: Who reports.
+        given: The shipments, at most some hundreds: the write lock is held meanwhile.
+        now: When they are recorded.
+    """
+    lock_book(connection)
+    intake = _examined(connection, sender, given, now)
+    _write(connection, intake, now)
+    return intake.answers
+
+
+def examine(connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
+    """What `report` would answer, without writing anything; a read transaction will do."""
+    return _examined(connection, sender, given, now).answers
+
+
+def _examined(connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> _Intake:
+    intake = _Intake(connection, sender, given, now)
+    for each in given:
+        try:
+            intake.answers.append(intake.take(each))
+        except _Refused as refused:
+            intake.answers.append(
+                Answer(result=Result.REFUSED, order_id=refused.order_id, faults=tuple(refused.faults))
+            )
+    return intake
+
+
+class _Refused(Exception):
+    def __init__(self, faults: Iterable[Fault], order_id: str | None = None) -> None:
+        super().__init__("refused")
+        self.faults = list(faults)
+        self.order_id = order_id
+
+
+def _refused(code: str, field: str, message: str, order_id: str | None = None) -> _Refused:
+    return _Refused([Fault(code=code, field=field, message=message)], order_id)
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line while shipments are taken in: the marketplace's quantities, and our units so far."""
+
+    id: str
+    original_id: str
+    ordered: int | None
+    told: int | None
+    cancelled: int | None
+    reported: Reported | None
+
+    def remaining(self) -> int | None:
+        """Units that may still be shipped; what the marketplace leaves out counts as none shipped, none cancelled."""
+        shipped = shipped_units(self.told, self.reported)
+        return remaining_units(self.ordered, shipped or 0, self.cancelled or 0)
+
+    def add(self, units: int) -> int:
+        """Take units up; returns how many others are known to have shipped."""
+        ours = self.reported.units if self.reported else 0
+        known = self.reported.by_others if self.reported else 0
+        by_others = max(known, (self.told or 0) - ours)
+        self.reported = Reported(ours + units, by_others)
+        return by_others
+
+    def take_back(self, units: int) -> None:
+        """Give units up again, of a package whose content is being corrected."""
+        if self.reported is not None:
+            self.reported = replace(self.reported, units=self.reported.units - units)
+
+
+@dataclass(slots=True)
+class _Order:
+    """An order while shipments are taken in."""
+
+    id: str
+    channel: str
+    status: Status
+    source_status: Status
+    fulfilled_by: str | None
+    lines: dict[str, _Line]
+    packages: dict[str, dict[str, Any]]
+
+    def line(self, item: Item, field: str) -> _Line:
+        """The line that an item names."""
+        named = [
+            each
+            for each in self.lines.values()
+            if item.item_id in {None, each.id} and item.item_original_id in {None, each.original_id}
+        ]
+        if (item.item_id is None and item.item_original_id is None) or len(named) != 1:
+            name = "item_id" if item.item_id is not None or item.item_original_id is None else "item_original_id"
+            raise _refused("unknown_line", f"{field}/{name}", "The order has no such line.", self.id)
+        return named[0]
+
+
+class _Intake:
+    """Reports under examination, with everything that they need read beforehand: a handful of queries for any number."""
+
+    def __init__(self, connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> None:
+        self.sender = sender
+        self.now = now
+        self.answers: list[Answer] = []
+        self.written: dict[str, dict[str, Any]] = {}
+        self.events: list[dict[str, Any]] = []
+        self._orders = _read_orders(connection, sender, given)
+        self.lines_of = _read_packages(connection, self._orders)
+        self._by_original: dict[str, list[_Order]] = {}
+        for original_id, order in self._orders.values():
+            self._by_original.setdefault(original_id, []).append(order)
+        codes = sorted({order.channel for _, order in self._orders.values()})
+        self._carriers = Carriers.of(connection, codes)
+        confirming = sa.select(channels.c.code).where(channels.c.code.in_(codes), channels.c.confirmation.is_(True))
+        self._confirming = frozenset(connection.execute(confirming).scalars())
+
+    def take(self, given: Report) -> Answer:
+        """One report, examined and noted down to be written."""
+        order = self._order(given)
+        known = self._known_package(order, given)
+        if known is None:
+            return self._new(order, given)
+        return self._again(order, given, known)
+
+    # -- which order, which package
+
+    def _order(self, given: Report) -> _Order:
+        field = "id" if given.id is not None else "original_id"
+        if given.id is not None:
+            found = self._orders.get(given.id)
+            matching = [found[1]] if found and given.original_id in {None, found[0]} else []
+        else:
+            matching = self._by_original.get(given.original_id or "", [])
+        matching = [each for each in matching if given.channel in {None, each.channel}]
+        if len(matching) > 1:  # of a split order only the merchant's half can be meant
+            matching = [each for each in matching if each.fulfilled_by != FulfilledBy.MARKETPLACE] or matching
+        if not matching:
+            raise _refused("unknown_order", field, "There is no such order for this sender.")
+        if len(matching) > 1:
+            raise _refused(
+                "ambiguous_order", field, "Several orders have this id: name the channel, or the order by id."
+            )
+        return matching[0]
+
+    def _known_package(self, order: _Order, given: Report) -> dict[str, Any] | None:
+        """The package that is reported again, if it is one."""
+        if given.package_id is not None and given.package_id in order.packages:
+            return order.packages[given.package_id]
+        same = [each for each in order.packages.values() if self._is_same_content(order, given, each)]
+        if same:
+            return same[0]
+        if given.package_id is None and order.packages:
+            message = (
+                f"The order has {len(order.packages)} package(s) already: say by package_id whether this is one of them "
+                "or another one."
+            )
+            raise _refused("package_id_needed", "package_id", message, order.id)
+        return None
+
+    def _is_same_content(self, order: _Order, given: Report, known: Mapping[str, Any]) -> bool:
+        """Whether a report under another name, or none, tells of a package that is known: same number, same units."""
+        if given.tracking_number is None or given.tracking_number != known["tracking_number"]:
+            return False
+        if not given.items:
+            return given.package_id is None
+        try:
+            wanted = self._quantities(order, given.items)
+        except _Refused:
+            return False
+        return wanted == _units(self.lines_of[known["id"]])
+
+    # -- a package that is new
+
+    def _new(self, order: _Order, given: Report) -> Answer:
+        self._check_order(order)
+        self._check_date(given, order)
+        told = {name: getattr(given, name) for name in TOLD}
+        self._check_told(order, told)
+        quantities = self._quantities(order, given.items)
+        self._check_quantities(order, quantities, given.items)
+        self._check_split(order, quantities)
+        package_id = given.package_id or FIRST_PACKAGE
+        is_held = order.channel not in self._confirming
+        row = {
+            "id": shipment_id(order.id, package_id),
+            "order_id": order.id,
+            "channel": order.channel,
+            "package_id": package_id,
+            "reference": _reference(package_id, {each["reference"] for each in order.packages.values()}),
+            **told,
+            "shipped_at": given.shipping_date or self.now,
+            "version": 1,
+            "sent_version": None,
+            "status": (ConfirmationStatus.HELD if is_held else ConfirmationStatus.QUEUED).value,
+            "held_reason": CONFIRMATION_OFF if is_held else None,
+            "reported_at": self.now,
+            "due_at": None if is_held else self.now,
+            "attempts": 0,
+            "fence": 0,
+            "claimed_by": None,
+            "claimed_until": None,
+            "sent_at": None,
+            "verified_at": None,
+            "known_as": None,
+            "told_carrier": None,
+            "code": None,
+            "message": None,
+            "hint": None,
+            "difference": None,
+        }
+        order.packages[package_id] = row
+        self.lines_of[row["id"]] = _add(order, quantities)
+        self._note(row, "shipment_reported", sum(quantities.values()))
+        return Answer(result=Result.ACCEPTED, shipment_id=row["id"], order_id=order.id, status=row["status"])
+
+    def _check_order(self, order: _Order) -> None:
+        if order.fulfilled_by == FulfilledBy.MARKETPLACE:
+            raise _refused("fulfilled_by_marketplace", "id", "The marketplace ships this order itself.", order.id)
+        match order.source_status:
+            case Status.CANCELED | Status.REFUSED:
+                raise _refused("order_canceled", "id", f"The order is {order.source_status}: nothing ships.", order.id)
+            case Status.PENDING:
+                message = "The marketplace has not released the order yet: it must not be shipped."
+                raise _refused("order_pending", "id", message, order.id)
+            case Status.WAITING_FOR_SHIPMENT | Status.PARTIALLY_SHIPPED | Status.SHIPPED | Status.UNKNOWN:
+                return
+
+    def _check_date(self, given: Report, order: _Order) -> None:
+        if given.shipping_date is not None and given.shipping_date > self.now + CLOCK_TOLERANCE:
+            raise _refused(
+                "shipping_date_in_future", "shipping_date", "The shipping date lies in the future.", order.id
+            )
+
+    def _check_told(self, order: _Order, told: Mapping[str, Any]) -> None:
+        """What the channel's marketplace needs to be told; nothing is asked of a channel that it is not known of."""
+        needs = self._carriers.requirements(order.channel)
+        if needs is None:
+            return
+        faults = []
+        if needs.needs_tracking_number and told["tracking_number"] is None:
+            message = "The marketplace takes no shipment without a tracking number."
+            faults.append(Fault(code="tracking_number_missing", field="tracking_number", message=message))
+        if needs.needs_carrier and told["carrier_code"] is None and told["carrier_name"] is None:
+            message = "The marketplace takes no shipment without a carrier."
+            faults.append(Fault(code="carrier_missing", field="carrier_code", message=message))
+        faults += self._unknown_carrier(order, told, needs)
+        if faults:
+            raise _Refused(faults, order.id)
+
+    def _unknown_carrier(self, order: _Order, told: Mapping[str, Any], needs: Requirements) -> list[Fault]:
+        code = told["carrier_code"]
+        if needs.carrier_rule is not CarrierRule.LISTED or code is None:
+            return []
+        if self._carriers.told(order.channel, code, None).code is not None:
+            return []
+        message = (
+            "The marketplace takes only carriers of its list, and this one is neither on it nor mapped to it: see "
+            "`orders carriers`."
+        )
+        return [Fault(code="carrier_unknown", field="carrier_code", message=message)]
+
+    def _quantities(self, order: _Order, items: Sequence[Item]) -> dict[str, int]:
+        """Units by line id: those given, or all that remains."""
+        if not items:
+            left = {each.id: each.remaining() for each in order.lines.values()}
+            unknown = [each for each, units in left.items() if units is None]
+            if unknown:
+                message = "The marketplace does not tell all quantities of this order: name the items."
+                raise _refused("quantity_unknown", "items", message, order.id)
+            found = {each: units for each, units in left.items() if units}
+            if not found:
+                raise _refused("nothing_remains", "items", "Nothing of this order remains to be shipped.", order.id)
+            return found
+        quantities: dict[str, int] = {}
+        for index, item in enumerate(items):
+            line = order.line(item, f"items/{index}")
+            if line.id in quantities:
+                raise _refused("duplicate_item", f"items/{index}", "Another item names the same line.", order.id)
+            units = item.item_quantity_shipped
+            quantities[line.id] = (line.remaining() or 0) if units is None else units
+        return quantities
+
+    def _check_quantities(self, order: _Order, quantities: Mapping[str, int], items: Sequence[Item]) -> None:
+        faults = []
+        for index, (line_id, units) in enumerate(quantities.items()):
+            field = f"items/{index}/item_quantity_shipped" if items else "items"
+            left = order.lines[line_id].remaining()
+            if units < 1:
+                message = "Nothing of this line remains." if left == 0 else "Must be at least 1."
+                faults.append(Fault(code="quantity_invalid", field=field, message=message))
+            elif left is None:
+                message = "The marketplace does not tell how much of this line was ordered."
+                faults.append(Fault(code="quantity_unknown", field=field, message=message))
+            elif units > left:
+                message = f"Only {left} of this line remain to be shipped."
+                faults.append(Fault(code="quantity_exceeds_remaining", field=field, message=message))
+        if faults:
+            raise _Refused(faults, order.id)
+
+    def _check_split(self, order: _Order, quantities: Mapping[str, int]) -> None:
+        """Whether the marketplace takes an order in parts."""
+        needs = self._carriers.requirements(order.channel)
+        if needs is None:
+            return
+        left = {each.id: each.remaining() for each in order.lines.values()}
+        is_whole = all(quantities.get(each, 0) == (units or 0) for each, units in left.items())
+        if not needs.takes_part and not is_whole:
+            message = "The marketplace takes an order only as a whole: ship everything in one package."
+            raise _refused("partial_not_possible", "items", message, order.id)
+        if not needs.takes_several_packages and order.packages:
+            message = "The marketplace takes only one package an order."
+            raise _refused("several_packages_not_possible", "package_id", message, order.id)
+
+    # -- a package that is known
+
+    def _again(self, order: _Order, given: Report, known: dict[str, Any]) -> Answer:
+        self._check_date(given, order)
+        told = {name: known[name] if getattr(given, name) is None else getattr(given, name) for name in TOLD}
+        told["shipped_at"] = given.shipping_date or known["shipped_at"]
+        corrected = self._corrected(order, given, known)
+        if corrected is None and all(known[name] == value for name, value in told.items()):
+            return Answer(
+                result=Result.ALREADY_KNOWN, shipment_id=known["id"], order_id=order.id, status=known["status"]
+            )
+        self._check_told(order, told)
+        if corrected is not None:
+            self.lines_of[known["id"]] = corrected
+        known |= {**told, "version": known["version"] + 1, "verified_at": None, "difference": None}
+        if known["status"] not in {ConfirmationStatus.SENDING, ConfirmationStatus.IN_DOUBT, ConfirmationStatus.HELD}:
+            is_held = order.channel not in self._confirming
+            known["status"] = (ConfirmationStatus.HELD if is_held else ConfirmationStatus.QUEUED).value
+            known["held_reason"] = CONFIRMATION_OFF if is_held else None
+            known |= {"due_at": None if is_held else self.now, "attempts": 0}
+        self._note(known, "shipment_updated", sum(units for units, _ in self.lines_of[known["id"]].values()))
+        return Answer(result=Result.UPDATED, shipment_id=known["id"], order_id=order.id, status=known["status"])
+
+    def _corrected(self, order: _Order, given: Report, known: Mapping[str, Any]) -> dict[str, tuple[int, int]] | None:
+        """What the package holds now, when the report says something else than before."""
+        if not given.items:
+            return None
+        present = _units(self.lines_of[known["id"]])
+        for line_id, units in present.items():
+            order.lines[line_id].take_back(units)
+        try:
+            wanted = self._correction(order, given, known, present)
+        except _Refused:
+            _add(order, present)
+            raise
+        added = _add(order, wanted or present)
+        return added if wanted else None
+
+    def _correction(
+        self, order: _Order, given: Report, known: Mapping[str, Any], present: Mapping[str, int]
+    ) -> dict[str, int] | None:
+        wanted = self._quantities(order, given.items)
+        if wanted == present:
+            return None
+        if known["sent_version"] is not None or known["status"] not in _CHANGEABLE:
+            message = "The package was sent with other items already: report another package."
+            raise _refused("items_differ", "items", message, order.id)
+        self._check_order(order)
+        self._check_quantities(order, wanted, given.items)
+        return wanted
+
+    def _note(self, row: dict[str, Any], kind: str, units: int) -> None:
+        """Remember a row that is to be written, and what happened in the order's timeline; nothing personal."""
+        row |= {
+            "source": self.sender.source.value,
+            "consumer": self.sender.consumer,
+            "report_id": self.sender.report_id,
+            "updated_at": self.now,
+        }
+        self.written[row["id"]] = row
+        data = {
+            "shipment": row["id"],
+            "package_id": row["package_id"],
+            "units": units,
+            "consumer": self.sender.consumer,
+            "source": self.sender.source.value,
+            "version": row["version"],
+            "status": row["status"],
+        }
+        self.events.append({"order_id": row["order_id"], "at": self.now, "kind": kind, "data": data})
+
+
+def _add(order: _Order, quantities: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Take units up; line id → (units, shipped by others)."""
+    return {line_id: (units, order.lines[line_id].add(units)) for line_id, units in quantities.items()}
+
+
+def _units(lines: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    return {line_id: units for line_id, (units, _) in lines.items()}
+
+
+def _reference(package_id: str, taken: set[int]) -> int:
+    """The package's number in its order, a positive one for good: the ERP's own where it is one and free."""
+    if package_id.isascii() and package_id.isdigit() and 1 <= int(package_id) <= LARGEST_REFERENCE:
+        own = int(package_id)
+        if own not in taken and str(own) == package_id:
+            return own
+    return next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+
+def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]) -> dict[str, tuple[str, _Order]]:
+    """Internal id → (original id, order) of every order that the reports name and the sender may see."""
+    ids = sorted({each.id for each in given if each.id is not None})
+    originals = sorted({each.original_id for each in given if each.id is None and each.original_id is not None})
+    serving = sa.select(channels.c.code)  # the index on original ids begins with the channel
+    visible = [] if sender.visible_channels is None else [orders.c.channel.in_(sender.visible_channels)]
+    named = sa.or_(orders.c.id.in_(ids), orders.c.channel.in_(serving) & orders.c.original_id.in_(originals))
+    columns = (
+        orders.c.id,
+        orders.c.original_id,
+        orders.c.channel,
+        orders.c.status,
+        orders.c.source_status,
+        orders.c.fulfilled_by,
+    )
+    found = connection.execute(sa.select(*columns).where(named, *visible)).mappings().all()
+    read = {
+        row["id"]: (
+            row["original_id"],
+            _Order(
+                id=row["id"],
+                channel=row["channel"],
+                status=Status(row["status"]),
+                source_status=Status(row["source_status"] or row["status"]),
+                fulfilled_by=row["fulfilled_by"],
+                lines={},
+                packages={},
+            ),
+        )
+        for row in found
+    }
+    _read_lines(connection, read)
+    return read
+
+
+def _read_lines(connection: Connection, read: Mapping[str, tuple[str, _Order]]) -> None:
+    ids = list(read)
+    reported = reported_units(connection, ids)
+    query = sa.select(order_lines).where(order_lines.c.order_id.in_(ids)).order_by(order_lines.c.number)
+    for row in connection.execute(query).mappings():
+        read[row["order_id"]][1].lines[row["id"]] = _Line(
+            id=row["id"],
+            original_id=row["original_id"],
+            ordered=row["quantity_ordered"],
+            told=row["quantity_shipped"],
+            cancelled=row["quantity_cancelled"],
+            reported=reported.get(row["order_id"], {}).get(row["id"]),
+        )
+
+
+def _read_packages(
+    connection: Connection, read: Mapping[str, tuple[str, _Order]]
+) -> dict[str, dict[str, tuple[int, int]]]:
+    """Give each order its packages, and return what is in them: shipment id → line id → (units, shipped by others)."""
+    ids = list(read)
+    for row in connection.execute(sa.select(shipments).where(shipments.c.order_id.in_(ids))).mappings():
+        read[row["order_id"]][1].packages[row["package_id"]] = {str(name): value for name, value in row.items()}
+    query = sa.select(shipment_lines).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["shipment_id"], {})[row["line_id"]] = (row["quantity"], row["shipped_by_others"])
+    return found
+
+
+def _write(connection: Connection, intake: _Intake, now: datetime) -> None:
+    if not intake.written:
+        return
+    rows = list(intake.written.values())
+    connection.execute(upsert(connection, shipments, ("id",)), rows)
+    connection.execute(sa.delete(shipment_lines).where(shipment_lines.c.shipment_id.in_(list(intake.written))))
+    connection.execute(
+        sa.insert(shipment_lines),
+        [
+            {"shipment_id": own_id, "line_id": line_id, "quantity": units, "shipped_by_others": by_others}
+            for own_id in intake.written
+            for line_id, (units, by_others) in intake.lines_of[own_id].items()
+        ],
+    )
+    connection.execute(sa.insert(order_events), intake.events)
+    restate(connection, {row["order_id"] for row in rows}, now)
