@@ -15,7 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger import incidents
+from warehouse.ledger import cancellations, incidents, log
 from warehouse.ledger.database import POSITION, next_values, upsert
 from warehouse.ledger.fulfilment import raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
@@ -136,6 +136,7 @@ def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], n
     _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
     if found.unnoticed:
         _take_over(connection, found.unnoticed)
+    _follow_up(connection, found, changes, now)
     return changes
 
 
@@ -362,6 +363,29 @@ def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]
         "source_status": arrival.source_status,
         "acknowledgements": "[]",
     }
+
+
+def _follow_up(connection: Connection, found: Comparison, changes: Sequence[Change], now: datetime) -> None:
+    """What follows from orders that are in the book now: their cancellation requests, and the log."""
+    written = {arrival.order.id: arrival for arrival, _, _ in found.writes}
+    cancellations.observe(connection, [each.order for each in (*written.values(), *found.unnoticed)], now)
+    entries = [_entry(written[each.order_id].order, each) for each in changes if each.order_id in written]
+    log.record(connection, entries, now)
+
+
+def _entry(order: Order, change: Change) -> log.Entry:
+    is_new = change.outcome == "new"
+    return log.Entry(
+        stage="normalise",
+        kind="order_received" if is_new else "order_changed",
+        text=f"Received from {order.marketplace} as {order.status}"
+        if is_new
+        else f"Changed: {', '.join(change.changed)}",
+        level=log.Level.WARNING if order.problems else log.Level.INFO,
+        channel=order.channel,
+        order_id=order.id,
+        data={"original_id": order.original_id, "status": order.status.value, "members": change.changed},
+    )
 
 
 def _line_rows(order: Order, own_id: str) -> list[dict[str, Any]]:

@@ -571,6 +571,7 @@ cancellation_requests = sa.Table(
     sa.Column("decision_reason", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("due_at", Instant, comment="when the marketplace is told of the acceptance next; null: not to be told"),
+    sa.Column("claimed_until", Instant, comment="while the marketplace is being told: when that must be over"),
     sa.Column("told_at", Instant, comment="when the marketplace took the acceptance"),
     sa.Column("shipped_despite", sa.Boolean, nullable=False),
     sa.Column("closed_at", Instant),

@@ -90,6 +90,7 @@ def upgrade() -> None:
     sa.Column('decision_reason', sa.Text(), nullable=True),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('due_at', schema.Instant(length=27), nullable=True, comment='when the marketplace is told of the acceptance next; null: not to be told'),
+    sa.Column('claimed_until', schema.Instant(length=27), nullable=True, comment='while the marketplace is being told: when that must be over'),
     sa.Column('told_at', schema.Instant(length=27), nullable=True, comment='when the marketplace took the acceptance'),
     sa.Column('shipped_despite', sa.Boolean(), nullable=False),
     sa.Column('closed_at', schema.Instant(length=27), nullable=True),
