@@ -6,6 +6,7 @@ Connections, channels and everything else that a merchant edits is not here: tha
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -73,6 +74,31 @@ class Settings(BaseSettings):
         description="How long the ledger keeps published order versions and pull records; the lake keeps them all.",
     )
     snapshot_retention_days: int = Field(7, ge=0, description="How long the lake keeps old snapshots (time travel).")
+
+    log_retention_days: int = Field(
+        400, ge=1, description="How long the log of the order flow, resolved incidents' alerts and sent mails are kept."
+    )
+    smtp_host: str | None = Field(
+        None, description="The mail server that takes alerts; unset: no alert goes by e-mail."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for STARTTLS, 465 for TLS from the start.")
+    smtp_security: Literal["starttls", "tls", "loopback"] = Field(
+        "starttls",
+        description="How the connection is encrypted: starttls, tls, or loopback: not at all, and only to this machine. "
+        "Certificates are always verified.",
+    )
+    smtp_user: str | None = Field(None, description="The log-in at the mail server; unset: none.")
+    smtp_password: SecretStr | None = Field(None, description="Its password.")
+    smtp_from: str | None = Field(None, description="The sender's address of alerts.")
+    smtp_ca_file: Path | None = Field(
+        None, description="Certificate authorities for the mail server, PEM. Default: those of the system."
+    )
+    smtp_timeout_seconds: float = Field(
+        20.0, gt=0, le=300, description="How long each step of a delivery may take, and three of these in all."
+    )
+    alert_summary_hour: int = Field(
+        7, ge=0, le=23, description="From which hour on, in the tenant's time zone, the daily summary is sent."
+    )
 
     @property
     def ledger_url(self) -> str:

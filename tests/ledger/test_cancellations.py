@@ -1,4 +1,4 @@
-"""Requests to cancel: how they follow what the marketplace shows, how they are decided, and what they hold, on both databases."""
+"""Requests to cancel: how they follow what the marketplace shows, how they are decided, and what they hold."""
 
 from __future__ import annotations
 

@@ -132,27 +132,29 @@ def resolve_credentials(connection: Connection, keys: KeyRing) -> dict[str, str]
         KeyRingError: A sealed secret does not open.
     """
     return {
-        name: _resolve(connection.code, name, reference, keys) for name, reference in connection.credentials.items()
+        name: resolve_secret(connection.code, name, reference, keys)
+        for name, reference in connection.credentials.items()
     }
 
 
-def _resolve(connection: str, name: str, reference: str, keys: KeyRing) -> str:
+def resolve_secret(owner: str, name: str, reference: str, keys: KeyRing) -> str:
+    """One secret itself; raises like `resolve_credentials`."""
     form, _, rest = reference.partition(":")
     match form:
         case "env":
             value = os.environ.get(rest)
             if not value:
-                raise SecretMissing(f"{connection}: {name} is env:{rest}, and the variable {rest} is not set")
+                raise SecretMissing(f"{owner}: {name} is env:{rest}, and the variable {rest} is not set")
             return value
         case "file":
             try:
                 return Path(rest).read_text().strip()
             except OSError as error:
-                raise SecretMissing(f"{connection}: {name} is file:{rest}: {error.strerror}") from None
+                raise SecretMissing(f"{owner}: {name} is file:{rest}: {error.strerror}") from None
         case "sealed":
-            return keys.open(base64.b64decode(rest), _bound(connection, name)).decode()
+            return keys.open(base64.b64decode(rest), _bound(owner, name)).decode()
         case _:
-            raise SecretMissing(f"{connection}: {name} must be written env:NAME or file:PATH")
+            raise SecretMissing(f"{owner}: {name} must be written env:NAME or file:PATH")
 
 
 def _bound(connection: str, name: str) -> str:

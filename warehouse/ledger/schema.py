@@ -540,7 +540,7 @@ alert_messages = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("sent_at", Instant),
     _code("error_code"),
-    sa.Index("ix_alert_messages_recipient", "recipient", "stream", "created_at"),
+    sa.Index("ix_alert_messages_created", "created_at"),
     sa.Index("ix_alert_messages_due", "due_at", sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT),
 )
 

@@ -58,7 +58,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id')
     )
     op.create_index('ix_alert_messages_due', 'alert_messages', ['due_at'], unique=False, sqlite_where=sa.text("state IN ('pending', 'sending')"), postgresql_where=sa.text("state IN ('pending', 'sending')"))
-    op.create_index('ix_alert_messages_recipient', 'alert_messages', ['recipient', 'stream', 'created_at'], unique=False)
+    op.create_index('ix_alert_messages_created', 'alert_messages', ['created_at'], unique=False)
     op.create_table('alerts_told',
     sa.Column('recipient', sa.String(length=64), nullable=False),
     sa.Column('scope', sa.String(length=64), nullable=False),
