@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fastapi import APIRouter
 from pydantic import ValidationError
-from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.answers import rendered
-from orders_api.auth import SECURITY_SCHEME, admit
-from orders_api.bodies import JSON, read_body, require_json
+from orders_api.answers import NO_STORE, rendered
+from orders_api.bodies import JSON
 from orders_api.errors import describe, from_validation
-from orders_api.installation import installation_of
-from orders_api.reading import NoQuery, parsed
+from orders_api.reading import NoQuery
 from orders_api.schemas import AcknowledgementRequest, AcknowledgementResults
+from orders_api.writing import Writing, carry_out_with_body, described_write
 from warehouse.ledger.acknowledgements import Acknowledgement, Answer, acknowledge
-from warehouse.ledger.tokens import Scope, is_use_due
-
-if TYPE_CHECKING:
-    from orders_api.auth import Caller
+from warehouse.ledger.tokens import Scope
 
 router = APIRouter(tags=["Orders"])
 
@@ -33,13 +25,7 @@ router = APIRouter(tags=["Orders"])
     summary="Acknowledge orders",
     response_model=AcknowledgementResults,
     responses=describe(400, 401, 403, 413, 415, 422, 429, 500, 503),
-    openapi_extra={
-        "security": [{SECURITY_SCHEME: [Scope.ORDERS_READ.value]}],
-        "requestBody": {
-            "required": True,
-            "content": {JSON: {"schema": {"$ref": "#/components/schemas/AcknowledgementRequest"}}},
-        },
-    },
+    openapi_extra=described_write(Scope.ORDERS_READ, NoQuery, AcknowledgementRequest),
 )
 async def acknowledge_orders(request: Request) -> Response:
     """Say what became of 1 to 1000 orders on your side; each one gets its own result, and one unknown order stops no other.
@@ -47,32 +33,16 @@ async def acknowledge_orders(request: Request) -> Response:
     What is answered is committed. The same request again changes nothing and answers the same, but for `acknowledged`, which
     becomes `already_acknowledged`. An order that has changed since the revision you name is answered `stale_revision`.
     """
-    caller = await run_in_threadpool(_admitted, request)
-    body = await read_body(request)
-    return await run_in_threadpool(_acknowledged, request, caller, body)
+    return await carry_out_with_body(request, Scope.ORDERS_READ, NoQuery, _acknowledged)
 
 
-def _admitted(request: Request) -> Caller:
-    """Before the body is read: a stranger's body is not looked at."""
-    installation = installation_of(request)
-    with installation.ledger.read() as connection:
-        caller = admit(connection, request, installation, Scope.ORDERS_READ)
-    parsed(request, NoQuery)
-    require_json(request)
-    return caller
-
-
-def _acknowledged(request: Request, caller: Caller, body: bytes) -> Response:
-    given = _given(body)
-    installation = installation_of(request)
-    now = installation.clock()
-    with installation.ledger.write() as connection:
-        answers = acknowledge(connection, caller.consumer, caller.visible_channels, given, now)
+def _acknowledged(writing: Writing[NoQuery]) -> Response:
+    given = _given(writing.body)
+    caller = writing.caller
+    with writing.installation.ledger.write() as connection:
+        answers = acknowledge(connection, caller.consumer, caller.visible_channels, given, writing.now)
     results = [_result(index, each) for index, each in enumerate(answers)]
-    response = Response(rendered({"results": results}), headers={"Cache-Control": "no-store"}, media_type=JSON)
-    if is_use_due(caller.token, now):
-        response.background = BackgroundTask(installation.note, caller.token, None)
-    return response
+    return Response(rendered({"results": results}), headers={"Cache-Control": NO_STORE}, media_type=JSON)
 
 
 def _given(body: bytes) -> list[Acknowledgement]:

@@ -9,12 +9,33 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from orders_api import acknowledgements, channels, errors, exports, health, orders
+from orders_api import (
+    acceptances,
+    acknowledgements,
+    cancellation_requests,
+    channels,
+    errors,
+    exports,
+    health,
+    incidents,
+    logs,
+    orders,
+    shipment_reading,
+    shipments,
+)
 from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
 from orders_api.installation import Installation
 from orders_api.rate_limits import RateLimiter
-from orders_api.schemas import AcknowledgementRequest, ProblemDocument
+from orders_api.schemas import (
+    AcceptanceRequest,
+    AcknowledgementRequest,
+    CancellationDecision,
+    IncidentResolution,
+    OrderCancellation,
+    ProblemDocument,
+    ShipmentRequest,
+)
 from warehouse.clock import utc_now
 from warehouse.ledger.database import open_ledger
 from warehouse.privacy import open_key_ring
@@ -29,6 +50,17 @@ DOCS_PATH = "/docs"
 OTHER_THREADS = 8
 """Acknowledgements, notes, pieces of downloads: at most so many at once. With the readers fewer than the ledger's pooled
 connections, so that none waits for one."""
+
+SHAPES_WITHOUT_A_ROUTE = (
+    ProblemDocument,
+    AcknowledgementRequest,
+    ShipmentRequest,
+    AcceptanceRequest,
+    IncidentResolution,
+    CancellationDecision,
+    OrderCancellation,
+)
+"""Those that no route has as its answer."""
 
 DESCRIPTION = """
 Orders of every connected marketplace in one shape.
@@ -65,8 +97,14 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     for module in (
         exports,
         acknowledgements,
+        acceptances,
         orders,
+        shipments,
+        shipment_reading,
+        cancellation_requests,
         channels,
+        incidents,
+        logs,
         health,
     ):  # the paths that are words before `/v1/orders/{id}`
         app.include_router(module.router)
@@ -98,9 +136,9 @@ def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
                     "description": "A token made with `orders tokens create`.",
                 }
             }
-            for model in (ProblemDocument, AcknowledgementRequest):  # the shapes that no route has as its answer
+            for model in SHAPES_WITHOUT_A_ROUTE:
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-                components["schemas"] |= schema.pop("$defs") | {model.__name__: schema}
+                components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
         return app.openapi_schema or {}
 
     return openapi

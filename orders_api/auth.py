@@ -56,8 +56,8 @@ class Caller:
         return not GRANTED_BY[scope].isdisjoint(self.token.scopes)
 
 
-def admit(connection: Connection, request: Request, installation: Installation, scope: Scope) -> Caller:
-    """Who is asking, when they may.
+def admit(connection: Connection, request: Request, installation: Installation, *scopes: Scope) -> Caller:
+    """Who is asking, when they may: with any of the scopes.
 
     The token is looked up for every request: what is revoked ends with the next call.
 
@@ -74,9 +74,9 @@ def admit(connection: Connection, request: Request, installation: Installation, 
         detail = f"This token has made too many requests. Try again in {limit.retry_after_seconds} seconds."
         raise Problem(429, "too_many_requests", detail, headers={"Retry-After": str(limit.retry_after_seconds)})
     caller = Caller(token)
-    if not caller.may(scope):
-        detail = f"This token lacks the scope {scope.value}."
-        challenge = f'Bearer error="insufficient_scope", scope="{scope.value}"'
+    if not any(caller.may(scope) for scope in scopes):
+        detail = f"This token lacks the scope {' or '.join(scopes)}."
+        challenge = f'Bearer error="insufficient_scope", scope="{scopes[0]}"'
         raise Problem(403, "missing_scope", detail, headers={"WWW-Authenticate": challenge})
     return caller
 

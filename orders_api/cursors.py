@@ -27,7 +27,9 @@ WHAT_TO_DO = (
 
 def encode(fingerprint: str, key: Key) -> str:
     """The cursor of a place in the list that this question gives."""
-    place = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
+    place: list[object] = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
+    if key.has_errors is not None:
+        place.append(key.has_errors)
     return base64.urlsafe_b64encode(orjson.dumps([VERSION, fingerprint, *place])).decode().rstrip("=")
 
 
@@ -38,7 +40,7 @@ def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
         Problem: 400 `unknown_cursor`: no cursor of ours, or one of another question.
     """
     try:
-        return _key(_parts(cursor), fingerprint, is_by_position=sort.is_by_position)
+        return _key(_parts(cursor), fingerprint, sort)
     except (ValueError, TypeError, KeyError) as error:
         raise _unknown() from error
 
@@ -53,6 +55,19 @@ def decode_number(cursor: str, fingerprint: str) -> int:
     position = decode(cursor, _digest(fingerprint), Sort.LATEST_CHANGE).position
     assert position is not None
     return position
+
+
+def encode_moment(fingerprint: str, moment: datetime, own_id: str) -> str:
+    """The cursor of a list that is sorted by a time, and by id at the same time."""
+    return encode(fingerprint, Key(purchased_at=moment, id=own_id))
+
+
+def decode_moment(cursor: str, fingerprint: str) -> tuple[datetime, str]:
+    """Reverse `encode_moment`; raises like `decode`."""
+    key = decode(cursor, fingerprint, Sort.NEWEST)
+    assert key.purchased_at is not None
+    assert key.id is not None
+    return key.purchased_at, key.id
 
 
 def _digest(fingerprint: str) -> str:
@@ -71,19 +86,29 @@ def _parts(cursor: str) -> list[object]:
     return parts
 
 
-def _key(parts: list[object], fingerprint: str, *, is_by_position: bool) -> Key:
+def _key(parts: list[object], fingerprint: str, sort: Sort) -> Key:
     match parts:
-        case [int(version), str(asked), int(position)] if is_by_position:
+        case [int(version), str(asked), int(position)] if sort.is_by_position:
             key = Key(position=position)
             is_sound = 0 <= position <= LARGEST_NUMBER
-        case [int(version), str(asked), str(purchased_at), str(order_id)] if not is_by_position:
-            key = Key(purchased_at=_instant(purchased_at), id=order_id)
+        case [int(version), str(asked), str(purchased_at), str(order_id), *rest] if not sort.is_by_position:
+            key = Key(purchased_at=_instant(purchased_at), id=order_id, has_errors=_has_errors(rest, sort))
             is_sound = len(order_id) == ID_LENGTH and "\0" not in order_id
         case _:
             raise ValueError("another form")
     if version != VERSION or asked != fingerprint or not is_sound:
         raise ValueError("another list")
     return key
+
+
+def _has_errors(rest: list[object], sort: Sort) -> bool | None:
+    match rest:
+        case [bool(has_errors)] if sort is Sort.ERRORS_FIRST:
+            return has_errors
+        case [] if sort is not Sort.ERRORS_FIRST:
+            return None
+        case _:
+            raise ValueError("another form")
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -48,6 +48,7 @@ class Problem(Exception):
         detail: Plain sentence that says what to do.
         errors: Where the request is wrong: `parameter`, or `pointer` (RFC 6901, into the body), with a `message`.
         headers: Sent with it.
+        members: Further members of the document.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -65,6 +67,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 def not_found(parameter: str, detail: str, code: str) -> Problem:
@@ -82,6 +85,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
         "code": problem.code,
         "errors": list(problem.errors),
         "request_id": request_id,
+        **problem.members,
     }
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(orjson.dumps(body), problem.status, headers, PROBLEM_MEDIA_TYPE)
@@ -97,10 +101,11 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 DESCRIPTIONS = {
-    400: "The cursor or position is not one of this list's.",
+    400: "The cursor or position is not one of this list's, or a header is not as described.",
     401: "There is no token in the request, or it is not accepted: unknown, expired or revoked.",
     403: "The token lacks the scope that is named.",
     404: "It does not exist, or the token may not see it.",
+    409: "It cannot be done as things stand; `code` says why.",
     413: "The request's body is too large.",
     415: "The body is not JSON.",
     422: "A parameter or a part of the body is not as described; each one is named.",
@@ -167,16 +172,23 @@ def from_validation(where: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
 
 
+def place_in_body(fault: Mapping[str, Any]) -> str:
+    """Where in the body pydantic found a fault, as the reference tokens of a JSON pointer: `lines/0/accepted`."""
+    return "/".join(_escaped(part) for part in fault["loc"])
+
+
 def _body_fault(fault: Mapping[str, Any]) -> dict[str, str]:
-    return {"pointer": "".join(f"/{_escaped(part)}" for part in fault["loc"]), "message": _message(fault)}
+    place = place_in_body(fault)
+    return {"pointer": f"/{place}" if place else "", "message": message_of(fault)}
 
 
 def _query_fault(fault: Mapping[str, Any]) -> dict[str, str]:
     name = str(fault["loc"][0])[:NAME_LIMIT] if fault["loc"] else ""
-    return {"parameter": name, "message": _message(fault)}
+    return {"parameter": name, "message": message_of(fault)}
 
 
-def _message(fault: Mapping[str, Any]) -> str:
+def message_of(fault: Mapping[str, Any]) -> str:
+    """What pydantic found, in words that do not repeat the value."""
     match fault["type"]:
         case "extra_forbidden":
             return "there is no such parameter or member here"

@@ -4,7 +4,6 @@ they are only joined.
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -14,7 +13,7 @@ from orders_api import cursors
 from orders_api.answers import json_answer, rendered
 from orders_api.errors import Problem, not_found
 from orders_api.order_filters import ChangesQuery, OrderListQuery
-from orders_api.reading import NoQuery, Reading, Route
+from orders_api.reading import NoQuery, Reading, Route, path_id
 from orders_api.schemas import ORDER_ID, OrderChanges, OrderDocument, OrderPage, Timeline
 from warehouse.clock import iso
 from warehouse.ledger import consumers, order_queries
@@ -131,13 +130,9 @@ def next_path(request: Request, cursor: str) -> str:
 
 
 def _one(reading: Reading) -> Row:
-    try:
-        own_id = str(uuid.UUID(reading.path["id"]))
-    except ValueError:
-        row = None
-    else:
-        row = order_queries.by_id(reading.connection, own_id, reading.caller.visible_channels)
-    if row is None:
+    own_id = path_id(reading.request)
+    row = own_id and order_queries.by_id(reading.connection, own_id, reading.caller.visible_channels)
+    if not row:
         raise not_found("id", "There is no such order for this token.", "unknown_order")
     return row
 

@@ -7,6 +7,7 @@ filters), and would tell a stranger which parameter is wrong before asking who i
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.order_queries import Row
 
 Query = TypeVar("Query", bound=BaseModel)
-REPEATABLE = frozenset({"status", "channel"})
+REPEATABLE = frozenset({"status", "channel", "kind", "stage", "code", "level"})
 NAME_LIMIT = 64
 
 READING_THREADS = 2
@@ -82,7 +83,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[Query]):
-    """A GET route for tokens with `orders:read`.
+    """A GET route.
 
     Attributes:
         path: Where it is.
@@ -93,6 +94,7 @@ class Route(Generic[Query]):
         problems: The statuses of its own problems, besides those of every route.
         path_parameters: OpenAPI parameter objects of the path's variable parts.
         responses: Further responses, for the description.
+        scopes: Any of these admits.
     """
 
     path: str
@@ -103,6 +105,7 @@ class Route(Generic[Query]):
     problems: tuple[int, ...] = ()
     path_parameters: tuple[dict[str, Any], ...] = ()
     responses: Mapping[int | str, dict[str, Any]] = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = (Scope.ORDERS_READ,)
 
     def serve(
         self, router: APIRouter
@@ -111,7 +114,7 @@ class Route(Generic[Query]):
 
         def register(function: Callable[[Reading, Query], Response]) -> Callable[[Reading, Query], Response]:
             async def endpoint(request: Request) -> Response:
-                return await to_thread.run_sync(_read, request, self.query, function, limiter=_readers())
+                return await to_thread.run_sync(_read, request, self, function, limiter=_readers())
 
             endpoint.__doc__ = function.__doc__
             endpoint.__name__ = function.__name__
@@ -122,13 +125,21 @@ class Route(Generic[Query]):
                 response_model=self.answer,
                 responses={**describe(401, 403, 422, 429, 500, 503, *self.problems), **self.responses},
                 openapi_extra={
-                    "security": [{SECURITY_SCHEME: [Scope.ORDERS_READ.value]}],
+                    "security": [{SECURITY_SCHEME: [scope.value]} for scope in self.scopes],
                     "parameters": [*self.path_parameters, *query_parameters(self.query)],
                 },
             )(endpoint)
             return function
 
         return register
+
+
+def path_id(request: Request) -> str | None:
+    """The internal id in the path; None when it is none of ours."""
+    try:
+        return str(uuid.UUID(request.path_params["id"]))
+    except ValueError:
+        return None
 
 
 def _readers() -> CapacityLimiter:
@@ -183,12 +194,12 @@ def parsed(request: Request, model: type[Query]) -> Query:
         raise from_validation("query", error.errors(include_input=False, include_url=False)) from None
 
 
-def _read(request: Request, query_model: type[Query], function: Callable[[Reading, Query], Response]) -> Response:
+def _read(request: Request, route: Route[Query], function: Callable[[Reading, Query], Response]) -> Response:
     installation = installation_of(request)
     with installation.ledger.read() as connection:
-        caller = admit(connection, request, installation, Scope.ORDERS_READ)
+        caller = admit(connection, request, installation, *route.scopes)
         reading = Reading(request, connection, caller, installation)
-        response = function(reading, parsed(request, query_model))
+        response = function(reading, parsed(request, route.query))
     if reading.read_after is not None or is_use_due(caller.token, installation.clock()):
         response.background = BackgroundTask(installation.note, caller.token, reading.read_after)
     return response

@@ -7,13 +7,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
+from warehouse.cancellations import State
+from warehouse.incidents import Kind
+from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
+from warehouse.ledger.confirmations import AttemptOutcome
+from warehouse.ledger.log import Level
+from warehouse.ledger.shipments import Result as ReportResult
+from warehouse.ledger.shipments import Source
 from warehouse.orders import ConfirmationStatus, FulfilledBy, PiiState, Status
+from warehouse.shipments import CarrierRule, shipping_moment
 
 ORDER_ID = "0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"
 LINE_ID = "9d1f3f4a-50c1-5a6e-8f0e-0a6a2f0b7c11"
+SHIPMENT_ID = "3f6a5b1e-2c0d-5f7a-8b9c-1d2e3f4a5b6c"
+REPORT_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+SHIPPED_AT = "2026-11-03T14:05:00.000Z"
 ORIGINAL_ID = "402-1234567-7654321"
 PURCHASED_AT = "2026-11-02T09:12:44.000Z"
 RECEIVED_AT = "2026-11-02T09:15:03.512Z"
@@ -23,6 +34,24 @@ Money = Annotated[str, StringConstraints(pattern=r"^-?\d+(\.\d+)?$")]
 
 PlainText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")]
 """Text without control characters other than tab and line ends."""
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""Text of one line, with something in it."""
+
+ShippingDate = Annotated[
+    datetime,
+    BeforeValidator(shipping_moment),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "integer", "minimum": 10**12, "maximum": 10**13 - 1},
+                {"type": "string", "pattern": r"^[1-9]\d{12}$"},
+            ]
+        }
+    ),
+]
+"""Epoch milliseconds, or ISO 8601 with an offset."""
 
 
 class Shape(BaseModel):
@@ -236,7 +265,8 @@ class TimelineEvent(Shape):
 
     at: datetime = Field(description="When it happened, or was recorded.", examples=[RECEIVED_AT])
     kind: str = Field(
-        description="`received`, `changed`, `acknowledged`, `incident_opened`, `incident_resolved`, and others to come.",
+        description="`received`, `changed`, `acknowledged`, `incident_opened`, `incident_resolved`, `shipment_…`, "
+        "`confirmation_…`, `acceptance_…`, and others to come.",
         examples=["changed"],
     )
     text: str = Field(
@@ -393,10 +423,15 @@ class Incident(Shape):
     subject: str = Field(description="Code of the channel or connection, or the component.", examples=["amazon_fr"])
     stage: str = Field(description="Where it happened.", examples=["pull"])
     code: str = Field(description="Stable word.", examples=["throttled"])
+    kind: Kind = Field(description="Whose business it is.", examples=["retrieval"])
     order_id: str | None = Field(description="Internal order id, when it is about one order.", examples=[None])
     message: str = Field(description="Plain sentence.", examples=["The marketplace asks to slow down."])
+    cause: str = Field(description="What usually lies behind it, or empty.", examples=["The quota is used up."])
     hint: str = Field(description="What to do, or empty.", examples=["Nothing: it is tried again."])
     details: dict[str, Any] = Field(description="Technical details.", examples=[{"status": 429}])
+    run_id: str | None = Field(description="Dagster's run that saw it last, where known.", examples=[None])
+    file_id: str | None = Field(description="The file that it is about, if one.", examples=[None])
+    attempt_id: str | None = Field(description="The attempt to confirm that it is about, if one.", examples=[None])
     first_seen_at: datetime = Field(description="When it began.", examples=[RECEIVED_AT])
     last_seen_at: datetime = Field(description="When it was seen last.", examples=[RECEIVED_AT])
     occurrences: int = Field(description="How often it was seen.", examples=[3])
@@ -411,6 +446,529 @@ class Incidents(Shape):
     next: str | None = Field(
         description="Path of the next page; null on the last one.",
         examples=["/v1/incidents?state=all&cursor=WzEsImlkIl0"],
+    )
+
+
+class ReportedItem(Shape):
+    """Units of one line in a package, named by our id or the marketplace's."""
+
+    item_id: Word | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
+    item_original_id: Word | None = Field(
+        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+    )
+    item_quantity_shipped: int | None = Field(
+        None,
+        description="Units in this package; without it all that remains of the line.",
+        ge=1,
+        le=1_000_000,
+        strict=True,
+        examples=[2],
+    )
+
+    @model_validator(mode="after")
+    def _names_a_line(self) -> Self:
+        if self.item_id is None and self.item_original_id is None:
+            raise ValueError("name the line by item_id or item_original_id")
+        return self
+
+
+class ReportedShipment(Shape):
+    """One package that has left: of an order named by `id`, or by `original_id` (with `channel`, should two have it)."""
+
+    id: Word | None = Field(None, description="Internal id of the order.", max_length=36, examples=[ORDER_ID])
+    original_id: Word | None = Field(
+        None, description="The marketplace's id of the order.", max_length=200, examples=[ORIGINAL_ID]
+    )
+    channel: Word | None = Field(
+        None, description="Code of the channel, with `original_id`.", max_length=64, examples=["amazon_fr"]
+    )
+    package_id: Word | None = Field(
+        None,
+        description="Your name of the package within the order; without one it is the order's only package.",
+        max_length=100,
+        examples=["PKG-1"],
+    )
+    tracking_number: Word | None = Field(
+        None, description="The carrier's number of the package.", max_length=200, examples=["6A12345678901"]
+    )
+    shipping_date: ShippingDate | None = Field(
+        None,
+        description="When it left: ISO 8601 with an offset, or epoch milliseconds (13 digits); without it, now.",
+        examples=[SHIPPED_AT, 1793714700000],
+    )
+    carrier_code: Word | None = Field(
+        None,
+        description="Your word for the carrier; `/v1/channels/{code}/requirements` tells what is understood.",
+        max_length=100,
+        examples=["COLISSIMO"],
+    )
+    carrier_name: Word | None = Field(
+        None, description="The carrier's name, for one without a code.", max_length=200, examples=["Colissimo"]
+    )
+    tracking_url: Word | None = Field(
+        None,
+        description="Address where the package is followed.",
+        max_length=2000,
+        pattern=r"^https?://[^\s\x00-\x1f\x7f-\x9f]+$",
+        examples=["https://carrier.example/6A12345678901"],
+    )
+    shipping_method: Word | None = Field(
+        None, description="How it travels, in your words.", max_length=200, examples=["Express"]
+    )
+    ship_from: Word | None = Field(
+        None, description="Your name of the place it left from.", max_length=200, examples=["WH-NANTES"]
+    )
+    return_tracking_number: Word | None = Field(
+        None, description="Number of the return label in the package.", max_length=200, examples=["8R00011122233"]
+    )
+    return_carrier: Word | None = Field(
+        None, description="Carrier of the return label.", max_length=100, examples=["COLISSIMO"]
+    )
+    items: list[ReportedItem] = Field(
+        [],
+        description="What is in it; without items, all that remains of the order.",
+        max_length=1000,
+        examples=[[{"item_original_id": "05015851154158", "item_quantity_shipped": 2}]],
+    )
+
+    @model_validator(mode="after")
+    def _names_an_order(self) -> Self:
+        if self.id is None and self.original_id is None:
+            raise ValueError("name the order by id, or by original_id")
+        return self
+
+
+class ShipmentRequest(Shape):
+    """Packages that have left."""
+
+    shipments: list[ReportedShipment] = Field(
+        description="1 to 1000 of them; each is checked on its own.",
+        min_length=1,
+        max_length=1000,
+        examples=[
+            [
+                {
+                    "original_id": ORIGINAL_ID,
+                    "channel": "amazon_fr",
+                    "package_id": "PKG-1",
+                    "tracking_number": "6A12345678901",
+                    "carrier_code": "COLISSIMO",
+                    "shipping_date": SHIPPED_AT,
+                }
+            ]
+        ],
+    )
+
+
+class ShipmentFault(Shape):
+    """Why a shipment is refused."""
+
+    code: str = Field(description="Stable word.", examples=["quantity_exceeds_remaining"])
+    field: str = Field(description="Where in the shipment.", examples=["items/0/item_quantity_shipped"])
+    message: str = Field(description="Plain sentence.", examples=["Only 1 of this line remain to be shipped."])
+
+
+class ShipmentResult(Shape):
+    """What became of one reported shipment."""
+
+    index: int = Field(description="Place in the request, from 0.", examples=[0])
+    result: ReportResult = Field(
+        description="`accepted`; `updated`: the package was known, and is told differently now; `already_known`: nothing is "
+        "new; `refused`: see `errors`.",
+        examples=["accepted"],
+    )
+    shipment_id: str | None = Field(description="Id of the shipment; null when refused.", examples=[SHIPMENT_ID])
+    order_id: str | None = Field(description="Internal id of the order; null when none was found.", examples=[ORDER_ID])
+    status: ConfirmationStatus | None = Field(
+        description="How far telling the marketplace has come; null when refused.", examples=["queued"]
+    )
+    errors: list[ShipmentFault] = Field(description="Why it is refused; empty otherwise.", examples=[[]])
+
+
+class ShipmentResults(Shape):
+    """What became of each reported shipment; what is accepted is committed, unless it is a dry run."""
+
+    report_id: str = Field(description="Id of this report; finds its shipments.", examples=[REPORT_ID])
+    dry_run: bool = Field(description="Whether everything was only checked.", examples=[False])
+    results: list[ShipmentResult] = Field(
+        description="In the order of the request.",
+        examples=[
+            [
+                {
+                    "index": 0,
+                    "result": "accepted",
+                    "shipment_id": SHIPMENT_ID,
+                    "order_id": ORDER_ID,
+                    "status": "queued",
+                    "errors": [],
+                }
+            ]
+        ],
+    )
+
+
+class ShippedItem(Shape):
+    """Units of one line in a package."""
+
+    item_id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    item_original_id: str | None = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
+    sku: str | None = Field(description="The seller's product code.", examples=["LAMP-12"])
+    item_quantity_shipped: int = Field(description="Units in this package.", examples=[2])
+
+
+class ShipmentDifference(Shape):
+    """A part of a shipment that the marketplace shows differently."""
+
+    member: str = Field(description="What differs.", examples=["tracking_number"])
+    ours: Any = Field(description="As it was reported.", examples=["6A12345678901"])
+    theirs: Any = Field(description="As the marketplace shows it.", examples=["6A12345678902"])
+
+
+class Shipment(Shape):
+    """One package of an order, and how far telling the marketplace has come."""
+
+    id: str = Field(description="Id of the shipment, the same for good.", examples=[SHIPMENT_ID])
+    order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    original_id: str = Field(description="The marketplace's id of the order.", examples=[ORIGINAL_ID])
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    package_id: str = Field(description="Your name of the package; `1` when you gave none.", examples=["PKG-1"])
+    tracking_number: str | None = Field(description="The carrier's number of the package.", examples=["6A12345678901"])
+    shipping_date: datetime = Field(description="When it left.", examples=[SHIPPED_AT])
+    carrier_code: str | None = Field(description="Your word for the carrier.", examples=["COLISSIMO"])
+    carrier_name: str | None = Field(description="The carrier's name.", examples=["Colissimo"])
+    tracking_url: str | None = Field(
+        description="Where the package is followed.", examples=["https://carrier.example/6A12345678901"]
+    )
+    shipping_method: str | None = Field(description="How it travels.", examples=["Express"])
+    ship_from: str | None = Field(description="Where it left from.", examples=["WH-NANTES"])
+    return_tracking_number: str | None = Field(description="Number of the return label.", examples=[None])
+    return_carrier: str | None = Field(description="Carrier of the return label.", examples=[None])
+    items: list[ShippedItem] = Field(
+        description="What is in it.",
+        examples=[[{"item_id": LINE_ID, "item_original_id": "L1", "sku": "LAMP-12", "item_quantity_shipped": 2}]],
+    )
+    status: ConfirmationStatus = Field(
+        description="`queued` and `sending`: under way; `sent`: the marketplace took it; `verified`: it shows it; `rejected`; "
+        "`in_doubt`: it is read back; `held`: the channel does not confirm; `none`: skipped by choice.",
+        examples=["sent"],
+    )
+    held_reason: str | None = Field(description="Why it is held, in one stable word.", examples=[None])
+    version: int = Field(description="Grows whenever it is told differently.", examples=[1])
+    sent_version: int | None = Field(description="The version that the marketplace has.", examples=[1])
+    source: Source = Field(description="By which way it was reported.", examples=["api"])
+    consumer: str = Field(description="Who reported it last.", examples=["erp"])
+    report_id: str = Field(description="The report that told it last.", examples=[REPORT_ID])
+    reported_at: datetime = Field(description="When it was first reported.", examples=[SHIPPED_AT])
+    updated_at: datetime = Field(description="When anything of it last changed.", examples=[SHIPPED_AT])
+    next_attempt_at: datetime | None = Field(
+        description="When it is sent, or read back, at the earliest; null: it waits for nobody.", examples=[None]
+    )
+    attempt_count: int = Field(description="Attempts since it was last queued.", examples=[1])
+    sent_at: datetime | None = Field(description="When the marketplace took it.", examples=[SHIPPED_AT])
+    verified_at: datetime | None = Field(description="When the marketplace showed it.", examples=[None])
+    marketplace_package_id: str | None = Field(
+        description="The marketplace's own id of the package, where it has one.", examples=[None]
+    )
+    told_carrier: str | None = Field(description="The carrier as the marketplace was told.", examples=["COLISSIMO"])
+    code: str | None = Field(description="Why the last attempt failed, in one stable word.", examples=[None])
+    message: str | None = Field(description="The marketplace's own message.", examples=[None])
+    hint: str | None = Field(description="What to do.", examples=[None])
+    difference: list[ShipmentDifference] = Field(
+        description="What the marketplace shows differently, both sides.", examples=[[]]
+    )
+
+
+class ConfirmationAttempt(Shape):
+    """One attempt to tell the marketplace."""
+
+    id: int = Field(description="Number of the attempt.", examples=[511])
+    version: int = Field(description="The version that was told.", examples=[1])
+    operation: str | None = Field(description="The last call that was made.", examples=["confirmShipment"])
+    outcome: AttemptOutcome = Field(
+        description="`running`, `sent`, `rejected`, `in_doubt`, `retry`: it is tried again, or `refuted`: it was in doubt, and "
+        "had not arrived.",
+        examples=["sent"],
+    )
+    started_at: datetime = Field(description="When it began.", examples=[SHIPPED_AT])
+    finished_at: datetime | None = Field(description="When it ended; null while it runs.", examples=[SHIPPED_AT])
+    http_status: int | None = Field(description="HTTP status of the last call.", examples=[204])
+    request_id: str | None = Field(
+        description="The marketplace's id of the call.", examples=["b7e2b7a4-8d0c-4b6e-9b9c-6a1f0c2d3e4f"]
+    )
+    code: str | None = Field(description="Why it failed, in one stable word.", examples=[None])
+    message: str | None = Field(description="The marketplace's own message.", examples=[None])
+    hint: str | None = Field(description="What to do.", examples=[None])
+
+
+class ShipmentDetail(Shipment):
+    """One package, with every attempt to tell the marketplace."""
+
+    attempts: list[ConfirmationAttempt] = Field(
+        description="The attempts, oldest first, the latest thousand.", examples=[[]]
+    )
+
+
+class ShipmentPage(Shape):
+    """A page of shipments."""
+
+    shipments: list[Shipment] = Field(description="The last reported first.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page, also in the Link header; null on the last one.",
+        examples=["/v1/shipments?status=rejected&cursor=WzEsImYi"],
+    )
+
+
+class ShipmentRetry(Shape):
+    """A shipment that is tried again."""
+
+    id: str = Field(description="Id of the shipment.", examples=[SHIPMENT_ID])
+    status: ConfirmationStatus = Field(
+        description="`queued`: it is sent again; `in_doubt`: it is read back first.", examples=["queued"]
+    )
+
+
+class KnownCarrier(Shape):
+    """A carrier of the marketplace's list."""
+
+    code: str = Field(description="The marketplace's code.", examples=["COLISSIMO"])
+    label: str = Field(description="Its name.", examples=["Colissimo"])
+
+
+class MappedCarrier(Shape):
+    """A carrier of your own mapping."""
+
+    code: str = Field(description="Your word, in capitals.", examples=["DPD01"])
+    carrier_code: str | None = Field(description="The marketplace's code; null: it goes by its name.", examples=["DPD"])
+    carrier_name: str | None = Field(description="Its name.", examples=["DPD"])
+    tracking_url: str | None = Field(
+        description="Address of its tracking page.", examples=["https://dpd.example/{tracking_number}"]
+    )
+
+
+class ShipmentNeeds(Shape):
+    """What the marketplace needs of a shipment."""
+
+    tracking_number: bool = Field(description="Whether one without a tracking number is refused.", examples=[False])
+    carrier: bool = Field(description="Whether one without a carrier is refused.", examples=[True])
+    carrier_rule: CarrierRule = Field(
+        description="`any` word; `listed_or_named`: of the list, or any other by name; `listed`: only of the list.",
+        examples=["listed_or_named"],
+    )
+    partial: bool = Field(description="Whether a part of an order may be shipped.", examples=[True])
+    several_packages: bool = Field(description="Whether an order may have several packages.", examples=[True])
+    carriers: list[KnownCarrier] = Field(
+        description="The marketplace's list.", examples=[[{"code": "COLISSIMO", "label": "Colissimo"}]]
+    )
+    carrier_aliases: dict[str, str] = Field(
+        description="Usual spellings that are understood, to the marketplace's code.",
+        examples=[{"LA POSTE": "COLISSIMO"}],
+    )
+    notes: list[str] = Field(description="Plain sentences.", examples=[[]])
+    asked_at: datetime = Field(description="When the marketplace was asked.", examples=[RECEIVED_AT])
+
+
+class ChannelRequirements(Shape):
+    """What is needed to ship for a channel."""
+
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    confirmation: bool = Field(
+        description="Whether shipments are confirmed to the marketplace; if not they are held.", examples=[True]
+    )
+    acceptance: str = Field(description="Who accepts orders: `manual`, `automatic` or `off`.", examples=["manual"])
+    is_known: bool = Field(
+        description="Whether the marketplace has been asked. Until then a shipment is not checked against its needs.",
+        examples=[True],
+    )
+    shipments: ShipmentNeeds | None = Field(
+        description="What a shipment needs; null until it is known.", examples=[None]
+    )
+    mapping: list[MappedCarrier] = Field(
+        description="Your own carriers, which go before the marketplace's.",
+        examples=[[{"code": "DPD01", "carrier_code": "DPD", "carrier_name": None, "tracking_url": None}]],
+    )
+
+
+class LineDecision(Shape):
+    """One line that is accepted or refused, named by our id or the marketplace's."""
+
+    line_id: Word | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
+    line_original_id: Word | None = Field(
+        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+    )
+    accepted: bool = Field(description="Accept it, or refuse it.", strict=True, examples=[True])
+
+    @model_validator(mode="after")
+    def _names_a_line(self) -> Self:
+        if (self.line_id is None) == (self.line_original_id is None):
+            raise ValueError("name the line by line_id or line_original_id")
+        return self
+
+
+class AcceptanceRequest(Shape):
+    """What the seller decides about an order: `accepted` for all of it, or `lines`, every one."""
+
+    accepted: bool | None = Field(None, description="Accept, or refuse, all lines.", strict=True, examples=[True])
+    lines: list[LineDecision] | None = Field(
+        None,
+        description="Each line of the order.",
+        min_length=1,
+        max_length=1000,
+        examples=[[{"line_original_id": "05015851154158", "accepted": True}]],
+    )
+
+    @model_validator(mode="after")
+    def _decides_once(self) -> Self:
+        if (self.accepted is None) == (self.lines is None):
+            raise ValueError("give either accepted or lines")
+        return self
+
+
+class DecidedLine(Shape):
+    """What was decided of a line."""
+
+    line_id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    accepted: bool = Field(description="Accepted, or refused.", examples=[True])
+
+
+class AcceptanceState(Shape):
+    """A decision, and how far telling the marketplace has come."""
+
+    order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    status: AcceptanceStatus = Field(description="How far it has come.", examples=["queued"])
+    lines: list[DecidedLine] = Field(description="Every line.", examples=[[{"line_id": LINE_ID, "accepted": True}]])
+
+
+class IncidentResolution(Shape):
+    """Why an incident is no problem any more."""
+
+    reason: PlainText = Field(
+        description="Plain text for people, without personal data.",
+        min_length=1,
+        max_length=1000,
+        examples=["Confirmed by telephone"],
+    )
+
+
+class LogEntry(Shape):
+    """One thing that happened."""
+
+    id: int = Field(description="Number of the entry.", examples=[90210])
+    at: datetime = Field(description="When it happened.", examples=[RECEIVED_AT])
+    level: Level = Field(description="How much it matters.", examples=["info"])
+    stage: str = Field(description="Where it happened.", examples=["normalise"])
+    kind: str = Field(description="What happened, in one word.", examples=["order_received"])
+    channel: str | None = Field(description="Code of the channel, if it concerns one.", examples=["amazon_fr"])
+    connection: str | None = Field(
+        description="Code of the connection, if it concerns no single channel.", examples=[None]
+    )
+    order_id: str | None = Field(description="Internal order id, if it concerns one.", examples=[ORDER_ID])
+    text: str = Field(description="Plain sentence.", examples=["Received from Amazon FR as PENDING"])
+    data: dict[str, Any] = Field(description="Technical details.", examples=[{"status": "PENDING"}])
+
+
+class Logs(Shape):
+    """A page of the log."""
+
+    entries: list[LogEntry] = Field(description="Newest first.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page; null on the last one.", examples=["/v1/logs?level=error&cursor=WzEsImlkIl0"]
+    )
+
+
+class CancellationLine(Shape):
+    """Units of one line that somebody wants to cancel."""
+
+    id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    original_id: str = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
+    quantity: int | None = Field(description="Units; null: the marketplace does not say.", examples=[1])
+
+
+class CancellationRequest(Shape):
+    """A request to cancel an order or some of its lines."""
+
+    id: str = Field(description="Id of the request, the same for good.", examples=[ORDER_ID])
+    order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    original_id: str = Field(description="The marketplace's id of the order.", examples=[ORIGINAL_ID])
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    marketplace: str = Field(description="Label of the marketplace.", examples=["Amazon FR"])
+    requester: str = Field(
+        description="Who asks, in the marketplace's word; `MERCHANT`: the seller.", examples=["BUYER"]
+    )
+    reason: str | None = Field(description="Why, in the marketplace's word.", examples=["ORDERED_BY_MISTAKE"])
+    lines: list[CancellationLine] = Field(description="What is to be cancelled.", examples=[[]])
+    state: State = Field(
+        description="`open`; `accepted`: the marketplace is yet to show it; `declined`; `executed`; `withdrawn`; "
+        "`expired`: nobody decided in time.",
+        examples=["open"],
+    )
+    requested_at: datetime = Field(description="When, by the marketplace's clock.", examples=[PURCHASED_AT])
+    seen_at: datetime = Field(description="When it was first seen here.", examples=[RECEIVED_AT])
+    hold_until: datetime | None = Field(
+        description="Until when the order is neither exported nor confirmed; null: the channel holds none.",
+        examples=[None],
+    )
+    decided_by: str | None = Field(description="Who decided.", examples=["erp"])
+    decided_at: datetime | None = Field(description="When.", examples=[None])
+    decision_reason: str | None = Field(description="Why.", examples=[None])
+    told_at: datetime | None = Field(description="When the marketplace took the acceptance.", examples=[None])
+    closed_at: datetime | None = Field(description="When it was over.", examples=[None])
+    shipped_despite: bool = Field(description="Whether units were shipped nevertheless.", examples=[False])
+
+
+class CancellationRequests(Shape):
+    """A page of requests to cancel."""
+
+    cancellation_requests: list[CancellationRequest] = Field(description="Newest first.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page; null on the last one.",
+        examples=["/v1/cancellation-requests?state=open&cursor=WzEsImlkIl0"],
+    )
+
+
+class CancellationDecision(Shape):
+    """A decision about a request to cancel."""
+
+    reason: PlainText | None = Field(
+        None,
+        description="Plain text for people, without personal data.",
+        max_length=1000,
+        examples=["Not packed yet"],
+    )
+
+
+class OrderCancellationLine(Shape):
+    """Units of one line, named by our id or the marketplace's."""
+
+    line_id: PlainText | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
+    line_original_id: PlainText | None = Field(
+        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+    )
+    quantity: int | None = Field(
+        None, description="Units; left out: all that remain of the line.", ge=1, le=2**31 - 1, examples=[1]
+    )
+
+    @model_validator(mode="after")
+    def _names_one_line(self) -> Self:
+        if (self.line_id is None) == (self.line_original_id is None):
+            raise ValueError("name the line by line_id or by line_original_id")
+        return self
+
+
+class OrderCancellation(Shape):
+    """What the seller wants to cancel of an order."""
+
+    lines: list[OrderCancellationLine] | None = Field(
+        None,
+        description="Lines to cancel; left out: all that remains of the order.",
+        min_length=1,
+        max_length=1000,
+        examples=[[{"line_original_id": "05015851154158", "quantity": 1}]],
+    )
+    reason: PlainText | None = Field(
+        None,
+        description="Mirakl: the operator's reason code, which it requires for lines; else plain text.",
+        max_length=200,
+        examples=["14"],
     )
 
 
@@ -436,6 +994,7 @@ class ProblemError(Shape):
     pointer: str | None = Field(
         None, description="JSON pointer (RFC 6901) into the body.", examples=["/acknowledgements/0/outcome"]
     )
+    code: str | None = Field(None, description="Stable word, where there is one.", examples=["unknown_order"])
     message: str = Field(description="What is wrong there.", examples=["Input should be less than or equal to 1000"])
 
 
@@ -454,3 +1013,6 @@ class ProblemDocument(Shape):
         examples=[[{"parameter": "cursor", "message": "not a cursor of this list"}]],
     )
     request_id: str = Field(description="Id of the request, in the server's log too.", examples=["8f14e45fceea167a"])
+    results: list[ShipmentResult] | None = Field(
+        None, description="What became of each shipment, when all are refused.", examples=[[]]
+    )

@@ -56,6 +56,19 @@ ORDERS_CHECKS = [
     ),
 ]
 
+CONFIRMATIONS_CHECKS = [
+    dg.AssetCheckSpec(
+        "nothing_stuck",
+        asset="confirmations",
+        description="No shipment has waited for hours to be sent, read back or verified, and none is refused.",
+    ),
+    dg.AssetCheckSpec(
+        "nothing_over_shipped",
+        asset="confirmations",
+        description="Of no line more was shipped than ordered, in the newest shipments.",
+    ),
+]
+
 FULL_CHECKS = [
     dg.AssetCheckSpec(
         "tables_equal_book",
@@ -102,6 +115,22 @@ def orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckRes
         "orders", "quantities_conserved", verdicts.quantities_conserved(documents), dg.AssetCheckSeverity.WARN
     )
     yield _result("orders", "amounts_conserved", verdicts.amounts_conserved(documents), dg.AssetCheckSeverity.WARN)
+
+
+@dg.multi_asset_check(specs=CONFIRMATIONS_CHECKS)
+def confirmations_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
+    """Whether shipments reach their marketplaces."""
+    with source.opened() as installation, installation.ledger.read() as transaction:
+        now = installation.clock()
+        yield _result(
+            "confirmations", "nothing_stuck", verdicts.nothing_stuck(transaction, now), dg.AssetCheckSeverity.WARN
+        )
+        yield _result(
+            "confirmations",
+            "nothing_over_shipped",
+            verdicts.nothing_over_shipped(transaction),
+            dg.AssetCheckSeverity.ERROR,
+        )
 
 
 @dg.multi_asset_check(specs=FULL_CHECKS)

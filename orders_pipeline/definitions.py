@@ -1,7 +1,9 @@
 """The whole pipeline on one screen: what is made of what, by which jobs, when, and what must hold.
 
     amazon, mirakl ──▶ raw_orders ──▶ orders ──▶ order_tables ──▶ analysts
-                                         └─────▶ orders_api ────▶ ERP
+                                         ├─────▶ acceptances ───▶ amazon, mirakl
+                                         └─────▶ orders_api ◀───▶ ERP
+                                                     └─▶ shipments ──▶ confirmations ──▶ amazon, mirakl
 
 Importing this reads no environment and opens nothing.
 """
@@ -10,15 +12,17 @@ from __future__ import annotations
 
 import dagster as dg
 
+from orders_pipeline.assets.acceptances import acceptances
+from orders_pipeline.assets.confirmations import confirmations
 from orders_pipeline.assets.order_tables import order_tables
 from orders_pipeline.assets.orders import orders
 from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
-from orders_pipeline.checks import full_checks, orders_checks, raw_orders_checks
+from orders_pipeline.checks import confirmations_checks, full_checks, orders_checks, raw_orders_checks
 from orders_pipeline.maintenance import maintain_storage
 from orders_pipeline.resources import Source
 from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
-from orders_pipeline.sensors import connection_partitions
+from orders_pipeline.sensors import connection_partitions, new_shipments
 
 MARKETPLACES = [
     dg.AssetSpec(
@@ -42,16 +46,29 @@ ORDERS_API = dg.AssetSpec(
     group_name="delivery",
     kinds={"fastapi"},
     owners=["team:orders"],
-    description="The HTTP API by which the ERP reads orders. A process of its own that reads the ledger.",
+    description="The HTTP API by which the ERP reads orders and reports shipments. A process of its own on the ledger.",
+)
+SHIPMENTS = dg.AssetSpec(
+    "shipments",
+    deps=["orders_api"],
+    group_name="delivery",
+    kinds={"sql"},
+    owners=["team:orders"],
+    description="Shipments as the ERP reported them, checked against their orders. Kept in the ledger.",
 )
 
-TICK = dg.AssetSelection.assets("raw_orders", "orders", "order_tables")
+TICK = dg.AssetSelection.assets("raw_orders", "orders", "acceptances", "order_tables")
 DAILY_CHECKS = dg.AssetSelection.checks(full_checks)
 
 pull_orders = dg.define_asset_job(
     "pull_orders",
     TICK - DAILY_CHECKS,
     description="One tick: what is new, at every connection, into the book and the tables.",
+)
+confirm_shipments = dg.define_asset_job(
+    "confirm_shipments",
+    dg.AssetSelection.assets("acceptances", "confirmations"),
+    description="Decisions and shipments that wait, told to the marketplaces; what was told before, verified.",
 )
 sweep_orders = dg.define_asset_job(
     "sweep_orders",
@@ -69,11 +86,20 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
         source: How a run opens the installation; the environment's own by default. Tests bring their own.
     """
     return dg.Definitions(
-        assets=[*MARKETPLACES, raw_orders, orders, order_tables, ORDERS_API],
-        asset_checks=[raw_orders_checks, orders_checks, full_checks],
-        jobs=[pull_orders, sweep_orders, verify_orders, maintain_storage, prune_runs],
+        assets=[
+            *MARKETPLACES,
+            raw_orders,
+            orders,
+            acceptances,
+            order_tables,
+            ORDERS_API,
+            SHIPMENTS,
+            confirmations,
+        ],
+        asset_checks=[raw_orders_checks, orders_checks, confirmations_checks, full_checks],
+        jobs=[pull_orders, confirm_shipments, sweep_orders, verify_orders, maintain_storage, prune_runs],
         schedules=SCHEDULES,
-        sensors=[connection_partitions],
+        sensors=[connection_partitions, new_shipments],
         resources={"source": source or Source()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,

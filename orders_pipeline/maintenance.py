@@ -12,6 +12,7 @@ from orders_pipeline.resources import Source
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import published_through
+from warehouse.ledger import idempotency
 from warehouse.ledger.retention import prune
 
 
@@ -24,13 +25,14 @@ def maintain_lake(source: dg.ResourceParam[Source]) -> None:
 
 @dg.op
 def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
-    """Let the ledger go of published rows older than ORDERS_VERSION_RETENTION_DAYS."""
+    """Let the ledger go of published rows older than ORDERS_VERSION_RETENTION_DAYS, and of old idempotency keys."""
     with source.opened() as installation:
         with open_lake(installation.settings) as lake:
             through = published_through(lake)
         before = installation.clock() - timedelta(days=installation.settings.version_retention_days)
         gone = prune(installation.ledger, through, before)
-    context.add_output_metadata({name: getattr(gone, name) for name in gone.__slots__})
+        keys = idempotency.prune(installation.ledger, installation.clock() - idempotency.LIFETIME)
+    context.add_output_metadata({**{name: getattr(gone, name) for name in gone.__slots__}, "idempotency_keys": keys})
 
 
 @dg.job(description="Compact the lake, and let the ledger go of what the lake keeps.")

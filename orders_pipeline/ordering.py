@@ -19,6 +19,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, incidents, leases, products, raw_orders
 from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
+from warehouse.ledger.verification import observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -212,6 +213,8 @@ def _settle(installation: Installation, transaction: Transaction, part: Part, ta
     is_current = mark(transaction, PRODUCTS) == part.products
     arrivals = part.arrivals if is_current else _link(transaction, part.readings)
     changes = settle(transaction, installation.keys, arrivals, installation.clock())
+    stale = {each.order_id for each in changes if each.outcome == "stale"}
+    observe(transaction, [each.order for each in arrivals if each.order.id not in stale], installation.clock())
     _put_aside(installation, transaction, part.readings, tally)
     return changes
 

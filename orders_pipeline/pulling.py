@@ -87,13 +87,18 @@ class _Session:
 
     def route(self, selector: str | None) -> str | None:
         """The channel a payload belongs to; None when it does not say and there is more than one."""
-        for channel in self.channels:
-            if channel.selector == selector and selector is not None:
-                return channel.code
-        whole = [each.code for each in self.channels if each.selector is None]
-        if whole:
-            return whole[0]
-        return self.channels[0].code if selector is None and len(self.channels) == 1 else None
+        return route(self.channels, selector)
+
+
+def route(channels: Sequence[Channel], selector: str | None) -> str | None:
+    """The channel of a connection that a payload belongs to; None when it does not say and there is more than one."""
+    for channel in channels:
+        if channel.selector == selector and selector is not None:
+            return channel.code
+    whole = [each.code for each in channels if each.selector is None]
+    if whole:
+        return whole[0]
+    return channels[0].code if selector is None and len(channels) == 1 else None
 
 
 def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
@@ -136,8 +141,22 @@ def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> Pul
     return _with_session(installation, code, run, SWEEP)
 
 
-def client_for(installation: Installation, connection: Connection, selectors: Sequence[str]) -> Client:
-    """A client of a connection, quota taken from the ledger.
+def refetch(installation: Installation, code: str, original_ids: Sequence[str]) -> PullResult:
+    """Read the named orders of a connection again, right after something was decided about them."""
+
+    def run(session: _Session) -> PullResult:
+        return _sweep_ids(session, original_ids)
+
+    return _with_session(installation, code, run, SWEEP)
+
+
+def client_for(
+    installation: Installation,
+    connection: Connection,
+    selectors: Sequence[str],
+    before_call: Callable[[], None] = lambda: None,
+) -> Client:
+    """A client of a connection, quota taken from the ledger; `before_call` is the last thing done before each call.
 
     Raises:
         Unauthorised: A credential cannot be resolved.
@@ -155,7 +174,12 @@ def client_for(installation: Installation, connection: Connection, selectors: Se
     context = ConnectionContext(
         connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
     )
-    taker = _quota_taker(installation, connection.code, marketplace, connection.settings)
+    quota = _quota_taker(installation, connection.code, marketplace, connection.settings)
+
+    def taker(operation: str) -> None:
+        quota(operation)
+        before_call()
+
     return marketplace.connect(context, taker, installation.settings.pull_max_pages)
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import running
 from warehouse.clock import utc_now
-from warehouse.ledger import schema
+from warehouse.ledger import acceptances, confirmations, schema
 
 
 @dg.schedule(
@@ -30,7 +30,26 @@ def pull_orders_every_5_minutes(
         ).scalar_one()
     if not retrieved:
         return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
-    return _unless_running(context, "pull_orders")
+    return unless_running(context, "pull_orders")
+
+
+@dg.schedule(
+    job_name="confirm_shipments",
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def confirm_shipments_every_15_minutes(
+    context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """One run over all connections; skipped while the last one still works, and as long as nothing waits."""
+    with source.opened() as installation, installation.ledger.read() as transaction:
+        is_waiting = confirmations.is_any_waiting(transaction) or acceptances.is_any_due(
+            transaction, installation.clock()
+        )
+    if not is_waiting:
+        return dg.SkipReason("no shipment and no decision waits")
+    return unless_running(context, "confirm_shipments")
 
 
 @dg.schedule(
@@ -41,7 +60,7 @@ def pull_orders_every_5_minutes(
 )
 def sweep_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """At night, when the marketplaces' quota is needed least."""
-    return _unless_running(context, "sweep_orders")
+    return unless_running(context, "sweep_orders")
 
 
 @dg.schedule(
@@ -52,7 +71,7 @@ def sweep_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
 )
 def maintain_storage_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """After the sweep, before the working day."""
-    return _unless_running(context, "maintain_storage")
+    return unless_running(context, "maintain_storage")
 
 
 @dg.schedule(
@@ -63,7 +82,7 @@ def maintain_storage_daily(context: dg.ScheduleEvaluationContext) -> dg.RunReque
 )
 def verify_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """After maintenance, which it also verifies."""
-    return _unless_running(context, "verify_orders")
+    return unless_running(context, "verify_orders")
 
 
 @dg.schedule(
@@ -74,16 +93,20 @@ def verify_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest 
 )
 def prune_runs_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Once a day is enough: a run is some hundred kilobytes."""
-    return _unless_running(context, "prune_runs")
+    return unless_running(context, "prune_runs")
 
 
-def _unless_running(context: dg.ScheduleEvaluationContext, job_name: str) -> dg.RunRequest | dg.SkipReason:
+def unless_running(
+    context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext, job_name: str
+) -> dg.RunRequest | dg.SkipReason:
+    """A run of the job, unless one is queued or at work."""
     reason = running(context.instance, job_name, utc_now())
     return dg.SkipReason(reason) if reason else dg.RunRequest()
 
 
 SCHEDULES: Sequence[dg.ScheduleDefinition] = (
     pull_orders_every_5_minutes,
+    confirm_shipments_every_15_minutes,
     sweep_orders_daily,
     maintain_storage_daily,
     verify_orders_daily,

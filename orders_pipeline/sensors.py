@@ -1,4 +1,7 @@
-"""The sensor that keeps Dagster's partitions equal to the ledger's connections. When what runs is in `schedules`."""
+"""The sensors: Dagster's partitions kept equal to the ledger's connections, and shipments confirmed as soon as they come.
+
+When what runs by the clock is in `schedules`.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +12,8 @@ import sqlalchemy as sa
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import UNFINISHED
-from warehouse.ledger import channels
+from orders_pipeline.schedules import unless_running
+from warehouse.ledger import acceptances, channels, confirmations
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,21 @@ def connection_partitions(
     if not requests:
         return dg.SkipReason("the partitions are those of the ledger's connections")
     return dg.SensorResult(dynamic_partitions_requests=requests)
+
+
+@dg.sensor(job_name="confirm_shipments", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+def new_shipments(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """Confirm at once what the ERP reports, where ORDERS_CONFIRM_EAGERLY is set; the schedule stays as it is."""
+    with source.opened() as installation:
+        if not installation.settings.confirm_eagerly:
+            return dg.SkipReason("ORDERS_CONFIRM_EAGERLY is not set: the schedule confirms")
+        now = installation.clock()
+        with installation.ledger.read() as transaction:
+            if not confirmations.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
+                return dg.SkipReason("nothing is due")
+    return unless_running(context, "confirm_shipments")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

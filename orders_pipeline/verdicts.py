@@ -18,6 +18,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import CLOSING_MARGIN
 from warehouse.lake.publishing import published_through
 from warehouse.ledger import schema
+from warehouse.ledger.verification import UNVERIFIED_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,9 @@ LATE_AFTER_INTERVALS = 3
 NEWEST_CHANGES = 1_000
 """How many of the newest changes of the order book a tick looks at."""
 
+
+STUCK_AFTER = timedelta(hours=2)
+"""Eight runs of the confirmation's schedule."""
 
 CENT = Decimal("0.01")
 
@@ -331,3 +335,43 @@ def all_quantities_conserved(lake: Lake) -> Verdict:
     return Verdict(
         "ordered = shipped + cancelled + remaining on every line", offenders, sum(total for _, total, _ in rows)
     )
+
+
+def nothing_stuck(transaction: Connection, now: datetime) -> Verdict:
+    """Shipments that have waited too long, or are refused, counted by channel and state."""
+    table = schema.shipments
+    limits = {
+        "queued": now - STUCK_AFTER,
+        "sending": now - STUCK_AFTER,
+        "in_doubt": now - STUCK_AFTER,
+        "sent": now - UNVERIFIED_AFTER,
+    }
+    is_late = [sa.and_(table.c.status == status, table.c.reported_at < limit) for status, limit in limits.items()]
+    query = (
+        sa.select(table.c.channel, table.c.status, sa.func.count())
+        .where(sa.or_(table.c.status == "rejected", *is_late))
+        .group_by(table.c.channel, table.c.status)
+        .order_by(table.c.channel, table.c.status)
+    )
+    rows = transaction.execute(query).all()
+    offenders = [f"{channel}: {count} {status}" for channel, status, count in rows]
+    return Verdict("every shipment is sent within two hours and verified within a day", offenders, len(rows))
+
+
+def nothing_over_shipped(transaction: Connection) -> Verdict:
+    """Lines of the newest shipments of which ours together hold more than was ordered."""
+    shipments, parts, lines = schema.shipments, schema.shipment_lines, schema.order_lines
+    newest = (
+        sa.select(shipments.c.order_id).order_by(shipments.c.reported_at.desc()).limit(NEWEST_CHANGES).scalar_subquery()
+    )
+    query = (
+        sa.select(lines.c.id, lines.c.quantity_ordered, sa.func.sum(parts.c.quantity))
+        .join_from(parts, lines, lines.c.id == parts.c.line_id)
+        .where(lines.c.order_id.in_(newest))
+        .group_by(lines.c.id, lines.c.quantity_ordered)
+    )
+    rows = transaction.execute(query).all()
+    offenders = [
+        f"line {own}: {units} of {ordered}" for own, ordered, units in rows if ordered is not None and units > ordered
+    ]
+    return Verdict("no line is shipped beyond what was ordered", offenders, len(rows))

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         ge=0,
         description="How many open orders the sweep reads by id per connection at most, the longest open first.",
     )
+    confirm_eagerly: bool = Field(
+        False, description="Confirm shipments within seconds of their report, and not only every 15 minutes."
+    )
     write_chunk: int = Field(150, ge=1, le=5000, description="Orders committed in one ledger transaction.")
     run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")
     version_retention_days: int = Field(

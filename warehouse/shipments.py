@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND_DIGITS = 13
+"""Of an epoch in milliseconds, from 2001 to 2286. One in seconds has ten, and would be a day in 1970."""
+SECOND_DIGITS = 10
+FIRST_YEAR = 2000
 
 
 class CarrierRule(StrEnum):
@@ -48,6 +55,7 @@ class Requirements:
         takes_part: Whether a part of an order may be shipped.
         takes_several_packages: Whether an order may have more than one package.
         idempotency: What sending twice does.
+        acceptance_state: The marketplace's word for an order that waits to be accepted by the seller; None where it has none.
         notes: Plain sentences for people.
     """
 
@@ -59,6 +67,7 @@ class Requirements:
     takes_part: bool = True
     takes_several_packages: bool = True
     idempotency: Idempotency = Idempotency.NONE
+    acceptance_state: str | None = None
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -77,3 +86,44 @@ class Requirements:
                 "notes": tuple(value["notes"]),
             }
         )
+
+
+def shipping_moment(value: object) -> datetime:
+    """A shipping date as an ERP writes it, in the API and in files: epoch milliseconds, or ISO 8601 with an offset.
+
+    >>> shipping_moment(1793611800000).isoformat(), shipping_moment("2026-11-02T10:30:00+01:00").isoformat()
+    ('2026-11-02T09:30:00+00:00', '2026-11-02T09:30:00+00:00')
+
+    Raises:
+        ValueError: Anything else; the message says what it should be.
+    """
+    text = _text(value)
+    if text.isascii() and text.isdigit():
+        return _from_epoch(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("should be epoch milliseconds (13 digits), or ISO 8601 with an offset") from None
+    if moment.utcoffset() is None:
+        raise ValueError("needs an offset from UTC, or Z")
+    if moment.year < FIRST_YEAR:
+        raise ValueError(f"should not be before the year {FIRST_YEAR}")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10 ** (MILLISECOND_DIGITS + 1):
+        return str(value)
+    return ""
+
+
+def _from_epoch(digits: str) -> datetime:
+    if len(digits) == MILLISECOND_DIGITS and digits[0] != "0":
+        return EPOCH + timedelta(milliseconds=int(digits))
+    seconds = " These look like seconds: add 000." if len(digits) == SECOND_DIGITS else ""
+    raise ValueError(f"should be epoch milliseconds, 13 digits.{seconds}")

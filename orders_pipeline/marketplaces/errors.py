@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+import httpx
+
+_NOT_SENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
 
 class MarketplaceError(Exception):
     """Base of every failure at a marketplace.
@@ -66,3 +71,21 @@ def judge_status(status: int, operation: str, detail: str, retry_after: float | 
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return Permanent("redirected", said, "check the connection's endpoint")
     return Permanent("request_refused", said)
+
+
+def judge_unanswered(error: httpx.RequestError, operation: str) -> MarketplaceError:
+    """The error for a call that changes something and got no answer: certainly not sent, or in doubt.
+
+    Only a connection that was never there is certain: a request cut off half way may have arrived whole.
+
+    >>> type(judge_unanswered(httpx.ConnectTimeout(""), "ST01")).__name__
+    'Transient'
+    >>> type(judge_unanswered(httpx.WriteTimeout(""), "ST01")).__name__
+    'InDoubt'
+    """
+    said = f"{operation} ({type(error).__name__})"
+    if isinstance(error, _NOT_SENDABLE):
+        return Permanent("request_invalid", f"could not be sent: {said}", "check the connection's endpoint")
+    if isinstance(error, _NEVER_SENT):
+        return Transient("unreachable", f"no connection for {said}", "check the endpoint's name and the network")
+    return InDoubt("unanswered", f"no answer to {said}", "the order is read back before anything is sent again")

@@ -292,6 +292,7 @@ class Marketplace:
         documents: Every raw order in one payload file (search page, single order, list, recorded exchange).
         rates: Token bucket per operation.
         parcels_per_call: How many packages one `confirm` takes.
+        orders_per_read_back: How many orders one call of `read_back` reads.
         requirements: What a shipment needs as far as is known without asking.
         lag: How old the newest readable data is; a window must end at least this long ago.
         credential_names: The secrets a connection needs.
@@ -305,6 +306,7 @@ class Marketplace:
     documents: Callable[[bytes], list[RawOrder]]
     rates: Mapping[str, Rate]
     parcels_per_call: int
+    orders_per_read_back: int
     requirements: Requirements
     lag: timedelta
     credential_names: Sequence[str]

@@ -26,6 +26,7 @@ class Features:
         addresses_before_acceptance: Whether addresses show before acceptance and debit.
         partial_acceptance: Whether an order may be accepted in part.
         tracking_mandatory_types: Shipping types that cannot be shipped without tracking.
+        alternative_carriers: Whether carriers that are not registered are taken by their name.
         old_instance: Old releases' manners: empty texts instead of nulls, no tax mode, no fulfilment.
         debit_after_seconds: The customer is debited so long after acceptance; None: only when told to.
         lowers_quantity_on_cancellation: Whether a cancelled quantity leaves the line's quantity and price.
@@ -37,6 +38,7 @@ class Features:
     addresses_before_acceptance: bool = False
     partial_acceptance: bool = True
     tracking_mandatory_types: tuple[str, ...] = ("EXP",)
+    alternative_carriers: bool = True
     old_instance: bool = False
     debit_after_seconds: float | None = None
     lowers_quantity_on_cancellation: bool = False
@@ -170,7 +172,7 @@ def _order_features(shop: MiraklShop, features: Features) -> dict[str, Any]:
             "multi_part_item_shipment": False,
             "multi_shipment": features.multi_shipment,
         },
-        "disable_seller_alternative_carrier": False,
+        "disable_seller_alternative_carrier": not features.alternative_carriers,
         "returns": {"drop_ship": False, "marketplace": True, "one_creditor": False},
     }
 

@@ -8,6 +8,7 @@ Where the public description is silent, the choice made here is said in the meth
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -480,6 +481,8 @@ class MiraklSandbox(Sandbox):
             return mirakl_orders.make_tracking(str(code), str(number))
         if not name:
             self._invalid("carrier_name", "is mandatory for a carrier that is not registered")
+        if not self.features.alternative_carriers:
+            self._invalid("carrier_name", "only registered carriers are taken")
         return {
             "carrier_code": None,
             "carrier_name": name,
@@ -499,10 +502,18 @@ class MiraklSandbox(Sandbox):
         if record.order.get("shipping_type_code") in self.features.tracking_mandatory_types and not is_tracked:
             self.refuse(400, "VALIDATION_ERROR", "Tracking details are mandatory for this shipping method")
         quantities = self._open_quantities(record)
+        effect: dict[str, Any] = {
+            "order_id": record.id,
+            "shipment_id": None,
+            "label": None,
+            "tracking": self._order_tracking(record),
+            "quantities": quantities,
+        }
         if self.features.multi_shipment and quantities:
-            self._add_shipment(record, quantities, self._order_tracking(record), is_shipped=True)
+            shipment = self._add_shipment(record, quantities, effect["tracking"], is_shipped=True)
+            effect["shipment_id"] = shipment["id"]
         self._finish_shipping(record)
-        return Answer(204, orders=[record.id], effect={"order_id": record.id, "quantities": quantities})
+        return Answer(204, orders=[record.id], effect=effect)
 
     @staticmethod
     def _order_tracking(record: Record) -> JsonObject | None:
@@ -584,15 +595,7 @@ class MiraklSandbox(Sandbox):
                 successes.append(self._create_shipment(given, shop))
             except RefusedActionError as error:
                 errors.append({"order_id": given.get("order_id"), "message": str(error)})
-        applied = [
-            {
-                "order_id": each["order_id"],
-                "shipment_id": each["id"],
-                "tracking": each["tracking"],
-                "quantities": _shipment_quantities(each),
-            }
-            for each in successes
-        ]
+        applied = [_applied(each) for each in successes]
         return Answer(
             201,
             {"shipment_success": successes, "shipment_errors": errors},
@@ -714,6 +717,8 @@ class MiraklSandbox(Sandbox):
 
     def _update_tracking(self, call: Call, shop: MiraklShop) -> Answer:
         def update(shipment: JsonObject, given: JsonObject) -> None:
+            if shipment["status"] == "CANCELED":
+                raise RefusedActionError("The shipment status must not be 'CANCELED'.")
             tracking = self._optional_tracking(given.get("tracking"))
             if tracking is None:
                 raise RefusedActionError("Tracking details are missing.")
@@ -732,6 +737,7 @@ class MiraklSandbox(Sandbox):
 
     def _each_shipment(self, call: Call, shop: MiraklShop, change: Callable[[JsonObject, JsonObject], None]) -> Answer:
         successes: list[JsonObject] = []
+        applied: list[JsonObject] = []
         errors: list[JsonObject] = []
         for given in self._shipments_of(call):
             try:
@@ -743,8 +749,10 @@ class MiraklSandbox(Sandbox):
             shipment["last_updated_date"] = iso_millis(self.now)
             self._settle_lines(record)
             successes.append({"id": shipment["id"]})
-        effect = {"shipments": successes, "errors": errors}
-        return Answer(200, {"shipment_success": successes, "shipment_errors": errors}, effect=effect)
+            applied.append(_applied(shipment))
+        effect = {"shipments": applied, "errors": errors}
+        orders = sorted({each["order_id"] for each in applied})
+        return Answer(200, {"shipment_success": successes, "shipment_errors": errors}, orders=orders, effect=effect)
 
     def _own_shipment(self, given: JsonObject, shop: MiraklShop) -> tuple[JsonObject, Record]:
         shipment = self.shipments.get(str(given.get("id")))
@@ -1061,6 +1069,19 @@ def _is_between(moment: datetime | None, start: datetime | None, end: datetime |
     if moment is None:
         return True
     return (start is None or moment >= start) and (end is None or moment <= end)
+
+
+def _applied(shipment: JsonObject) -> JsonObject:
+    """Return what the journal tells of a shipment: enough to count what was confirmed, package by package."""
+    labels = {line.get("package_reference") for line in shipment["shipment_lines"]}
+    return {
+        "order_id": shipment["order_id"],
+        "shipment_id": shipment["id"],
+        "label": labels.pop() if len(labels) == 1 else None,
+        "tracking": copy.deepcopy(shipment["tracking"]),
+        "quantities": _shipment_quantities(shipment),
+        "status": shipment["status"],
+    }
 
 
 def _shipment_quantities(shipment: JsonObject) -> dict[str, int]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -224,6 +225,19 @@ def german(app, api_ledger, clock):
 @pytest.fixture
 def live(app):
     """The application behind a real server on loopback; yields its URL."""
+    with _served(app) as url:
+        yield url
+
+
+@pytest.fixture
+def any_live(any_app):
+    """The same on SQLite and on PostgreSQL."""
+    with _served(any_app) as url:
+        yield url
+
+
+@contextmanager
+def _served(app):
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()

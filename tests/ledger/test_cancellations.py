@@ -15,7 +15,7 @@ from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable, 
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.orders import arrive, lock_book, settle
 from warehouse.ledger.schema import order_events
-from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status
+from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
 
 ASKED = Cancellation(requested_by="BUYER", request_reason="CHANGED_MIND")
@@ -229,11 +229,9 @@ def test_the_timeline_and_the_log_tell_of_it_and_its_incidents_end_with_it(shop)
 def test_a_wish_of_the_seller_is_accepted_from_the_start_and_not_withdrawn_by_the_marketplace(shop):
     order = shop.order()
     shop.put(order)
-    line = {"id": "x", "original_id": "L1", "quantity": 1, "shipped": 0, "cancelled": 0}
     with shop.ledger.write() as connection:
         lock_book(connection)
-        known = cancellations.order_lines_of(connection, order.id, None)
-        row = cancellations.ask(connection, known, [line], "erp", "17", shop.clock())
+        row = cancellations.ask(connection, order.id, {line_id(order.id, "L1"): 1}, "erp", "17", shop.clock())
     assert (row["state"], row["requester"], row["reason"]) == ("accepted", "MERCHANT", "17")
     assert [each["state"] for each in shop.put(shop.order(marketplace_status="X"))] == ["accepted"]
     later = shop.order()

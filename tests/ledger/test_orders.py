@@ -281,7 +281,7 @@ def test_an_order_has_errors_as_long_as_an_incident_about_it_is_open(book):
         incidents.resolve(connection, "channel", "amazon_fr", "confirm", NOW)
     assert has_errors(book, order)
     with book.ledger.write() as connection:
-        incidents.resolve(connection, "channel", "amazon_fr", "accept", NOW, order_id=order.id)
+        incidents.resolve_order(connection, [order.id], "accept", NOW)
     assert not has_errors(book, order)
 
 
@@ -302,5 +302,5 @@ def test_an_incident_of_another_order_resolved_leaves_this_one(book):
     with book.ledger.write() as connection:
         incidents.report(connection, trouble(one), NOW)
         incidents.report(connection, trouble(other), NOW)
-        incidents.resolve(connection, "channel", "amazon_fr", "confirm", NOW, order_id=other.id)
+        incidents.resolve_order(connection, [other.id], "confirm", NOW)
     assert (has_errors(book, one), has_errors(book, other)) == (True, False)

@@ -11,13 +11,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import sqlalchemy as sa
 
 from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, State, request_id
-from warehouse.ledger import incidents, log
+from warehouse.ledger import incidents, order_events
 from warehouse.ledger.database import CANCELLATIONS, insert_into, next_values
-from warehouse.ledger.log import Entry, Level
-from warehouse.ledger.schema import cancellation_requests, channels, order_events, orders
+from warehouse.ledger.schema import cancellation_requests, channels, orders
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ STAGE = "cancel"
 
 HOLD_SETTING = "cancellation_hold_hours"
 """Channel setting: how long an order with an open request is neither exported nor confirmed."""
+
+CLAIM = timedelta(minutes=15)
+"""How long telling a marketplace may take before it counts as lost."""
 
 LONGEST_HOLD_HOURS = 24.0 * 90
 MANY = 500
@@ -63,6 +66,9 @@ class Refusal(StrEnum):
     UNKNOWN = "unknown_cancellation_request"
     CLOSED = "cancellation_request_closed"
     CARRIED_OUT = "cancellation_carried_out"
+    UNDER_WAY = "cancellation_under_way"
+    UNKNOWN_LINE = "unknown_line"
+    NOTHING_REMAINS = "nothing_to_cancel"
 
 
 class Undecidable(Exception):
@@ -73,23 +79,24 @@ class Undecidable(Exception):
         self.refusal = refusal
 
 
-def held_orders(connection: Connection, order_ids: Sequence[str], now: datetime) -> frozenset[str]:
-    """Those of the orders that must be neither exported nor confirmed at this instant.
+def is_held(order_id: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:
+    """Whether an order must be neither exported nor confirmed at this instant, as a condition of a query.
 
     Held is an order with an open request whose hold (channel setting `cancellation_hold_hours`) has not ended, and one whose
     cancellation the seller has accepted: until the marketplace shows it, or somebody declines after all.
     """
-    requests = cancellation_requests.c
-    is_held = sa.or_(
-        requests.state == State.ACCEPTED.value,
-        sa.and_(requests.state == State.OPEN.value, requests.hold_until > now),
-    )
+    requests = cancellation_requests.alias("held")
+    is_accepted = requests.c.state == State.ACCEPTED.value
+    is_waiting = sa.and_(requests.c.state == State.OPEN.value, requests.c.hold_until > now)
+    return sa.exists().where(requests.c.order_id == order_id, sa.or_(is_accepted, is_waiting))
+
+
+def held_orders(connection: Connection, order_ids: Sequence[str], now: datetime) -> frozenset[str]:
+    """Those of the orders that are held, as `is_held` says."""
     found: set[str] = set()
     for start in range(0, len(order_ids), MANY):
-        chunk = order_ids[start : start + MANY]
-        found.update(
-            connection.execute(sa.select(requests.order_id).where(requests.order_id.in_(chunk), is_held)).scalars()
-        )
+        chosen = orders.c.id.in_(order_ids[start : start + MANY])
+        found.update(connection.execute(sa.select(orders.c.id).where(chosen, is_held(orders.c.id, now))).scalars())
     return frozenset(found)
 
 
@@ -171,36 +178,76 @@ def decide(
     return decided
 
 
-def ask(connection: Connection, order: Row, lines: Sequence[Row], by: str, reason: str | None, now: datetime) -> Row:
+def ask(
+    connection: Connection,
+    order_id: str,
+    wanted: Mapping[str, int | None] | None,
+    by: str,
+    reason: str | None,
+    now: datetime,
+) -> Row:
     """Keep that the seller wants to cancel units of an order that nobody asked to cancel; accepted from the start.
 
     Args:
         connection: A write transaction that holds `orders.lock_book`.
-        order: The order's row: id, original_id, channel and marketplace.
-        lines: What to cancel: id, original_id, quantity, and the units shipped and cancelled by now.
+        order_id: An order that is there.
+        wanted: Line id → units, None for all that remains of it; None for all that remains of the order.
         by: Who wants it.
         reason: The marketplace's reason code, or plain text.
         now: When.
 
     Raises:
-        Undecidable: An earlier wish for the same order is still under way.
+        Undecidable: An earlier wish is still under way, a line is none of the order's, or that much does not remain of it.
     """
-    before = find(connection, request_id(order["id"], MERCHANT), None)
+    columns = ("id", "original_id", "channel", "marketplace", "facts")
+    order = dict(
+        connection.execute(sa.select(*(orders.c[name] for name in columns)).where(orders.c.id == order_id))
+        .mappings()
+        .one()
+    )
+    before = find(connection, request_id(order_id, MERCHANT), None)
     if before is not None and before["state"] in LIVE:
-        raise Undecidable(Refusal.CARRIED_OUT)
+        raise Undecidable(Refusal.UNDER_WAY)
     row = {
         **_blank(order, MERCHANT),
         "reason": reason,
-        "lines": list(lines),
+        "lines": _wanted_lines(orjson.loads("{" + order["facts"] + "}")["lines"], wanted),
         "requested_at": now,
+        "seen_at": now,
         "state": State.ACCEPTED.value,
         "decided_by": by,
         "decided_at": now,
         "due_at": now,
     }
-    known = {} if before is None else {(order["id"], MERCHANT): before}
-    _write(connection, [row], known, now)
+    _write(connection, [row], {} if before is None else {(order_id, MERCHANT): before}, now)
     return row
+
+
+def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int | None] | None) -> list[Row]:
+    known = {line["id"]: line for line in lines}
+    remaining = {own_id: line["quantity_remaining_to_ship"] for own_id, line in known.items()}
+    if wanted is None:
+        wanted = {own_id: units for own_id, units in remaining.items() if units}
+    if not wanted:
+        raise Undecidable(Refusal.NOTHING_REMAINS)
+    found = []
+    for own_id, asked in wanted.items():
+        if own_id not in known:
+            raise Undecidable(Refusal.UNKNOWN_LINE)
+        units = remaining[own_id] if asked is None else asked
+        if not units or units < 1 or units > (remaining[own_id] or 0):
+            raise Undecidable(Refusal.NOTHING_REMAINS)
+        line = known[own_id]
+        found.append(
+            {
+                "id": own_id,
+                "original_id": line["original_id"],
+                "quantity": units,
+                "shipped": line["quantity_shipped"] or 0,
+                "cancelled": line["quantity_cancelled"] or 0,
+            }
+        )
+    return found
 
 
 def expire(connection: Connection, now: datetime) -> int:
@@ -211,6 +258,79 @@ def expire(connection: Connection, now: datetime) -> int:
     known = {(row["order_id"], row["requester"]): row for row in rows}
     _write(connection, [row | {"state": State.EXPIRED.value, "closed_at": now} for row in rows], known, now)
     return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An accepted request whose marketplace is to be told, with what is known of its order there."""
+
+    request: Row
+    selector: str | None
+    attempt: int
+
+
+def due_connections(connection: Connection, now: datetime) -> list[str]:
+    """Codes of the connections whose marketplace is to be told something now."""
+    requests = cancellation_requests.c
+    query = (
+        sa.select(channels.c.connection)
+        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
+        .where(requests.due_at <= now)
+        .distinct()
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def claim(connection: Connection, owner: str, now: datetime) -> Due | None:
+    """Take up the longest waiting request of a connection to tell its marketplace of it."""
+    requests = cancellation_requests.c
+    query = (
+        sa.select(cancellation_requests, channels.c.selector)
+        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
+        .where(requests.due_at <= now, channels.c.connection == owner)
+        .order_by(requests.due_at, requests.number)
+        .limit(1)
+    )
+    found = connection.execute(query).mappings().one_or_none()
+    if found is None:
+        return None
+    row = {str(name): value for name, value in found.items()}
+    selector, attempt = row.pop("selector"), row["attempts"] + 1
+    changed = sa.update(cancellation_requests).where(requests.id == row["id"], requests.attempts == row["attempts"])
+    taken = connection.execute(changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now))
+    return Due(row, selector, attempt) if taken.rowcount else None
+
+
+def told(connection: Connection, due: Due, now: datetime) -> None:
+    """Remember that the marketplace took the cancellation; that it is carried out shows with the order."""
+    if _conclude(connection, due, {"told_at": now}, now):
+        data = {"request": due.request["id"]}
+        event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
+        order_events.record(connection, [event], now)
+        incidents.resolve_order(connection, [due.request["order_id"]], STAGE, now)
+
+
+def put_back(connection: Connection, due: Due, wait: timedelta | None, now: datetime) -> None:
+    """Remember that the marketplace did not take the cancellation; None: it is not tried again by itself."""
+    _conclude(connection, due, {"due_at": None if wait is None else now + wait}, now)
+
+
+def _conclude(connection: Connection, due: Due, values: Row, now: datetime) -> bool:
+    requests = cancellation_requests.c
+    changed = sa.update(cancellation_requests).where(
+        requests.id == due.request["id"], requests.attempts == due.attempt, requests.state == State.ACCEPTED.value
+    )
+    return bool(connection.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
+
+
+def lost_claims(connection: Connection, now: datetime) -> list[Row]:
+    """Requests whose teller has died: nobody knows whether the marketplace was told. They are not tried again by themselves."""
+    requests = cancellation_requests.c
+    query = sa.select(cancellation_requests).where(requests.claimed_until <= now)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    ids = [row["id"] for row in rows]
+    connection.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
+    return rows
 
 
 def find(connection: Connection, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
@@ -412,9 +532,9 @@ def _write(connection: Connection, rows: Sequence[Row], known: Mapping[tuple[str
     connection.execute(update, [{"seen_at": now} | row | {"updated_at": now} for row in rows])
     moved = [row for row, old in zip(rows, before, strict=True) if old is None or old["state"] != row["state"]]
     _tell(connection, moved, now)
-    for row in moved:
-        if row["state"] not in LIVE:
-            incidents.resolve(connection, "channel", row["channel"], STAGE, now, order_id=row["order_id"])
+    over = [row["order_id"] for row in moved if row["state"] not in LIVE]
+    if over:
+        incidents.resolve_order(connection, over, STAGE, now)
 
 
 def _is_news(row: Row, before: Row | None) -> bool:
@@ -424,52 +544,17 @@ def _is_news(row: Row, before: Row | None) -> bool:
     )
 
 
-_TEXTS = {
-    State.OPEN: "Cancellation requested by {requester}",
-    State.ACCEPTED: "Cancellation accepted by {decided_by}",
-    State.DECLINED: "Cancellation declined by {decided_by}",
-    State.EXECUTED: "Cancelled at the marketplace",
-    State.WITHDRAWN: "Cancellation request withdrawn",
-    State.EXPIRED: "Cancellation request expired without a decision",
-}
-
-
 def _tell(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
-    if not rows:
-        return
-    events, entries = [], []
+    events = []
     for row in rows:
-        state = State(row["state"])
-        kind = "cancellation_requested" if state is State.OPEN else f"cancellation_{state.value}"
+        kind = "cancellation_requested" if row["state"] == State.OPEN.value else f"cancellation_{row['state']}"
         data = {
             "request": row["id"],
             "requester": row["requester"],
             "reason": row["reason"],
+            "by": row["decided_by"],
             "lines": [each["id"] for each in row["lines"]],
             "shipped_despite": row["shipped_despite"],
         }
-        events.append({"order_id": row["order_id"], "at": now, "kind": kind, "data": data})
-        entries.append(
-            Entry(
-                stage=STAGE,
-                kind=kind,
-                level=Level.WARNING if state is State.OPEN or row["shipped_despite"] else Level.INFO,
-                text=_TEXTS[state].format(**row),
-                channel=row["channel"],
-                order_id=row["order_id"],
-                data=data,
-            )
-        )
-    connection.execute(sa.insert(order_events), events)
-    log.record(connection, entries, now)
-
-
-def order_lines_of(connection: Connection, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
-    """What `ask` must know of an order; None when there is none or the reader may not see it."""
-    query = sa.select(orders.c.id, orders.c.original_id, orders.c.channel, orders.c.marketplace).where(
-        orders.c.id == order_id
-    )
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
-        return None
-    return dict(row)
+        events.append({"order_id": row["order_id"], "kind": kind, "data": data})
+    order_events.record(connection, events, now)

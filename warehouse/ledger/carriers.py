@@ -101,6 +101,13 @@ def requirements_of(connection: Connection, channels: Sequence[str]) -> dict[str
     return {row["channel"]: Requirements.from_json(row["data"]) for row in connection.execute(query).mappings()}
 
 
+def latest_requirements(connection: Connection, channel: str) -> tuple[Requirements, datetime] | None:
+    """What a channel's marketplace needs, and when it was asked; None before it is known."""
+    query = sa.select(channel_requirements).where(channel_requirements.c.channel == channel)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else (Requirements.from_json(row["data"]), row["asked_at"])
+
+
 def save_requirements(connection: Connection, channel: str, needs: Requirements, now: datetime) -> None:
     """Remember what a channel's marketplace needs."""
     row = {"channel": channel, "data": needs.as_json(), "asked_at": now}

@@ -105,7 +105,6 @@ def resolve(
     now: datetime,
     *,
     codes: Sequence[str] | None = None,
-    order_id: str | None = None,
 ) -> int:
     """Close the open incidents of a stage after it succeeded. Returns how many.
 
@@ -116,13 +115,20 @@ def resolve(
         stage: As it was reported.
         now: When it succeeded.
         codes: Only these; None for all.
-        order_id: Only those about this order; None for all.
     """
     condition = [incidents.c.scope == scope, incidents.c.subject == subject, incidents.c.stage == stage]
     if codes is not None:
         condition.append(incidents.c.code.in_(codes))
-    if order_id is not None:
-        condition.append(incidents.c.order_id == order_id)
+    return len(_close(connection, condition, "succeeded", now))
+
+
+def resolve_order(
+    connection: Connection, order_ids: Sequence[str], stage: str, now: datetime, *, codes: Sequence[str] | None = None
+) -> int:
+    """Close the open incidents of a stage that are about these orders: all, or those with the given codes. Returns how many."""
+    condition = [incidents.c.order_id.in_(order_ids), incidents.c.stage == stage]
+    if codes is not None:
+        condition.append(incidents.c.code.in_(codes))
     return len(_close(connection, condition, "succeeded", now))
 
 

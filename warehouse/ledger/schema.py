@@ -306,6 +306,8 @@ shipments = sa.Table(
     sa.Index("ix_shipments_reported", "reported_at", "id"),
     sa.Index("ix_shipments_report", "report_id"),
     sa.Index("ix_shipments_updated", "updated_at"),
+    sa.Index("ix_shipments_tracking", "tracking_number"),
+    sa.Index("ix_shipments_package", "package_id"),
 )
 
 shipment_lines = sa.Table(
@@ -349,7 +351,7 @@ acceptances = sa.Table(
     sa.Column("order_id", sa.ForeignKey("orders.id"), primary_key=True),
     _code("channel", nullable=False),
     sa.Column("decisions", sa.JSON, nullable=False, comment="line id → whether it is accepted"),
-    _code("status", nullable=False, comment="queued, sending, done, rejected or in_doubt"),
+    _code("status", nullable=False, comment="queued, sending, done or rejected"),
     _code("requested_by", nullable=False, comment="the consumer, or automatic"),
     sa.Column("requested_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),

@@ -5,13 +5,13 @@ What the pipeline must know of Amazon is declared here; reading an order is in `
 
 from __future__ import annotations
 
+from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.amazon.client import CREDENTIAL_NAMES, LAG, RATES, connect
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.amazon.sites import name_of
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.privacy import PathStep
-from warehouse.shipments import CarrierRule, Idempotency, Requirements
 
 _PLACE = frozenset({"city", "districtOrCounty", "municipality", "stateOrRegion", "countryCode", "addressType"})
 
@@ -31,13 +31,6 @@ PII_PATHS: tuple[tuple[PathStep, ...], ...] = (
 """What Amazon's Data Protection Policy calls personal, and what a company's buyer can be told by. City, district, state
 and country stay in clear."""
 
-REQUIREMENTS = Requirements(
-    needs_tracking_number=True,
-    needs_carrier=True,
-    carrier_rule=CarrierRule.LISTED_OR_NAMED,
-    idempotency=Idempotency.NATURAL,
-)
-
 MARKETPLACE = Marketplace(
     kind="amazon",
     connect=connect,
@@ -46,6 +39,7 @@ MARKETPLACE = Marketplace(
     documents=documents,
     rates=RATES,
     parcels_per_call=1,
+    orders_per_read_back=1,
     requirements=REQUIREMENTS,
     lag=LAG,
     credential_names=CREDENTIAL_NAMES,

@@ -137,6 +137,13 @@ def read_single(body: bytes, place: int) -> RawOrder:
     return raw_order(*found, place)
 
 
+def said(body: bytes) -> str | None:
+    """Amazon's own words in a refusal, None when the body is not Amazon's list of errors."""
+    sent = _object(body)
+    errors = sent.get("errors")
+    return _detail(sent) if isinstance(errors, list) and errors and isinstance(errors[0], dict) else None
+
+
 def server_time(date_header: str | None) -> datetime | None:
     """The instant of a Date header (RFC 9110), None when there is none or it is malformed."""
     if date_header is None:

@@ -1,7 +1,8 @@
-"""Amazon's orders, fetched: one session with one seller account in one region.
+"""One session with one seller account in one region: orders fetched, and packages confirmed.
 
-What lives here: windows, pages, the fallback to fewer data sets, single orders, the connection test. What does not:
-the library (`session`), the meaning of answers (`answers`), reading an order (`normalise`), waiting for quota.
+What lives here: windows, pages, the fallback to fewer data sets, single orders, the call that confirms a package, the
+connection test. What does not: the library (`session`), the meaning of answers (`answers`, `confirmation`), reading an
+order (`normalise`), waiting for quota.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import httpx
 from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.amazon.answers import failure, read_listing, read_single, server_time
+from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
+from orders_pipeline.marketplaces.amazon.confirmation import CONFIRM, body, judged, missing
 from orders_pipeline.marketplaces.amazon.diagnosis import (
     clock_finding,
     credential_finding,
@@ -27,8 +30,15 @@ from orders_pipeline.marketplaces.amazon.diagnosis import (
     role_finding,
 )
 from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, LWA_ENDPOINT
-from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
+from orders_pipeline.marketplaces.errors import (
+    MarketplaceError,
+    Permanent,
+    Transient,
+    Unauthorised,
+    judge_unanswered,
+)
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate
+from orders_pipeline.marketplaces.receipts import Turn, in_turn
 from warehouse.clock import Clock, iso, utc_now
 
 if TYPE_CHECKING:
@@ -36,14 +46,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orders_pipeline.marketplaces.amazon.answers import Listing
-    from orders_pipeline.marketplaces.amazon.session import AccessTokens, OrdersSession
-    from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
+    from orders_pipeline.marketplaces.amazon.session import AccessTokens, ConfirmationSession, OrdersSession
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Receipt, Window
+    from warehouse.shipments import Requirements
 
     _Send = Callable[[OrdersSession, Sequence[str]], httpx.Response]
 
 SEARCH = "searchOrders"
 GET = "getOrder"
-RATES = {SEARCH: Rate(0.0056, 20), GET: Rate(0.5, 30)}
+RATES = {SEARCH: Rate(0.0056, 20), GET: Rate(0.5, 30), CONFIRM: Rate(2.0, 10)}
 """Amazon's default usage plans (https://developer-docs.amazon.com/sp-api/docs/orders-api-rate-limits)."""
 
 CREDENTIAL_NAMES = ("client_id", "client_secret", "refresh_token")
@@ -60,6 +71,7 @@ TAX (buyers' tax numbers), EXPENSE and PROMOTION are left out: nothing reads the
 
 MINIMAL_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION")
 LAST_RESORT_DATA = ("FULFILLMENT",)
+_READ_BACK_DATA = ("FULFILLMENT", "PACKAGES")
 
 _READ_AT_IMPORT = ("SP_API_DEFAULT_MARKETPLACE", "AWS_ENV")
 _IMPORTING = threading.Lock()
@@ -89,6 +101,14 @@ class ConnectionSettings(BaseModel):
     page_size: int = Field(100, ge=1, le=100, description="Orders per page; every page costs one call of the quota.")
 
 
+class _Opened(NamedTuple):
+    """The library's sessions; they share the access token and the sockets."""
+
+    orders: OrdersSession
+    confirmations: ConfirmationSession
+    tokens: AccessTokens
+
+
 def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: int) -> AmazonClient:
     """Open a client of a connection; nothing is sent yet.
 
@@ -114,7 +134,7 @@ class AmazonClient:
         self._max_pages = max_pages
         self._clock = clock
         self._http: httpx.Client | None = None
-        self._opened: tuple[OrdersSession, AccessTokens] | None = None
+        self._opened: _Opened | None = None
         self._server_time: datetime | None = None
         self._data_sets = _data_sets(self._settings.included_data)
         self._fallback = 0
@@ -156,10 +176,24 @@ class AmazonClient:
 
     def fetch(self, original_ids: Sequence[str]) -> Iterator[Page]:
         """The named orders, one `getOrder` call each."""
-        for place, original_id in enumerate(original_ids, start=1):
-            response = self._call_with_fallback(GET, _getter(original_id))
-            if response.status_code != _UNKNOWN:
-                yield Page([read_single(self._good(response, GET), place)], self._server_time)
+        return self._single(original_ids, lambda original_id: self._call_with_fallback(GET, _getter(original_id)))
+
+    def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
+        """The named orders with their packages: without these it fails, where `fetch` would ask for less."""
+        data = tuple(dict.fromkeys((*self._settings.included_data, *_READ_BACK_DATA)))
+        return self._single(original_ids, lambda original_id: self._call(GET, _getter(original_id), data))
+
+    def confirm(self, parcels: Sequence[Parcel]) -> Sequence[Receipt]:
+        """Tell of packages, one `confirmShipment` call each."""
+        return in_turn([Turn(CONFIRM, [parcel], self._confirm) for parcel in parcels])
+
+    def requirements(self) -> Requirements:
+        """The same for every connection: Amazon has no call that tells it."""
+        return REQUIREMENTS
+
+    def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:  # noqa: ARG002 - the contract's names
+        """Refused: Amazon's orders need no acceptance."""
+        raise Permanent("acceptance_not_offered", "Amazon's orders are not accepted or refused by the seller")
 
     def test(self) -> Sequence[Finding]:
         """Set-up first, then the credential, then one page of the seller's orders that should carry personal data."""
@@ -168,7 +202,7 @@ class AmazonClient:
         findings += marketplace_findings(context.selectors, context.region)
         try:
             with _network_failures("Login with Amazon"):
-                self._open()[1].get_auth()
+                self._open().tokens.get_auth()
         except MarketplaceError as error:
             return [*findings, credential_finding(error)]
         findings.append(credential_finding(None))
@@ -190,6 +224,12 @@ class AmazonClient:
         """Let go of sockets."""
         if self._http is not None:
             self._http.close()
+
+    def _single(self, original_ids: Sequence[str], ask: Callable[[str], httpx.Response]) -> Iterator[Page]:
+        for place, original_id in enumerate(original_ids, start=1):
+            response = ask(original_id)
+            if response.status_code != _UNKNOWN:
+                yield Page([read_single(self._good(response, GET), place)], self._server_time)
 
     def _probe(self) -> Listing:
         parameters = {
@@ -216,20 +256,43 @@ class AmazonClient:
         return response
 
     def _call(self, operation: str, send: _Send, data: Sequence[str]) -> httpx.Response:
-        """One call within quota; a token that ended early is fetched anew, once."""
-        session, tokens = self._open()
+        return self._authorised(lambda: self._ask(operation, send, data))
+
+    def _authorised(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """One call; a token that ended early is fetched anew, and the call made once more."""
+        tokens = self._open().tokens
         was_warm = tokens.is_warm
-        response = self._send(operation, session, send, data)
+        response = send()
         if response.status_code in _ENDED and was_warm:
             tokens.forget()
-            response = self._send(operation, session, send, data)
+            response = send()
+        self._server_time = server_time(response.headers.get("date")) or self._server_time
         return response
 
-    def _send(self, operation: str, session: OrdersSession, send: _Send, data: Sequence[str]) -> httpx.Response:
+    def _ask(self, operation: str, send: _Send, data: Sequence[str]) -> httpx.Response:
         self._take(operation)
         with _network_failures(operation):
-            response = send(session, data)
-        self._server_time = server_time(response.headers.get("date")) or self._server_time
+            return send(self._open().orders, data)
+
+    def _confirm(self, parcels: Sequence[Parcel]) -> Sequence[Receipt]:
+        (parcel,) = parcels
+        refusal = missing(parcel)
+        if refusal is not None:
+            return [refusal]
+        request = body(parcel)
+        response = self._authorised(lambda: self._tell(parcel.original_id, request))
+        return [judged(parcel, response, RATES[CONFIRM].per_second)]
+
+    def _tell(self, original_id: str, request: Mapping[str, Any]) -> httpx.Response:
+        opened = self._open()
+        # The token comes first and apart: a failure of Login with Amazon leaves no doubt about the package.
+        with _network_failures("Login with Amazon"):
+            opened.tokens.get_auth()
+        self._take(CONFIRM)
+        try:
+            response: httpx.Response = opened.confirmations.confirm_shipment(original_id, **request)
+        except httpx.RequestError as error:
+            raise judge_unanswered(error, CONFIRM) from error
         return response
 
     def _good(self, response: httpx.Response, operation: str) -> bytes:
@@ -245,7 +308,7 @@ class AmazonClient:
             raise Permanent("marketplace_ids", said, "check the channels of the connection")
         return ids
 
-    def _open(self) -> tuple[OrdersSession, AccessTokens]:
+    def _open(self) -> _Opened:
         if self._opened is None:
             endpoint = self._endpoint()
             credentials = self._credentials()
@@ -257,7 +320,11 @@ class AmazonClient:
             )
             library = _library()
             tokens = library.AccessTokens(self._lwa_endpoint(), credentials, self._http, self._clock)
-            self._opened = (library.OrdersSession(endpoint, tokens, self._http), tokens)
+            self._opened = _Opened(
+                library.OrdersSession(endpoint, tokens, self._http),
+                library.ConfirmationSession(endpoint, tokens, self._http),
+                tokens,
+            )
         return self._opened
 
     def _endpoint(self) -> str:

@@ -1,7 +1,8 @@
 """Amazon's order, read: one Orders 2026-01-01 order object becomes one `Order`.
 
 Pure and total: any JSON value gives an order or raises `Unreadable` with the JSON path. What is odd but readable is
-a `Problem` on the order. Amounts are in `amounts`, fetching is in `client`, finding orders in a file in `documents`.
+a `Problem` on the order. Amounts are in `amounts`, packages in `packages`,
+fetching is in `client`, finding orders in a file in `documents`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.amazon.amounts import Amounts, ItemAmounts
+from orders_pipeline.marketplaces.amazon.packages import read_packages
 from orders_pipeline.marketplaces.amazon.sites import SITES
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
@@ -21,7 +23,18 @@ from orders_pipeline.marketplaces.reading import (
     text,
     texts,
 )
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Payment, Problem, Status
+from warehouse.orders import (
+    Address,
+    Cancellation,
+    Customer,
+    FulfilledBy,
+    Line,
+    Order,
+    Package,
+    Payment,
+    Problem,
+    Status,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -113,6 +126,7 @@ class _Reading:
         self.amounts.finish()
         programs = texts(of, "programs", "$")
         customer, address = self._parties()
+        packages = self._packages(lines)
         return Order(
             original_id=original_id,
             channel=channel.code,
@@ -134,6 +148,7 @@ class _Reading:
             shipping_address=address,
             cancellation=_order_cancellation(lines),
             lines=tuple(lines),
+            packages=packages,
             problems=tuple(self.problems),
         )
 
@@ -255,6 +270,15 @@ class _Reading:
             "quantity_unknown", f"{path}.quantityFulfilled", "not sent, and the order's status does not tell it"
         )
         return None
+
+    def _packages(self, lines: list[Line]) -> tuple[Package, ...] | None:
+        """The packages; one that cannot be read must not cost the order, so it is a problem and nothing is known of any."""
+        is_nothing_shipped = self.status in _NOTHING_SHIPPED and all(line.quantity_shipped == 0 for line in lines)
+        try:
+            return read_packages(self.order_object, is_nothing_shipped=is_nothing_shipped)
+        except Unreadable as odd:
+            self._problem("package_unreadable", odd.path, odd.reason)
+            return None
 
     def _parties(self) -> tuple[Customer, Address]:
         buyer = section(self.order_object, "buyer", "$")

@@ -17,8 +17,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sp_api.api.orders.orders_2026_01_01 import OrdersV20260101
+from sp_api.api.orders.orders_v0 import OrdersV0
 from sp_api.auth import AccessTokenClient, AccessTokenResponse
 from sp_api.auth.credentials import Credentials
+from sp_api.base import Client
 from sp_api.base._transport_httpx import HttpxTransport
 
 from orders_pipeline.marketplaces.amazon.answers import AccessToken, read_access_token
@@ -82,8 +84,8 @@ class AccessTokens(AccessTokenClient):  # type: ignore[misc] # the library has n
             self._token = None
 
 
-class OrdersSession(OrdersV20260101):  # type: ignore[misc] # the library has no types
-    """`search_orders` and `get_order` that answer the HTTP response as it is, whatever its status."""
+class _Session(Client):  # type: ignore[misc] # the library has no types
+    """A client of the library that answers the HTTP response as it is, whatever its status."""
 
     def __init__(self, endpoint: str, tokens: AccessTokens, http: httpx.Client) -> None:
         # The library's own constructor is left out on purpose: it looks for credentials in the environment and in
@@ -104,3 +106,11 @@ class OrdersSession(OrdersV20260101):  # type: ignore[misc] # the library has no
 
     def _check_response(self, res: httpx.Response, *_: Any) -> httpx.Response:  # noqa: ANN401 - the library's flags
         return res
+
+
+class OrdersSession(_Session, OrdersV20260101):  # type: ignore[misc] # the library has no types
+    """`search_orders` and `get_order`."""
+
+
+class ConfirmationSession(_Session, OrdersV0):  # type: ignore[misc] # the library has no types
+    """`confirm_shipment`, which exists in Orders v0 only."""

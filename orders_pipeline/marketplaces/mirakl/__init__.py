@@ -7,14 +7,13 @@ filter), `proxy`, `allow_http` (true: the endpoint may be http), `read_seconds`,
 
 from __future__ import annotations
 
-from orders_pipeline.marketplaces.mirakl.client import LAG, RATES, connect
+from orders_pipeline.marketplaces.mirakl.carriers import REQUIREMENTS
+from orders_pipeline.marketplaces.mirakl.client import IDS_PER_CALL, LAG, RATES, connect
+from orders_pipeline.marketplaces.mirakl.confirmation import PARCELS_PER_CALL
 from orders_pipeline.marketplaces.mirakl.documents import documents
 from orders_pipeline.marketplaces.mirakl.normalise import normalise
 from orders_pipeline.marketplaces.mirakl.personal_data import PII_PATHS
 from orders_pipeline.marketplaces.protocol import Marketplace
-from warehouse.shipments import CarrierRule, Requirements
-
-REQUIREMENTS = Requirements(needs_tracking_number=False, needs_carrier=True, carrier_rule=CarrierRule.LISTED_OR_NAMED)
 
 MARKETPLACE = Marketplace(
     kind="mirakl",
@@ -23,7 +22,8 @@ MARKETPLACE = Marketplace(
     pii_paths=PII_PATHS,
     documents=documents,
     rates=RATES,
-    parcels_per_call=100,
+    parcels_per_call=PARCELS_PER_CALL,
+    orders_per_read_back=IDS_PER_CALL,
     requirements=REQUIREMENTS,
     lag=LAG,
     credential_names=("api_key",),

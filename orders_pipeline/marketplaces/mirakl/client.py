@@ -1,16 +1,18 @@
-"""Pulling orders from a Mirakl instance: OR11 pages, the ST11 shipments that belong to them, and the connection test.
+"""A session with a Mirakl instance: OR11 pages, the ST11 shipments that belong to them, and the connection test.
 
-What lives here: which calls are made, how pages follow each other, when a listing counts as complete. What does not:
-one call (`transport`), finding an order in an answer (`documents`), what an order says (`normalise`).
+What lives here: which calls read orders, how pages follow each other, when a listing counts as complete. What does not:
+one call (`transport`), finding an order in an answer (`documents`), what an order says (`normalise`), telling the instance
+something (`confirmation`, `acceptance`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
+from orders_pipeline.marketplaces.mirakl import acceptance, carriers, confirmation
+from orders_pipeline.marketplaces.mirakl import capabilities as operator
 from orders_pipeline.marketplaces.mirakl.documents import channel_code, envelope, order_id
 from orders_pipeline.marketplaces.mirakl.transport import Answer, Parameters, Transport, base_url, unreadable
 from orders_pipeline.marketplaces.payloads import elements
@@ -18,11 +20,13 @@ from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, RawOrder
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
+    from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Receipt, Window
     from warehouse.clock import Clock
+    from warehouse.shipments import Requirements
 
 PAGE_SIZE = 100
 """Mirakl's largest page; without `max` a page holds ten."""
@@ -42,23 +46,20 @@ RATES: dict[str, Rate] = {
     "PC01": Rate(0.1, 20),
     "A01": Rate(1 / 60, 10),
     "version": Rate(0.1, 20),
+    # "Once per day" is printed; it is asked for where a carrier's name could stand for its code, once per session.
+    "SH21": Rate(1 / 60, 10),
+    # Printed is "on each new shipment" and the like. A call takes a hundred packages, but for the last three, which take
+    # one: together they stay below the ten calls a second that any instance bears.
+    "ST01": Rate(1.0, 20),
+    "ST23": Rate(1.0, 20),
+    "ST24": Rate(1.0, 20),
+    "OR21": Rate(2.0, 20),
+    "OR23": Rate(3.0, 20),
+    "OR24": Rate(3.0, 20),
 }
 
 LAG = timedelta(0)
 """None of ours: Mirakl itself moves `start_update_date` back by what its own update times may be late."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What the operator has switched on (PC01).
-
-    Attributes:
-        multi_shipment: Several shipments per order; then ST11 knows the shipped units, and nothing else does.
-        order_acceptance: AUTOMATIC, NOT_AUTOMATIC (the seller accepts), BOTH (depends on the shop), None if not told.
-    """
-
-    multi_shipment: bool
-    order_acceptance: str | None
 
 
 class _Row(NamedTuple):
@@ -80,6 +81,7 @@ class MiraklClient:
         self._now = now
         self._transport = Transport(context, take, now)
         self._capabilities: Capabilities | None = None
+        self._registered: Sequence[carriers.Registered] | None = None
 
     # -- the protocol
 
@@ -101,7 +103,7 @@ class MiraklClient:
         ]
         for rows in self._listing(filters):
             listed.update(row.id for row in rows)
-            yield self._page(rows)
+            yield self._page(rows, _in_shipping(rows))
         if self.capabilities().multi_shipment:
             shipped = self._shipments(
                 [("last_updated_from", iso(window.since)), ("last_updated_to", iso(window.until))]
@@ -112,6 +114,30 @@ class MiraklClient:
     def fetch(self, original_ids: Sequence[str]) -> Iterator[Page]:
         """The named orders, a hundred per call."""
         yield from self._by_id(list(dict.fromkeys(original_ids)), [])
+
+    def confirm(self, parcels: Sequence[Parcel]) -> Sequence[Receipt]:
+        """Tell of packages: as shipments where an order may have several, else as whole orders."""
+        confirmation.check_batch(parcels)
+        if not parcels:
+            return []
+        is_several = self.capabilities().multi_shipment
+        by = confirmation.Confirming(
+            self._transport, self._registered_codes(parcels), self._orders_by_id, self._shipments_by_order
+        )
+        return confirmation.confirm_shipments(parcels, by) if is_several else confirmation.confirm_orders(parcels, by)
+
+    def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
+        """The named orders with their shipments, whatever their state."""
+        for rows in self._rows_by_id(list(dict.fromkeys(original_ids)), []):
+            yield self._page(rows, [row.id for row in rows])
+
+    def requirements(self) -> Requirements:
+        """What the operator has switched on, and the carriers that it has registered."""
+        return carriers.requirements(self.capabilities(), self._carriers())
+
+    def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:
+        """Decide every line of an order in WAITING_ACCEPTANCE."""
+        acceptance.accept(self._transport, original_id, decisions)
 
     def server_time(self) -> datetime | None:
         """The instance's clock as last told in a Date header."""
@@ -133,9 +159,11 @@ class MiraklClient:
             except Permanent as error:
                 if error.code != "request_refused":
                     raise
-                self._capabilities = Capabilities(multi_shipment=False, order_acceptance=None)
+                self._capabilities = operator.NONE
             else:
-                self._capabilities = _capabilities(answer.value)
+                self._capabilities = operator.capabilities(answer.value)
+        if self._capabilities is None:
+            raise unreadable("PC01", "answered without features")
         return self._capabilities
 
     # -- listings
@@ -149,10 +177,16 @@ class MiraklClient:
         return self._context.settings.get("single_channel") is True or not self._context.selectors
 
     def _by_id(self, ids: Sequence[str], filters: Parameters) -> Iterator[Page]:
+        for rows in self._rows_by_id(ids, filters):
+            yield self._page(rows, _in_shipping(rows))
+
+    def _rows_by_id(self, ids: Sequence[str], filters: Parameters) -> Iterator[list[_Row]]:
         for start in range(0, len(ids), IDS_PER_CALL):
             batch = ",".join(ids[start : start + IDS_PER_CALL])
-            for rows in self._listing([("order_ids", batch), *filters]):
-                yield self._page(rows)
+            yield from self._listing([("order_ids", batch), *filters])
+
+    def _orders_by_id(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        return {row.id: row.value for rows in self._rows_by_id(ids, []) for row in rows if order_id(row.value)}
 
     def _listing(self, filters: Parameters) -> Iterator[list[_Row]]:
         """Every page of an OR11 listing, after which it is known to be complete.
@@ -222,9 +256,8 @@ class MiraklClient:
 
     # -- shipments
 
-    def _page(self, rows: Sequence[_Row]) -> Page:
-        """A page with the shipments of its orders in SHIPPING: only there line states do not tell what was shipped."""
-        asked = [row.id for row in rows if order_id(row.value) and row.value.get("order_state") == SHIPPING]
+    def _page(self, rows: Sequence[_Row], asked: Sequence[str]) -> Page:
+        """A page of orders, with the shipments of those that are asked for."""
         shipments: dict[str, list[bytes]] = {}
         if asked and self.capabilities().multi_shipment:
             shipments = {each: [] for each in asked}
@@ -238,6 +271,14 @@ class MiraklClient:
             for row in rows
         ]
         return Page(orders, self.server_time())
+
+    def _shipments_by_order(self, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for shipment, _ in self._shipments([("order_id", each) for each in ids]):
+            belongs_to = order_id(shipment)
+            if belongs_to is not None:
+                found.setdefault(belongs_to, []).append(shipment)
+        return found
 
     def _shipments(self, filters: Parameters) -> Iterator[tuple[Any, bytes]]:
         """Every shipment of an ST11 listing.
@@ -264,6 +305,29 @@ class MiraklClient:
                 raise Transient("repeated_page", "ST11 sent a page token before")
             tokens.add(token)
         raise Transient("truncated", f"ST11 has more than {self._max_pages} pages", "raise the page limit")
+
+    # -- carriers
+
+    def _carriers(self) -> Sequence[carriers.Registered]:
+        """The registered carriers, read once."""
+        if self._registered is None:
+            found = carriers.registered(self._transport.get("SH21", "/api/shipping/carriers", []).value)
+            if found is None:
+                raise unreadable("SH21", "answered without a list of carriers")
+            self._registered = found
+        return self._registered
+
+    def _registered_codes(self, parcels: Sequence[Parcel]) -> Collection[str] | None:
+        """The registered codes where a name could stand for a code that is not; None where there is no choice.
+
+        A list that cannot be read holds no package back: then every code is sent as it is, and the instance judges it.
+        """
+        if not any(parcel.carrier_code and parcel.carrier_name for parcel in parcels):
+            return None
+        try:
+            return {each.carrier.code for each in self._carriers()}
+        except MarketplaceError:
+            return None
 
     # -- the connection test
 
@@ -350,24 +414,13 @@ def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: 
     return MiraklClient(context, take, max_pages)
 
 
+def _in_shipping(rows: Sequence[_Row]) -> list[str]:
+    """The orders whose line states do not tell what was shipped; for all others they do."""
+    return [row.id for row in rows if order_id(row.value) and row.value.get("order_state") == SHIPPING]
+
+
 def _elements(operation: str, answer: Answer, key: str) -> list[tuple[Any, bytes]]:
     found = elements(answer.body, (key,)) if isinstance(answer.value, dict) else None
     if found is None:
         raise unreadable(operation, f"answered without a list of {key}")
     return found
-
-
-def _capabilities(value: object) -> Capabilities:
-    features = value.get("features") if isinstance(value, dict) else None
-    if not isinstance(features, dict):
-        raise unreadable("PC01", "answered without features")
-    acceptance = _within(features, "order_workflows").get("order_acceptance")
-    return Capabilities(
-        multi_shipment=_within(features, "shipment").get("multi_shipment") is True,
-        order_acceptance=acceptance if isinstance(acceptance, str) and acceptance else None,
-    )
-
-
-def _within(features: dict[str, Any], key: str) -> dict[str, Any]:
-    found = features.get(key)
-    return found if isinstance(found, dict) else {}

@@ -1,8 +1,8 @@
 """Mirakl's order, read: one order as OR11 lists it, with its shipments as ST11 lists them, becomes one `Order`, or two.
 
 Pure and total: any JSON value gives orders or raises `Unreadable` with the JSON path. What is odd but readable becomes
-a `Problem` on the order. Fetching is in `client`, finding orders in a file in `documents`, countries in `countries`.
-The API is described at https://developer.mirakl.com (Marketplace APIs, seller).
+a `Problem` on the order. Fetching is in `client`, finding orders in a file in `documents`, countries in
+`countries`, packages in `packages`. The API is described at https://developer.mirakl.com (Marketplace APIs, seller).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orders_pipeline.marketplaces.mirakl import countries
+from orders_pipeline.marketplaces.mirakl import countries, packages
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -24,7 +24,19 @@ from orders_pipeline.marketplaces.reading import (
     section,
     text,
 )
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Payment, Problem, Status, Tax
+from warehouse.orders import (
+    Address,
+    Cancellation,
+    Customer,
+    FulfilledBy,
+    Line,
+    Order,
+    Package,
+    Payment,
+    Problem,
+    Status,
+    Tax,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -220,6 +232,8 @@ class _Reading:
         taxes = _sum([*(read.tax for read in reads), shipping_taxes])
         customer, shipping_address, billing_address, is_business = self._people()
         shipping_price = amount(of, "shipping_price", "$")
+        total = self._total(shipping_price, taxes)
+        shown_packages = self._packages(lines)
         return Order(
             original_id=self.original_id,
             channel=self.channel.code,
@@ -231,7 +245,7 @@ class _Reading:
             marketplace_updated_at=updated_at,
             ship_by=instant(of, "shipping_deadline", "$"),
             currency=self._currency(),
-            total=self._total(shipping_price, taxes),
+            total=total,
             shipping_total=shipping_price,
             tax_total=None if self.has_unknown_tax else taxes,
             payment=Payment(
@@ -245,6 +259,7 @@ class _Reading:
             billing_address=billing_address,
             cancellation=self._order_cancellation(),
             lines=lines,
+            packages=shown_packages,
             problems=tuple(self.problems),
         )
 
@@ -482,6 +497,16 @@ class _Reading:
                 else:
                     self._problem("shipment_line_unknown", here, "a shipment names a line that the order does not have")
 
+    def _packages(self, lines: Sequence[Line]) -> tuple[Package, ...] | None:
+        """The packages; one that cannot be read must not cost the order, so it is a problem and nothing is known of any."""
+        try:
+            if self.shipments:
+                return packages.of_shipments(self.shipments, self.original_id, lines, UNSHIPPED_SHIPMENT_STATES)
+            return packages.of_order(self.of, lines)
+        except Unreadable as odd:
+            self._problem("package_unreadable", odd.path, odd.reason)
+            return None
+
     # -- people
 
     def _people(self) -> tuple[Customer, Address, Address, bool]:
@@ -569,6 +594,7 @@ class _Reading:
             shipping_total=None if None in prices else _sum(prices),
             tax_total=None if self.has_unknown_tax else taxes,
             lines=lines,
+            packages=packages.within(whole.packages, lines),
         )
 
 

@@ -1,8 +1,8 @@
 """One call to a Mirakl instance: the key, the limits of a call, and what its answer is worth.
 
-What lives here: how a GET is sent and judged. What does not: which calls there are and how pages follow each other,
-which is `client`. An answer counts by its status *and* its body: a sign-in page with status 200 is a failure, never
-"no orders".
+What lives here: how a call is sent and judged. What does not: which calls there are and how they follow each other,
+which is `client` and `confirmation`. An answer counts by its status *and* its body: a sign-in page with status 200 is a
+failure, never "no orders", and a call that changes something without an answer has neither succeeded nor failed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,20 @@ import ipaddress
 import re
 import time
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
 from orders_pipeline.marketplaces import tls
-from orders_pipeline.marketplaces.errors import Permanent, Transient, Unauthorised, judge_status
+from orders_pipeline.marketplaces.errors import (
+    InDoubt,
+    Permanent,
+    Transient,
+    Unauthorised,
+    judge_status,
+    judge_unanswered,
+)
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.clock import utc_now
 
@@ -47,8 +55,28 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Reply(NamedTuple):
+    """The answer to a call that changes something, whatever its status but for a refused key and an exceeded quota.
+
+    Attributes:
+        operation: What was called.
+        status: HTTP status.
+        value: The parsed JSON, None when the body is no JSON.
+        code: The instance's own code ("ORDER_INVALID_STATE"), or "".
+        said: The instance's own words without the key, or "".
+        request_id: The call's id, where the instance or a gateway before it tells one.
+    """
+
+    operation: str
+    status: int
+    value: Any
+    code: str
+    said: str
+    request_id: str | None
+
+
 class Transport:
-    """Sends GETs to one instance with one key. Thread-confined; nothing is opened before the first call."""
+    """Calls one instance with one key. Thread-confined; nothing is opened before the first call."""
 
     def __init__(self, context: ConnectionContext, take: Callable[[str], None], now: Clock = utc_now) -> None:
         self._context = context
@@ -73,10 +101,8 @@ class Transport:
         """
         session = self._open()
         self._take(operation)
-        shop_id = self._context.settings.get("shop_id")
-        asked = [*parameters, ("shop_id", str(shop_id))] if shop_id else parameters
         try:
-            with session.stream("GET", path, params=httpx.QueryParams(asked)) as response:
+            with session.stream("GET", path, params=self._with_shop(parameters)) as response:
                 return self._judged(operation, response, self._body(operation, response))
         except httpx.TimeoutException as error:
             raise Transient("timeout", f"{operation} was not answered in time ({type(error).__name__})") from error
@@ -89,6 +115,57 @@ class Transport:
             raise Transient(
                 "connection_failed", f"{operation}: connection failed ({type(error).__name__})", hint
             ) from error
+
+    def send(self, operation: str, method: str, path: str, body: object = None) -> Reply:
+        """Take quota, and send what changes something, once.
+
+        Args:
+            operation: The API's code ("ST01"), which is also the quota's name.
+            method: PUT or POST.
+            path: Path below the instance's address.
+            body: What is sent as JSON; None sends no body.
+
+        Raises:
+            Throttled, Unauthorised, Permanent, Transient: It has certainly not arrived, or was turned away at the door.
+            InDoubt: It may have arrived: there was no answer, or only a part of one.
+        """
+        session = self._open()
+        self._take(operation)
+        try:
+            with session.stream(method, path, params=self._with_shop([]), json=body) as response:
+                return self._reply(operation, response, self._body(operation, response))
+        except httpx.RequestError as error:
+            raise judge_unanswered(error, operation) from error
+        except Transient as error:  # the answer is too large or trickles: the request itself did arrive
+            raise InDoubt("unanswered", error.message, error.hint) from error
+
+    def _with_shop(self, parameters: Parameters) -> httpx.QueryParams:
+        shop_id = self._context.settings.get("shop_id")
+        return httpx.QueryParams([*parameters, ("shop_id", str(shop_id))] if shop_id else parameters)
+
+    def _reply(self, operation: str, response: httpx.Response, body: bytes) -> Reply:
+        try:
+            value = parse(body)
+        except NotJson:
+            value = None
+        code, said = self._refusal(value)
+        error = judge_status(response.status_code, operation, said, self._retry_after(response))
+        if error is not None and self._is_at_the_door(response.status_code, code):
+            raise error
+        return Reply(operation, response.status_code, value, code, said, response.headers.get("x-request-id"))
+
+    def _is_at_the_door(self, status: int, code: str) -> bool:
+        """Whether a call was turned away before anything looked at the order; an order's own codes come after that."""
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.TOO_MANY_REQUESTS:
+            return True
+        return status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not code.startswith("ORDER_")
+
+    def _refusal(self, value: object) -> tuple[str, str]:
+        """Code and message of a refusal: at the top, or in the first of a list of errors."""
+        errors = value.get("errors") if isinstance(value, dict) else None
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else value
+        code = first.get("code") if isinstance(first, dict) else None
+        return code if isinstance(code, str) else "", self._said(first)
 
     def close(self) -> None:
         """Let go of sockets."""

@@ -14,7 +14,8 @@ import pytest
 
 from orders_pipeline.marketplaces.errors import Permanent, Throttled, Transient, Unauthorised
 from orders_pipeline.marketplaces.mirakl import MARKETPLACE
-from orders_pipeline.marketplaces.mirakl.client import Capabilities, MiraklClient
+from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
+from orders_pipeline.marketplaces.mirakl.client import MiraklClient
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind

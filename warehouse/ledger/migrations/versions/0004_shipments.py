@@ -38,7 +38,7 @@ def upgrade() -> None:
     sa.Column('order_id', sa.String(length=36), nullable=False),
     sa.Column('channel', sa.String(length=64), nullable=False),
     sa.Column('decisions', sa.JSON(), nullable=False, comment='line id → whether it is accepted'),
-    sa.Column('status', sa.String(length=64), nullable=False, comment='queued, sending, done, rejected or in_doubt'),
+    sa.Column('status', sa.String(length=64), nullable=False, comment='queued, sending, done or rejected'),
     sa.Column('requested_by', sa.String(length=64), nullable=False, comment='the consumer, or automatic'),
     sa.Column('requested_at', schema.Instant(length=27), nullable=False),
     sa.Column('updated_at', schema.Instant(length=27), nullable=False),
@@ -101,6 +101,8 @@ def upgrade() -> None:
     op.create_index('ix_shipments_report', 'shipments', ['report_id'], unique=False)
     op.create_index('ix_shipments_reported', 'shipments', ['reported_at', 'id'], unique=False)
     op.create_index('ix_shipments_updated', 'shipments', ['updated_at'], unique=False)
+    op.create_index('ix_shipments_tracking', 'shipments', ['tracking_number'], unique=False)
+    op.create_index('ix_shipments_package', 'shipments', ['package_id'], unique=False)
     op.create_table('channel_requirements',
     sa.Column('channel', sa.String(length=64), nullable=False),
     sa.Column('data', sa.JSON(), nullable=False),

@@ -1,0 +1,31 @@
+"""The asset `acceptances`: the seller's decisions about orders, told to the marketplaces that leave them to the seller.
+
+The engine is `orders_pipeline.accepting`.
+"""
+
+import dagster as dg
+
+from orders_pipeline import accepting
+from orders_pipeline.resources import Source
+
+
+@dg.asset(
+    deps=["orders"],
+    group_name="confirmation",
+    kinds={"python", "sql"},
+    owners=["team:orders"],
+    description="Orders accepted or refused where the marketplace leaves that to the seller (Mirakl): decided over the API, "
+    "or by the channel's policy.",
+)
+def acceptances(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
+    """Send every decision that is due."""
+    with source.opened() as installation:
+        results = accepting.accept_all(installation)
+    metadata: dict[str, dg.MetadataValue] = {
+        name: dg.MetadataValue.int(sum(each.counts[name] for each in results))
+        for name in ("done", "rejected", "queued")
+    }
+    failed = [f"- {each.connection}: {each.error.code}: {each.error.message}" for each in results if each.error]
+    if failed:
+        metadata["not_reached"] = dg.MetadataValue.md("\n".join(failed))
+    return dg.MaterializeResult(metadata=metadata)

@@ -1,0 +1,435 @@
+"""Confirmation: telling the marketplaces of shipments, ending doubts, and reading back whether they show what they were told.
+
+The engine of the `confirmations` asset; knows neither Dagster nor any marketplace. Which shipment may be sent, and what becomes
+of it, is in `warehouse.ledger.confirmations` and `verification`; taking shipments in is in `warehouse.ledger.shipments`.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient
+from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.pulling import client_for
+from orders_pipeline.reading_back import read_back
+from warehouse.ledger import channels, confirmations, incidents, quotas, schema, verification
+from warehouse.ledger.carriers import TRACKING_PLACE, Carriers, requirements_of, save_requirements
+from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
+from warehouse.shipments import Idempotency
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from warehouse.ledger.channels import Channel, Connection
+    from warehouse.ledger.verification import Waiting
+    from warehouse.orders import Order
+
+logger = logging.getLogger("orders_pipeline.confirming")
+
+STAGE = "confirm"
+"""Stage of the incidents that are about a connection."""
+
+CLAIMED_AT_ONCE = 20
+"""Shipments that a sender takes up in one transaction, where each is a call of its own."""
+
+CALL_MARGIN = timedelta(minutes=2)
+"""A call is made only while its claim holds for longer than the call can take."""
+
+LONGEST_RUN = timedelta(minutes=20)
+ROUNDS = 5
+"""How often a run sends and reads doubts back in turn: a doubt that is refuted is sent again in the same run."""
+
+READ_BACKS = 20
+"""Calls that a run spends on verifying what no pull has shown."""
+
+VERIFIED_LATER = timedelta(hours=1)
+CONNECTION_PAUSE = timedelta(minutes=5)
+"""Before the next attempt of shipments that could not be sent for want of the connection."""
+
+REQUIREMENTS_AGE = timedelta(days=1)
+UNVERIFIED = "confirmation_unverified"
+
+
+@dataclass(slots=True)
+class ConfirmResult:
+    """What one connection's run came to.
+
+    Attributes:
+        connection: The connection's code.
+        counts: Shipments `sent`, `rejected`, `in_doubt`, `retry` (attempts), `verified`, `refuted`.
+        error: What went wrong with the connection as a whole, None otherwise.
+    """
+
+    connection: str
+    counts: Counter[str] = field(default_factory=Counter)
+    error: MarketplaceError | None = None
+
+
+class ClaimsLost(Exception):
+    """Somebody else has taken over what was about to be sent: it must not be."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One connection while its shipments are confirmed."""
+
+    installation: Installation
+    connection: Connection
+    channels: Sequence[Channel]
+    marketplace: Marketplace
+    result: ConfirmResult
+    ends_at: datetime
+    claims: Sequence[Claim] = ()
+    client: Client = field(init=False)
+    carriers: Carriers = field(init=False)
+
+    @property
+    def codes(self) -> list[str]:
+        return [each.code for each in self.channels]
+
+    @property
+    def confirming(self) -> list[str]:
+        return [each.code for each in self.channels if each.confirmation]
+
+    def check_claims(self) -> None:
+        """The last thing before each call: what is about to be sent is still ours to send."""
+        if not self.claims:
+            return
+        now = self.installation.clock()
+        with self.installation.ledger.read() as transaction:
+            if not confirmations.is_ours(transaction, self.claims, now, CALL_MARGIN):
+                raise ClaimsLost
+
+
+def confirm_all(installation: Installation, codes: Sequence[str] | None = None) -> list[ConfirmResult]:
+    """Confirm what is due at every connection, or at the given ones, several at a time; one's failure stops no other."""
+    with installation.ledger.write() as transaction:
+        confirmations.hold_switched_off(transaction, installation.clock())
+    with installation.ledger.read() as transaction:
+        known = {each.connection for each in channels.all_channels(transaction) if each.retrieval or each.confirmation}
+    chosen = sorted(known if codes is None else known & set(codes))
+    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="confirm") as pool:
+        return list(pool.map(lambda code: confirm_connection(installation, code), chosen))
+
+
+def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
+    """Send what is due at one connection, end doubts, and verify; never raises for what a marketplace does."""
+    result = ConfirmResult(code)
+    with installation.ledger.read() as transaction:
+        connection = channels.find_connection(transaction, code)
+        serving = channels.all_channels(transaction, code)
+    if connection is None or not serving:
+        return result
+    ends_at = installation.clock() + LONGEST_RUN
+    session = _Session(installation, connection, serving, MARKETPLACES[connection.kind], result, ends_at)
+    try:
+        _run(session)
+    except MarketplaceError as error:
+        result.error = error
+    except sa.exc.DBAPIError as error:
+        logger.error("confirming at %s: the ledger could not be written: %s", code, error.orig)  # noqa: TRY400 - the traceback says no more
+        result.error = Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
+        where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
+        logger.error("confirming at %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
+        result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
+    _conclude(session)
+    return result
+
+
+def _run(session: _Session) -> None:
+    installation = session.installation
+    selectors = [each.selector for each in session.channels if each.selector is not None]
+    session.client = client_for(installation, session.connection, selectors, session.check_claims)
+    try:
+        keep_requirements(session)
+        with installation.ledger.read() as transaction:
+            session.carriers = Carriers.of(transaction, session.codes)
+        for _ in range(ROUNDS):
+            with installation.ledger.write() as transaction:
+                pause = _doubt_pause(session.marketplace)
+                confirmations.give_up_lost_claims(transaction, session.codes, installation.clock(), pause)
+            doubts = _end_doubts(session)
+            if not _send_due(session) and not doubts:
+                break
+        with suppress(Throttled):  # verifying has no hurry, and the next pull may do it
+            _verify(session)
+    finally:
+        session.client.close()
+
+
+def keep_requirements(session: _Session) -> None:
+    """Ask once a day what shipments need at this connection, and keep the answer where the API reads it."""
+    installation = session.installation
+    now = installation.clock()
+    table = schema.channel_requirements
+    with installation.ledger.read() as transaction:
+        asked = sa.select(table.c.channel).where(table.c.asked_at > now - REQUIREMENTS_AGE)
+        fresh = set(transaction.execute(asked.where(table.c.channel.in_(session.codes))).scalars())
+        known = requirements_of(transaction, session.codes)
+    stale = [each for each in session.codes if each not in fresh]
+    if not stale:
+        return
+    try:
+        needs = session.client.requirements()
+    except (Transient, Throttled, Permanent) as error:
+        # Not asking today is no reason not to confirm; what was known before, or without asking, holds on.
+        logger.warning("what shipments need at %s could not be asked: %s", session.connection.code, error.code)
+        stale = [each for each in stale if each not in known]
+        needs = session.marketplace.requirements
+    with installation.ledger.write() as transaction:
+        for each in stale:
+            save_requirements(transaction, each, needs, now)
+
+
+# -- sending
+
+
+def _send_due(session: _Session) -> int:
+    """Send until nothing is due; returns how many attempts were made."""
+    installation = session.installation
+    per_call = session.marketplace.parcels_per_call
+    attempts = 0
+    while session.confirming and installation.clock() < session.ends_at:
+        with installation.ledger.write() as transaction:
+            claims = confirmations.claim(
+                transaction, session.confirming, max(per_call, CLAIMED_AT_ONCE), installation.clock()
+            )
+        if not claims:
+            break
+        attempts += len(claims)
+        parts = [claims[start : start + per_call] for start in range(0, len(claims), per_call)]
+        for place, part in enumerate(parts):
+            error = _send(session, part)
+            if error is not None:
+                rest = [each for later in parts[place + 1 :] for each in later]
+                _record(session, [(each, _not_sent(error)) for each in rest])
+                raise error
+    return attempts
+
+
+def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None:
+    """One call of `confirm` and its record; returns what is wrong with the connection, if something is."""
+    parcels = [_parcel(session, each) for each in claims]
+    session.claims = claims
+    error: MarketplaceError | None = None
+    try:
+        receipts = {each.shipment_id: each for each in session.client.confirm(parcels)}
+        results = [(each, _result(receipts.get(each.id))) for each in claims]
+    except ClaimsLost:
+        logger.warning("claims at %s were taken over before they were sent", session.connection.code)
+        return None
+    except InDoubt as doubt:
+        results = [(each, _failed(AttemptOutcome.IN_DOUBT, doubt)) for each in claims]
+    except MarketplaceError as failure:
+        error = failure
+        results = [(each, _not_sent(failure)) for each in claims]
+    finally:
+        session.claims = ()
+    pause = _doubt_pause(session.marketplace)
+    told = {each.shipment_id: each.carrier_code or each.carrier_name for each in parcels}
+    full = [(each, replace(result, told_carrier=told[each.id], wait=_wait(result, pause))) for each, result in results]
+    _record(session, full)
+    return error
+
+
+def _wait(result: Result, doubt_pause: timedelta) -> timedelta | None:
+    return doubt_pause if result.outcome is AttemptOutcome.IN_DOUBT else result.wait
+
+
+def _record(session: _Session, results: Sequence[tuple[Claim, Result]]) -> None:
+    if not results:
+        return
+    with session.installation.ledger.write() as transaction:
+        confirmations.record(transaction, results, session.installation.clock())
+    session.result.counts.update(result.outcome.value for _, result in results)
+
+
+def _parcel(session: _Session, claim: Claim) -> Parcel:
+    row = claim.shipment
+    carrier = session.carriers.told(row["channel"], row["carrier_code"], row["carrier_name"])
+    address = row["tracking_url"] or carrier.tracking_url
+    if address is not None and row["tracking_number"] is not None:
+        address = address.replace(TRACKING_PLACE, row["tracking_number"])
+    return Parcel(
+        shipment_id=claim.id,
+        original_id=claim.original_id,
+        selector=claim.selector,
+        reference=row["reference"],
+        package_id=row["package_id"],
+        known_as=row["known_as"],
+        is_update=row["sent_version"] is not None,
+        is_whole=claim.is_whole,
+        carrier_code=carrier.code,
+        carrier_name=carrier.name,
+        tracking_number=row["tracking_number"],
+        tracking_url=address,
+        shipping_method=row["shipping_method"],
+        ship_from=row["ship_from"],
+        return_tracking_number=row["return_tracking_number"],
+        return_carrier=row["return_carrier"],
+        shipped_at=row["shipped_at"],
+        quantities=claim.quantities,
+    )
+
+
+def _result(receipt: Receipt | None) -> Result:
+    """A receipt in the ledger's words; a package without one may have arrived."""
+    if receipt is None:
+        message = "The answer does not name this package."
+        return Result(outcome=AttemptOutcome.IN_DOUBT, code="no_receipt", message=message)
+    return Result(
+        outcome=_OUTCOMES[receipt.outcome],
+        operation=receipt.operation,
+        http_status=receipt.http_status,
+        request_id=receipt.request_id,
+        code=receipt.code,
+        message=receipt.message,
+        hint=receipt.hint,
+        known_as=receipt.known_as,
+    )
+
+
+_OUTCOMES = {
+    Outcome.SENT: AttemptOutcome.SENT,
+    Outcome.REJECTED: AttemptOutcome.REJECTED,
+    Outcome.IN_DOUBT: AttemptOutcome.IN_DOUBT,
+    Outcome.RETRY: AttemptOutcome.RETRY,
+}
+
+
+def _not_sent(error: MarketplaceError) -> Result:
+    """Nothing has arrived, and it is no fault of the shipment: it waits for the connection."""
+    wait = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else CONNECTION_PAUSE
+    return replace(_failed(AttemptOutcome.RETRY, error), wait=wait, is_counted=False)
+
+
+def _failed(outcome: AttemptOutcome, error: MarketplaceError) -> Result:
+    return Result(outcome=outcome, code=error.code, message=error.message, hint=error.hint)
+
+
+def _doubt_pause(marketplace: Marketplace) -> timedelta:
+    """How long a doubt waits: not at all where sending twice is harmless."""
+    match marketplace.requirements.idempotency:
+        case Idempotency.NATURAL:
+            return timedelta(0)
+        case Idempotency.NONE:
+            return confirmations.DOUBT_PAUSE
+
+
+# -- reading back
+
+
+def _end_doubts(session: _Session) -> int:
+    """Read back what is in doubt and decide it; returns how many doubts have ended."""
+    installation = session.installation
+    limit = READ_BACKS * session.marketplace.orders_per_read_back
+    with installation.ledger.read() as transaction:
+        waiting = verification.doubted(transaction, session.codes, limit, installation.clock())
+    if not waiting:
+        return 0
+    try:
+        known, unread = _read_back(session, waiting)
+    except Throttled:
+        known, unread = {}, {each.shipment["order_id"] for each in waiting}  # sending has a quota of its own
+    read = [(each, known.get(each.shipment["order_id"])) for each in waiting if each.shipment["order_id"] not in unread]
+    with installation.ledger.write() as transaction:
+        now = installation.clock()
+        verification.end_doubts(transaction, read, now)
+        later = [each.shipment["id"] for each in waiting if each.shipment["order_id"] in unread]
+        verification.postpone(transaction, later, now + CONNECTION_PAUSE)
+    session.result.counts["refuted"] += len(read)
+    return len(read)
+
+
+def _verify(session: _Session) -> None:
+    """Read back what was sent and no pull has shown yet; what is not shown so far is looked at again later."""
+    installation = session.installation
+    limit = READ_BACKS * session.marketplace.orders_per_read_back
+    with installation.ledger.read() as transaction:
+        now = installation.clock()
+        waiting = verification.unverified(transaction, session.codes, limit, now, now)
+    if not waiting:
+        return
+    known, _ = _read_back(session, waiting)
+    with installation.ledger.write() as transaction:
+        now = installation.clock()
+        session.result.counts["verified"] += verification.observe(transaction, list(known.values()), now)
+        verification.postpone_unverified(transaction, [each.shipment["id"] for each in waiting], now + VERIFIED_LATER)
+
+
+def _read_back(session: _Session, waiting: Sequence[Waiting]) -> tuple[dict[str, Order], set[str]]:
+    """The orders as the marketplace shows them now by internal id, and the ids of those that could not be read."""
+    ids = list(dict.fromkeys(each.original_id for each in waiting))
+    known: dict[str, Order] = {}
+    unread: set[str] = set()
+    for original_id, orders in read_back(session.client, session.marketplace, session.channels, ids):
+        if orders is None:
+            unread |= {each.shipment["order_id"] for each in waiting if each.original_id == original_id}
+            continue
+        known |= {each.id: each for each in orders}
+    return known, unread
+
+
+# -- the end of a run
+
+
+def _conclude(session: _Session) -> None:
+    installation, result = session.installation, session.result
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        error = result.error
+        if isinstance(error, Throttled) and error.code == "throttled":
+            quotas.block(transaction, result.connection, now, error.retry_after)
+        if error is None:
+            incidents.resolve(transaction, "connection", result.connection, STAGE, now)
+        else:
+            incidents.report(
+                transaction,
+                incidents.Report(
+                    scope="connection",
+                    subject=result.connection,
+                    stage=STAGE,
+                    code=error.code,
+                    message=error.message,
+                    hint=error.hint,
+                ),
+                now,
+            )
+        _tell_unverified(transaction, session, now)
+
+
+def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: datetime) -> None:
+    """One incident for each channel with confirmations that the marketplace has not shown for a day."""
+    late = verification.unverified_counts(transaction, session.codes, now - verification.UNVERIFIED_AFTER)
+    for code in session.codes:
+        if code not in late:
+            incidents.resolve(transaction, "channel", code, STAGE, now, codes=[UNVERIFIED])
+            continue
+        hours = verification.UNVERIFIED_AFTER // timedelta(hours=1)
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="channel",
+                subject=code,
+                stage=STAGE,
+                code=UNVERIFIED,
+                message=f"{late[code]} confirmations were sent {hours} hours ago or earlier, and are not shown there",
+                hint="see `orders shipments list --status sent`; compare one of them at the marketplace",
+                details={"shipments": late[code]},
+            ),
+            now,
+        )
