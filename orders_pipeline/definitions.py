@@ -18,11 +18,12 @@ from orders_pipeline.assets.order_tables import order_tables
 from orders_pipeline.assets.orders import orders
 from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
 from orders_pipeline.checks import confirmations_checks, full_checks, orders_checks, raw_orders_checks
+from orders_pipeline.follow_up import follow_up
 from orders_pipeline.maintenance import maintain_storage
 from orders_pipeline.resources import Source
 from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
-from orders_pipeline.sensors import connection_partitions, new_shipments
+from orders_pipeline.sensors import connection_partitions, due_follow_ups, new_shipments
 
 MARKETPLACES = [
     dg.AssetSpec(
@@ -97,9 +98,9 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
             confirmations,
         ],
         asset_checks=[raw_orders_checks, orders_checks, confirmations_checks, full_checks],
-        jobs=[pull_orders, confirm_shipments, sweep_orders, verify_orders, maintain_storage, prune_runs],
+        jobs=[pull_orders, confirm_shipments, follow_up, sweep_orders, verify_orders, maintain_storage, prune_runs],
         schedules=SCHEDULES,
-        sensors=[connection_partitions, new_shipments],
+        sensors=[connection_partitions, new_shipments, due_follow_ups],
         resources={"source": source or Source()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,

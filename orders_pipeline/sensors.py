@@ -1,4 +1,5 @@
-"""The sensors: Dagster's partitions kept equal to the ledger's connections, and shipments confirmed as soon as they come.
+"""The sensors: Dagster's partitions kept equal to the ledger's connections, shipments confirmed as soon as they come, and
+what is due between ticks.
 
 When what runs by the clock is in `schedules`.
 """
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
+from orders_pipeline import follow_up
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import UNFINISHED
@@ -78,6 +80,17 @@ def new_shipments(
             if not confirmations.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
                 return dg.SkipReason("nothing is due")
     return unless_running(context, "confirm_shipments")
+
+
+@dg.sensor(job_name="follow_up", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def due_follow_ups(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while."""
+    with source.opened() as installation:
+        if not follow_up.is_due(installation):
+            return dg.SkipReason("nothing is due")
+    return unless_running(context, "follow_up")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

@@ -29,6 +29,7 @@ TABLES = (
     "products",
     "acknowledgements",
     "incidents",
+    "cancellation_requests",
     "channels",
     "published",
 )
@@ -43,7 +44,17 @@ VIEWS = (
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = ("orders", "order_versions", "raw_orders", "pulls", "products", "acknowledgements", "incidents", "channels")
+MARKS = (
+    "orders",
+    "order_versions",
+    "raw_orders",
+    "pulls",
+    "products",
+    "acknowledgements",
+    "incidents",
+    "cancellation_requests",
+    "channels",
+)
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 

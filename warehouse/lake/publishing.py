@@ -24,6 +24,7 @@ from warehouse.ledger.database import POSITION, PRODUCTS, RAW_SEQ, mark
 from warehouse.ledger.schema import (
     Instant,
     acknowledgements,
+    cancellation_requests,
     channels,
     connections,
     incidents,
@@ -113,6 +114,7 @@ _RECENT = (
     _Recent(table=products, keys=("channel", "sku"), changed_at=(products.c.updated_at,)),
     _Recent(table=acknowledgements, keys=("order_id", "consumer"), changed_at=(acknowledgements.c["at"],)),
     _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
+    _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
 )
 _ORDER_COLUMNS = tuple(
     orders.c[name]

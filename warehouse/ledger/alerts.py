@@ -20,7 +20,7 @@ from warehouse.ledger.database import CANCELLATIONS, insert_into, mark, upsert
 from warehouse.ledger.schema import alert_messages, alert_recipients, alerts_told, channels, incidents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Set
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -168,7 +168,7 @@ def save_recipient(connection: Connection, recipient: Recipient, now: datetime) 
     Raises:
         RecipientError: The address is none, or a channel or kind does not exist.
     """
-    problem = fault(connection, recipient)
+    problem = fault(recipient, set(connection.execute(sa.select(channels.c.code)).scalars()))
     if problem:
         raise RecipientError(f"{recipient.code}: {problem}")
     row = {
@@ -186,8 +186,8 @@ def save_recipient(connection: Connection, recipient: Recipient, now: datetime) 
     connection.execute(upsert(connection, alert_recipients, ("code",), changing), [row])
 
 
-def fault(connection: Connection, recipient: Recipient) -> str | None:
-    """What is wrong with a recipient; None when it can be kept."""
+def fault(recipient: Recipient, known_channels: Set[str]) -> str | None:
+    """What is wrong with a recipient; None when it can be kept. Pure."""
     if recipient.kind is RecipientKind.EMAIL:
         if len(recipient.address) > LONGEST_ADDRESS or EMAIL.fullmatch(recipient.address) is None:
             return "email: this is no e-mail address"
@@ -196,8 +196,7 @@ def fault(connection: Connection, recipient: Recipient) -> str | None:
     unknown = sorted(set(recipient.kinds) - {kind.value for kind in Kind})
     if unknown:
         return f"kinds: there is no kind {unknown[0]!r}; there are: {', '.join(Kind)}"
-    known = set(connection.execute(sa.select(channels.c.code)).scalars())
-    missing = sorted(set(recipient.channels) - known)
+    missing = sorted(set(recipient.channels) - known_channels)
     return f"channels: there is no channel {missing[0]!r}" if missing else None
 
 
@@ -390,3 +389,9 @@ def outbox(connection: Connection, limit: int) -> list[dict[str, Any]]:
     columns = [column for column in alert_messages.columns if column.name != "body"]
     query = sa.select(*columns).order_by(alert_messages.c.created_at.desc(), alert_messages.c.id).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def prune(connection: Connection, before: datetime) -> int:
+    """Let go of messages that arrived and are older than a time. Returns how many."""
+    old = sa.and_(alert_messages.c.created_at < before, alert_messages.c.state == "sent")
+    return int(connection.execute(sa.delete(alert_messages).where(old)).rowcount)

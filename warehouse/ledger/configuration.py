@@ -1,4 +1,4 @@
-"""`orders.yaml`: connections and channels declared in a file, compared with the ledger, and written to it.
+"""`orders.yaml`: connections, channels and recipients of alerts declared in a file, compared with the ledger, and written to it.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
 alone. Storages and carriers will be sections of the same file.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from warehouse.ledger import channels
+from warehouse.ledger import alerts, channels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,26 @@ class ChannelEntry(BaseModel):
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
 
 
+class AlertEntry(BaseModel):
+    """One recipient of alerts in the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str | None = Field(None, description="An e-mail address; or `url`.")
+    url: str | None = Field(
+        None, description="A chat or webhook address, by reference: env:NAME or file:PATH; it is a secret."
+    )
+    channels: list[str] = Field(default_factory=list, description="Only what concerns these channels; default: all.")
+    kinds: list[str] = Field(default_factory=list, description="Only these kinds of incidents; default: all.")
+    summary: bool = Field(True, description="Whether the daily summary is sent there.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AlertEntry:
+        if (self.email is None) == (self.url is None):
+            raise ValueError("write email or url, and not both")
+        return self
+
+
 class Document(BaseModel):
     """The whole file."""
 
@@ -81,6 +101,7 @@ class Document(BaseModel):
 
     connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
     channels: dict[str, ChannelEntry] = Field(default_factory=dict)
+    alerts: dict[str, AlertEntry] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +154,12 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         for code, entry in document.channels.items()
         if entry.connection not in document.connections and entry.connection not in known_connections
     ]
+    there = {*document.channels, *known_channels}
+    problems += [
+        f"alerts.{code}.{fault}"
+        for code, alert in document.alerts.items()
+        if (fault := alerts.fault(_recipient(code, alert), there)) is not None
+    ]
     if problems:
         raise ConfigurationError(problems)
     found: list[Difference] = []
@@ -140,6 +167,10 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         found += _compare("connection", code, known_connections.get(code), _connection(code, entry), ("state",))
     for code, channel in document.channels.items():
         found += _compare("channel", code, known_channels.get(code), _channel(code, channel), ())
+    known_recipients = {each.code: each for each in alerts.all_recipients(transaction)}
+    for code, alert in document.alerts.items():
+        known = known_recipients.get(code)
+        found += _compare("alert", code, known, _recipient(code, alert), ("requests_told", "created_at"))
     return found
 
 
@@ -153,6 +184,9 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
     for code, channel in document.channels.items():
         if ("channel", code) in changed:
             channels.save_channel(transaction, _channel(code, channel), now)
+    for code, alert in document.alerts.items():
+        if ("alert", code) in changed:
+            alerts.save_recipient(transaction, _recipient(code, alert), now)
     return found
 
 
@@ -183,12 +217,25 @@ def export(transaction: Transaction) -> str:
             }
             for each in channels.all_channels(transaction)
         },
+        "alerts": {
+            each.code: {
+                each.kind.value: each.address,
+                "channels": list(each.channels),
+                "kinds": list(each.kinds),
+                "summary": each.summary,
+            }
+            for each in alerts.all_recipients(transaction)
+        },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _bad_codes(document: Document) -> list[str]:
-    return [code for code in (*document.connections, *document.channels) if re.fullmatch(CODE, code) is None]
+    return [
+        code
+        for code in (*document.connections, *document.channels, *document.alerts)
+        if re.fullmatch(CODE, code) is None
+    ]
 
 
 def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
@@ -200,6 +247,18 @@ def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
         region=entry.region,
         settings=entry.settings,
         credentials=entry.credentials,
+    )
+
+
+def _recipient(code: str, entry: AlertEntry) -> alerts.Recipient:
+    kind = alerts.RecipientKind.EMAIL if entry.email is not None else alerts.RecipientKind.URL
+    return alerts.Recipient(
+        code=code,
+        kind=kind,
+        address=entry.email or entry.url or "",
+        channels=tuple(entry.channels),
+        kinds=tuple(entry.kinds),
+        summary=entry.summary,
     )
 
 
@@ -221,8 +280,8 @@ def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | None,
-    after: channels.Connection | channels.Channel,
+    before: channels.Connection | channels.Channel | alerts.Recipient | None,
+    after: channels.Connection | channels.Channel | alerts.Recipient,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

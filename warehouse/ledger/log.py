@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from warehouse.ledger.database import Ledger
+
 OUT_OF_STEP = timedelta(minutes=10)
 """Ids grow with the time of the entries, but for clocks that differ and transactions that overlap by less than this."""
 
+PRUNED_AT_ONCE = 500
 NONE_YET = 2**62
 """An id that no entry reaches: nothing is as new as what is asked for."""
 
@@ -128,6 +131,23 @@ def listed(connection: Connection, wanted: LogFilter, before_id: int | None, lim
         conditions.append(_of(wanted.visible_channels, own))
     query = sa.select(log_entries).where(*conditions).order_by(table.id.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def prune(ledger: Ledger, before: datetime) -> int:
+    """Let go of entries older than a time, in small transactions from the old end. Returns how many."""
+    gone = 0
+    while True:
+        old = (
+            sa.select(log_entries.c.id)
+            .where(log_entries.c["at"] < before)
+            .order_by(log_entries.c["at"])
+            .limit(PRUNED_AT_ONCE)
+        )
+        with ledger.write() as connection:
+            deleted = connection.execute(sa.delete(log_entries).where(log_entries.c.id.in_(old))).rowcount
+        gone += deleted
+        if deleted < PRUNED_AT_ONCE:
+            return gone
 
 
 def _of(channels: Sequence[str], connections: Sequence[str]) -> sa.ColumnElement[bool]:
