@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,7 +123,10 @@ def install(app: FastAPI) -> None:
         return problem_response(error, request.state.request_id)
 
     async def on_http_error(request: Request, error: HTTPException) -> Response:
-        return problem_response(from_http_error(error), request.state.request_id)
+        problem = from_http_error(error)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
+            problem.headers["Allow"] = methods
+        return problem_response(problem, request.state.request_id)
 
     async def on_ledger_trouble(request: Request, _error: Exception) -> Response:
         return problem_response(ledger_unavailable(), request.state.request_id)
@@ -146,6 +150,14 @@ def ledger_unavailable() -> Problem:
 def internal_error() -> Problem:
     """A defect of ours."""
     return Problem(500, "internal_error", "The server failed. The request id finds the entry in its log.")
+
+
+def _methods_at(request: Request) -> str:
+    """What this path answers to; the framework tells only the methods of the first route that it finds there."""
+    described: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    path = request.url.path
+    answering = [path] if path in described else [each for each in described if compile_path(each)[0].match(path)]
+    return ", ".join(sorted({method.upper() for each in answering for method in described[each]}))
 
 
 def from_http_error(error: HTTPException) -> Problem:

@@ -10,6 +10,9 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
+    alerts,
+    book,
+    carriers,
     configuration,
     demo,
     incidents,
@@ -17,6 +20,7 @@ from orders_pipeline.commands import (
     normalize,
     processes,
     products,
+    shipments,
     status,
     tables,
     tokens,
@@ -60,11 +64,18 @@ app.command("replay")(intake.replay)
 app.command("quarantine")(intake.quarantine)
 app.command("normalize")(normalize.normalize)
 app.command("status")(status.status)
+app.command("list")(book.list_orders)
+app.command("show")(book.show_order)
+app.add_typer(book.cancellations)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
+app.add_typer(shipments.shipments)
+app.add_typer(carriers.carriers)
 app.add_typer(products.products)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
+app.command("logs")(incidents.logs)
+app.add_typer(alerts.alerts)
 app.command("api")(processes.api)
 app.command("migrate")(processes.migrate)
 app.add_typer(processes.keys)

@@ -48,7 +48,8 @@ CLAIMED_AT_ONCE = 20
 CALL_MARGIN = timedelta(minutes=2)
 """A call is made only while its claim holds for longer than the call can take."""
 
-LONGEST_RUN = timedelta(minutes=20)
+LONGEST_RUN = timedelta(minutes=14, seconds=40)
+"""A backlog is worked at until shortly before the schedule's next run goes on with it: the quota is never left unused."""
 ROUNDS = 5
 """How often a run sends and reads doubts back in turn: a doubt that is refuted is sent again in the same run."""
 
@@ -146,7 +147,11 @@ def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
         where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
         logger.error("confirming at %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
         result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
-    _conclude(session)
+    try:
+        _conclude(session)
+    except sa.exc.DBAPIError as error:
+        logger.error("confirming at %s: its end could not be recorded: %s", code, error.orig)  # noqa: TRY400 - as above
+        result.error = result.error or Transient("ledger_unavailable", str(error.orig))
     return result
 
 
@@ -300,6 +305,7 @@ def _result(receipt: Receipt | None) -> Result:
         message=receipt.message,
         hint=receipt.hint,
         known_as=receipt.known_as,
+        is_counted=receipt.is_its_turn,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import client_for
 from warehouse.ledger import channels as book
 from warehouse.ledger import configuration
+from warehouse.ledger.shipment_queries import held_by_channel
 
 connections = typer.Typer(
     name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None
@@ -24,6 +26,15 @@ connections = typer.Typer(
 channels = typer.Typer(
     name="channels", help="What is retrieved and confirmed, per channel.", no_args_is_help=True, rich_markup_mode=None
 )
+
+
+class AcceptancePolicy(StrEnum):
+    """Who accepts the orders of a channel."""
+
+    MANUAL = "manual"
+    AUTOMATIC = "automatic"
+    OFF = "off"
+
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 
@@ -35,7 +46,7 @@ def apply(
     export: Annotated[bool, typer.Option("--export", help="Print the present configuration as such a file.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
 ) -> None:
-    """Bring connections and channels to what a file declares, and show the difference.
+    """Bring connections, channels and their carriers to what a file declares, and show the difference.
 
     Applying twice changes nothing. What the file does not name is left alone.
 
@@ -178,6 +189,7 @@ def set_secret(
             credentials={**connection.credentials, name: sealed},
         )
         book.save_connection(transaction, changed, installation.clock())
+        book.remember(transaction, code, {"secret_set_at": installation.clock().isoformat()})
     notes.print(f"{name} of {code} is kept, encrypted")
 
 
@@ -236,11 +248,20 @@ def set_channel(
     confirmation: Annotated[
         bool | None, typer.Option("--confirmation/--no-confirmation", help="Confirm its shipments.")
     ] = None,
+    acceptance: Annotated[
+        AcceptancePolicy | None, typer.Option(help="Who accepts orders, where the marketplace asks.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
 ) -> None:
-    """Switch a channel's retrieval or confirmation, or rename it.
+    """Switch a channel's retrieval, confirmation or acceptance, or rename it.
 
-    Example: orders channels set amazon_fr --no-retrieval
+    While confirmation is off, shipments are held. Switching it on sends none of those: that is a choice of its own.
+
+    Examples:
+
+      orders channels set amazon_fr --no-retrieval
+
+      orders channels set amazon_fr --confirmation
     """
     with opened() as installation, installation.ledger.write() as transaction:
         channel = next((each for each in book.all_channels(transaction) if each.code == code), None)
@@ -254,11 +275,21 @@ def set_channel(
             selector=channel.selector,
             retrieval=channel.retrieval if retrieval is None else retrieval,
             confirmation=channel.confirmation if confirmation is None else confirmation,
-            acceptance=channel.acceptance,
+            acceptance=channel.acceptance if acceptance is None else acceptance.value,
             settings=channel.settings,
         )
         book.save_channel(transaction, changed, installation.clock())
-    notes.print(f"{code}: retrieval {_switch(changed.retrieval)}, confirmation {_switch(changed.confirmation)}")
+        held = held_by_channel(transaction).get(code, 0)
+    notes.print(
+        f"{code}: retrieval {_switch(changed.retrieval)}, confirmation {_switch(changed.confirmation)}, "
+        f"acceptance {changed.acceptance}"
+    )
+    if held and changed.confirmation:
+        notes.print(
+            f"{held} of its shipments are held: `orders shipments release {code}` sends them, "
+            f"`orders shipments skip {code}` never does",
+            markup=False,
+        )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -17,21 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import httpx
+import sqlalchemy as sa
 import typer
 
+from orders_pipeline.commands import demo_erp
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
 from orders_pipeline.commands.status import counts_by_channel, print_counts
 from orders_pipeline.installation import opened
 from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from orders_pipeline.sandbox.mirakl import API_KEY
 from warehouse import connect
-from warehouse.ledger import configuration, incidents, products, raw_orders, tokens
+from warehouse.ledger import configuration, confirmations, incidents, products, raw_orders, schema, tokens
 from warehouse.ledger.channels import all_channels
 from warehouse.ledger.database import NORMALISED_THROUGH, RAW_SEQ, mark
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from orders_pipeline.installation import Installation
@@ -63,14 +65,14 @@ connections:
     credentials:
       api_key: file:{secrets}/mirakl_api_key
 channels:
-  amazon_fr: {{connection: amazon_eu, label: Amazon FR, selector: A13V1IB3VIYZZH}}
-  amazon_de: {{connection: amazon_eu, label: Amazon DE, selector: A1PA6795UKMFR9}}
-  amazon_es: {{connection: amazon_eu, label: Amazon ES, selector: A1RKKUPIHCS9HS}}
-  amazon_it: {{connection: amazon_eu, label: Amazon IT, selector: APJ6JRA9NG5V4}}
-  amazon_uk: {{connection: amazon_eu, label: Amazon UK, selector: A1F83G8C2ARO7P}}
-  mirakl_fr: {{connection: mirakl_shop, label: Mirakl FR, selector: FR}}
-  mirakl_es: {{connection: mirakl_shop, label: Mirakl ES, selector: ES}}
-  mirakl_de: {{connection: mirakl_shop, label: Mirakl DE, selector: DE}}
+  amazon_fr: {{confirmation: true, connection: amazon_eu, label: Amazon FR, selector: A13V1IB3VIYZZH}}
+  amazon_de: {{confirmation: true, connection: amazon_eu, label: Amazon DE, selector: A1PA6795UKMFR9}}
+  amazon_es: {{confirmation: true, connection: amazon_eu, label: Amazon ES, selector: A1RKKUPIHCS9HS}}
+  amazon_it: {{confirmation: true, connection: amazon_eu, label: Amazon IT, selector: APJ6JRA9NG5V4}}
+  amazon_uk: {{confirmation: true, connection: amazon_eu, label: Amazon UK, selector: A1F83G8C2ARO7P}}
+  mirakl_fr: {{confirmation: true, connection: mirakl_shop, label: Mirakl FR, selector: FR}}
+  mirakl_es: {{confirmation: true, connection: mirakl_shop, label: Mirakl ES, selector: ES}}
+  mirakl_de: {{confirmation: true, connection: mirakl_shop, label: Mirakl DE, selector: DE}}
 """
 
 
@@ -110,6 +112,7 @@ def demo(
             _run_pipeline(installation, home, orders)
             _wait_for({"Dagster": f"{places.dagster}/server_info", "API": f"{places.api}/healthz"})
             _print_orders(installation)
+            _ship(installation, places, token, home)
             _print_places(places, token, home)
             _check(installation, places, token)
         notes.print(f"ready after {time.monotonic() - began:.0f} s")
@@ -193,30 +196,14 @@ def _token(installation: Installation) -> str:
         for known in tokens.listed(transaction):
             if known.consumer == "demo" and known.revoked_at is None:
                 tokens.revoke(transaction, known.id, installation.clock())
-        scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII]
+        scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII, tokens.Scope.SHIPMENTS_WRITE]
         return tokens.create(transaction, "demo", scopes, None, None, installation.clock())[1]
 
 
 def _run_pipeline(installation: Installation, home: Path, orders: int) -> None:
     """One real run of the pipeline's job, watched through the ledger."""
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "job",
-        "execute",
-        "-m",
-        "orders_pipeline.definitions",
-        "-j",
-        "pull_orders",
-    ]
-    log = home / "logs" / "first-run.log"
-    environment = {**os.environ, "DAGSTER_HOME": str(ROOT)}
-    with log.open("wb") as output, progress("pulling", None) as (bar, pulling):
+    with _job("pull_orders", home) as (process, log), progress("pulling", None) as (bar, pulling):
         normalising = bar.add_task("normalising", total=None)
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
         while process.poll() is None:
             with installation.ledger.read() as transaction:
                 raw, done = mark(transaction, RAW_SEQ), mark(transaction, NORMALISED_THROUGH)
@@ -226,6 +213,55 @@ def _run_pipeline(installation: Installation, home: Path, orders: int) -> None:
         bar.update(normalising, description="published")
     if process.returncode:
         raise fail(f"the pipeline's first run failed, see {log}")
+
+
+@contextmanager
+def _job(name: str, home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A run of one of the pipeline's jobs in a process of its own, its output in a file."""
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "orders_pipeline.definitions", "-j", name]
+    log = home / "logs" / f"{name}.log"
+    environment = {**os.environ, "DAGSTER_HOME": str(ROOT)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        yield process, log
+
+
+def _ship(installation: Installation, places: Places, token: str, home: Path) -> None:
+    """A pretend ERP reports shipments; the pipeline tells the marketplaces and reads them back.
+
+    One order is cancelled at its marketplace before it is told, so that a refusal can be seen too.
+    """
+    reported = demo_erp.ship_some(places.api, token)
+    with installation.ledger.read() as transaction:
+        canceled = transaction.execute(
+            sa.select(schema.orders.c.original_id)
+            .where(schema.orders.c.id.in_(reported.order_ids), schema.orders.c.channel == "mirakl_fr")
+            .limit(1)
+        ).scalar()
+    if canceled is not None:
+        body = {"action": "cancel", "order_ids": [canceled]}
+        httpx.post(f"{places.mirakl}/_sandbox/advance", json=body, timeout=30).raise_for_status()
+    with _job("confirm_shipments", home) as (process, log), progress("confirming", None):
+        process.wait()
+    if process.returncode:
+        raise fail(f"confirming failed, see {log}")
+    with installation.ledger.read() as transaction:
+        counts = confirmations.counts(transaction)
+    rows = [
+        _shipped(code, sum(reported.results[code].values()), counts.get(code, {})) for code in sorted(reported.results)
+    ]
+    print_table("Shipments", ("channel", "reported", "sent", "verified", "rejected", "in doubt"), rows)
+    for each in reported.refusals:
+        notes.print(f"not taken in: {each}", markup=False)
+
+
+def _shipped(code: str, reported: int, counts: Mapping[str, int]) -> tuple[str, int, int, int, int, int]:
+    """A shipment that is verified has been sent too."""
+    verified = counts.get("verified", 0)
+    sent = counts.get("sent", 0) + verified
+    return code, reported, sent, verified, counts.get("rejected", 0), counts.get("in_doubt", 0)
 
 
 def _print_orders(installation: Installation) -> None:

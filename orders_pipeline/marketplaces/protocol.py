@@ -165,6 +165,7 @@ class Receipt:
         message: The marketplace's own words, without personal data; "" when sent.
         hint: What a person should do, or "".
         known_as: The marketplace's id of the package, when it told one.
+        is_its_turn: False when the connection failed before this package was tried: no fault of its own.
     """
 
     shipment_id: str
@@ -176,6 +177,7 @@ class Receipt:
     message: str = ""
     hint: str = ""
     known_as: str | None = None
+    is_its_turn: bool = True
 
 
 class Normaliser(Protocol):
@@ -240,7 +242,7 @@ class Client(Protocol):
 
         Raises:
             Throttled, Unauthorised, Transient, Permanent: Certainly nothing of this call has arrived.
-            InDoubt: The whole call may have arrived.
+            InDoubt: The whole call may have arrived, and no receipt could tell more of it.
         """
         ...
 

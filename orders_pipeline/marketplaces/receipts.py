@@ -27,6 +27,7 @@ class Verdict:
     code: str = ""
     message: str = ""
     hint: str = ""
+    is_its_turn: bool = True
 
 
 SENT = Verdict(Outcome.SENT)
@@ -97,6 +98,7 @@ def receipt(parcel: Parcel, operation: str, verdict: Verdict) -> Receipt:
         code=verdict.code,
         message=verdict.message,
         hint=verdict.hint,
+        is_its_turn=verdict.is_its_turn,
     )
 
 
@@ -106,8 +108,8 @@ def unanswered(error: InDoubt) -> Verdict:
 
 
 def later(error: MarketplaceError) -> Verdict:
-    """The verdict on a call that has certainly not arrived."""
-    return Verdict(Outcome.RETRY, error.code, error.message, error.hint)
+    """The verdict on a package that has certainly not arrived, for a reason that is not its own."""
+    return Verdict(Outcome.RETRY, error.code, error.message, error.hint, is_its_turn=False)
 
 
 def no_good_answer(status: int, operation: str, detail: str) -> Verdict:

@@ -145,3 +145,19 @@ def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch):
     monkeypatch.setattr(order_queries, "sealed_parties", breaking)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{live}/v1/orders/export?format=ndjson", headers={"Authorization": f"Bearer {erp.token}"})
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/shipments", "GET, POST"),
+        ("/v1/orders/acknowledgements", "POST"),
+        ("/v1/shipments/00000000-0000-5000-8000-000000000000", "GET"),
+        ("/docs", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_told_all_that_the_path_answers_to(stranger, path, methods):
+    response = stranger.request("DELETE", path)
+
+    assert response.status_code == 405
+    assert sorted(response.headers["allow"].split(", ")) == methods.split(", ")

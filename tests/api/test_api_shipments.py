@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -72,6 +71,12 @@ def shipper(any_app, any_ledger, clock, issued, any_erp):
     """A token that reports shipments, and reads orders."""
     token = issued(any_ledger, clock(), "shipper", Scope.SHIPMENTS_WRITE, Scope.ORDERS_READ)
     return type(any_erp)(any_app, token)
+
+
+@pytest.fixture
+def reporter(app, api_ledger, clock, issued, erp):
+    """A token that reports shipments, where the storage does not matter."""
+    return type(erp)(app, issued(api_ledger, clock(), "reporter", Scope.SHIPMENTS_WRITE))
 
 
 def report(api, *items: dict, status: int = 202, query: str = "", **headers: str):
@@ -293,12 +298,12 @@ def test_what_the_marketplace_needs_is_asked_for(shipper, shop, any_ledger, cloc
         ({"id": "x", "items": {}}, "/items"),
     ],
 )
-def test_a_malformed_member_is_refused_by_itself(shipper, members, place):
-    assert refused(shipper, **members) == [("invalid_field", f"/shipments/0{place}")]
+def test_a_malformed_member_is_refused_by_itself(reporter, members, place):
+    assert refused(reporter, **members) == [("invalid_field", f"/shipments/0{place}")]
 
 
-def test_an_epoch_in_seconds_is_told_so(shipper):
-    response = report(shipper, {"id": "x", "shipping_date": 1793611800}, status=422)
+def test_an_epoch_in_seconds_is_told_so(reporter):
+    response = report(reporter, {"id": "x", "shipping_date": 1793611800}, status=422)
 
     assert "seconds" in response.json()["errors"][0]["message"]
 
@@ -312,22 +317,22 @@ def test_an_epoch_in_seconds_is_told_so(shipper):
         ({"shipments": [{}], "more": 1}, "/more"),
     ],
 )
-def test_a_malformed_body_is_refused_as_a_whole(shipper, body, pointer):
-    response = shipper.post(PATH, body)
+def test_a_malformed_body_is_refused_as_a_whole(reporter, body, pointer):
+    response = reporter.post(PATH, body)
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b'{"shipments": ["\\ud800"]}'])
-def test_what_is_not_json_is_refused(shipper, content):
-    response = shipper.request("POST", PATH, content=content, headers={"Content-Type": "application/json"})
+def test_what_is_not_json_is_refused(reporter, content):
+    response = reporter.request("POST", PATH, content=content, headers={"Content-Type": "application/json"})
 
     assert (response.status_code, response.json()["errors"][0]["message"]) == (422, "the body is not valid JSON")
 
 
-def test_what_was_sent_is_not_repeated(shipper):
-    response = report(shipper, {"id": "Zo\u00eb Canari", "shipping_date": "7654321"}, status=422)
+def test_what_was_sent_is_not_repeated(reporter):
+    response = report(reporter, {"id": "Zo\u00eb Canari", "shipping_date": "7654321"}, status=422)
 
     assert "Canari" not in response.text
     assert "7654321" not in response.text
@@ -354,11 +359,10 @@ def test_a_shipping_date_in_each_form(value):
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.binary(), st.booleans(), st.just(10**5000)))
 def test_any_shipping_date_is_an_instant_or_a_plain_refusal(value):
     try:
-        moment = shipping_moment(value)
+        found = shipping_moment(value).isoformat()[-6:]
     except ValueError as refusal:
-        assert str(refusal).startswith(("should", "needs", "is out"))
-    else:
-        assert moment.utcoffset() == timedelta(0)
+        found = str(refusal)
+    assert found.startswith(("+00:00", "should", "needs", "is out"))
 
 
 # -- idempotency keys
@@ -443,8 +447,8 @@ def test_a_dry_run_has_keys_too(shipper, shop):
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "caf\u00e9"])
-def test_a_key_that_is_none_is_refused(shipper, key):
-    response = shipper.post(PATH, {"shipments": [{"id": "x"}]}, headers=[("Idempotency-Key", key.encode())])
+def test_a_key_that_is_none_is_refused(reporter, key):
+    response = reporter.post(PATH, {"shipments": [{"id": "x"}]}, headers={"Idempotency-Key": key.encode()})
 
     assert (response.status_code, response.json()["code"]) == (400, "invalid_idempotency_key")
 
@@ -532,30 +536,31 @@ def listed(api, **query) -> list[str]:
     return [each.id for each in ShipmentPage.model_validate_json(response.content).shipments]
 
 
-@pytest.mark.parametrize(
-    ("query", "chosen"),
-    [
-        ({}, [4, 3, 2, 1, 0]),
-        ({"status": ["queued", "rejected"]}, [4, 3, 2, 1, 0]),
-        ({"status": "verified"}, []),
-        ({"channel": "amazon_fr"}, [4, 3, 2, 1, 0]),
-        ({"channel": "mirakl_de"}, []),
-        ({"original_id": "402-0000003"}, [2]),
-        ({"tracking_number": "T1"}, [1]),
-        ({"package_id": "P4"}, [4]),
-        ({"reported_after": "2026-11-02T09:33:00Z"}, [4, 3, 2]),
-        ({"reported_before": "2026-11-02T09:33:00Z"}, [1, 0]),
-        ({"updated_after": "2026-11-02T09:35:00Z"}, [4]),
-        ({"updated_before": "2026-11-02T09:32:00Z", "status": "queued"}, [0]),
-        ({"order_id": UNKNOWN}, []),
-        ({"report_id": UNKNOWN}, []),
-    ],
+FILTERS = (
+    ({}, [4, 3, 2, 1, 0]),
+    ({"status": ["queued", "rejected"]}, [4, 3, 2, 1, 0]),
+    ({"status": "verified"}, []),
+    ({"channel": "amazon_fr"}, [4, 3, 2, 1, 0]),
+    ({"channel": "mirakl_de"}, []),
+    ({"original_id": "402-0000003"}, [2]),
+    ({"tracking_number": "T1"}, [1]),
+    ({"package_id": "P4"}, [4]),
+    ({"reported_after": "2026-11-02T09:33:00Z"}, [4, 3, 2]),
+    ({"reported_before": "2026-11-02T09:33:00Z"}, [1, 0]),
+    ({"updated_after": "2026-11-02T09:35:00Z"}, [4]),
+    ({"updated_before": "2026-11-02T09:32:00Z", "status": "queued"}, [0]),
+    ({"order_id": UNKNOWN}, []),
+    ({"report_id": UNKNOWN}, []),
 )
-def test_filters(shipper, shipped, query, chosen):
-    assert listed(shipper, **query) == [shipped[each] for each in chosen]
+"""Query, and which of the five shipments it finds."""
 
 
-@pytest.mark.parametrize("query", ["", "status=queued&", "updated_after=2026-01-01T00:00:00Z&", "channel=amazon_fr&"])
+def test_filters(shipper, shipped):
+    for query, chosen in FILTERS:
+        assert listed(shipper, **query) == [shipped[each] for each in chosen], query
+
+
+@pytest.mark.parametrize("query", ["channel=amazon_fr&", "updated_after=2026-01-01T00:00:00Z&"])
 def test_pages_join_without_a_gap(shipper, shipped, query):
     found: list[str] = []
     following = f"{PATH}?{query}limit=2"
@@ -575,14 +580,14 @@ def test_a_cursor_of_another_list_is_refused(shipper, shipped, cursor):
         assert (response.status_code, response.json()["code"]) == (400, "unknown_cursor")
 
 
-def test_a_channel_that_is_none_is_named(shipper):
-    assert shipper.get(PATH, channel="nowhere").json()["code"] == "unknown_channel"
+def test_a_channel_that_is_none_is_named(reporter):
+    assert reporter.get(PATH, channel="nowhere").json()["code"] == "unknown_channel"
 
 
 @pytest.mark.parametrize("own_id", [UNKNOWN, "nonsense"])
 @pytest.mark.parametrize(("method", "end"), [("GET", ""), ("POST", "/retry")])
-def test_a_shipment_that_is_none_is_not_found(shipper, own_id, method, end):
-    response = shipper.request(method, f"{PATH}/{own_id}{end}")
+def test_a_shipment_that_is_none_is_not_found(reporter, own_id, method, end):
+    response = reporter.request(method, f"{PATH}/{own_id}{end}")
 
     assert (response.status_code, response.json()["code"]) == (404, "unknown_shipment")
 
@@ -696,10 +701,9 @@ def test_what_cannot_be_tried_again_says_why(shipper, shop, any_ledger, clock):
 
 
 def test_what_a_channel_needs_is_told_once_it_is_known(shipper, shop, any_ledger, clock):
-    path = "/v1/channels/amazon_fr/requirements"
-    unknown = ChannelRequirements.model_validate_json(shipper.get(path).content)
+    path = "/v1/channels/{}/requirements"
+    unknown = ChannelRequirements.model_validate_json(shipper.get(path.format("mirakl_de")).content)
     assert (unknown.is_known, unknown.shipments, unknown.confirmation) == (False, None, False)
-    shop(1)
     needs = Requirements(
         needs_tracking_number=True,
         needs_carrier=False,
@@ -713,7 +717,7 @@ def test_what_a_channel_needs_is_told_once_it_is_known(shipper, shop, any_ledger
         carriers.save_requirements(connection, "amazon_fr", needs, clock())
         carriers.save_carrier(connection, entry, clock())
 
-    known = ChannelRequirements.model_validate_json(shipper.get(path).content)
+    known = ChannelRequirements.model_validate_json(shipper.get(path.format("amazon_fr")).content)
 
     assert (known.is_known, known.confirmation, known.acceptance) == (True, True, "manual")
     assert known.shipments is not None
@@ -723,8 +727,8 @@ def test_what_a_channel_needs_is_told_once_it_is_known(shipper, shop, any_ledger
     assert [(each.code, each.carrier_code) for each in known.mapping] == [("DPD01", "DPD")]
 
 
-def test_a_channel_that_is_none_needs_nothing(shipper):
-    response = shipper.get("/v1/channels/nowhere/requirements")
+def test_a_channel_that_is_none_needs_nothing(reporter):
+    response = reporter.get("/v1/channels/nowhere/requirements")
 
     assert (response.status_code, response.json()["code"]) == (404, "unknown_channel")
 
@@ -809,8 +813,8 @@ def test_every_line_is_decided_once(shipper, waiting, named, code):
         {"lines": [{"line_id": "x", "line_original_id": "y", "accepted": True}]},
     ],
 )
-def test_a_malformed_decision_is_refused(shipper, waiting, body):
-    response = decide(shipper, waiting, body)
+def test_a_malformed_decision_is_refused(reporter, body):
+    response = decide(reporter, UNKNOWN, body)
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
@@ -839,8 +843,8 @@ def test_a_marketplace_that_asks_for_no_decision_gets_none(shipper, shop):
 
 
 @pytest.mark.parametrize("own_id", [UNKNOWN, "nonsense"])
-def test_an_order_that_is_none_cannot_be_decided(shipper, own_id):
-    response = decide(shipper, own_id, {"accepted": True})
+def test_an_order_that_is_none_cannot_be_decided(reporter, own_id):
+    response = decide(reporter, own_id, {"accepted": True})
 
     assert (response.status_code, response.json()["code"]) == (404, "unknown_order")
 
@@ -853,4 +857,4 @@ def test_two_reports_of_one_request_see_each_other(shipper, shop):
 
     found = results(response)
     assert [each.result for each in found] == ["accepted", "refused"]
-    assert list(itertools.chain.from_iterable(each.errors for each in found))[0].code == "quantity_exceeds_remaining"
+    assert [each.code for each in found[1].errors] == ["quantity_exceeds_remaining"]

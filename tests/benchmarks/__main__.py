@@ -17,7 +17,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import api_reading, api_writing, dlt_comparison, idle_ticks, normalising, publishing
+from tests.benchmarks import (
+    api_reading,
+    api_writing,
+    confirmation_backlog,
+    dlt_comparison,
+    idle_ticks,
+    normalising,
+    publishing,
+)
 from tests.benchmarks.measuring import DEFAULT, FULL, TINY, Figure, Workshop, machine
 
 BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
@@ -27,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "publish": publishing.measure,
     "idle": idle_ticks.measure,
     "writes": api_writing.measure,
+    "backlog": confirmation_backlog.measure,
 }
 COLUMNS = ("benchmark", "size", "ours", "reference", "ratio", "target", "met?")
 EXACT_FROM = 100

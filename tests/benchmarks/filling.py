@@ -75,10 +75,11 @@ def sandbox_orders(kind: str, count: int, seed: int = 1) -> list[RawOrder]:
     """Raw orders as a pull of the sandbox would bring them."""
     sandbox: Sandbox = (AmazonSandbox if kind == "amazon" else MiraklSandbox)(seed=seed, rate_factor=math.inf)
     sandbox.generate(GenerateRequest(count, seed=seed, days=20, newest_seconds=900))
-    return [_raw_order(each) for each in sandbox.truth()[:count]]
+    return [truth_as_raw(each) for each in sandbox.truth()[:count]]
 
 
-def _raw_order(truth: dict[str, Any]) -> RawOrder:
+def truth_as_raw(truth: dict[str, Any]) -> RawOrder:
+    """An order of a sandbox as a pull brings it."""
     body = orjson.dumps(truth["order"])
     if "shipments" in truth:
         is_shipping = truth["status"] == "SHIPPING"

@@ -50,6 +50,7 @@ class Sizes:
         changed: Changed orders of an incremental publish.
         connections: Connections of an idle tick.
         committed: Orders committed while the API is written to.
+        confirmed: Shipments of a backlog that is confirmed, at each marketplace.
         seconds: How long each load on the API lasts.
     """
 
@@ -61,6 +62,7 @@ class Sizes:
     changed: int
     connections: int
     committed: int
+    confirmed: int
     seconds: int
 
 
@@ -73,6 +75,7 @@ TINY = Sizes(
     changed=100,
     connections=5,
     committed=1_000,
+    confirmed=40,
     seconds=1,
 )
 DEFAULT = Sizes(
@@ -84,6 +87,7 @@ DEFAULT = Sizes(
     changed=1_000,
     connections=100,
     committed=10_000,
+    confirmed=2_000,
     seconds=3,
 )
 FULL = Sizes(
@@ -95,6 +99,7 @@ FULL = Sizes(
     changed=1_000,
     connections=100,
     committed=10_000,
+    confirmed=10_000,
     seconds=5,
 )
 

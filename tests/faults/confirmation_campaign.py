@@ -412,11 +412,18 @@ class Campaign:
         self.figures.sender_kills += self.first.end() == -signal.SIGKILL
 
     def _zombie(self) -> None:
-        """A sender is paused, its time runs out, another one takes over; then it wakes up."""
+        """A sender is paused, its time runs out, another one takes over; then it wakes up.
+
+        A sender that is paused while it holds SQLite's one write lock stops everybody: it goes on until it has given it back.
+        """
         pid = self.first.begin()
         time.sleep(self.chance.uniform(0.02, 0.25))
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
+            while not self._is_writable():
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.002)
+                os.kill(pid, signal.SIGSTOP)
         for seconds in (120, 310):
             self.advance(seconds)
             self.second.run()
@@ -424,6 +431,22 @@ class Campaign:
             os.kill(pid, signal.SIGCONT)
         self.first.end()
         self.figures.zombies += 1
+
+    def _is_writable(self) -> bool:
+        if self.settings.is_postgresql:
+            engine = sa.create_engine(self.settings.ledger_url, connect_args={"options": "-c lock_timeout=300"})
+        else:
+            engine = sa.create_engine(self.settings.ledger_url, connect_args={"timeout": 0.3})
+        try:
+            with engine.begin() as connection:
+                connection.execute(
+                    sa.update(schema.marks).where(schema.marks.c.name == "position").values(value=schema.marks.c.value)
+                )
+        except sa.exc.OperationalError:
+            return False
+        finally:
+            engine.dispose()
+        return True
 
     def _pair(self) -> None:
         self.first.begin()

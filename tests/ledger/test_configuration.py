@@ -29,6 +29,9 @@ channels:
         ("connections: {a: {kind: amazon, credentials: {client_id: plain-secret}}}", "env:NAME or file:PATH"),
         ("connections: {'Bad Code': {kind: amazon}}", "'Bad Code'"),
         ("channels: {a: {label: A}}", "channels.a.connection"),
+        ("channels: {a: {connection: b, carriers: {X: {}}}}", "channels.a.carriers.X"),
+        ("channels: {a: {connection: b, carriers: {X: {carrier: Y}}}}", "channels.a.carriers.X.carrier"),
+        ("channels: {a: {connection: b, carriers: {X: {carrier_code: Y, tracking_url: z}}}}", "tracking_url"),
     ],
 )
 def test_a_wrong_file_is_refused_naming_the_place(text: str, said: str):
@@ -127,3 +130,26 @@ def test_a_reference_that_leads_nowhere_is_named(keys, reference: str, said: str
     connection = channels.Connection(code="a", kind="amazon", label="A", credentials={"x": reference})
     with pytest.raises(channels.SecretMissing, match=said):
         channels.resolve_credentials(connection, keys)
+
+
+def test_carriers_are_declared_changed_and_exported(any_ledger, clock):
+    document = configuration.read_document(
+        GOOD.replace("selector: A13V1IB3VIYZZH", "carriers: {dpd01: {carrier_code: DPD}, BIKE: {carrier_name: Vélo}}")
+    )
+    changed = configuration.read_document(
+        GOOD.replace("selector: A13V1IB3VIYZZH", "carriers: {DPD01: {carrier_code: DPD_FR}}")
+    )
+    with any_ledger.write() as connection:
+        first = configuration.apply(connection, document, KINDS, clock())
+        assert configuration.apply(connection, document, KINDS, clock()) == []
+        second = configuration.apply(connection, changed, KINDS, clock())
+        exported = configuration.read_document(configuration.export(connection))
+        assert configuration.differences(connection, exported, KINDS) == []
+    assert [each.code for each in first if each.noun == "carrier"] == ["amazon_fr/DPD01", "amazon_fr/BIKE"]
+    assert [(each.action, each.code, each.fields) for each in second] == [
+        ("change", "amazon_fr/DPD01", {"carrier_code": ("DPD", "DPD_FR")})
+    ]
+    assert {code: each.carrier_code for code, each in exported.channels["amazon_fr"].carriers.items()} == {
+        "BIKE": None,
+        "DPD01": "DPD_FR",
+    }

@@ -252,3 +252,56 @@ def test_the_journal_holds_the_shipments(mirakl_http, mirakl_state, orders):
     assert entry.effect["shipments"][0]["quantities"] == {
         line["order_line_id"]: line["quantity"] for line in record.lines
     }
+
+
+def test_the_journal_tells_what_became_of_each_package(mirakl_http, mirakl_state, orders):
+    record = first(orders, "SHIPPING")
+    lines = [
+        {"order_line_id": line["order_line_id"], "quantity": line["quantity"], "package_reference": "P-1"}
+        for line in record.lines
+    ]
+    (made,), _ = send(mirakl_http, shipment(record, shipment_lines=lines, shipped=False))
+    tracking = {"carrier_code": "UPS", "tracking_number": "T2"}
+    mirakl_http.post("/api/shipments/tracking", json={"shipments": [{"id": made["id"], "tracking": tracking}]})
+    mirakl_http.put("/api/shipments/ship", json={"shipments": [{"id": made["id"]}]})
+    effects = {entry.operation: entry.effect["shipments"] for entry in mirakl_state.journal.effects()}
+    told = [
+        (operation, each["order_id"], each["label"], each["tracking"]["tracking_number"], each["status"])
+        for operation, applied in effects.items()
+        for each in applied
+    ]
+    assert told == [
+        ("ST01", record.id, "P-1", "T1", "SHIPPING"),
+        ("ST23", record.id, "P-1", "T2", "SHIPPING"),
+        ("ST24", record.id, "P-1", "T2", "SHIPPED"),
+    ]
+    quantities = {line["order_line_id"]: line["quantity"] for line in record.lines}
+    assert all(each["quantities"] == quantities for applied in effects.values() for each in applied)
+
+
+def test_the_journal_tells_a_whole_order(mirakl_http, mirakl_state, orders):
+    record = first(orders, "SHIPPING")
+    mirakl_http.put(f"/api/orders/{record.id}/tracking", json={"carrier_code": "UPS", "tracking_number": "1Z"})
+    mirakl_http.put(f"/api/orders/{record.id}/ship")
+    (entry,) = mirakl_state.journal.effects("OR24")
+    assert entry.effect["shipment_id"] in record.shipment_ids
+    assert entry.effect["tracking"]["tracking_number"] == "1Z"
+    assert entry.effect["quantities"] == {line["order_line_id"]: line["quantity"] for line in record.lines}
+
+
+def test_an_operator_may_take_registered_carriers_only(mirakl_http, mirakl_state, orders):
+    mirakl_state.configure({"alternative_carriers": False})
+    features = mirakl_http.get("/api/platform/configuration").json()["features"]
+    assert features["disable_seller_alternative_carrier"] is True
+    record = first(orders, "SHIPPING")
+    _, errors = send(mirakl_http, shipment(record, tracking={"carrier_name": "Kurier", "tracking_number": "1"}))
+    assert "only registered carriers" in errors[0]["message"]
+
+
+def test_the_tracking_of_a_canceled_shipment_cannot_be_changed(mirakl_http, mirakl_state, orders):
+    record = first(orders, "SHIPPING")
+    (made,), _ = send(mirakl_http, shipment(record))
+    mirakl_state.shipments[made["id"]]["status"] = "CANCELED"
+    tracking = {"carrier_code": "UPS", "tracking_number": "T2"}
+    answer = mirakl_http.post("/api/shipments/tracking", json={"shipments": [{"id": made["id"], "tracking": tracking}]})
+    assert answer.json()["shipment_success"] == []

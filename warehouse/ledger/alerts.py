@@ -20,7 +20,8 @@ from warehouse.ledger.database import CANCELLATIONS, insert_into, mark, upsert
 from warehouse.ledger.schema import alert_messages, alert_recipients, alerts_told, channels, incidents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence, Set
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -186,7 +187,7 @@ def save_recipient(connection: Connection, recipient: Recipient, now: datetime) 
     connection.execute(upsert(connection, alert_recipients, ("code",), changing), [row])
 
 
-def fault(recipient: Recipient, known_channels: Set[str]) -> str | None:
+def fault(recipient: Recipient, known_channels: AbstractSet[str]) -> str | None:
     """What is wrong with a recipient; None when it can be kept. Pure."""
     if recipient.kind is RecipientKind.EMAIL:
         if len(recipient.address) > LONGEST_ADDRESS or EMAIL.fullmatch(recipient.address) is None:

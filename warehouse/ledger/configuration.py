@@ -1,22 +1,31 @@
-"""`orders.yaml`: connections, channels and recipients of alerts declared in a file, compared with the ledger, and written to it.
+"""`orders.yaml`: connections, channels with their carriers, and recipients of alerts, compared with the ledger.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
-alone. Storages and carriers will be sections of the same file.
+alone.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from warehouse.ledger import alerts, channels
+from warehouse.ledger import alerts, carriers, channels
+from warehouse.ledger.carriers import TRACKING_PLACE, CarrierEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -55,6 +64,38 @@ class ConnectionEntry(BaseModel):
         return value
 
 
+class CarrierMapping(BaseModel):
+    """What a channel's marketplace calls a carrier of the ERP's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    carrier_code: str | None = Field(None, min_length=1, max_length=100, description="The marketplace's code.")
+    carrier_name: str | None = Field(
+        None, min_length=1, max_length=200, description="Its name, for a carrier without a code."
+    )
+    tracking_url: str | None = Field(
+        None,
+        max_length=2000,
+        description="Address of its tracking page, with {tracking_number} where the number goes.",
+    )
+
+    @field_validator("tracking_url")
+    @classmethod
+    def _with_a_place(cls, value: str | None) -> str | None:
+        if value is not None and (not value.startswith(("https://", "http://")) or value.count(TRACKING_PLACE) != 1):
+            raise ValueError(f"must begin with https:// and hold {TRACKING_PLACE} once")
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.carrier_code is None and self.carrier_name is None:
+            raise ValueError("give carrier_code, or carrier_name for a carrier without a code")
+        return self
+
+
+ErpWord = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=100)]
+
+
 class ChannelEntry(BaseModel):
     """One channel in the file."""
 
@@ -71,6 +112,9 @@ class ChannelEntry(BaseModel):
     retrieval: bool = Field(True, description="Whether its orders are retrieved.")
     confirmation: bool = Field(False, description="Whether its shipments are confirmed to the marketplace.")
     acceptance: Literal["manual", "automatic", "off"] = Field("manual", description="Who accepts Mirakl orders.")
+    carriers: dict[ErpWord, CarrierMapping] = Field(
+        default_factory=dict, description="The ERP's words for carriers, each with what the marketplace calls it."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
 
 
@@ -88,7 +132,7 @@ class AlertEntry(BaseModel):
     summary: bool = Field(True, description="Whether the daily summary is sent there.")
 
     @model_validator(mode="after")
-    def _one_way(self) -> AlertEntry:
+    def _one_way(self) -> Self:
         if (self.email is None) == (self.url is None):
             raise ValueError("write email or url, and not both")
         return self
@@ -136,6 +180,17 @@ def read_document(text: str) -> Document:
     return document
 
 
+def read_carrier(channel: str, code: str, mapping: Mapping[str, str | None]) -> CarrierEntry:
+    """One line of a channel's carriers, checked as in a file.
+
+    Raises:
+        ConfigurationError: A part is wrong.
+    """
+    text = yaml.safe_dump({"channels": {channel: {"connection": "", "carriers": {code: dict(mapping)}}}})
+    (entry,) = _carriers(read_document(text))
+    return entry
+
+
 def differences(transaction: Transaction, document: Document, kinds: Sequence[str]) -> list[Difference]:
     """What applying the document would change, nothing when it is applied already.
 
@@ -167,6 +222,10 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         found += _compare("connection", code, known_connections.get(code), _connection(code, entry), ("state",))
     for code, channel in document.channels.items():
         found += _compare("channel", code, known_channels.get(code), _channel(code, channel), ())
+    mapped = {(each.channel, each.code): each for each in carriers.mapped(transaction)}
+    for carrier in _carriers(document):
+        before = mapped.get((carrier.channel, carrier.code))
+        found += _compare("carrier", _name(carrier), before, carrier, ("channel",))
     known_recipients = {each.code: each for each in alerts.all_recipients(transaction)}
     for code, alert in document.alerts.items():
         known = known_recipients.get(code)
@@ -184,6 +243,9 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
     for code, channel in document.channels.items():
         if ("channel", code) in changed:
             channels.save_channel(transaction, _channel(code, channel), now)
+    for carrier in _carriers(document):
+        if ("carrier", _name(carrier)) in changed:
+            carriers.save_carrier(transaction, carrier, now)
     for code, alert in document.alerts.items():
         if ("alert", code) in changed:
             alerts.save_recipient(transaction, _recipient(code, alert), now)
@@ -191,7 +253,11 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
 
 
 def export(transaction: Transaction) -> str:
-    """The ledger's connections and channels as the text of a configuration file; applying it changes nothing."""
+    """What is in the ledger as the text of a configuration file; applying it changes nothing."""
+    mapped: dict[str, dict[str, dict[str, str | None]]] = {}
+    for entry in carriers.mapped(transaction):
+        told = {name: getattr(entry, name) for name in CarrierMapping.model_fields}
+        mapped.setdefault(entry.channel, {})[entry.code] = told
     document = {
         "connections": {
             each.code: {
@@ -213,6 +279,7 @@ def export(transaction: Transaction) -> str:
                 "retrieval": each.retrieval,
                 "confirmation": each.confirmation,
                 "acceptance": each.acceptance,
+                "carriers": mapped.get(each.code, {}),
                 "settings": dict(each.settings),
             }
             for each in channels.all_channels(transaction)
@@ -277,11 +344,23 @@ def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
     )
 
 
+def _carriers(document: Document) -> list[CarrierEntry]:
+    return [
+        CarrierEntry(channel=channel, code=code, **mapping.model_dump())
+        for channel, entry in document.channels.items()
+        for code, mapping in entry.carriers.items()
+    ]
+
+
+def _name(entry: CarrierEntry) -> str:
+    return f"{entry.channel}/{entry.code}"
+
+
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | alerts.Recipient | None,
-    after: channels.Connection | channels.Channel | alerts.Recipient,
+    before: channels.Connection | channels.Channel | CarrierEntry | alerts.Recipient | None,
+    after: channels.Connection | channels.Channel | CarrierEntry | alerts.Recipient,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

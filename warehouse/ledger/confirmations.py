@@ -52,6 +52,9 @@ MOST_ATTEMPTS = 24
 DOUBT_PAUSE = timedelta(minutes=2)
 """A marketplace where sending twice may ship twice is asked only when a call that was cut off must have ended there too."""
 
+HELD_PER_COMMIT = 200
+"""Held shipments that are decided in one transaction: the write lock is held for less than 100 ms."""
+
 DIFFERS = "confirmation_differs"
 REJECTED = "confirmation_rejected"
 
@@ -485,19 +488,22 @@ def hold_switched_off(connection: Connection, now: datetime) -> int:
 
 
 def release_held(connection: Connection, channel: str, now: datetime) -> int:
-    """Send the held shipments of a channel after all; returns how many."""
+    """Send held shipments of a channel after all, a bounded number of them; returns how many, 0 when none are left."""
     return _decide_held(connection, channel, ConfirmationStatus.QUEUED, "confirmation_released", now)
 
 
 def skip_held(connection: Connection, channel: str, now: datetime) -> int:
-    """Never send the held shipments of a channel: somebody else has told the marketplace. Returns how many."""
+    """Never send held shipments of a channel: somebody else has told the marketplace. Bounded and counted like releasing."""
     return _decide_held(connection, channel, ConfirmationStatus.NONE, "confirmation_skipped", now)
 
 
 def _decide_held(connection: Connection, channel: str, status: ConfirmationStatus, kind: str, now: datetime) -> int:
     lock_book(connection)
-    held = sa.select(shipments).where(
-        shipments.c.channel == channel, shipments.c.status == ConfirmationStatus.HELD.value
+    held = (
+        sa.select(shipments)
+        .where(shipments.c.channel == channel, shipments.c.status == ConfirmationStatus.HELD.value)
+        .order_by(shipments.c.reported_at, shipments.c.id)
+        .limit(HELD_PER_COMMIT)
     )
     rows = connection.execute(held).mappings().all()
     if not rows:
@@ -512,8 +518,7 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
             updated_at=now,
         )
     )
-    for row in rows:
-        note(connection, row, kind, now)
+    order_events.record(connection, [_event(row, kind, None) for row in rows], now)
     restate(connection, [row["order_id"] for row in rows], now)
     return len(rows)
 
@@ -592,7 +597,11 @@ def resolve_problems(connection: Connection, order_id: str, now: datetime) -> No
 
 def note(connection: Connection, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
     """Write what happened to a shipment into its order's timeline; nothing personal."""
+    order_events.record(connection, [_event(row, kind, result)], now)
+
+
+def _event(row: RowMapping, kind: str, result: Result | None) -> dict[str, Any]:
     data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
     if result is not None and result.code:
         data |= {"code": result.code, "message": result.message}
-    order_events.record(connection, [{"order_id": row["order_id"], "kind": kind, "data": data}], now)
+    return {"order_id": row["order_id"], "kind": kind, "data": data}

@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
 from orders_pipeline.marketplaces.mirakl import acceptance, cancellation, carriers, confirmation
 from orders_pipeline.marketplaces.mirakl import capabilities as operator
-from orders_pipeline.marketplaces.mirakl.documents import channel_code, envelope, order_id
+from orders_pipeline.marketplaces.mirakl.documents import (
+    channel_code,
+    envelope,
+    envelope_without_shipments,
+    order_id,
+)
 from orders_pipeline.marketplaces.mirakl.transport import Answer, Parameters, Transport, base_url, unreadable
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, RawOrder
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
@@ -46,7 +51,7 @@ RATES: dict[str, Rate] = {
     "PC01": Rate(0.1, 20),
     "A01": Rate(1 / 60, 10),
     "version": Rate(0.1, 20),
-    # "Once per day" is printed; it is asked for where a carrier's name could stand for its code, once per session.
+    # "Once per day" is printed: it is asked for with the requirements, and never while confirming.
     "SH21": Rate(1 / 60, 10),
     # Printed is "on each new shipment" and the like. A call takes a hundred packages, but for the last three, which take
     # one: together they stay below the ten calls a second that any instance bears.
@@ -83,7 +88,6 @@ class MiraklClient:
         self._now = now
         self._transport = Transport(context, take, now)
         self._capabilities: Capabilities | None = None
-        self._registered: Sequence[carriers.Registered] | None = None
 
     # -- the protocol
 
@@ -123,9 +127,7 @@ class MiraklClient:
         if not parcels:
             return []
         is_several = self.capabilities().multi_shipment
-        by = confirmation.Confirming(
-            self._transport, self._registered_codes(parcels), self._orders_by_id, self._shipments_by_order
-        )
+        by = confirmation.Confirming(self._transport, self._orders_by_id, self._shipments_by_order)
         return confirmation.confirm_shipments(parcels, by) if is_several else confirmation.confirm_orders(parcels, by)
 
     def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
@@ -135,7 +137,10 @@ class MiraklClient:
 
     def requirements(self) -> Requirements:
         """What the operator has switched on, and the carriers that it has registered."""
-        return carriers.requirements(self.capabilities(), self._carriers())
+        found = carriers.registered(self._transport.get("SH21", "/api/shipping/carriers", []).value)
+        if found is None:
+            raise unreadable("SH21", "answered without a list of carriers")
+        return carriers.requirements(self.capabilities(), found)
 
     def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:
         """Decide every line of an order in WAITING_ACCEPTANCE."""
@@ -267,19 +272,27 @@ class MiraklClient:
 
     def _page(self, rows: Sequence[_Row], asked: Sequence[str]) -> Page:
         """A page of orders, with the shipments of those that are asked for."""
-        shipments: dict[str, list[bytes]] = {}
-        if asked and self.capabilities().multi_shipment:
-            shipments = {each: [] for each in asked}
+        is_single = self._is_single_channel()
+        bodies = self._envelopes(rows, asked)
+        orders = [
+            RawOrder(row.id, None if is_single else channel_code(row.value), body)
+            for row, body in zip(rows, bodies, strict=True)
+        ]
+        return Page(orders, self.server_time())
+
+    def _envelopes(self, rows: Sequence[_Row], asked: Sequence[str]) -> list[bytes]:
+        if not rows or not self.capabilities().multi_shipment:
+            return [envelope(row.body, None) for row in rows]
+        shipments: dict[str, list[bytes]] = {each: [] for each in asked}
+        if asked:
             for shipment, body in self._shipments([("order_id", each) for each in asked]):
                 belongs_to = order_id(shipment)
                 if belongs_to in shipments:
                     shipments[belongs_to].append(body)
-        is_single = self._is_single_channel()
-        orders = [
-            RawOrder(row.id, None if is_single else channel_code(row.value), envelope(row.body, shipments.get(row.id)))
+        return [
+            envelope(row.body, shipments[row.id]) if row.id in shipments else envelope_without_shipments(row.body)
             for row in rows
         ]
-        return Page(orders, self.server_time())
 
     def _shipments_by_order(self, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
         found: dict[str, list[Mapping[str, Any]]] = {}
@@ -314,29 +327,6 @@ class MiraklClient:
                 raise Transient("repeated_page", "ST11 sent a page token before")
             tokens.add(token)
         raise Transient("truncated", f"ST11 has more than {self._max_pages} pages", "raise the page limit")
-
-    # -- carriers
-
-    def _carriers(self) -> Sequence[carriers.Registered]:
-        """The registered carriers, read once."""
-        if self._registered is None:
-            found = carriers.registered(self._transport.get("SH21", "/api/shipping/carriers", []).value)
-            if found is None:
-                raise unreadable("SH21", "answered without a list of carriers")
-            self._registered = found
-        return self._registered
-
-    def _registered_codes(self, parcels: Sequence[Parcel]) -> Collection[str] | None:
-        """The registered codes where a name could stand for a code that is not; None where there is no choice.
-
-        A list that cannot be read holds no package back: then every code is sent as it is, and the instance judges it.
-        """
-        if not any(parcel.carrier_code and parcel.carrier_name for parcel in parcels):
-            return None
-        try:
-            return {each.carrier.code for each in self._carriers()}
-        except MarketplaceError:
-            return None
 
     # -- the connection test
 

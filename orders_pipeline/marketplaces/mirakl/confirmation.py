@@ -8,7 +8,7 @@ No call has an idempotency key: a part of an order sent twice is two shipments. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from orders_pipeline.marketplaces.errors import InDoubt, Permanent
 from orders_pipeline.marketplaces.mirakl.normalise import UNSHIPPED_SHIPMENT_STATES
-from orders_pipeline.marketplaces.mirakl.refusals import SHIPPING, by_state, judged, refused
+from orders_pipeline.marketplaces.mirakl.refusals import CARRIER_REFUSED, SHIPPING, by_state, judged, refused
 from orders_pipeline.marketplaces.mirakl.transport import Reply, Transport
 from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
 from orders_pipeline.marketplaces.receipts import (
@@ -58,13 +58,11 @@ class Confirming:
 
     Attributes:
         transport: Sends one call.
-        registered: Codes of the registered carriers; None: every code is taken for one.
         orders: Reads orders by id, as OR11 lists them.
         shipments: Reads the shipments of orders by their ids, as ST11 lists them.
     """
 
     transport: Transport
-    registered: Collection[str] | None
     orders: Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]
     shipments: Callable[[Sequence[str]], Shipments]
 
@@ -88,12 +86,35 @@ def confirm_shipments(parcels: Sequence[Parcel], by: Confirming) -> list[Receipt
     """Create shipments that have left, and change the tracking of those the instance has."""
     new = [parcel for parcel in parcels if not parcel.is_update]
     known = [parcel for parcel in parcels if parcel.is_update]
-    turns = [Turn("ST01", new, lambda told: _create(told, by)), Turn("ST23", known, lambda told: _update(told, by))]
+    turns = [
+        Turn("ST01", new, lambda told: _by_name_too("ST01", told, lambda each: _create(each, by))),
+        Turn("ST23", known, lambda told: _by_name_too("ST23", told, lambda each: _update(each, by))),
+    ]
     return in_turn([turn for turn in turns if turn.parcels])
 
 
+def _by_name_too(
+    operation: str, parcels: Sequence[Parcel], tell: Callable[[Sequence[Parcel]], Sequence[Receipt]]
+) -> Sequence[Receipt]:
+    """Tell packages, and those that are refused for their carrier's code once more with its name.
+
+    So the list of registered carriers, which may be read once a day, is not needed for each confirmation.
+    """
+    receipts = tell(parcels)
+    refused_ids = {each.shipment_id for each in receipts if each.code == CARRIER_REFUSED}
+    again = {
+        each.shipment_id: replace(each, carrier_code=None)
+        for each in parcels
+        if each.shipment_id in refused_ids and each.carrier_code and each.carrier_name
+    }
+    if not again:
+        return receipts
+    kept = [each for each in receipts if each.shipment_id not in again]
+    return [*kept, *after_another(Turn(operation, list(again.values()), tell))]
+
+
 def _create(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
-    shipments = [_shipment(parcel, by.registered) for parcel in parcels]
+    shipments = [_shipment(parcel) for parcel in parcels]
     reply = by.transport.send("ST01", "POST", "/api/shipments", {"shipments": shipments})
     if reply.status == HTTPStatus.CREATED:
         return _listed(parcels, reply, "order_id", {parcel.original_id: parcel for parcel in parcels})
@@ -104,8 +125,8 @@ def _create(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     return [_answered(parcel, reply, verdict) for parcel in parcels]
 
 
-def _shipment(parcel: Parcel, registered: Collection[str] | None) -> dict[str, Any]:
-    tracking = _tracking(parcel, registered, "tracking_url")
+def _shipment(parcel: Parcel) -> dict[str, Any]:
+    tracking = _tracking(parcel, "tracking_url")
     return {
         "order_id": parcel.original_id,
         "shipment_lines": [
@@ -118,15 +139,14 @@ def _shipment(parcel: Parcel, registered: Collection[str] | None) -> dict[str, A
     }
 
 
-def _tracking(parcel: Parcel, registered: Collection[str] | None, url_name: str) -> dict[str, str]:
+def _tracking(parcel: Parcel, url_name: str) -> dict[str, str]:
     """A registered carrier by its code, any other by its name and address; {} when nothing is known."""
-    code = parcel.carrier_code
-    is_registered = code is not None and (registered is None or code in registered)
+    is_named = not parcel.carrier_code
     members = {
-        "carrier_code": code if is_registered else None,
-        "carrier_name": None if is_registered else parcel.carrier_name or code,
+        "carrier_code": parcel.carrier_code,
+        "carrier_name": parcel.carrier_name if is_named else None,
         "tracking_number": parcel.tracking_number,
-        url_name: None if is_registered else parcel.tracking_url,
+        url_name: parcel.tracking_url if is_named else None,
     }
     return {name: value for name, value in members.items() if value}
 
@@ -167,7 +187,7 @@ def _find(parcel: Parcel, shipments: Sequence[Mapping[str, Any]]) -> Mapping[str
 
 
 def _track(known: Mapping[str, Parcel], by: Confirming) -> dict[str, Receipt]:
-    trackings = {key: _tracking(parcel, by.registered, "tracking_url") for key, parcel in known.items()}
+    trackings = {key: _tracking(parcel, "tracking_url") for key, parcel in known.items()}
     told = {key: receipt(known[key], "ST23", SENT) for key, tracking in trackings.items() if not tracking}
     sent = {key: known[key] for key, tracking in trackings.items() if tracking}
     if sent:
@@ -237,7 +257,9 @@ def confirm_orders(parcels: Sequence[Parcel], by: Confirming) -> list[Receipt]:
     for parcel in rest:
         verdict = None if parcel.is_update else _before_shipping(orders.get(parcel.original_id))
         if verdict is None:
-            turns.append(Turn("OR23", [parcel], lambda told: _track_and_ship(told, by)))
+            turns.append(
+                Turn("OR23", [parcel], lambda told: _by_name_too("OR23", told, lambda each: _track_and_ship(each, by)))
+            )
         else:
             receipts.append(receipt(parcel, "OR11", verdict))
     return [*receipts, *in_turn(turns)]
@@ -264,7 +286,7 @@ def _track_and_ship(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Recei
 
 
 def _track_order(parcel: Parcel, by: Confirming) -> Receipt:
-    tracking = _tracking(parcel, by.registered, "carrier_url")
+    tracking = _tracking(parcel, "carrier_url")
     if not tracking:
         return receipt(parcel, "OR23", SENT)
     try:

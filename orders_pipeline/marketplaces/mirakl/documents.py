@@ -68,13 +68,18 @@ def channel_code(order: object) -> str | None:
 
 
 def envelope(order: bytes, shipments: Iterable[bytes] | None) -> bytes:
-    """The exact bytes of an order and of its shipments in one JSON object; None where shipments were not read.
+    """The exact bytes of an order and of its shipments in one JSON object; None where the instance has no shipments.
 
     >>> envelope(b'{"order_id": "A-1"}', [b'{"id": 1.50}'])
     b'{"order":{"order_id": "A-1"},"shipments":[{"id": 1.50}]}'
     """
     joined = b"null" if shipments is None else b"[" + b",".join(shipments) + b"]"
     return b'{"order":' + order + b',"shipments":' + joined + b"}"
+
+
+def envelope_without_shipments(order: bytes) -> bytes:
+    """The exact bytes of an order in an envelope of which the shipments, if there are any, were not read."""
+    return b'{"order":' + order + b"}"
 
 
 def _bodies(data: bytes, path: str, depth: int) -> _Bodies:

@@ -89,8 +89,9 @@ _NO_TAXES: tuple[tuple[Tax, ...], Decimal | None] = ((), None)
 def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: ANN401 - any JSON value
     """Read one order: bare as OR11 lists it, or in our envelope `{"order": …, "shipments": […] | null}`.
 
-    Shipments that are null or absent were not read, or the instance has no multi-shipment: line states tell what was
-    shipped. JSON paths in an envelope are those of the marketplace: "$.order_lines[0].price", "$.shipments[0].status".
+    Shipments that are null are those of an instance without multi-shipment; where there is no such member they were not
+    read. In both cases line states tell what was shipped. JSON paths in an envelope are those of the marketplace:
+    "$.order_lines[0].price", "$.shipments[0].status".
 
     Args:
         payload: Parsed JSON.
@@ -107,12 +108,12 @@ def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: AN
     if not isinstance(payload, dict):
         raise Unreadable("wrong_type", "$", "expected an order object")
     if "order" not in payload or "order_id" in payload:
-        return _Reading(payload, None, channel).orders()
+        return _Reading(payload, None, channel, is_one_package=False).orders()
     order = payload["order"]
     if not isinstance(order, dict):
         raise Unreadable("wrong_type", "$", "expected an order object")
     shipments = None if payload.get("shipments") is None else objects(payload, "shipments", "$")
-    return _Reading(order, shipments, channel).orders()
+    return _Reading(order, shipments, channel, is_one_package="shipments" in payload).orders()
 
 
 class _LineRead(NamedTuple):
@@ -133,6 +134,7 @@ class _Reading:
         "adds_tax",
         "channel",
         "has_unknown_tax",
+        "is_one_package",
         "lines_by_sku",
         "of",
         "original_id",
@@ -145,9 +147,12 @@ class _Reading:
         "status",
     )
 
-    def __init__(self, order: JsonObject, shipments: list[JsonObject] | None, channel: ChannelContext) -> None:
+    def __init__(
+        self, order: JsonObject, shipments: list[JsonObject] | None, channel: ChannelContext, *, is_one_package: bool
+    ) -> None:
         self.of = order
         self.shipments = shipments
+        self.is_one_package = is_one_package  # unless there are shipments: then an order's own members tell its package
         self.channel = channel
         self.problems: list[Problem] = []
         self.has_unknown_tax = False
@@ -502,7 +507,9 @@ class _Reading:
         try:
             if self.shipments:
                 return packages.of_shipments(self.shipments, self.original_id, lines, UNSHIPPED_SHIPMENT_STATES)
-            return packages.of_order(self.of, lines)
+            if all(line.quantity_shipped == 0 for line in lines):
+                return ()
+            return packages.of_order(self.of, lines) if self.is_one_package else None
         except Unreadable as odd:
             self._problem("package_unreadable", odd.path, odd.reason)
             return None

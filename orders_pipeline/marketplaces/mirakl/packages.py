@@ -66,22 +66,16 @@ def _package(shipment: JsonObject, path: str, known: dict[str, str]) -> Package:
 
 
 def of_order(order: JsonObject, lines: Sequence[Line]) -> tuple[Package, ...] | None:
-    """The one package of an order, once lines were shipped; None when neither tracking nor carrier is told.
-
-    An operator with multi-shipment may leave these members empty: then the order does not say what its packages are.
+    """The one package of an order that has shipped lines; None when neither tracking nor carrier is told.
 
     Raises:
         Unreadable: A value of the wrong type.
     """
-    units = tuple((line.original_id, line.quantity_shipped) for line in lines if line.quantity_shipped)
-    if any(line.quantity_shipped is None for line in lines):
-        return None
-    if not units:
-        return ()
     carriers = _carriers(order, "$", ("shipping_carrier_code", "shipping_company", "shipping_carrier_standard_code"))
     number = text(order, "shipping_tracking", "$")
     if not carriers and number is None:
         return None
+    units = tuple((line.original_id, line.quantity_shipped) for line in lines if line.quantity_shipped)
     return (Package(carriers=carriers, tracking_number=number, quantities=units),)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orders_pipeline.marketplaces.mirakl.transport import Reply
 
 SHIPPING = "SHIPPING"
+CARRIER_REFUSED = "carrier_refused"
 INVALID_STATE = "ORDER_INVALID_STATE"
 
 _NOT_READY = frozenset({"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT"})
@@ -27,7 +28,7 @@ _BY_THE_OPERATOR_HINT = "the operator ships this order: there is nothing to repo
 _REFUSALS: tuple[tuple[str, str, str], ...] = (
     ("quantity", "quantity_refused", "more than what is open: read the order again and compare"),
     ("tracking.* mandatory", "tracking_missing", "report the package again with its tracking number"),
-    ("carrier", "carrier_refused", "set the channel's carrier table: orders carriers"),
+    ("carrier", CARRIER_REFUSED, "set the channel's carrier table: orders carriers"),
     ("tracking", "tracking_refused", "report the package again with the carrier's tracking number"),
     ("not shipped by the shop", "not_shipped_by_shop", _BY_THE_OPERATOR_HINT),
     ("shipment (does not exist|not found)|unknown shipment", "shipment_unknown", "the operator no longer has it"),

@@ -115,6 +115,15 @@ def genuine(status: str | None) -> dict[str, Any]:
             "shipByWindow": {"latestDateTime": "2026-11-04T22:59:59Z"},
         },
         "orderItems": [item, plain],
+        "packages": [
+            {
+                "packageReferenceId": "1",
+                "carrier": "DHL",
+                "trackingNumber": "T1",
+                "packageStatus": {"status": "SHIPPED"},
+                "packageItems": [{"orderItemId": "1", "quantity": 1}],
+            }
+        ],
     }
 
 
@@ -169,6 +178,8 @@ def check(payload: Any) -> None:
             parts = (line.quantity_shipped, line.quantity_cancelled, line.quantity_remaining_to_ship)
             if None not in parts and not is_flagged:
                 assert line.quantity_ordered == sum(parts)
+        for package in order.packages or ():
+            assert all(line and units >= 0 for line, units in package.quantities)
         assert json.loads(preview(order, RECEIVED))["original_id"] == order.original_id
 
 

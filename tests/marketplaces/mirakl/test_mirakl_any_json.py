@@ -128,6 +128,10 @@ def check_order(order):
     assert all(problem.path.startswith("$") and problem.code.isidentifier() for problem in order.problems)
     assert len(money(order.total) or "") < 40
     named = {problem.code for problem in order.problems}
+    ids = {line.original_id for line in order.lines}
+    for package in order.packages or ():
+        assert {line for line, _ in package.quantities} <= ids
+        assert all(units >= 0 for _, units in package.quantities)
     for line in order.lines:
         parts = (line.quantity_shipped, line.quantity_cancelled, line.quantity_remaining_to_ship)
         if line.quantity_ordered is None:
@@ -150,7 +154,14 @@ def genuine(an_order, a_line, a_shipment):
     order = an_order(a_line(1), rich, a_line(3), order_tax_mode="TAX_EXCLUDED")
     order["customer"]["organization"] = {"name": "Marchand Group", "address": {"city": "Nantes"}}
     shipments = [a_shipment(("L1", 1)), a_shipment(("L2", 1), id="s2", status="SHIPPING")]
-    return [an_order(a_line(1), a_line(2)), {"order": order, "shipments": shipments}]
+    shipped = an_order(
+        a_line(1, order_line_state="SHIPPED"), order_state="SHIPPED", shipping_company="DHL", shipping_tracking="T1"
+    )
+    return [
+        an_order(a_line(1), a_line(2)),
+        {"order": order, "shipments": shipments},
+        {"order": shipped, "shipments": None},
+    ]
 
 
 @MANY

@@ -178,9 +178,7 @@ class TestShipments:
     def test_orders_outside_shipping_are_not_asked_about(self, sandbox, connected):
         filled(sandbox)
         envelopes = [json.loads(raw.body) for raw in pulled(connected())]
-        assert all(
-            (each["shipments"] is not None) == (each["order"]["order_state"] == "SHIPPING") for each in envelopes
-        )
+        assert all(("shipments" in each) == (each["order"]["order_state"] == "SHIPPING") for each in envelopes)
 
     def test_without_multi_shipment_st11_is_never_called(self, sandbox, connected):
         sandbox.features = Features(multi_shipment=False)
@@ -423,7 +421,7 @@ class TestAnswers:
         with pytest.raises(Transient) as caught:
             pulled(asking())
         assert caught.value.code == "truncated"
-        assert len(instance.asked) == 2
+        assert [path for path, *_ in instance.asked].count("/api/orders") == 2
 
     def test_a_second_pass_finds_what_the_first_missed(self, instance, asking):
         passes = [[*rows(1, 4), *rows(1, 1)], rows(1, 5)]
