@@ -1,7 +1,7 @@
 """Cancellations that the seller has accepted, told to the marketplaces where their API takes that.
 
-The engine of a step of the job `follow_up`; knows neither Dagster nor any marketplace. What was decided, and what becomes of a
-request, is in `warehouse.ledger.cancellations`. Nothing is sent twice by itself: the second call might cancel more than was meant.
+The engine of a step of the job `follow_up`; knows neither Dagster nor any marketplace. What was decided, and what comes of it,
+is in `warehouse.ledger.cancellations`. Nothing is sent twice by itself: the second call might cancel more than was meant.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ The engines are `cancelling`, `watching` and `alerting`; whether something is du
 costs a query and not a run.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from orders_pipeline import alerting, cancelling, watching

@@ -463,6 +463,21 @@ def test_acceptance_is_offered_or_refused_in_words(shop):
     assert isinstance(refused.value, Permanent) is not is_offered
 
 
+def test_cancelling_shows_with_the_order_or_is_refused_in_words_with_what_to_do(shop):
+    (record,) = shop.waiting(1)
+    units = shop.trial.waiting(record)
+    try:
+        shop.client.cancel(record.id, units, None)
+    except Permanent as refused:
+        assert (refused.code, shop.trial.kind) == ("cancellation_not_offered", "amazon")
+        assert refused.hint
+        return
+    assert set(shop.taken) <= set(shop.marketplace.rates)
+    with pytest.raises(Permanent) as again:
+        shop.client.cancel(record.id, units, "14")
+    assert again.value.code == "cancellation_refused"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
