@@ -18,8 +18,11 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from tests.documentation import generate
+from warehouse.cancellations import State
+from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.ledger.cancellations import Refusal
+from warehouse.ledger.configuration import AlertEntry, ChannelEntry, ConnectionEntry
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Status
 from warehouse.settings import Settings
@@ -57,7 +60,7 @@ def test_every_setting() -> None:
     assert {f"ORDERS_{name.upper()}" for name in Settings.model_fields} - words("docs/configuration.md") == set()
 
 
-@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, ConnectionSettings])
+@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, AlertEntry, ConnectionSettings])
 def test_every_key_of_the_configuration_file(model) -> None:
     assert set(model.model_fields) - words("docs/configuration.md") == set()
 
@@ -144,8 +147,21 @@ def test_every_asset_check_job_schedule_and_sensor() -> None:
 
 def test_every_incident_code() -> None:
     codes = literals("orders_pipeline", FAILURES, 0, "code") | literals("orders_pipeline", {"Report"}, 3, "code")
+    codes |= literals("orders_pipeline", {"NotDelivered", "_server_fault"}, 0, "code")
     assert {"throttled", "wrong_type", "missed_by_listing"} <= codes
     assert codes - words("docs/operations.md") == set()
+
+
+def test_every_kind_of_incident() -> None:
+    assert {kind.value for kind in Kind} - words("docs/operations.md") == set()
+
+
+def test_every_state_of_a_request_to_cancel() -> None:
+    assert {state.value for state in State} - words("docs/operations.md") == set()
+
+
+def test_every_refusal_of_a_cancellation() -> None:
+    assert {refusal.value for refusal in Refusal} - words("docs/api.md") == set()
 
 
 def test_every_target_of_the_makefile() -> None:
