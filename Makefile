@@ -33,6 +33,9 @@ check: $(VENV)/.dev ## formatting, lint and types
 bench: $(VENV)/.dev ## the benchmarks, printed as one table
 	$(BIN)/python -m tests.benchmarks
 
+faults: $(VENV)/.dev ## the whole confirmation campaign: a thousand shipments, two hundred kills
+	$(BIN)/python -m tests.faults.confirmation_campaign --full
+
 lock: ## refresh the hash-locked requirements (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
@@ -42,4 +45,4 @@ lock: ## refresh the hash-locked requirements (needs uv on PATH)
 clean: ## remove the environment and everything the demo wrote
 	rm -rf $(VENV) data build *.egg-info
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench faults lock clean

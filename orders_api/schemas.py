@@ -186,6 +186,10 @@ class OrderDocument(Shape):
     ship_by: datetime | None = Field(
         description="Until when it must be shipped.", examples=["2026-11-04T22:59:59.000Z"]
     )
+    accept_by: datetime | None = Field(
+        description="Until when it must be accepted or refused, where it waits for that and the channel says how long.",
+        examples=[None],
+    )
     currency: str | None = Field(description="Currency, ISO 4217.", examples=["EUR"])
     total: Money | None = Field(description="Grand total, as the marketplace carries it.", examples=["124.60"])
     shipping_total: Money | None = Field(description="Shipping charged to the buyer.", examples=["4.90"])

@@ -46,6 +46,7 @@ def facts(order: Order) -> str:
         "fulfilled_by": order.fulfilled_by,
         "purchased_at": iso(order.purchased_at),
         "ship_by": _iso(order.ship_by),
+        "accept_by": _iso(order.accept_by),
         "currency": order.currency,
         "total": money(order.total),
         "shipping_total": money(order.shipping_total),

@@ -43,7 +43,7 @@ KINDS: tuple[tuple[Kind, tuple[str, ...], tuple[str, ...]], ...] = (
     (Kind.SILENCE, ("watch",), ("silent",)),
     (Kind.CREDENTIAL_EXPIRY, ("watch",), ("credential_expires", "credential_expired")),
     (Kind.DISK, ("watch",), ("disk_low",)),
-    (Kind.STUCK_CONFIRMATION, ("watch",), ("unverified_too_long", "unsent_too_long")),
+    (Kind.STUCK_CONFIRMATION, ("watch", "confirm"), ("unsent_too_long", "confirmation_unverified")),
     (Kind.RETRIEVAL, ("pull", "sweep"), ()),
     (Kind.NORMALISATION, ("normalise",), ()),
     (Kind.TRANSMISSION, ("confirm", "accept"), ()),

@@ -218,6 +218,7 @@ class Order:
     purchased_at: datetime
     marketplace_updated_at: datetime
     ship_by: datetime | None = None
+    accept_by: datetime | None = None
     currency: str | None = None
     total: Decimal | None = None
     shipping_total: Decimal | None = None

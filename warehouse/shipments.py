@@ -56,6 +56,7 @@ class Requirements:
         takes_several_packages: Whether an order may have more than one package.
         idempotency: What sending twice does.
         acceptance_state: The marketplace's word for an order that waits to be accepted by the seller; None where it has none.
+        unconfirmed_programs: Programmes of the marketplace whose orders it confirms by itself: nothing is told about them.
         notes: Plain sentences for people.
     """
 
@@ -68,6 +69,7 @@ class Requirements:
     takes_several_packages: bool = True
     idempotency: Idempotency = Idempotency.NONE
     acceptance_state: str | None = None
+    unconfirmed_programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -83,6 +85,7 @@ class Requirements:
                 "carrier_rule": CarrierRule(value["carrier_rule"]),
                 "idempotency": Idempotency(value["idempotency"]),
                 "carriers": tuple(Carrier(**each) for each in value["carriers"]),
+                "unconfirmed_programs": tuple(value.get("unconfirmed_programs", ())),
                 "notes": tuple(value["notes"]),
             }
         )

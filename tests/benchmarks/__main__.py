@@ -25,6 +25,7 @@ from tests.benchmarks import (
     idle_ticks,
     normalising,
     publishing,
+    shipment_intake,
 )
 from tests.benchmarks.measuring import DEFAULT, FULL, TINY, Figure, Workshop, machine
 
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "publish": publishing.measure,
     "idle": idle_ticks.measure,
     "writes": api_writing.measure,
+    "intake": shipment_intake.measure,
     "backlog": confirmation_backlog.measure,
 }
 COLUMNS = ("benchmark", "size", "ours", "reference", "ratio", "target", "met?")

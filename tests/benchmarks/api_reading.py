@@ -111,11 +111,11 @@ def make_token(installation: Installation) -> str:
 
 
 @contextlib.contextmanager
-def serving(workshop: Workshop, home: Path) -> Iterator[tuple[str, int]]:
+def serving(workshop: Workshop, home: Path, database_url: str | None = None) -> Iterator[tuple[str, int]]:
     """The API of an installation, without a limit per token; yields its URL and its process."""
     port = free_port()
     command = [sys.executable, "-c", "from orders_pipeline.cli import main; main()", "api", "--port", str(port)]
-    environment = {**environment_of(home), "ORDERS_API_REQUESTS_PER_MINUTE": str(10**9)}
+    environment = {**environment_of(home, database_url), "ORDERS_API_REQUESTS_PER_MINUTE": str(10**9)}
     url = f"http://{LOOPBACK}:{port}"
     with server(workshop, command, f"{url}/healthz", environment) as pid:
         yield url, pid

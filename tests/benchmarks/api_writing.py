@@ -114,7 +114,7 @@ def _until(client: httpx.Client, known: int, over: threading.Event) -> list[floa
     return latencies
 
 
-def normalise_timed(home: str) -> Generator[object, None, None]:
+def normalise_timed(home: str, database_url: str | None = None) -> Generator[object, None, None]:
     """Task: open the installation; normalise, noting how long each write transaction held the lock."""
     held: list[float] = []
     write = Ledger.write
@@ -129,7 +129,7 @@ def normalise_timed(home: str) -> Generator[object, None, None]:
         finally:
             held.append((time.perf_counter() - began) * 1000)
 
-    with installed(Path(home)) as installation:
+    with installed(Path(home), database_url) as installation:
         Ledger.write = timed  # type: ignore[assignment] # the only way to see the lock from inside
         yield None
         tally = normalise_pending(installation)

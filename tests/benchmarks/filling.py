@@ -46,6 +46,7 @@ SHIP_WITHIN = timedelta(days=2)
 CHANNELS = ("shop_fr", "shop_de", "shop_es", "shop_it")
 STATUSES = (Status.SHIPPED,) * 17 + (Status.WAITING_FOR_SHIPMENT,) * 2 + (Status.CANCELED,)
 ROWS_PER_INSERT = 10_000
+ARRIVING_PER_COMMIT = 1_000
 RAW_PER_PAGE = 500
 RAW_TEMPLATES = 500
 BOOK_TABLES = (orders, order_lines, parties, order_versions)
@@ -56,9 +57,10 @@ def settings_of(home: Path, database_url: str | None = None) -> Settings:
     return Settings(_env_file=None, home=home, keys=KEYS, database_url=database_url)
 
 
-def environment_of(home: Path) -> dict[str, str]:
+def environment_of(home: Path, database_url: str | None = None) -> dict[str, str]:
     """The same settings for a process that reads its environment."""
-    return {"ORDERS_HOME": str(home), "ORDERS_KEYS": KEYS}
+    database = {} if database_url is None else {"ORDERS_DATABASE_URL": database_url}
+    return {"ORDERS_HOME": str(home), "ORDERS_KEYS": KEYS, **database}
 
 
 @contextlib.contextmanager
@@ -205,6 +207,24 @@ def fill_book(installation: Installation, count: int, say: Callable[[str], None]
         for name in (POSITION, RAW_SEQ, NORMALISED_THROUGH):
             set_mark(connection, name, count)
     _check(installation, count - 1)
+
+
+def arrive_waiting(installation: Installation, count: int) -> list[str]:
+    """Let orders of 2 × 2 units that wait for shipment arrive by the front door, on any database; returns their ids."""
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        for code in CHANNELS:
+            channels.save_connection(transaction, channels.Connection(code=code, kind="mirakl", label=code), now)
+            channel = channels.Channel(code=code, label=code, marketplace=code, connection=code, confirmation=True)
+            channels.save_channel(transaction, channel, now)
+    made = [replace(order_number(number), status=Status.WAITING_FOR_SHIPMENT) for number in range(count)]
+    for first in range(0, count, ARRIVING_PER_COMMIT):
+        part = made[first : first + ARRIVING_PER_COMMIT]
+        arrivals = [book.arrive(each, number, now, is_historical=False) for number, each in enumerate(part, first + 1)]
+        with installation.ledger.write() as transaction:
+            book.lock_book(transaction)
+            book.settle(transaction, installation.keys, arrivals, now)
+    return [each.id for each in made]
 
 
 def fill_raw(installation: Installation, count: int, say: Callable[[str], None]) -> None:

@@ -93,10 +93,13 @@ def _figures(what: str, count: int, into: int, ours: Sequence[Step], bare: Seque
 
 def _on_postgresql(workshop: Workshop, server: str, kind: str, raws: Sequence[RawOrder]) -> list[Step]:
     """Every repeat works on a copy of one prepared database; the server's own CPU is not counted."""
-    template = _create(server, "template1")
+    template = create_database(server, "template1")
     with installed(workshop.fresh("home"), f"{server}/{template}") as installation:
         keep_raw(installation, kind, raws)
-    return [_timed(workshop, workshop.fresh("home"), f"{server}/{_create(server, template)}") for _ in range(REPEATS)]
+    return [
+        _timed(workshop, workshop.fresh("home"), f"{server}/{create_database(server, template)}")
+        for _ in range(REPEATS)
+    ]
 
 
 def _timed(workshop: Workshop, home: Path, database_url: str | None) -> Step:
@@ -175,7 +178,8 @@ def _as_postgres(command: Sequence[str], folder: Path) -> None:
     subprocess.run([*switch, *command], check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _create(server: str, template: str) -> str:
+def create_database(server: str, template: str) -> str:
+    """A database on the server, a copy of `template`; its name."""
     name = f"bench_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')

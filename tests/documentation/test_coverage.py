@@ -22,7 +22,7 @@ from warehouse.cancellations import State
 from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.cancellations import Refusal
-from warehouse.ledger.configuration import AlertEntry, ChannelEntry, ConnectionEntry
+from warehouse.ledger.configuration import AlertEntry, CarrierMapping, ChannelEntry, ConnectionEntry
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Status
 from warehouse.settings import Settings
@@ -107,6 +107,18 @@ def test_every_problem_code() -> None:
     assert {"unknown_cursor", "unknown_order"} <= raised
     assert {"ledger_check_failed", "disk_check_failed"} <= checks
     assert (raised | checks | set(errors.CODES.values())) - words("docs/api.md") == set()
+
+
+def test_every_code_of_a_shipment_that_is_refused_and_of_a_decision_that_cannot_be() -> None:
+    codes = literals("warehouse", {"_refused"}, 0, "code") | literals("warehouse", {"Fault"}, 0, "code")
+    codes |= literals("orders_api", {"Fault"}, 0, "code") | literals("orders_api", {"_wrong_line"}, 0, "code")
+    codes |= literals("warehouse", {"NotRetryable", "Undecidable"}, 0, "code")
+    assert {"unknown_line", "carrier_missing", "invalid_field", "shipment_held", "already_decided"} <= codes
+    assert codes - words("docs/api.md") == set()
+
+
+def test_every_key_of_a_mapped_carrier() -> None:
+    assert set(CarrierMapping.model_fields) - words("docs/configuration.md") == set()
 
 
 def test_every_scope() -> None:

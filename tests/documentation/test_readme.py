@@ -17,7 +17,7 @@ import yaml
 import warehouse
 from orders_api.exports import OrderExportQuery
 from orders_api.order_filters import ChangesQuery, OrderListQuery
-from orders_api.schemas import AcknowledgementRequest
+from orders_api.schemas import AcceptanceRequest, AcknowledgementRequest, ShipmentRequest
 from orders_pipeline.cli import app
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from tests.documentation import generate
@@ -37,6 +37,11 @@ QUERIES = {
     "/v1/orders/changes": ChangesQuery,
     "/v1/orders/export": OrderExportQuery,
 }
+BODIES = {
+    "/v1/orders/acknowledgements": AcknowledgementRequest,
+    "/v1/orders/$ID/acceptance": AcceptanceRequest,
+    "/v1/shipments": ShipmentRequest,
+}
 
 
 def blocks(language: str, *pages: Path) -> list[str]:
@@ -55,6 +60,10 @@ def curls() -> list[list[str]]:
     joined = "\n".join(blocks("sh")).replace("\\\n", " ")
     joined = re.sub(r"-d '[^']*'", lambda body: body[0].replace("\n", " "), joined)
     return [shlex.split(line) for line in re.findall(r"^curl .+$", joined, re.MULTILINE)]
+
+
+def address(call: list[str]) -> str:
+    return next(each for each in call if each.startswith(("$API", "http"))).replace("$API", "http://api.test")
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +92,15 @@ def test_a_command_parses(arguments) -> None:
 
 def test_there_are_commands_and_calls() -> None:
     assert len(orders_commands()) > 20
-    assert len(curls()) == 6
+    assert len(curls()) == 8
+    assert {urlsplit(address(each)).path for each in curls() if "-X" in each} == set(BODIES)
 
 
 @pytest.mark.parametrize("call", curls(), ids=lambda call: call[-1][:60])
 def test_a_call_of_the_api_is_understood(call) -> None:
-    url = urlsplit(next(each for each in call if each.startswith(("$API", "http"))).replace("$API", "http://api.test"))
+    url = urlsplit(address(call))
     if "-X" in call:
-        body = orjson.loads(call[call.index("-d") + 1])
-        assert AcknowledgementRequest.model_validate(body).acknowledgements[0].revision == 1
-        assert url.path == "/v1/orders/acknowledgements"
+        BODIES[url.path].model_validate(orjson.loads(call[call.index("-d") + 1]))
         return
     values: dict[str, object] = {}
     for name, value in parse_qsl(url.query, strict_parsing=True):

@@ -14,7 +14,17 @@ import sqlalchemy as sa
 from warehouse.ledger import carriers, channels, schema
 from warehouse.ledger.database import open_ledger
 from warehouse.ledger.orders import arrive, lock_book, settle
-from warehouse.ledger.shipments import CONFIRMATION_OFF, Item, Report, Result, Sender, Source, examine, report
+from warehouse.ledger.shipments import (
+    BY_MARKETPLACE,
+    CONFIRMATION_OFF,
+    Item,
+    Report,
+    Result,
+    Sender,
+    Source,
+    examine,
+    report,
+)
 from warehouse.orders import FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
 from warehouse.shipments import Carrier, CarrierRule, Requirements
@@ -319,6 +329,16 @@ def test_the_merchants_own_mapping_goes_first(shop):
             connection, carriers.CarrierEntry(channel="amazon_fr", code="Own", carrier_code="DHL"), NOW
         )
     assert shop.one(carrier_code="OWN").result is Result.ACCEPTED
+
+
+def test_of_some_programmes_the_marketplace_is_told_nothing(shop):
+    (order_id, other) = shop.put(an_order(1, programs=("LABELLED",)), an_order(2))
+    require(shop, unconfirmed_programs=("LABELLED",))
+    answer = shop.one(carrier_code="DHL")
+    assert (answer.result, answer.status, shop.row(order_id)["status"]) == (Result.ACCEPTED, "none", "SHIPPED")
+    assert [each["held_reason"] for each in shop.shipments()] == [BY_MARKETPLACE]
+    assert shop.one(original_id="402-2", carrier_code="DHL").status == "queued"
+    assert shop.row(other)["confirmation_status"] == "queued"
 
 
 def test_a_sender_sees_only_its_channels(shop):

@@ -28,6 +28,9 @@ TABLES = (
     "pulls",
     "products",
     "acknowledgements",
+    "shipments",
+    "shipment_lines",
+    "confirmation_attempts",
     "incidents",
     "cancellation_requests",
     "channels",
@@ -41,6 +44,7 @@ VIEWS = (
     "unmatched_lines",
     "pull_coverage",
     "revenue_by_day",
+    "confirmation_latency",
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
@@ -51,6 +55,8 @@ MARKS = (
     "pulls",
     "products",
     "acknowledgements",
+    "shipments",
+    "confirmation_attempts",
     "incidents",
     "cancellation_requests",
     "channels",

@@ -26,6 +26,7 @@ from warehouse.ledger.schema import (
     acknowledgements,
     cancellation_requests,
     channels,
+    confirmation_attempts,
     connections,
     incidents,
     order_versions,
@@ -33,6 +34,8 @@ from warehouse.ledger.schema import (
     products,
     pulls,
     raw_orders,
+    shipment_lines,
+    shipments,
 )
 
 if TYPE_CHECKING:
@@ -89,11 +92,19 @@ class _Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recent:
-    """A ledger table whose rows change and say when."""
+    """A ledger table whose rows change and say when.
+
+    Attributes:
+        table: The table.
+        keys: What tells its rows apart.
+        changed_at: When a row changed: the latest of these.
+        part: A column of another table that names a row of this one by its key; those rows change only with this one.
+    """
 
     table: sa.Table
     keys: tuple[str, ...]
     changed_at: tuple[sa.Column[Any], ...]
+    part: sa.Column[Any] | None = None
 
 
 _LOGS = (
@@ -113,6 +124,12 @@ _LOGS = (
 _RECENT = (
     _Recent(table=products, keys=("channel", "sku"), changed_at=(products.c.updated_at,)),
     _Recent(table=acknowledgements, keys=("order_id", "consumer"), changed_at=(acknowledgements.c["at"],)),
+    _Recent(table=shipments, keys=("id",), changed_at=(shipments.c.updated_at,), part=shipment_lines.c.shipment_id),
+    _Recent(
+        table=confirmation_attempts,
+        keys=("id",),
+        changed_at=(confirmation_attempts.c.started_at, confirmation_attempts.c.finished_at),
+    ),
     _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
     _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
 )
@@ -286,10 +303,12 @@ class _Publication:
             newest = mark(connection, PRODUCTS) if recent.table is products else _microseconds(self.now)
             if newest == through:
                 return 0
-            query = sa.select(*_plain(tuple(recent.table.columns)))
-            if published_at is not None:
-                query = query.where(sa.or_(*(column > published_at - LATE_COMMIT for column in recent.changed_at)))
+            is_recent = [] if published_at is None else [_since(recent, published_at - LATE_COMMIT)]
+            query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
             _stage(duck, name, connection, query)
+            if recent.part is not None:
+                parts = sa.select(*_plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)
+                _stage(duck, recent.part.table.name, connection, parts.where(*is_recent), into="staged_parts")
         if _number(duck, "SELECT count(*) FROM staged") == 0:
             return 0
         keys = ", ".join(recent.keys)
@@ -301,6 +320,8 @@ class _Publication:
         if rows:
             duck.execute(f"DELETE FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM fresh)")  # noqa: S608 - our names
             duck.execute(f"INSERT INTO {name} FROM fresh")
+            if recent.part is not None:
+                _replace_parts(duck, recent.part)
             self._move(duck, name, newest)
         return rows
 
@@ -400,13 +421,26 @@ def _scan(duck: DuckDBPyConnection, sql: str, arrived: pa.Table) -> DuckDBPyConn
     return duck.execute(sql)
 
 
-def _stage(duck: DuckDBPyConnection, name: str, connection: Connection, query: sa.Select[Any]) -> None:
-    """Put what the query gives into the temporary table `staged`, shaped like the lake's table, in bounded pieces."""
-    duck.execute(f"CREATE OR REPLACE TEMP TABLE staged AS FROM {name} WITH NO DATA")
+def _since(recent: _Recent, moment: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(*(column > moment for column in recent.changed_at))
+
+
+def _replace_parts(duck: DuckDBPyConnection, part: sa.Column[Any]) -> None:
+    """Replace the rows that belong to the `fresh` ones."""
+    belonging = f"WHERE {part.name} IN (SELECT id FROM fresh)"  # noqa: S608 - our names
+    duck.execute(f"DELETE FROM {part.table.name} {belonging}")  # noqa: S608 - our names
+    duck.execute(f"INSERT INTO {part.table.name} FROM staged_parts {belonging}")
+
+
+def _stage(
+    duck: DuckDBPyConnection, name: str, connection: Connection, query: sa.Select[Any], into: str = "staged"
+) -> None:
+    """Put what the query gives into a temporary table that is shaped like the lake's table, in bounded pieces."""
+    duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM {name} WITH NO DATA")
     result = connection.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
     names = tuple(result.keys())
     for rows in result.partitions():
-        _insert(duck, name, _arrow(names, rows), into="staged")
+        _insert(duck, name, _arrow(names, rows), into=into)
 
 
 def _through(duck: DuckDBPyConnection, name: str) -> int:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import sqlalchemy as sa
 
 from warehouse.ledger import order_events
@@ -37,6 +38,9 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 LARGEST_REFERENCE = 2**31 - 1
 CONFIRMATION_OFF = "confirmation_off"
 """Why a shipment is held: its channel does not confirm."""
+
+BY_MARKETPLACE = "confirmed_by_marketplace"
+"""Why a shipment is not told: the marketplace confirms orders of this programme by itself."""
 
 
 class Result(StrEnum):
@@ -148,6 +152,16 @@ TOLD = (
     "return_carrier",
 )
 """What is told about a package, beside what is in it and when it left. A report that leaves one out keeps what is known."""
+
+_TOLD_AGAIN = frozenset(
+    {
+        ConfirmationStatus.QUEUED,
+        ConfirmationStatus.SENT,
+        ConfirmationStatus.VERIFIED,
+        ConfirmationStatus.REJECTED,
+    }
+)
+"""From these an update goes to the marketplace. One under way or in doubt ends first; a held or skipped one stays as it is."""
 
 _CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, ConfirmationStatus.REJECTED})
 """Until a package has been sent, what is in it may be corrected."""
@@ -270,6 +284,7 @@ class _Intake:
             self._by_original.setdefault(original_id, []).append(order)
         codes = sorted({order.channel for _, order in self._orders.values()})
         self._carriers = Carriers.of(connection, codes)
+        self._unconfirmed = _confirmed_by_marketplace(connection, self._orders, self._carriers)
         confirming = sa.select(channels.c.code).where(channels.c.code.in_(codes), channels.c.confirmation.is_(True))
         self._confirming = frozenset(connection.execute(confirming).scalars())
 
@@ -339,7 +354,6 @@ class _Intake:
         self._check_quantities(order, quantities, given.items)
         self._check_split(order, quantities)
         package_id = given.package_id or FIRST_PACKAGE
-        is_held = order.channel not in self._confirming
         row = {
             "id": shipment_id(order.id, package_id),
             "order_id": order.id,
@@ -350,10 +364,8 @@ class _Intake:
             "shipped_at": given.shipping_date or self.now,
             "version": 1,
             "sent_version": None,
-            "status": (ConfirmationStatus.HELD if is_held else ConfirmationStatus.QUEUED).value,
-            "held_reason": CONFIRMATION_OFF if is_held else None,
+            **self._first_state(order),
             "reported_at": self.now,
-            "due_at": None if is_held else self.now,
             "attempts": 0,
             "fence": 0,
             "claimed_by": None,
@@ -371,6 +383,14 @@ class _Intake:
         self.lines_of[row["id"]] = _add(order, quantities)
         self._note(row, "shipment_reported", sum(quantities.values()))
         return Answer(result=Result.ACCEPTED, shipment_id=row["id"], order_id=order.id, status=row["status"])
+
+    def _first_state(self, order: _Order) -> dict[str, Any]:
+        """Whether a shipment waits to be sent, is held, or is none of our business to tell."""
+        if order.id in self._unconfirmed:
+            return {"status": ConfirmationStatus.NONE.value, "held_reason": BY_MARKETPLACE, "due_at": None}
+        if order.channel not in self._confirming:
+            return {"status": ConfirmationStatus.HELD.value, "held_reason": CONFIRMATION_OFF, "due_at": None}
+        return {"status": ConfirmationStatus.QUEUED.value, "held_reason": None, "due_at": self.now}
 
     def _check_order(self, order: _Order) -> None:
         if order.fulfilled_by == FulfilledBy.MARKETPLACE:
@@ -485,11 +505,8 @@ class _Intake:
         if corrected is not None:
             self.lines_of[known["id"]] = corrected
         known |= {**told, "version": known["version"] + 1, "verified_at": None, "difference": None}
-        if known["status"] not in {ConfirmationStatus.SENDING, ConfirmationStatus.IN_DOUBT, ConfirmationStatus.HELD}:
-            is_held = order.channel not in self._confirming
-            known["status"] = (ConfirmationStatus.HELD if is_held else ConfirmationStatus.QUEUED).value
-            known["held_reason"] = CONFIRMATION_OFF if is_held else None
-            known |= {"due_at": None if is_held else self.now, "attempts": 0}
+        if known["status"] in _TOLD_AGAIN:
+            known |= {**self._first_state(order), "attempts": 0}
         self._note(known, "shipment_updated", sum(units for units, _ in self.lines_of[known["id"]].values()))
         return Answer(result=Result.UPDATED, shipment_id=known["id"], order_id=order.id, status=known["status"])
 
@@ -593,6 +610,27 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
     }
     _read_lines(connection, read)
     return read
+
+
+def _confirmed_by_marketplace(
+    connection: Connection, read: Mapping[str, tuple[str, _Order]], carriers: Carriers
+) -> frozenset[str]:
+    """Orders of a programme of which the marketplace is told nothing, by internal id."""
+    programs = {order.channel: _unconfirmed_programs(carriers, order.channel) for _, order in read.values()}
+    asked = [order.id for _, order in read.values() if programs[order.channel]]
+    if not asked:
+        return frozenset()
+    query = sa.select(orders.c.id, orders.c.channel, orders.c.facts).where(orders.c.id.in_(asked))
+    return frozenset(
+        row.id
+        for row in connection.execute(query)
+        if not programs[row.channel].isdisjoint(orjson.loads("{" + row.facts + "}")["programs"])
+    )
+
+
+def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
+    needs = carriers.requirements(channel)
+    return frozenset(needs.unconfirmed_programs) if needs is not None else frozenset()
 
 
 def _read_lines(connection: Connection, read: Mapping[str, tuple[str, _Order]]) -> None:

@@ -53,6 +53,7 @@ REQUIREMENTS = Requirements(
     carriers=tuple(Carrier(code=code, label=code) for code in CODES),
     carrier_aliases=aliases(dict.fromkeys(CODES, ())),
     idempotency=Idempotency.NATURAL,
+    unconfirmed_programs=("FBM_SHIP_PLUS",),
     notes=(
         "A carrier that is not in the list is reported as Other with its name.",
         "Orders of the programme FBM Ship+ are not confirmed here: Amazon confirms them by their label.",

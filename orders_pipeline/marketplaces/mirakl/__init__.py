@@ -2,7 +2,8 @@
 
 Settings of a connection: `shop_id` (users with several shops), `locale` (of labels), `single_channel` (true: no channel
 filter), `proxy`, `allow_http` (true: the endpoint may be http), `read_seconds`, `total_seconds`. Setting of a channel:
-`merchant_fulfillment_centers` (the seller's own centres beside DEFAULT).
+`merchant_fulfillment_centers` (the seller's own centres beside DEFAULT), `acceptance_hours` (how long an order waits to be
+accepted, by the operator's contract).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.carrier_spellings import aliases
+from orders_pipeline.marketplaces.mirakl.normalise import ACCEPTANCE_STATE
 from orders_pipeline.marketplaces.reading import identifier
 from warehouse.shipments import Carrier, CarrierRule, Idempotency, Requirements
 
@@ -26,7 +27,7 @@ REQUIREMENTS = Requirements(
     needs_tracking_number=False,
     needs_carrier=True,
     carrier_rule=CarrierRule.LISTED_OR_NAMED,
-    acceptance_state="WAITING_ACCEPTANCE",
+    acceptance_state=ACCEPTANCE_STATE,
     idempotency=Idempotency.NONE,
     notes=(_TRACKING_NOTE, "Whether an order may be shipped in parts depends on the operator."),
 )

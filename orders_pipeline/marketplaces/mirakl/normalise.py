@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +41,7 @@ from warehouse.orders import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from orders_pipeline.marketplaces.protocol import ChannelContext
 
@@ -70,6 +72,8 @@ UNSHIPPED_LINE_STATES = frozenset(
 UNSHIPPED_SHIPMENT_STATES = frozenset({"SHIPPING", "READY_FOR_PICK_UP", "SHIPMENT_PREPARED", "CANCELED"})
 
 SHIPPING_STATE = "SHIPPING"
+ACCEPTANCE_STATE = "WAITING_ACCEPTANCE"
+LONGEST_ACCEPTANCE_HOURS = 8760
 TAX_EXCLUDED = "TAX_EXCLUDED"
 TAX_INCLUDED = "TAX_INCLUDED"
 DEFAULT_CENTER = "DEFAULT"
@@ -249,6 +253,7 @@ class _Reading:
             purchased_at=purchased_at,
             marketplace_updated_at=updated_at,
             ship_by=instant(of, "shipping_deadline", "$"),
+            accept_by=self._accept_by(purchased_at),
             currency=self._currency(),
             total=total,
             shipping_total=shipping_price,
@@ -267,6 +272,13 @@ class _Reading:
             packages=shown_packages,
             problems=tuple(self.problems),
         )
+
+    def _accept_by(self, purchased_at: datetime) -> datetime | None:
+        """Mirakl does not tell its deadline: the operator's contract does, and the channel's setting repeats it."""
+        hours = self.channel.settings.get("acceptance_hours")
+        if self.raw_status != ACCEPTANCE_STATE or not isinstance(hours, int | float) or isinstance(hours, bool):
+            return None
+        return purchased_at + timedelta(hours=hours) if 0 < hours <= LONGEST_ACCEPTANCE_HOURS else None
 
     def _currency(self) -> str | None:
         code = text(self.of, "currency_iso_code", "$")

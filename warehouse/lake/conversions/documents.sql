@@ -7,6 +7,7 @@ SELECT
             "marketplace_status": "VARCHAR",
             "fulfilled_by": "VARCHAR",
             "ship_by": "TIMESTAMPTZ",
+            "accept_by": "TIMESTAMPTZ",
             "currency": "VARCHAR",
             "total": "VARCHAR",
             "shipping_total": "VARCHAR",

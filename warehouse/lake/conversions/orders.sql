@@ -10,6 +10,7 @@ SELECT
     marketplace_updated_at,
     received_at,
     document.ship_by,
+    document.accept_by,
     document.currency,
     amount(document.total) AS total,
     amount(document.shipping_total) AS shipping_total,

@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS orders (
     marketplace_updated_at TIMESTAMPTZ NOT NULL,
     received_at TIMESTAMPTZ NOT NULL,
     ship_by TIMESTAMPTZ,
+    accept_by TIMESTAMPTZ,
     currency VARCHAR,
     total DECIMAL(24, 8),
     shipping_total DECIMAL(24, 8),
@@ -46,6 +47,7 @@ COMMENT ON COLUMN orders.purchased_at IS 'When the buyer ordered (marketplace''s
 COMMENT ON COLUMN orders.marketplace_updated_at IS 'When the marketplace last changed the order (marketplace''s clock), as known at the last published change.';
 COMMENT ON COLUMN orders.received_at IS 'When the order first reached us (our clock).';
 COMMENT ON COLUMN orders.ship_by IS 'Latest moment to ship.';
+COMMENT ON COLUMN orders.accept_by IS 'Latest moment to accept or refuse, of an order that waits for that where the channel says how long.';
 COMMENT ON COLUMN orders.currency IS 'ISO 4217 code of every amount of the order.';
 COMMENT ON COLUMN orders.total IS 'Order total with taxes and shipping, in currency; null when the marketplace gives none.';
 COMMENT ON COLUMN orders.shipping_total IS 'Shipping price with taxes, in currency.';

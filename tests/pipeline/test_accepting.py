@@ -1,0 +1,169 @@
+"""Accepting and refusing Mirakl orders: by hand, by policy, and what becomes of answers that get lost."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from orders_pipeline import accepting, confirming, ordering, pulling
+from orders_pipeline.sandbox.faults import Fault, FaultKind
+from warehouse.ledger import acceptances, schema
+
+
+class Desk:
+    """An installation whose Mirakl orders wait for decisions."""
+
+    def __init__(self, installation, marketplaces, clock) -> None:
+        self.installation = installation
+        self.mirakl = marketplaces.mirakl
+        self.clock = clock
+
+    def policy(self, word: str) -> None:
+        with self.installation.ledger.write() as connection:
+            connection.execute(sa.update(schema.channels).values(acceptance=word))
+
+    def pull(self) -> None:
+        pulling.pull_all(self.installation)
+        ordering.normalise_pending(self.installation)
+
+    def waiting(self) -> list[str]:
+        query = sa.select(schema.orders.c.id).where(schema.orders.c.marketplace_status == "WAITING_ACCEPTANCE")
+        with self.installation.ledger.read() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def decide(self, order_id: str, *, is_accepted: bool):
+        with self.installation.ledger.write() as connection:
+            decisions = acceptances.for_every_line(connection, order_id, is_accepted=is_accepted)
+            return acceptances.decide(connection, order_id, decisions, "erp", self.clock())
+
+    def decision(self, order_id: str) -> tuple[str, str | None]:
+        table = schema.acceptances
+        query = sa.select(table.c.status, table.c.code).where(table.c.order_id == order_id)
+        with self.installation.ledger.read() as connection:
+            return tuple(connection.execute(query).one())
+
+    def state(self, order_id: str) -> str:
+        """The order's state at the marketplace."""
+        return self.record(order_id).state
+
+    def record(self, order_id: str):
+        query = sa.select(schema.orders.c.original_id).where(schema.orders.c.id == order_id)
+        with self.installation.ledger.read() as connection:
+            return self.mirakl.records[connection.execute(query).scalar_one()]
+
+    def accepted(self) -> int:
+        return sum(entry.operation == "OR21" and bool(entry.effect) for entry in self.mirakl.journal)
+
+
+@pytest.fixture
+def desk(connected, marketplaces, clock):
+    marketplaces.generate(60)
+    made = Desk(connected, marketplaces, clock)
+    made.policy("manual")
+    made.pull()
+    confirming.confirm_all(connected)  # learns what is needed
+    assert len(made.waiting()) > 2
+    return made
+
+
+def test_by_hand_every_line_together(desk):
+    yes, no, later = desk.waiting()[:3]
+    desk.decide(yes, is_accepted=True)
+    desk.decide(no, is_accepted=False)
+    results = accepting.accept_all(desk.installation)
+    assert [each.error for each in results] == [None, None]
+    assert (desk.decision(yes), desk.decision(no)) == (("done", None), ("done", None))
+    assert (desk.state(yes), desk.state(no), desk.state(later)) == (
+        "WAITING_DEBIT_PAYMENT",
+        "REFUSED",
+        "WAITING_ACCEPTANCE",
+    )
+    ordering.normalise_pending(desk.installation)
+    assert {yes, no}.isdisjoint(desk.waiting())  # read again at once, without waiting for the next pull
+
+
+def test_the_policy_accepts_by_itself(desk):
+    waiting = desk.waiting()
+    desk.policy("automatic")
+    accepting.accept_all(desk.installation)
+    ordering.normalise_pending(desk.installation)
+    assert desk.waiting() == []
+    assert desk.accepted() == len(waiting)
+    accepting.accept_all(desk.installation)
+    assert desk.accepted() == len(waiting)
+
+
+def test_a_manual_policy_decides_nothing(desk):
+    before = desk.waiting()
+    accepting.accept_all(desk.installation)
+    assert (desk.waiting(), desk.accepted()) == (before, 0)
+
+
+def test_off_refuses_decisions(desk):
+    desk.policy("off")
+    with pytest.raises(acceptances.Undecidable) as refused:
+        desk.decide(desk.waiting()[0], is_accepted=True)
+    assert refused.value.code == "acceptance_off"
+
+
+def test_the_same_decision_again_changes_nothing_and_another_one_is_refused(desk):
+    own_id = desk.waiting()[0]
+    first = desk.decide(own_id, is_accepted=True)
+    assert desk.decide(own_id, is_accepted=True) == first
+    with pytest.raises(acceptances.Undecidable) as refused:
+        desk.decide(own_id, is_accepted=False)
+    assert refused.value.code == "already_decided"
+
+
+def test_every_line_must_be_decided(desk):
+    own_id = desk.waiting()[0]
+    with desk.installation.ledger.write() as connection:
+        decisions = acceptances.for_every_line(connection, own_id, is_accepted=True)
+        with pytest.raises(acceptances.Undecidable) as unknown:
+            acceptances.decide(connection, own_id, {**decisions, "nobody": True}, "erp", desk.clock())
+        with pytest.raises(acceptances.Undecidable) as missing:
+            acceptances.decide(connection, own_id, {}, "erp", desk.clock())
+    assert (unknown.value.code, missing.value.code) == ("unknown_line", "line_undecided")
+
+
+def test_orders_of_amazon_are_not_accepted(desk):
+    query = sa.select(schema.orders.c.id).where(schema.orders.c.channel == "amazon_fr").limit(1)
+    with desk.installation.ledger.read() as connection:
+        own_id = connection.execute(query).scalar_one()
+    with pytest.raises(acceptances.Undecidable) as refused:
+        desk.decide(own_id, is_accepted=True)
+    assert refused.value.code == "acceptance_not_offered"
+
+
+@pytest.mark.parametrize(
+    "kind", [FaultKind.DROPPED, FaultKind.DROPPED_BEFORE, FaultKind.ERROR_HTML, FaultKind.THROTTLED]
+)
+def test_a_lost_answer_is_settled_by_reading_the_order(desk, kind):
+    own_id = desk.waiting()[0]
+    desk.decide(own_id, is_accepted=True)
+    desk.mirakl.add_fault(Fault(kind, operation="OR21"))
+    for _ in range(3):
+        accepting.accept_all(desk.installation)
+        desk.clock.advance(minutes=5)
+    assert (desk.decision(own_id), desk.accepted()) == (("done", None), 1)
+
+
+def test_decided_at_the_marketplace_meanwhile(desk):
+    own_id = desk.waiting()[0]
+    desk.decide(own_id, is_accepted=True)
+    record = desk.record(own_id)
+    desk.mirakl._decide(record, {line["order_line_id"]: True for line in record.lines})
+    accepting.accept_all(desk.installation)
+    assert desk.decision(own_id) == ("done", None)
+
+
+def test_a_refused_credential_keeps_the_decision_and_tells_it_once(desk):
+    own_id = desk.waiting()[0]
+    desk.decide(own_id, is_accepted=True)
+    desk.mirakl.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
+    accepting.accept_all(desk.installation)
+    assert desk.decision(own_id)[0] == "queued"
+    desk.mirakl.clear_faults()
+    desk.clock.advance(minutes=5)
+    accepting.accept_all(desk.installation)
+    assert desk.decision(own_id) == ("done", None)

@@ -1,0 +1,2 @@
+SELECT shipment_id, line_id, quantity
+FROM arrived
