@@ -9,7 +9,7 @@ SELECT
     lines,
     requested_at,
     seen_at,
-    state,
+    state AS request_state,
     hold_until,
     decided_by,
     decided_at,

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS cancellation_requests (
     lines VARCHAR NOT NULL,
     requested_at TIMESTAMPTZ NOT NULL,
     seen_at TIMESTAMPTZ NOT NULL,
-    state VARCHAR NOT NULL,
+    request_state VARCHAR NOT NULL,
     hold_until TIMESTAMPTZ,
     decided_by VARCHAR,
     decided_at TIMESTAMPTZ,
@@ -31,7 +31,7 @@ COMMENT ON COLUMN cancellation_requests.reason IS 'Why, in the marketplace''s wo
 COMMENT ON COLUMN cancellation_requests.lines IS 'Lines with the units asked for, as JSON.';
 COMMENT ON COLUMN cancellation_requests.requested_at IS 'When, by the marketplace''s clock.';
 COMMENT ON COLUMN cancellation_requests.seen_at IS 'When it was first seen here.';
-COMMENT ON COLUMN cancellation_requests.state IS 'open, accepted, declined, executed, withdrawn or expired.';
+COMMENT ON COLUMN cancellation_requests.request_state IS 'open, accepted, declined, executed, withdrawn or expired.';
 COMMENT ON COLUMN cancellation_requests.hold_until IS 'Until when the order is neither exported nor confirmed; null: it is not held.';
 COMMENT ON COLUMN cancellation_requests.decided_by IS 'Who decided.';
 COMMENT ON COLUMN cancellation_requests.decided_at IS 'When it was decided.';
