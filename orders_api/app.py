@@ -12,11 +12,14 @@ from fastapi import FastAPI
 from orders_api import (
     acceptances,
     acknowledgements,
+    cancellation_requests,
     channels,
     errors,
     exports,
     files,
     health,
+    incidents,
+    logs,
     metrics,
     orders,
     shipment_reading,
@@ -27,7 +30,15 @@ from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
 from orders_api.installation import Installation
 from orders_api.rate_limits import RateLimiter
-from orders_api.schemas import AcceptanceRequest, AcknowledgementRequest, ProblemDocument, ShipmentRequest
+from orders_api.schemas import (
+    AcceptanceRequest,
+    AcknowledgementRequest,
+    CancellationDecision,
+    IncidentResolution,
+    OrderCancellation,
+    ProblemDocument,
+    ShipmentRequest,
+)
 from warehouse.clock import utc_now
 from warehouse.ledger.database import open_ledger
 from warehouse.privacy import open_key_ring
@@ -43,7 +54,15 @@ OTHER_THREADS = 8
 """Acknowledgements, notes, pieces of downloads: at most so many at once. With the readers fewer than the ledger's pooled
 connections, so that none waits for one."""
 
-SHAPES_WITHOUT_A_ROUTE = (ProblemDocument, AcknowledgementRequest, ShipmentRequest, AcceptanceRequest)
+SHAPES_WITHOUT_A_ROUTE = (
+    ProblemDocument,
+    AcknowledgementRequest,
+    ShipmentRequest,
+    AcceptanceRequest,
+    IncidentResolution,
+    CancellationDecision,
+    OrderCancellation,
+)
 """Those that no route has as its answer."""
 
 DESCRIPTION = """
@@ -86,9 +105,12 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         orders,
         shipments,
         shipment_reading,
+        cancellation_requests,
         channels,
         files,
         status,
+        incidents,
+        logs,
         health,
         metrics,
     ):  # the paths that are words before `/v1/orders/{id}`
@@ -123,7 +145,7 @@ def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
             }
             for model in SHAPES_WITHOUT_A_ROUTE:
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-                components["schemas"] |= schema.pop("$defs") | {model.__name__: schema}
+                components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
         return app.openapi_schema or {}
 
     return openapi

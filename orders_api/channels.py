@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
 
-from orders_api import cursors
 from orders_api.answers import json_answer, rendered
 from orders_api.errors import not_found
-from orders_api.order_filters import Word, check_channels
-from orders_api.orders import next_path
 from orders_api.reading import NoQuery, Reading, Route
-from orders_api.schemas import ChannelRequirements, Channels, Coverage, Incidents
+from orders_api.schemas import ChannelRequirements, Channels, Coverage
 from orders_api.shipment_reading import READERS
 from warehouse.clock import iso
 from warehouse.ledger import carriers, channel_status
@@ -41,29 +36,6 @@ CHANNEL_PARAMETER = {
     "example": "amazon_fr",
     "schema": {"type": "string"},
 }
-
-
-class IncidentState(StrEnum):
-    """Which incidents."""
-
-    OPEN = "open"
-    RESOLVED = "resolved"
-    ALL = "all"
-
-
-class IncidentQuery(BaseModel):
-    """Which incidents, and which page of them."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    state: IncidentState = Field(IncidentState.OPEN, description="Open ones, resolved ones, or all.", examples=["open"])
-    channel: list[Word] = Field(
-        [],
-        description="Of any of these channels, their connections' among them; may be repeated.",
-        examples=["amazon_fr"],
-    )
-    limit: int = Field(100, ge=1, le=1000, description="Incidents a page.", examples=[100])
-    cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
 
 @Route(
@@ -123,35 +95,6 @@ def get_coverage(reading: Reading, _query: NoQuery) -> Response:
     return json_answer(reading.request, body, holds_pii=False)
 
 
-@Route(
-    path="/v1/incidents",
-    operation_id="list_incidents",
-    summary="List incidents",
-    query=IncidentQuery,
-    answer=Incidents,
-    problems=(400, 404),
-).serve(router)
-def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
-    """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
-    visible = reading.caller.visible_channels
-    check_channels(reading.connection, query.channel, visible)
-    fingerprint = f"incidents {query.state.value} {' '.join(sorted(query.channel))}"
-    before = None if query.cursor is None else cursors.decode_number(query.cursor, fingerprint)
-    wanted = channel_status.IncidentFilter(
-        visible_channels=visible,
-        channels=tuple(query.channel),
-        is_open={IncidentState.OPEN: True, IncidentState.RESOLVED: False, IncidentState.ALL: None}[query.state],
-    )
-    rows = channel_status.incident_rows(reading.connection, wanted, before, query.limit + 1)
-    following = None
-    if len(rows) > query.limit:
-        rows.pop()
-        following = next_path(reading.request, cursors.encode_number(fingerprint, rows[-1]["id"]))
-    links = {"Link": f'<{following}>; rel="next"'} if following else None
-    body = rendered({"incidents": [_incident(row) for row in rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=links)
-
-
 def _needs(needs: Requirements, asked_at: datetime) -> dict[str, Any]:
     return {
         "tracking_number": needs.needs_tracking_number,
@@ -187,25 +130,6 @@ def _coverage(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "complete_through": _wire(through),
         "age_seconds": None if through is None else (now - through).total_seconds(),
         "last_pull": pull,
-    }
-
-
-def _incident(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "scope": row["scope"],
-        "subject": row["subject"],
-        "stage": row["stage"],
-        "code": row["code"],
-        "order_id": row["order_id"] or None,
-        "message": row["message"],
-        "hint": row["hint"],
-        "details": row["details"],
-        "first_seen_at": iso(row["first_seen_at"]),
-        "last_seen_at": iso(row["last_seen_at"]),
-        "occurrences": row["occurrences"],
-        "resolved_at": _wire(row["resolved_at"]),
-        "resolution": row["resolution"],
     }
 
 

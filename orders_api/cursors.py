@@ -27,7 +27,9 @@ WHAT_TO_DO = (
 
 def encode(fingerprint: str, key: Key) -> str:
     """The cursor of a place in the list that this question gives."""
-    place = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
+    place: list[object] = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
+    if key.has_errors is not None:
+        place.append(key.has_errors)
     return base64.urlsafe_b64encode(orjson.dumps([VERSION, fingerprint, *place])).decode().rstrip("=")
 
 
@@ -38,7 +40,7 @@ def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
         Problem: 400 `unknown_cursor`: no cursor of ours, or one of another question.
     """
     try:
-        return _key(_parts(cursor), fingerprint, is_by_position=sort.is_by_position)
+        return _key(_parts(cursor), fingerprint, sort)
     except (ValueError, TypeError, KeyError) as error:
         raise _unknown() from error
 
@@ -84,19 +86,29 @@ def _parts(cursor: str) -> list[object]:
     return parts
 
 
-def _key(parts: list[object], fingerprint: str, *, is_by_position: bool) -> Key:
+def _key(parts: list[object], fingerprint: str, sort: Sort) -> Key:
     match parts:
-        case [int(version), str(asked), int(position)] if is_by_position:
+        case [int(version), str(asked), int(position)] if sort.is_by_position:
             key = Key(position=position)
             is_sound = 0 <= position <= LARGEST_NUMBER
-        case [int(version), str(asked), str(purchased_at), str(order_id)] if not is_by_position:
-            key = Key(purchased_at=_instant(purchased_at), id=order_id)
+        case [int(version), str(asked), str(purchased_at), str(order_id), *rest] if not sort.is_by_position:
+            key = Key(purchased_at=_instant(purchased_at), id=order_id, has_errors=_has_errors(rest, sort))
             is_sound = len(order_id) == ID_LENGTH and "\0" not in order_id
         case _:
             raise ValueError("another form")
     if version != VERSION or asked != fingerprint or not is_sound:
         raise ValueError("another list")
     return key
+
+
+def _has_errors(rest: list[object], sort: Sort) -> bool | None:
+    match rest:
+        case [bool(has_errors)] if sort is Sort.ERRORS_FIRST:
+            return has_errors
+        case [] if sort is not Sort.ERRORS_FIRST:
+            return None
+        case _:
+            raise ValueError("another form")
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -93,7 +93,8 @@ class OrderFilterQuery(BaseModel):
     id: Word | None = Field(None, description="Internal order id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"])
     sort: Sort = Field(
         Sort.NEWEST,
-        description="By purchase date or by position of the last change; `-` puts the greatest first.",
+        description="By purchase date or by position of the last change; `-` puts the greatest first. `-has_errors`: orders "
+        "with errors first, then the others, each by purchase date, the newest first.",
         examples=["-purchased_at"],
     )
 

@@ -9,12 +9,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
+from warehouse.cancellations import State as RequestState
+from warehouse.incidents import Kind
 from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
-from warehouse.ledger.channel_status import State
+from warehouse.ledger.channel_status import State as ChannelState
 from warehouse.ledger.confirmations import AttemptOutcome
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import RowOutcome
+from warehouse.ledger.log import Level
 from warehouse.ledger.shipments import Result as ReportResult
 from warehouse.ledger.shipments import Source
 from warehouse.orders import ConfirmationStatus, FulfilledBy, PiiState, Status
@@ -424,7 +427,7 @@ class ChannelStatus(Shape):
 
     channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
     connection: str = Field(description="Code of its connection.", examples=["amazon_eu"])
-    state: State = Field(
+    state: ChannelState = Field(
         description="`ok`; `off`: not retrieved; `new`: never complete yet; `throttled`: the marketplace asked to wait; "
         "`late`: more than three intervals behind; `failing`: its connection has an open incident.",
         examples=["ok"],
@@ -456,10 +459,15 @@ class Incident(Shape):
     subject: str = Field(description="Code of the channel or connection, or the component.", examples=["amazon_fr"])
     stage: str = Field(description="Where it happened.", examples=["pull"])
     code: str = Field(description="Stable word.", examples=["throttled"])
+    kind: Kind = Field(description="Whose business it is.", examples=["retrieval"])
     order_id: str | None = Field(description="Internal order id, when it is about one order.", examples=[None])
     message: str = Field(description="Plain sentence.", examples=["The marketplace asks to slow down."])
+    cause: str = Field(description="What usually lies behind it, or empty.", examples=["The quota is used up."])
     hint: str = Field(description="What to do, or empty.", examples=["Nothing: it is tried again."])
     details: dict[str, Any] = Field(description="Technical details.", examples=[{"status": 429}])
+    run_id: str | None = Field(description="Dagster's run that saw it last, where known.", examples=[None])
+    file_id: str | None = Field(description="The file that it is about, if one.", examples=[None])
+    attempt_id: str | None = Field(description="The attempt to confirm that it is about, if one.", examples=[None])
     first_seen_at: datetime = Field(description="When it began.", examples=[RECEIVED_AT])
     last_seen_at: datetime = Field(description="When it was seen last.", examples=[RECEIVED_AT])
     occurrences: int = Field(description="How often it was seen.", examples=[3])
@@ -864,6 +872,140 @@ class AcceptanceState(Shape):
     order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
     status: AcceptanceStatus = Field(description="How far it has come.", examples=["queued"])
     lines: list[DecidedLine] = Field(description="Every line.", examples=[[{"line_id": LINE_ID, "accepted": True}]])
+
+
+class IncidentResolution(Shape):
+    """Why an incident is no problem any more."""
+
+    reason: PlainText = Field(
+        description="Plain text for people, without personal data.",
+        min_length=1,
+        max_length=1000,
+        examples=["Confirmed by telephone"],
+    )
+
+
+class LogEntry(Shape):
+    """One thing that happened."""
+
+    id: int = Field(description="Number of the entry.", examples=[90210])
+    at: datetime = Field(description="When it happened.", examples=[RECEIVED_AT])
+    level: Level = Field(description="How much it matters.", examples=["info"])
+    stage: str = Field(description="Where it happened.", examples=["normalise"])
+    kind: str = Field(description="What happened, in one word.", examples=["order_received"])
+    channel: str | None = Field(description="Code of the channel, if it concerns one.", examples=["amazon_fr"])
+    connection: str | None = Field(
+        description="Code of the connection, if it concerns no single channel.", examples=[None]
+    )
+    order_id: str | None = Field(description="Internal order id, if it concerns one.", examples=[ORDER_ID])
+    text: str = Field(description="Plain sentence.", examples=["Received from Amazon FR as PENDING"])
+    data: dict[str, Any] = Field(description="Technical details.", examples=[{"status": "PENDING"}])
+
+
+class Logs(Shape):
+    """A page of the log."""
+
+    entries: list[LogEntry] = Field(description="Newest first.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page; null on the last one.", examples=["/v1/logs?level=error&cursor=WzEsImlkIl0"]
+    )
+
+
+class CancellationLine(Shape):
+    """Units of one line that somebody wants to cancel."""
+
+    id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    original_id: str = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
+    quantity: int | None = Field(description="Units; null: the marketplace does not say.", examples=[1])
+
+
+class CancellationRequest(Shape):
+    """A request to cancel an order or some of its lines."""
+
+    id: str = Field(description="Id of the request, the same for good.", examples=[ORDER_ID])
+    order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    original_id: str = Field(description="The marketplace's id of the order.", examples=[ORIGINAL_ID])
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    marketplace: str = Field(description="Label of the marketplace.", examples=["Amazon FR"])
+    requester: str = Field(
+        description="Who asks, in the marketplace's word; `MERCHANT`: the seller.", examples=["BUYER"]
+    )
+    reason: str | None = Field(description="Why, in the marketplace's word.", examples=["ORDERED_BY_MISTAKE"])
+    lines: list[CancellationLine] = Field(description="What is to be cancelled.", examples=[[]])
+    state: RequestState = Field(
+        description="`open`; `accepted`: the marketplace is yet to show it; `declined`; `executed`; `withdrawn`; "
+        "`expired`: nobody decided in time.",
+        examples=["open"],
+    )
+    requested_at: datetime = Field(description="When, by the marketplace's clock.", examples=[PURCHASED_AT])
+    seen_at: datetime = Field(description="When it was first seen here.", examples=[RECEIVED_AT])
+    hold_until: datetime | None = Field(
+        description="Until when the order is neither exported nor confirmed; null: the channel holds none.",
+        examples=[None],
+    )
+    decided_by: str | None = Field(description="Who decided.", examples=["erp"])
+    decided_at: datetime | None = Field(description="When.", examples=[None])
+    decision_reason: str | None = Field(description="Why.", examples=[None])
+    told_at: datetime | None = Field(description="When the marketplace took the acceptance.", examples=[None])
+    closed_at: datetime | None = Field(description="When it was over.", examples=[None])
+    shipped_despite: bool = Field(description="Whether units were shipped nevertheless.", examples=[False])
+
+
+class CancellationRequests(Shape):
+    """A page of requests to cancel."""
+
+    cancellation_requests: list[CancellationRequest] = Field(description="Newest first.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page; null on the last one.",
+        examples=["/v1/cancellation-requests?state=open&cursor=WzEsImlkIl0"],
+    )
+
+
+class CancellationDecision(Shape):
+    """A decision about a request to cancel."""
+
+    reason: PlainText | None = Field(
+        None,
+        description="Plain text for people, without personal data.",
+        max_length=1000,
+        examples=["Not packed yet"],
+    )
+
+
+class OrderCancellationLine(Shape):
+    """Units of one line, named by our id or the marketplace's."""
+
+    line_id: PlainText | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
+    line_original_id: PlainText | None = Field(
+        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+    )
+    quantity: int | None = Field(
+        None, description="Units; left out: all that remain of the line.", ge=1, le=2**31 - 1, examples=[1]
+    )
+
+    @model_validator(mode="after")
+    def _names_one_line(self) -> Self:
+        if (self.line_id is None) == (self.line_original_id is None):
+            raise ValueError("name the line by line_id or by line_original_id")
+        return self
+
+
+class OrderCancellation(Shape):
+    """What the seller wants to cancel of an order."""
+
+    lines: list[OrderCancellationLine] | None = Field(
+        None,
+        description="Lines to cancel; left out: all that remains of the order.",
+        min_length=1,
+        max_length=1000,
+        examples=[[{"line_original_id": "05015851154158", "quantity": 1}]],
+    )
+    reason: PlainText | None = Field(
+        None,
+        description="Mirakl: the operator's reason code, which it requires for lines; else plain text.",
+        max_length=200,
+        examples=["14"],
+    )
 
 
 class Health(Shape):

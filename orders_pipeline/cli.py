@@ -11,7 +11,9 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
+    alerts,
     backups,
+    book,
     carriers,
     configuration,
     demo,
@@ -74,6 +76,9 @@ app.command("quarantine")(intake.quarantine)
 app.command("normalize")(normalize.normalize)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("list")(book.list_orders)
+app.command("show")(book.show_order)
+app.add_typer(book.cancellations)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
 app.add_typer(shipments.shipments)
@@ -84,6 +89,8 @@ app.add_typer(files.export)
 app.add_typer(files.imports)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
+app.command("logs")(incidents.logs)
+app.add_typer(alerts.alerts)
 app.command("api")(processes.api)
 app.command("purge")(personal_data.purge)
 app.command("backup")(backups.backup)

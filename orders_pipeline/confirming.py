@@ -195,7 +195,7 @@ def _send_due(session: _Session) -> int:
     while session.confirming and installation.clock() < session.ends_at:
         with installation.ledger.write() as transaction:
             claims = confirmations.claim(
-                transaction, session.confirming, max(per_call, CLAIMED_AT_ONCE), installation.clock(), _held
+                transaction, session.confirming, max(per_call, CLAIMED_AT_ONCE), installation.clock()
             )
         if not claims:
             break
@@ -208,10 +208,6 @@ def _send_due(session: _Session) -> int:
                 _record(session, [(each, _not_sent(error)) for each in rest])
                 raise error
     return attempts
-
-
-def _held(_order_ids: Sequence[str]) -> set[str]:
-    return set()
 
 
 def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None:

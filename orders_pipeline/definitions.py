@@ -21,11 +21,18 @@ from orders_pipeline.assets.orders import orders
 from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
 from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.checks import confirmations_checks, full_checks, orders_checks, raw_orders_checks
+from orders_pipeline.follow_up import follow_up
 from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.resources import Source
 from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
-from orders_pipeline.sensors import connection_partitions, due_file_jobs, new_shipments, ping_after_success
+from orders_pipeline.sensors import (
+    connection_partitions,
+    due_file_jobs,
+    due_follow_ups,
+    new_shipments,
+    ping_after_success,
+)
 
 MARKETPLACES = [
     dg.AssetSpec(
@@ -120,6 +127,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
             pull_orders,
             confirm_shipments,
             exchange_files,
+            follow_up,
             sweep_orders,
             verify_orders,
             maintain_storage,
@@ -127,7 +135,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
             purge_personal_data,
         ],
         schedules=SCHEDULES,
-        sensors=[connection_partitions, new_shipments, due_file_jobs, ping_after_success],
+        sensors=[connection_partitions, new_shipments, due_file_jobs, due_follow_ups, ping_after_success],
         resources={"source": source or Source()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,

@@ -14,7 +14,7 @@ from orders_pipeline.resources import Source
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import published_through
-from warehouse.ledger import idempotency
+from warehouse.ledger import alerts, idempotency, log
 from warehouse.ledger.retention import prune
 
 
@@ -37,11 +37,23 @@ def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[Source
     context.add_output_metadata({**{name: getattr(gone, name) for name in gone.__slots__}, "idempotency_keys": keys})
 
 
+@dg.op
+def prune_log(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+    """Let go of entries of the log, and of alerts that have arrived, older than ORDERS_LOG_RETENTION_DAYS."""
+    with source.opened() as installation:
+        before = installation.clock() - timedelta(days=installation.settings.log_retention_days)
+        entries = log.prune(installation.ledger, before)
+        with installation.ledger.write() as transaction:
+            messages = alerts.prune(transaction, before)
+    context.add_output_metadata({"log_entries": entries, "alert_messages": messages})
+
+
 @dg.job(description="Compact the lake, and let the ledger go of what the lake keeps.")
 def maintain_storage() -> None:
-    """Two steps that do not wait for each other: one's failure does not stop the other."""
+    """Steps that do not wait for each other: one's failure does not stop another."""
     maintain_lake()
     prune_ledger()
+    prune_log()
 
 
 @dg.op

@@ -1,5 +1,5 @@
-"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs that are due,
-and monitors told of jobs that have succeeded.
+"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs and whatever else
+is due between ticks, and monitors told of jobs that have succeeded.
 
 When what runs by the clock is in `schedules`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
-from orders_pipeline import file_runs, pinging
+from orders_pipeline import file_runs, follow_up, pinging
 from orders_pipeline.assets.file_runs import JOBS_TAG
 from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.raw_orders import CONNECTIONS
@@ -114,6 +114,17 @@ def due_file_jobs(
     if reason:
         return dg.SkipReason(reason)
     return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
+
+
+@dg.sensor(job_name="follow_up", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def due_follow_ups(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while."""
+    with source.opened() as installation:
+        if not follow_up.is_due(installation):
+            return dg.SkipReason("nothing is due")
+    return unless_running(context, "follow_up")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

@@ -291,6 +291,11 @@ def shipment_id(order: str, package_id: str) -> str:
     return _uuid5(bytes.fromhex(order.replace("-", "")), f"package\n{package_id}")
 
 
+def derived_id(order: str, name: str) -> str:
+    """UUIDv5 of the order's internal id and a name within it."""
+    return _uuid5(bytes.fromhex(order.replace("-", "")), name)
+
+
 def _uuid5(namespace: bytes, name: str) -> str:
     """`str(uuid.uuid5(…))` at a fifth of its cost: every order needs several."""
     digest = bytearray(hashlib.sha1(namespace + name.encode(), usedforsecurity=False).digest()[:16])

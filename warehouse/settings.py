@@ -6,6 +6,7 @@ Connections, channels and everything else that a merchant edits is not here: tha
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -105,6 +106,31 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="JSON object: job to the URL that is asked for after each run of it that succeeded; env:NAME, "
         "file:PATH or an https:// URL. A monitor that is no longer asked raises the alarm.",
+    )
+
+    log_retention_days: int = Field(
+        400, ge=1, description="How long the log of the order flow, resolved incidents' alerts and sent mails are kept."
+    )
+    smtp_host: str | None = Field(
+        None, description="The mail server that takes alerts; unset: no alert goes by e-mail."
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for STARTTLS, 465 for TLS from the start.")
+    smtp_security: Literal["starttls", "tls", "loopback"] = Field(
+        "starttls",
+        description="How the connection is encrypted: starttls, tls, or loopback: not at all, and only to this machine. "
+        "Certificates are always verified.",
+    )
+    smtp_user: str | None = Field(None, description="The log-in at the mail server; unset: none.")
+    smtp_password: SecretStr | None = Field(None, description="Its password.")
+    smtp_from: str | None = Field(None, description="The sender's address of alerts.")
+    smtp_ca_file: Path | None = Field(
+        None, description="Certificate authorities for the mail server, PEM. Default: those of the system."
+    )
+    smtp_timeout_seconds: float = Field(
+        20.0, gt=0, le=300, description="How long each step of a delivery may take, and three of these in all."
+    )
+    alert_summary_hour: int = Field(
+        7, ge=0, le=23, description="From which hour on, in the tenant's time zone, the daily summary is sent."
     )
 
     @property

@@ -10,7 +10,7 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from orders_pipeline import ordering
+from orders_pipeline import ordering, watching
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.resources import Source
 from warehouse.ledger import schema
@@ -36,6 +36,7 @@ def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
         with installation.ledger.read() as transaction:
             before = mark(transaction, POSITION)
         tally = ordering.normalise_pending(installation)
+        watching.watch(installation)
         with installation.ledger.read() as transaction:
             after = mark(transaction, POSITION)
             rows = changed_since(transaction, before)

@@ -183,6 +183,7 @@ def set_secret(
             credentials={**connection.credentials, name: sealed},
         )
         book.save_connection(transaction, changed, installation.clock())
+        book.remember(transaction, code, {"secret_set_at": installation.clock().isoformat()})
     notes.print(f"{name} of {code} is kept, encrypted")
 
 

@@ -1,4 +1,4 @@
-"""`orders incidents …`: what is wrong now, and closing by hand what a success will not close."""
+"""`orders incidents …`, `orders logs`: what is wrong now, what happened, and closing by hand what a success will not close."""
 
 from __future__ import annotations
 
@@ -6,26 +6,86 @@ from typing import Annotated
 
 import typer
 
-from orders_pipeline.commands.output import Exit, fail, notes, print_rows
+from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_json, print_rows
 from orders_pipeline.installation import opened
+from warehouse.incidents import Kind
 from warehouse.ledger import incidents as book
+from warehouse.ledger import log
+from warehouse.ledger.channel_status import IncidentFilter, incident_rows
+from warehouse.ledger.log import Level, LogFilter
 
 incidents = typer.Typer(name="incidents", help="Problems, one row each.", no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
+Channels = Annotated[list[str] | None, typer.Option("--channel", help="Only what concerns this channel; repeatable.")]
+Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only of this stage; repeatable.")]
+Order = Annotated[str | None, typer.Option("--order", help="Only about this order, by its internal id.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")]
 
 
 @incidents.command("list")
 def list_incidents(
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per row.")] = False,
+    channel: Channels = None,
+    kind: Annotated[list[Kind] | None, typer.Option(help="Only of this kind; repeatable.")] = None,
+    stage: Stages = None,
+    code: Annotated[list[str] | None, typer.Option(help="Only with this code; repeatable.")] = None,
+    order: Order = None,
+    limit: Limit = 500,
+    as_json: Json = False,
 ) -> None:
     """Open incidents, newest first.
 
-    Example: orders incidents list --all
+    Examples:
+
+      orders incidents list --all
+
+      orders incidents list --kind connectivity --channel amazon_fr
+    """
+    wanted = IncidentFilter(
+        channels=tuple(channel or ()),
+        is_open=None if everything else True,
+        kinds=tuple(each.value for each in kind or ()),
+        stages=tuple(stage or ()),
+        codes=tuple(code or ()),
+        order_id=order,
+    )
+    with opened() as installation, installation.ledger.read() as transaction:
+        rows = incident_rows(transaction, wanted, None, limit)
+    columns = (
+        "id",
+        "kind",
+        "subject",
+        "stage",
+        "code",
+        "occurrences",
+        "last_seen_at",
+        "message",
+        "hint",
+        "resolved_at",
+    )
+    print_rows("Incidents", rows, columns, as_json)
+
+
+@incidents.command()
+def show(
+    incident: Annotated[int, typer.Argument(help="The incident's id.")],
+    as_json: Json = False,
+) -> None:
+    """Everything that is known of one incident.
+
+    Example: orders incidents show 12
     """
     with opened() as installation, installation.ledger.read() as transaction:
-        rows = book.listed(transaction, is_open=None if everything else True, limit=500)
-    columns = ("id", "subject", "stage", "code", "occurrences", "last_seen_at", "message", "hint", "resolved_at")
-    print_rows("Incidents", rows, columns, as_json)
+        rows = incident_rows(transaction, IncidentFilter(is_open=None, id=incident), None, 1)
+    if not rows:
+        raise fail(f"there is no incident {incident}", Exit.USAGE)
+    if as_json:
+        print_json({str(name): value for name, value in rows[0].items()})
+        return
+    for name, value in rows[0].items():
+        if value not in {None, ""}:
+            answers.print(f"{name}: {value}", markup=False, highlight=False)
 
 
 @incidents.command()
@@ -41,3 +101,34 @@ def resolve(
         if not book.resolve_by_hand(transaction, incident, reason, installation.clock()):
             raise fail(f"there is no open incident {incident}", Exit.USAGE)
     notes.print(f"incident {incident} is resolved")
+
+
+def logs(
+    channel: Channels = None,
+    stage: Stages = None,
+    level: Annotated[list[Level] | None, typer.Option(help="Only of this level; repeatable.")] = None,
+    order: Order = None,
+    since: Annotated[str | None, typer.Option(help="From this time on (ISO 8601).")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time (ISO 8601).")] = None,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """What happened in the order flow, newest first: pulls, orders, shipments, requests, incidents, alerts.
+
+    Examples:
+
+      orders logs --level error --since 2026-11-01
+
+      orders logs --order 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10 --json
+    """
+    wanted = LogFilter(
+        channels=tuple(channel or ()),
+        order_id=order,
+        stages=tuple(stage or ()),
+        levels=tuple(each.value for each in level or ()),
+        since=None if since is None else instant(since),
+        until=None if until is None else instant(until),
+    )
+    with opened() as installation, installation.ledger.read() as transaction:
+        rows = log.listed(transaction, wanted, None, limit)
+    print_rows("Log", rows, ("at", "level", "stage", "kind", "channel", "order_id", "text"), as_json)

@@ -267,6 +267,20 @@ class Client(Protocol):
         """
         ...
 
+    def cancel(self, original_id: str, quantities: Mapping[str, int], reason: str | None) -> None:
+        """Cancel units of an order as the seller, by the marketplace's line ids. A marketplace without such a call refuses.
+
+        Args:
+            original_id: The marketplace's order id.
+            quantities: Units by line id; never empty.
+            reason: The marketplace's reason code, where it wants one.
+
+        Raises:
+            InDoubt: It may have arrived: sending it again may cancel more than was meant.
+            Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived.
+        """
+        ...
+
     def test(self) -> Sequence[Finding]:
         """What works and what does not: never raises for a wrong credential, role, endpoint, region or marketplace id."""
         ...

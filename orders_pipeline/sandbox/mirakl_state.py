@@ -134,6 +134,8 @@ class MiraklSandbox(Sandbox):
         Operation("PC01", "GET", "/api/platform/configuration"),
         Operation("OR11", "GET", "/api/orders"),
         Operation("OR21", "PUT", "/api/orders/{order_id}/accept"),
+        Operation("OR29", "PUT", "/api/orders/{order_id}/cancel"),
+        Operation("OR30", "PUT", "/api/orders/cancel"),
         Operation("OR23", "PUT", "/api/orders/{order_id}/tracking"),
         Operation("OR24", "PUT", "/api/orders/{order_id}/ship"),
         Operation("ST01", "POST", "/api/shipments"),
@@ -251,6 +253,8 @@ class MiraklSandbox(Sandbox):
             "SH21": lambda _call, _shop: Answer(200, mirakl_platform.carriers()),
             "OR11": self._list_orders,
             "OR21": self._accept,
+            "OR29": self._cancel_order,
+            "OR30": self._cancel_lines,
             "OR23": self._set_tracking,
             "OR24": self._ship_order,
             "ST01": self._create_shipments,
@@ -418,6 +422,60 @@ class MiraklSandbox(Sandbox):
         if held - set(decisions):
             self.refuse(400, "ORDER_LINE_ACCEPTANCE_DECISION_MISSING", "Every line of the order must be decided")
         return decisions
+
+    # --- OR29, OR30 ---------------------------------------------------------------------------------------------
+
+    def _cancel_order(self, call: Call, shop: MiraklShop) -> Answer:
+        record = self._own(call, shop)
+        if not record.order.get("can_cancel"):
+            self.refuse(400, "ORDER_INVALID_STATE", f"The order is {record.state} and cannot be cancelled")
+        left = {
+            line["order_line_id"]: line["quantity"] - mirakl_orders.cancelled_quantity(line) for line in record.lines
+        }
+        self._cancel_units(record, left, "SELLER_REQUEST")
+        return Answer(204, orders=[record.id], effect={"order_id": record.id, "cancelled": left})
+
+    def _cancel_lines(self, call: Call, shop: MiraklShop) -> Answer:
+        given = self._object(call).get("cancelations")
+        if not isinstance(given, list) or not given:
+            self._invalid("cancelations", "must be a list that is not empty")
+        wanted: dict[str, dict[str, int]] = {}
+        created = []
+        for each in given:
+            record, line = self._cancelled_line(each, shop)
+            wanted.setdefault(record.id, {})[line["order_line_id"]] = each["quantity"]
+            number = len(line["cancelations"]) + 1
+            created.append({**each, "cancelation_id": f"CANCEL-{line['order_line_id']}-{number}"})
+        for order_id, quantities in wanted.items():
+            self._cancel_units(self.records[order_id], quantities, given[0]["reason_code"])
+        return Answer(
+            200,
+            {"cancelations": created, "order_tax_mode": "TAX_INCLUDED"},
+            orders=list(wanted),
+            effect={"cancelled": wanted},
+        )
+
+    def _cancelled_line(self, given: JsonValue, shop: MiraklShop) -> tuple[Record, JsonObject]:
+        """The line that one element cancels units of."""
+        required = ("amount", "order_line_id", "quantity", "reason_code", "shipping_amount")
+        if not isinstance(given, dict) or any(given.get(name) is None for name in required):
+            self._invalid("cancelations", f"every element needs {', '.join(required)}")
+        own = [record for record in self.records.values() if record.shop_id == shop.shop_id]
+        held = {line["order_line_id"]: (record, line) for record in own for line in record.lines}
+        if given["order_line_id"] not in held:
+            self.refuse(400, "ORDER_LINE_NOT_FOUND", f"There is no line {given['order_line_id']}")
+        record, line = held[given["order_line_id"]]
+        left = line["quantity"] - mirakl_orders.cancelled_quantity(line)
+        if line["order_line_state"] not in BEFORE_DEBIT | {"SHIPPING"}:
+            self.refuse(400, "ORDER_INVALID_STATE", f"The line is {line['order_line_state']}")
+        if not isinstance(given["quantity"], int) or not 0 < given["quantity"] <= left:
+            self._invalid("cancelations", "quantity is more than what is open")
+        return record, line
+
+    def _cancel_units(self, record: Record, quantities: Mapping[str, int], reason: str) -> None:
+        request = AdvanceRequest(action="cancel", quantities=dict(quantities), reason=reason)
+        self._step_cancel(record, request)
+        self._touch(record)
 
     def _decide(self, record: Record, decisions: Mapping[str, bool]) -> None:
         """Accepted lines wait for the debit; the order is refused when none is accepted."""

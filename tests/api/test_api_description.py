@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 
 OPERATIONS = {
+    "accept_cancellation_request",
+    "cancel_order",
+    "decline_cancellation_request",
+    "get_cancellation_request",
+    "get_incident",
+    "list_cancellation_requests",
+    "list_logs",
+    "resolve_incident",
     "list_orders",
     "read_order_changes",
     "get_order",

@@ -310,3 +310,25 @@ def test_the_list_is_the_same_on_every_database(any_erp, any_book, order):
     assert found[0]["received_at"] == "2026-10-01T14:06:00.000Z"
     assert [each["id"] for each in any_erp.walk("/v1/orders?limit=3&sort=position")] == own
     assert any_erp.get(f"/v1/orders/{own[0]}/events").json()["events"][0]["kind"] == "received"
+
+
+def test_orders_with_errors_come_first_and_paging_skips_none(erp, book, order, problem):
+    faulty = {2, 5, 6}
+    book.put(*(order(number, problems=(problem,) if number in faulty else ()) for number in range(1, 9)))
+    found = erp.walk("/v1/orders?sort=-has_errors&limit=2")
+    numbers = [int(each["original_id"].partition("-")[2]) for each in found]
+    assert numbers == [6, 5, 2, 8, 7, 4, 3, 1]
+    assert [each["has_errors"] for each in found] == [True] * 3 + [False] * 5
+
+
+@pytest.mark.parametrize(("query", "expected"), [("has_errors=true", [5, 2]), ("has_errors=false", [4, 3, 1])])
+def test_errors_first_within_a_filter(erp, book, order, problem, query, expected):
+    book.put(*(order(number, problems=(problem,) if number in {2, 5} else ()) for number in range(1, 6)))
+    found = erp.walk(f"/v1/orders?sort=-has_errors&limit=1&{query}")
+    assert [int(each["original_id"].partition("-")[2]) for each in found] == expected
+
+
+def test_a_cursor_of_errors_first_is_none_of_another_sort(erp, book, order):
+    book.put(order(1), order(2))
+    cursor = erp.get("/v1/orders", sort="-has_errors", limit=1).json()["next"].partition("cursor=")[2]
+    assert erp.get("/v1/orders", cursor=cursor).json()["code"] == "unknown_cursor"

@@ -631,7 +631,7 @@ def test_a_token_of_another_channel_sees_no_shipment(any_app, any_ledger, any_er
 
 def claim_one(ledger, now):
     with ledger.write() as connection:
-        (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, now, lambda _ids: set())
+        (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, now)
     return claim
 
 

@@ -27,6 +27,16 @@ from orders_pipeline.commands import status
         (("tokens", "revoke", "nowhere"), 2, "there is no live token"),
         (("tokens", "create", "erp", "--expires", "soon"), 2, "ISO 8601"),
         (("incidents", "resolve", "7", "--reason", "x"), 2, "there is no open incident 7"),
+        (("incidents", "show", "7"), 2, "there is no incident 7"),
+        (("show", "nowhere"), 2, "there is no order"),
+        (("alerts", "add", "crew"), 2, "--email or --url"),
+        (("alerts", "add", "crew", "--email", "nobody"), 2, "email: this is no e-mail address"),
+        (("alerts", "add", "crew", "--email", "a@b.example", "--channel", "nowhere"), 2, "there is no channel"),
+        (("alerts", "add", "chat", "--url", "slack://token"), 2, "a secret never stands here"),
+        (("alerts", "remove", "nobody"), 2, "there is no recipient"),
+        (("alerts", "test", "nobody"), 2, "there is no recipient"),
+        (("cancellations", "accept", "nowhere"), 2, "unknown_cancellation_request"),
+        (("logs", "--since", "soon"), 2, "ISO 8601"),
         (("unknown",), 2, "No such command"),
     ],
 )
@@ -153,3 +163,59 @@ def test_the_installed_command_starts():
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_recipient_is_added_listed_tried_and_removed(orders):
+    added = orders("alerts", "add", "crew", "--email", "crew@shop.example", "--kind", "disk", "--no-summary")
+    assert (added.returncode, "orders alerts test crew" in added.stderr) == (0, True)
+    row = json.loads(orders("alerts", "list", "--json").stdout)
+    assert (row["code"], row["address"], row["kinds"], row["summary"]) == ("crew", "crew@shop.example", ["disk"], False)
+    tried = orders("alerts", "test", "crew")
+    assert (tried.returncode, "mail_not_configured" in tried.stderr) == (6, True)
+    assert orders("alerts", "remove", "crew").returncode == 0
+    assert orders("alerts", "list", "--json").stdout == ""
+
+
+def test_a_typed_address_is_kept_encrypted(orders):
+    assert orders("alerts", "add", "chat", "--url", "-", typed="json://user:s3cr3t@127.0.0.1:9/\n").returncode == 0
+    shown = orders("alerts", "list", "--json").stdout
+    assert json.loads(shown)["address"] == "sealed"
+    assert "s3cr3t" not in shown
+    exported = orders("apply", "--export").stdout
+    assert "s3cr3t" not in exported
+    assert "nothing to change" in orders("apply", "-f", "-", typed=exported).stderr
+
+
+def test_recipients_are_declared_in_the_file(orders):
+    text = "alerts:\n  crew: {email: crew@shop.example}\n  chat: {url: env:CHAT, kinds: [disk], summary: false}\n"
+    assert "create alert crew" in orders("apply", "-f", "-", typed=text).stdout
+    assert "nothing to change" in orders("apply", "-f", "-", typed=text).stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{}", "write email or url"),
+        ("{email: a@b.example, url: env:X}", "write email or url"),
+        ("{email: nobody}", "alerts.crew.email"),
+        ("{url: 'slack://token'}", "alerts.crew.url"),
+        ("{email: a@b.example, kinds: [weather]}", "alerts.crew.kinds"),
+        ("{email: a@b.example, channels: [nowhere]}", "alerts.crew.channels"),
+        ("{email: a@b.example, more: 1}", "alerts.crew.more"),
+    ],
+)
+def test_a_recipient_that_cannot_be_told_is_named_in_the_file(orders, entry, said):
+    done = orders("apply", "-f", "-", typed=f"alerts:\n  crew: {entry}\n")
+    assert (done.returncode, said in done.stderr.replace("\n", " ")) == (4, True), done.stderr
+
+
+def test_the_book_the_log_and_incidents_are_listed_empty(orders):
+    for arguments in (
+        ("list",),
+        ("logs",),
+        ("incidents", "list"),
+        ("cancellations", "list"),
+        ("alerts", "list", "--outbox"),
+    ):
+        done = orders(*arguments, "--json")
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr

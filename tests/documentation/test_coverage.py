@@ -19,9 +19,13 @@ from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
+from warehouse import cancellations
+from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
+from warehouse.ledger.cancellations import Refusal
 from warehouse.ledger.channel_status import State
 from warehouse.ledger.configuration import (
+    AlertEntry,
     CarrierMapping,
     ChannelEntry,
     ConnectionEntry,
@@ -73,7 +77,7 @@ def test_every_setting() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        *(ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, StorageSection),
+        *(ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, StorageSection, AlertEntry),
         *(ConnectionSettings, *SETTINGS.values()),
     ],
 )
@@ -190,6 +194,7 @@ def test_every_asset_check_job_schedule_and_sensor() -> None:
 
 def test_every_incident_code() -> None:
     codes = literals("orders_pipeline", FAILURES, 0, "code") | literals("orders_pipeline", {"Report"}, 3, "code")
+    codes |= literals("orders_pipeline", {"NotDelivered", "_server_fault"}, 0, "code")
     assert {"throttled", "wrong_type", "missed_by_listing"} <= codes
     assert codes - words("docs/operations.md") == set()
 
@@ -211,6 +216,18 @@ def test_every_event_of_the_log() -> None:
 def test_every_state_of_a_channel() -> None:
     text = page("docs/operations.md")
     assert [state for state in State if f"| `{state.value}` |" not in text] == []
+
+
+def test_every_kind_of_incident() -> None:
+    assert {kind.value for kind in Kind} - words("docs/operations.md") == set()
+
+
+def test_every_state_of_a_request_to_cancel() -> None:
+    assert {state.value for state in cancellations.State} - words("docs/operations.md") == set()
+
+
+def test_every_refusal_of_a_cancellation() -> None:
+    assert {refusal.value for refusal in Refusal} - words("docs/api.md") == set()
 
 
 def test_every_target_of_the_makefile() -> None:

@@ -324,3 +324,23 @@ def test_a_ledger_that_was_restored_is_not_published_over_a_newer_lake(any_shop,
         set_mark(connection, POSITION, 1)
     with pytest.raises(LakeAheadError, match="rebuild the lake"):
         publish(any_shop.ledger, any_lake, NOW)
+
+
+def test_requests_to_cancel_follow_the_ledger(any_shop, any_lake) -> None:
+    asked = Cancellation(requested_by="BUYER", request_reason="CHANGED_MIND")
+    any_shop.settle(any_shop.order(1, lines=(any_shop.line(1, cancellation=asked),)))
+    publish(any_shop.ledger, any_lake, NOW)
+    query = "SELECT requester, reason, request_state, closed_at IS NULL FROM cancellation_requests"
+    assert any_lake.duck.execute(query).fetchall() == [("BUYER", "CHANGED_MIND", "open", True)]
+    later = NOW + timedelta(hours=5)
+    any_shop.settle(any_shop.order(1, status=Status.CANCELED, marketplace_updated_at=later), now=later)
+    publish(any_shop.ledger, any_lake, later)
+    assert any_lake.duck.execute(query).fetchall() == [("BUYER", "CHANGED_MIND", "executed", False)]
+
+
+def test_incidents_are_published_with_kind_and_cause(any_shop, any_lake) -> None:
+    with any_shop.ledger.write() as connection:
+        incidents.report(connection, report(stage="pull", code="timeout"), NOW)
+    publish(any_shop.ledger, any_lake, NOW)
+    [(kind, cause)] = any_lake.duck.execute("SELECT kind, cause FROM incidents").fetchall()
+    assert (kind, cause != "") == ("connectivity", True)

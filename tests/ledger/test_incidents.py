@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warehouse.ledger import incidents
+from warehouse.ledger import incidents, log
 from warehouse.ledger.incidents import Report
 
 
@@ -54,3 +54,41 @@ def test_by_hand_it_is_resolved_once_with_the_reason(any_ledger, clock):
         assert incidents.resolve_by_hand(connection, number, "fixed by phone", clock())
         assert not incidents.resolve_by_hand(connection, number, "again", clock())
         assert incidents.listed(connection, is_open=False)[0]["resolution"] == "fixed by phone"
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "kind"),
+    [
+        ("pull", "throttled", "retrieval"),
+        ("pull", "timeout", "connectivity"),
+        ("normalise", "wrong_type", "normalisation"),
+        ("watch", "stale", "staleness"),
+        ("alerts", "timeout", "alerting"),
+        ("elsewhere", "anything", "system"),
+    ],
+)
+def test_the_kind_follows_from_stage_and_code(any_ledger, clock, stage, code, kind):
+    with any_ledger.write() as connection:
+        incidents.report(connection, problem(stage=stage, code=code), clock())
+        assert [each["kind"] for each in incidents.listed(connection)] == [kind]
+
+
+def test_cause_and_links_are_kept_and_the_latest_count(any_ledger, clock):
+    with any_ledger.write() as connection:
+        first = incidents.report(connection, problem(run_id="r1"), clock())
+        again = incidents.report(connection, problem(run_id="r2", attempt_id="a", cause="two clients"), clock())
+        (row,) = incidents.listed(connection)
+    assert first == again == row["id"]
+    assert (row["run_id"], row["attempt_id"], row["file_id"], row["cause"]) == ("r2", "a", None, "two clients")
+
+
+def test_opening_and_resolving_are_in_the_log_and_counting_is_not(any_ledger, clock):
+    with any_ledger.write() as connection:
+        for _ in range(3):
+            incidents.report(connection, problem(), clock.advance(minutes=1))
+        incidents.resolve(connection, "connection", "amazon_eu", "pull", clock.advance(minutes=1))
+        entries = log.listed(connection, log.LogFilter(), None, 10)
+    assert [(each["kind"], each["level"], each["connection"]) for each in entries] == [
+        ("incident_resolved", "info", "amazon_eu"),
+        ("incident_opened", "error", "amazon_eu"),
+    ]

@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.ledger import incidents
 from warehouse.ledger.orders import arrive, lock_book, merge_address, settle
 from warehouse.ledger.schema import order_lines, order_versions, orders, parties
-from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
+from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Problem, Status
 from warehouse.privacy import open_key_ring
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -255,3 +256,51 @@ def test_a_merged_address_keeps_to_one_place():
     assert merge_address(sent, HOME) == HOME
     other = Address(city="Paris", country_code="FR")
     assert merge_address(other, HOME) == other
+
+
+def has_errors(book, order) -> bool:
+    with book.ledger.read() as connection:
+        return connection.execute(sa.select(orders.c.has_errors).where(orders.c.id == order.id)).scalar_one()
+
+
+def trouble(order, stage="confirm") -> incidents.Report:
+    return incidents.Report(
+        scope="channel", subject="amazon_fr", stage=stage, code="refused", message="It broke.", order_id=order.id
+    )
+
+
+def test_an_order_has_errors_as_long_as_an_incident_about_it_is_open(book):
+    order = an_order()
+    book(order)
+    with book.ledger.write() as connection:
+        incidents.report(connection, trouble(order), NOW)
+        incidents.report(connection, trouble(order, "accept"), NOW)
+    book(replace(order, marketplace_updated_at=later(1), marketplace_status="PARTIAL"))
+    assert has_errors(book, order)
+    with book.ledger.write() as connection:
+        incidents.resolve(connection, "channel", "amazon_fr", "confirm", NOW)
+    assert has_errors(book, order)
+    with book.ledger.write() as connection:
+        incidents.resolve_order(connection, [order.id], "accept", NOW)
+    assert not has_errors(book, order)
+
+
+def test_problems_of_the_payload_stay_errors_when_the_incident_is_resolved(book):
+    order = an_order(problems=(Problem(code="missing_price", path="$", message="There is no price."),))
+    book(order)
+    with book.ledger.write() as connection:
+        number = incidents.report(connection, trouble(order), NOW)
+        incidents.resolve_by_hand(connection, number, "by phone", NOW)
+    assert has_errors(book, order)
+    book(an_order(marketplace_updated_at=later(2)))
+    assert not has_errors(book, order)
+
+
+def test_an_incident_of_another_order_resolved_leaves_this_one(book):
+    one, other = an_order(), an_order(original_id="402-2")
+    book(one, other)
+    with book.ledger.write() as connection:
+        incidents.report(connection, trouble(one), NOW)
+        incidents.report(connection, trouble(other), NOW)
+        incidents.resolve_order(connection, [other.id], "confirm", NOW)
+    assert (has_errors(book, one), has_errors(book, other)) == (True, False)

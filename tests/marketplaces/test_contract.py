@@ -463,6 +463,19 @@ def test_acceptance_is_offered_or_refused_in_words(shop):
     assert isinstance(refused.value, Permanent) is not is_offered
 
 
+def test_cancelling_shows_with_the_order_or_is_refused_in_words_with_what_to_do(shop):
+    (record,) = shop.waiting(1)
+    units = shop.trial.waiting(record)
+    is_offered = shop.trial.kind != "amazon"
+    if is_offered:
+        shop.client.cancel(record.id, units, None)
+        assert set(shop.taken) <= set(shop.marketplace.rates)
+    with pytest.raises(Permanent) as refused:
+        shop.client.cancel(record.id, units, "14")
+    assert refused.value.code == ("cancellation_refused" if is_offered else "cancellation_not_offered")
+    assert refused.value.hint
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

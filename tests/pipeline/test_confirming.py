@@ -178,7 +178,7 @@ def test_an_update_of_the_tracking_is_told(shop, channel):
 def test_an_update_while_it_is_being_sent_is_told_next(shop):
     (own_id,) = shop.ship_some("amazon_fr", 1)
     with shop.installation.ledger.write() as connection:
-        (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, shop.clock(), lambda _: set())
+        (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, shop.clock())
     shop.ship(Report(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
     assert shop.row(own_id)["status"] == "sending"
     sent = confirmations.Result(outcome=confirmations.AttemptOutcome.SENT)
@@ -361,7 +361,7 @@ def test_a_pull_verifies_without_a_call_of_its_own(shop):
 def test_a_sender_that_ended_leaves_a_doubt(shop):
     (own_id,) = shop.ship_some("amazon_fr", 1)
     with shop.installation.ledger.write() as connection:
-        confirmations.claim(connection, ["amazon_fr"], 1, shop.clock(), lambda _: set())
+        confirmations.claim(connection, ["amazon_fr"], 1, shop.clock())
     confirm_all(shop.installation)
     assert shop.states([own_id]) == ["sending"]  # its time is not over, and its process lives
     shop.clock.advance(minutes=6)

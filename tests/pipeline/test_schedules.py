@@ -17,7 +17,7 @@ from orders_pipeline.definitions import defs
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import LONGEST_RUN, PROCESS_TAG, running
 from orders_pipeline.schedules import SCHEDULES, pull_orders_every_5_minutes, sweep_orders_daily
-from orders_pipeline.sensors import connection_partitions, partition_changes
+from orders_pipeline.sensors import connection_partitions, due_follow_ups, partition_changes
 from warehouse.ledger import channels
 from warehouse.processes import is_gone, this_process
 
@@ -180,3 +180,13 @@ def test_sensor_is_quiet_when_nothing_changed(fresh, source, installation) -> No
         channels.save_connection(transaction, connection, NOW)
     fresh.add_dynamic_partitions(NAME, ["shop"])
     assert isinstance(evaluate(fresh, source), dg.SkipReason)
+
+
+def test_a_follow_up_runs_only_when_something_is_due(fresh, source, installation):
+    def look():
+        with dg.build_sensor_context(instance=fresh) as context:
+            return due_follow_ups(context, source=source)
+
+    assert isinstance(look(), dg.RunRequest)  # nobody has watched yet
+    assert defs.resolve_job_def("follow_up").execute_in_process(instance=fresh, resources={"source": source}).success
+    assert isinstance(look(), dg.SkipReason)

@@ -34,6 +34,7 @@ TABLES = (
     "incidents",
     "files",
     "file_rows",
+    "cancellation_requests",
     "channels",
     "published",
 )

@@ -25,6 +25,7 @@ from warehouse.ledger.files import FileState
 from warehouse.ledger.schema import (
     Instant,
     acknowledgements,
+    cancellation_requests,
     channels,
     confirmation_attempts,
     connections,
@@ -142,6 +143,7 @@ _RECENT = (
         wanted=files.c.state != FileState.PREPARING,  # it may be gone the next moment
     ),
     _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
+    _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
 )
 _ORDER_COLUMNS = tuple(
     orders.c[name]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger import incidents
+from warehouse.ledger import incidents, order_events
 from warehouse.ledger.carriers import requirements_of
 from warehouse.ledger.orders import lock_book
-from warehouse.ledger.schema import acceptances, channels, order_events, order_lines, orders
+from warehouse.ledger.schema import acceptances, channels, order_lines, orders
 from warehouse.orders import Status
 from warehouse.processes import is_gone, this_process
 
@@ -312,4 +312,4 @@ def conclude(connection: Connection, due: DueDecision, ending: Ending, now: date
 
 
 def _note(connection: Connection, order_id: str, kind: str, data: Mapping[str, Any], now: datetime) -> None:
-    connection.execute(sa.insert(order_events), [{"order_id": order_id, "at": now, "kind": kind, "data": dict(data)}])
+    order_events.record(connection, [{"order_id": order_id, "kind": kind, "data": data}], now)

@@ -12,9 +12,10 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
+from warehouse.ledger import order_events
 from warehouse.ledger.database import upsert
 from warehouse.ledger.orders import lock_book
-from warehouse.ledger.schema import acknowledgements, order_events, orders
+from warehouse.ledger.schema import acknowledgements, orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -119,10 +120,10 @@ def acknowledge(
         answers.append(answer)
         if row is not None:
             known[order["id"]] = written[order["id"]] = row
-            events.append({"order_id": order["id"], "at": now, "kind": "acknowledged", "data": _public(row)})
+            events.append({"order_id": order["id"], "kind": "acknowledged", "data": _public(row)})
     if written:
         connection.execute(upsert(connection, acknowledgements, ("order_id", "consumer")), list(written.values()))
-        connection.execute(sa.insert(order_events), events)
+        order_events.record(connection, events, now)
         _render(connection, sorted(written))
     return answers
 

@@ -1,4 +1,6 @@
-"""`orders.yaml`: connections, channels with their carriers and file jobs, and storages, compared with the ledger and exported.
+"""`orders.yaml`: connections, channels with their carriers and file jobs, storages, and recipients of alerts.
+
+The file is compared with the ledger, applied to it, and exported from it.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
 alone. A host key that was trusted by hand stays, too, as long as the host is the same.
@@ -24,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from warehouse.ledger import carriers, channels, file_jobs, storages
+from warehouse.ledger import alerts, carriers, channels, file_jobs, storages
 from warehouse.ledger.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.credentials import FORMS
 from warehouse.ledger.file_jobs import ExportSettings, FileJob, ImportSettings, JobKind
@@ -173,6 +175,26 @@ class StorageSection(BaseModel):
     credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
 
+class AlertEntry(BaseModel):
+    """One recipient of alerts in the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str | None = Field(None, description="An e-mail address; or `url`.")
+    url: str | None = Field(
+        None, description="A chat or webhook address, by reference: env:NAME or file:PATH; it is a secret."
+    )
+    channels: list[str] = Field(default_factory=list, description="Only what concerns these channels; default: all.")
+    kinds: list[str] = Field(default_factory=list, description="Only these kinds of incidents; default: all.")
+    summary: bool = Field(True, description="Whether the daily summary is sent there.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.email is None) == (self.url is None):
+            raise ValueError("write email or url, and not both")
+        return self
+
+
 class Document(BaseModel):
     """The whole file."""
 
@@ -181,6 +203,7 @@ class Document(BaseModel):
     connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
     channels: dict[str, ChannelEntry] = Field(default_factory=dict)
     storages: dict[str, StorageSection] = Field(default_factory=dict)
+    alerts: dict[str, AlertEntry] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +275,12 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         for job in jobs
         if job.storage not in document.storages and job.storage not in known_storages
     ]
+    there = {*document.channels, *known_channels}
+    problems += [
+        f"alerts.{code}.{fault}"
+        for code, alert in document.alerts.items()
+        if (fault := alerts.fault(_recipient(code, alert), there)) is not None
+    ]
     if problems:
         raise ConfigurationError(problems)
     found: list[Difference] = []
@@ -269,8 +298,12 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         )
     mapped = {(each.channel, each.code): each for each in carriers.mapped(transaction)}
     for carrier in _carriers(document):
-        known = mapped.get((carrier.channel, carrier.code))
-        found += _compare("carrier", _name(carrier), known, carrier, ("channel",))
+        mine = mapped.get((carrier.channel, carrier.code))
+        found += _compare("carrier", _name(carrier), mine, carrier, ("channel",))
+    known_recipients = {each.code: each for each in alerts.all_recipients(transaction)}
+    for code, alert in document.alerts.items():
+        told = known_recipients.get(code)
+        found += _compare("alert", code, told, _recipient(code, alert), ("requests_told", "created_at"))
     return found
 
 
@@ -286,6 +319,9 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
             channels.save_channel(transaction, _channel(code, channel), now)
     _apply_storages_and_jobs(transaction, document, changed, now)
     _apply_carriers(transaction, document, changed, now)
+    for code, alert in document.alerts.items():
+        if ("alert", code) in changed:
+            alerts.save_recipient(transaction, _recipient(code, alert), now)
     return found
 
 
@@ -352,12 +388,21 @@ def export(transaction: Transaction) -> str:
             }
             for each in storages.all_storages(transaction)
         },
+        "alerts": {
+            each.code: {
+                each.kind.value: each.address,
+                "channels": list(each.channels),
+                "kinds": list(each.kinds),
+                "summary": each.summary,
+            }
+            for each in alerts.all_recipients(transaction)
+        },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _bad_codes(document: Document) -> list[str]:
-    codes = (*document.connections, *document.channels, *document.storages)
+    codes = (*document.connections, *document.channels, *document.storages, *document.alerts)
     return [code for code in codes if re.fullmatch(CODE, code) is None]
 
 
@@ -386,6 +431,18 @@ def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
         region=entry.region,
         settings=entry.settings,
         credentials=entry.credentials,
+    )
+
+
+def _recipient(code: str, entry: AlertEntry) -> alerts.Recipient:
+    kind = alerts.RecipientKind.EMAIL if entry.email is not None else alerts.RecipientKind.URL
+    return alerts.Recipient(
+        code=code,
+        kind=kind,
+        address=entry.email or entry.url or "",
+        channels=tuple(entry.channels),
+        kinds=tuple(entry.kinds),
+        summary=entry.summary,
     )
 
 
@@ -471,8 +528,14 @@ def _name(entry: CarrierEntry) -> str:
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry | None,
-    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry,
+    before: channels.Connection
+    | channels.Channel
+    | storages.StorageEntry
+    | FileJob
+    | CarrierEntry
+    | alerts.Recipient
+    | None,
+    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry | alerts.Recipient,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

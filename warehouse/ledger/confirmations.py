@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger import incidents
+from warehouse.ledger import cancellations, incidents, order_events
 from warehouse.ledger.fulfilment import restate
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import (
     channels,
     confirmation_attempts,
-    order_events,
     order_lines,
     orders,
     shipment_lines,
@@ -33,7 +32,7 @@ from warehouse.orders import ConfirmationStatus, Status
 from warehouse.processes import is_gone, this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, RowMapping
@@ -137,22 +136,20 @@ class Result:
     is_counted: bool = True
 
 
-def claim(
-    connection: Connection, codes: Sequence[str], limit: int, now: datetime, held: Callable[[Sequence[str]], set[str]]
-) -> list[Claim]:
+def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[Claim]:
     """Take up shipments that are due, the longest waiting first, at most one of each order.
 
-    An order of which another shipment is under way or in doubt waits: two parts of it at once could not be told apart.
+    An order of which another shipment is under way or in doubt waits: two parts of it at once could not be told apart. So does
+    one that a request to cancel holds.
 
     Args:
         connection: A write transaction.
         codes: Channels to serve.
         limit: At most so many.
         now: The present instant.
-        held: Which of some orders must not be shipped now.
     """
     lock_book(connection)
-    rows = _due(connection, codes, limit, now, held)
+    rows = _due(connection, codes, limit, now)
     if not rows:
         return []
     until = now + CLAIM_LENGTH
@@ -189,9 +186,7 @@ def claim(
     ]
 
 
-def _due(
-    connection: Connection, codes: Sequence[str], limit: int, now: datetime, held: Callable[[Sequence[str]], set[str]]
-) -> list[dict[str, Any]]:
+def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
     other = shipments.alias("other")
     is_busy = sa.exists().where(
         other.c.order_id == shipments.c.order_id,
@@ -207,16 +202,15 @@ def _due(
             shipments.c.channel.in_(codes),
             channels.c.confirmation.is_(True),
             ~is_busy,
+            ~cancellations.is_held(shipments.c.order_id, now),
         )
         .order_by(shipments.c.due_at, shipments.c.reported_at, shipments.c.id)
         .limit(limit * 2)
     )
     found = [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
-    on_hold = held([row["order_id"] for row in found])
     first_of_order: dict[str, dict[str, Any]] = {}
     for row in found:
-        if row["order_id"] not in on_hold:
-            first_of_order.setdefault(row["order_id"], row)
+        first_of_order.setdefault(row["order_id"], row)
     return list(first_of_order.values())[:limit]
 
 
@@ -524,7 +518,7 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
             updated_at=now,
         )
     )
-    connection.execute(sa.insert(order_events), [_event(row, kind, now, None) for row in rows])
+    order_events.record(connection, [_event(row, kind, None) for row in rows], now)
     restate(connection, [row["order_id"] for row in rows], now)
     return len(rows)
 
@@ -603,11 +597,11 @@ def resolve_problems(connection: Connection, order_id: str, now: datetime) -> No
 
 def note(connection: Connection, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
     """Write what happened to a shipment into its order's timeline; nothing personal."""
-    connection.execute(sa.insert(order_events), [_event(row, kind, now, result)])
+    order_events.record(connection, [_event(row, kind, result)], now)
 
 
-def _event(row: RowMapping, kind: str, now: datetime, result: Result | None) -> dict[str, Any]:
+def _event(row: RowMapping, kind: str, result: Result | None) -> dict[str, Any]:
     data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
     if result is not None and result.code:
         data |= {"code": result.code, "message": result.message}
-    return {"order_id": row["order_id"], "at": now, "kind": kind, "data": data}
+    return {"order_id": row["order_id"], "kind": kind, "data": data}

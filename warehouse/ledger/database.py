@@ -34,6 +34,8 @@ NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
 MARKETPLACE_CHANGES = "marketplace_changes"
 TRACES = "traces"
+CANCELLATIONS = "cancellations"
+WATCHED_AT = "watched_at"
 """Names of the marks that the migrations create."""
 
 

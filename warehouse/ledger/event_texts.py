@@ -1,6 +1,7 @@
 """What an order's timeline says: the plain sentence of each kind of event that we record ourselves.
 
-Which events there are is decided where they are written (`shipments`, `confirmations`, `acceptances`, `acknowledgements`);
+Which events there are is decided where they are written (`shipments`, `confirmations`, `acceptances`, `cancellations`,
+`acknowledgements`);
 reading them is in `order_queries`.
 """
 
@@ -64,6 +65,10 @@ def _why(data: Data) -> str:
     return f": {reason}" if reason else ""
 
 
+def _despite(data: Data) -> str:
+    return "; it was shipped nevertheless" if data.get("shipped_despite") else ""
+
+
 _TEXTS: Mapping[str, Callable[[Data], str]] = {
     "acknowledged": _acknowledged,
     "shipment_reported": _reported("reported"),
@@ -77,6 +82,13 @@ _TEXTS: Mapping[str, Callable[[Data], str]] = {
     "confirmation_released": _of_package("the held confirmation will be sent"),
     "confirmation_skipped": _of_package("the confirmation will not be sent, by choice"),
     "confirmation_retried": _of_package("the confirmation will be sent again"),
+    "cancellation_requested": lambda data: f"Cancellation requested by {data['requester']}",
+    "cancellation_accepted": lambda data: f"Cancellation accepted by {data['by']}",
+    "cancellation_declined": lambda data: f"Cancellation declined by {data['by']}",
+    "cancellation_executed": lambda _: "Cancelled at the marketplace",
+    "cancellation_withdrawn": lambda _: "The request to cancel was withdrawn",
+    "cancellation_expired": lambda data: f"The request to cancel ended without a decision{_despite(data)}",
+    "cancellation_told": lambda _: "The marketplace took the cancellation",
     "acceptance_requested": _decided,
     "acceptance_done": _of_order("The marketplace took the decision on acceptance"),
     "acceptance_rejected": _of_order("The marketplace rejected the decision on acceptance"),

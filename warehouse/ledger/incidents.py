@@ -9,17 +9,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from warehouse.incidents import CAUSES, kind_of
+from warehouse.ledger import log
+from warehouse.ledger.database import insert_into
+from warehouse.ledger.log import Entry, Level
 from warehouse.ledger.schema import incidents, orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Row
 
 OPEN = ("scope", "subject", "stage", "code", "order_id")
+LATEST = ("message", "cause", "hint", "details", "run_id", "file_id", "attempt_id", "last_seen_at")
+ORDERS_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +34,17 @@ class Report:
     Attributes:
         scope: `channel`, `connection` or `system`.
         subject: The channel's or connection's code, or the component's name.
-        stage: `pull`, `normalise`, `publish`, `products`, `api`…
+        stage: `pull`, `normalise`, `publish`, `products`, `api`… with `code` it makes the incident's kind.
         code: Stable snake_case word.
         message: Plain sentence.
+        cause: What lies behind it, where more is known than the usual cause of the code.
         hint: What to do, or "".
         order_id: Internal order id when it is about one order, else "".
         details: JSON-able technical details.
         occurrences: How many times it happened.
+        run_id: Dagster's run in which it happened.
+        file_id: The imported or exported file that it is about.
+        attempt_id: The attempt to confirm a shipment that it is about.
     """
 
     scope: str
@@ -43,86 +52,146 @@ class Report:
     stage: str
     code: str
     message: str
+    cause: str = ""
     hint: str = ""
     order_id: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     occurrences: int = 1
+    run_id: str | None = None
+    file_id: str | None = None
+    attempt_id: str | None = None
 
 
-def report(connection: Connection, problem: Report, now: datetime) -> None:
-    """Open an incident, or count another occurrence of the one that is open; its text becomes the latest."""
+def report(connection: Connection, problem: Report, now: datetime) -> int:
+    """Open an incident, or count another occurrence of the one that is open; its text becomes the latest. Returns its id."""
     row = {
         "scope": problem.scope,
         "subject": problem.subject,
         "stage": problem.stage,
         "code": problem.code,
+        "kind": kind_of(problem.stage, problem.code).value,
         "order_id": problem.order_id,
         "message": problem.message,
+        "cause": problem.cause or CAUSES.get(problem.code, ""),
         "hint": problem.hint,
         "details": dict(problem.details),
+        "run_id": problem.run_id,
+        "file_id": problem.file_id,
+        "attempt_id": problem.attempt_id,
         "first_seen_at": now,
         "last_seen_at": now,
         "occurrences": problem.occurrences,
     }
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(incidents)
+    insert = insert_into(connection, incidents)
     insert = insert.on_conflict_do_update(
         index_elements=list(OPEN),
         index_where=sa.text("resolved_at IS NULL"),
-        set_={
-            "message": insert.excluded.message,
-            "hint": insert.excluded.hint,
-            "details": insert.excluded.details,
-            "last_seen_at": insert.excluded.last_seen_at,
-            "occurrences": incidents.c.occurrences + insert.excluded.occurrences,
-        },
-    )
-    connection.execute(insert, [row])
+        set_={name: insert.excluded[name] for name in LATEST}
+        | {"occurrences": incidents.c.occurrences + insert.excluded.occurrences},
+    ).returning(incidents.c.id, incidents.c.occurrences)
+    told = connection.execute(insert, row).one()
+    if told.occurrences == problem.occurrences:
+        log.record(connection, [_opened(problem, told.id)], now)
     if problem.order_id:
         connection.execute(sa.update(orders).where(orders.c.id == problem.order_id).values(has_errors=True))
+    return int(told.id)
 
 
 def resolve(
-    connection: Connection, scope: str, subject: str, stage: str, now: datetime, *, codes: Sequence[str] | None = None
+    connection: Connection,
+    scope: str,
+    subject: str,
+    stage: str,
+    now: datetime,
+    *,
+    codes: Sequence[str] | None = None,
 ) -> int:
-    """Close the open incidents of a stage after it succeeded; all of them, or those with the given codes. Returns how many."""
-    condition = [
-        incidents.c.resolved_at.is_(None),
-        incidents.c.scope == scope,
-        incidents.c.subject == subject,
-        incidents.c.stage == stage,
-    ]
+    """Close the open incidents of a stage after it succeeded. Returns how many.
+
+    Args:
+        connection: A write transaction.
+        scope: As it was reported.
+        subject: As it was reported.
+        stage: As it was reported.
+        now: When it succeeded.
+        codes: Only these; None for all.
+    """
+    condition = [incidents.c.scope == scope, incidents.c.subject == subject, incidents.c.stage == stage]
     if codes is not None:
         condition.append(incidents.c.code.in_(codes))
-    closed = connection.execute(sa.update(incidents).where(*condition).values(resolved_at=now, resolution="succeeded"))
-    return int(closed.rowcount)
+    return len(_close(connection, condition, "succeeded", now))
 
 
 def resolve_order(
-    connection: Connection, order_ids: Sequence[str], stage: str, now: datetime, *, codes: Sequence[str]
+    connection: Connection, order_ids: Sequence[str], stage: str, now: datetime, *, codes: Sequence[str] | None = None
 ) -> int:
-    """Close the open incidents of a stage that are about these orders, those with the given codes. Returns how many."""
-    closed = connection.execute(
-        sa.update(incidents)
-        .where(
-            incidents.c.resolved_at.is_(None),
-            incidents.c.order_id.in_(order_ids),
-            incidents.c.stage == stage,
-            incidents.c.code.in_(codes),
-        )
-        .values(resolved_at=now, resolution="succeeded")
-    )
-    return int(closed.rowcount)
+    """Close the open incidents of a stage that are about these orders: all, or those with the given codes. Returns how many."""
+    condition = [incidents.c.order_id.in_(order_ids), incidents.c.stage == stage]
+    if codes is not None:
+        condition.append(incidents.c.code.in_(codes))
+    return len(_close(connection, condition, "succeeded", now))
 
 
 def resolve_by_hand(connection: Connection, incident_id: int, reason: str, now: datetime) -> bool:
     """Close one open incident with a person's reason; False when there is no such open incident."""
+    return bool(_close(connection, [incidents.c.id == incident_id], reason, now))
+
+
+def _close(
+    connection: Connection, condition: Sequence[sa.ColumnElement[bool]], resolution: str, now: datetime
+) -> Sequence[Row[Any]]:
+    """Close open incidents; an order without any other trouble has no errors any more."""
+    columns = [incidents.c[name] for name in ("id", *OPEN, "message")]
     closed = connection.execute(
         sa.update(incidents)
-        .where(incidents.c.id == incident_id, incidents.c.resolved_at.is_(None))
-        .values(resolved_at=now, resolution=reason)
+        .where(incidents.c.resolved_at.is_(None), *condition)
+        .values(resolved_at=now, resolution=resolution)
+        .returning(*columns)
+    ).all()
+    log.record(connection, [_resolved(row, resolution) for row in closed], now)
+    ids = sorted({row.order_id for row in closed if row.order_id})
+    for start in range(0, len(ids), ORDERS_PER_QUERY):
+        chunk = ids[start : start + ORDERS_PER_QUERY]
+        connection.execute(
+            sa.update(orders)
+            .where(orders.c.id.in_(chunk), orders.c.id.not_in(_troubled(chunk)))
+            .values(has_errors=orders.c.has_problems)
+        )
+    return closed
+
+
+def mark_troubled(connection: Connection, order_ids: Sequence[str]) -> None:
+    """Give orders that were just written from their payload the errors of their open incidents back."""
+    connection.execute(sa.update(orders).where(orders.c.id.in_(_troubled(order_ids))).values(has_errors=True))
+
+
+def _troubled(order_ids: Sequence[str]) -> sa.Select[tuple[str]]:
+    return sa.select(incidents.c.order_id).where(incidents.c.order_id.in_(order_ids), incidents.c.resolved_at.is_(None))
+
+
+def _opened(problem: Report, number: int) -> Entry:
+    return Entry(
+        stage=problem.stage,
+        kind="incident_opened",
+        level=Level.ERROR,
+        text=problem.message,
+        channel=problem.subject if problem.scope == "channel" else None,
+        connection=problem.subject if problem.scope == "connection" else None,
+        order_id=problem.order_id or None,
+        data={"incident": number, "code": problem.code, "subject": problem.subject},
     )
-    return bool(closed.rowcount)
+
+
+def _resolved(row: Row[Any], resolution: str) -> Entry:
+    return Entry(
+        stage=row.stage,
+        kind="incident_resolved",
+        text=f"Resolved: {row.message}",
+        channel=row.subject if row.scope == "channel" else None,
+        connection=row.subject if row.scope == "connection" else None,
+        order_id=row.order_id or None,
+        data={"incident": row.id, "code": row.code, "subject": row.subject, "resolution": resolution},
+    )
 
 
 def listed(

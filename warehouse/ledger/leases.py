@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.database import insert_into
 from warehouse.ledger.schema import leases
 from warehouse.processes import is_gone, this_process
 
@@ -38,8 +39,9 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
     holder = this_process()
     row = connection.execute(sa.select(leases).where(leases.c.name == name).with_for_update()).mappings().one_or_none()
     if row is None:
-        connection.execute(sa.insert(leases).values(name=name, holder=holder, fence=1, expires_at=now + length))
-        return Lease(name, holder, 1, now + length)
+        first = insert_into(connection, leases).values(name=name, holder=holder, fence=1, expires_at=now + length)
+        is_ours = connection.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
+        return Lease(name, holder, 1, now + length) if is_ours else None
     if row["expires_at"] > now and not is_gone(row["holder"]):
         return None
     lease = Lease(name, holder, row["fence"] + 1, now + length)

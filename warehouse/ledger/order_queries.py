@@ -7,7 +7,7 @@ allow-list is applied in this one place. How a row becomes a document is in `war
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -85,12 +85,16 @@ NAMES = tuple(column.name for column in DOCUMENT_COLUMNS)
 
 
 class Sort(StrEnum):
-    """In which order a list comes; every one of them is an index with a unique end, so paging never skips or repeats."""
+    """In which order a list comes; every one of them is an index with a unique end, so paging never skips or repeats.
+
+    ERRORS_FIRST: orders with errors, the newest purchase first, then the others like that: two lists, one after the other.
+    """
 
     NEWEST = "-purchased_at"
     OLDEST = "purchased_at"
     POSITION = "position"
     LATEST_CHANGE = "-position"
+    ERRORS_FIRST = "-has_errors"
 
     @property
     def is_descending(self) -> bool:
@@ -105,11 +109,15 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The place of an order in a list: its position, or its purchase date and id."""
+    """The place of an order in a list: its position, or its purchase date and id.
+
+    `has_errors` says in which of the two lists of ERRORS_FIRST the place is; None for every other sort.
+    """
 
     position: int | None = None
     purchased_at: datetime | None = None
     id: str | None = None
+    has_errors: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +191,8 @@ class Page:
 
 def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
     """The `limit` orders that follow `after`."""
+    if sort is Sort.ERRORS_FIRST:
+        return _errors_first(connection, wanted, after, limit)
     query = _page_query(wanted, sort, after is not None, limit + 1)
     found = connection.execute(query, _place(after)).all()
     rows = [dict(zip(NAMES, row, strict=True)) for row in found]
@@ -192,8 +202,28 @@ def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | N
     return Page(rows, key_of(rows[-1], sort))
 
 
+def _errors_first(connection: Connection, wanted: OrderFilter, after: Key | None, limit: int) -> Page:
+    """Orders with errors, then those without; each part is a walk along an index that there is anyway."""
+    rows: list[Row] = []
+    for has_errors in (True, False):
+        is_passed = after is not None and after.has_errors is False and has_errors
+        if is_passed or wanted.has_errors is (not has_errors):
+            continue
+        start = after if after is not None and after.has_errors is has_errors else None
+        part = replace(wanted, has_errors=has_errors)
+        rows += page(connection, part, Sort.NEWEST, start, limit + 1 - len(rows)).rows
+        if len(rows) > limit:
+            break
+    if len(rows) <= limit:
+        return Page(rows, None)
+    rows = rows[:limit]
+    return Page(rows, key_of(rows[-1], Sort.ERRORS_FIRST))
+
+
 def key_of(row: Mapping[str, Any], sort: Sort) -> Key:
     """Where a list sorted like this goes on after this row."""
+    if sort is Sort.ERRORS_FIRST:
+        return Key(purchased_at=row["purchased_at"], id=row["id"], has_errors=bool(row["has_errors"]))
     return Key(position=row["position"]) if sort.is_by_position else Key(purchased_at=row["purchased_at"], id=row["id"])
 
 

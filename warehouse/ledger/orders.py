@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.ledger import cancellations, incidents, log
 from warehouse.ledger.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.fulfilment import note_closing, raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
@@ -42,6 +43,7 @@ MARKETPLACE_COLUMNS = (
     "currency",
     "total",
     "shipping_country_code",
+    "has_problems",
     "has_errors",
     "has_cancellation_request",
     "pii_state",
@@ -138,6 +140,7 @@ def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], n
     _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
     if found.unnoticed:
         _take_over(connection, found.unnoticed, first_change + len(found.writes))
+    _follow_up(connection, found, changes, now)
     return changes
 
 
@@ -322,6 +325,7 @@ def _write(
     connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
     note_closing(connection, [row["id"] for row in order_rows], orders.c.marketplace_updated_at)
     if rewritten:
+        incidents.mark_troubled(connection, rewritten)
         gone = [each["id"] for each in line_rows]
         connection.execute(
             sa.delete(order_lines).where(order_lines.c.order_id.in_(rewritten), order_lines.c.id.not_in(gone))
@@ -351,6 +355,7 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
         "currency": order.currency,
         "total": documents.money(order.total),
         "shipping_country_code": order.shipping_address.country_code,
+        "has_problems": bool(order.problems),
         "has_errors": bool(order.problems),
         "has_cancellation_request": any(each is not None and each.requested_by for each in cancellations),
         "is_historical": arrival.is_historical,
@@ -365,6 +370,29 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
         "source_status": arrival.source_status,
         "acknowledgements": "[]",
     }
+
+
+def _follow_up(connection: Connection, found: Comparison, changes: Sequence[Change], now: datetime) -> None:
+    """What follows from orders that are in the book now: their cancellation requests, and the log."""
+    written = {arrival.order.id: arrival for arrival, _, _ in found.writes}
+    cancellations.observe(connection, [each.order for each in (*written.values(), *found.unnoticed)], now)
+    entries = [_entry(written[each.order_id].order, each) for each in changes if each.order_id in written]
+    log.record(connection, entries, now)
+
+
+def _entry(order: Order, change: Change) -> log.Entry:
+    is_new = change.outcome == "new"
+    return log.Entry(
+        stage="normalise",
+        kind="order_received" if is_new else "order_changed",
+        text=f"Received from {order.marketplace} as {order.status}"
+        if is_new
+        else f"Changed: {', '.join(change.changed)}",
+        level=log.Level.WARNING if order.problems else log.Level.INFO,
+        channel=order.channel,
+        order_id=order.id,
+        data={"original_id": order.original_id, "status": order.status.value, "members": change.changed},
+    )
 
 
 def _line_rows(order: Order, own_id: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger import log
 from warehouse.ledger.database import RAW_SEQ, next_values, upsert
 from warehouse.ledger.schema import coverage, pulls, quarantine, raw_orders
 
@@ -193,7 +194,31 @@ def finish_pull(
         "error": error,
         "missing_data": list(missing_data),
     }
-    connection.execute(sa.update(pulls).where(pulls.c.id == pull_id).values(**values))
+    finished = sa.update(pulls).where(pulls.c.id == pull_id).values(**values)
+    pull = connection.execute(finished.returning(*_LOGGED)).one()
+    if outcome != "complete" or pull.orders_new:
+        log.record(connection, [_finished(pull, outcome, error)], now)
+
+
+_LOGGED = (pulls.c.connection, pulls.c.kind, pulls.c.orders_seen, pulls.c.orders_new, pulls.c.error_code)
+
+
+def _finished(pull: Any, outcome: str, error: str | None) -> log.Entry:  # noqa: ANN401 - a row
+    """How a pull ended. One that was complete and brought nothing is not told: there are hundreds a day."""
+    is_complete = outcome == "complete"
+    text = (
+        f"Pulled {pull.orders_new} new or changed orders of {pull.orders_seen}"
+        if is_complete
+        else f"Pull failed: {error}"
+    )
+    return log.Entry(
+        stage="sweep" if pull.kind == "sweep" else "pull",
+        kind="pull_complete" if is_complete else "pull_failed",
+        level=log.Level.INFO if is_complete else log.Level.ERROR,
+        text=text,
+        connection=pull.connection,
+        data={"kind": pull.kind, "seen": pull.orders_seen, "new": pull.orders_new, "error_code": pull.error_code},
+    )
 
 
 def covered(connection: Connection, codes: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:

@@ -56,6 +56,13 @@ def _where_true(name: str, column: str) -> sa.Index:
     return sa.Index(name, "purchased_at", "id", sqlite_where=sa.text(f"{column} = 1"), postgresql_where=sa.text(column))
 
 
+_HAS_ORDER = sa.text("order_id IS NOT NULL")
+_IS_TROUBLE = sa.text("level <> 'info'")
+_IS_UNSENT = sa.text("state IN ('pending', 'sending')")
+_IS_LIVE = sa.text("state IN ('open', 'accepted')")
+_IS_DUE = sa.text("due_at IS NOT NULL")
+"""Conditions of indexes over the few rows that are asked for all the time."""
+
 connections = sa.Table(
     "connections",
     metadata,
@@ -178,6 +185,7 @@ orders = sa.Table(
     sa.Column("currency", sa.String(8)),
     sa.Column("total", sa.Text, comment="decimal text, exactly as carried"),
     sa.Column("shipping_country_code", sa.String(2)),
+    sa.Column("has_problems", sa.Boolean, nullable=False, server_default=sa.false(), comment="the payload's own"),
     sa.Column("has_errors", sa.Boolean, nullable=False),
     sa.Column("has_cancellation_request", sa.Boolean, nullable=False),
     sa.Column("is_historical", sa.Boolean, nullable=False),
@@ -461,10 +469,15 @@ incidents = sa.Table(
     _code("subject", nullable=False, comment="the channel's or connection's code, or the component"),
     _code("stage", nullable=False),
     _code("code", nullable=False),
+    _code("kind", nullable=False, server_default="system", comment="whose business it is: warehouse.incidents.Kind"),
     sa.Column("order_id", sa.String(36), nullable=False, comment='"" when not about one order'),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False, server_default=""),
     sa.Column("hint", sa.Text, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("run_id", sa.String(36), comment="Dagster's run in which it was seen last"),
+    sa.Column("file_id", sa.String(36)),
+    sa.Column("attempt_id", sa.String(36)),
     sa.Column("first_seen_at", Instant, nullable=False),
     sa.Column("last_seen_at", Instant, nullable=False),
     sa.Column("occurrences", sa.Integer, nullable=False),
@@ -482,6 +495,118 @@ incidents = sa.Table(
         postgresql_where=sa.text("resolved_at IS NULL"),
     ),
     sa.Index("ix_incidents_order", "order_id"),
+    sa.Index(
+        "ix_incidents_newest_open",
+        "id",
+        sqlite_where=sa.text("resolved_at IS NULL"),
+        postgresql_where=sa.text("resolved_at IS NULL"),
+    ),
+    sa.Index("ix_incidents_resolved", "resolved_at"),
+    sa.Index("ix_incidents_first_seen", "first_seen_at"),
+)
+
+log_entries = sa.Table(
+    "log_entries",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("level", sa.String(8), nullable=False, comment="info, warning or error"),
+    _code("stage", nullable=False),
+    _code("kind", nullable=False, comment="what happened, in one word"),
+    _code("channel"),
+    _code("connection"),
+    sa.Column("order_id", sa.String(36)),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Index("ix_log_entries_at", "at"),
+    sa.Index("ix_log_entries_order", "order_id", "id", sqlite_where=_HAS_ORDER, postgresql_where=_HAS_ORDER),
+    sa.Index("ix_log_entries_channel", "channel", "id"),
+    sa.Index("ix_log_entries_trouble", "id", sqlite_where=_IS_TROUBLE, postgresql_where=_IS_TROUBLE),
+)
+
+alert_recipients = sa.Table(
+    "alert_recipients",
+    metadata,
+    _code("code", primary_key=True),
+    sa.Column("kind", sa.String(8), nullable=False, comment="email, or url for chat and webhooks"),
+    sa.Column("address", sa.Text, nullable=False, comment="the e-mail address; env:NAME, file:PATH or sealed:BASE64"),
+    sa.Column("channels", sa.JSON, nullable=False, comment="only of these; [] for all"),
+    sa.Column("kinds", sa.JSON, nullable=False, comment="only of these kinds; [] for all"),
+    sa.Column("summary", sa.Boolean, nullable=False, comment="whether the daily summary goes there"),
+    sa.Column("requests_told", sa.BigInteger, nullable=False, comment="number of the last cancellation request told"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+alerts_told = sa.Table(
+    "alerts_told",
+    metadata,
+    sa.Column("recipient", sa.ForeignKey("alert_recipients.code", ondelete="CASCADE"), primary_key=True),
+    _code("scope", primary_key=True),
+    _code("subject", primary_key=True),
+    _code("stage", primary_key=True),
+    _code("code", primary_key=True),
+    sa.Column("occurrences", sa.Integer, nullable=False, comment="as they were told last"),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+alert_messages = sa.Table(
+    "alert_messages",
+    metadata,
+    sa.Column(
+        "id", sa.String(128), primary_key=True, comment="names its recipient, stream and time; also the Message-ID"
+    ),
+    sa.Column("recipient", sa.ForeignKey("alert_recipients.code", ondelete="CASCADE"), nullable=False),
+    _code("stream", nullable=False, comment="problems, cancellations, summary or test"),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False, comment="pending, sending, sent or given_up"),
+    sa.Column("due_at", Instant, nullable=False, comment="when to try next; while sending: when the claim ends"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("sent_at", Instant),
+    _code("error_code"),
+    sa.Index("ix_alert_messages_created", "created_at"),
+    sa.Index("ix_alert_messages_due", "due_at", sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT),
+)
+
+cancellation_requests = sa.Table(
+    "cancellation_requests",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True, comment="made of the order and the requester"),
+    sa.Column(
+        "number", sa.BigInteger, nullable=False, comment="grows in commit order, also when it is asked for again"
+    ),
+    sa.Column("order_id", sa.ForeignKey("orders.id"), nullable=False),
+    sa.Column("original_id", sa.Text, nullable=False),
+    _code("channel", nullable=False),
+    sa.Column("marketplace", sa.Text, nullable=False),
+    sa.Column("requester", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column(
+        "lines", sa.JSON, nullable=False, comment="id, original_id, quantity asked for, quantity shipped by then"
+    ),
+    sa.Column(
+        "requested_at", Instant, nullable=False, comment="the marketplace's clock: the order's change that brought it"
+    ),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("hold_until", Instant, comment="until when the order is held; null: it is not"),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", Instant),
+    sa.Column("decision_reason", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", Instant, comment="when the marketplace is told of the acceptance next; null: not to be told"),
+    sa.Column("claimed_until", Instant, comment="while the marketplace is being told: when that must be over"),
+    sa.Column("told_at", Instant, comment="when the marketplace took the acceptance"),
+    sa.Column("shipped_despite", sa.Boolean, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ux_cancellation_requests_number", "number", unique=True),
+    sa.Index("ix_cancellation_requests_order", "order_id"),
+    sa.Index("ix_cancellation_requests_open", "hold_until", sqlite_where=_IS_LIVE, postgresql_where=_IS_LIVE),
+    sa.Index("ix_cancellation_requests_due", "due_at", sqlite_where=_IS_DUE, postgresql_where=_IS_DUE),
 )
 
 quota_buckets = sa.Table(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
+from warehouse.ledger import order_events
 from warehouse.ledger.carriers import Carriers
 from warehouse.ledger.database import upsert
 from warehouse.ledger.fulfilment import Reported, remaining_units, reported_units, restate, shipped_units
 from warehouse.ledger.orders import lock_book
-from warehouse.ledger.schema import channels, order_events, order_lines, orders, shipment_lines, shipments
+from warehouse.ledger.schema import channels, order_lines, orders, shipment_lines, shipments
 from warehouse.orders import ConfirmationStatus, FulfilledBy, Status, shipment_id
 from warehouse.shipments import CarrierRule
 
@@ -555,7 +556,7 @@ class _Intake:
             "version": row["version"],
             "status": row["status"],
         }
-        self.events.append({"order_id": row["order_id"], "at": self.now, "kind": kind, "data": data})
+        self.events.append({"order_id": row["order_id"], "kind": kind, "data": data})
 
 
 def _add(order: _Order, quantities: Mapping[str, int]) -> dict[str, tuple[int, int]]:
@@ -675,5 +676,5 @@ def _write(connection: Connection, intake: _Intake, now: datetime) -> None:
             for line_id, (units, by_others) in intake.lines_of[own_id].items()
         ],
     )
-    connection.execute(sa.insert(order_events), intake.events)
+    order_events.record(connection, intake.events, now)
     restate(connection, {row["order_id"] for row in rows}, now)

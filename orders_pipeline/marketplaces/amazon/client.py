@@ -195,6 +195,14 @@ class AmazonClient:
         """Refused: Amazon's orders need no acceptance."""
         raise Permanent("acceptance_not_offered", "Amazon's orders are not accepted or refused by the seller")
 
+    def cancel(self, original_id: str, quantities: Mapping[str, int], reason: str | None) -> None:  # noqa: ARG002 - as above
+        """Refused: Amazon's Orders API has no call by which a seller cancels."""
+        raise Permanent(
+            "cancellation_not_offered",
+            "Amazon's Orders API has no call by which a seller cancels an order",
+            "cancel the order in Seller Central; this ends when Amazon shows it as cancelled",
+        )
+
     def test(self) -> Sequence[Finding]:
         """Set-up first, then the credential, then one page of the seller's orders that should carry personal data."""
         context = self._context

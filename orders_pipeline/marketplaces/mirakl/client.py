@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
-from orders_pipeline.marketplaces.mirakl import acceptance, carriers, confirmation
+from orders_pipeline.marketplaces.mirakl import acceptance, cancellation, carriers, confirmation
 from orders_pipeline.marketplaces.mirakl import capabilities as operator
 from orders_pipeline.marketplaces.mirakl.documents import (
     channel_code,
@@ -59,6 +59,8 @@ RATES: dict[str, Rate] = {
     "ST23": Rate(1.0, 20),
     "ST24": Rate(1.0, 20),
     "OR21": Rate(2.0, 20),
+    "OR29": Rate(2.0, 20),
+    "OR30": Rate(2.0, 20),
     "OR23": Rate(3.0, 20),
     "OR24": Rate(3.0, 20),
 }
@@ -143,6 +145,13 @@ class MiraklClient:
     def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:
         """Decide every line of an order in WAITING_ACCEPTANCE."""
         acceptance.accept(self._transport, original_id, decisions)
+
+    def cancel(self, original_id: str, quantities: Mapping[str, int], reason: str | None) -> None:
+        """Cancel units as the seller; the order is read first, so that nothing is cancelled twice."""
+        rows = [row for page in self._listing([("order_ids", original_id)]) for row in page if row.id == original_id]
+        if not rows:
+            raise Permanent("order_not_found", "the shop of this connection does not have the order")
+        cancellation.cancel(self._transport, rows[0].value, original_id, quantities, reason)
 
     def server_time(self) -> datetime | None:
         """The instance's clock as last told in a Date header."""

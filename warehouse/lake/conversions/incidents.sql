@@ -12,5 +12,7 @@ SELECT
     last_seen_at,
     occurrences,
     resolved_at,
-    resolution
+    resolution,
+    kind,
+    cause
 FROM arrived

@@ -12,7 +12,9 @@ CREATE TABLE IF NOT EXISTS incidents (
     last_seen_at TIMESTAMPTZ NOT NULL,
     occurrences BIGINT NOT NULL,
     resolved_at TIMESTAMPTZ,
-    resolution VARCHAR
+    resolution VARCHAR,
+    kind VARCHAR,
+    cause VARCHAR
 );
 
 COMMENT ON TABLE incidents IS 'Problems, open and resolved: one row per problem while it lasts. No personal data.';
@@ -30,3 +32,5 @@ COMMENT ON COLUMN incidents.last_seen_at IS 'When it was last seen.';
 COMMENT ON COLUMN incidents.occurrences IS 'How often it happened.';
 COMMENT ON COLUMN incidents.resolved_at IS 'When it ended; null while it is open.';
 COMMENT ON COLUMN incidents.resolution IS 'How it ended.';
+COMMENT ON COLUMN incidents.kind IS 'Whose business it is: retrieval, exchange, transmission, cancellation, connectivity…';
+COMMENT ON COLUMN incidents.cause IS 'What usually lies behind it; empty when nothing is known.';

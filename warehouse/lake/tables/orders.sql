@@ -64,7 +64,7 @@ COMMENT ON COLUMN orders.cancellation_executed_by IS 'Who cancelled the whole or
 COMMENT ON COLUMN orders.cancellation_execution_reason IS 'Why the order was cancelled.';
 COMMENT ON COLUMN orders.split_of IS 'Id of the other half when seller and marketplace each ship a part of one marketplace order.';
 COMMENT ON COLUMN orders.confirmation_status IS 'How far the shipment confirmation has come: none, queued, sending, sent, verified, rejected, in_doubt or held.';
-COMMENT ON COLUMN orders.has_errors IS 'Whether something about the order needs attention.';
+COMMENT ON COLUMN orders.has_errors IS 'Whether something about the order needed attention when it last changed; open incidents are in incidents.';
 COMMENT ON COLUMN orders.has_cancellation_request IS 'Whether a cancellation of the order or of a line was asked for.';
 COMMENT ON COLUMN orders.is_historical IS 'Whether the order was loaded as history, and is not to be processed.';
 COMMENT ON COLUMN orders.pii_state IS 'What is known of the buyer: withheld (never sent), present (kept encrypted in the ledger) or expired (purged).';

@@ -1,0 +1,193 @@
+"""Incidents: what is wrong, one by one, and closing by hand what no success will close."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orders_api import cursors
+from orders_api.answers import NO_STORE, json_answer, rendered
+from orders_api.bodies import JSON
+from orders_api.errors import Problem, describe, from_validation, not_found
+from orders_api.order_filters import Word, check_channels
+from orders_api.orders import next_path
+from orders_api.reading import NoQuery, Reading, Route
+from orders_api.schemas import Incident, IncidentResolution, Incidents
+from orders_api.writing import Writing, carry_out_with_body, described_write
+from warehouse.clock import iso
+from warehouse.incidents import Kind
+from warehouse.ledger import channel_status, incidents
+from warehouse.ledger.channel_status import IncidentFilter
+from warehouse.ledger.tokens import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+
+router = APIRouter(tags=["Incidents"])
+
+LARGEST_ID = 2**63 - 1
+INCIDENT_PARAMETER = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Number of the incident.",
+    "example": 17,
+    "schema": {"type": "integer"},
+}
+
+
+class IncidentState(StrEnum):
+    """Which incidents."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    ALL = "all"
+
+
+IS_OPEN = {IncidentState.OPEN: True, IncidentState.RESOLVED: False, IncidentState.ALL: None}
+
+
+class IncidentQuery(BaseModel):
+    """Which incidents, and which page of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: IncidentState = Field(IncidentState.OPEN, description="Open ones, resolved ones, or all.", examples=["open"])
+    channel: list[Word] = Field(
+        [],
+        description="Of any of these channels, their connections' among them; may be repeated.",
+        examples=["amazon_fr"],
+    )
+    kind: list[Kind] = Field([], description="Of any of these kinds; may be repeated.", examples=["retrieval"])
+    stage: list[Word] = Field([], description="Of any of these stages; may be repeated.", examples=["pull"])
+    code: list[Word] = Field([], description="Of any of these codes; may be repeated.", examples=["throttled"])
+    order_id: Word | None = Field(
+        None, description="About this order, by its internal id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"]
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Incidents a page.", examples=[100])
+    cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
+
+    def fingerprint(self) -> str:
+        """A text that is the same for the same question."""
+        asked = self.model_dump(mode="json", exclude={"limit", "cursor"})
+        return f"incidents {sorted((name, str(value)) for name, value in asked.items())}"
+
+
+@Route(
+    path="/v1/incidents",
+    operation_id="list_incidents",
+    summary="List incidents",
+    query=IncidentQuery,
+    answer=Incidents,
+    problems=(400, 404),
+).serve(router)
+def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
+    """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
+    visible = reading.caller.visible_channels
+    check_channels(reading.connection, query.channel, visible)
+    before = None if query.cursor is None else cursors.decode_number(query.cursor, query.fingerprint())
+    wanted = IncidentFilter(
+        visible_channels=visible,
+        channels=tuple(query.channel),
+        is_open=IS_OPEN[query.state],
+        kinds=tuple(each.value for each in query.kind),
+        stages=tuple(query.stage),
+        codes=tuple(query.code),
+        order_id=query.order_id,
+    )
+    rows = channel_status.incident_rows(reading.connection, wanted, before, query.limit + 1)
+    following = None
+    if len(rows) > query.limit:
+        rows.pop()
+        following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["id"]))
+    links = {"Link": f'<{following}>; rel="next"'} if following else None
+    body = rendered({"incidents": [incident_document(row) for row in rows], "next": following})
+    return json_answer(reading.request, body, holds_pii=False, headers=links)
+
+
+@Route(
+    path="/v1/incidents/{id}",
+    operation_id="get_incident",
+    summary="Read one incident",
+    query=NoQuery,
+    answer=Incident,
+    problems=(404,),
+    path_parameters=(INCIDENT_PARAMETER,),
+).serve(router)
+def get_incident(reading: Reading, _query: NoQuery) -> Response:
+    """One incident, open or resolved."""
+    row = _one(reading.connection, reading.request, reading.caller.visible_channels)
+    return json_answer(reading.request, rendered(incident_document(row)), holds_pii=False)
+
+
+@router.post(
+    "/v1/incidents/{id}/resolve",  # noqa: FAST003 - the id is read from the request
+    operation_id="resolve_incident",
+    summary="Resolve an incident by hand",
+    response_model=Incident,
+    responses=describe(401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
+    openapi_extra=described_write(Scope.ADMIN, NoQuery, IncidentResolution, parameters=(INCIDENT_PARAMETER,)),
+)
+async def resolve_incident(request: Request) -> Response:
+    """Close an incident with a reason. It opens anew when the problem is seen again."""
+    return await carry_out_with_body(request, Scope.ADMIN, NoQuery, _resolved)
+
+
+def _resolved(writing: Writing[NoQuery]) -> Response:
+    try:
+        asked = IncidentResolution.model_validate_json(writing.body)
+    except ValidationError as error:
+        raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
+    visible = writing.caller.visible_channels
+    with writing.installation.ledger.write() as connection:
+        row = _one(connection, writing.request, visible)
+        if not incidents.resolve_by_hand(connection, row["id"], asked.reason, writing.now):
+            raise Problem(409, "incident_resolved", "This incident is resolved already.")
+        row = _one(connection, writing.request, visible)
+    return Response(rendered(incident_document(row)), headers={"Cache-Control": NO_STORE}, media_type=JSON)
+
+
+def _one(connection: Connection, request: Request, visible_channels: tuple[str, ...] | None) -> dict[str, Any]:
+    given = request.path_params["id"]
+    rows = []
+    if given.isascii() and given.isdecimal() and int(given[:20]) <= LARGEST_ID:
+        wanted = IncidentFilter(visible_channels=visible_channels, is_open=None, id=int(given))
+        rows = channel_status.incident_rows(connection, wanted, None, 1)
+    if not rows:
+        raise not_found("id", "There is no such incident for this token.", "unknown_incident")
+    return rows[0]
+
+
+def incident_document(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An incident as the API shows it."""
+    plain = (
+        "id",
+        "scope",
+        "subject",
+        "stage",
+        "code",
+        "kind",
+        "message",
+        "cause",
+        "hint",
+        "details",
+        "run_id",
+        "file_id",
+        "attempt_id",
+        "occurrences",
+        "resolution",
+    )
+    return {
+        **{name: row[name] for name in plain},
+        "order_id": row["order_id"] or None,
+        "first_seen_at": iso(row["first_seen_at"]),
+        "last_seen_at": iso(row["last_seen_at"]),
+        "resolved_at": None if row["resolved_at"] is None else iso(row["resolved_at"]),
+    }

@@ -1,0 +1,147 @@
+"""`orders list`, `orders show`, `orders cancellations …`: looking into the order book, and deciding requests to cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+import typer
+
+from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
+from orders_pipeline.installation import opened
+from warehouse import documents
+from warehouse.cancellations import Decision, State
+from warehouse.ledger import cancellations as requests
+from warehouse.ledger import order_queries
+from warehouse.ledger.cancellations import RequestFilter, Undecidable
+from warehouse.ledger.order_queries import OrderFilter, Sort
+from warehouse.ledger.orders import lock_book
+from warehouse.orders import Status
+
+cancellations = typer.Typer(
+    name="cancellations", help="Requests to cancel orders.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
+RequestId = Annotated[str, typer.Argument(help="The request's id.")]
+Reason = Annotated[str | None, typer.Option(help="Why, in plain text.")]
+
+COLUMNS = ("id", "channel", "original_id", "status", "purchased_at", "total", "has_errors", "has_cancellation_request")
+
+
+def list_orders(
+    status: Annotated[list[Status] | None, typer.Option(help="Any of these; repeatable.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Any of these channels; repeatable.")] = None,
+    errors: Annotated[
+        bool | None, typer.Option("--errors/--no-errors", help="Only with, or only without, errors.")
+    ] = None,
+    cancellation: Annotated[
+        bool | None,
+        typer.Option("--cancellation/--no-cancellation", help="Only with, or only without, a request to cancel."),
+    ] = None,
+    original_id: Annotated[str | None, typer.Option(help="The marketplace's order id.")] = None,
+    sort: Annotated[Sort, typer.Option(help="In which order.")] = Sort.NEWEST,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Orders of the book, without personal data.
+
+    Examples:
+
+      orders list --errors --channel amazon_fr
+
+      orders list --sort -has_errors --limit 20
+    """
+    wanted = OrderFilter(
+        statuses=tuple(each.value for each in status or ()),
+        channels=tuple(channel or ()),
+        has_errors=errors,
+        cancellation_requested=cancellation,
+        original_id=original_id,
+    )
+    with opened() as installation, installation.ledger.read() as transaction:
+        rows = order_queries.page(transaction, wanted, sort, None, limit).rows
+    shown = []
+    for row in rows:
+        facts = orjson.loads("{" + row["facts"] + "}")
+        asked = any((each["cancellation"] or {}).get("requested_by") for each in (facts, *facts["lines"]))
+        shown.append({**facts, **row, "has_cancellation_request": asked})
+    print_rows("Orders", [{name: each[name] for name in COLUMNS} for each in shown], COLUMNS, as_json)
+
+
+def show_order(
+    order: Annotated[str, typer.Argument(help="The internal id of the order.")],
+    as_json: Json = False,
+) -> None:
+    """One order without personal data, and what happened to it.
+
+    Example: orders show 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10
+    """
+    with opened() as installation, installation.ledger.read() as transaction:
+        row = order_queries.by_id(transaction, order, None)
+        if row is None:
+            raise fail(f"there is no order {order!r}", Exit.USAGE)
+        entries = order_queries.timeline(transaction, order)
+    document = orjson.loads(documents.document(row, None))
+    if as_json:
+        print_json({**document, "events": [{"at": each.at, "kind": each.kind, "text": each.text} for each in entries]})
+        return
+    for name in ("original_id", "channel", "status", "purchased_at", "ship_by", "total", "currency", "has_errors"):
+        answers.print(f"{name}: {document[name]}", markup=False, highlight=False)
+    print_table("What happened", ("at", "kind", "text"), [(each.at, each.kind, each.text) for each in entries])
+
+
+@cancellations.command("list")
+def list_requests(
+    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Any of these channels; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Requests to cancel, newest first.
+
+    Example: orders cancellations list --state open
+    """
+    wanted = RequestFilter(states=() if state is None else (state.value,), channels=tuple(channel or ()))
+    with opened() as installation, installation.ledger.read() as transaction:
+        rows = requests.listed(transaction, wanted, None, limit)
+    columns = (
+        "id",
+        "channel",
+        "original_id",
+        "requester",
+        "reason",
+        "state",
+        "requested_at",
+        "hold_until",
+        "shipped_despite",
+    )
+    print_rows("Cancellation requests", rows, columns, as_json)
+
+
+@cancellations.command()
+def accept(request: RequestId, reason: Reason = None) -> None:
+    """Agree to cancel; the marketplace is told where its API takes that.
+
+    Example: orders cancellations accept 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10
+    """
+    _decide(request, Decision.ACCEPT, reason)
+
+
+@cancellations.command()
+def decline(request: RequestId, reason: Reason = None) -> None:
+    """Ship nevertheless; the order is held no longer.
+
+    Example: orders cancellations decline 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10 --reason "packed already"
+    """
+    _decide(request, Decision.DECLINE, reason)
+
+
+def _decide(request: str, decision: Decision, reason: str | None) -> None:
+    with opened() as installation, installation.ledger.write() as transaction:
+        lock_book(transaction)
+        try:
+            row = requests.decide(transaction, request, decision, "command line", reason, None, installation.clock())
+        except Undecidable as error:
+            raise fail(f"{error.refusal}: the request cannot be decided so", Exit.USAGE) from None
+    notes.print(f"{request} is {row['state']}", markup=False)

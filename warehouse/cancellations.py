@@ -1,0 +1,45 @@
+"""The domain: what a request to cancel an order is. A word list and an id; the rows are in `warehouse.ledger.cancellations`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from warehouse.orders import derived_id
+
+MERCHANT = "MERCHANT"
+"""The requester of a cancellation that the seller wants: no marketplace asks for it, and none withdraws it."""
+
+
+class State(StrEnum):
+    """Where a request stands.
+
+    OPEN: nobody has decided. ACCEPTED: the seller agrees, and the marketplace is yet to show it. DECLINED: the seller ships.
+    EXECUTED: the marketplace shows the units as cancelled. WITHDRAWN: the marketplace does not show the request any more.
+    EXPIRED: nobody decided until the hold ended, or until the units were shipped.
+    """
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXECUTED = "executed"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+LIVE = frozenset({State.OPEN, State.ACCEPTED})
+"""States that somebody has to do something about."""
+
+UNDECIDED = frozenset({State.OPEN, State.ACCEPTED, State.EXPIRED})
+"""States in which shipping the units is shipping despite the request."""
+
+
+class Decision(StrEnum):
+    """What the seller makes of a request."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+
+
+def request_id(order: str, requester: str) -> str:
+    """UUIDv5 of the order's internal id and the requester: the same after every rebuild."""
+    return derived_id(order, f"cancellation\n{requester}")

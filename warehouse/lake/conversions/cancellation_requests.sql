@@ -1,0 +1,21 @@
+SELECT
+    id,
+    order_id,
+    original_id,
+    channel,
+    marketplace,
+    requester,
+    reason,
+    lines,
+    requested_at,
+    seen_at,
+    state AS request_state,
+    hold_until,
+    decided_by,
+    decided_at,
+    decision_reason,
+    told_at,
+    shipped_despite,
+    closed_at,
+    updated_at
+FROM arrived
