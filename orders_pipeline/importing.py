@@ -100,6 +100,9 @@ def _settled(run: JobRun) -> list[RemoteFile]:
     """The shipment files of the folder that nobody is writing any more: of the same size and time at two looks."""
     storage = run.places.at(run.job.storage)
     seen = {each.name: each for each in storage.list(run.job.folder) if is_shipment_file(each.name)}
+    with run.installation.ledger.read() as transaction:  # both jobs may use one folder
+        for name in files.taken_names(transaction, list(seen)):
+            del seen[name]
     if not seen:
         return []
     run.installation.sleep(run.installation.settings.import_look_seconds)
