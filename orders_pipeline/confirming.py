@@ -22,8 +22,9 @@ from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import client_for
 from orders_pipeline.reading_back import read_back
-from warehouse.ledger import channels, confirmations, incidents, quotas, schema, verification
-from warehouse.ledger.carriers import TRACKING_PLACE, Carriers, requirements_of, save_requirements
+from orders_pipeline.shipping_needs import keep_needs
+from warehouse.ledger import channels, confirmations, incidents, quotas, verification
+from warehouse.ledger.carriers import TRACKING_PLACE, Carriers
 from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
 from warehouse.shipments import Idempotency
 
@@ -60,7 +61,6 @@ VERIFIED_LATER = timedelta(hours=1)
 CONNECTION_PAUSE = timedelta(minutes=5)
 """Before the next attempt of shipments that could not be sent for want of the connection."""
 
-REQUIREMENTS_AGE = timedelta(days=1)
 UNVERIFIED = "confirmation_unverified"
 
 
@@ -160,7 +160,7 @@ def _run(session: _Session) -> None:
     selectors = [each.selector for each in session.channels if each.selector is not None]
     session.client = client_for(installation, session.connection, selectors, session.check_claims)
     try:
-        keep_requirements(session)
+        keep_needs(installation, session.codes, session.marketplace, session.client)
         with installation.ledger.read() as transaction:
             session.carriers = Carriers.of(transaction, session.codes)
         for _ in range(ROUNDS):
@@ -174,30 +174,6 @@ def _run(session: _Session) -> None:
             _verify(session)
     finally:
         session.client.close()
-
-
-def keep_requirements(session: _Session) -> None:
-    """Ask once a day what shipments need at this connection, and keep the answer where the API reads it."""
-    installation = session.installation
-    now = installation.clock()
-    table = schema.channel_requirements
-    with installation.ledger.read() as transaction:
-        asked = sa.select(table.c.channel).where(table.c.asked_at > now - REQUIREMENTS_AGE)
-        fresh = set(transaction.execute(asked.where(table.c.channel.in_(session.codes))).scalars())
-        known = requirements_of(transaction, session.codes)
-    stale = [each for each in session.codes if each not in fresh]
-    if not stale:
-        return
-    try:
-        needs = session.client.requirements()
-    except (Transient, Throttled, Permanent) as error:
-        # Not asking today is no reason not to confirm; what was known before, or without asking, holds on.
-        logger.warning("what shipments need at %s could not be asked: %s", session.connection.code, error.code)
-        stale = [each for each in stale if each not in known]
-        needs = session.marketplace.requirements
-    with installation.ledger.write() as transaction:
-        for each in stale:
-            save_requirements(transaction, each, needs, now)
 
 
 # -- sending

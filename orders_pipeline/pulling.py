@@ -21,6 +21,7 @@ from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Thr
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.shipping_needs import keep_needs
 from warehouse.ledger import channels, incidents, leases, quotas, raw_orders
 from warehouse.ledger.credentials import SecretMissing, resolve_credentials
 from warehouse.privacy import KeyRingError, without_pii
@@ -210,6 +211,7 @@ def _with_session(
             session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease)
             result = run(session)
             _remember_skew(session)
+            keep_needs(installation, [each.code for each in chosen], session.marketplace, client)
         finally:
             client.close()
     except MarketplaceError as error:
