@@ -175,8 +175,9 @@ def _finish(run: JobRun, record: FileRecord) -> None:
     """Do what remains to be done with a file."""
     if record.state is FileState.RECEIVED:
         record = apply_file(run.installation, record, run.job.import_settings, run.hold)
-    _answer(run, record)
-    _clear(run, record)
+    if record.storage != NO_STORAGE:
+        _answer(run, record)
+        _clear(run, record)
     with run.installation.ledger.write() as transaction:
         files.finished(transaction, record.id, run.installation.clock())
         run.done.append(_found(transaction, record.id))
