@@ -45,6 +45,10 @@ Row = dict[str, Any]
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
 
+TOLD_CHUNK = 4000
+"""Orders that an export reads at a time: each chunk costs a commit, and writing the membership of so many holds the write
+lock for some 20 ms."""
+
 TIMELINE_LIMIT = 1000
 """Entries of each source in a timeline at most, the newest ones."""
 
@@ -310,7 +314,7 @@ class ToldOrder:
 def told_orders(
     connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int
 ) -> list[ToldOrder]:
-    """The next `CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+    """The next `TOLD_CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
 
     Args:
         connection: A read transaction.
@@ -324,7 +328,7 @@ def told_orders(
         .outerjoin(parties, parties.c.order_id == orders.c.id)
         .where(orders.c.channel == channel, orders.c.marketplace_change.between(after + 1, through))
         .order_by(orders.c.marketplace_change)
-        .limit(CHUNK)
+        .limit(TOLD_CHUNK)
     )
     if statuses:
         # put so that the index on status does not serve it: that one would bring them in another order
