@@ -5,17 +5,20 @@ from __future__ import annotations
 import uvicorn
 
 from orders_api.app import create_app
+from warehouse.logs import LogLevel, configure
 from warehouse.settings import Settings
 
 
 def main() -> None:
     """Serve until stopped; a stop lets running requests finish."""
     settings = Settings()
+    configure(settings.log_format, settings.log_level or LogLevel.INFO)
     uvicorn.run(
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,
+        log_config=None,  # its lines go the way of ours
         server_header=False,
         timeout_graceful_shutdown=20,
     )

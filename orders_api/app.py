@@ -16,12 +16,15 @@ from orders_api import (
     channels,
     errors,
     exports,
+    files,
     health,
     incidents,
     logs,
+    metrics,
     orders,
     shipment_reading,
     shipments,
+    status,
 )
 from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
@@ -91,9 +94,10 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         redirect_slashes=False,
     )
     limiter = RateLimiter(settings.api_requests_per_minute)
-    app.state.installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
+    installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
+    app.state.installation = installation
     errors.install(app)
-    app.add_middleware(Envelope, docs_path=DOCS_PATH)
+    app.add_middleware(Envelope, docs_path=DOCS_PATH, latencies=installation.latencies)
     for module in (
         exports,
         acknowledgements,
@@ -105,7 +109,10 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         channels,
         incidents,
         logs,
+        files,
+        status,
         health,
+        metrics,
     ):  # the paths that are words before `/v1/orders/{id}`
         app.include_router(module.router)
     app.openapi = _described(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the description

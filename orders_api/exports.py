@@ -7,7 +7,6 @@ Memory stays flat, whatever the size. Files for partners on SFTP and the like ar
 
 from __future__ import annotations
 
-import csv
 import io
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +23,7 @@ from orders_api.order_filters import OrderFilterQuery
 from orders_api.reading import Reading, Route
 from warehouse.clock import iso
 from warehouse.ledger import order_queries
+from warehouse.templates import OrderColumn, csv_bytes, order_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,29 +63,6 @@ class OrderExportQuery(OrderFilterQuery):
         description="`csv`: one row a line; `ndjson`: one document a line; `parquet`: one typed row a line.",
         examples=["csv"],
     )
-
-
-class ExportColumn(StrEnum):
-    """The columns of the CSV, in their order."""
-
-    ORDER_STATUS = "order_status"
-    ORDER_ID = "order_id"
-    PURCHASE_DATE = "purchase_date"
-    FULFILLED_BY = "fulfilled_by"
-    CUSTOMER_NAME = "customer_name"
-    CUSTOMER_PHONE = "customer_phone"
-    SHIPPING_ADDRESS_LINE_1 = "shipping_address_line_1"
-    SHIPPING_ADDRESS_LINE_2 = "shipping_address_line_2"
-    SHIPPING_POSTAL_CODE = "shipping_postal_code"
-    SHIPPING_CITY = "shipping_city"
-    SHIPPING_COUNTRY_CODE = "shipping_country_code"
-    PRODUCT_SKU = "product_sku"
-    QUANTITY_ORDERED = "quantity_ordered"
-    QUANTITY_SHIPPED = "quantity_shipped"
-    QUANTITY_REMAINING_TO_SHIP = "quantity_remaining_to_ship"
-    UNIT_PRICE = "unit_price"
-    LINE_TOTAL = "line_total"
-    LINE_NUMBER = "line_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,46 +107,11 @@ def export_orders(reading: Reading, query: OrderExportQuery) -> Response:
     return StreamingResponse(WRITERS[query.format](export), headers=headers, media_type=MEDIA_TYPES[query.format])
 
 
-def csv_row(order: Json, line: Json) -> tuple[object, ...]:
-    """One line of an order, in the order of `ExportColumn`.
-
-    In this form an unknown price is 0, as its readers expect; everywhere else it is null.
-    """
-    customer, address = order["customer"] or NOTHING, order["shipping_address"] or NOTHING
-    ordered, shipped = line["quantity_ordered"], line["quantity_shipped"]
-    return (
-        order["status"],
-        order["original_id"],
-        order["purchased_at"],
-        order["fulfilled_by"],
-        customer.get("name"),
-        customer.get("phone"),
-        address.get("line_1"),
-        address.get("line_2"),
-        address.get("postal_code"),
-        address.get("city"),
-        order["shipping_country_code"],
-        line["sku"],
-        ordered,
-        shipped,
-        None if ordered is None or shipped is None else ordered - shipped,
-        line["unit_price"] or "0",
-        line["line_total"] or "0",
-        line["number"],
-    )
-
-
 def _csv(export: Export) -> Iterator[bytes]:
-    yield _csv_text([[column.value for column in ExportColumn]])
+    yield csv_bytes([[column.value for column in OrderColumn]])
     for texts in export.chunks():
         orders = [orjson.loads(text) for text in texts]
-        yield _csv_text([csv_row(order, line) for order in orders for line in order["lines"]])
-
-
-def _csv_text(rows: Sequence[Sequence[object]]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode()
+        yield csv_bytes([row for order in orders for row in order_rows(order["status"], order, order)])
 
 
 def _ndjson(export: Export) -> Iterator[bytes]:

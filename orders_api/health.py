@@ -60,7 +60,8 @@ def _check_ledger(installation: Installation) -> None:
 
 
 def _check_disk(installation: Installation) -> None:
-    free = shutil.disk_usage(installation.settings.home).free
+    home = installation.settings.home.absolute()
+    free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
     if free < LEAST_FREE_BYTES:
         raise _not_ready("disk", f"Only {free // 1_000_000} MB are free where the ledger is kept.")
 

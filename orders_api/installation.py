@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from orders_api.latencies import Latencies
 from warehouse import documents
 from warehouse.ledger import consumers, tokens
+from warehouse.logs import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +41,7 @@ class Installation:
     keys: KeyRing
     clock: Clock
     limiter: RateLimiter
+    latencies: Latencies = field(default_factory=Latencies)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def documents(self, rows: Sequence[Row], sealed: Mapping[str, bytes] | None) -> list[str]:
@@ -70,7 +73,8 @@ class Installation:
                 if position is not None:
                     consumers.note_position(connection, token.consumer, position, now)
         except SQLAlchemyError as error:
-            LOG.warning("reader_not_noted consumer=%s error=%s", token.consumer, type(error).__qualname__)
+            about = {"consumer": token.consumer, "error": type(error).__qualname__}
+            LOG.warning(Event.READER_NOT_NOTED, extra=about)
         finally:
             self._writing.release()
 

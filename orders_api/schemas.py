@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-from warehouse.cancellations import State
+from warehouse.cancellations import State as RequestState
 from warehouse.incidents import Kind
 from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
+from warehouse.ledger.channel_status import State
 from warehouse.ledger.confirmations import AttemptOutcome
+from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.files import RowOutcome
 from warehouse.ledger.log import Level
 from warehouse.ledger.shipments import Result as ReportResult
 from warehouse.ledger.shipments import Source
@@ -417,6 +420,35 @@ class Coverage(Shape):
     """How complete every channel is."""
 
     coverage: list[ChannelCoverage] = Field(description="By channel code.", examples=[[]])
+
+
+class ChannelStatus(Shape):
+    """How a channel stands."""
+
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    connection: str = Field(description="Code of its connection.", examples=["amazon_eu"])
+    state: State = Field(
+        description="`ok`; `off`: not retrieved; `new`: never complete yet; `throttled`: the marketplace asked to wait; "
+        "`late`: more than three intervals behind; `failing`: its connection has an open incident.",
+        examples=["ok"],
+    )
+    last_success_at: datetime | None = Field(
+        description="When its connection's last complete pull ended.", examples=[RECEIVED_AT]
+    )
+    complete_through: datetime | None = Field(description="Up to here nothing is missing.", examples=[RECEIVED_AT])
+    lag_seconds: float | None = Field(description="How long ago `complete_through` is, in seconds.", examples=[184.2])
+    next_run_at: datetime | None = Field(
+        description="When it is pulled next; null when it is off.", examples=[RECEIVED_AT]
+    )
+    backlog: int = Field(description="Payloads that wait to be read, at most 2,000.", examples=[0])
+    quarantined: int = Field(description="Payloads that could not be read.", examples=[0])
+
+
+class ChannelStatuses(Shape):
+    """How every channel stands that the token may see."""
+
+    at: datetime = Field(description="When this was so.", examples=[RECEIVED_AT])
+    channels: list[ChannelStatus] = Field(description="By code.", examples=[[]])
 
 
 class Incident(Shape):
@@ -900,7 +932,7 @@ class CancellationRequest(Shape):
     )
     reason: str | None = Field(description="Why, in the marketplace's word.", examples=["ORDERED_BY_MISTAKE"])
     lines: list[CancellationLine] = Field(description="What is to be cancelled.", examples=[[]])
-    state: State = Field(
+    state: RequestState = Field(
         description="`open`; `accepted`: the marketplace is yet to show it; `declined`; `executed`; `withdrawn`; "
         "`expired`: nobody decided in time.",
         examples=["open"],
@@ -1019,4 +1051,82 @@ class ProblemDocument(Shape):
     request_id: str = Field(description="Id of the request, in the server's log too.", examples=["8f14e45fceea167a"])
     results: list[ShipmentResult] | None = Field(
         None, description="What became of each shipment, when all are refused.", examples=[[]]
+    )
+
+
+class FileDocument(Shape):
+    """A file that was written to a storage or read from one."""
+
+    id: int = Field(description="Number of the file.", examples=[12])
+    direction: JobKind = Field(description="`export`: an order file; `import`: a shipment file.", examples=["export"])
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    storage: str | None = Field(
+        description="Code of the storage; null when it was handed over by hand.", examples=["erp"]
+    )
+    folder: str = Field(description="Folder at the storage.", examples=["out"])
+    name: str = Field(
+        description="Name of the file.", examples=["orders_export_amazon_fr_2026-11-02T09-30-00.000Z.csv"]
+    )
+    state: Literal["planned", "uploaded", "received", "applied", "refused", "repeated"] = Field(
+        description="An order file is `planned`, then `uploaded`; a shipment file is `received`, then `applied` row by row, "
+        "`refused` as a whole, or `repeated`: the same bytes were read before.",
+        examples=["uploaded"],
+    )
+    size: int = Field(description="Bytes.", examples=[18231])
+    sha256: str | None = Field(
+        description="SHA-256 of the bytes, in hex; null when they were too many to be read.",
+        examples=["9f86d081884c7d65"],
+    )
+    rows: int = Field(description="Rows below the header.", examples=[120])
+    orders: int = Field(description="Orders in it.", examples=[97])
+    split: dict[str, str | None] = Field(
+        description="What the orders of the file have in common when an export is split: `fulfilled_by`, `country_code`.",
+        examples=[{"country_code": "FR"}],
+    )
+    applied: int = Field(description="Rows that became shipments, or changed one.", examples=[118])
+    known: int = Field(description="Rows that were known before.", examples=[1])
+    refused: int = Field(description="Rows that were refused.", examples=[1])
+    encoding: str | None = Field(description="How the text of a shipment file was read.", examples=["utf-8"])
+    delimiter: str | None = Field(description="What separates its cells.", examples=[";"])
+    unknown_columns: list[str] = Field(description="Columns that were left out.", examples=[["note"]])
+    same_as: int | None = Field(description="Number of the earlier file with the same bytes.", examples=[None])
+    error_code: str | None = Field(
+        description="Why the whole file was refused, or what stands in its way.", examples=[None]
+    )
+    error: str | None = Field(description="The same in a plain sentence.", examples=[None])
+    created_at: datetime = Field(description="When it was made, or read.", examples=[RECEIVED_AT])
+    finished_at: datetime | None = Field(
+        description="When it was uploaded, or answered and taken away from the storage.", examples=[RECEIVED_AT]
+    )
+
+
+class FilePage(Shape):
+    """A page of files."""
+
+    files: list[FileDocument] = Field(description="Newest first.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page; null on the last one.", examples=["/v1/files?cursor=WzEsImlkIl0"]
+    )
+
+
+class FileRow(Shape):
+    """What became of one row of a shipment file."""
+
+    number: int = Field(description="Number of the row, from 1, the header not counted.", examples=[7])
+    outcome: RowOutcome = Field(description="`applied`, `known` or `refused`.", examples=["refused"])
+    order_id: str | None = Field(description="Internal id of the order, when one was found.", examples=[ORDER_ID])
+    shipment_id: str | None = Field(description="The shipment; null when refused.", examples=[None])
+    code: str | None = Field(description="Why it is refused, in one stable word.", examples=["unknown_order"])
+    column: str | None = Field(description="The column that it is about.", examples=["original_id"])
+    message: str | None = Field(
+        description="The same in a plain sentence.", examples=["There is no such order for this sender."]
+    )
+
+
+class FileRowPage(Shape):
+    """A page of rows."""
+
+    rows: list[FileRow] = Field(description="By number.", examples=[[]])
+    next: str | None = Field(
+        description="Path of the next page; null on the last one.", examples=["/v1/files/12/rows?cursor=WzEsImlkIl0"]
     )

@@ -19,6 +19,7 @@ from orders_pipeline.reading_back import read_back
 from warehouse.ledger import acceptances, channels, incidents
 from warehouse.ledger.acceptances import AUTOMATIC, AcceptanceStatus, DueDecision, Ending, Undecidable
 from warehouse.ledger.carriers import requirements_of
+from warehouse.logs import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +153,8 @@ def _decide_by_policy(installation: Installation, serving: Sequence[Channel]) ->
                 try:
                     acceptances.decide(transaction, order_id, decisions, AUTOMATIC, installation.clock())
                 except Undecidable as undecidable:  # it has moved on since it was found
-                    logger.info("order %s is not accepted: %s", order_id, undecidable.code)
+                    about = {"order_id": order_id, "code": undecidable.code}
+                    logger.info(Event.ACCEPTANCE_OVERTAKEN, extra=about)
 
 
 def _send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -11,17 +12,22 @@ from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands import (
     alerts,
+    backups,
     book,
     carriers,
     configuration,
     demo,
+    doctor,
+    files,
     incidents,
     intake,
     normalize,
+    personal_data,
     processes,
     products,
     shipments,
     status,
+    storages,
     tables,
     tokens,
 )
@@ -29,7 +35,11 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
+from warehouse.logs import Event, LogLevel, configure
 from warehouse.privacy import KeyRingError
+from warehouse.settings import Settings
+
+logger = logging.getLogger("orders_pipeline.commands")
 
 HELP = """Orders in from marketplaces, one uniform order book out.
 
@@ -58,6 +68,7 @@ app = typer.Typer(
 app.command("apply")(configuration.apply)
 app.add_typer(configuration.connections)
 app.add_typer(configuration.channels)
+app.add_typer(storages.storages)
 app.command("pull")(intake.pull)
 app.command("sweep")(intake.sweep)
 app.command("replay")(intake.replay)
@@ -67,16 +78,24 @@ app.command("status")(status.status)
 app.command("list")(book.list_orders)
 app.command("show")(book.show_order)
 app.add_typer(book.cancellations)
+app.command("doctor")(doctor.doctor)
 app.command("sql")(tables.sql)
 app.add_typer(tables.tables)
 app.add_typer(shipments.shipments)
 app.add_typer(carriers.carriers)
 app.add_typer(products.products)
+shipments.shipments.command("import")(files.import_file)
+app.add_typer(files.export)
+app.add_typer(files.imports)
 app.add_typer(tokens.tokens)
 app.add_typer(incidents.incidents)
 app.command("logs")(incidents.logs)
 app.add_typer(alerts.alerts)
 app.command("api")(processes.api)
+app.command("purge")(personal_data.purge)
+app.command("backup")(backups.backup)
+app.command("verify")(backups.verify)
+app.command("restore")(backups.restore)
 app.command("migrate")(processes.migrate)
 app.add_typer(processes.keys)
 app.command("demo")(demo.demo)
@@ -92,6 +111,8 @@ def _root(
 
         typer.echo(installed("orders-syndication"))
         raise typer.Exit
+    settings = Settings()
+    configure(settings.log_format, settings.log_level or LogLevel.WARNING)
 
 
 def main() -> None:
@@ -112,4 +133,8 @@ def main() -> None:
         notes.print(f"[red]storage:[/red] {escape(str(error.orig))}")
         sys.exit(Exit.FAILED)
     except BrokenPipeError:
+        sys.exit(Exit.FAILED)
+    except Exception:
+        # Python's own traceback ends in the error's message, which may quote an order.
+        logger.exception(Event.UNEXPECTED_ERROR)
         sys.exit(Exit.FAILED)

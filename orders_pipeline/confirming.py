@@ -7,24 +7,27 @@ of it, is in `warehouse.ledger.confirmations` and `verification`; taking shipmen
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from structlog.contextvars import bound_contextvars
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient
 from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import client_for
 from orders_pipeline.reading_back import read_back
-from warehouse.ledger import channels, confirmations, incidents, quotas, schema, verification
-from warehouse.ledger.carriers import TRACKING_PLACE, Carriers, requirements_of, save_requirements
+from orders_pipeline.shipping_needs import keep_needs
+from warehouse.ledger import channels, confirmations, incidents, quotas, verification
+from warehouse.ledger.carriers import TRACKING_PLACE, Carriers
 from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
+from warehouse.logs import Event, carried, place_of
 from warehouse.shipments import Idempotency
 
 if TYPE_CHECKING:
@@ -60,7 +63,6 @@ VERIFIED_LATER = timedelta(hours=1)
 CONNECTION_PAUSE = timedelta(minutes=5)
 """Before the next attempt of shipments that could not be sent for want of the connection."""
 
-REQUIREMENTS_AGE = timedelta(days=1)
 UNVERIFIED = "confirmation_unverified"
 
 
@@ -123,7 +125,7 @@ def confirm_all(installation: Installation, codes: Sequence[str] | None = None) 
         known = {each.connection for each in channels.all_channels(transaction) if each.retrieval or each.confirmation}
     chosen = sorted(known if codes is None else known & set(codes))
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="confirm") as pool:
-        return list(pool.map(lambda code: confirm_connection(installation, code), chosen))
+        return list(pool.map(carried(partial(confirm_connection, installation)), chosen))
 
 
 def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
@@ -136,23 +138,29 @@ def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
         return result
     ends_at = installation.clock() + LONGEST_RUN
     session = _Session(installation, connection, serving, MARKETPLACES[connection.kind], result, ends_at)
+    with bound_contextvars(connection=code, stage="confirm"):
+        _run_to_its_end(session)
+    return result
+
+
+def _run_to_its_end(session: _Session) -> None:
+    """Run, and turn every failure into the result's error."""
+    result = session.result
     try:
         _run(session)
     except MarketplaceError as error:
         result.error = error
     except sa.exc.DBAPIError as error:
-        logger.error("confirming at %s: the ledger could not be written: %s", code, error.orig)  # noqa: TRY400 - the traceback says no more
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
         result.error = Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
     except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
-        where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
-        logger.error("confirming at %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
+        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
         result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
     try:
         _conclude(session)
     except sa.exc.DBAPIError as error:
-        logger.error("confirming at %s: its end could not be recorded: %s", code, error.orig)  # noqa: TRY400 - as above
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
         result.error = result.error or Transient("ledger_unavailable", str(error.orig))
-    return result
 
 
 def _run(session: _Session) -> None:
@@ -160,7 +168,7 @@ def _run(session: _Session) -> None:
     selectors = [each.selector for each in session.channels if each.selector is not None]
     session.client = client_for(installation, session.connection, selectors, session.check_claims)
     try:
-        keep_requirements(session)
+        keep_needs(installation, session.codes, session.marketplace, session.client)
         with installation.ledger.read() as transaction:
             session.carriers = Carriers.of(transaction, session.codes)
         for _ in range(ROUNDS):
@@ -174,30 +182,6 @@ def _run(session: _Session) -> None:
             _verify(session)
     finally:
         session.client.close()
-
-
-def keep_requirements(session: _Session) -> None:
-    """Ask once a day what shipments need at this connection, and keep the answer where the API reads it."""
-    installation = session.installation
-    now = installation.clock()
-    table = schema.channel_requirements
-    with installation.ledger.read() as transaction:
-        asked = sa.select(table.c.channel).where(table.c.asked_at > now - REQUIREMENTS_AGE)
-        fresh = set(transaction.execute(asked.where(table.c.channel.in_(session.codes))).scalars())
-        known = requirements_of(transaction, session.codes)
-    stale = [each for each in session.codes if each not in fresh]
-    if not stale:
-        return
-    try:
-        needs = session.client.requirements()
-    except (Transient, Throttled, Permanent) as error:
-        # Not asking today is no reason not to confirm; what was known before, or without asking, holds on.
-        logger.warning("what shipments need at %s could not be asked: %s", session.connection.code, error.code)
-        stale = [each for each in stale if each not in known]
-        needs = session.marketplace.requirements
-    with installation.ledger.write() as transaction:
-        for each in stale:
-            save_requirements(transaction, each, needs, now)
 
 
 # -- sending
@@ -235,7 +219,7 @@ def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None
         receipts = {each.shipment_id: each for each in session.client.confirm(parcels)}
         results = [(each, _result(receipts.get(each.id))) for each in claims]
     except ClaimsLost:
-        logger.warning("claims at %s were taken over before they were sent", session.connection.code)
+        logger.warning(Event.CLAIMS_LOST, extra={"shipments": [each.id for each in claims]})
         return None
     except InDoubt as doubt:
         results = [(each, _failed(AttemptOutcome.IN_DOUBT, doubt)) for each in claims]
@@ -416,6 +400,8 @@ def _conclude(session: _Session) -> None:
                 now,
             )
         _tell_unverified(transaction, session, now)
+    about = {**result.counts, "code": error.code if error else None}
+    logger.log(logging.WARNING if error else logging.INFO, Event.CONFIRM_FINISHED, extra=about)
 
 
 def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: datetime) -> None:

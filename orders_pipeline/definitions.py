@@ -2,8 +2,9 @@
 
     amazon, mirakl ──▶ raw_orders ──▶ orders ──▶ order_tables ──▶ analysts
                                          ├─────▶ acceptances ───▶ amazon, mirakl
+                                         ├─────▶ order_exports ─▶ storages
                                          └─────▶ orders_api ◀───▶ ERP
-                                                     └─▶ shipments ──▶ confirmations ──▶ amazon, mirakl
+                 storages ──▶ shipment_imports ──┴─▶ shipments ──▶ confirmations ──▶ amazon, mirakl
 
 Importing this reads no environment and opens nothing.
 """
@@ -14,16 +15,24 @@ import dagster as dg
 
 from orders_pipeline.assets.acceptances import acceptances
 from orders_pipeline.assets.confirmations import confirmations
+from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.order_tables import order_tables
 from orders_pipeline.assets.orders import orders
 from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
+from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.checks import confirmations_checks, full_checks, orders_checks, raw_orders_checks
 from orders_pipeline.follow_up import follow_up
-from orders_pipeline.maintenance import maintain_storage
+from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.resources import Source
 from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
-from orders_pipeline.sensors import connection_partitions, due_follow_ups, new_shipments
+from orders_pipeline.sensors import (
+    connection_partitions,
+    due_file_jobs,
+    due_follow_ups,
+    new_shipments,
+    ping_after_success,
+)
 
 MARKETPLACES = [
     dg.AssetSpec(
@@ -51,11 +60,19 @@ ORDERS_API = dg.AssetSpec(
 )
 SHIPMENTS = dg.AssetSpec(
     "shipments",
-    deps=["orders_api"],
+    deps=["orders_api", "shipment_imports"],
     group_name="delivery",
     kinds={"sql"},
     owners=["team:orders"],
-    description="Shipments as the ERP reported them, checked against their orders. Kept in the ledger.",
+    description="Shipments as the ERP reported them, by the API or in files, checked against their orders. Kept in the ledger.",
+)
+
+SHIPMENT_FILES = dg.AssetSpec(
+    "shipment_files",
+    group_name="files",
+    kinds={"csv"},
+    owners=["team:orders"],
+    description="CSV files with shipments, which the ERP puts on a storage: SFTP, FTPS, FTP or a folder.",
 )
 
 TICK = dg.AssetSelection.assets("raw_orders", "orders", "acceptances", "order_tables")
@@ -70,6 +87,11 @@ confirm_shipments = dg.define_asset_job(
     "confirm_shipments",
     dg.AssetSelection.assets("acceptances", "confirmations"),
     description="Decisions and shipments that wait, told to the marketplaces; what was told before, verified.",
+)
+exchange_files = dg.define_asset_job(
+    "exchange_files",
+    dg.AssetSelection.assets("order_exports", "shipment_imports"),
+    description="Order files to the storages, and shipment files from them.",
 )
 sweep_orders = dg.define_asset_job(
     "sweep_orders",
@@ -93,14 +115,27 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
             orders,
             acceptances,
             order_tables,
+            order_exports,
             ORDERS_API,
+            SHIPMENT_FILES,
+            shipment_imports,
             SHIPMENTS,
             confirmations,
         ],
         asset_checks=[raw_orders_checks, orders_checks, confirmations_checks, full_checks],
-        jobs=[pull_orders, confirm_shipments, follow_up, sweep_orders, verify_orders, maintain_storage, prune_runs],
+        jobs=[
+            pull_orders,
+            confirm_shipments,
+            follow_up,
+            exchange_files,
+            sweep_orders,
+            verify_orders,
+            maintain_storage,
+            prune_runs,
+            purge_personal_data,
+        ],
         schedules=SCHEDULES,
-        sensors=[connection_partitions, new_shipments, due_follow_ups],
+        sensors=[connection_partitions, new_shipments, due_file_jobs, due_follow_ups, ping_after_success],
         resources={"source": source or Source()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,

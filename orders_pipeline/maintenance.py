@@ -1,4 +1,5 @@
-"""The daily maintenance of the two stores: compacting the lake, and letting the ledger go of what the lake keeps.
+"""The daily maintenance of the two stores: compacting the lake, letting the ledger go of what the lake keeps, and purging
+personal data whose time is over.
 
 What goes and what stays is decided in `warehouse.lake` and `warehouse.ledger.retention`; Dagster's runs in `retention`.
 """
@@ -7,6 +8,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from orders_pipeline import purging
 from orders_pipeline.assets.order_tables import LAKE_WRITER
 from orders_pipeline.resources import Source
 from warehouse.lake.lake import open_lake
@@ -52,3 +54,17 @@ def maintain_storage() -> None:
     maintain_lake()
     prune_ledger()
     prune_log()
+
+
+@dg.op
+def purge_due(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+    """Take out the personal data of orders that were closed more than ORDERS_PII_RETENTION_DAYS ago."""
+    with source.opened() as installation:
+        gone = purging.purge(installation)
+    context.add_output_metadata({name: getattr(gone, name) for name in gone.__slots__})
+
+
+@dg.job(description="Take out the personal data of orders that were closed more than ORDERS_PII_RETENTION_DAYS ago.")
+def purge_personal_data() -> None:
+    """One step."""
+    purge_due()

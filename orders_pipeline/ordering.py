@@ -7,7 +7,6 @@ meets the book is in `warehouse.ledger.orders`.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,13 +15,15 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from warehouse.ledger import channels, incidents, leases, products, raw_orders
+from warehouse.ledger import channels, counters, incidents, leases, products, raw_orders
 from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
 from warehouse.ledger.verification import observe
+from warehouse.logs import Event, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
 
@@ -110,8 +111,8 @@ class Reader:
             return Reading(raw, fault=Unreadable("not_json", "$", str(error)))
         except Exception as error:  # noqa: BLE001 - a defect must not lose the order
             # It is quarantined and heals by a replay. Its message stays out of the log: it may quote the payload.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("normalising raw order %s: unexpected %s\n%s", raw.seq, type(error).__name__, where)  # noqa: TRY400 - as above
+            about = {"raw_seq": raw.seq, "connection": raw.connection, "channel": raw.channel}
+            logger.error(Event.UNEXPECTED_ERROR, extra=about | {"exception": place_of(error)})  # noqa: TRY400 - as above
             return Reading(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
 
     def _orders(self, raw: Stored) -> Sequence[Order]:
@@ -144,6 +145,8 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
                 progress(len(part.readings))
         through = parts[-1].through
     _conclude(installation, lease)
+    if tally.counts:
+        logger.info(Event.NORMALISE_FINISHED, extra=dict(tally.counts))
     return tally
 
 
@@ -202,9 +205,22 @@ def _compare_part(installation: Installation, part: Part, tally: Tally) -> list[
 def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) -> None:
     with installation.ledger.write() as transaction:
         leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
-        for change in _settle(installation, transaction, part, tally):
-            tally.counts[change.outcome] += 1
+        changes = _settle(installation, transaction, part, tally)
+        _count_lag(transaction, part, changes, installation.clock())
         set_mark(transaction, NORMALISED_THROUGH, part.through)
+    tally.counts.update(change.outcome for change in changes)
+
+
+def _count_lag(transaction: Transaction, part: Part, changes: Sequence[Change], now: datetime) -> None:
+    """How long after the marketplace's own change an order is in the book; imported history tells nothing of that."""
+    arrived = {each.order.id: each for each in part.arrivals}
+    seen = [arrived[each.order_id] for each in changes if each.outcome in {"new", "changed"}]
+    lags = [
+        (each.order.channel, (now - each.order.marketplace_updated_at).total_seconds())
+        for each in seen
+        if not each.is_historical
+    ]
+    counters.observe(transaction, counters.INGEST_LAG, lags)
 
 
 def _settle(installation: Installation, transaction: Transaction, part: Part, tally: Tally) -> list[Change]:

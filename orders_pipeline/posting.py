@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces import tls
 from warehouse.ledger.alerts import EMAIL, RecipientKind, open_url
-from warehouse.ledger.channels import SecretMissing
+from warehouse.ledger.credentials import SecretMissing
 from warehouse.privacy import KeyRingError
 
 if TYPE_CHECKING:

@@ -8,20 +8,24 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
+from structlog.contextvars import bound_contextvars
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Transient, Unauthorised
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.shipping_needs import keep_needs
 from warehouse.ledger import channels, incidents, leases, quotas, raw_orders
+from warehouse.ledger.credentials import SecretMissing, resolve_credentials
+from warehouse.logs import Event, carried, place_of
 from warehouse.privacy import KeyRingError, without_pii
 
 if TYPE_CHECKING:
@@ -105,7 +109,7 @@ def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> 
     """One tick: pull every connection that has a channel to retrieve, several at a time; one's failure stops no other."""
     chosen = retrieved_connections(installation, codes)
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="pull") as pool:
-        return list(pool.map(lambda code: pull_connection(installation, code), chosen))
+        return list(pool.map(carried(partial(pull_connection, installation)), chosen))
 
 
 def pull_connection(installation: Installation, code: str) -> PullResult:
@@ -166,8 +170,8 @@ def client_for(
     if marketplace is None:
         raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
     try:
-        credentials = channels.resolve_credentials(connection, installation.keys)
-    except (channels.SecretMissing, KeyRingError) as error:
+        credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
+    except (SecretMissing, KeyRingError) as error:
         raise Unauthorised(
             "credential_missing", str(error), "set the variable, write the file, or type the secret again"
         ) from None
@@ -193,6 +197,24 @@ def retrieved_connections(installation: Installation, codes: Sequence[str] | Non
 def _with_session(
     installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str = PULL
 ) -> PullResult:
+    """Run under the connection's lease; every line that is logged meanwhile names the connection."""
+    with bound_contextvars(connection=code, stage=stage):
+        result = _in_session(installation, code, run, stage)
+        _tell(result)
+    return result
+
+
+def _tell(result: PullResult) -> None:
+    if result.outcome == "idle":
+        return
+    counts = {name: getattr(result, name) for name in ("outcome", "windows", "pages", "seen", "new", "skipped")}
+    if result.error is None:
+        logger.info(Event.PULL_FINISHED, extra=counts)
+    else:
+        logger.warning(Event.PULL_FAILED, extra=counts | {"code": result.error.code, "reason": result.error.message})
+
+
+def _in_session(installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str) -> PullResult:
     """Open a session under the connection's lease, run, and turn every failure into a result and an incident."""
     now = installation.clock()
     with installation.ledger.write() as transaction:
@@ -209,6 +231,7 @@ def _with_session(
             session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease)
             result = run(session)
             _remember_skew(session)
+            keep_needs(installation, [each.code for each in chosen], session.marketplace, client)
         finally:
             client.close()
     except MarketplaceError as error:
@@ -216,19 +239,18 @@ def _with_session(
     except leases.LeaseLost:
         return PullResult(code, "busy")
     except sa.exc.DBAPIError as error:
-        logger.error("pull of %s: the ledger could not be written: %s", code, error.orig)  # noqa: TRY400 - the traceback says no more
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
         result = PullResult(
             code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
         )
     except Exception as error:  # noqa: BLE001 - a defect must not stop the others
         # Its place goes to the log, its kind to the incident.
-        where = "".join(traceback.format_tb(error.__traceback__))  # without the message, which may quote a payload
-        logger.error("pull of %s: unexpected %s\n%s", code, type(error).__name__, where)  # noqa: TRY400 - as above
+        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
         result = PullResult(code, "failed", error=Permanent("internal_error", f"unexpected {type(error).__name__}"))
     try:
         _conclude(installation, result, lease, stage)
     except sa.exc.DBAPIError as error:
-        logger.error("pull of %s: its end could not be recorded: %s", code, error.orig)  # noqa: TRY400 - as above
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
         return replace(result, outcome="failed", error=result.error or Transient("ledger_unavailable", str(error.orig)))
     return result
 
@@ -569,12 +591,13 @@ def _quota_taker(
 
 
 def _remember_skew(session: _Session) -> None:
+    """Remember what a reader needs to judge how late a channel is: the clocks' difference, and what no pull can tell yet."""
+    learnt: dict[str, float] = {"closing_seconds": (session.marketplace.lag + CLOSING_MARGIN).total_seconds()}
     told = session.client.server_time()
-    if told is None:
-        return
-    skew = round((told - session.installation.clock()).total_seconds() / 10) * 10
+    if told is not None:
+        learnt["clock_skew_seconds"] = round((told - session.installation.clock()).total_seconds() / 10) * 10
     with session.installation.ledger.write() as transaction:
-        channels.remember(transaction, session.connection.code, {"clock_skew_seconds": skew})
+        channels.remember(transaction, session.connection.code, learnt)
 
 
 def _sum(code: str, parts: Sequence[PullResult]) -> PullResult:

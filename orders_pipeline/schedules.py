@@ -96,6 +96,17 @@ def prune_runs_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | d
     return unless_running(context, "prune_runs")
 
 
+@dg.schedule(
+    job_name="purge_personal_data",
+    cron_schedule="30 4 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def purge_personal_data_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Last of the night: on SQLite it writes the whole ledger anew, and nobody should wait for that."""
+    return unless_running(context, "purge_personal_data")
+
+
 def unless_running(
     context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext, job_name: str
 ) -> dg.RunRequest | dg.SkipReason:
@@ -111,4 +122,5 @@ SCHEDULES: Sequence[dg.ScheduleDefinition] = (
     maintain_storage_daily,
     verify_orders_daily,
     prune_runs_daily,
+    purge_personal_data_daily,
 )

@@ -1,5 +1,5 @@
-"""The sensors: Dagster's partitions kept equal to the ledger's connections, shipments confirmed as soon as they come, and
-what is due between ticks.
+"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs and follow-ups
+that are due, and monitors told of jobs that have succeeded.
 
 When what runs by the clock is in `schedules`.
 """
@@ -10,12 +10,19 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
-from orders_pipeline import follow_up
+from orders_pipeline import file_runs, follow_up, pinging
+from orders_pipeline.assets.file_runs import JOBS_TAG
+from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.raw_orders import CONNECTIONS
+from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.resources import Source
-from orders_pipeline.run_processes import UNFINISHED
+from orders_pipeline.run_processes import UNFINISHED, running
 from orders_pipeline.schedules import unless_running
+from warehouse.clock import utc_now
 from warehouse.ledger import acceptances, channels, confirmations
+from warehouse.ledger.file_jobs import JobKind
+
+FILE_ASSETS = {JobKind.EXPORT: order_exports, JobKind.IMPORT: shipment_imports}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,18 @@ def connection_partitions(
     return dg.SensorResult(dynamic_partitions_requests=requests)
 
 
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tell the monitor of each job that has succeeded, where ORDERS_PING_URLS names one.",
+)
+def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourceParam[Source]) -> None:
+    """In the daemon and not in the run: when the daemon is gone, the monitor hears nothing, and that is the alarm."""
+    with source.opened() as installation:
+        pinging.ping(installation, context.dagster_run.job_name)
+
+
 @dg.sensor(job_name="confirm_shipments", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
 def new_shipments(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
@@ -91,6 +110,21 @@ def due_follow_ups(
         if not follow_up.is_due(installation):
             return dg.SkipReason("nothing is due")
     return unless_running(context, "follow_up")
+
+
+@dg.sensor(job_name="exchange_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def due_file_jobs(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """One run for all file jobs whose time has come; times that were missed meanwhile are made up for by it."""
+    with source.opened() as installation:
+        kinds = [kind for kind in JobKind if file_runs.due(installation, kind)]
+    if not kinds:
+        return dg.SkipReason("no file job is due")
+    reason = running(context.instance, "exchange_files", utc_now())
+    if reason:
+        return dg.SkipReason(reason)
+    return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

@@ -6,12 +6,14 @@ Which orders are open is asked here; reading them is in `orders_pipeline.pulling
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from orders_pipeline.pulling import retrieved_connections, sweep
 from warehouse.ledger.schema import channels, orders
+from warehouse.logs import carried
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -29,7 +31,11 @@ def sweep_all(installation: Installation, codes: Sequence[str] | None = None) ->
     """Sweep every connection that has a channel to retrieve, or the given ones, several at a time."""
     chosen = retrieved_connections(installation, codes)
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="sweep") as pool:
-        return list(pool.map(lambda code: sweep(installation, code, open_original_ids(installation, code)), chosen))
+        return list(pool.map(carried(partial(_sweep_one, installation)), chosen))
+
+
+def _sweep_one(installation: Installation, code: str) -> PullResult:
+    return sweep(installation, code, open_original_ids(installation, code))
 
 
 def open_original_ids(installation: Installation, connection: str) -> list[str]:

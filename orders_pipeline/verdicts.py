@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.pulling import CLOSING_MARGIN
 from warehouse.lake.publishing import published_through
 from warehouse.ledger import schema
+from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, late_before
 from warehouse.ledger.verification import UNVERIFIED_AFTER
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
     from warehouse.lake.lake import Lake
 
-PULL_INTERVAL = timedelta(minutes=5)
-LATE_AFTER_INTERVALS = 3
 NEWEST_CHANGES = 1_000
 """How many of the newest changes of the order book a tick looks at."""
 
@@ -67,12 +64,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A connection that retrieves: what its newest complete pull of a tick read, how far its channels are covered, and
-    the codes of its open incidents of the pull.
+    """A connection that retrieves: what pulling has learnt of it, what its newest complete pull of a tick read, how far
+    its channels are covered, and the codes of its open incidents of the pull.
     """
 
     code: str
-    kind: str
+    learnt: Mapping[str, Any]
     pulled_channels: Sequence[str]
     pulled_since: datetime | None
     covered: Mapping[str, datetime | None]
@@ -94,7 +91,7 @@ def connected(transaction: Connection) -> list[Connected]:
     query = (
         sa.select(
             schema.connections.c.code,
-            schema.connections.c.kind,
+            schema.connections.c.state,
             schema.channels.c.code.label("channel"),
             schema.coverage.c.complete_through,
             schema.pulls.c.channels.label("pulled_channels"),
@@ -112,7 +109,12 @@ def connected(transaction: Connection) -> list[Connected]:
         known = found.get(row["code"])
         covered = {**(known.covered if known else {}), row["channel"]: row["complete_through"]}
         found[row["code"]] = Connected(
-            row["code"], row["kind"], row["pulled_channels"] or (), row["since"], covered, problems.get(row["code"], ())
+            row["code"],
+            row["state"],
+            row["pulled_channels"] or (),
+            row["since"],
+            covered,
+            problems.get(row["code"], ()),
         )
     return list(found.values())
 
@@ -160,8 +162,7 @@ def up_to_date(found: Sequence[Connected], now: datetime) -> Verdict:
     """Channels that are more than three intervals behind what their marketplace can tell by now."""
     offenders = []
     for each in found:
-        lag = MARKETPLACES[each.kind].lag if each.kind in MARKETPLACES else timedelta()
-        oldest = now - lag - CLOSING_MARGIN - LATE_AFTER_INTERVALS * PULL_INTERVAL
+        oldest = late_before(now, each.learnt)
         offenders += [
             f"{channel}: covered through {through or 'never'}"
             for channel, through in each.covered.items()

@@ -39,6 +39,9 @@ class Status(StrEnum):
 OPEN_STATUSES = frozenset({Status.PENDING, Status.WAITING_FOR_SHIPMENT, Status.PARTIALLY_SHIPPED, Status.UNKNOWN})
 """Statuses in which the marketplace may still change the order; the sweep reads these again by id."""
 
+CLOSED_STATUSES = frozenset(Status) - OPEN_STATUSES
+"""Statuses in which nothing is left to do: from here on the clock of the personal data runs."""
+
 
 class FulfilledBy(StrEnum):
     """Who ships: the seller, or the marketplace's own warehouse."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from warehouse.logs import REDACTOR
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -93,6 +95,7 @@ def parse_key_ring(text: str) -> KeyRing:
         if not key_id or len(key) != KEY_BYTES:
             raise KeyRingError("each key must be written id:base64 with a base64 key of 32 bytes")
         ciphers[key_id] = AESGCM(key)
+        REDACTOR.hide([encoded])
     if not ciphers:
         raise KeyRingError("the key ring is empty")
     return KeyRing(next(iter(ciphers)), ciphers)
@@ -109,14 +112,19 @@ def open_key_ring(settings: Settings) -> KeyRing:
     Raises:
         KeyRingError: No key ring is given for a PostgreSQL installation, or it is malformed.
     """
+    return parse_key_ring(key_ring_text(settings))
+
+
+def key_ring_text(settings: Settings) -> str:
+    """The key ring as it is written down: whoever has this text can read everything. Errors as in `open_key_ring`."""
     if settings.keys is not None:
-        return parse_key_ring(settings.keys.get_secret_value())
+        return settings.keys.get_secret_value()
     path = settings.keys_file or settings.home / "keys"
     if not path.exists():
         if settings.is_postgresql or settings.keys_file is not None:
             raise KeyRingError(f"no key ring: set ORDERS_KEYS, or write one to {path}")
         _create_key_file(path)
-    return parse_key_ring(path.read_text())
+    return path.read_text()
 
 
 def _create_key_file(path: Path) -> None:

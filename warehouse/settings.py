@@ -11,6 +11,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from warehouse.logs import LogFormat, LogLevel
+
 
 class Settings(BaseSettings):
     """Process settings; each field is the environment variable `ORDERS_<NAME>`."""
@@ -70,6 +72,15 @@ class Settings(BaseSettings):
         False, description="Confirm shipments within seconds of their report, and not only every 15 minutes."
     )
     write_chunk: int = Field(150, ge=1, le=5000, description="Orders committed in one ledger transaction.")
+    import_max_bytes: int = Field(
+        25_000_000, ge=1_000, description="Largest shipment file that is read, in bytes; a larger one is refused."
+    )
+    import_look_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="How long a shipment file must keep its size and time before it is read, in seconds.",
+    )
     run_retention_days: int = Field(14, ge=1, description="How long Dagster's runs are kept.")
     version_retention_days: int = Field(
         30,
@@ -77,6 +88,25 @@ class Settings(BaseSettings):
         description="How long the ledger keeps published order versions and pull records; the lake keeps them all.",
     )
     snapshot_retention_days: int = Field(7, ge=0, description="How long the lake keeps old snapshots (time travel).")
+    pii_retention_days: int = Field(
+        30,
+        ge=1,
+        description="How long personal data of an order is kept after it was shipped, canceled or refused, or after its "
+        "ship-by time when that is later.",
+    )
+    log_format: LogFormat = Field(
+        LogFormat.AUTO, description="How log lines look: json, console, or auto (console on a terminal, else json)."
+    )
+    log_level: LogLevel | None = Field(
+        None,
+        description="The least important log lines that are written: debug, info, warning or error. Default: info for the "
+        "API and the pipeline, warning for commands.",
+    )
+    ping_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON object: job to the URL that is asked for after each run of it that succeeded; env:NAME, "
+        "file:PATH or an https:// URL. A monitor that is no longer asked raises the alarm.",
+    )
 
     log_retention_days: int = Field(
         400, ge=1, description="How long the log of the order flow, resolved incidents' alerts and sent mails are kept."
@@ -120,3 +150,8 @@ class Settings(BaseSettings):
     def lake_files(self) -> str:
         """Folder or prefix of the lake's Parquet files."""
         return self.lake_data or str(self.home / "lake" / "data")
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the files that were exchanged, encrypted."""
+        return self.home / "archive"

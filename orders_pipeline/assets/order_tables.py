@@ -5,15 +5,20 @@ The engine is `warehouse.lake.publishing`; what is in the tables is said in `war
 
 from __future__ import annotations
 
+import logging
 import re
 
 import dagster as dg
 
+from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.resources import Source
 from warehouse.lake.definitions import TABLES, statement
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, published_through
 from warehouse.ledger.database import POSITION, RAW_SEQ, mark
+from warehouse.logs import Event
+
+logger = logging.getLogger("orders_pipeline.order_tables")
 
 LAKE_WRITER = "lake_writer"
 """Pool of everything that writes the lake: its limit of 1 lets one run at a time do so."""
@@ -36,6 +41,7 @@ def column_schema() -> dg.TableSchema:
     pool=LAKE_WRITER,
     group_name="analytics",
     kinds={"duckdb", "parquet"},
+    freshness_policy=TICK_FRESHNESS,
     owners=["team:orders"],
     description="Orders, lines, versions, raw payloads, pulls and incidents as tables for analysts (DuckLake: DuckDB "
     "over Parquet). Holds no personal data.",
@@ -61,6 +67,7 @@ def order_tables(source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # t
             published = publish(installation.ledger, lake, installation.clock())
             through = published_through(lake)
             [(rows,)] = lake.statement("SELECT count(*) FROM orders")
+    logger.info(Event.TABLES_PUBLISHED, extra={f"rows_{name}": count for name, count in published.counts.items()})
     behind = {name: value for name, value in expected.items() if through[name] < value}
     metadata = {f"rows_{name}": dg.MetadataValue.int(count) for name, count in published.counts.items()}
     return dg.MaterializeResult(

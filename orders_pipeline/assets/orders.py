@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from orders_pipeline import ordering, watching
+from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.resources import Source
 from warehouse.ledger import schema
 from warehouse.ledger.database import POSITION, mark
@@ -24,6 +25,7 @@ PREVIEW_COLUMNS = ("id", "original id", "channel", "status", "lines", "total")
     deps=["raw_orders"],
     group_name="order_book",
     kinds={"python", "sql"},
+    freshness_policy=TICK_FRESHNESS,
     owners=["team:orders"],
     description="The order book: every order as it stands, one uniform shape for all marketplaces, with its revisions. "
     "Kept in the ledger, where the Orders API reads it.",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from orders_pipeline import pulling, sweeping
+from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.pulling import PullResult
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
@@ -34,6 +35,7 @@ READINGS = {"due": pulling.pull_all, "sweep": sweeping.sweep_all}
     deps=["amazon", "mirakl"],
     group_name="retrieval",
     kinds={"python", "sql"},
+    freshness_policy=TICK_FRESHNESS,
     owners=["team:orders"],
     description="Every payload as the marketplaces sent it, kept before anything interprets it: encrypted, and once "
     "more without personal data. A partition is one connection (seller account).",

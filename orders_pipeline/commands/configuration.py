@@ -18,6 +18,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import client_for
 from warehouse.ledger import channels as book
 from warehouse.ledger import configuration
+from warehouse.ledger.credentials import seal_secret, shown
 from warehouse.ledger.shipment_queries import held_by_channel
 
 connections = typer.Typer(
@@ -101,10 +102,7 @@ def list_connections(as_json: Json = False) -> None:
                 "label": each.label,
                 "endpoint": each.endpoint,
                 "region": each.region,
-                "credentials": [
-                    f"{name}={'sealed' if reference.startswith('sealed:') else reference}"
-                    for name, reference in each.credentials.items()
-                ],
+                "credentials": shown(each.credentials),
             }
             for each in book.all_connections(transaction)
         ]
@@ -137,9 +135,9 @@ def add_connection(
         "label": label,
         "endpoint": endpoint,
         "region": region,
-        "credentials": dict(_pair(each) for each in credential or ()),
+        "credentials": dict(pair(each) for each in credential or ()),
     }
-    _apply_entry("connections", code, entry)
+    apply_entry("connections", code, entry)
 
 
 @channels.command("add")
@@ -157,7 +155,7 @@ def add_channel(
     Example: orders channels add amazon_fr --connection amazon_eu --label "Amazon FR" --selector A13V1IB3VIYZZH
     """
     entry = {"connection": connection, "label": label, "marketplace": marketplace, "selector": selector}
-    _apply_entry("channels", code, entry)
+    apply_entry("channels", code, entry)
 
 
 @connections.command("secret")
@@ -169,16 +167,12 @@ def set_secret(
 
     Example: orders connections secret amazon_eu refresh_token
     """
-    secret = (
-        typer.prompt(f"{name} of {code}", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    )
-    if not secret:
-        raise fail("the secret is empty", Exit.USAGE)
+    secret = typed_secret(code, name)
     with opened() as installation, installation.ledger.write() as transaction:
         connection = book.find_connection(transaction, code)
         if connection is None:
             raise fail(f"there is no connection {code!r}", Exit.USAGE)
-        sealed = book.seal_secret(installation.keys, code, name, secret)
+        sealed = seal_secret(installation.keys, code, name, secret)
         changed = book.Connection(
             code=code,
             kind=connection.kind,
@@ -292,14 +286,25 @@ def set_channel(
         )
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, is_given, reference = text.partition("=")
+def typed_secret(code: str, name: str) -> str:
+    """A secret from the terminal, unseen, or all of standard input when that is no terminal."""
+    secret: str = (
+        typer.prompt(f"{name} of {code}", hide_input=True) if sys.stdin.isatty() else sys.stdin.read().rstrip("\n")
+    )
+    if not secret:
+        raise fail("the secret is empty", Exit.USAGE)
+    return secret
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Name and value of an option that is written NAME=VALUE."""
+    name, is_given, value = text.partition("=")
     if not is_given:
-        raise fail(f"{text!r} must be written NAME=env:VARIABLE or NAME=file:PATH", Exit.USAGE)
-    return name, reference
+        raise fail("write it NAME=VALUE; a credential NAME=env:VARIABLE or NAME=file:PATH", Exit.USAGE)
+    return name, value
 
 
-def _apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
+def apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
     """One entry as if it stood alone in a file, so that both ways check and show the same."""
     document = configuration.read_document(yaml.safe_dump({section: {code: dict(entry)}}))
     with opened() as installation, installation.ledger.write() as transaction:

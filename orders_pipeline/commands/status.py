@@ -9,34 +9,54 @@ import typer
 
 from orders_pipeline.commands.output import print_json, print_table
 from orders_pipeline.installation import opened
-from warehouse.ledger import incidents, raw_orders
-from warehouse.ledger.channels import all_channels
+from warehouse.ledger import channel_status, incidents, raw_orders
 from warehouse.ledger.schema import orders
 from warehouse.orders import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.engine import Connection
+
+
+COLUMNS = (
+    "channel",
+    "state",
+    "last_success_at",
+    "complete_through",
+    "lag_seconds",
+    "next_run_at",
+    "backlog",
+    "quarantined",
+)
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per channel.")] = False,
 ) -> None:
-    """Orders per channel and status, how far each channel is covered, and open incidents.
+    """How each channel stands, orders per channel and status, and open incidents.
+
+    A channel is ok, off, new (never complete yet), throttled, late (more than three intervals behind) or failing (see
+    `orders incidents list`).
 
     Example: orders status
     """
     with opened() as installation, installation.ledger.read() as transaction:
         counts = counts_by_channel(transaction)
-        codes = [each.code for each in all_channels(transaction)]
-        covered = raw_orders.covered(transaction, codes)
+        found = channel_status.standings(transaction, None, installation.clock())
         open_incidents = len(incidents.listed(transaction, limit=1000))
         aside = len(raw_orders.quarantined(transaction))
     if as_json:
-        for code in codes:
-            through = covered[code][1] if code in covered else None
-            print_json({"channel": code, "orders": counts.get(code, {}), "complete_through": through})
+        for each in found:
+            rest = {name: getattr(each, name) for name in COLUMNS}
+            print_json({**rest, "connection": each.connection, "orders": counts.get(each.channel, {})})
         return
-    print_counts(counts, codes, {code: pair[1] for code, pair in covered.items()})
+    print_table(
+        "Channels (times in UTC)",
+        [name.removesuffix("_at").replace("_", " ") for name in COLUMNS],
+        [[getattr(each, name) for name in COLUMNS] for each in found],
+    )
+    print_counts(counts, [each.channel for each in found], {each.channel: each.complete_through for each in found})
     print_table("Problems", ("what", "how many"), [("open incidents", open_incidents), ("orders in quarantine", aside)])
 
 
@@ -49,7 +69,7 @@ def counts_by_channel(transaction: Connection) -> dict[str, dict[str, int]]:
     return found
 
 
-def print_counts(counts: dict[str, dict[str, int]], codes: list[str], through: dict[str, object]) -> None:
+def print_counts(counts: dict[str, dict[str, int]], codes: Sequence[str], through: Mapping[str, object]) -> None:
     """The table of orders per channel and status."""
     rows = []
     for code in sorted({*codes, *counts}):

@@ -41,7 +41,7 @@ BODIES = {
 
 
 def test_the_matrix_covers_every_route(app):
-    assert len(protected(app)) == 15
+    assert len(protected(app)) == 17
     assert {path for _, path in routes(app)} - {path for _, path in protected(app)} == {"/healthz", "/readyz"}
 
 
@@ -105,18 +105,19 @@ def test_an_expired_token_is_turned_away(as_token, api_ledger, clock):
     assert as_token(plain).get("/v1/orders").status_code == 401
 
 
-@pytest.mark.parametrize(("given", "missing"), [("shipments:write", "orders:read"), ("orders:read", "shipments:write")])
-def test_a_missing_scope_is_named(app, as_token, issued, api_ledger, clock, given, missing):
+@pytest.mark.parametrize("given", ["shipments:write", "orders:read", "metrics:read"])
+def test_a_missing_scope_is_named(app, as_token, issued, api_ledger, clock, given):
     own_id = "00000000-0000-5000-8000-000000000000"
     api = as_token(issued(api_ledger, clock(), "other", Scope(given)))
     asked = 0
     for method, path in protected(app):
-        if given in scopes_of(app, method, path):
+        needed = scopes_of(app, method, path)
+        if given in needed:
             continue
         asked += 1
         response = ask(api, method, path, own_id)
         assert (response.status_code, response.json()["code"]) == (403, "missing_scope"), path
-        assert missing in response.json()["detail"]
+        assert any(each in response.json()["detail"] for each in needed)
     assert asked >= 3
 
 

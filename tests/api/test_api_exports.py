@@ -11,10 +11,10 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 import pytest
 
-from orders_api.exports import ExportColumn
 from orders_api.schemas import OrderDocument
 from warehouse.ledger import order_queries
 from warehouse.orders import FulfilledBy, Line, Status
+from warehouse.templates import OrderColumn
 
 
 def exported(api, file_format: str, query: str = ""):
@@ -83,7 +83,7 @@ def test_the_csv_has_the_functional_columns(support, book, order, canary):
 
     first, second = csv_rows(support)
 
-    assert list(first) == [column.value for column in ExportColumn]
+    assert list(first) == [column.value for column in OrderColumn]
     assert Decimal(first.pop("unit_price")) == Decimal("39.9")
     assert first == {
         "order_status": "WAITING_FOR_SHIPMENT",

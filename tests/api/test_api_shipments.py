@@ -460,6 +460,32 @@ def test_keys_of_two_consumers_are_not_the_same(shipper, any_app, any_ledger, an
         report(api, {"id": own_id}, **{"Idempotency-Key": "k"})
 
 
+FAILING = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'too busy' USING ERRCODE = 'query_canceled'; END $$;
+CREATE TRIGGER failing BEFORE INSERT ON shipments FOR EACH ROW WHEN (NEW.package_id = 'B') EXECUTE FUNCTION fail();
+"""
+
+
+@pytest.mark.parametrize("any_settings", ["postgresql"], indirect=True)
+def test_a_report_that_was_cut_off_in_the_middle_says_so_and_may_be_sent_again(shipper, shop, any_ledger, monkeypatch):
+    monkeypatch.setattr(intake, "REPORTS_PER_COMMIT", 1)
+    own = shop(1, 2)
+    items = [{"id": each, "package_id": name} for each, name in zip(own, "AB", strict=True)]
+    key = {"Idempotency-Key": "k"}
+    with any_ledger.write() as connection:
+        connection.exec_driver_sql(FAILING)
+
+    broken = report(shipper, *items, status=503, **key)
+    untouched = report(shipper, items[1], status=503, **key)
+
+    assert (broken.json()["code"], untouched.json()["code"]) == ("partly_recorded", "ledger_unavailable")
+    assert key_rows(any_ledger) == 0
+    with any_ledger.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER failing ON shipments")
+    assert [each.result for each in results(report(shipper, *items, **key))] == ["already_known", "accepted"]
+
+
 # -- many at once, through a real server
 
 

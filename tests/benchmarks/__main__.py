@@ -22,6 +22,7 @@ from tests.benchmarks import (
     api_writing,
     confirmation_backlog,
     dlt_comparison,
+    files,
     idle_ticks,
     normalising,
     publishing,
@@ -38,6 +39,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "writes": api_writing.measure,
     "intake": shipment_intake.measure,
     "backlog": confirmation_backlog.measure,
+    "files": files.measure,
 }
 COLUMNS = ("benchmark", "size", "ours", "reference", "ratio", "target", "met?")
 EXACT_FROM = 100

@@ -32,7 +32,7 @@ from warehouse import orders as domain
 from warehouse.clock import iso
 from warehouse.ledger import channels, raw_orders
 from warehouse.ledger import orders as book
-from warehouse.ledger.database import NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
+from warehouse.ledger.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
 from warehouse.ledger.schema import order_lines, order_versions, orders, parties
 from warehouse.ledger.schema import raw_orders as raw_table
 from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status, Tax
@@ -204,7 +204,7 @@ def fill_book(installation: Installation, count: int, say: Callable[[str], None]
             _insert_orders(connection, installation.keys, templates, numbers)
         for index in indexes:
             index.create(connection)
-        for name in (POSITION, RAW_SEQ, NORMALISED_THROUGH):
+        for name in (POSITION, RAW_SEQ, NORMALISED_THROUGH, MARKETPLACE_CHANGES):
             set_mark(connection, name, count)
     _check(installation, count - 1)
 
@@ -344,6 +344,7 @@ class _Template:
             "received_at": _stored(bought + timedelta(minutes=8)),
             "ship_by": _stored(bought + SHIP_WITHIN),
             "content_hash": documents.content_hash(facts, self._parties),
+            "marketplace_change": number + 1,
         }
         sealed = keys.seal(self._parties.encode(), f"parties:{own_id}")
         return {

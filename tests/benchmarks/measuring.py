@@ -50,6 +50,7 @@ class Sizes:
         changed: Changed orders of an incremental publish.
         connections: Connections of an idle tick.
         committed: Orders committed while the API is written to.
+        exchanged: Orders in the book that is exported to files.
         confirmed: Shipments of a backlog that is confirmed, at each marketplace.
         seconds: How long each load on the API lasts.
     """
@@ -62,6 +63,7 @@ class Sizes:
     changed: int
     connections: int
     committed: int
+    exchanged: int
     confirmed: int
     seconds: int
 
@@ -75,6 +77,7 @@ TINY = Sizes(
     changed=100,
     connections=5,
     committed=1_000,
+    exchanged=2_000,
     confirmed=40,
     seconds=1,
 )
@@ -87,6 +90,7 @@ DEFAULT = Sizes(
     changed=1_000,
     connections=100,
     committed=10_000,
+    exchanged=200_000,
     confirmed=2_000,
     seconds=3,
 )
@@ -99,6 +103,7 @@ FULL = Sizes(
     changed=1_000,
     connections=100,
     committed=10_000,
+    exchanged=500_000,
     confirmed=10_000,
     seconds=5,
 )

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from orders_pipeline.commands import status
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
@@ -138,6 +140,18 @@ def test_the_tables_cannot_be_written_by_a_query(configured):
     done = configured("sql", "delete from orders")
     assert done.returncode == 1
     assert "read-only" in done.stderr.lower()
+
+
+def test_an_accident_shows_its_place_and_not_its_message(configured, monkeypatch):
+    def broken(_transaction):
+        raise RuntimeError("Zoë Ca" + "nari lives here")
+
+    monkeypatch.setattr(status, "counts_by_channel", broken)
+    done = configured("status")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = [json.loads(each) for each in done.stderr.splitlines()]
+    assert (line["event"], line["exception"].splitlines()[-1]) == ("unexpected_error", "RuntimeError")
+    assert "Canari" not in done.stderr
 
 
 def test_the_installed_command_starts():

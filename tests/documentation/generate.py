@@ -18,14 +18,15 @@ import dagster as dg
 import typer
 
 from orders_api.app import create_app
-from orders_api.exports import ExportColumn
 from orders_pipeline.cli import app
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry
+from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry, StorageSection
 from warehouse.settings import Settings
+from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSettings
+from warehouse.templates import OrderColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,9 +63,44 @@ def channel_entry() -> str:
     return _fields(ChannelEntry)
 
 
+def export_entry() -> str:
+    """The keys of a channel's export block in orders.yaml."""
+    return _fields(ExportEntry)
+
+
+def import_entry() -> str:
+    """The keys of a channel's import block in orders.yaml."""
+    return _fields(ImportEntry)
+
+
 def amazon_settings() -> str:
     """The settings of an Amazon connection."""
     return _fields(ConnectionSettings)
+
+
+def storage_entry() -> str:
+    """The keys of one storage in orders.yaml."""
+    return _fields(StorageSection)
+
+
+def sftp_settings() -> str:
+    """The settings of a storage of kind sftp."""
+    return _fields(SftpSettings)
+
+
+def ftps_settings() -> str:
+    """The settings of a storage of kind ftps."""
+    return _fields(FtpsSettings)
+
+
+def ftp_settings() -> str:
+    """The settings of a storage of kind ftp."""
+    return _fields(FtpSettings)
+
+
+def folder_settings() -> str:
+    """The settings of a storage of kind folder."""
+    return _fields(FolderSettings)
 
 
 def credentials() -> str:
@@ -137,7 +173,7 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 def export_columns() -> str:
     """The columns of the CSV export, in their order."""
-    return "`" + "`, `".join(column.value for column in ExportColumn) + "`\n"
+    return "`" + "`, `".join(column.value for column in OrderColumn) + "`\n"
 
 
 def assets() -> str:
@@ -164,6 +200,9 @@ def checks() -> str:
     return table(("asset", "check", "what must hold"), rows)
 
 
+BY_SENSOR = {"exchange_files": "when a file job is due, by the sensor `due_file_jobs`"}
+
+
 def jobs() -> str:
     """What runs, and when."""
     defs = build_defs()
@@ -171,7 +210,9 @@ def jobs() -> str:
     rows = []
     for job in defs.jobs or ():
         schedule = schedules.get(job.name)
-        when = f"`{schedule.cron_schedule}` UTC by `{schedule.name}`" if schedule else "by hand"
+        when = (
+            f"`{schedule.cron_schedule}` UTC by `{schedule.name}`" if schedule else BY_SENSOR.get(job.name, "by hand")
+        )
         rows.append((f"`{job.name}`", when, job.description or ""))
     return table(("job", "when", "what it does"), rows)
 
@@ -182,7 +223,14 @@ PARTS: dict[str, Callable[[], str]] = {
         settings,
         connection_entry,
         channel_entry,
+        export_entry,
+        import_entry,
         amazon_settings,
+        storage_entry,
+        sftp_settings,
+        ftps_settings,
+        ftp_settings,
+        folder_settings,
         credentials,
         tables,
         commands,
@@ -214,7 +262,7 @@ def _fields(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-        rows.append((f"`{name}`", default, _sentence(field.description)))
+        rows.append((f"`{field.alias or name}`", default, _sentence(field.description)))
     return table(("key", "default", "meaning"), rows)
 
 
@@ -267,7 +315,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def _default(value: object) -> str:
-    if value is None or value in ("", {}, []):
+    if value is None or value in ("", {}, [], ()):
         return ""
     if isinstance(value, Enum):
         return f"`{value.value}`"

@@ -11,24 +11,37 @@ import pytest
 import typer
 
 from orders_api import errors
-from orders_api.exports import ExportColumn
 from orders_pipeline.cli import app
 from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
+from orders_pipeline.files.errors import StorageError
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
-from warehouse.cancellations import State
+from warehouse.cancellations import State as RequestState
 from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.cancellations import Refusal
-from warehouse.ledger.configuration import AlertEntry, CarrierMapping, ChannelEntry, ConnectionEntry
+from warehouse.ledger.channel_status import State
+from warehouse.ledger.configuration import (
+    AlertEntry,
+    CarrierMapping,
+    ChannelEntry,
+    ConnectionEntry,
+    ExportEntry,
+    ImportEntry,
+    StorageSection,
+)
 from warehouse.ledger.tokens import Scope
+from warehouse.logs import Event
 from warehouse.orders import Status
 from warehouse.settings import Settings
+from warehouse.storages import CREDENTIALS, SETTINGS
+from warehouse.templates import OrderColumn, ResultColumn, ShipmentColumn
 
 ROOT = Path(__file__).resolve().parents[2]
-FAILURES = {"Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
+FAILURES = {"PingFailed", "Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
 
 
 def page(name: str) -> str:
@@ -44,7 +57,8 @@ def words(name: str) -> set[str]:
 def literals(folder: str, callables: set[str], place: int, keyword: str) -> set[str]:
     """Literal arguments of calls to the named callables, by place or keyword."""
     found: set[str] = set()
-    for path in (ROOT / folder).rglob("*.py"):
+    place_of = ROOT / folder
+    for path in [place_of] if place_of.is_file() else place_of.rglob("*.py"):
         if "sandbox" in path.parts:
             continue
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
@@ -60,13 +74,21 @@ def test_every_setting() -> None:
     assert {f"ORDERS_{name.upper()}" for name in Settings.model_fields} - words("docs/configuration.md") == set()
 
 
-@pytest.mark.parametrize("model", [ConnectionEntry, ChannelEntry, AlertEntry, ConnectionSettings])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, StorageSection, AlertEntry),
+        *(ConnectionSettings, *SETTINGS.values()),
+    ],
+)
 def test_every_key_of_the_configuration_file(model) -> None:
-    assert set(model.model_fields) - words("docs/configuration.md") == set()
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    assert keys - words("docs/configuration.md") == set()
 
 
 def test_every_credential() -> None:
     wanted = {name for marketplace in MARKETPLACES.values() for name in marketplace.credential_names}
+    wanted |= {name for names in CREDENTIALS.values() for name in names}
     assert wanted - words("docs/configuration.md") == set()
 
 
@@ -130,8 +152,21 @@ def test_every_status() -> None:
     assert [status for status in Status if f"| `{status.value}` |" not in text] == []
 
 
+def test_every_column_of_both_csv_templates() -> None:
+    columns = {column.value for kind in (OrderColumn, ShipmentColumn, ResultColumn) for column in kind}
+    assert columns - words("docs/operations.md") == set()
+
+
+def test_every_reason_to_refuse_a_shipment_file_or_a_row() -> None:
+    by_intake = literals("warehouse/ledger/shipments.py", {"_refused"}, 0, "code")
+    by_intake |= literals("warehouse/ledger/shipments.py", {"Fault"}, 0, "code")
+    assert {"unknown_order", "tracking_number_missing"} <= by_intake
+    reasons = {fault.value for kind in (FileFault, RowFault) for fault in kind} | by_intake
+    assert reasons - words("docs/operations.md") == set()
+
+
 def test_every_column_of_the_csv_export() -> None:
-    assert {column.value for column in ExportColumn} - words("docs/api.md") == set()
+    assert {column.value for column in OrderColumn} - words("docs/api.md") == set()
 
 
 def test_every_table_view_and_column() -> None:
@@ -169,11 +204,30 @@ def test_every_kind_of_incident() -> None:
 
 
 def test_every_state_of_a_request_to_cancel() -> None:
-    assert {state.value for state in State} - words("docs/operations.md") == set()
+    assert {state.value for state in RequestState} - words("docs/operations.md") == set()
 
 
 def test_every_refusal_of_a_cancellation() -> None:
     assert {refusal.value for refusal in Refusal} - words("docs/api.md") == set()
+
+
+def test_every_failure_of_a_storage() -> None:
+    known, told = [StorageError], set()
+    while known:
+        each = known.pop()
+        told.add(each.code)
+        known += each.__subclasses__()
+    assert {"storage_failed", "storage_host_key_changed"} <= told
+    assert told - words("docs/operations.md") == set()
+
+
+def test_every_event_of_the_log() -> None:
+    assert {event.value for event in Event} - words("docs/operations.md") == set()
+
+
+def test_every_state_of_a_channel() -> None:
+    text = page("docs/operations.md")
+    assert [state for state in State if f"| `{state.value}` |" not in text] == []
 
 
 def test_every_target_of_the_makefile() -> None:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def main() -> None:
             status = 1
             try:
                 status = run(json.loads(line))
+            except Exception:  # noqa: BLE001 - the parent is told by the status, a person by the log
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(status)

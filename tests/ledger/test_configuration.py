@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warehouse.ledger import channels, configuration
+from warehouse.ledger import channels, configuration, credentials
 from warehouse.ledger.configuration import ConfigurationError
 
 KINDS = ("amazon", "mirakl")
@@ -29,6 +29,15 @@ channels:
         ("connections: {a: {kind: amazon, credentials: {client_id: plain-secret}}}", "env:NAME or file:PATH"),
         ("connections: {'Bad Code': {kind: amazon}}", "'Bad Code'"),
         ("channels: {a: {label: A}}", "channels.a.connection"),
+        ("storages: {a: {kind: smb}}", "storages.a.kind"),
+        ("storages: {a: {kind: sftp, settings: {user: u}}}", "storages.a.settings.host: Field required"),
+        ("storages: {a: {kind: folder, settings: {path: here}}}", "storages.a.settings.path: .*absolute"),
+        ("storages: {a: {kind: ftps, settings: {host: h, user: u, verify: no}}}", "storages.a.settings.verify"),
+        (
+            "storages: {a: {kind: ftps, settings: {host: h, user: u}, credentials: {private_key: env:X}}}",
+            "storages.a.credentials.private_key: .*ftps",
+        ),
+        ("storages: {a: {kind: ftp, credentials: {password: plain-secret}}}", "env:NAME or file:PATH"),
         ("channels: {a: {connection: b, carriers: {X: {}}}}", "channels.a.carriers.X"),
         ("channels: {a: {connection: b, carriers: {X: {carrier: Y}}}}", "channels.a.carriers.X.carrier"),
         ("channels: {a: {connection: b, carriers: {X: {carrier_code: Y, tracking_url: z}}}}", "tracking_url"),
@@ -116,10 +125,14 @@ def test_credentials_resolve_from_environment_file_and_seal(any_ledger, clock, k
         credentials={
             "x": "env:SOME_SECRET",
             "y": f"file:{tmp_path / 'secret'}",
-            "z": channels.seal_secret(keys, "a", "z", "from-seal"),
+            "z": credentials.seal_secret(keys, "a", "z", "from-seal"),
         },
     )
-    assert channels.resolve_credentials(connection, keys) == {"x": "from-env", "y": "from-file", "z": "from-seal"}
+    assert credentials.resolve_credentials(connection.code, connection.credentials, keys) == {
+        "x": "from-env",
+        "y": "from-file",
+        "z": "from-seal",
+    }
 
 
 @pytest.mark.parametrize(
@@ -128,8 +141,8 @@ def test_credentials_resolve_from_environment_file_and_seal(any_ledger, clock, k
 )
 def test_a_reference_that_leads_nowhere_is_named(keys, reference: str, said: str):
     connection = channels.Connection(code="a", kind="amazon", label="A", credentials={"x": reference})
-    with pytest.raises(channels.SecretMissing, match=said):
-        channels.resolve_credentials(connection, keys)
+    with pytest.raises(credentials.SecretMissing, match=said):
+        credentials.resolve_credentials(connection.code, connection.credentials, keys)
 
 
 def test_carriers_are_declared_changed_and_exported(any_ledger, clock):

@@ -14,9 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ from typer.testing import CliRunner
 
 from orders_api.app import create_app
 from orders_pipeline.cli import app as orders_command
+from orders_pipeline.installation import opened
+from orders_pipeline.pinging import ping
 from orders_pipeline.sandbox import amazon, mirakl, server
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.mirakl_orders import Channel
@@ -36,6 +40,7 @@ from warehouse.ledger.database import open_ledger
 from warehouse.ledger.tokens import Scope
 from warehouse.privacy import new_key
 from warehouse.settings import Settings
+from warehouse.templates import ShipmentColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,7 +270,9 @@ class Campaign:
     Attributes:
         printed: Command → what it printed on both streams, tracebacks included.
         redacted, disclosed: Request → answer to a token without, and with, the scope for personal data.
-        logged: Every log record of every logger, from DEBUG on.
+        pings: What a monitor outside was sent.
+        copy: A backup.
+        logged: Every log record of every logger with its members, from DEBUG on, before anything is taken out of it.
     """
 
     home: Path
@@ -275,8 +282,13 @@ class Campaign:
     codes: dict[str, int] = field(default_factory=dict)
     redacted: dict[str, Answer] = field(default_factory=dict)
     disclosed: dict[str, Answer] = field(default_factory=dict)
+    pings: list[bytes] = field(default_factory=list)
     logged: bytes = b""
     normalised: bytes = b""
+
+    @property
+    def copy(self) -> Path:
+        return self.home.parent / "outside" / "backup"
 
     def command(self, *arguments: str, typed: str | None = None) -> str:
         """Run one command of `orders`, remember what it printed, and return its standard output."""
@@ -296,8 +308,11 @@ class Campaign:
         self.codes[f"dagster {job}"] = done.returncode
 
 
+STANDARD_MEMBERS = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None)))
+
+
 class _Everything(logging.Handler):
-    """Keeps every record as text, with its traceback."""
+    """Keeps every record as text, with its traceback and its members."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -305,7 +320,20 @@ class _Everything(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.write(self.format(record) + "\n")
+        members = {name: value for name, value in vars(record).items() if name not in STANDARD_MEMBERS}
+        self.lines.write(f"{self.format(record)} {members}\n")
+
+
+class _Monitor(BaseHTTPRequestHandler):
+    """Whoever watches from outside: keeps what it is sent."""
+
+    def do_GET(self) -> None:
+        self.server.heard.append(f"{self.requestline}\n{self.headers}".encode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +358,8 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
         patch.setenv("ORDERS_HOME", str(home))
         patch.setenv("ORDERS_KEYS", new_key("marked"))
         patch.setenv("DAGSTER_HOME", str(ROOT))
+        patch.setenv("ORDERS_LOG_LEVEL", "debug")
+        patch.setenv("ORDERS_LOG_FORMAT", "json")
         patch.setenv("ORDERS_PULL_FIRST_DAYS", "1")
         patch.setenv("ORDERS_SWEEP_DAYS", "1")
         patch.setenv("COLUMNS", "4000")
@@ -341,7 +371,9 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
         try:
             _connect(run, patch, seller, operator, outside, (amazon_url, mirakl_url))
             _bring_in(run, seller, operator)
+            _exchange(run, outside)
             _look(run, outside)
+            _keep_up(run, patch)
             _ask(run, patch)
         finally:
             root.setLevel(level)
@@ -422,6 +454,36 @@ def _bring_in(run: Campaign, seller: amazon.AmazonSandbox, operator: mirakl.Mira
     run.command("sweep")
 
 
+def _exchange(run: Campaign, outside: Path) -> None:
+    """Order files out, by hand and by Dagster; shipment files in, with marks in every cell that is refused."""
+    (outside / "erp" / "in").mkdir(parents=True)
+    run.command("storages", "add", "erp", "--kind", "folder", "--setting", f"path={outside / 'erp'}")
+    run.command("export", "set", "amazon_fr", "--storage", "erp", "--setting", "split_by_country=true")
+    run.command("export", "set", "mirakl_fr", "--storage", "erp", "--folder", "missing")
+    run.command("imports", "set", "amazon_fr", "--storage", "erp", "--folder", "in")
+    run.command("export", "preview", "amazon_fr")
+    run.command("export", "run")
+    name = run.marks.personal("cell of a shipment file")
+    rows = [f",{name},{name},{name},{name},{name},,{name},{name}", f"{name},,1,{name},,{name},,,"]
+    header = ",".join(ShipmentColumn)
+    (outside / "erp" / "in" / "marked.csv").write_text("\n".join([header, *rows]))
+    (outside / "erp" / "in" / "headless.csv").write_text(f"{name},{name}\n{name},{name}\n")
+    (outside / "local.csv").write_text("\n".join([header, *rows]))
+    run.dagster("exchange_files")
+    for arguments in (
+        ("export", "list"),
+        ("export", "resend", "1"),
+        ("imports", "run"),
+        ("imports", "list", "--json"),
+        ("imports", "show", "2", "--all"),
+        ("imports", "show", "3", "--all", "--json"),
+        ("imports", "retry", "2"),
+        ("shipments", "import", str(outside / "local.csv"), "--channel", "amazon_fr", "--dry-run"),
+        ("shipments", "import", str(outside / "local.csv"), "--channel", "amazon_fr"),
+    ):
+        run.command(*arguments)
+
+
 def _look(run: Campaign, outside: Path) -> None:
     """Every command that shows something."""
     for arguments in (
@@ -461,6 +523,30 @@ def _look(run: Campaign, outside: Path) -> None:
     run.command("normalize", "--marketplace", "amazon", str(file))
 
 
+def _keep_up(run: Campaign, patch: pytest.MonkeyPatch) -> None:
+    """Backup, purge, doctor, and a monitor that is told, at first in vain."""
+    run.command("doctor")
+    run.command("doctor", "--json")
+    run.command("purge", "--dry-run")
+    run.command("backup", str(run.copy))
+    run.command("verify", str(run.copy), "--json")
+    monitor = HTTPServer(("127.0.0.1", 0), _Monitor)
+    monitor.heard = run.pings
+    thread = threading.Thread(target=monitor.serve_forever)
+    thread.start()
+    patch.setenv("ORDERS_PING_URLS", '{"pull_orders": "env:MARKED_PING"}')
+    secret = run.marks.secret("the monitor's URL")
+    for port in (9, monitor.server_port):
+        patch.setenv("MARKED_PING", f"http://127.0.0.1:{port}/{secret}")
+        with opened(Settings(_env_file=None)) as installation:
+            ping(installation, "pull_orders")
+        run.command("incidents", "list", "--all", "--json")
+    monitor.shutdown()
+    thread.join()
+    monitor.server_close()
+    run.command("status")
+
+
 def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     """Every endpoint, with and without the scope for personal data, and what goes wrong at them."""
     plain, privileged = _token(run, "plain", Scope.ORDERS_READ), _token(run, "privileged", Scope.ORDERS_READ_PII)
@@ -468,13 +554,18 @@ def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     run.command("tokens", "list", "--json")
     api = create_app(run.settings)
     orders = json.loads(_request(api, plain, "GET", "/v1/orders").data.partition(b"\n")[2])["orders"]
-    paths = ["/v1/orders?count=true", "/v1/orders/changes?after=0", "/v1/channels", "/v1/coverage"]
+    paths = ["/v1/orders?count=true", "/v1/orders/changes?after=0", "/v1/channels", "/v1/coverage", "/v1/status"]
+    paths += ["/v1/files", "/v1/files/1", "/v1/files/2/rows", "/v1/files/3/rows"]
     paths += ["/v1/incidents?state=all", "/healthz", "/readyz", "/openapi.json", "/docs"]
     paths += [f"/v1/orders/export?format={name}" for name in ("csv", "ndjson", "parquet")]
     paths += [f"/v1/orders/{each['id']}" for each in orders] + [f"/v1/orders/{each['id']}/events" for each in orders]
     for path in paths:
         run.redacted[f"GET {path}"] = _request(api, plain, "GET", path)
         run.disclosed[f"GET {path}"] = _request(api, privileged, "GET", path)
+    run.redacted["403 GET /v1/files/1/content"] = _request(api, plain, "GET", "/v1/files/1/content")
+    run.disclosed["GET /v1/files/1/content"] = _request(api, privileged, "GET", "/v1/files/1/content")
+    scraper = _token(run, "scraper", Scope.METRICS_READ)
+    run.redacted["GET /metrics"] = _request(api, scraper, "GET", "/metrics")
     _ask_wrongly(run, api, plain)
     api.state.installation.ledger.close()
     # The key ring of another installation: what is sealed does not open, which is an error nobody expected.

@@ -34,7 +34,7 @@ def test_the_campaign_brought_orders_in(campaign) -> None:
 
 
 def test_the_campaign_met_every_kind_of_trouble(campaign) -> None:
-    codes = {each["code"] for each in json_lines(campaign.printed["incidents list --all --json (1)"])}
+    codes = {each.get("code") for each in json_lines(campaign.printed["incidents list --all --json (1)"])}
     assert {"invalid_grant", "unreadable_answer", "marketplace_unavailable", "wrong_type", "missing"} <= codes
 
 
@@ -44,8 +44,16 @@ def test_every_request_was_answered_as_meant(campaign) -> None:
         assert answer.status == expected, name
 
 
-def test_the_job_of_dagster_succeeded(campaign) -> None:
-    assert campaign.codes["dagster pull_orders"] == 0
+def test_the_jobs_of_dagster_succeeded(campaign) -> None:
+    assert campaign.codes["dagster pull_orders"] == campaign.codes["dagster exchange_files"] == 0
+
+
+def test_files_were_exchanged_and_their_bytes_are_shown_with_the_scope_alone(campaign) -> None:
+    files = json_lines(campaign.printed["imports list --json (1)"])
+    assert {each["state"] for each in files} == {"applied", "refused"}
+    content = campaign.disclosed["GET /v1/files/1/content"]
+    assert "deliveryAddress.addressLine1" in campaign.marks.found_in(content.data)
+    assert any(path.is_file() for path in (campaign.home / "archive").rglob("*"))
 
 
 def test_every_personal_value_is_kept_encrypted_and_shown_with_the_scope(campaign) -> None:
@@ -112,6 +120,38 @@ def test_no_log_record_holds_a_mark(campaign) -> None:
     assert b"orders_api ERROR unexpected_error" in campaign.logged
     lines = [line for line in campaign.logged.decode().splitlines() if TEST_CLIENT not in line]
     assert leaks(campaign, {line[:120]: line.encode() for line in lines}) == {}
+
+
+def test_the_lines_that_are_written_are_json_and_hold_no_mark(campaign) -> None:
+    """What the product itself writes to standard error, by hand and in Dagster's run."""
+    printed = b"".join(campaign.printed.values())
+    events = {str(each.get("event")) for each in json_lines(printed)}
+    assert {"pull_finished", "pull_failed", "normalise_finished"} <= events
+    run_ids = {each.get("run_id") for each in json_lines(campaign.printed["dagster pull_orders"])} - {None}
+    assert len(run_ids) == 1
+
+
+def test_what_keeps_the_installation_up_shows_no_mark(campaign) -> None:
+    parts = {each["part"] for each in json_lines(campaign.printed["doctor --json (1)"]) if "part" in each}
+    assert {"versions", "ledger", "connection amazon_eu", "channel mirakl_fr", "personal data"} <= parts
+    verdicts = [each["verdict"] for each in json_lines(campaign.printed[f"verify {campaign.copy} --json (1)"])]
+    assert set(verdicts) == {"ok"}
+    families = campaign.redacted["GET /metrics"].data
+    assert b'orders_ingest_lag_seconds_count{channel="amazon_fr"}' in families
+    assert b'"state":"ok"' in campaign.redacted["GET /v1/status"].data
+
+
+def test_no_file_of_a_backup_holds_a_mark(campaign) -> None:
+    files = {
+        str(path.relative_to(campaign.copy)): path.read_bytes() for path in campaign.copy.rglob("*") if path.is_file()
+    }
+    assert {"manifest.json", "ledger.sqlite", "lake/catalog.sqlite"} <= set(files)
+    assert leaks(campaign, files) == {}
+
+
+def test_a_monitor_is_told_nothing_but_that_a_job_succeeded(campaign) -> None:
+    (ping,) = campaign.pings
+    assert campaign.marks.found_in(ping) == ["the monitor's URL"]
 
 
 def test_no_command_prints_a_mark(campaign) -> None:

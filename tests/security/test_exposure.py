@@ -14,14 +14,16 @@ import sqlalchemy as sa
 import typer
 
 from orders_pipeline.cli import app
+from orders_pipeline.files.ftp import FtpsStorage
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from warehouse.ledger import schema, tokens
-from warehouse.ledger.channels import seal_secret
 from warehouse.ledger.configuration import ConfigurationError, read_document
+from warehouse.ledger.credentials import seal_secret
 from warehouse.ledger.tokens import Scope
 from warehouse.privacy import open_key_ring, without_pii
 from warehouse.settings import Settings
+from warehouse.storages import SETTINGS, FtpsSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("warehouse", "orders_api", "orders_pipeline")
@@ -61,7 +63,11 @@ def test_no_source_names_an_address_open_to_all() -> None:
 
 
 def test_certificates_are_always_verified() -> None:
-    """Nothing passes another `verify` than the one verifying context, makes its own, or switches a check of one off."""
+    """Nothing passes another `verify` than the one verifying context, makes its own, or switches a check of one off.
+
+    FTP makes its own, for it may be told its authorities: what that context checks is the next test's.
+    """
+    ftp = [ROOT / "orders_pipeline/files" / name for name in ("ftp.py", "ftp_client.py")]
     forbidden = {"verify", "check_hostname", "verify_mode", "CERT_NONE", "_create_unverified_context"}
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
@@ -70,14 +76,16 @@ def test_certificates_are_always_verified() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if (isinstance(node, ast.keyword) and node.arg in forbidden and ast.unparse(node.value) != "tls.verified()")
         or (isinstance(node, ast.Attribute) and node.attr in forbidden - {"verify"})
-        or (isinstance(node, (ast.Import, ast.ImportFrom)) and _names_ssl(node))
+        or (isinstance(node, (ast.Import, ast.ImportFrom)) and _names_ssl(node) and path not in ftp)
+        or (isinstance(node, ast.Attribute) and node.attr in {"SSLContext", "_create_stdlib_context"})
     ]
     assert found == []
 
 
-def test_the_one_context_verifies_certificates_and_names() -> None:
-    context = tls.verified()
-    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+def test_every_context_verifies_certificates_and_names() -> None:
+    for context in (tls.verified(), FtpsStorage(FtpsSettings(host="h", user="u"), {})._trusted):
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 def _names_ssl(node: ast.Import | ast.ImportFrom) -> bool:
@@ -85,7 +93,7 @@ def _names_ssl(node: ast.Import | ast.ImportFrom) -> bool:
     return "ssl" in names
 
 
-@pytest.mark.parametrize("model", [Settings, ConnectionSettings])
+@pytest.mark.parametrize("model", [Settings, ConnectionSettings, *SETTINGS.values()])
 def test_no_setting_is_about_certificates(model) -> None:
     words = ("tls", "ssl", "verify", "insecure", "certificate")
     assert [name for name in model.model_fields if any(word in name for word in words)] == []

@@ -33,6 +33,8 @@ TABLES = (
     "confirmation_attempts",
     "incidents",
     "cancellation_requests",
+    "files",
+    "file_rows",
     "channels",
     "published",
 )
@@ -48,19 +50,7 @@ VIEWS = (
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = (
-    "orders",
-    "order_versions",
-    "raw_orders",
-    "pulls",
-    "products",
-    "acknowledgements",
-    "shipments",
-    "confirmation_attempts",
-    "incidents",
-    "cancellation_requests",
-    "channels",
-)
+MARKS = tuple(name for name in TABLES if name not in {"order_lines", "shipment_lines", "published"})
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 

@@ -21,6 +21,7 @@ from warehouse.lake import definitions
 from warehouse.lake.attachment import LakeError, quoted
 from warehouse.lake.definitions import statement
 from warehouse.ledger.database import POSITION, PRODUCTS, RAW_SEQ, mark
+from warehouse.ledger.files import FileState
 from warehouse.ledger.schema import (
     Instant,
     acknowledgements,
@@ -28,6 +29,8 @@ from warehouse.ledger.schema import (
     channels,
     confirmation_attempts,
     connections,
+    file_rows,
+    files,
     incidents,
     order_versions,
     orders,
@@ -98,12 +101,14 @@ class _Recent:
         table: The table.
         keys: What tells its rows apart.
         changed_at: When a row changed: the latest of these.
+        wanted: Which of its rows are published; None: all.
         part: A column of another table that names a row of this one by its key; those rows change only with this one.
     """
 
     table: sa.Table
     keys: tuple[str, ...]
     changed_at: tuple[sa.Column[Any], ...]
+    wanted: sa.ColumnElement[bool] | None = None
     part: sa.Column[Any] | None = None
 
 
@@ -132,6 +137,13 @@ _RECENT = (
     ),
     _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
     _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
+    _Recent(
+        table=files,
+        keys=("id",),
+        changed_at=(files.c.updated_at,),
+        wanted=files.c.state != FileState.PREPARING,  # it may be gone the next moment
+    ),
+    _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
 )
 _ORDER_COLUMNS = tuple(
     orders.c[name]
@@ -305,6 +317,8 @@ class _Publication:
                 return 0
             is_recent = [] if published_at is None else [_since(recent, published_at - LATE_COMMIT)]
             query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
+            if recent.wanted is not None:
+                query = query.where(recent.wanted)
             _stage(duck, name, connection, query)
             if recent.part is not None:
                 parts = sa.select(*_plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)

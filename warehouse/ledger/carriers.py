@@ -108,6 +108,13 @@ def latest_requirements(connection: Connection, channel: str) -> tuple[Requireme
     return None if row is None else (Requirements.from_json(row["data"]), row["asked_at"])
 
 
+def fresh_requirements(connection: Connection, channels: Sequence[str], asked_after: datetime) -> set[str]:
+    """Those of these channels whose requirements were asked after a time."""
+    table = channel_requirements.c
+    query = sa.select(table.channel).where(table.channel.in_(channels), table.asked_at > asked_after)
+    return set(connection.execute(query).scalars())
+
+
 def save_requirements(connection: Connection, channel: str, needs: Requirements, now: datetime) -> None:
     """Remember what a channel's marketplace needs."""
     row = {"channel": channel, "data": needs.as_json(), "asked_at": now}

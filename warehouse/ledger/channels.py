@@ -5,10 +5,7 @@ Reading the declarative file is in `configuration`; talking to a marketplace is 
 
 from __future__ import annotations
 
-import base64
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,12 +19,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import RowMapping
-
-    from warehouse.privacy import KeyRing
-
-
-class SecretMissing(Exception):
-    """A credential's reference leads nowhere; the message names the reference, never a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,48 +108,6 @@ def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> 
     known = transaction.execute(sa.select(connections.c.state).where(connections.c.code == code)).scalar() or {}
     if any(known.get(name) != value for name, value in learnt.items()):
         transaction.execute(sa.update(connections).where(connections.c.code == code).values(state={**known, **learnt}))
-
-
-def seal_secret(keys: KeyRing, connection: str, name: str, secret: str) -> str:
-    """A typed secret, encrypted for one place of one connection."""
-    return "sealed:" + base64.b64encode(keys.seal(secret.encode(), _bound(connection, name))).decode()
-
-
-def resolve_credentials(connection: Connection, keys: KeyRing) -> dict[str, str]:
-    """The secrets themselves.
-
-    Raises:
-        SecretMissing: A variable is not set, a file cannot be read, or a reference has no known form.
-        KeyRingError: A sealed secret does not open.
-    """
-    return {
-        name: resolve_secret(connection.code, name, reference, keys)
-        for name, reference in connection.credentials.items()
-    }
-
-
-def resolve_secret(owner: str, name: str, reference: str, keys: KeyRing) -> str:
-    """One secret itself; raises like `resolve_credentials`."""
-    form, _, rest = reference.partition(":")
-    match form:
-        case "env":
-            value = os.environ.get(rest)
-            if not value:
-                raise SecretMissing(f"{owner}: {name} is env:{rest}, and the variable {rest} is not set")
-            return value
-        case "file":
-            try:
-                return Path(rest).read_text().strip()
-            except OSError as error:
-                raise SecretMissing(f"{owner}: {name} is file:{rest}: {error.strerror}") from None
-        case "sealed":
-            return keys.open(base64.b64decode(rest), _bound(owner, name)).decode()
-        case _:
-            raise SecretMissing(f"{owner}: {name} must be written env:NAME or file:PATH")
-
-
-def _bound(connection: str, name: str) -> str:
-    return f"credential:{connection}:{name}"
 
 
 def _connection(row: RowMapping) -> Connection:

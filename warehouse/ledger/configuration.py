@@ -1,18 +1,21 @@
-"""`orders.yaml`: connections, channels with their carriers, and recipients of alerts, compared with the ledger.
+"""`orders.yaml`: connections, channels with carriers and file jobs, storages, recipients of alerts; compared with the ledger.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
-alone.
+alone. A host key that was trusted by hand stays, too, as long as the host is the same.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -21,8 +24,12 @@ from pydantic import (
     model_validator,
 )
 
-from warehouse.ledger import alerts, carriers, channels
+from warehouse.ledger import alerts, carriers, channels, file_jobs, storages
 from warehouse.ledger.carriers import TRACKING_PLACE, CarrierEntry
+from warehouse.ledger.credentials import FORMS
+from warehouse.ledger.file_jobs import ExportSettings, FileJob, ImportSettings, JobKind
+from warehouse.ledger.file_schedules import Frequency, Weekday
+from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
+MINUTES = 60
 CODE = r"^[a-z0-9][a-z0-9_]{0,62}$"
 
 
@@ -39,6 +47,16 @@ class ConfigurationError(Exception):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+def _only_references(value: dict[str, str]) -> dict[str, str]:
+    for name, reference in value.items():
+        if reference.partition(":")[0] not in FORMS:
+            raise ValueError(f"{name} must be written env:NAME or file:PATH; a secret never stands in this file")
+    return value
+
+
+References = Annotated[dict[str, str], AfterValidator(_only_references)]
 
 
 class ConnectionEntry(BaseModel):
@@ -51,17 +69,41 @@ class ConnectionEntry(BaseModel):
     endpoint: str | None = Field(None, description="Base URL: required for Mirakl, an override for Amazon.")
     region: Literal["eu", "na", "fe"] | None = Field(None, description="Amazon's region: eu, na or fe.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of connection.")
-    credentials: dict[str, str] = Field(
-        default_factory=dict, description="Secrets by reference: env:NAME or file:PATH."
-    )
+    credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
-    @field_validator("credentials")
-    @classmethod
-    def _only_references(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, reference in value.items():
-            if reference.partition(":")[0] not in {"env", "file", "sealed"}:
-                raise ValueError(f"{name} must be written env:NAME or file:PATH; a secret never stands in this file")
-        return value
+
+def _time_of_day(value: object) -> str:
+    """YAML reads 10:30 as a number to the base of 60, which is the minute of the day, and 06:30 as text."""
+    text = f"{value // MINUTES:02}:{value % MINUTES:02}" if isinstance(value, int) else str(value)
+    try:
+        return time.fromisoformat(text).strftime("%H:%M")
+    except ValueError:
+        raise ValueError("must be a time of day, such as 06:30") from None
+
+
+class FileJobEntry(BaseModel):
+    """What both file jobs of a channel have; each has settings of its own beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    enabled: bool = Field(True, description="Whether the job runs by itself.")
+    frequency: Frequency = Field(
+        Frequency.EVERY_15_MINUTES, description="How often: 15m, 30m, 45m, hourly, daily or weekly."
+    )
+    at: Annotated[str, BeforeValidator(_time_of_day)] = Field(
+        "00:00", description="Time of day of a daily or weekly job, in ORDERS_TIME_ZONE."
+    )
+    weekday: Weekday = Field(Weekday.MONDAY, description="Day of a weekly job.")
+    storage: str = Field(description="Code of the storage.")
+    folder: str = Field("", description="Folder at the storage; default: its root.")
+
+
+class ExportEntry(FileJobEntry, ExportSettings):
+    """The order export of a channel."""
+
+
+class ImportEntry(FileJobEntry, ImportSettings):
+    """The shipment import of a channel."""
 
 
 class CarrierMapping(BaseModel):
@@ -116,6 +158,19 @@ class ChannelEntry(BaseModel):
         default_factory=dict, description="The ERP's words for carriers, each with what the marketplace calls it."
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
+    export_job: ExportEntry | None = Field(None, alias="export", description="Its order files.")
+    import_job: ImportEntry | None = Field(None, alias="import", description="Its shipment files.")
+
+
+class StorageSection(BaseModel):
+    """One storage in the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: StorageKind = Field(description="What it is reached by: sftp, ftps, ftp or folder.")
+    label: str | None = Field(None, description="A name for people; default: the code.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of storage.")
+    credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
 
 class AlertEntry(BaseModel):
@@ -146,6 +201,7 @@ class Document(BaseModel):
     connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
     channels: dict[str, ChannelEntry] = Field(default_factory=dict)
     alerts: dict[str, AlertEntry] = Field(default_factory=dict)
+    storages: dict[str, StorageSection] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +231,7 @@ def read_document(text: str) -> Document:
         places = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
         raise ConfigurationError([f"{place}: {message}" for place, message in places]) from None
     problems = [f"{code!r} is no code: lower-case letters, digits and _, 63 at most" for code in _bad_codes(document)]
+    problems += [problem for code, storage in document.storages.items() for problem in _storage_problems(code, storage)]
     if problems:
         raise ConfigurationError(problems)
     return document
@@ -199,6 +256,7 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
     """
     known_connections = {each.code: each for each in channels.all_connections(transaction)}
     known_channels = {each.code: each for each in channels.all_channels(transaction)}
+    known_storages = {each.code: each for each in storages.all_storages(transaction)}
     problems = [
         f"connections.{code}.kind: there is no kind {entry.kind!r}; there are: {', '.join(kinds)}"
         for code, entry in document.connections.items()
@@ -215,6 +273,12 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         for code, alert in document.alerts.items()
         if (fault := alerts.fault(_recipient(code, alert), there)) is not None
     ]
+    jobs = _jobs(document)
+    problems += [
+        f"channels.{job.channel}.{job.kind}.storage: there is no storage {job.storage!r}"
+        for job in jobs
+        if job.storage not in document.storages and job.storage not in known_storages
+    ]
     if problems:
         raise ConfigurationError(problems)
     found: list[Difference] = []
@@ -222,14 +286,23 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         found += _compare("connection", code, known_connections.get(code), _connection(code, entry), ("state",))
     for code, channel in document.channels.items():
         found += _compare("channel", code, known_channels.get(code), _channel(code, channel), ())
+    for code, storage in document.storages.items():
+        before = known_storages.get(code)
+        found += _compare("storage", code, before, _storage(code, storage, before), ())
+    known_jobs = {(each.job.channel, each.job.kind): each.job for each in file_jobs.all_jobs(transaction)}
+    for job in jobs:
+        found += _compare(
+            f"{job.kind} job", job.channel, known_jobs.get((job.channel, job.kind)), job, ("channel", "kind")
+        )
     mapped = {(each.channel, each.code): each for each in carriers.mapped(transaction)}
     for carrier in _carriers(document):
-        before = mapped.get((carrier.channel, carrier.code))
-        found += _compare("carrier", _name(carrier), before, carrier, ("channel",))
+        known = mapped.get((carrier.channel, carrier.code))
+        found += _compare("carrier", _name(carrier), known, carrier, ("channel",))
     known_recipients = {each.code: each for each in alerts.all_recipients(transaction)}
     for code, alert in document.alerts.items():
-        known = known_recipients.get(code)
-        found += _compare("alert", code, known, _recipient(code, alert), ("requests_told", "created_at"))
+        found += _compare(
+            "alert", code, known_recipients.get(code), _recipient(code, alert), ("requests_told", "created_at")
+        )
     return found
 
 
@@ -243,17 +316,37 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
     for code, channel in document.channels.items():
         if ("channel", code) in changed:
             channels.save_channel(transaction, _channel(code, channel), now)
+    _apply_storages_and_jobs(transaction, document, changed, now)
+    _apply_carriers(transaction, document, changed, now)
+    return found
+
+
+def _apply_storages_and_jobs(
+    transaction: Transaction, document: Document, changed: set[tuple[str, str]], now: datetime
+) -> None:
+    for code, storage in document.storages.items():
+        if ("storage", code) in changed:
+            before = storages.find_storage(transaction, code)
+            storages.save_storage(transaction, _storage(code, storage, before), now)
+    for job in _jobs(document):
+        if (f"{job.kind} job", job.channel) in changed:
+            file_jobs.save_job(transaction, job, now)
+
+
+def _apply_carriers(transaction: Transaction, document: Document, changed: set[tuple[str, str]], now: datetime) -> None:
     for carrier in _carriers(document):
         if ("carrier", _name(carrier)) in changed:
             carriers.save_carrier(transaction, carrier, now)
     for code, alert in document.alerts.items():
         if ("alert", code) in changed:
             alerts.save_recipient(transaction, _recipient(code, alert), now)
-    return found
 
 
 def export(transaction: Transaction) -> str:
     """What is in the ledger as the text of a configuration file; applying it changes nothing."""
+    jobs: dict[str, dict[str, Any]] = {}
+    for state in file_jobs.all_jobs(transaction):
+        jobs.setdefault(state.job.channel, {})[state.job.kind.value] = _job_section(state.job)
     mapped: dict[str, dict[str, dict[str, str | None]]] = {}
     for entry in carriers.mapped(transaction):
         told = {name: getattr(entry, name) for name in CarrierMapping.model_fields}
@@ -281,6 +374,7 @@ def export(transaction: Transaction) -> str:
                 "acceptance": each.acceptance,
                 "carriers": mapped.get(each.code, {}),
                 "settings": dict(each.settings),
+                **jobs.get(each.code, {}),
             }
             for each in channels.all_channels(transaction)
         },
@@ -293,16 +387,38 @@ def export(transaction: Transaction) -> str:
             }
             for each in alerts.all_recipients(transaction)
         },
+        "storages": {
+            each.code: {
+                "kind": each.kind,
+                "label": each.label,
+                "settings": dict(each.settings),
+                "credentials": dict(each.credentials),
+            }
+            for each in storages.all_storages(transaction)
+        },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _bad_codes(document: Document) -> list[str]:
-    return [
-        code
-        for code in (*document.connections, *document.channels, *document.alerts)
-        if re.fullmatch(CODE, code) is None
+    codes = (*document.connections, *document.channels, *document.storages, *document.alerts)
+    return [code for code in codes if re.fullmatch(CODE, code) is None]
+
+
+def _storage_problems(code: str, section: StorageSection) -> list[str]:
+    allowed = CREDENTIALS[section.kind]
+    problems = [
+        f"storages.{code}.credentials.{name}: a storage of kind {section.kind} has no such credential"
+        for name in section.credentials
+        if name not in allowed
     ]
+    try:
+        read_settings(section.kind, section.settings)
+    except ValidationError as error:
+        problems += [
+            f"storages.{code}.settings.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        ]
+    return problems
 
 
 def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
@@ -344,6 +460,58 @@ def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
     )
 
 
+def _jobs(document: Document) -> list[FileJob]:
+    """Every file job in the file."""
+    found = []
+    for code, channel in document.channels.items():
+        for kind, entry in ((JobKind.EXPORT, channel.export_job), (JobKind.IMPORT, channel.import_job)):
+            if entry is not None:
+                found.append(_job(code, kind, entry))
+    return found
+
+
+def _job(channel: str, kind: JobKind, entry: FileJobEntry) -> FileJob:
+    own = entry.model_dump(mode="json", include=set(type(entry).model_fields) - set(FileJobEntry.model_fields))
+    return FileJob(
+        channel=channel,
+        kind=kind,
+        storage=entry.storage,
+        folder=entry.folder,
+        is_on=entry.enabled,
+        frequency=entry.frequency,
+        at=entry.at,
+        weekday=entry.weekday,
+        settings=file_jobs.kept_settings(kind, own),
+    )
+
+
+def _job_section(job: FileJob) -> dict[str, Any]:
+    return {
+        "enabled": job.is_on,
+        "frequency": job.frequency.value,
+        "at": job.at,
+        "weekday": job.weekday.value,
+        "storage": job.storage,
+        "folder": job.folder,
+        **job.settings,
+    }
+
+
+def _storage(code: str, section: StorageSection, before: storages.StorageEntry | None) -> storages.StorageEntry:
+    settings = read_settings(section.kind, section.settings).model_dump(mode="json", exclude_unset=True)
+    known = before.settings if before is not None else {}
+    is_same_host = (known.get("host"), known.get("port")) == (settings.get("host"), settings.get("port"))
+    if section.kind is StorageKind.SFTP and is_same_host and "host_key" in known:
+        settings.setdefault("host_key", known["host_key"])
+    return storages.StorageEntry(
+        code=code,
+        kind=section.kind.value,
+        label=section.label or code,
+        settings=settings,
+        credentials=section.credentials,
+    )
+
+
 def _carriers(document: Document) -> list[CarrierEntry]:
     return [
         CarrierEntry(channel=channel, code=code, **mapping.model_dump())
@@ -359,8 +527,14 @@ def _name(entry: CarrierEntry) -> str:
 def _compare(
     noun: str,
     code: str,
-    before: channels.Connection | channels.Channel | CarrierEntry | alerts.Recipient | None,
-    after: channels.Connection | channels.Channel | CarrierEntry | alerts.Recipient,
+    before: channels.Connection
+    | channels.Channel
+    | storages.StorageEntry
+    | FileJob
+    | CarrierEntry
+    | alerts.Recipient
+    | None,
+    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry | alerts.Recipient,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warehouse.ledger.schema import marks
+from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0006"
+SCHEMA_HEAD = "0007"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -33,6 +34,8 @@ NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
 CANCELLATIONS = "cancellations"
 WATCHED_AT = "watched_at"
+MARKETPLACE_CHANGES = "marketplace_changes"
+TRACES = "traces"
 """Names of the marks that the migrations create."""
 
 
@@ -74,6 +77,7 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def make_engine(url: str) -> Engine:
     """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
+    REDACTOR.hide([str(sa.make_url(url).password or "")])
     if url.startswith("sqlite"):
         engine = sa.create_engine(
             url,
@@ -160,6 +164,7 @@ def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlch
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA cache_size=-32000")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: it may be personal
     cursor.close()
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.database import POSITION, next_values
 from warehouse.ledger.schema import order_lines, order_versions, orders, shipment_lines, shipments
-from warehouse.orders import ConfirmationStatus, Status, effective_status
+from warehouse.orders import CLOSED_STATUSES, ConfirmationStatus, Status, effective_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -153,6 +153,23 @@ def restate(connection: Connection, order_ids: Iterable[str], now: datetime) -> 
         _write_news(connection, news, now)
 
 
+def note_closing(connection: Connection, order_ids: Sequence[str], moment: Any) -> None:  # noqa: ANN401 - time or column
+    """Remember when orders were closed first, whatever changes about them later; opened again, they have no such time.
+
+    Args:
+        connection: The write transaction that changed the orders.
+        order_ids: The orders.
+        moment: When those of them were closed that were open before.
+    """
+    is_closed = orders.c.status.in_(sorted(CLOSED_STATUSES))
+    written = orders.c.id.in_(order_ids)
+    first = sa.update(orders).where(written, is_closed, orders.c.closed_at.is_(None))
+    connection.execute(first.values(closed_at=moment))
+    connection.execute(
+        sa.update(orders).where(written, ~is_closed, orders.c.closed_at.is_not(None)).values(closed_at=None)
+    )
+
+
 _COLUMNS = (
     orders.c.id,
     orders.c.status,
@@ -238,4 +255,5 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
             }
         )
     connection.execute(update, written)
+    note_closing(connection, [each["own_id"] for each in written], now)
     connection.execute(sa.insert(order_versions), versions)

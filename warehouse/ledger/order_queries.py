@@ -16,9 +16,21 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
+from warehouse.ledger import cancellations
 from warehouse.ledger.database import POSITION, mark
 from warehouse.ledger.event_texts import event_text
-from warehouse.ledger.schema import Instant, channels, incidents, order_events, order_versions, orders, parties
+from warehouse.ledger.schema import (
+    Instant,
+    channels,
+    file_members,
+    file_rows,
+    files,
+    incidents,
+    order_events,
+    order_versions,
+    orders,
+    parties,
+)
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -281,6 +293,66 @@ def changes(connection: Connection, visible_channels: tuple[str, ...] | None, af
     return Changes(found.rows, last if has_more else max(last, head), has_more, head)
 
 
+@dataclass(frozen=True, slots=True)
+class ToldOrder:
+    """An order that the marketplace has changed, as it is now: rendered facts, and its sealed parties if it has any."""
+
+    id: str
+    revision: int
+    position: int
+    status: str
+    fulfilled_by: str | None
+    country_code: str | None
+    change: int
+    facts: str
+    sealed: bytes | None
+
+
+def told_orders(
+    connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
+) -> list[ToldOrder]:
+    """The next `CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+
+    Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
+
+    Args:
+        connection: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        after: Number of the last marketplace change not wanted any more.
+        through: Number of the last one that is wanted.
+        now: The present instant.
+    """
+    query = (
+        sa.select(*_TOLD_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(
+            orders.c.channel == channel,
+            orders.c.marketplace_change.between(after + 1, through),
+            ~cancellations.is_held(orders.c.id, now),
+        )
+        .order_by(orders.c.marketplace_change)
+        .limit(CHUNK)
+    )
+    if statuses:
+        # put so that the index on status does not serve it: that one would bring them in another order
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [ToldOrder(*row) for row in connection.execute(query).all()]
+
+
+_TOLD_COLUMNS = (
+    orders.c.id,
+    orders.c.revision,
+    orders.c.position,
+    orders.c.status,
+    orders.c.fulfilled_by,
+    orders.c.shipping_country_code,
+    orders.c.marketplace_change,
+    orders.c.facts,
+    parties.c.sealed,
+)
+
+
 def known_channels(connection: Connection, codes: Sequence[str]) -> frozenset[str]:
     """Those of the codes that are channels."""
     return frozenset(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
@@ -302,6 +374,8 @@ def timeline(connection: Connection, order_id: str) -> list[TimelineEntry]:
         *_arrivals(connection, order_id),
         *_own_events(connection, order_id),
         *_troubles(connection, order_id),
+        *_exports(connection, order_id),
+        *_imports(connection, order_id),
     ]
     return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
 
@@ -498,6 +572,48 @@ def _own_events(connection: Connection, order_id: str) -> list[TimelineEntry]:
     )
     rows = list(connection.execute(query).mappings())[::-1]
     return [TimelineEntry(row["at"], row["kind"], event_text(row["kind"], row["data"]), row["data"]) for row in rows]
+
+
+def _exports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """The files that the order went out in, once they were uploaded."""
+    query = (
+        sa.select(files.c.id, files.c.name, files.c.storage, files.c.finished_at, file_members.c.revision)
+        .join_from(file_members, files)
+        .where(file_members.c.order_id == order_id, files.c.finished_at.is_not(None))
+        .order_by(files.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    return [
+        TimelineEntry(
+            row.finished_at,
+            "exported",
+            f"Exported in the file {row.name} to {row.storage} (revision {row.revision})",
+            {"file": row.id, "name": row.name, "storage": row.storage, "revision": row.revision},
+        )
+        for row in list(connection.execute(query))[::-1]
+    ]
+
+
+def _imports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """The rows of shipment files that named the order."""
+    row = file_rows.c
+    query = (
+        sa.select(files.c.id, files.c.name, row.number, row.outcome, row.code, row.message, row.recorded_at)
+        .join_from(file_rows, files)
+        .where(row.order_id == order_id)
+        .order_by(files.c.id.desc(), row.number.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    return [
+        TimelineEntry(
+            each.recorded_at,
+            "imported",
+            f"Row {each.number} of the file {each.name}: {each.outcome}"
+            + (f": {each.message}" if each.message else ""),
+            {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
+        )
+        for each in list(connection.execute(query))[::-1]
+    ]
 
 
 def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:

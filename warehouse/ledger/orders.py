@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from warehouse import documents
 from warehouse.ledger import cancellations, incidents, log
-from warehouse.ledger.database import POSITION, next_values, upsert
-from warehouse.ledger.fulfilment import raised, reported_units
+from warehouse.ledger.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
+from warehouse.ledger.fulfilment import note_closing, raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
 
@@ -49,6 +49,7 @@ MARKETPLACE_COLUMNS = (
     "pii_state",
     "revision",
     "position",
+    "marketplace_change",
     "content_hash",
     "raw_seq",
     "facts",
@@ -131,11 +132,14 @@ def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], n
     """
     found = compare(connection, keys, arrivals)
     changes = found.changes
+    told = len(found.writes) + len(found.unnoticed)
+    first_change = next_values(connection, MARKETPLACE_CHANGES, told) if told else 0
     if found.writes:
-        _write(connection, keys, found.writes, next_values(connection, POSITION, len(found.writes)), now)
+        first_position = next_values(connection, POSITION, len(found.writes))
+        _write(connection, keys, found.writes, first_position, first_change, now)
     _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
     if found.unnoticed:
-        _take_over(connection, found.unnoticed)
+        _take_over(connection, found.unnoticed, first_change + len(found.writes))
     _follow_up(connection, found, changes, now)
     return changes
 
@@ -292,11 +296,12 @@ def _write(
     keys: KeyRing,
     writes: Sequence[tuple[Arrival, int, tuple[str, ...]]],
     first_position: int,
+    first_change: int,
     now: datetime,
 ) -> None:
     order_rows, line_rows, party_rows, version_rows, rewritten = [], [], [], [], []
     for position, (arrival, revision, members) in enumerate(writes, first_position):
-        row = _order_row(arrival, revision, position)
+        row = _order_row(arrival, revision, position, first_change + position - first_position)
         order_rows.append(row)
         version_rows.append(
             {
@@ -318,6 +323,7 @@ def _write(
         if revision > 1:
             rewritten.append(row["id"])
     connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
+    note_closing(connection, [row["id"] for row in order_rows], orders.c.marketplace_updated_at)
     if rewritten:
         incidents.mark_troubled(connection, rewritten)
         gone = [each["id"] for each in line_rows]
@@ -331,7 +337,7 @@ def _write(
     connection.execute(sa.insert(order_versions), version_rows)
 
 
-def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]:
+def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> dict[str, Any]:
     order = arrival.order
     cancellations = (order.cancellation, *(line.cancellation for line in order.lines))
     return {
@@ -357,6 +363,7 @@ def _order_row(arrival: Arrival, revision: int, position: int) -> dict[str, Any]
         "pii_state": arrival.pii_state,
         "revision": revision,
         "position": position,
+        "marketplace_change": change,
         "content_hash": arrival.content_hash,
         "raw_seq": arrival.raw_seq,
         "facts": arrival.facts,
@@ -406,14 +413,21 @@ def _line_rows(order: Order, own_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def _take_over(connection: Connection, unnoticed: Sequence[Arrival]) -> None:
+def _take_over(connection: Connection, unnoticed: Sequence[Arrival], first_change: int) -> None:
     """Keep what the marketplace says now, where nothing that a reader sees has changed."""
     update = (
         sa.update(orders)
         .where(orders.c.id == sa.bindparam("own_id"))
-        .values(content_hash=sa.bindparam("digest"), source_status=sa.bindparam("source"))
+        .values(
+            content_hash=sa.bindparam("digest"),
+            source_status=sa.bindparam("source"),
+            marketplace_change=sa.bindparam("change"),
+        )
     )
-    rows = [{"own_id": each.order.id, "digest": each.content_hash, "source": each.source_status} for each in unnoticed]
+    rows = [
+        {"own_id": each.order.id, "digest": each.content_hash, "source": each.source_status, "change": change}
+        for change, each in enumerate(unnoticed, first_change)
+    ]
     connection.execute(update, rows)
     lines = [line for each in unnoticed for line in _line_rows(each.order, each.order.id)]
     if lines:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger import counters
 from warehouse.ledger.database import upsert
 from warehouse.ledger.schema import quota_buckets
 
@@ -51,6 +52,7 @@ def take(connection: Connection, owner: str, operation: str, per_second: float, 
 
 def block(connection: Connection, owner: str, now: datetime, seconds: float) -> None:
     """After a 429: nothing is taken from this connection's buckets for `seconds`, and what they believed to have is gone."""
+    counters.add(connection, counters.THROTTLED, {(owner, ""): 1})
     connection.execute(
         sa.update(quota_buckets)
         .where(quota_buckets.c.connection == owner)

@@ -143,6 +143,13 @@ raw_orders = sa.Table(
     sa.Column("body", sa.LargeBinary, comment="the exact bytes, compressed and sealed; null after the purge"),
     sa.Column("payload", sa.Text, nullable=False, comment="the same JSON without personal data"),
     sa.Index("ix_raw_orders_original", "connection", "original_id", "seq"),
+    sa.Index(
+        "ix_raw_orders_sealed",
+        "received_at",
+        "seq",
+        sqlite_where=sa.text("body IS NOT NULL"),
+        postgresql_where=sa.text("body IS NOT NULL"),
+    ),
 )
 
 quarantine = sa.Table(
@@ -172,6 +179,9 @@ orders = sa.Table(
     sa.Column("marketplace_updated_at", Instant, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("ship_by", Instant),
+    sa.Column(
+        "closed_at", Instant, comment="the marketplace's time of the change that closed it; null while it is open"
+    ),
     sa.Column("currency", sa.String(8)),
     sa.Column("total", sa.Text, comment="decimal text, exactly as carried"),
     sa.Column("shipping_country_code", sa.String(2)),
@@ -183,6 +193,13 @@ orders = sa.Table(
     _code("pii_state", nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column(
+        "marketplace_change",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="number of the last change that came from the marketplace, in commit order: what file exports go by",
+    ),
     sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
     sa.Column("raw_seq", Sequence, nullable=False),
     sa.Column("facts", sa.Text, nullable=False, comment="rendered JSON members of the document, without personal data"),
@@ -194,6 +211,7 @@ orders = sa.Table(
     ),
     sa.Index("ix_orders_original", "channel", "original_id"),
     sa.Index("ux_orders_position", "position", unique=True),
+    sa.Index("ix_orders_marketplace_change", "channel", "marketplace_change"),
     sa.Index("ix_orders_purchased", "purchased_at", "id"),
     sa.Index("ix_orders_channel_purchased", "channel", "purchased_at", "id"),
     sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
@@ -201,6 +219,13 @@ orders = sa.Table(
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
     _where_true("ix_orders_errors", "has_errors"),
     _where_true("ix_orders_cancellation", "has_cancellation_request"),
+    sa.Index(
+        "ix_orders_personal",
+        "received_at",
+        "id",
+        sqlite_where=sa.text("pii_state = 'present'"),
+        postgresql_where=sa.text("pii_state = 'present'"),
+    ),
 )
 
 order_lines = sa.Table(
@@ -615,6 +640,15 @@ marks = sa.Table(
     comment="position, raw and normalised_through: counters and cursors that move in their stage's transaction",
 )
 
+counters = sa.Table(
+    "counters",
+    metadata,
+    _code("name", primary_key=True),
+    _code("subject", primary_key=True, comment="the channel or connection that it counts for"),
+    sa.Column("bucket", sa.String(16), primary_key=True, comment='of a histogram: upper bound or sum; "" of a counter'),
+    sa.Column("value", sa.Float, nullable=False),
+)
+
 products = sa.Table(
     "products",
     metadata,
@@ -625,4 +659,118 @@ products = sa.Table(
     sa.Column("url", sa.Text),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Index("ix_products_gtin", "channel", "gtin"),
+)
+
+storages = sa.Table(
+    "storages",
+    metadata,
+    _code("code", primary_key=True),
+    sa.Column("label", sa.Text, nullable=False),
+    _code("kind", nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("credentials", sa.JSON, nullable=False, comment="name → env:NAME, file:PATH, or sealed:BASE64"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+file_jobs = sa.Table(
+    "file_jobs",
+    metadata,
+    sa.Column("channel", sa.ForeignKey("channels.code", ondelete="CASCADE"), primary_key=True),
+    _code("kind", primary_key=True, comment="export or import"),
+    sa.Column("is_on", sa.Boolean, nullable=False),
+    _code("frequency", nullable=False, comment="15m, 30m, 45m, hourly, daily or weekly"),
+    sa.Column("at", sa.String(5), nullable=False, comment="time of day of a daily or weekly job, HH:MM"),
+    _code("weekday", nullable=False, comment="day of a weekly job"),
+    sa.Column("storage", sa.ForeignKey("storages.code"), nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False, comment="the settings of this kind of job"),
+    sa.Column(
+        "cursor",
+        sa.BigInteger,
+        nullable=False,
+        comment="exports: the marketplace change up to which orders were exported",
+    ),
+    sa.Column("due_after", Instant, nullable=False, comment="the first of its times after this one is when it is due"),
+    sa.Column("retry_at", Instant, comment="after a failure: due then, if that is sooner"),
+    sa.Column("last_started_at", Instant),
+    sa.Column("last_finished_at", Instant),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True),
+    _code("direction", nullable=False, comment="export or import"),
+    _code("channel", nullable=False),
+    _code("storage", nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    _code(
+        "state",
+        nullable=False,
+        comment="export: preparing, planned, uploaded; import: received, applied, refused, repeated",
+    ),
+    sa.Column("size", sa.BigInteger, nullable=False, comment="bytes"),
+    sa.Column("sha256", sa.String(64), comment="hex; null: the bytes were never fetched"),
+    sa.Column("rows", sa.Integer, nullable=False, comment="rows below the header"),
+    sa.Column("orders", sa.Integer, nullable=False),
+    _code("fulfilled_by", comment="the group of a split export"),
+    _code("country_code", comment="the group of a split export"),
+    sa.Column("applied", sa.Integer, nullable=False),
+    sa.Column("known", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False, comment="exports: the split; imports: encoding, unknown columns…"),
+    _code("error_code"),
+    sa.Column("error", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, comment="uploads that were begun"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant, comment="uploaded, or done with"),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index(
+        "ux_files_exported_name",
+        "name",
+        unique=True,
+        sqlite_where=sa.text("direction = 'export'"),
+        postgresql_where=sa.text("direction = 'export'"),
+    ),
+    sa.Index("ix_files_channel", "channel", "id"),
+    sa.Index("ix_files_sha256", "sha256"),
+    sa.Index(
+        "ix_files_unfinished",
+        "channel",
+        "id",
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
+    ),
+    sa.Index("ix_files_updated", "updated_at"),
+)
+
+file_members = sa.Table(
+    "file_members",
+    metadata,
+    sa.Column("file_id", sa.ForeignKey("files.id"), primary_key=True),
+    sa.Column("order_id", sa.String(36), primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="where that revision stood in the change feed"),
+    sa.Index("ix_file_members_order", "order_id"),
+)
+
+file_rows = sa.Table(
+    "file_rows",
+    metadata,
+    sa.Column("file_id", sa.ForeignKey("files.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, comment="from 1, the header not counted"),
+    _code("channel", nullable=False),
+    sa.Column("order_id", sa.String(36)),
+    sa.Column("shipment_id", sa.String(36)),
+    _code("outcome", nullable=False, comment="applied, known or refused"),
+    _code("code"),
+    _code("column_name"),
+    sa.Column("message", sa.Text),
+    sa.Column("recorded_at", Instant, nullable=False),
+    sa.Index("ix_file_rows_order", "order_id"),
+    sa.Index("ix_file_rows_recorded", "recorded_at"),
 )

@@ -1,0 +1,114 @@
+"""`/metrics` in Prometheus' text format: how long this process takes to answer, and what the ledger can tell.
+
+Each process keeps its own `latencies`; what comes from the ledger is the same whichever process is asked. What is measured in
+the ledger, and at what cost, is in `warehouse.ledger.measures`. https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.responses import Response
+
+from orders_api.reading import NoQuery, Reading, Route
+from warehouse.ledger.counters import BUCKETS, SUM
+from warehouse.ledger.measures import Kind, Measure, measured
+from warehouse.ledger.tokens import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from warehouse.settings import Settings
+
+router = APIRouter(tags=["Health"])
+
+METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Metrics in Prometheus' text format.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@Route(
+    path="/metrics",
+    operation_id="get_metrics",
+    summary="Read metrics",
+    query=NoQuery,
+    answer=None,
+    responses=METRICS_ANSWER,
+    scopes=(Scope.METRICS_READ,),
+).serve(router)
+def get_metrics(reading: Reading, _query: NoQuery) -> Response:
+    """For Prometheus, which sends the token from `authorization.credentials_file`. Names no order and no person."""
+    installation = reading.installation
+    families = [_family(each) for each in measured(reading.connection, installation.clock())]
+    families += [_family(each) for each in _of_the_disk(installation.settings)]
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Once(families))
+    body = generate_latest(registry) + generate_latest(installation.latencies.registry)
+    return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+class _Once(Collector):
+    """Metrics of one answer."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand: registering would else collect."""
+        return ()
+
+
+def _of_the_disk(settings: Settings) -> list[Measure]:
+    home = settings.home.absolute()
+    usage = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists()))
+    free = Measure(
+        name="orders_disk_free_bytes", meaning="Free room where ORDERS_HOME is.", values={(): float(usage.free)}
+    )
+    ledger = settings.home / "ledger.sqlite"
+    if settings.is_postgresql or not ledger.exists():
+        return [free]
+    size = Measure(
+        name="orders_ledger_bytes",
+        meaning="Size of the ledger's SQLite file.",
+        values={(): float(ledger.stat().st_size)},
+    )
+    return [free, size]
+
+
+def _family(measure: Measure) -> Metric:
+    match measure.kind:
+        case Kind.HISTOGRAM:
+            histogram = HistogramMetricFamily(measure.name, measure.meaning, labels=measure.labels)
+            for labels, counts in measure.buckets.items():
+                histogram.add_metric(labels, _cumulated(counts), sum_value=counts.get(SUM, 0.0))
+            return histogram
+        case Kind.COUNTER:
+            counter = CounterMetricFamily(measure.name, measure.meaning, labels=measure.labels)
+            for labels, value in measure.values.items():
+                counter.add_metric(labels, value)
+            return counter
+        case Kind.GAUGE:
+            gauge = GaugeMetricFamily(measure.name, measure.meaning, labels=measure.labels)
+            for labels, value in measure.values.items():
+                gauge.add_metric(labels, value)
+            return gauge
+
+
+def _cumulated(counts: Mapping[str, float]) -> list[tuple[str, float]]:
+    total = 0.0
+    found = []
+    for bucket in BUCKETS:
+        total += counts.get(bucket, 0.0)
+        found.append((bucket, total))
+    return found

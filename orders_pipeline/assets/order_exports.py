@@ -1,0 +1,36 @@
+"""The asset `order_exports`: order files on the partners' storages.
+
+The engine is `orders_pipeline.exporting`. A storage that fails is an incident and a failed check; it stops no other channel.
+"""
+
+import dagster as dg
+
+from orders_pipeline.assets.file_runs import materialization, run_jobs
+from orders_pipeline.exporting import export_channel
+from orders_pipeline.resources import Source
+from orders_pipeline.run_processes import PROCESS_TAG
+from warehouse.ledger.file_jobs import JobKind
+from warehouse.processes import this_process
+
+EXPORTS_DONE = "exports_done"
+
+
+@dg.asset(
+    deps=["orders"],
+    group_name="files",
+    kinds={"csv"},
+    owners=["team:orders"],
+    description="CSV files with the orders that the marketplaces have changed since the last export of their channel, written "
+    "to SFTP, FTPS, FTP or folders. Which order is in which file is kept in the ledger, the bytes in the archive.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            EXPORTS_DONE, asset="order_exports", description="Every export job of the run came to its end."
+        )
+    ],
+)
+def order_exports(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster wants none
+    """Export what was changed, of the channels that are due."""
+    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
+    with source.opened() as installation:
+        results = run_jobs(context.run.tags, installation, JobKind.EXPORT, export_channel)
+    return materialization(results, EXPORTS_DONE)

@@ -1,0 +1,413 @@
+"""`orders export …`, `orders imports …`: the file jobs of channels, run by hand, looked at, and repeated."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from orders_pipeline import exporting, file_runs, importing
+from orders_pipeline.commands.configuration import pair
+from orders_pipeline.commands.output import Exit, fail, notes, print_rows
+from orders_pipeline.exporting import export_channel
+from orders_pipeline.files.errors import StorageError
+from orders_pipeline.importing import import_channel
+from orders_pipeline.installation import opened
+from orders_pipeline.shipment_files import FileRefused
+from warehouse.archive import ArchiveError, open_archive
+from warehouse.ledger import file_jobs, storages
+from warehouse.ledger import files as book
+from warehouse.ledger.channels import all_channels
+from warehouse.ledger.configuration import FileJobEntry
+from warehouse.ledger.file_jobs import FileJob, ImportSettings, JobKind
+from warehouse.ledger.file_schedules import Frequency, Weekday
+from warehouse.ledger.files import FileFilter, FileState, RowOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from orders_pipeline.file_runs import JobResult
+    from orders_pipeline.installation import Installation
+    from warehouse.ledger.files import FileRecord, RowFate
+
+SHOWN_ROWS = 1_000
+
+export = typer.Typer(name="export", help="Order files for other systems.", no_args_is_help=True, rich_markup_mode=None)
+imports = typer.Typer(
+    name="imports", help="Shipment files from other systems.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Channel = Annotated[str, typer.Argument(help="The channel's code.")]
+Channels = Annotated[list[str] | None, typer.Argument(help="Codes of channels; default: every one whose job is on.")]
+FileId = Annotated[int, typer.Argument(help="The file's number, as the list shows it.")]
+Storage = Annotated[str, typer.Option(help="Code of the storage.")]
+Folder = Annotated[str, typer.Option(help="Folder at the storage; default: its root.")]
+How = Annotated[Frequency, typer.Option(help="How often.")]
+At = Annotated[str, typer.Option(help="Time of day of a daily or weekly job, HH:MM in ORDERS_TIME_ZONE.")]
+Day = Annotated[Weekday, typer.Option(help="Day of a weekly job.")]
+Setting = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, a setting of the job; repeatable.")]
+Off = Annotated[bool, typer.Option("--off", help="Declared, but not run by itself.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
+Limit = Annotated[int, typer.Option(help="The newest ones, so many at most.")]
+
+
+@export.command("set")
+def set_export(
+    channel: Channel,
+    storage: Storage,
+    folder: Folder = "",
+    frequency: How = Frequency.EVERY_15_MINUTES,
+    at: At = "00:00",
+    weekday: Day = Weekday.MONDAY,
+    setting: Setting = None,
+    off: Off = False,
+) -> None:
+    """Declare a channel's order export, or change it; what it has exported so far is kept.
+
+    Settings: statuses, split_by_fulfilment, split_by_country, spreadsheet_safe.
+
+    Example: orders export set amazon_fr --storage erp --folder out --setting statuses=[WAITING_FOR_SHIPMENT]
+    """
+    _declare(JobKind.EXPORT, channel, storage, folder, (frequency, at, weekday), setting, is_on=not off)
+
+
+@export.command("run")
+def run_export(channels: Channels = None) -> None:
+    """Export now what the marketplaces have changed since the last export.
+
+    Example: orders export run amazon_fr
+    """
+    _run(JobKind.EXPORT, channels, export_channel)
+
+
+@export.command("preview")
+def preview_export(channel: Channel, as_json: Json = False) -> None:
+    """Show the files that an export would write now, and write nothing.
+
+    Example: orders export preview amazon_fr
+    """
+    with opened() as installation:
+        with installation.ledger.read() as transaction:
+            state = file_jobs.find_job(transaction, channel, JobKind.EXPORT)
+        if state is None:
+            raise fail(f"{channel} has no export job: see `orders export set`", Exit.USAGE)
+        found = exporting.preview(installation, state)
+    rows = [{"name": each.name, "orders": each.orders, "rows": each.rows} for each in found]
+    print_rows(f"Next export of {channel}", rows, ("name", "orders", "rows"), as_json)
+
+
+@export.command("list")
+def list_exports(
+    channel: Annotated[list[str] | None, typer.Option(help="Only of this channel; repeatable.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """The files that were exported, the newest first.
+
+    Example: orders export list --channel amazon_fr
+    """
+    columns = ("id", "channel", "storage", "folder", "name", "state", "orders", "rows", "size", "finished_at", "error")
+    _list("Order files", JobKind.EXPORT, channel, limit, columns, as_json=as_json)
+
+
+@export.command("resend")
+def resend_export(file: FileId) -> None:
+    """Put a file on its storage once more: the same bytes under the same name, in place of what is there.
+
+    Example: orders export resend 12
+    """
+    with opened() as installation:
+        record = _find(installation, file, JobKind.EXPORT)
+        try:
+            exporting.resend(installation, record)
+        except StorageError as error:
+            raise fail(f"{error.code}: {error.message}{f' ({error.hint})' if error.hint else ''}") from None
+        except ArchiveError as error:
+            raise fail(error.message) from None
+    notes.print(f"{record.name} is at {record.storage} again", markup=False)
+
+
+@imports.command("set")
+def set_import(
+    channel: Channel,
+    storage: Storage,
+    folder: Folder = "",
+    frequency: How = Frequency.EVERY_15_MINUTES,
+    at: At = "00:00",
+    weekday: Day = Weekday.MONDAY,
+    setting: Setting = None,
+    off: Off = False,
+) -> None:
+    """Declare a channel's shipment import, or change it.
+
+    Settings: result_folder, always_result, delimiter, encoding, keep_remote.
+
+    Example: orders imports set amazon_fr --storage erp --folder in --setting always_result=true
+    """
+    _declare(JobKind.IMPORT, channel, storage, folder, (frequency, at, weekday), setting, is_on=not off)
+
+
+@imports.command("run")
+def run_imports(channels: Channels = None) -> None:
+    """Read now the shipment files that have come. Where rows or files were refused, the exit code is 3.
+
+    Example: orders imports run amazon_fr
+    """
+    _run(JobKind.IMPORT, channels, import_channel)
+
+
+@imports.command("list")
+def list_imports(
+    channel: Annotated[list[str] | None, typer.Option(help="Only of this channel; repeatable.")] = None,
+    limit: Limit = 50,
+    as_json: Json = False,
+) -> None:
+    """The shipment files that were read, the newest first.
+
+    Example: orders imports list
+    """
+    columns = (
+        "id",
+        "channel",
+        "storage",
+        "name",
+        "state",
+        "rows",
+        "applied",
+        "known",
+        "refused",
+        "created_at",
+        "error_code",
+        "error",
+    )
+    _list("Shipment files", JobKind.IMPORT, channel, limit, columns, as_json=as_json)
+
+
+@imports.command("show")
+def show_import(
+    file: FileId,
+    everything: Annotated[bool, typer.Option("--all", help="Every row, not only the refused ones.")] = False,
+    as_json: Json = False,
+) -> None:
+    """One shipment file: how it was read, and why rows were refused.
+
+    Example: orders imports show 12
+    """
+    with opened() as installation:
+        record = _find(installation, file, JobKind.IMPORT)
+        with installation.ledger.read() as transaction:
+            outcome = None if everything else RowOutcome.REFUSED
+            fates = book.rows_of(transaction, record.id, limit=SHOWN_ROWS, outcome=outcome)
+    _print_file(record)
+    _print_fates(fates, as_json=as_json)
+
+
+@imports.command("retry")
+def retry_import(file: FileId) -> None:
+    """Look again at the refused rows of a file; what was applied stays.
+
+    Example: orders imports retry 12
+    """
+    with opened() as installation:
+        record = _find(installation, file, JobKind.IMPORT)
+        with installation.ledger.read() as transaction:
+            state = file_jobs.find_job(transaction, record.channel, JobKind.IMPORT)
+        try:
+            record = importing.retry(installation, record, state.job if state else None)
+        except ArchiveError as error:
+            raise fail(error.message) from None
+    _print_file(record)
+    _leave_for(record)
+
+
+@imports.command("download")
+def download_import(
+    file: FileId,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; default: standard output.")] = None,
+) -> None:
+    """The bytes of a shipment file as they came, or of an order file as it went, from the archive.
+
+    Example: orders imports download 12 -o march.csv
+    """
+    with opened() as installation:
+        with installation.ledger.read() as transaction:
+            record = book.find(transaction, file)
+        if record is None or record.sha256 is None:
+            raise fail(f"there is no file {file} whose bytes are kept", Exit.USAGE)
+        archive = open_archive(installation.settings, installation.keys)
+        try:
+            pieces = list(archive.read(record.sha256))
+        except ArchiveError as error:
+            raise fail(error.message) from None
+    if output is not None:
+        output.write_bytes(b"".join(pieces))
+        return
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A CSV file with the columns of the shipment template.")],
+    channel: Annotated[str, typer.Option(help="Code of the channel whose orders were shipped.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would become of each row; write nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a shipment file of this machine, as if it had come over a storage. Where rows are refused, the exit code is 3.
+
+    Examples:
+
+      orders shipments import march.csv --channel amazon_fr --dry-run
+
+      orders shipments import march.csv --channel amazon_fr
+    """
+    with opened() as installation:
+        _check_channels(installation, [channel])
+        with installation.ledger.read() as transaction:
+            state = file_jobs.find_job(transaction, channel, JobKind.IMPORT)
+        settings = state.job.import_settings if state else ImportSettings()
+        try:
+            if dry_run:
+                trial = importing.try_file(installation, channel, file.read_bytes(), settings)
+                if trial.sheet.unknown_columns:
+                    notes.print(f"columns not known, left out: {', '.join(trial.sheet.unknown_columns)}", markup=False)
+                _print_fates(trial.fates, as_json=as_json)
+                notes.print("nothing was written (dry run)")
+                if any(each.outcome is RowOutcome.REFUSED for each in trial.fates):
+                    raise typer.Exit(Exit.PARTIAL)
+                return
+            record = importing.import_local(installation, channel, file, settings)
+        except OSError as error:
+            raise fail(f"{file}: {error.strerror}") from None
+        except FileRefused as refused:
+            raise fail(f"{file}: {refused.code}: {refused.message}") from None
+        with installation.ledger.read() as transaction:
+            fates = book.rows_of(transaction, record.id, limit=SHOWN_ROWS)
+    _print_file(record)
+    _print_fates(fates, as_json=as_json)
+    _leave_for(record)
+
+
+# -- what the commands have in common
+
+
+def _declare(
+    kind: JobKind,
+    channel: str,
+    storage: str,
+    folder: str,
+    times: tuple[Frequency, str, Weekday],
+    given: Sequence[str] | None,
+    *,
+    is_on: bool,
+) -> None:
+    values = {name: yaml.safe_load(value) for name, value in (pair(each) for each in given or ())}
+    frequency, at, weekday = times
+    try:
+        entry = FileJobEntry(enabled=is_on, frequency=frequency, at=at, weekday=weekday, storage=storage, folder=folder)
+        settings = file_jobs.kept_settings(kind, values)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise fail(wrong, Exit.CONFIGURATION) from None
+    job = FileJob(
+        channel=channel,
+        kind=kind,
+        storage=storage,
+        folder=folder,
+        is_on=is_on,
+        frequency=frequency,
+        at=entry.at,
+        weekday=weekday,
+        settings=settings,
+    )
+    with opened() as installation:
+        _check_channels(installation, [channel])
+        with installation.ledger.write() as transaction:
+            if storages.find_storage(transaction, storage) is None:
+                raise fail(f"there is no storage {storage!r}", Exit.USAGE)
+            file_jobs.save_job(transaction, job, installation.clock())
+    notes.print(f"the {kind} job of {channel} is declared{'' if is_on else ', and off'}")
+
+
+def _run(kind: JobKind, channels: Sequence[str] | None, run: Callable[[Installation, FileJob], JobResult]) -> None:
+    with opened() as installation:
+        results = [run(installation, job) for job in _chosen(installation, kind, channels)]
+    for each in results:
+        for record in each.files:
+            _print_file(record)
+        if each.error:
+            notes.print(f"{each.channel}: {each.error}", style="red", markup=False)
+        elif not each.files:
+            notes.print(f"{each.channel}: {'another process is at it' if each.outcome == 'busy' else 'nothing to do'}")
+    if any(each.outcome == "failed" for each in results):
+        raise typer.Exit(Exit.UNAVAILABLE)
+    if any(record.refused or record.state is FileState.REFUSED for each in results for record in each.files):
+        raise typer.Exit(Exit.PARTIAL)
+
+
+def _chosen(installation: Installation, kind: JobKind, channels: Sequence[str] | None) -> list[FileJob]:
+    if not channels:
+        return file_runs.switched_on(installation, kind)
+    with installation.ledger.read() as transaction:
+        states = {code: file_jobs.find_job(transaction, code, kind) for code in channels}
+    for code, state in states.items():
+        if state is None:
+            raise fail(f"{code} has no {kind} job", Exit.USAGE)
+    return [state.job for state in states.values() if state is not None]
+
+
+def _check_channels(installation: Installation, codes: Sequence[str]) -> None:
+    with installation.ledger.read() as transaction:
+        known = {each.code for each in all_channels(transaction)}
+    unknown = sorted(set(codes) - known)
+    if unknown:
+        raise fail(f"there is no channel {', '.join(unknown)}", Exit.USAGE)
+
+
+def _find(installation: Installation, file: int, kind: JobKind) -> FileRecord:
+    with installation.ledger.read() as transaction:
+        record = book.find(transaction, file)
+    if record is None or record.direction is not kind:
+        raise fail(f"there is no {kind} file {file}", Exit.USAGE)
+    return record
+
+
+def _list(
+    title: str, kind: JobKind, channels: Sequence[str] | None, limit: int, columns: Sequence[str], *, as_json: bool
+) -> None:
+    wanted = FileFilter(direction=kind, channels=tuple(channels or ()))
+    with opened() as installation, installation.ledger.read() as transaction:
+        records = book.listed(transaction, wanted, None, limit)
+    rows: list[dict[str, Any]] = [{name: getattr(each, name) for name in columns} for each in records]
+    print_rows(title, rows, columns, as_json)
+
+
+def _print_file(record: FileRecord) -> None:
+    said = f"file {record.id}: {record.name}: {record.state}: {record.rows} rows"
+    if record.direction is JobKind.IMPORT:
+        said += f", {record.applied} applied, {record.known} known, {record.refused} refused"
+    notes.print(said, markup=False)
+    if record.error_code:
+        notes.print(f"  {record.error_code}: {record.error}", style="red", markup=False)
+    if record.details.get("unknown_columns"):
+        notes.print(f"  columns not known, left out: {', '.join(record.details['unknown_columns'])}", markup=False)
+
+
+def _print_fates(fates: Sequence[RowFate], *, as_json: bool) -> None:
+    columns = ("number", "outcome", "code", "column_name", "message", "order_id", "shipment_id")
+    rows = [{name: getattr(each, name) for name in columns} for each in fates]
+    if rows or not as_json:
+        print_rows("Rows", rows, columns, as_json)
+
+
+def _leave_for(record: FileRecord) -> None:
+    if record.state is FileState.REFUSED:
+        raise typer.Exit(Exit.FAILED)
+    if record.refused:
+        raise typer.Exit(Exit.PARTIAL)

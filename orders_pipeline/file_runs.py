@@ -1,0 +1,186 @@
+"""One run of a file job of either kind: nobody else at it, its storages opened, its failure an incident and tried again soon.
+
+What is done in between is in `exporting` and `importing`.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from orders_pipeline.files.errors import StorageError
+from orders_pipeline.files.places import Places
+from warehouse.archive import Archive, ArchiveError, open_archive
+from warehouse.ledger import file_jobs, files, incidents, leases
+from warehouse.ledger.leases import LeaseLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.files.storages import Storage
+    from orders_pipeline.installation import Installation
+    from warehouse.ledger.file_jobs import FileJob, JobKind
+    from warehouse.ledger.files import FileRecord
+    from warehouse.ledger.leases import Lease
+
+logger = logging.getLogger("orders_pipeline.file_runs")
+
+LEASE_LENGTH = timedelta(minutes=30)
+"""Longer than moving any one file may take: nothing is written to the ledger meanwhile."""
+
+
+def due(installation: Installation, kind: JobKind) -> list[FileJob]:
+    """The jobs of a kind whose time has come."""
+    zone = ZoneInfo(installation.settings.time_zone)
+    with installation.ledger.read() as transaction:
+        states = file_jobs.due_jobs(transaction, installation.clock(), zone)
+    return [each.job for each in states if each.job.kind is kind]
+
+
+def switched_on(installation: Installation, kind: JobKind) -> list[FileJob]:
+    """Every job of a kind that is on."""
+    with installation.ledger.read() as transaction:
+        states = file_jobs.switched_on(transaction)
+    return [each.job for each in states if each.job.kind is kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """What a run came to.
+
+    Attributes:
+        channel: Code of the channel.
+        kind: Which job of it.
+        outcome: `done`, `failed` (what is left is done by the next run) or `busy` (another process is at it).
+        files: The files that were uploaded, or read.
+        error: What stood in the way, with its code.
+    """
+
+    channel: str
+    kind: JobKind
+    outcome: str
+    files: tuple[FileRecord, ...] = ()
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class JobRun:
+    """A run under way: what its steps need."""
+
+    installation: Installation
+    job: FileJob
+    lease: Lease
+    places: Places
+    archive: Archive
+    done: list[FileRecord] = field(default_factory=list)
+
+    def hold(self, transaction: Transaction) -> None:
+        """See in a writing transaction that this run may still write; raises `LeaseLost`."""
+        leases.hold(transaction, self.lease, self.installation.clock(), LEASE_LENGTH)
+
+    def storage_of(self, record: FileRecord) -> Storage:
+        """The storage that a file belongs to: the job's own, or the one it had when the file was planned."""
+        return self.places.at(record.storage)
+
+    def note_failure(self, record: FileRecord, failure: Failure) -> None:
+        """Say at a file what stands in its way."""
+        with self.installation.ledger.write() as transaction:
+            files.failed(transaction, record.id, failure.code, failure.message, self.installation.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What stood in the way, as an incident tells it."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class JobFailed(Exception):
+    """The work ends here, with this failure."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
+def attempt(step: Callable[[], None]) -> Failure | None:
+    """Do a step, and put what goes wrong into words; only a lost lease is raised."""
+    try:
+        step()
+    except LeaseLost:
+        raise
+    except JobFailed as error:
+        return error.failure
+    except StorageError as error:
+        return Failure(error.code, error.message, error.hint)
+    except ArchiveError as error:
+        return Failure("archive_lost", error.message, "restore ORDERS_HOME/archive from a backup")
+    except OSError as error:
+        return Failure(
+            "archive_failed", str(error.strerror), "see that the disk of ORDERS_HOME has room and is writable"
+        )
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the other files and jobs
+        # Its place goes to the log, its kind to the incident: the message may quote a file.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        logger.error("file job: unexpected %s\n%s", type(error).__name__, where)  # noqa: TRY400 - as above
+        return Failure("internal_error", f"unexpected {type(error).__name__}", "see the log, and report it")
+    return None
+
+
+def run_job(installation: Installation, job: FileJob, work: Callable[[JobRun], None]) -> JobResult:
+    """Do a job's work, unless another process is at it; never raises for what a storage or a file does."""
+    lease = _begin(installation, job)
+    if lease is None:
+        return JobResult(channel=job.channel, kind=job.kind, outcome="busy")
+    with Places(installation) as places:
+        run = JobRun(installation, job, lease, places, open_archive(installation.settings, installation.keys))
+        try:
+            failure = attempt(lambda: work(run))
+        except LeaseLost:
+            return JobResult(channel=job.channel, kind=job.kind, outcome="busy", files=tuple(run.done))
+    _end(run, failure)
+    outcome, error = ("failed", f"{failure.code}: {failure.message}") if failure else ("done", None)
+    return JobResult(channel=job.channel, kind=job.kind, outcome=outcome, files=tuple(run.done), error=error)
+
+
+def _begin(installation: Installation, job: FileJob) -> Lease | None:
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        lease = leases.acquire(transaction, f"{job.kind}:{job.channel}", now, LEASE_LENGTH)
+        if lease is not None:
+            file_jobs.begin(transaction, job, now)
+    return lease
+
+
+def _end(run: JobRun, failure: Failure | None) -> None:
+    """Record how it ended; after a failure the job is due again soon."""
+    job, now = run.job, run.installation.clock()
+    with run.installation.ledger.write() as transaction:
+        if failure is None:
+            incidents.resolve(transaction, "channel", job.channel, job.kind, now)
+            file_jobs.finish(transaction, job, now)
+        else:
+            logger.warning("%s of %s failed: %s", job.kind, job.channel, failure.code)
+            incidents.report(
+                transaction,
+                incidents.Report(
+                    scope="channel",
+                    subject=job.channel,
+                    stage=job.kind.value,
+                    code=failure.code,
+                    message=f"the {job.kind} job cannot use its storage {job.storage}: {failure.message}",
+                    hint=failure.hint,
+                    details={"storage": job.storage, "folder": job.folder},
+                ),
+                now,
+            )
+            file_jobs.retry_soon(transaction, job, now)
+        leases.release(transaction, run.lease, now)

@@ -1,0 +1,192 @@
+"""The archive: the exact bytes of every file that was written to or read from a storage, compressed and encrypted, by SHA-256.
+
+What a file was for and what became of it is in `warehouse.ledger.files`. A file is in the archive whole or not at all: it is
+written under another name, flushed to the disk, and renamed. It consists of pieces that are each sealed for their place in this
+one file, the last one marked as such: pieces cannot be exchanged, left out or cut off without being noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedWriter
+
+    from warehouse.privacy import KeyRing
+    from warehouse.settings import Settings
+
+MAGIC = b"ORDA1\n"
+ID_BYTES = 16
+LENGTH_BYTES = 4
+PIECE_BYTES = 1 << 18
+"""A split export holds a piece of each of its files in memory."""
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ArchiveError(Exception):
+    """A file is not in the archive any more, or was damaged there.
+
+    Attributes:
+        message: Plain sentence.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was put into the archive."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The archive in one folder. Processes on several machines need one folder that all of them see."""
+
+    folder: Path
+    keys: KeyRing
+
+    def writing(self) -> Writing:
+        """Begin a new file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Writing(self)
+
+    def read(self, sha256: str) -> Iterator[bytes]:
+        """The bytes of a file, a piece at a time.
+
+        Raises:
+            ArchiveError: It is not there, or damaged; told before the last piece is given.
+            KeyRingError: The ring lacks its key, or a piece was altered.
+        """
+        try:
+            sealed = self.path(sha256).open("rb")
+        except FileNotFoundError:
+            raise ArchiveError(f"the file {sha256[:12]}… is not in the archive: it was purged, or never kept") from None
+        digest = hashlib.sha256()
+        with sealed:
+            if sealed.read(len(MAGIC)) != MAGIC:
+                raise ArchiveError(f"the file {sha256[:12]}… in the archive is damaged")
+            own_id = sealed.read(ID_BYTES)
+            number, is_last = 0, False
+            while not is_last:
+                piece, is_last = self._piece(sealed, own_id, number, sha256)
+                digest.update(piece)
+                if is_last and digest.hexdigest() != sha256:
+                    raise ArchiveError(f"the file {sha256[:12]}… in the archive is damaged")
+                yield piece
+                number += 1
+
+    @contextmanager
+    def opened(self, sha256: str) -> Iterator[Path]:
+        """The bytes of a file in clear, under a path that lasts as long as the block.
+
+        The file behind the path has no name and is gone with this process, however that ends. Raises like `read`.
+        """
+        with tempfile.TemporaryFile(dir=self.folder) as plain:
+            for piece in self.read(sha256):
+                plain.write(piece)
+            plain.flush()
+            yield Path(f"/proc/self/fd/{plain.fileno()}")
+
+    def has(self, sha256: str) -> bool:
+        """Whether a file is there."""
+        return self.path(sha256).exists()
+
+    def path(self, sha256: str) -> Path:
+        """Where a file is kept.
+
+        Raises:
+            ValueError: This is no SHA-256, and could be a path that leads anywhere.
+        """
+        if not SHA256.fullmatch(sha256):
+            raise ValueError("not a SHA-256")
+        return self.folder / sha256[:2] / sha256
+
+    def _piece(self, sealed: BinaryIO, own_id: bytes, number: int, sha256: str) -> tuple[bytes, bool]:
+        head = sealed.read(LENGTH_BYTES + 1)
+        if len(head) < LENGTH_BYTES + 1:
+            raise ArchiveError(f"the file {sha256[:12]}… in the archive is cut off")
+        is_last = head[-1] == 1
+        body = sealed.read(int.from_bytes(head[:LENGTH_BYTES]))
+        return self.keys.open_compressed(body, _bound(own_id, number, is_last=is_last)), is_last
+
+
+class Writing:
+    """A file on its way into the archive, and a sink for downloads: a context that leaves nothing unless it was kept."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._own_id = secrets.token_bytes(ID_BYTES)
+        self._path = archive.folder / f".{self._own_id.hex()}.{os.getpid()}"
+        self._file: BufferedWriter = self._path.open("wb")
+        self._path.chmod(0o600)
+        self._file.write(MAGIC + self._own_id)
+        self._digest = hashlib.sha256()
+        self._pending = bytearray()
+        self._number = 0
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Add bytes."""
+        self._digest.update(data)
+        self._pending += data
+        self.size += len(data)
+        while len(self._pending) > PIECE_BYTES:
+            self._seal(bytes(self._pending[:PIECE_BYTES]), is_last=False)
+            del self._pending[:PIECE_BYTES]
+        return len(data)
+
+    def keep(self) -> Kept:
+        """Put the file into the archive, safe against a power cut; the same bytes again replace themselves."""
+        self._seal(bytes(self._pending), is_last=True)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        kept = Kept(self._digest.hexdigest(), self.size)
+        final = self._archive.path(kept.sha256)
+        final.parent.mkdir(exist_ok=True)
+        self._path.replace(final)
+        for folder in (final.parent, self._archive.folder):
+            _sync_folder(folder)
+        return kept
+
+    def _seal(self, piece: bytes, *, is_last: bool) -> None:
+        sealed = self._archive.keys.seal_compressed(piece, _bound(self._own_id, self._number, is_last=is_last))
+        self._file.write(len(sealed).to_bytes(LENGTH_BYTES) + bytes((is_last,)) + sealed)
+        self._number += 1
+
+
+def open_archive(settings: Settings, keys: KeyRing) -> Archive:
+    """The archive of an installation."""
+    return Archive(settings.home / "archive", keys)
+
+
+def _bound(own_id: bytes, number: int, *, is_last: bool) -> str:
+    return f"archive:{own_id.hex()}:{number}:{'last' if is_last else 'more'}"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,498 @@
+"""Copies of an installation that can be trusted: made while everything runs, checked without one, put back into an empty one.
+
+A backup is a folder laid out like ORDERS_HOME, with a manifest that is written last: a folder without one is no backup. It
+holds the ledger, the lake's catalog and its files, and the archive; not Dagster's history, and the key ring only when asked
+for: who finds a backup without it finds ciphertext. With PostgreSQL the databases are one dump. Files on S3 stay there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from warehouse.clock import iso
+from warehouse.lake.attachment import LakeError, catalog_file, connect_reader
+from warehouse.ledger.database import SCHEMA_HEAD, Ledger, make_engine
+from warehouse.ledger.raw_orders import bound_to
+from warehouse.ledger.schema import metadata, parties, raw_orders
+from warehouse.privacy import KeyRing, KeyRingError
+from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LEDGER, CATALOG, DATA, ARCHIVE, DUMP, KEYS = (
+    "ledger.sqlite",
+    "lake/catalog.sqlite",
+    "lake/data",
+    "archive",
+    "database.dump",
+    "keys",
+)
+PIECE = 1 << 20
+SAMPLE = 20
+"""So many of the newest sealed values are opened to see whether the key ring is the right one."""
+
+
+class BackupError(Exception):
+    """A backup cannot be made or put back as asked; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """One file of a backup; `path` is relative to it, with forward slashes."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a backup holds.
+
+    Attributes:
+        format: Of the backup itself.
+        made_at: ISO 8601; the ledger is as it was then.
+        schema: The ledger's migration.
+        database: `sqlite` or `postgresql`.
+        lake_data: `here`, or where the lake's files are that are not in the backup.
+        has_keys: Whether the key ring is in it.
+        rows: Rows of each table of the ledger.
+        files: Every file but the manifest.
+    """
+
+    format: int
+    made_at: str
+    schema: str
+    database: str
+    lake_data: str
+    has_keys: bool
+    rows: Mapping[str, int]
+    files: Sequence[StoredFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    part: str
+    is_ok: bool
+    message: str
+
+
+def backup(settings: Settings, target: Path, now: datetime, keys: str | None = None) -> Manifest:
+    """Copy the installation while it runs.
+
+    Args:
+        settings: The installation.
+        target: The new backup; must not be there yet. It appears as a whole or not at all.
+        now: Recorded in the manifest.
+        keys: The key ring's text when it shall be in the backup.
+
+    Raises:
+        BackupError: The target is there, there is no ledger, or pg_dump is missing or fails.
+    """
+    if target.exists():
+        raise BackupError(f"{target} is there already: name a new folder")
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a backup that was killed
+    partial.mkdir(parents=True, mode=0o700)
+    try:
+        manifest = _write_backup(settings, partial, now, keys)
+        partial.replace(target)
+        _sync_folder(target.parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a backup.
+
+    Raises:
+        BackupError: There is none, or it is another release's.
+    """
+    try:
+        told = orjson.loads((folder / MANIFEST).read_bytes())
+        files = tuple(StoredFile(**each) for each in told.pop("files"))
+        manifest = Manifest(files=files, **told)
+    except FileNotFoundError:
+        raise BackupError(f"{folder} is no backup: it has no {MANIFEST}") from None
+    except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
+        raise BackupError(f"{folder / MANIFEST} cannot be read") from None
+    if manifest.format != FORMAT:
+        raise BackupError(f"{folder} has format {manifest.format}, this release reads {FORMAT}")
+    return manifest
+
+
+def verify(folder: Path, keys: KeyRing | None) -> list[Finding]:
+    """Check a backup without an installation: its files, the databases in it, the rows, and that the key ring opens them.
+
+    Raises:
+        BackupError: It is no backup.
+    """
+    manifest = read_manifest(folder)
+    findings = [_files_unharmed(folder, manifest)]
+    if not findings[0].is_ok:
+        return findings
+    if manifest.database == "postgresql":
+        return [*findings, _dump_readable(folder)]
+    findings += [_sound(folder / name) for name in (LEDGER, CATALOG) if (folder / name).exists()]
+    if all(each.is_ok for each in findings):
+        findings += [_rows_told(folder, manifest), _opens(folder, keys)]
+        findings += _lake_readable(folder, manifest)
+    return findings
+
+
+def restore(folder: Path, settings: Settings, now: datetime, *, replaces: bool = False) -> Manifest:
+    """Put a backup into an installation whose processes are stopped.
+
+    Args:
+        folder: The backup; its files are checked first.
+        settings: The installation. With PostgreSQL, ORDERS_DATABASE_URL names a database that is there.
+        now: Names the folder that replaced files are moved to.
+        replaces: What is there is moved aside (SQLite) or dropped (PostgreSQL), instead of refusing.
+
+    Raises:
+        BackupError: The backup is harmed or of another kind, the installation is not empty, or pg_restore fails.
+    """
+    manifest = read_manifest(folder)
+    unharmed = _files_unharmed(folder, manifest)
+    if not unharmed.is_ok:
+        raise BackupError(f"{folder} is harmed: {unharmed.message}")
+    kind = "postgresql" if settings.is_postgresql else "sqlite"
+    if manifest.database != kind:
+        raise BackupError(f"this backup is of {manifest.database}, the installation is on {kind}")
+    _make_room(settings, now, replaces=replaces)
+    _copy_back(folder, settings, manifest)
+    if settings.is_postgresql:
+        _restore_dump(folder / DUMP, settings, replaces=replaces)
+    return manifest
+
+
+def _write_backup(settings: Settings, partial: Path, now: datetime, keys: str | None) -> Manifest:
+    """The order is what makes it whole: the lake's catalog before its files and before the ledger, which so is never behind
+    the lake; the ledger before the archive, which holds a file before the ledger names it.
+    """
+    is_local = "://" not in settings.lake_files
+    if settings.is_postgresql:
+        rows = _dump(settings, partial / DUMP)
+    elif catalog_file(settings).exists():
+        _copy_database(catalog_file(settings), partial / CATALOG)
+    if is_local:
+        _copy_folder(Path(settings.lake_files), partial / DATA)
+    if not settings.is_postgresql:
+        if not _ledger_file(settings).exists():
+            raise BackupError(f"there is no ledger at {_ledger_file(settings)}")
+        _copy_database(_ledger_file(settings), partial / LEDGER)
+        rows = _counted_rows(partial / LEDGER)
+    _copy_folder(settings.archive, partial / ARCHIVE)
+    if keys is not None:
+        _write_private(partial / KEYS, keys.encode())
+    manifest = Manifest(
+        format=FORMAT,
+        made_at=iso(now),
+        schema=SCHEMA_HEAD,
+        database="postgresql" if settings.is_postgresql else "sqlite",
+        lake_data="here" if is_local else settings.lake_files,
+        has_keys=keys is not None,
+        rows=rows,
+        files=[_described(path, partial) for path in _files_in(partial)],
+    )
+    _write_private(partial / MANIFEST, orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
+    return manifest
+
+
+def _ledger_file(settings: Settings) -> Path:
+    return settings.home / LEDGER
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """SQLite's own online copy: one consistent state, whoever writes meanwhile."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=15)) as original,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)
+    _sync(target)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    for path in _files_in(source):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(path, place)
+        except FileNotFoundError:  # tidied up meanwhile: no catalog that is in the backup names it
+            continue
+        _sync(place)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _described(path: Path, folder: Path) -> StoredFile:
+    return StoredFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _table_counts(connection: Connection) -> dict[str, int]:
+    present = set(sa.inspect(connection).get_table_names())
+    return {
+        str(table.name): int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        for table in metadata.sorted_tables
+        if table.name in present
+    }
+
+
+def _counted_rows(file: Path) -> dict[str, int]:
+    with _opened_copy(file) as connection:
+        return _table_counts(connection)
+
+
+def _opened_copy(file: Path) -> Any:  # noqa: ANN401 - a context manager of a connection
+    """A database of a backup for reading; nothing is written beside it."""
+    url = f"sqlite:///file:{file.absolute()}?mode=ro&immutable=1&uri=true"
+    return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True).connect()
+
+
+# -- checking
+
+
+def _files_unharmed(folder: Path, manifest: Manifest) -> Finding:
+    missing = [each.path for each in manifest.files if not (folder / each.path).is_file()]
+    if missing:
+        return Finding("files", False, f"missing: {', '.join(missing[:5])}")
+    harmed = [each.path for each in manifest.files if _sha256(folder / each.path) != each.sha256]
+    if harmed:
+        return Finding("files", False, f"changed since the backup: {', '.join(harmed[:5])}")
+    return Finding("files", True, f"{len(manifest.files)} files are as they were written")
+
+
+def _sound(file: Path) -> Finding:
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as database:
+            [(told,), *_] = database.execute("PRAGMA integrity_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        told = str(error)
+    return Finding(file.name, told == "ok", "SQLite finds no damage" if told == "ok" else f"SQLite says: {told}")
+
+
+def _rows_told(folder: Path, manifest: Manifest) -> Finding:
+    found = _counted_rows(folder / LEDGER)
+    wrong = [
+        f"{name}: {found.get(name)} of {count}" for name, count in manifest.rows.items() if found.get(name) != count
+    ]
+    if wrong:
+        return Finding("rows", False, "; ".join(wrong))
+    return Finding("rows", True, f"{sum(found.values())} rows in {len(found)} tables, {found.get('orders', 0)} orders")
+
+
+def _opens(folder: Path, keys: KeyRing | None) -> Finding:
+    """Whether the newest sealed values open: with them, all that were sealed with the same keys."""
+    opened = 0
+    with _opened_copy(folder / LEDGER) as connection:
+        for bound, sealed in _sealed_sample(connection):
+            if keys is None:
+                return Finding("key ring", False, "there is no key ring to open it with: set ORDERS_KEYS")
+            try:
+                keys.open(sealed, bound)
+            except KeyRingError as error:
+                return Finding("key ring", False, str(error))
+            opened += 1
+    return Finding("key ring", True, f"{opened} sealed values were opened" if opened else "nothing is sealed in it")
+
+
+def _sealed_sample(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    newest = sa.select(parties.c.order_id, parties.c.sealed).order_by(parties.c.updated_at.desc()).limit(SAMPLE)
+    for row in connection.execute(newest):
+        yield f"parties:{row.order_id}", bytes(row.sealed)
+    columns = (raw_orders.c.connection, raw_orders.c.original_id, raw_orders.c.body)
+    bodies = sa.select(*columns).where(raw_orders.c.body.is_not(None)).order_by(raw_orders.c.seq.desc()).limit(SAMPLE)
+    for connection_code, original_id, body in connection.execute(bodies):
+        yield bound_to(connection_code, original_id), bytes(body)
+
+
+def _lake_readable(folder: Path, manifest: Manifest) -> list[Finding]:
+    """Read every order that the copied lake holds: from the copied files, through a copy of the catalog."""
+    if not (folder / CATALOG).exists():
+        return []
+    with tempfile.TemporaryDirectory() as home:
+        data = str((folder / DATA).absolute()) if manifest.lake_data == "here" else manifest.lake_data
+        place = Settings(_env_file=None, home=Path(home), database_url=None, lake_data=data)
+        catalog_file(place).parent.mkdir(parents=True)
+        shutil.copyfile(folder / CATALOG, catalog_file(place))
+        try:
+            with connect_reader(place) as lake:
+                row = lake.execute(
+                    "SELECT count(*), count(DISTINCT id), sum(length(original_id)) FROM orders"
+                ).fetchone()
+        except (LakeError, duckdb.Error) as error:
+            return [Finding("lake", False, str(error).partition("\n")[0])]
+    return [Finding("lake", True, f"{row[0] if row else 0} orders can be read")]
+
+
+def _dump_readable(folder: Path) -> Finding:
+    done = subprocess.run([_program("pg_restore"), "--list", str(folder / DUMP)], capture_output=True, check=False)  # noqa: S603
+    if done.returncode:
+        return Finding("dump", False, done.stderr.decode(errors="replace").strip()[:200])
+    tables = done.stdout.count(b" TABLE DATA ")
+    return Finding(
+        "dump", True, f"{tables} tables; their rows can only be counted after restoring into an empty database"
+    )
+
+
+# -- putting back
+
+
+def _make_room(settings: Settings, now: datetime, *, replaces: bool) -> None:
+    lake = [] if "://" in settings.lake_files else [Path(settings.lake_files)]
+    present = [
+        path
+        for path in (*(settings.home / name for name in ("ledger.sqlite", "lake", "archive")), *lake)
+        if path.exists() and (path.is_file() or any(path.iterdir()))
+    ]
+    if present and not replaces:
+        raise BackupError(f"{present[0]} is there: name an empty ORDERS_HOME, or say --into to move it aside")
+    if settings.is_postgresql and not replaces and _has_tables(settings):
+        raise BackupError("the database of ORDERS_DATABASE_URL is not empty: name an empty one, or say --into")
+    aside = settings.home / f"replaced-{now:%Y%m%dT%H%M%SZ}"
+    for path in (*present, *(settings.home / f"{LEDGER}{end}" for end in ("-wal", "-shm"))):
+        if path.exists():
+            aside.mkdir(parents=True, exist_ok=True)
+            path.replace(aside / path.name)
+
+
+def _copy_back(folder: Path, settings: Settings, manifest: Manifest) -> None:
+    """Files that are there count as restored only with the ledger: it comes last, and as a whole."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    for each in sorted(manifest.files, key=lambda file: file.path == LEDGER):
+        place = _place(settings, each.path)
+        if place is None:
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_name(f".{place.name}.partial")
+        shutil.copyfile(folder / each.path, partial)
+        partial.chmod(0o600)
+        _sync(partial)
+        partial.replace(place)
+        _sync_folder(place.parent)
+
+
+def _place(settings: Settings, path: str) -> Path | None:
+    """Where a file of a backup goes; None for those that are not copied."""
+    if path.startswith(f"{DATA}/"):
+        return Path(settings.lake_files) / path.removeprefix(f"{DATA}/")
+    if path == DUMP or (path == KEYS and (settings.home / KEYS).exists()):
+        return None
+    return settings.home / path
+
+
+# -- PostgreSQL's own programs
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or next(
+        (str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
+    )
+    if found is None:
+        raise BackupError(f"PostgreSQL's {name} is not installed: install its client programs")
+    return found
+
+
+def _access(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment that name the database; the password is in no argument, where every user could read it."""
+    url = make_url(settings.ledger_url)
+    given = {"--host": url.host, "--port": url.port, "--username": url.username, "--dbname": url.database}
+    arguments = [f"{name}={value}" for name, value in given.items() if value is not None]
+    secret = {"PGPASSWORD": str(url.password)} if url.password else {}
+    return arguments, {**os.environ, **secret}
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(command, capture_output=True, check=False, env=dict(environment))  # noqa: S603 - PostgreSQL's own
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        raise BackupError(f"{Path(command[0]).name} failed: {told[-1] if told else done.returncode}")
+
+
+def _dump(settings: Settings, target: Path) -> dict[str, int]:
+    """Ledger, catalog and Dagster's tables in one dump of one snapshot; the rows of the ledger are counted in the same one."""
+    arguments, environment = _access(settings)
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        with ledger.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            snapshot = connection.execute(sa.text("SELECT pg_export_snapshot()")).scalar_one()
+            rows = _table_counts(connection)
+            flags = ["--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}"]
+            _run([_program("pg_dump"), *arguments, *flags], environment)
+    except sa.exc.DBAPIError as error:
+        raise BackupError(f"the database cannot be read: {error.orig}") from None
+    finally:
+        ledger.close()
+    target.chmod(0o600)
+    _sync(target)
+    return rows
+
+
+def _has_tables(settings: Settings) -> bool:
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        with ledger.read() as connection:
+            return bool(sa.inspect(connection).get_table_names())
+    except sa.exc.DBAPIError as error:
+        raise BackupError(f"the database cannot be reached: {error.orig}") from None
+    finally:
+        ledger.close()
+
+
+def _restore_dump(dump: Path, settings: Settings, *, replaces: bool) -> None:
+    arguments, environment = _access(settings)
+    flags = ["--no-owner", "--exit-on-error", "--single-transaction", *(("--clean", "--if-exists") if replaces else ())]
+    _run([_program("pg_restore"), *arguments, *flags, str(dump)], environment)

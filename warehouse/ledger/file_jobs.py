@@ -1,0 +1,223 @@
+"""File jobs: which channel's orders are written to which storage and how often, and from where its shipment files are read.
+
+When a job is due is computed in `file_schedules`; the files themselves are in `files`; the work is done in
+`orders_pipeline.exporting` and `orders_pipeline.importing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field
+
+from warehouse.ledger.database import upsert
+from warehouse.ledger.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
+from warehouse.ledger.schema import file_jobs
+from warehouse.orders import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.engine import Connection, RowMapping
+
+
+class JobKind(StrEnum):
+    """Orders out, or shipments in."""
+
+    EXPORT = "export"
+    IMPORT = "import"
+
+
+class ExportSettings(BaseModel):
+    """What an order export writes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    statuses: tuple[Status, ...] = Field((), description="Only orders in one of these statuses; empty: all orders.")
+    split_by_fulfilment: bool = Field(False, description="A file for each of merchant and marketplace.")
+    split_by_country: bool = Field(False, description="A file for each shipping country.")
+    spreadsheet_safe: bool = Field(
+        False,
+        description="An apostrophe before texts that a spreadsheet would compute. Off: the cells are exactly the data.",
+    )
+
+
+class ImportSettings(BaseModel):
+    """How shipment files are read and answered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    result_folder: str | None = Field(
+        None, description="Folder of the answers, `<name>.result.csv`; default: `results` below the folder."
+    )
+    always_result: bool = Field(False, description="An answer to every file, not only where rows were refused.")
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        None, description="What separates the cells; default: recognised by the header."
+    )
+    encoding: Literal["utf-8", "utf-16", "latin-1"] | None = Field(
+        None, description="How the text is encoded; default: recognised."
+    )
+    keep_remote: bool = Field(
+        False, description="Move a file that was read to `processed` below the folder instead of deleting it."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileJob:
+    """One job of a channel, as it is declared. `settings` are those of its kind, as JSON."""
+
+    channel: str
+    kind: JobKind
+    storage: str
+    folder: str
+    is_on: bool = True
+    frequency: Frequency = Frequency.EVERY_15_MINUTES
+    at: str = "00:00"
+    weekday: Weekday = Weekday.MONDAY
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it runs."""
+        return Schedule(frequency=self.frequency, at=time.fromisoformat(self.at), weekday=self.weekday)
+
+    @property
+    def export_settings(self) -> ExportSettings:
+        """The settings of an export."""
+        return ExportSettings.model_validate(self.settings)
+
+    @property
+    def import_settings(self) -> ImportSettings:
+        """The settings of an import."""
+        return ImportSettings.model_validate(self.settings)
+
+
+DECLARED = FileJob.__slots__
+RETRY_INTERVAL = INTERVALS[Frequency.EVERY_15_MINUTES]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """A job with what is known of its runs.
+
+    Attributes:
+        job: As it is declared.
+        cursor: Of an export: the marketplace change up to which orders were exported.
+        due_after: Where its times are counted from: when it last began, or was declared.
+        retry_at: When it is tried again after a failure.
+        last_started_at: When it last began.
+        last_finished_at: When it last came to its end without a failure.
+    """
+
+    job: FileJob
+    cursor: int
+    due_after: datetime
+    retry_at: datetime | None
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+
+    def next_due(self, zone: ZoneInfo) -> datetime:
+        """When it runs next, if it is on. Times that were missed are made up for by one run."""
+        own = next_due(self.job.schedule, self.due_after, zone)
+        return own if self.retry_at is None else min(own, self.retry_at)
+
+
+def all_jobs(connection: Connection) -> list[JobState]:
+    """Every job, by channel and kind."""
+    rows = connection.execute(sa.select(file_jobs).order_by(file_jobs.c.channel, file_jobs.c.kind)).mappings()
+    return [_state(row) for row in rows]
+
+
+def find_job(connection: Connection, channel: str, kind: JobKind) -> JobState | None:
+    """One job, None when the channel has none of this kind."""
+    row = connection.execute(sa.select(file_jobs).where(*_is(channel, kind))).mappings().one_or_none()
+    return _state(row) if row else None
+
+
+def due_jobs(connection: Connection, now: datetime, zone: ZoneInfo) -> list[JobState]:
+    """The jobs that are on and due, the longest due first."""
+    rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))).mappings()
+    due = [state for state in map(_state, rows) if state.next_due(zone) <= now]
+    return sorted(due, key=lambda state: (state.next_due(zone), state.job.channel, state.job.kind))
+
+
+def switched_on(connection: Connection) -> list[JobState]:
+    """The jobs that are on, due or not, by channel and kind."""
+    return [each for each in all_jobs(connection) if each.job.is_on]
+
+
+def using_storage(connection: Connection, storage: str) -> list[FileJob]:
+    """The jobs that write to or read from a storage: as long as there are any, it stays."""
+    rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.storage == storage)).mappings()
+    return [_state(row).job for row in rows]
+
+
+def save_job(connection: Connection, job: FileJob, now: datetime) -> None:
+    """Create a job, or change one. What it has exported is kept; with other times, or switched on, it is counted from now."""
+    before = find_job(connection, job.channel, job.kind)
+    is_timed_alike = before is not None and (before.job.schedule, before.job.is_on) == (job.schedule, job.is_on)
+    row = {
+        **{name: getattr(job, name) for name in DECLARED},
+        "settings": dict(job.settings),
+        "cursor": 0,
+        "due_after": before.due_after if before and is_timed_alike else now,
+        "created_at": now,
+        "updated_at": now,
+    }
+    changing = tuple(name for name in row if name not in {"channel", "kind", "cursor", "created_at"})
+    connection.execute(upsert(connection, file_jobs, ("channel", "kind"), changing), [row])
+
+
+def begin(connection: Connection, job: FileJob, now: datetime) -> None:
+    """Note that a job begins: its next time is counted from now."""
+    values = {"last_started_at": now, "due_after": now, "retry_at": None}
+    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(values))
+
+
+def finish(connection: Connection, job: FileJob, now: datetime) -> None:
+    """Note that a job came to its end."""
+    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(last_finished_at=now))
+
+
+def retry_soon(connection: Connection, job: FileJob, now: datetime) -> None:
+    """A job that failed is due again at the next quarter of an hour, or at its own next time if that is sooner."""
+    soon = (now - EPOCH) // RETRY_INTERVAL * RETRY_INTERVAL + RETRY_INTERVAL + EPOCH
+    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(retry_at=soon))
+
+
+def move_cursor(connection: Connection, channel: str, cursor: int) -> None:
+    """Note how far an export has come; in the transaction of its files."""
+    connection.execute(sa.update(file_jobs).where(*_is(channel, JobKind.EXPORT)).values(cursor=cursor))
+
+
+def kept_settings(kind: JobKind, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings checked and complete, as JSON values.
+
+    Raises:
+        pydantic.ValidationError: A setting is unknown or wrong.
+    """
+    model = ExportSettings if kind is JobKind.EXPORT else ImportSettings
+    return model.model_validate(given).model_dump(mode="json")
+
+
+def _is(channel: str, kind: JobKind) -> Sequence[sa.ColumnElement[bool]]:
+    return (file_jobs.c.channel == channel, file_jobs.c.kind == kind)
+
+
+def _state(row: RowMapping) -> JobState:
+    declared = {name: row[name] for name in DECLARED}
+    declared |= {"kind": JobKind(row["kind"]), "frequency": Frequency(row["frequency"])}
+    return JobState(
+        job=FileJob(**declared | {"weekday": Weekday(row["weekday"])}),
+        cursor=row["cursor"],
+        due_after=row["due_after"],
+        retry_at=row["retry_at"],
+        last_started_at=row["last_started_at"],
+        last_finished_at=row["last_finished_at"],
+    )

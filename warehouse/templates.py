@@ -1,0 +1,165 @@
+"""The two CSV templates as tables: the columns of the order export and of the shipment import, and the names of order files.
+
+Pure: how a file gets to a storage is in `orders_pipeline.exporting`, how one is read is in `orders_pipeline.importing`, what
+becomes of a reported shipment is in `warehouse.ledger.shipments`. The order columns serve the API's download too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from warehouse.clock import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+UNKNOWN = "unknown"
+"""What stands in a file's name for orders of which the marketplace does not tell who ships, or where to."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+NOTHING: Mapping[str, Any] = {}
+
+
+class OrderColumn(StrEnum):
+    """The columns of an order file, in their order; one row is one order line."""
+
+    ORDER_STATUS = "order_status"
+    ORDER_ID = "order_id"
+    PURCHASE_DATE = "purchase_date"
+    FULFILLED_BY = "fulfilled_by"
+    CUSTOMER_NAME = "customer_name"
+    CUSTOMER_PHONE = "customer_phone"
+    SHIPPING_ADDRESS_LINE_1 = "shipping_address_line_1"
+    SHIPPING_ADDRESS_LINE_2 = "shipping_address_line_2"
+    SHIPPING_POSTAL_CODE = "shipping_postal_code"
+    SHIPPING_CITY = "shipping_city"
+    SHIPPING_COUNTRY_CODE = "shipping_country_code"
+    PRODUCT_SKU = "product_sku"
+    QUANTITY_ORDERED = "quantity_ordered"
+    QUANTITY_SHIPPED = "quantity_shipped"
+    QUANTITY_REMAINING_TO_SHIP = "quantity_remaining_to_ship"
+    UNIT_PRICE = "unit_price"
+    LINE_TOTAL = "line_total"
+    LINE_NUMBER = "line_number"
+
+
+class ShipmentColumn(StrEnum):
+    """The columns of a shipment file; they may come in any order."""
+
+    ID = "id"
+    ORIGINAL_ID = "original_id"
+    PACKAGE_ID = "package_id"
+    TRACKING_NUMBER = "tracking_number"
+    SHIPPING_DATE = "shipping_date"
+    CARRIER_CODE = "carrier_code"
+    ITEM_ID = "item_id"
+    ITEM_ORIGINAL_ID = "item_original_id"
+    ITEM_QUANTITY_SHIPPED = "item_quantity_shipped"
+
+
+class ResultColumn(StrEnum):
+    """What an answer to a shipment file adds to each of its rows."""
+
+    ROW = "result_row"
+    OUTCOME = "result_outcome"
+    CODE = "result_code"
+    COLUMN = "result_column"
+    MESSAGE = "result_message"
+
+
+def order_rows(status: str, facts: Mapping[str, Any], parties: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """The rows of one order, in the order of `OrderColumn`; None is written as an empty cell.
+
+    In this form an unknown price is 0, as its readers expect; everywhere else it is null.
+
+    Args:
+        status: The order's status as it is now.
+        facts: The members of its document that are not personal.
+        parties: The personal ones; empty where they are unknown or may not be seen.
+    """
+    customer, address = parties.get("customer") or NOTHING, parties.get("shipping_address") or NOTHING
+    before = (
+        status,
+        facts["original_id"],
+        facts["purchased_at"],
+        facts["fulfilled_by"],
+        customer.get("name"),
+        customer.get("phone"),
+        address.get("line_1"),
+        address.get("line_2"),
+        address.get("postal_code"),
+        address.get("city"),
+        facts["shipping_country_code"],
+    )
+    return [before + _line_cells(line) for line in facts["lines"]]
+
+
+def _line_cells(line: Mapping[str, Any]) -> tuple[object, ...]:
+    ordered, shipped = line["quantity_ordered"], line["quantity_shipped"]
+    return (
+        line["sku"],
+        ordered,
+        shipped,
+        None if ordered is None or shipped is None else ordered - shipped,
+        line["unit_price"] or "0",
+        line["line_total"] or "0",
+        line["number"],
+    )
+
+
+def spreadsheet_safe(row: Iterable[object]) -> list[object]:
+    """The same row with an apostrophe before every text that a spreadsheet would take for a formula.
+
+    >>> spreadsheet_safe(["=1+1", "+33 1 23", "Nantes", -1, None])
+    ["'=1+1", "'+33 1 23", 'Nantes', -1, None]
+    """
+    return ["'" + cell if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell for cell in row]
+
+
+def csv_bytes(rows: Iterable[Sequence[object]], delimiter: str = ",") -> bytes:
+    r"""Rows as RFC 4180 asks: commas, CRLF, quotes where they are needed and doubled inside; UTF-8 without a byte order mark.
+
+    >>> csv_bytes([("a", 'b "c", d', None, 1)])
+    b'a,"b ""c"", d",,1\r\n'
+    """
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter).writerows(rows)
+    return buffer.getvalue().encode("utf-8", "replace")  # a lone surrogate, which some payloads hold, becomes "?"
+
+
+def file_date(instant: datetime) -> str:
+    """The date in file names: UTC, milliseconds, hyphens for colons; sorts by name.
+
+    >>> from datetime import datetime
+    >>> file_date(datetime(2025, 4, 11, 15, 37, 34, 513000, tzinfo=UTC))
+    '2025-04-11T15-37-34.513Z'
+    """
+    return iso(instant.astimezone(UTC)).replace(":", "-")
+
+
+def order_file_name(channel: str, groups: Sequence[str | None], instant: datetime) -> str:
+    """The name of an order file.
+
+    Args:
+        channel: Code of the channel.
+        groups: The values that the export is split by, fulfilment before country; one that is not known is `unknown`.
+        instant: When the file was made.
+
+    >>> from datetime import datetime
+    >>> made = datetime(2025, 4, 11, 15, 37, 34, 513000, tzinfo=UTC)
+    >>> order_file_name("amazon_vendor_us", ["merchant", None], made)
+    'orders_export_amazon_vendor_us_merchant_unknown_2025-04-11T15-37-34.513Z.csv'
+    """
+    parts = [channel, *(each or UNKNOWN for each in groups)]
+    return "_".join(["orders_export", *(_plain(each) for each in parts), file_date(instant)]) + ".csv"
+
+
+def _plain(part: str) -> str:
+    """A part of a name in characters that every storage takes."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", part)[:64] or UNKNOWN
