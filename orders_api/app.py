@@ -107,10 +107,10 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         shipment_reading,
         cancellation_requests,
         channels,
-        files,
-        status,
         incidents,
         logs,
+        files,
+        status,
         health,
         metrics,
     ):  # the paths that are words before `/v1/orders/{id}`

@@ -126,6 +126,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
         jobs=[
             pull_orders,
             confirm_shipments,
+            follow_up,
             exchange_files,
             follow_up,
             sweep_orders,

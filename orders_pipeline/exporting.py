@@ -215,7 +215,7 @@ def _told(installation: Installation, job: FileJob, after: int, through: int) ->
     statuses = job.export_settings.statuses
     while True:
         with installation.ledger.read() as transaction:
-            chunk = order_queries.told_orders(transaction, job.channel, statuses, after, through)
+            chunk = order_queries.told_orders(transaction, job.channel, statuses, after, through, installation.clock())
         if not chunk:
             return
         yield chunk

@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import smtplib
 import socket
-import ssl
 import threading
 from contextlib import contextmanager, suppress
 from email.headerregistry import Address
@@ -17,6 +16,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+from orders_pipeline.marketplaces import tls
 from warehouse.ledger.alerts import EMAIL, RecipientKind, open_url
 from warehouse.ledger.credentials import SecretMissing
 from warehouse.privacy import KeyRingError
@@ -113,7 +113,7 @@ def _mail(settings: Settings, address: str, message: Message) -> None:
         raise _server_fault(
             "mail_server_refused", f"the mail server answered SMTP {error.smtp_code}", "check log-in and sender"
         ) from None
-    except ssl.SSLError as error:
+    except tls.TlsError as error:
         raise _server_fault(
             "mail_tls_failed",
             f"no verified TLS with the mail server: {getattr(error, 'verify_message', '') or error.reason or 'failed'}",
@@ -135,7 +135,7 @@ def _server_fault(code: str, message: str, hint: str) -> NotDelivered:
 def _session(settings: Settings, host: str) -> Iterator[smtplib.SMTP]:
     """A session with the mail server, logged in; cut when it takes too long as a whole."""
     seconds = settings.smtp_timeout_seconds
-    context = ssl.create_default_context(cafile=settings.smtp_ca_file)
+    context = tls.trusting(settings.smtp_ca_file)
     if settings.smtp_security == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, settings.smtp_port, timeout=seconds, context=context)
     else:

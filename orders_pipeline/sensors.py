@@ -1,5 +1,5 @@
-"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs and whatever else
-is due between ticks, and monitors told of jobs that have succeeded.
+"""The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs and follow-ups
+that are due, and monitors told of jobs that have succeeded.
 
 When what runs by the clock is in `schedules`.
 """
@@ -101,6 +101,17 @@ def new_shipments(
     return unless_running(context, "confirm_shipments")
 
 
+@dg.sensor(job_name="follow_up", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def due_follow_ups(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+) -> dg.RunRequest | dg.SkipReason:
+    """A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while."""
+    with source.opened() as installation:
+        if not follow_up.is_due(installation):
+            return dg.SkipReason("nothing is due")
+    return unless_running(context, "follow_up")
+
+
 @dg.sensor(job_name="exchange_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def due_file_jobs(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
@@ -114,17 +125,6 @@ def due_file_jobs(
     if reason:
         return dg.SkipReason(reason)
     return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
-
-
-@dg.sensor(job_name="follow_up", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
-def due_follow_ups(
-    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
-) -> dg.RunRequest | dg.SkipReason:
-    """A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while."""
-    with source.opened() as installation:
-        if not follow_up.is_due(installation):
-            return dg.SkipReason("nothing is due")
-    return unless_running(context, "follow_up")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.pulling import CLOSING_MARGIN
 from warehouse.ledger import cancellations, channels, incidents
-from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, PULL_INTERVAL
+from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, late_before
 from warehouse.ledger.database import WATCHED_AT, mark, set_mark
 from warehouse.ledger.incidents import Report
+from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import channels as channel_rows
 from warehouse.ledger.schema import coverage, orders, shipments
 from warehouse.ledger.schema import incidents as incident_rows
@@ -79,6 +78,7 @@ def watch(installation: Installation) -> list[str]:
         found = [*_channels(transaction, now), *_credentials(transaction, now), *_unsent(transaction, now)]
     found.append(disk(installation.settings.home))
     with installation.ledger.write() as transaction:
+        lock_book(transaction)
         cancellations.expire(transaction, now)
         _tell(transaction, found, now)
         set_mark(transaction, WATCHED_AT, int(now.timestamp()))
@@ -108,18 +108,15 @@ def _tell(transaction: Transaction, found: Sequence[Condition], now: datetime) -
 
 
 def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
-    kinds = {each.code: each.kind for each in channels.all_connections(transaction)}
+    learnt = {each.code: each.state for each in channels.all_connections(transaction)}
     retrieved = [each for each in channels.all_channels(transaction) if each.retrieval]
     through = {row.channel: row.complete_through for row in transaction.execute(sa.select(coverage))}
     since = dict(_created(transaction))
     counts = order_counts(transaction, now)
     found: list[Condition] = []
     for channel in retrieved:
-        marketplace = MARKETPLACES.get(kinds[channel.connection])
-        lag = marketplace.lag if marketplace is not None else timedelta()
-        oldest = now - lag - CLOSING_MARGIN - LATE_AFTER_INTERVALS * PULL_INTERVAL
         covered = through.get(channel.code)
-        is_stale = (covered or since[channel.code]) < oldest
+        is_stale = (covered or since[channel.code]) < late_before(now, learnt[channel.connection])
         found.append(Condition("channel", channel.code, (STALE,), _stale(channel, covered) if is_stale else None))
         if not is_stale:  # of a channel that is behind, nobody knows whether it is silent
             usual = is_silent(counts.get(channel.code, ()))

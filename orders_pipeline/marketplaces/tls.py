@@ -1,4 +1,4 @@
-"""How connections to marketplaces are verified: one TLS context for all of them, always checking certificates and names.
+"""How connections are verified: certificates and names are always checked; one TLS context for all marketplaces.
 
 Loading the trusted authorities takes 40 ms of CPU: once a process, not once a connection. `SSL_CERT_FILE` names others.
 """
@@ -6,7 +6,8 @@ Loading the trusted authorities takes 40 ms of CPU: once a process, not once a c
 from __future__ import annotations
 
 from functools import cache
-from ssl import SSLContext
+from pathlib import Path
+from ssl import SSLContext, SSLError, create_default_context
 
 import httpx
 
@@ -15,3 +16,16 @@ import httpx
 def verified() -> SSLContext:
     """The context that every client uses."""
     return httpx.create_ssl_context()
+
+
+def trusting(authorities: Path | None) -> SSLContext:
+    """The context of a server of one's own, such as for mail: these authorities, or the system's, and checked as ever.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return create_default_context(cafile=authorities)
+
+
+TlsError = SSLError
+"""What goes wrong with a connection's TLS."""

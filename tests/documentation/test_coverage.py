@@ -19,7 +19,7 @@ from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
-from warehouse import cancellations
+from warehouse.cancellations import State as RequestState
 from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.cancellations import Refusal
@@ -199,6 +199,18 @@ def test_every_incident_code() -> None:
     assert codes - words("docs/operations.md") == set()
 
 
+def test_every_kind_of_incident() -> None:
+    assert {kind.value for kind in Kind} - words("docs/operations.md") == set()
+
+
+def test_every_state_of_a_request_to_cancel() -> None:
+    assert {state.value for state in RequestState} - words("docs/operations.md") == set()
+
+
+def test_every_refusal_of_a_cancellation() -> None:
+    assert {refusal.value for refusal in Refusal} - words("docs/api.md") == set()
+
+
 def test_every_failure_of_a_storage() -> None:
     known, told = [StorageError], set()
     while known:
@@ -216,18 +228,6 @@ def test_every_event_of_the_log() -> None:
 def test_every_state_of_a_channel() -> None:
     text = page("docs/operations.md")
     assert [state for state in State if f"| `{state.value}` |" not in text] == []
-
-
-def test_every_kind_of_incident() -> None:
-    assert {kind.value for kind in Kind} - words("docs/operations.md") == set()
-
-
-def test_every_state_of_a_request_to_cancel() -> None:
-    assert {state.value for state in cancellations.State} - words("docs/operations.md") == set()
-
-
-def test_every_refusal_of_a_cancellation() -> None:
-    assert {refusal.value for refusal in Refusal} - words("docs/api.md") == set()
 
 
 def test_every_target_of_the_makefile() -> None:

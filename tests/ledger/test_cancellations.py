@@ -13,6 +13,8 @@ from warehouse.cancellations import Decision, State, request_id
 from warehouse.ledger import cancellations, incidents, log
 from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable, held_orders
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.database import MARKETPLACE_CHANGES, mark
+from warehouse.ledger.order_queries import told_orders
 from warehouse.ledger.orders import arrive, lock_book, settle
 from warehouse.ledger.schema import order_events
 from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
@@ -237,3 +239,25 @@ def test_a_wish_of_the_seller_is_accepted_from_the_start_and_not_withdrawn_by_th
     later = shop.order()
     (row,) = shop.put(replace(later, lines=(replace(later.lines[0], quantity_cancelled=1), later.lines[1])))
     assert row["state"] == "executed"
+
+
+@pytest.mark.parametrize("how", ["declined", "expired"])
+def test_a_held_order_is_in_no_order_file_until_the_hold_ends(shop, how):
+    def told(after: int) -> tuple[list[str], int]:
+        with shop.ledger.read() as connection:
+            through = mark(connection, MARKETPLACE_CHANGES)
+            found = told_orders(connection, "amazon_fr", (), after, through, shop.clock())
+        return [each.id for each in found], through
+
+    order = shop.order(ASKED)
+    (row,) = shop.put(order)
+    found, cursor = told(0)
+    assert found == []
+    if how == "declined":
+        shop.decide(Decision.DECLINE, row)
+    else:
+        shop.clock.advance(hours=25)
+        with shop.ledger.write() as connection:
+            lock_book(connection)
+            cancellations.expire(connection, shop.clock())
+    assert told(cursor)[0] == [order.id]

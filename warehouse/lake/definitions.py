@@ -32,9 +32,9 @@ TABLES = (
     "shipment_lines",
     "confirmation_attempts",
     "incidents",
+    "cancellation_requests",
     "files",
     "file_rows",
-    "cancellation_requests",
     "channels",
     "published",
 )

@@ -136,6 +136,7 @@ _RECENT = (
         changed_at=(confirmation_attempts.c.started_at, confirmation_attempts.c.finished_at),
     ),
     _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
+    _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
     _Recent(
         table=files,
         keys=("id",),
@@ -143,7 +144,6 @@ _RECENT = (
         wanted=files.c.state != FileState.PREPARING,  # it may be gone the next moment
     ),
     _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
-    _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
 )
 _ORDER_COLUMNS = tuple(
     orders.c[name]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.incidents import Kind
-from warehouse.ledger.credentials import resolve_secret, seal_secret
+from warehouse.ledger.credentials import resolve_credentials, seal_secret
 from warehouse.ledger.database import CANCELLATIONS, insert_into, mark, upsert
 from warehouse.ledger.schema import alert_messages, alert_recipients, alerts_told, channels, incidents
 
@@ -213,7 +213,7 @@ def seal_url(keys: KeyRing, code: str, url: str) -> str:
 
 def open_url(keys: KeyRing, recipient: Recipient) -> str:
     """The address itself; raises like `credentials.resolve_credentials`."""
-    return resolve_secret(f"alert:{recipient.code}", "url", recipient.address, keys)
+    return resolve_credentials(f"alert:{recipient.code}", {"url": recipient.address}, keys)["url"]
 
 
 # -- what there is to tell, and what is told

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, State, request_id
 from warehouse.ledger import incidents, order_events
-from warehouse.ledger.database import CANCELLATIONS, insert_into, next_values
+from warehouse.ledger.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
 from warehouse.ledger.schema import cancellation_requests, channels, orders
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
 
@@ -175,6 +175,8 @@ def decide(
         "updated_at": now,
     }
     _write(connection, [decided], {(row["order_id"], row["requester"]): row}, now)
+    if decision is Decision.DECLINE and (row["state"] == State.ACCEPTED.value or row["hold_until"] is not None):
+        _tell_again(connection, [row["order_id"]])
     return decided
 
 
@@ -251,13 +253,31 @@ def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int |
 
 
 def expire(connection: Connection, now: datetime) -> int:
-    """End the holds that are over: what nobody decided is exported and confirmed again. Returns how many."""
+    """End the holds that are over: what nobody decided is exported and confirmed again. Returns how many.
+
+    Args:
+        connection: A write transaction that holds `orders.lock_book`.
+        now: The present instant.
+    """
     requests = cancellation_requests.c
     query = sa.select(cancellation_requests).where(requests.state == State.OPEN.value, requests.hold_until <= now)
     rows = [dict(row) for row in connection.execute(query).mappings()]
     known = {(row["order_id"], row["requester"]): row for row in rows}
     _write(connection, [row | {"state": State.EXPIRED.value, "closed_at": now} for row in rows], known, now)
+    _tell_again(connection, [row["order_id"] for row in rows])
     return len(rows)
+
+
+def _tell_again(connection: Connection, order_ids: Sequence[str]) -> None:
+    """Let order files that left these orders out while they were held take them up."""
+    ids = sorted(set(order_ids))
+    if not ids:
+        return
+    first = next_values(connection, MARKETPLACE_CHANGES, len(ids))
+    update = (
+        sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(marketplace_change=sa.bindparam("new"))
+    )
+    connection.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,4 @@
-"""`orders.yaml`: connections, channels with their carriers and file jobs, storages, and recipients of alerts.
-
-The file is compared with the ledger, applied to it, and exported from it.
+"""`orders.yaml`: connections, channels with carriers and file jobs, storages, recipients of alerts; compared with the ledger.
 
 The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
 alone. A host key that was trusted by hand stays, too, as long as the host is the same.
@@ -202,8 +200,8 @@ class Document(BaseModel):
 
     connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
     channels: dict[str, ChannelEntry] = Field(default_factory=dict)
-    storages: dict[str, StorageSection] = Field(default_factory=dict)
     alerts: dict[str, AlertEntry] = Field(default_factory=dict)
+    storages: dict[str, StorageSection] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,17 +267,17 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         for code, entry in document.channels.items()
         if entry.connection not in document.connections and entry.connection not in known_connections
     ]
-    jobs = _jobs(document)
-    problems += [
-        f"channels.{job.channel}.{job.kind}.storage: there is no storage {job.storage!r}"
-        for job in jobs
-        if job.storage not in document.storages and job.storage not in known_storages
-    ]
     there = {*document.channels, *known_channels}
     problems += [
         f"alerts.{code}.{fault}"
         for code, alert in document.alerts.items()
         if (fault := alerts.fault(_recipient(code, alert), there)) is not None
+    ]
+    jobs = _jobs(document)
+    problems += [
+        f"channels.{job.channel}.{job.kind}.storage: there is no storage {job.storage!r}"
+        for job in jobs
+        if job.storage not in document.storages and job.storage not in known_storages
     ]
     if problems:
         raise ConfigurationError(problems)
@@ -298,12 +296,13 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         )
     mapped = {(each.channel, each.code): each for each in carriers.mapped(transaction)}
     for carrier in _carriers(document):
-        mine = mapped.get((carrier.channel, carrier.code))
-        found += _compare("carrier", _name(carrier), mine, carrier, ("channel",))
+        known = mapped.get((carrier.channel, carrier.code))
+        found += _compare("carrier", _name(carrier), known, carrier, ("channel",))
     known_recipients = {each.code: each for each in alerts.all_recipients(transaction)}
     for code, alert in document.alerts.items():
-        told = known_recipients.get(code)
-        found += _compare("alert", code, told, _recipient(code, alert), ("requests_told", "created_at"))
+        found += _compare(
+            "alert", code, known_recipients.get(code), _recipient(code, alert), ("requests_told", "created_at")
+        )
     return found
 
 
@@ -379,15 +378,6 @@ def export(transaction: Transaction) -> str:
             }
             for each in channels.all_channels(transaction)
         },
-        "storages": {
-            each.code: {
-                "kind": each.kind,
-                "label": each.label,
-                "settings": dict(each.settings),
-                "credentials": dict(each.credentials),
-            }
-            for each in storages.all_storages(transaction)
-        },
         "alerts": {
             each.code: {
                 each.kind.value: each.address,
@@ -396,6 +386,15 @@ def export(transaction: Transaction) -> str:
                 "summary": each.summary,
             }
             for each in alerts.all_recipients(transaction)
+        },
+        "storages": {
+            each.code: {
+                "kind": each.kind,
+                "label": each.label,
+                "settings": dict(each.settings),
+                "credentials": dict(each.credentials),
+            }
+            for each in storages.all_storages(transaction)
         },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

@@ -42,13 +42,8 @@ def resolve_credentials(owner: str, references: Mapping[str, str], keys: KeyRing
         SecretMissing: A variable is not set, a file cannot be read, or a reference has no known form.
         KeyRingError: A sealed secret does not open.
     """
-    return {name: resolve_secret(owner, name, reference, keys) for name, reference in references.items()}
-
-
-def resolve_secret(owner: str, name: str, reference: str, keys: KeyRing) -> str:
-    """One secret itself; raises like `resolve_credentials`."""
-    found = _resolve(owner, name, reference, keys)
-    REDACTOR.hide([found])
+    found = {name: _resolve(owner, name, reference, keys) for name, reference in references.items()}
+    REDACTOR.hide(found.values())
     return found
 
 

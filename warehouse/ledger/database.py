@@ -32,10 +32,10 @@ POSITION = "position"
 RAW_SEQ = "raw"
 NORMALISED_THROUGH = "normalised_through"
 PRODUCTS = "products"
-MARKETPLACE_CHANGES = "marketplace_changes"
-TRACES = "traces"
 CANCELLATIONS = "cancellations"
 WATCHED_AT = "watched_at"
+MARKETPLACE_CHANGES = "marketplace_changes"
+TRACES = "traces"
 """Names of the marks that the migrations create."""
 
 

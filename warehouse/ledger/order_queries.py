@@ -16,6 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
+from warehouse.ledger import cancellations
 from warehouse.ledger.database import POSITION, mark
 from warehouse.ledger.event_texts import event_text
 from warehouse.ledger.schema import (
@@ -312,9 +313,11 @@ class ToldOrder:
 
 
 def told_orders(
-    connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int
+    connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
 ) -> list[ToldOrder]:
     """The next `TOLD_CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+
+    Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
 
     Args:
         connection: A read transaction.
@@ -322,11 +325,16 @@ def told_orders(
         statuses: Only orders in one of these; empty: all.
         after: Number of the last marketplace change not wanted any more.
         through: Number of the last one that is wanted.
+        now: The present instant.
     """
     query = (
         sa.select(*_TOLD_COLUMNS)
         .outerjoin(parties, parties.c.order_id == orders.c.id)
-        .where(orders.c.channel == channel, orders.c.marketplace_change.between(after + 1, through))
+        .where(
+            orders.c.channel == channel,
+            orders.c.marketplace_change.between(after + 1, through),
+            ~cancellations.is_held(orders.c.id, now),
+        )
         .order_by(orders.c.marketplace_change)
         .limit(TOLD_CHUNK)
     )
