@@ -153,23 +153,6 @@ def restate(connection: Connection, order_ids: Iterable[str], now: datetime) -> 
         _write_news(connection, news, now)
 
 
-def note_closing(connection: Connection, order_ids: Sequence[str], moment: Any) -> None:  # noqa: ANN401 - time or column
-    """Remember when orders were closed first, whatever changes about them later; opened again, they have no such time.
-
-    Args:
-        connection: The write transaction that changed the orders.
-        order_ids: The orders.
-        moment: When those of them were closed that were open before.
-    """
-    is_closed = orders.c.status.in_(sorted(CLOSED_STATUSES))
-    written = orders.c.id.in_(order_ids)
-    first = sa.update(orders).where(written, is_closed, orders.c.closed_at.is_(None))
-    connection.execute(first.values(closed_at=moment))
-    connection.execute(
-        sa.update(orders).where(written, ~is_closed, orders.c.closed_at.is_not(None)).values(closed_at=None)
-    )
-
-
 _COLUMNS = (
     orders.c.id,
     orders.c.status,
@@ -222,6 +205,10 @@ def _write_quiet(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> N
     connection.execute(update, [{name: row[name] for name in ("own_id", "confirmation")} for row in rows])
 
 
+_CLOSING = sa.bindparam("closing", type_=orders.c.closed_at.type)
+"""When an order that was open is closed; None where it is open."""
+
+
 def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: datetime) -> None:
     first = next_values(connection, POSITION, len(news))
     update = (
@@ -234,13 +221,15 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
             facts=sa.bindparam("new_facts"),
             revision=sa.bindparam("new_revision"),
             position=sa.bindparam("new_position"),
+            closed_at=sa.case((_CLOSING.is_(None), sa.null()), else_=sa.func.coalesce(orders.c.closed_at, _CLOSING)),
         )
     )
     written, versions = [], []
     for position, each in enumerate(news, first):
         row = each["row"]
         plain = {name: value for name, value in each.items() if name not in {"changed", "row"}}
-        written.append({**plain, "new_revision": row["revision"] + 1, "new_position": position})
+        closing = now if each["new_status"] in CLOSED_STATUSES else None
+        written.append({**plain, "closing": closing, "new_revision": row["revision"] + 1, "new_position": position})
         versions.append(
             {
                 "position": position,
@@ -255,5 +244,4 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
             }
         )
     connection.execute(update, written)
-    note_closing(connection, [each["own_id"] for each in written], now)
     connection.execute(sa.insert(order_versions), versions)

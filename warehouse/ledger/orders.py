@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from warehouse import documents
 from warehouse.ledger import cancellations, incidents, log
 from warehouse.ledger.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
-from warehouse.ledger.fulfilment import note_closing, raised, reported_units
+from warehouse.ledger.fulfilment import raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
-from warehouse.orders import Address, ConfirmationStatus, Customer, Order, PiiState, line_id
+from warehouse.orders import CLOSED_STATUSES, Address, ConfirmationStatus, Customer, Order, PiiState, line_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -323,8 +323,8 @@ def _write(
         if revision > 1:
             rewritten.append(row["id"])
     connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
-    note_closing(connection, [row["id"] for row in order_rows], orders.c.marketplace_updated_at)
     if rewritten:
+        _note_closing(connection, rewritten)
         incidents.mark_troubled(connection, rewritten)
         gone = [each["id"] for each in line_rows]
         connection.execute(
@@ -335,6 +335,17 @@ def _write(
     if party_rows:
         connection.execute(upsert(connection, parties, ("order_id",)), party_rows)
     connection.execute(sa.insert(order_versions), version_rows)
+
+
+def _note_closing(connection: Connection, order_ids: Sequence[str]) -> None:
+    """Remember when orders were closed first, whatever changes about them later; opened again, they have no such time."""
+    is_closed = orders.c.status.in_(sorted(CLOSED_STATUSES))
+    written = orders.c.id.in_(order_ids)
+    first = sa.update(orders).where(written, is_closed, orders.c.closed_at.is_(None))
+    connection.execute(first.values(closed_at=orders.c.marketplace_updated_at))
+    connection.execute(
+        sa.update(orders).where(written, ~is_closed, orders.c.closed_at.is_not(None)).values(closed_at=None)
+    )
 
 
 def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> dict[str, Any]:
@@ -350,6 +361,7 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
         "fulfilled_by": order.fulfilled_by.value if order.fulfilled_by else None,
         "purchased_at": order.purchased_at,
         "marketplace_updated_at": order.marketplace_updated_at,
+        "closed_at": order.marketplace_updated_at if order.status in CLOSED_STATUSES else None,
         "received_at": arrival.received_at,
         "ship_by": order.ship_by,
         "currency": order.currency,
