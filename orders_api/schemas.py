@@ -13,7 +13,7 @@ from warehouse.cancellations import State as RequestState
 from warehouse.incidents import Kind
 from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
-from warehouse.ledger.channel_status import State
+from warehouse.ledger.channel_status import State as ChannelState
 from warehouse.ledger.confirmations import AttemptOutcome
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import RowOutcome
@@ -427,7 +427,7 @@ class ChannelStatus(Shape):
 
     channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
     connection: str = Field(description="Code of its connection.", examples=["amazon_eu"])
-    state: State = Field(
+    state: ChannelState = Field(
         description="`ok`; `off`: not retrieved; `new`: never complete yet; `throttled`: the marketplace asked to wait; "
         "`late`: more than three intervals behind; `failing`: its connection has an open incident.",
         examples=["ok"],

@@ -100,6 +100,9 @@ def _settled(run: JobRun) -> list[RemoteFile]:
     """The shipment files of the folder that nobody is writing any more: of the same size and time at two looks."""
     storage = run.places.at(run.job.storage)
     seen = {each.name: each for each in storage.list(run.job.folder) if is_shipment_file(each.name)}
+    with run.installation.ledger.read() as transaction:  # both jobs may use one folder
+        for name in files.taken_names(transaction, list(seen)):
+            del seen[name]
     if not seen:
         return []
     run.installation.sleep(run.installation.settings.import_look_seconds)
@@ -172,8 +175,9 @@ def _finish(run: JobRun, record: FileRecord) -> None:
     """Do what remains to be done with a file."""
     if record.state is FileState.RECEIVED:
         record = apply_file(run.installation, record, run.job.import_settings, run.hold)
-    _answer(run, record)
-    _clear(run, record)
+    if record.storage != NO_STORAGE:
+        _answer(run, record)
+        _clear(run, record)
     with run.installation.ledger.write() as transaction:
         files.finished(transaction, record.id, run.installation.clock())
         run.done.append(_found(transaction, record.id))

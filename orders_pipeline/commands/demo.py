@@ -20,7 +20,8 @@ import httpx
 import sqlalchemy as sa
 import typer
 
-from orders_pipeline.commands import demo_erp
+from orders_pipeline.commands import demo_erp, demo_files, demo_trouble
+from orders_pipeline.commands.intake import publish_tables
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
 from orders_pipeline.commands.status import counts_by_channel, print_counts
 from orders_pipeline.installation import opened
@@ -64,6 +65,10 @@ connections:
     settings: {{rate_factor: {rate_factor}}}
     credentials:
       api_key: file:{secrets}/mirakl_api_key
+storages:
+  demo_files:
+    kind: folder
+    settings: {{path: {home}}}
 channels:
   amazon_fr: {{confirmation: true, connection: amazon_eu, label: Amazon FR, selector: A13V1IB3VIYZZH}}
   amazon_de: {{confirmation: true, connection: amazon_eu, label: Amazon DE, selector: A1PA6795UKMFR9}}
@@ -71,7 +76,13 @@ channels:
   amazon_it: {{confirmation: true, connection: amazon_eu, label: Amazon IT, selector: APJ6JRA9NG5V4}}
   amazon_uk: {{confirmation: true, connection: amazon_eu, label: Amazon UK, selector: A1F83G8C2ARO7P}}
   mirakl_fr: {{confirmation: true, connection: mirakl_shop, label: Mirakl FR, selector: FR}}
-  mirakl_es: {{confirmation: true, connection: mirakl_shop, label: Mirakl ES, selector: ES}}
+  mirakl_es:
+    connection: mirakl_shop
+    label: Mirakl ES
+    selector: ES
+    confirmation: true
+    export: {{storage: demo_files, folder: outbox}}
+    import: {{storage: demo_files, folder: inbox}}
   mirakl_de: {{confirmation: true, connection: mirakl_shop, label: Mirakl DE, selector: DE}}
 """
 
@@ -105,6 +116,10 @@ def demo(
     home = Path(os.environ.get("ORDERS_HOME", "data/demo")).resolve()
     os.environ["ORDERS_HOME"] = str(home)
     with ExitStack() as stack:
+        mail_port, postbox = stack.enter_context(demo_trouble.mail_server(home / "mails"))
+        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(mail_port), "SMTP_SECURITY": "loopback"}
+        mail |= {"SMTP_FROM": "orders@shop.example", "IMPORT_LOOK_SECONDS": "0.5"}
+        os.environ.update({f"ORDERS_{name}": value for name, value in mail.items()})
         places = _start(stack, home, orders)
         with opened(Settings(home=home)) as installation:
             _configure(installation, places, home)
@@ -112,7 +127,11 @@ def demo(
             _run_pipeline(installation, home, orders)
             _wait_for({"Dagster": f"{places.dagster}/server_info", "API": f"{places.api}/healthz"})
             _print_orders(installation)
-            _ship(installation, places, token, home)
+            reported = demo_erp.ship_some(places.api, token)
+            demo_files.exchange(installation, home)
+            _confirm(installation, places, reported, home)
+            demo_trouble.break_and_repair(installation, places.amazon, places.mirakl, postbox)
+            publish_tables(installation)
             _print_places(places, token, home)
             _check(installation, places, token)
         notes.print(f"ready after {time.monotonic() - began:.0f} s")
@@ -181,7 +200,9 @@ def _configure(installation: Installation, places: Places, home: Path) -> None:
     }
     for name, value in values.items():
         (secrets / name).write_text(value)
-    text = CONFIGURATION.format(amazon=places.amazon, mirakl=places.mirakl, rate_factor=RATE_FACTOR, secrets=secrets)
+    text = CONFIGURATION.format(
+        amazon=places.amazon, mirakl=places.mirakl, rate_factor=RATE_FACTOR, secrets=secrets, home=home
+    )
     document = configuration.read_document(text)
     with installation.ledger.write() as transaction:
         configuration.apply(transaction, document, ("amazon", "mirakl"), installation.clock())
@@ -228,12 +249,11 @@ def _job(name: str, home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]
         yield process, log
 
 
-def _ship(installation: Installation, places: Places, token: str, home: Path) -> None:
-    """A pretend ERP reports shipments; the pipeline tells the marketplaces and reads them back.
+def _confirm(installation: Installation, places: Places, reported: demo_erp.Reported, home: Path) -> None:
+    """The pipeline tells the marketplaces what the pretend ERP has shipped, and reads it back.
 
     One order is cancelled at its marketplace before it is told, so that a refusal can be seen too.
     """
-    reported = demo_erp.ship_some(places.api, token)
     with installation.ledger.read() as transaction:
         canceled = transaction.execute(
             sa.select(schema.orders.c.original_id)
@@ -249,9 +269,7 @@ def _ship(installation: Installation, places: Places, token: str, home: Path) ->
         raise fail(f"confirming failed, see {log}")
     with installation.ledger.read() as transaction:
         counts = confirmations.counts(transaction)
-    rows = [
-        _shipped(code, sum(reported.results[code].values()), counts.get(code, {})) for code in sorted(reported.results)
-    ]
+    rows = [_shipped(code, sum(own.values()), own) for code, own in sorted(counts.items())]
     print_table("Shipments", ("channel", "reported", "sent", "verified", "rejected", "in doubt"), rows)
     for each in reported.refusals:
         notes.print(f"not taken in: {each}", markup=False)

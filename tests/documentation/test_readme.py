@@ -53,7 +53,7 @@ def blocks(language: str, *pages: Path) -> list[str]:
 def orders_commands() -> list[list[str]]:
     joined = "\n".join(blocks("sh")).replace("\\\n", " ")
     lines = re.findall(r"^orders (.+)$", joined, re.MULTILINE)
-    return [shlex.split(re.split(r"\s[>|] ", line)[0], comments=True) for line in lines]
+    return [shlex.split(re.split(r"\s[<>|] ", line)[0], comments=True) for line in lines]
 
 
 def curls() -> list[list[str]]:

@@ -294,6 +294,23 @@ def test_a_local_file_dry_and_for_good(small_shop, an_order, tmp_path):
     assert path.exists()
 
 
+def test_a_local_import_that_was_cut_off_is_finished_by_the_next_run(small_shop, an_order, tmp_path, monkeypatch):
+    shop = small_shop
+    shop.put(an_order(1))
+    path = tmp_path / "local.csv"
+    path.write_text(sheet(f",{FIRST},1,T1,,,,,"))
+
+    def cut(*_given) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shipments, "report", cut)
+    with pytest.raises(KeyboardInterrupt):
+        importing.import_local(shop.installation, "amazon_fr", path)
+    monkeypatch.undo()
+    (record,) = shop.run_import().files
+    assert (record.name, record.applied, record.finished_at is not None) == ("local.csv", 1, True)
+
+
 def test_retrying_looks_at_the_refused_rows_alone(shop, an_order, clock):
     shop.put(an_order(1))
     shop.drop("a.csv", sheet(f",{FIRST},1,T1,,,,,", f",{SECOND},1,T2,,,,,"))

@@ -318,6 +318,9 @@ def apply(transaction: Transaction, document: Document, kinds: Sequence[str], no
             channels.save_channel(transaction, _channel(code, channel), now)
     _apply_storages_and_jobs(transaction, document, changed, now)
     _apply_carriers(transaction, document, changed, now)
+    for code, alert in document.alerts.items():
+        if ("alert", code) in changed:
+            alerts.save_recipient(transaction, _recipient(code, alert), now)
     return found
 
 
@@ -337,9 +340,6 @@ def _apply_carriers(transaction: Transaction, document: Document, changed: set[t
     for carrier in _carriers(document):
         if ("carrier", _name(carrier)) in changed:
             carriers.save_carrier(transaction, carrier, now)
-    for code, alert in document.alerts.items():
-        if ("alert", code) in changed:
-            alerts.save_recipient(transaction, _recipient(code, alert), now)
 
 
 def export(transaction: Transaction) -> str:

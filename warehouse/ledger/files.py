@@ -203,8 +203,12 @@ def discard_prepared(connection: Connection, channel: str) -> bool:
 
 def taken_names(connection: Connection, names: Sequence[str]) -> frozenset[str]:
     """Those of the names that an export has had before."""
-    query = sa.select(files.c.name).where(files.c.direction == JobKind.EXPORT, files.c.name.in_(names))
-    return frozenset(connection.execute(query).scalars())
+    taken: set[str] = set()
+    for start in range(0, len(names), ROWS_PER_TRANSACTION):
+        part = names[start : start + ROWS_PER_TRANSACTION]
+        query = sa.select(files.c.name).where(files.c.direction == JobKind.EXPORT, files.c.name.in_(part))
+        taken |= set(connection.execute(query).scalars())
+    return frozenset(taken)
 
 
 def rename(connection: Connection, file_id: int, name: str, now: datetime) -> None:

@@ -46,6 +46,10 @@ Row = dict[str, Any]
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
 
+TOLD_CHUNK = 4000
+"""Orders that an export reads at a time: each chunk costs a commit, and writing the membership of so many holds the write
+lock for some 20 ms."""
+
 TIMELINE_LIMIT = 1000
 """Entries of each source in a timeline at most, the newest ones."""
 
@@ -311,7 +315,7 @@ class ToldOrder:
 def told_orders(
     connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
 ) -> list[ToldOrder]:
-    """The next `CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+    """The next `TOLD_CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
 
     Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
 
@@ -332,7 +336,7 @@ def told_orders(
             ~cancellations.is_held(orders.c.id, now),
         )
         .order_by(orders.c.marketplace_change)
-        .limit(CHUNK)
+        .limit(TOLD_CHUNK)
     )
     if statuses:
         # put so that the index on status does not serve it: that one would bring them in another order

@@ -1,0 +1,80 @@
+"""File exchange in `orders demo`: an order file in the outbox, and a shipment file in the inbox that is read and answered.
+
+Uses the same engines as the schedule and `orders export`, `orders imports`. Starting it is in `demo`.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from orders_pipeline.commands.output import fail, print_table
+from orders_pipeline.exporting import export_channel
+from orders_pipeline.file_runs import switched_on
+from orders_pipeline.importing import import_channel
+from warehouse.ledger import schema
+from warehouse.ledger.file_jobs import JobKind
+from warehouse.templates import ShipmentColumn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orders_pipeline.file_runs import JobResult
+    from orders_pipeline.installation import Installation
+
+CHANNEL = "mirakl_es"
+"""The demo's channel whose ERP knows files only."""
+
+SHIPPED = 4
+OUTBOX, INBOX = "outbox", "inbox"
+
+
+def exchange(installation: Installation, home: Path) -> None:
+    """Export the orders of the channel, drop a shipment file with one wrong row, import it, and print what became of it."""
+    for folder in (OUTBOX, INBOX):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    exported = [export_channel(installation, job) for job in switched_on(installation, JobKind.EXPORT)]
+    _drop(installation, home / INBOX)
+    imported = [import_channel(installation, job) for job in switched_on(installation, JobKind.IMPORT)]
+    _check([*exported, *imported])
+    rows = [
+        (each.channel, each.direction.value, each.name, each.rows, each.applied, each.known, each.refused)
+        for result in (*exported, *imported)
+        for each in result.files
+    ]
+    columns = ("channel", "job", "file", "rows", "applied", "already known", "refused")
+    print_table(f"Files (below {home}: {OUTBOX}, {INBOX}, {INBOX}/results)", columns, rows)
+
+
+def _drop(installation: Installation, inbox: Path) -> None:
+    """What an ERP would write: a row for each order, and one for an order that nobody knows."""
+    book = schema.orders
+    waiting = (
+        sa.select(book.c.original_id)
+        .where(book.c.channel == CHANNEL, book.c.status == "WAITING_FOR_SHIPMENT", book.c.fulfilled_by == "merchant")
+        .order_by(book.c.purchased_at.desc(), book.c.id)
+        .limit(SHIPPED)
+    )
+    with installation.ledger.read() as transaction:
+        originals = list(transaction.execute(waiting).scalars())
+    moment = int(installation.clock().timestamp() * 1000)
+    columns = [
+        ShipmentColumn.ORIGINAL_ID,
+        ShipmentColumn.PACKAGE_ID,
+        ShipmentColumn.TRACKING_NUMBER,
+        ShipmentColumn.SHIPPING_DATE,
+        ShipmentColumn.CARRIER_CODE,
+    ]
+    with (inbox / "shipments.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([each.value for each in columns])
+        for number, original_id in enumerate([*originals, "NO-SUCH-ORDER"]):
+            writer.writerow([original_id, "1", f"FILE-{number}", moment, "SEUR"])
+
+
+def _check(results: list[JobResult]) -> None:
+    failed = [f"{each.channel} {each.kind}: {each.error}" for each in results if each.error]
+    if failed:
+        raise fail("; ".join(failed))

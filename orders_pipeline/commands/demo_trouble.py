@@ -1,0 +1,122 @@
+"""Trouble in `orders demo`: a credential is revoked and a payload broken on purpose, told by mail, repaired, and told again.
+
+The mail server is one of our own on loopback, and its mails can be read below the demo's folder. Starting it is in `demo`.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import sqlalchemy as sa
+from aiosmtpd.controller import Controller
+
+from orders_pipeline import alerting, ordering, pulling
+from orders_pipeline.commands.output import answers, fail, print_table
+from warehouse.ledger import alerts, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orders_pipeline.installation import Installation
+
+RECIPIENT = "crew@shop.example"
+BACKDATED_SECONDS = 300
+"""The broken order was changed so long ago that the marketplace's own lag does not hide it from the next pull."""
+
+
+class _Postbox:
+    """Takes every mail and keeps it as a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.subjects: list[str] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802, ANN401 - aiosmtpd's
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{len(self.subjects) + 1:03}.eml").write_bytes(envelope.content)
+        self.subjects.append(str(message_from_bytes(envelope.content, policy=policy.default)["subject"]))
+        return "250 OK"
+
+
+@contextmanager
+def mail_server(folder: Path) -> Iterator[tuple[int, _Postbox]]:
+    """A mail server on a free port of loopback; yields the port and its mails."""
+    postbox = _Postbox(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(postbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield port, postbox
+    finally:
+        controller.stop()
+
+
+def break_and_repair(installation: Installation, amazon: str, mirakl: str, postbox: _Postbox) -> None:
+    """Revoke a credential, break a payload, pull, alert; repair both, pull again, and print both sides.
+
+    Raises:
+        typer.Exit: The incidents did not come, or did not go.
+    """
+    with installation.ledger.write() as transaction:
+        recipient = alerts.Recipient(code="crew", kind=alerts.RecipientKind.EMAIL, address=RECIPIENT)
+        alerts.save_recipient(transaction, recipient, installation.clock())
+    original_id = _an_order(installation)
+    fault = {
+        "operation": "searchOrders",
+        "count": None,
+        "order_ids": [original_id],
+        "field": "orderItems.0.quantityOrdered",
+    }
+    _post(amazon, "faults", {"kind": "malformed_order", "damage": "wrong_type", **fault})
+    _post(amazon, "advance", {"action": "touch", "order_ids": [original_id], "backdate_seconds": BACKDATED_SECONDS})
+    _post(mirakl, "faults", {"kind": "revoke_token", "count": None})
+    _tick(installation)
+    broken = _incidents(installation, is_open=True)
+    for address in (amazon, mirakl):
+        httpx.delete(f"{address}/_sandbox/faults", timeout=30).raise_for_status()
+    _post(
+        amazon, "advance", {"action": "touch", "order_ids": [original_id], "backdate_seconds": BACKDATED_SECONDS - 60}
+    )
+    _tick(installation)
+    repaired = {row["id"]: row for row in _incidents(installation, is_open=False)}
+    columns = ("subject", "stage", "code", "message")
+    rows = [(*(row[name] for name in columns), repaired.get(row["id"], {}).get("resolved_at")) for row in broken]
+    print_table("Broken on purpose, and repaired", (*columns, "resolved (UTC)"), rows)
+    answers.print(f"mails to {RECIPIENT} (in {postbox.folder}):", markup=False, highlight=False)
+    for subject in postbox.subjects:
+        answers.print(f"  {subject}", markup=False, highlight=False)
+    if len(broken) < 2 or not all(row["id"] in repaired for row in broken) or not postbox.subjects:  # noqa: PLR2004
+        raise fail("the incidents that were made on purpose did not come, did not go, or were not told")
+
+
+def _an_order(installation: Installation) -> str:
+    """An order that the next pull can bring again."""
+    book = schema.orders
+    query = sa.select(book.c.original_id).where(book.c.channel == "amazon_fr", book.c.status == "PENDING").limit(1)
+    with installation.ledger.read() as transaction:
+        return str(transaction.execute(query).scalar_one())
+
+
+def _tick(installation: Installation) -> None:
+    pulling.pull_all(installation)
+    ordering.normalise_pending(installation)
+    alerting.send_due(installation)
+
+
+def _incidents(installation: Installation, *, is_open: bool) -> list[dict[str, Any]]:
+    table = schema.incidents
+    condition = table.c.resolved_at.is_(None) if is_open else table.c.resolved_at.is_not(None)
+    query = sa.select(table).where(condition, table.c.stage.in_([pulling.PULL, ordering.STAGE])).order_by(table.c.id)
+    with installation.ledger.read() as transaction:
+        return [dict(row) for row in transaction.execute(query).mappings()]
+
+
+def _post(address: str, path: str, body: dict[str, Any]) -> None:
+    httpx.post(f"{address}/_sandbox/{path}", json=body, timeout=30).raise_for_status()
