@@ -95,7 +95,7 @@ def test_when_all_is_well_nothing_is_opened(watched):
 def test_a_channel_is_stale_after_three_intervals_and_well_after_the_next_pull(watched, clock):
     clock.advance(minutes=15)
     assert watched.look() == []
-    clock.advance(minutes=2)
+    clock.advance(minutes=5)
     assert watched.look() == ["stale"]
     watched.cover(clock())
     assert watched.look() == []
