@@ -335,7 +335,12 @@ class Campaign:
         with ledger.read() as connection:
             for row in connection.execute(query):
                 orders.setdefault((row.channel, row.original_id), []).append((row.line, row.quantity_ordered))
-        reports = [each for key, own in orders.items() for each in self._reports(*key, own)]
+        not_ours = {
+            each["order"]["order_id"]
+            for each in self.marketplaces.mirakl.truth()
+            if each["order"].get("can_shop_ship") is False
+        }
+        reports = [each for key, own in orders.items() if key[1] not in not_ours for each in self._reports(*key, own)]
         first, later = (
             [each for each in reports if each["package_id"] == "1"],
             [each for each in reports if each["package_id"] != "1"],

@@ -148,7 +148,7 @@ def account():
         yield Account(name, "", key.read_text(), authorized, home, folder)
         shutil.rmtree(home)
         return
-    name = f"ordt{os.getpid()}"
+    name = f"ordt{secrets.token_hex(6)}"  # two of these fixtures may live at once: each plugin has its own
     _administer("useradd", "--no-create-home", "--home-dir", str(folder), "--shell", "/bin/sh", name)
     try:
         _administer("chpasswd", given=f"{name}:{password}")
@@ -209,7 +209,7 @@ def start_sshd(account):
 
     yield start
     for process in running:
-        process.terminate()
+        process.kill()  # a server that inherited an ignored SIGTERM would never end
         process.wait()
 
 
@@ -347,7 +347,7 @@ def start_vsftpd(root, account, authority):
 
     yield start
     for process in running:
-        process.terminate()
+        process.kill()  # a server that inherited an ignored SIGTERM would never end
         process.wait()
 
 

@@ -92,7 +92,6 @@ class Shop:
                     "page": 1,
                     "received_at": now,
                     "is_historical": False,
-                    "body": b"sealed-canary",
                     "payload": f'{{"orderId": "{order.original_id}"}}',
                 }
                 for seq, order in enumerate(orders, first)

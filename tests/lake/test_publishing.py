@@ -78,6 +78,7 @@ def test_every_member_of_an_order_arrives_typed(any_shop, any_lake):
         "marketplace_updated_at": order.marketplace_updated_at,
         "received_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
         "ship_by": order.ship_by,
+        "accept_by": None,
         "currency": "EUR",
         "total": Decimal("44.90"),
         "shipping_total": Decimal(5),

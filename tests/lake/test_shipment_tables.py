@@ -30,7 +30,7 @@ def ship(shop, *given: Report, now: datetime = NOW) -> list[str]:
 def attempt(shop, result: Result, now: datetime) -> None:
     """Claim what is due, and record what came of it."""
     with shop.ledger.write() as connection:
-        claims = confirmations.claim(connection, ["amazon_fr"], 10, now, lambda _ids: set())
+        claims = confirmations.claim(connection, ["amazon_fr"], 10, now)
         confirmations.record(connection, [(each, result) for each in claims], now)
     assert claims
 
@@ -96,7 +96,7 @@ def test_a_difference_is_published_as_json(any_shop, any_lake, open_order):
 def test_an_attempt_that_ended_is_renewed_and_nothing_new_writes_nothing(any_shop, any_lake, open_order):
     ship(any_shop, Report(id=open_order.id))
     with any_shop.ledger.write() as connection:
-        claims = confirmations.claim(connection, ["amazon_fr"], 1, NOW, lambda _ids: set())
+        claims = confirmations.claim(connection, ["amazon_fr"], 1, NOW)
     publish(any_shop.ledger, any_lake, NOW)
     assert columns(any_lake, "SELECT outcome FROM confirmation_attempts") == [("running",)]
     with any_shop.ledger.write() as connection:

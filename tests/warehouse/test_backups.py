@@ -34,8 +34,6 @@ def fill(settings: Settings, clock, first: int = 0, count: int = ORDERS) -> None
     shop = Shop(ledger, open_key_ring(settings))
     person = {"customer": Customer(name=CANARY), "shipping_address": Address(name=CANARY, country_code="FR")}
     shop.settle(*(shop.order(number, **person) for number in range(first, first + count)), now=clock())
-    with ledger.write() as connection:  # the factory's payload bodies are no ciphertext
-        connection.execute(sa.text("UPDATE raw_orders SET body = NULL"))
     with open_lake(settings) as lake:
         publish(ledger, lake, clock())
     ledger.close()

@@ -126,15 +126,13 @@ def test_anything_can_be_logged(value):
 
 
 def test_key_ring_and_credentials_are_hidden_from_the_moment_they_are_read(lines, tmp_path):
-    from warehouse.ledger.channels import Connection, resolve_credentials  # noqa: PLC0415 - only here
+    from warehouse.ledger.credentials import resolve_credentials  # noqa: PLC0415 - only here
 
     logger, written = lines
     pair = new_key("k")
     keys = parse_key_ring(pair)
     (tmp_path / "key").write_text("qz-very-secret-key")
-    resolve_credentials(
-        Connection(code="c", kind="mirakl", label="c", credentials={"api_key": f"file:{tmp_path}/key"}), keys
-    )
+    resolve_credentials("c", {"api_key": f"file:{tmp_path}/key"}, keys)
     logger.error("keys %s and qz-very-secret-key", pair.partition(":")[2])
     assert [each["event"] for each in written()] == [f"keys {HIDDEN} and {HIDDEN}"]
 
