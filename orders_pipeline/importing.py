@@ -358,7 +358,8 @@ def _refuse(
             code="file_refused",
             message=f"the shipment file {name} was refused: {code}: {message}",
             hint=f"`orders imports show {file_id}` tells more; nothing of it was applied, and its bytes are kept",
-            details={"file": file_id, "fault": code.value},
+            file_id=str(file_id),
+            details={"fault": code.value},
         ),
         now,
     )
@@ -378,7 +379,8 @@ def _tell_refusals(transaction: Transaction, record: FileRecord, now: datetime) 
             code="rows_refused",
             message=f"{record.refused} of {record.rows} rows of the shipment file {record.name} were refused",
             hint=f"`orders imports show {record.id}` lists them; correct them and send them again: the others do no harm",
-            details={"file": record.id, "rows": record.rows, "refused": record.refused},
+            file_id=str(record.id),
+            details={"rows": record.rows, "refused": record.refused},
         ),
         now,
     )

@@ -88,6 +88,7 @@ def test_refused_rows_do_not_stop_the_others_and_are_answered(shop, an_order, a_
         (incident,) = incidents.listed(transaction)
     assert (incident["stage"], incident["code"]) == ("import_rows", "rows_refused")
     assert incident["message"] == "5 of 6 rows of the shipment file march.csv were refused"
+    assert incident["file_id"] == str(record.id)
 
 
 def test_a_corrected_answer_can_be_sent_in_again_and_ends_the_incident(shop, an_order):

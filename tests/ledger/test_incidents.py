@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from warehouse.ledger import incidents, log
 from warehouse.ledger.incidents import Report
@@ -80,6 +81,12 @@ def test_cause_and_links_are_kept_and_the_latest_count(any_ledger, clock):
         (row,) = incidents.listed(connection)
     assert first == again == row["id"]
     assert (row["run_id"], row["attempt_id"], row["file_id"], row["cause"]) == ("r2", "a", None, "two clients")
+
+
+def test_the_run_is_the_one_that_log_lines_name(any_ledger, clock):
+    with bound_contextvars(run_id="r-9"), any_ledger.write() as connection:
+        incidents.report(connection, problem(), clock())
+        assert [each["run_id"] for each in incidents.listed(connection)] == ["r-9"]
 
 
 def test_opening_and_resolving_are_in_the_log_and_counting_is_not(any_ledger, clock):

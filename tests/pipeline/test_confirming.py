@@ -270,6 +270,10 @@ def test_a_refusal_for_good_is_told_with_the_marketplaces_words(shop, channel):
     assert shop.order(own_id)["confirmation_status"] == "rejected"
     assert [code for _, code in shop.problems()] == ["confirmation_rejected"]
     assert shop.order(own_id)["has_errors"] is True
+    with shop.installation.ledger.read() as connection:
+        attempts = connection.execute(sa.select(schema.confirmation_attempts.c.id)).scalars().all()
+        named = connection.execute(sa.select(schema.incidents.c.attempt_id)).scalar_one()
+    assert named == str(attempts[-1])
     calls = len(shop.sandbox(channel).journal)
     shop.clock.advance(hours=1)
     confirm_all(shop.installation)

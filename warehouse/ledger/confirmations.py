@@ -331,12 +331,12 @@ def _settle(connection: Connection, row: RowMapping, each: Claim, result: Result
             resolve_problems(connection, row["order_id"], now)
         case AttemptOutcome.REJECTED:
             values |= {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
-            report_problem(connection, row, REJECTED, result, now)
+            report_problem(connection, row, REJECTED, result, now, each.attempt_id)
         case AttemptOutcome.IN_DOUBT:
             pause = result.wait if result.wait is not None else DOUBT_PAUSE
             values |= {"status": ConfirmationStatus.IN_DOUBT.value, "due_at": now + pause}
         case AttemptOutcome.RETRY:
-            values |= _as_retried(connection, row, result, now)
+            values |= _as_retried(connection, row, each, result, now)
         case AttemptOutcome.RUNNING | AttemptOutcome.REFUTED:
             raise ValueError(f"an attempt does not end {result.outcome}")
     if row["version"] > each.shipment["version"] and values["status"] == ConfirmationStatus.REJECTED.value:
@@ -360,9 +360,9 @@ def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> di
     }
 
 
-def _as_retried(connection: Connection, row: RowMapping, result: Result, now: datetime) -> dict[str, Any]:
+def _as_retried(connection: Connection, row: RowMapping, each: Claim, result: Result, now: datetime) -> dict[str, Any]:
     if row["attempts"] >= MOST_ATTEMPTS and result.is_counted:
-        report_problem(connection, row, REJECTED, result, now)
+        report_problem(connection, row, REJECTED, result, now, each.attempt_id)
         return {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
     pause = backoff(row["attempts"], random.random()) if result.wait is None else result.wait  # noqa: S311 - jitter
     attempts = row["attempts"] if result.is_counted else row["attempts"] - 1
@@ -572,8 +572,10 @@ def oldest_waiting(connection: Connection) -> dict[str, datetime]:
 # -- shared
 
 
-def report_problem(connection: Connection, row: RowMapping, code: str, result: Result, now: datetime) -> None:
-    """Open an incident about a shipment, or count another occurrence."""
+def report_problem(
+    connection: Connection, row: RowMapping, code: str, result: Result, now: datetime, attempt_id: int | None = None
+) -> None:
+    """Open an incident about a shipment, and the attempt that showed it where there was one, or count another occurrence."""
     incidents.report(
         connection,
         incidents.Report(
@@ -584,6 +586,7 @@ def report_problem(connection: Connection, row: RowMapping, code: str, result: R
             message=f"package {row['package_id']}: {result.message}",
             hint=result.hint,
             order_id=row["order_id"],
+            attempt_id=None if attempt_id is None else str(attempt_id),
             details={"shipment": row["id"], "reason": result.code},
         ),
         now,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from structlog.contextvars import get_contextvars
 
 from warehouse.incidents import CAUSES, kind_of
 from warehouse.ledger import log
@@ -42,7 +43,7 @@ class Report:
         order_id: Internal order id when it is about one order, else "".
         details: JSON-able technical details.
         occurrences: How many times it happened.
-        run_id: Dagster's run in which it happened.
+        run_id: Dagster's run in which it happened; unless given, the one that the log lines of the moment name.
         file_id: The imported or exported file that it is about.
         attempt_id: The attempt to confirm a shipment that it is about.
     """
@@ -75,7 +76,7 @@ def report(connection: Connection, problem: Report, now: datetime) -> int:
         "cause": problem.cause or CAUSES.get(problem.code, ""),
         "hint": problem.hint,
         "details": dict(problem.details),
-        "run_id": problem.run_id,
+        "run_id": problem.run_id or get_contextvars().get("run_id"),
         "file_id": problem.file_id,
         "attempt_id": problem.attempt_id,
         "first_seen_at": now,
