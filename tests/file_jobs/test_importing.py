@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orders_pipeline import importing
 from orders_pipeline.file_runs import JobRun
 from warehouse.archive import open_archive
-from warehouse.ledger import file_jobs, files, incidents, order_queries, shipments
+from warehouse.ledger import file_jobs, files, incidents, log, order_queries, shipments
 from warehouse.ledger.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.files import FileState, RowOutcome
 from warehouse.ledger.schema import leases
@@ -89,6 +89,11 @@ def test_refused_rows_do_not_stop_the_others_and_are_answered(shop, an_order, a_
     assert (incident["stage"], incident["code"]) == ("import_rows", "rows_refused")
     assert incident["message"] == "5 of 6 rows of the shipment file march.csv were refused"
     assert incident["file_id"] == str(record.id)
+    with shop.ledger.read() as transaction:
+        (entry,) = [
+            each for each in log.listed(transaction, log.LogFilter(), None, 100) if each["kind"] == "file_applied"
+        ]
+    assert (entry["level"], entry["channel"], entry["data"]["file"]) == ("warning", record.channel, record.id)
 
 
 def test_a_corrected_answer_can_be_sent_in_again_and_ends_the_incident(shop, an_order):

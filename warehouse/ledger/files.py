@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger import log
 from warehouse.ledger.database import insert_into, upsert
 from warehouse.ledger.file_jobs import JobKind, move_cursor
+from warehouse.ledger.log import Entry, Level
 from warehouse.ledger.schema import file_members, file_rows, files
 
 if TYPE_CHECKING:
@@ -232,6 +234,7 @@ def uploaded(connection: Connection, file_id: int, now: datetime) -> None:
         "updated_at": now,
     }
     connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.INFO, now)
 
 
 def failed(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:
@@ -292,6 +295,7 @@ def applied(connection: Connection, file_id: int, details: Mapping[str, Any], no
         "updated_at": now,
     }
     connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.WARNING if values["refused"] else Level.INFO, now)
 
 
 def repeated(connection: Connection, record: FileRecord, earlier: FileRecord, now: datetime) -> None:
@@ -305,12 +309,14 @@ def repeated(connection: Connection, record: FileRecord, earlier: FileRecord, no
         "updated_at": now,
     }
     connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
+    _log(connection, record.id, Level.INFO, now)
 
 
 def refused(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:
     """The file as a whole is no shipment file."""
     values = {"state": FileState.REFUSED.value, "error_code": code, "error": message, "updated_at": now}
     connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.WARNING, now)
 
 
 def finished(connection: Connection, file_id: int, now: datetime) -> None:
@@ -399,6 +405,24 @@ def rows_of(
         RowFate(**{name: row[name] for name in names} | {"outcome": RowOutcome(row["outcome"])})
         for row in connection.execute(query).mappings()
     ]
+
+
+def _log(connection: Connection, file_id: int, level: Level, now: datetime) -> None:
+    record = find(connection, file_id)
+    if record is None:
+        raise LookupError(f"there is no file {file_id}")
+    entry = Entry(
+        stage=record.direction.value,
+        kind=f"file_{record.state}",
+        text=f"file {record.name} is {record.state}",
+        level=level,
+        channel=record.channel,
+        data={
+            "file": file_id,
+            **{name: getattr(record, name) for name in ("rows", "orders", "applied", "known", "refused")},
+        },
+    )
+    log.record(connection, [entry], now)
 
 
 def _insert(connection: Connection, new: NewFile, state: FileState, kept: Kept | None, now: datetime) -> int:
