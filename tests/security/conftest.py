@@ -28,12 +28,14 @@ import pytest
 from typer.testing import CliRunner
 
 from orders_api.app import create_app
+from orders_pipeline.alerting import send_due
 from orders_pipeline.cli import app as orders_command
 from orders_pipeline.installation import opened
 from orders_pipeline.pinging import ping
 from orders_pipeline.sandbox import amazon, mirakl, server
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.mirakl_orders import Channel
+from tests.pipeline.mail_servers import Postbox, free_port, serving
 from warehouse.clock import utc_now
 from warehouse.ledger import tokens
 from warehouse.ledger.database import open_ledger
@@ -271,6 +273,7 @@ class Campaign:
         printed: Command → what it printed on both streams, tracebacks included.
         redacted, disclosed: Request → answer to a token without, and with, the scope for personal data.
         pings: What a monitor outside was sent.
+        mails: The mails about what is wrong, as they arrived, and their texts decoded.
         copy: A backup.
         logged: Every log record of every logger with its members, from DEBUG on, before anything is taken out of it.
     """
@@ -283,6 +286,7 @@ class Campaign:
     redacted: dict[str, Answer] = field(default_factory=dict)
     disclosed: dict[str, Answer] = field(default_factory=dict)
     pings: list[bytes] = field(default_factory=list)
+    mails: list[bytes] = field(default_factory=list)
     logged: bytes = b""
     normalised: bytes = b""
 
@@ -374,6 +378,7 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
             _exchange(run, outside)
             _look(run, outside)
             _keep_up(run, patch)
+            _tell(run, patch)
             _ask(run, patch)
         finally:
             root.setLevel(level)
@@ -545,6 +550,26 @@ def _keep_up(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     thread.join()
     monitor.server_close()
     run.command("status")
+
+
+def _tell(run: Campaign, patch: pytest.MonkeyPatch) -> None:
+    """Mail about everything that went wrong, through a real mail server."""
+    postbox, port = Postbox(), free_port()
+    with serving(postbox, port, None):
+        for name, value in {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "SECURITY": "loopback",
+            "FROM": "o@shop.example",
+        }.items():
+            patch.setenv(f"ORDERS_SMTP_{name}", value)
+        run.command("alerts", "add", "crew", "--email", "crew@shop.example")
+        run.command("alerts", "test", "crew")
+        with opened(Settings(_env_file=None)) as installation:
+            send_due(installation)
+        run.command("alerts", "list")
+        run.command("logs")
+    run.mails = [each.as_bytes() + text.encode() for each, text in zip(postbox.mails, postbox.bodies, strict=True)]
 
 
 def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:

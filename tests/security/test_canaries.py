@@ -154,6 +154,13 @@ def test_a_monitor_is_told_nothing_but_that_a_job_succeeded(campaign) -> None:
     assert campaign.marks.found_in(ping) == ["the monitor's URL"]
 
 
+def test_no_mail_holds_a_mark(campaign) -> None:
+    tested, told = campaign.mails
+    assert b"shop.example" in tested
+    assert b"amazon_fr" in told
+    assert leaks(campaign, {str(number): mail for number, mail in enumerate(campaign.mails)}) == {}
+
+
 def test_no_command_prints_a_mark(campaign) -> None:
     assert leaks(campaign, campaign.printed) == {}
 
