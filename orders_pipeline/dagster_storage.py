@@ -6,6 +6,8 @@ own tables are not here (`warehouse`). https://docs.dagster.io/deployment/oss/da
 
 from __future__ import annotations
 
+import fcntl
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
@@ -19,7 +21,7 @@ from dagster_postgres import DagsterPostgresStorage
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from dagster._serdes import ConfigurableClassData
@@ -62,9 +64,19 @@ class PipelineStorage(DagsterStorage, ConfigurableClass):
         del config_value
         settings = Settings()
         if not settings.is_postgresql:
-            return DagsterSqliteStorage.from_local(str(state_folder(settings)), inst_data)
+            with _alone(state_folder(settings)):
+                return DagsterSqliteStorage.from_local(str(state_folder(settings)), inst_data)
         _ensure_schema(settings)
         return DagsterPostgresStorage(postgresql_url(settings), inst_data=inst_data)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: two that make Dagster's SQLite tables at once leave a version table that it cannot read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "opening.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 class PipelineArtifacts(LocalArtifactStorage):

@@ -165,13 +165,14 @@ class Redactor:
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """As a processor of structlog."""
-        return {name: self._member(name, each) for name, each in event.items()}
+        # structlog's own members, which begin with _, go before rendering
+        return {name: each if name.startswith("_") else self._member(name, each) for name, each in event.items()}
 
     def _member(self, name: str, value: Any) -> Any:  # noqa: ANN401 - as above
         lower = name.lower()
         if value is not None and (lower in SECRET_KEYS or lower in PERSONAL_KEYS):
             return HIDDEN
-        return value if name.startswith("_") else self.value(value)  # structlog's own members go before rendering
+        return self.value(value)
 
 
 REDACTOR = Redactor()

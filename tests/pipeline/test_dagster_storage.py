@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,3 +126,11 @@ def test_everything_in_one_postgresql(
             "SELECT schemaname, tablename FROM pg_tables WHERE tablename = 'alembic_version'"
         ).fetchall()
     assert sorted(name for name, _ in tables) == [SCHEMA, "public"]
+
+
+def test_processes_that_start_at_once_make_the_tables_once(tmp_path) -> None:
+    code = "import dagster; dagster.DagsterInstance.get().get_runs_count()"
+    environment = {**os.environ, "ORDERS_HOME": str(tmp_path), "DAGSTER_HOME": str(ROOT)}
+    environment.pop("ORDERS_DATABASE_URL", None)
+    started = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment) for _ in range(4)]
+    assert [each.wait(timeout=120) for each in started] == [0, 0, 0, 0]

@@ -9,7 +9,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
@@ -121,6 +121,7 @@ def test_a_secret_that_is_known_is_hidden_wherever_it_stands(secret, before, aft
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
+@example({"_": b""})
 def test_anything_can_be_logged(value):
     json.dumps(Redactor().value(value))
 
