@@ -86,7 +86,60 @@ class Address(Shape):
     city: str | None = Field(description="City.", examples=["Nantes"])
     state: str | None = Field(description="State or region.", examples=["Pays de la Loire"])
     country_code: str | None = Field(description="Country, ISO 3166 alpha-2.", examples=["FR"])
+    source_country: str | None = Field(
+        None, description="Country as the marketplace sent it: a code or a name.", examples=["FRA"]
+    )
     phone: str | None = Field(description="Telephone number of the recipient.", examples=["+33 1 23 45 67 89"])
+
+
+class DeliveryPoint(Shape):
+    """Where the buyer collects the parcel. Personal data."""
+
+    id: str | None = Field(description="Its id at the carrier or the operator.", examples=["FR-012345"])
+    name: str | None = Field(description="Its name.", examples=["Tabac du Port"])
+
+
+class References(Shape):
+    """What the buyer's books call the order and the buyer. Personal data."""
+
+    purchase_order: str | None = Field(description="The buyer's purchase order number.", examples=["PO-2026-118"])
+    vat_id: str | None = Field(description="The buyer's tax number.", examples=["FR12345678901"])
+
+
+class DeliveryWindow(Shape):
+    """When the parcel is promised to arrive."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_: datetime | None = Field(alias="from", description="Not before.", examples=["2026-11-05T08:00:00.000Z"])
+    until: datetime | None = Field(description="Not after.", examples=["2026-11-06T20:00:00.000Z"])
+
+
+class RelatedOrder(Shape):
+    """An order that this one comes from."""
+
+    original_id: str = Field(description="The marketplace's id of that order.", examples=[ORIGINAL_ID])
+    relation: str = Field(
+        description="`replacement_of`, `exchange_of`, or the marketplace's own word.", examples=["replacement_of"]
+    )
+
+
+class Charge(Shape):
+    """What the buyer pays beside goods and shipping."""
+
+    code: str = Field(description="The marketplace's word.", examples=["GIFT_WRAP"])
+    label: str = Field(description="For people.", examples=["Gift wrap"])
+    amount: Money = Field(description="Amount in the order's currency, with taxes.", examples=["4.99"])
+    tax: Money | None = Field(description="The tax within it; null: not told.", examples=["0.83"])
+
+
+class Gift(Shape):
+    """How a line is to be packed as a gift."""
+
+    message: str | None = Field(
+        description="What the buyer writes; null when there is none or redacted. Personal data.", examples=[None]
+    )
+    wrap: str | None = Field(description="The kind of wrap, in the marketplace's words.", examples=["Classic"])
 
 
 class Tax(Shape):
@@ -131,11 +184,15 @@ class Line(Shape):
     original_id: str = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
     number: int = Field(description="Place in the order, from 1.", examples=[1])
     sku: str | None = Field(description="The seller's product code.", examples=["LAMP-12"])
+    marketplace_sku: str | None = Field(
+        description="The marketplace's own product code (Amazon: the ASIN).", examples=["B0TEST0012"]
+    )
     gtin: str | None = Field(description="Global trade item number.", examples=["03453120000011"])
     title: str | None = Field(description="The product's name at the marketplace.", examples=["Desk lamp, brass"])
     product_url: str | None = Field(
         description="Where the product is shown.", examples=["https://shop.example/lamp-12"]
     )
+    condition: str | None = Field(description="Condition of the article, in the marketplace's words.", examples=["NEW"])
     quantity_ordered: int | None = Field(description="Units ordered; null: not told.", examples=[3])
     quantity_shipped: int | None = Field(description="Units shipped; null: not told.", examples=[1])
     quantity_cancelled: int | None = Field(description="Units cancelled; null: not told.", examples=[0])
@@ -156,6 +213,21 @@ class Line(Shape):
         description="The marketplace's own word for its state.", examples=["SHIPPING"]
     )
     cancellation: Cancellation | None = Field(description="Cancellation of this line.", examples=[None])
+    gift: Gift | None = Field(
+        description="How it is to be packed as a gift; null: it is none.",
+        examples=[{"message": None, "wrap": "Classic"}],
+    )
+    is_customised: bool = Field(description="Whether it is made for the buyer.", examples=[False])
+    customisation_url: str | None = Field(
+        description="Where the buyer's wishes are to be fetched; null when there are none or redacted. Personal data.",
+        examples=[None],
+    )
+    ship_from: str | None = Field(
+        description="The warehouse it is to be shipped from, in the marketplace's words.", examples=["WH-2"]
+    )
+    is_replacement: bool | None = Field(
+        description="Whether it replaces an article of `related_order`; null: not told.", examples=[False]
+    )
 
 
 class AcknowledgementState(Shape):
@@ -193,10 +265,24 @@ class OrderDocument(Shape):
         description="Until when it must be accepted or refused, where it waits for that and the channel says how long.",
         examples=[None],
     )
+    service_level: str | None = Field(
+        description="Shipping speed or method that the buyer chose, in the marketplace's words.", examples=["NEXT_DAY"]
+    )
+    deliver_by: DeliveryWindow = Field(
+        description="When it is promised to arrive.",
+        examples=[{"from": "2026-11-05T08:00:00.000Z", "until": "2026-11-06T20:00:00.000Z"}],
+    )
     currency: str | None = Field(description="Currency, ISO 4217.", examples=["EUR"])
     total: Money | None = Field(description="Grand total, as the marketplace carries it.", examples=["124.60"])
-    shipping_total: Money | None = Field(description="Shipping charged to the buyer.", examples=["4.90"])
+    shipping_total: Money | None = Field(
+        description="Shipping charged to the buyer, after discounts and with taxes.", examples=["4.90"]
+    )
     tax_total: Money | None = Field(description="All taxes.", examples=["20.77"])
+    charges: list[Charge] = Field(
+        description="What else the buyer pays. All `line_total` + `shipping_total` + all charges = `total`, or `problems` "
+        "tells the difference.",
+        examples=[[{"code": "GIFT_WRAP", "label": "Gift wrap", "amount": "4.99", "tax": None}]],
+    )
     payment: Payment = Field(
         description="How it was paid.", examples=[{"method": "CreditCard", "workflow": None, "paid_at": PURCHASED_AT}]
     )
@@ -204,6 +290,9 @@ class OrderDocument(Shape):
     programs: list[str] = Field(description="Programmes of the marketplace that apply.", examples=[["PRIME"]])
     shipping_country_code: str | None = Field(description="Country it ships to, ISO 3166 alpha-2.", examples=["FR"])
     cancellation: Cancellation | None = Field(description="Cancellation of the whole order.", examples=[None])
+    related_order: RelatedOrder | None = Field(
+        description="The order that this one replaces, or otherwise comes from.", examples=[None]
+    )
     split_of: str | None = Field(
         description="Internal id of the other half, when merchant and marketplace each ship a part.", examples=[None]
     )
@@ -234,6 +323,11 @@ class OrderDocument(Shape):
     )
     problems: list[OrderProblem] = Field(description="Reservations about the marketplace's data.", examples=[[]])
     lines: list[Line] = Field(description="The lines of the order.", examples=[[]])
+    marketplace_data: dict[str, Any] = Field(
+        description="What the marketplace tells that no other member names, in its own words and shape; its personal data "
+        "only with the scope for that.",
+        examples=[{"shipping_type_label": "Relay point"}],
+    )
     redacted: bool = Field(description="Whether personal data was left out for want of the scope.", examples=[True])
     customer: Customer | None = Field(description="The buyer; null when unknown or redacted.", examples=[None])
     shipping_address: Address | None = Field(
@@ -241,6 +335,16 @@ class OrderDocument(Shape):
     )
     billing_address: Address | None = Field(
         description="Where it is billed to; null when unknown or redacted.", examples=[None]
+    )
+    delivery_point: DeliveryPoint | None = Field(
+        description="Where the buyer collects it; null when it goes to an address, unknown or redacted.",
+        examples=[None],
+    )
+    delivery_instructions: str | None = Field(
+        description="What the buyer asks of the carrier; null when unknown or redacted.", examples=[None]
+    )
+    references: References | None = Field(
+        description="The buyer's own references; null when unknown or redacted.", examples=[None]
     )
 
 

@@ -2,26 +2,66 @@
 
 A document has three pieces with one writer each: the *head* (our own facts, from columns), the *facts* (what the marketplace
 says, without personal data, rendered at commit) and the *parties* (personal data, kept encrypted). Reading a page of orders
-is then joining strings. Names are those of the API, of `orders normalize`, of events and exports.
+is then joining strings; only an order with personal data inside its lines or its marketplace data is taken apart for it.
+Names are those of the API, of `orders normalize`, of events and exports.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from warehouse.clock import iso
-from warehouse.orders import Address, Cancellation, ConfirmationStatus, Customer, Line, Order, Payment, line_id
+from warehouse.orders import (
+    Address,
+    Cancellation,
+    ConfirmationStatus,
+    Customer,
+    DeliveryPoint,
+    DeliveryWindow,
+    Gift,
+    Line,
+    Order,
+    Payment,
+    References,
+    line_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from decimal import Decimal
 
-NO_PARTIES = '"customer":null,"shipping_address":null,"billing_address":null'
+NO_PARTIES = (
+    '"customer":null,"shipping_address":null,"billing_address":null,'
+    '"delivery_point":null,"delivery_instructions":null,"references":null'
+)
 HASH_BYTES = 16
+
+_DETAILS = "personal_details"
+_HAS_DETAILS = f',"{_DETAILS}":{{'
+"""No text within a JSON string can look like this: its quotes would be escaped."""
+_FIRST_NEWER = ',"delivery_point":'
+_NEWER_PARTIES = NO_PARTIES[NO_PARTIES.index(_FIRST_NEWER) :]
+"""What parties that an earlier release sealed do not have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """Everything personal that is known of an order; `gift_messages` and `customisation_urls` by the marketplace's line id."""
+
+    customer: Customer = field(default_factory=Customer)
+    shipping_address: Address = field(default_factory=Address)
+    billing_address: Address = field(default_factory=Address)
+    delivery_point: DeliveryPoint = field(default_factory=DeliveryPoint)
+    delivery_instructions: str | None = None
+    references: References = field(default_factory=References)
+    gift_messages: Mapping[str, str] = field(default_factory=dict)
+    customisation_urls: Mapping[str, str] = field(default_factory=dict)
+    marketplace_data: Mapping[str, Any] | None = None
 
 
 def money(value: Decimal | None) -> str | None:
@@ -47,35 +87,86 @@ def facts(order: Order) -> str:
         "purchased_at": iso(order.purchased_at),
         "ship_by": _iso(order.ship_by),
         "accept_by": _iso(order.accept_by),
+        "service_level": order.service_level,
+        "deliver_by": _window(order.deliver_by),
         "currency": order.currency,
         "total": money(order.total),
         "shipping_total": money(order.shipping_total),
         "tax_total": money(order.tax_total),
+        "charges": [
+            {"code": each.code, "label": each.label, "amount": money(each.amount), "tax": money(each.tax)}
+            for each in order.charges
+        ],
         "payment": _payment(order.payment),
         "is_business": order.is_business,
         "programs": order.programs,
         "shipping_country_code": order.shipping_address.country_code,
         "cancellation": _cancellation(order.cancellation),
+        "related_order": None
+        if order.related_order is None
+        else {"original_id": order.related_order.original_id, "relation": order.related_order.relation},
         "split_of": order.split_of,
         "problems": [{"code": each.code, "path": each.path, "message": each.message} for each in order.problems],
         "lines": [_line(own_id, each) for each in order.lines],
+        "marketplace_data": order.marketplace_data,
     }
     return orjson.dumps(members).decode()[1:-1]
 
 
-def parties(customer: Customer, shipping: Address, billing: Address) -> str:
-    """The personal members of the document, without braces; a party of which nothing is known is null."""
-    members = {"customer": _party(customer), "shipping_address": _party(shipping), "billing_address": _party(billing)}
+def personal(order: Order) -> Personal:
+    """Everything personal that an order tells."""
+    return Personal(
+        customer=order.customer,
+        shipping_address=order.shipping_address,
+        billing_address=order.billing_address,
+        delivery_point=order.delivery_point,
+        delivery_instructions=order.delivery_instructions,
+        references=order.references,
+        gift_messages={
+            line.original_id: line.gift.message for line in order.lines if line.gift is not None and line.gift.message
+        },
+        customisation_urls={line.original_id: line.customisation_url for line in order.lines if line.customisation_url},
+        marketplace_data=order.personal_marketplace_data,
+    )
+
+
+def parties(of: Personal) -> str:
+    """The personal members of the document, without braces; a party of which nothing is known is null.
+
+    What belongs inside members of the facts (a line's gift message) is in one more member, which `document` puts in place.
+    """
+    members: dict[str, Any] = {
+        "customer": _party(of.customer),
+        "shipping_address": _party(of.shipping_address),
+        "billing_address": _party(of.billing_address),
+        "delivery_point": _party(of.delivery_point),
+        "delivery_instructions": of.delivery_instructions,
+        "references": _party(of.references),
+    }
+    details = {
+        "gift_messages": of.gift_messages,
+        "customisation_urls": of.customisation_urls,
+        "marketplace_data": of.marketplace_data,
+    }
+    if any(details.values()):
+        members[_DETAILS] = details
     return orjson.dumps(members).decode()[1:-1]
 
 
-def read_parties(rendered: str) -> tuple[Customer, Address, Address]:
+def read_parties(rendered: str) -> Personal:
     """Reverse `parties`."""
     members = orjson.loads("{" + rendered + "}")
-    return (
-        Customer(**(members["customer"] or {})),
-        Address(**(members["shipping_address"] or {})),
-        Address(**(members["billing_address"] or {})),
+    details = members.get(_DETAILS) or {}
+    return Personal(
+        customer=Customer(**(members["customer"] or {})),
+        shipping_address=Address(**(members["shipping_address"] or {})),
+        billing_address=Address(**(members["billing_address"] or {})),
+        delivery_point=DeliveryPoint(**(members.get("delivery_point") or {})),
+        delivery_instructions=members.get("delivery_instructions"),
+        references=References(**(members.get("references") or {})),
+        gift_messages=details.get("gift_messages") or {},
+        customisation_urls=details.get("customisation_urls") or {},
+        marketplace_data=details.get("marketplace_data"),
     )
 
 
@@ -105,7 +196,10 @@ def document(row: Mapping[str, Any], rendered_parties: str | None) -> str:
     """
     if rendered_parties is None:
         return f'{{{head(row)},{row["facts"]},"redacted":true,{NO_PARTIES}}}'
-    return f'{{{head(row)},{row["facts"]},"redacted":false,{rendered_parties}}}'
+    if _FIRST_NEWER not in rendered_parties:
+        rendered_parties += _NEWER_PARTIES
+    whole = f'{{{head(row)},{row["facts"]},"redacted":false,{rendered_parties}}}'
+    return _put_in_place(whole) if _HAS_DETAILS in rendered_parties else whole
 
 
 def preview(order: Order, received_at: datetime) -> str:
@@ -123,12 +217,17 @@ def preview(order: Order, received_at: datetime) -> str:
         "acknowledgements": "[]",
         "facts": facts(order),
     }
-    return document(row, parties(order.customer, order.shipping_address, order.billing_address))
+    return document(row, parties(personal(order)))
 
 
 def pii_state(order: Order) -> str:
     """`present` when the payload told anything personal, else `withheld`."""
     known = (
+        _party(order.delivery_point),
+        order.delivery_instructions,
+        _party(order.references),
+        order.personal_marketplace_data,
+        *(line.customisation_url or (line.gift and line.gift.message) for line in order.lines),
         order.customer.name,
         order.customer.email,
         order.customer.phone,
@@ -146,9 +245,11 @@ def _line(order: str, line: Line) -> dict[str, Any]:
         "original_id": line.original_id,
         "number": line.number,
         "sku": line.sku,
+        "marketplace_sku": line.marketplace_sku,
         "gtin": line.gtin,
         "title": line.title,
         "product_url": line.product_url,
+        "condition": line.condition,
         "quantity_ordered": line.quantity_ordered,
         "quantity_shipped": line.quantity_shipped,
         "quantity_cancelled": line.quantity_cancelled,
@@ -159,7 +260,36 @@ def _line(order: str, line: Line) -> dict[str, Any]:
         "taxes": [{"code": tax.code, "amount": money(tax.amount), "rate": money(tax.rate)} for tax in line.taxes],
         "marketplace_status": line.marketplace_status,
         "cancellation": _cancellation(line.cancellation),
+        "gift": _gift(line.gift),
+        "is_customised": line.is_customised,
+        "customisation_url": None,
+        "ship_from": line.ship_from,
+        "is_replacement": line.is_replacement,
     }
+
+
+def _gift(gift: Gift | None) -> dict[str, str | None] | None:
+    return None if gift is None else {"message": None, "wrap": gift.wrap}
+
+
+def _window(window: DeliveryWindow) -> dict[str, str | None]:
+    return {"from": _iso(window.earliest), "until": _iso(window.latest)}
+
+
+def _put_in_place(whole: str) -> str:
+    """The same document with the personal details in the lines and the marketplace data that they belong to."""
+    members = orjson.loads(whole)
+    details = members.pop(_DETAILS)
+    messages, links = details["gift_messages"], details["customisation_urls"]
+    for line in members["lines"]:
+        own_id = line["original_id"]
+        if own_id in messages and line.get("gift"):
+            line["gift"]["message"] = messages[own_id]
+        if own_id in links:
+            line["customisation_url"] = links[own_id]
+    if details["marketplace_data"] is not None:
+        members["marketplace_data"] = details["marketplace_data"]
+    return orjson.dumps(members).decode()
 
 
 def _payment(payment: Payment) -> dict[str, str | None]:
@@ -177,7 +307,7 @@ def _cancellation(cancellation: Cancellation | None) -> dict[str, str | None] | 
     }
 
 
-def _party(party: Customer | Address) -> dict[str, str | None] | None:
+def _party(party: Customer | Address | DeliveryPoint | References) -> dict[str, str | None] | None:
     values = {name: getattr(party, name) for name in party.__slots__}
     return values if any(values.values()) else None
 

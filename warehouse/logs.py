@@ -95,6 +95,7 @@ SECRET_KEYS = frozenset(
 PERSONAL_KEYS = frozenset(
     {"address", "billing_address", "buyer", "customer", "email", "line_1", "line_2", "line_3", "mobile", "phone"}
     | {"phone_secondary", "postal_code", "recipient", "shipping_address", "telephone"}
+    | {"customisation_url", "delivery_instructions", "delivery_point", "gift", "marketplace_data", "references"}
 )
 """Members whose value never belongs in a log, whatever it looks like: telephone numbers and names have no shape."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 ORDER_NAMESPACE = uuid.UUID("6f6a51a3-6a5e-5b0e-9d0b-5d2f0c1f7a10")
@@ -83,7 +83,10 @@ class Customer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A postal address. Personal data, but for the country. `country_code` is ISO 3166 alpha-2."""
+    """A postal address. Personal data, but for the country.
+
+    `country_code` is ISO 3166 alpha-2; `source_country` is the code or the name that the marketplace sent for it.
+    """
 
     name: str | None = None
     company: str | None = None
@@ -94,7 +97,62 @@ class Address:
     city: str | None = None
     state: str | None = None
     country_code: str | None = None
+    source_country: str | None = None
     phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryPoint:
+    """Where the buyer collects the parcel: a shop, a locker. Personal data; `id` is the carrier's or operator's."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What the buyer's books call the order and the buyer. Personal data."""
+
+    purchase_order: str | None = None
+    vat_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryWindow:
+    """When the parcel is promised to arrive; either end may be unknown."""
+
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedOrder:
+    """An order that this one comes from. `relation` is `replacement_of`, `exchange_of`, or the marketplace's own word."""
+
+    original_id: str
+    relation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What the buyer pays beside goods and shipping: gift wrap, cash on delivery, an operator's fee.
+
+    `amount` is in the order's currency, in the lines' tax mode, for the whole order; `tax` is the tax within it, None when
+    the marketplace does not say.
+    """
+
+    code: str
+    label: str
+    amount: Decimal
+    tax: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gift:
+    """How a line is to be packed as a gift. The message is personal data, the kind of wrap is not."""
+
+    message: str | None = None
+    wrap: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,15 +222,19 @@ class Line:
     """One line of an order.
 
     Quantities are units (None: the marketplace did not say); money is in the order's currency, `line_total` with taxes and
-    without shipping for all units ordered, None while there is no price.
+    without shipping for all units ordered, None while there is no price. `marketplace_sku` is the marketplace's own article
+    number (Amazon: the ASIN), `condition` and `ship_from` (a warehouse) are in its words. `customisation_url` leads to what
+    the buyer wants made and is personal data; that the article is made for the buyer is not.
     """
 
     original_id: str
     number: int
     sku: str | None = None
+    marketplace_sku: str | None = None
     gtin: str | None = None
     title: str | None = None
     product_url: str | None = None
+    condition: str | None = None
     quantity_ordered: int | None = None
     quantity_shipped: int | None = None
     quantity_cancelled: int | None = None
@@ -181,6 +243,11 @@ class Line:
     taxes: tuple[Tax, ...] = ()
     marketplace_status: str | None = None
     cancellation: Cancellation | None = None
+    gift: Gift | None = None
+    is_customised: bool = False
+    customisation_url: str | None = None
+    ship_from: str | None = None
+    is_replacement: bool | None = None
 
     @property
     def quantity_remaining_to_ship(self) -> int | None:
@@ -222,22 +289,33 @@ class Order:
     marketplace_updated_at: datetime
     ship_by: datetime | None = None
     accept_by: datetime | None = None
+    service_level: str | None = None
+    deliver_by: DeliveryWindow = field(default_factory=DeliveryWindow)
     currency: str | None = None
     total: Decimal | None = None
     shipping_total: Decimal | None = None
     tax_total: Decimal | None = None
+    charges: tuple[Charge, ...] = ()
     payment: Payment = field(default_factory=Payment)
     is_business: bool = False
     programs: tuple[str, ...] = ()
     customer: Customer = field(default_factory=Customer)
     shipping_address: Address = field(default_factory=Address)
     billing_address: Address = field(default_factory=Address)
+    delivery_point: DeliveryPoint = field(default_factory=DeliveryPoint)
+    delivery_instructions: str | None = None
+    references: References = field(default_factory=References)
+    related_order: RelatedOrder | None = None
     cancellation: Cancellation | None = None
     is_split: bool = False
     lines: tuple[Line, ...] = ()
     packages: tuple[Package, ...] | None = None
     """What the marketplace says was shipped, package by package; None when this payload does not say."""
     problems: tuple[Problem, ...] = ()
+    marketplace_data: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What the payload tells that no other member names, in the marketplace's shape, without personal data."""
+    personal_marketplace_data: Mapping[str, Any] | None = field(default=None, hash=False)
+    """The same with its personal data; None where there is none."""
     id: str = field(init=False, default="")
     """The internal id, the same after every rebuild."""
 
@@ -252,6 +330,36 @@ class Order:
             return None
         other = FulfilledBy.MARKETPLACE if self.fulfilled_by is FulfilledBy.MERCHANT else FulfilledBy.MERCHANT
         return order_id(self.channel, self.original_id, other)
+
+
+def without_personal_data(order: Order) -> Order:
+    """The same order with nothing in it that tells who bought; the country it ships to stays."""
+    lines = tuple(
+        replace(line, gift=replace(line.gift, message=None) if line.gift else None, customisation_url=None)
+        for line in order.lines
+    )
+    return replace(
+        order,
+        customer=Customer(),
+        shipping_address=Address(country_code=order.shipping_address.country_code),
+        billing_address=Address(),
+        delivery_point=DeliveryPoint(),
+        delivery_instructions=None,
+        references=References(),
+        personal_marketplace_data=None,
+        lines=lines,
+    )
+
+
+def unexplained(order: Order) -> Decimal | None:
+    """The order's total less its lines, shipping and charges; 0 when the amounts balance, None without a total.
+
+    A part that is unknown counts for nothing, so that it shows as a difference unless it is nothing indeed.
+    """
+    if order.total is None:
+        return None
+    parts = [line.line_total for line in order.lines] + [order.shipping_total] + [each.amount for each in order.charges]
+    return order.total - sum((part for part in parts if part is not None), Decimal(0))
 
 
 def effective_status(told: Status, remaining: Iterable[int | None]) -> Status:

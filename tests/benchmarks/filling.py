@@ -319,7 +319,9 @@ class _Template:
         self._order = order_number(number)
         self._rows = {table.name: _rows_of(connection, table, self._order.id) for table in BOOK_TABLES}
         customer, shipping, billing = self._order.customer, self._order.shipping_address, self._order.billing_address
-        self._parties = documents.parties(customer, shipping, billing)
+        self._parties = documents.parties(
+            documents.Personal(customer=customer, shipping_address=shipping, billing_address=billing)
+        )
 
     def rows(self, number: int, keys: KeyRing) -> dict[str, list[dict[str, Any]]]:
         """The rows of the order of this number, by table."""

@@ -15,7 +15,17 @@ from warehouse.lake.publishing import LakeAheadError, publish, published_through
 from warehouse.ledger import incidents
 from warehouse.ledger.database import POSITION, set_mark
 from warehouse.ledger.schema import acknowledgements, channels, consumers, order_versions, orders, pulls
-from warehouse.orders import Address, Cancellation, Customer, Problem, Status
+from warehouse.orders import (
+    Address,
+    Cancellation,
+    Charge,
+    Customer,
+    DeliveryWindow,
+    Gift,
+    Problem,
+    RelatedOrder,
+    Status,
+)
 
 if TYPE_CHECKING:
     from warehouse.lake.lake import Lake
@@ -61,6 +71,13 @@ def test_every_member_of_an_order_arrives_typed(any_shop, any_lake):
         cancellation=Cancellation(requested_by="buyer", request_reason="too late"),
         problems=(Problem(code="missing_price", path="$.x", message="no price"),),
         is_business=True,
+        service_level="NEXT_DAY",
+        deliver_by=DeliveryWindow(latest=datetime(2026, 11, 5, 20, tzinfo=UTC)),
+        charges=(Charge(code="GIFT_WRAP", label="Gift wrap", amount=Decimal("4.99")),),
+        related_order=RelatedOrder(original_id="402-0000000", relation="replacement_of"),
+        marketplace_data={"priority": 1},
+        personal_marketplace_data={"priority": 1, "wish": "For A."},
+        delivery_instructions="Leave it with A.",
     )
     any_shop.settle(order)
     publish(any_shop.ledger, any_lake, NOW)
@@ -79,10 +96,14 @@ def test_every_member_of_an_order_arrives_typed(any_shop, any_lake):
         "received_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
         "ship_by": order.ship_by,
         "accept_by": None,
+        "service_level": "NEXT_DAY",
+        "deliver_from": None,
+        "deliver_until": datetime(2026, 11, 5, 20, tzinfo=UTC),
         "currency": "EUR",
         "total": Decimal("44.90"),
         "shipping_total": Decimal(5),
         "tax_total": Decimal("7.48"),
+        "charges": [{"code": "GIFT_WRAP", "label": "Gift wrap", "amount": Decimal("4.99"), "tax": None}],
         "payment_method": "card",
         "payment_workflow": "PAY_ON_DELIVERY",
         "payment_paid_at": order.payment.paid_at,
@@ -93,19 +114,33 @@ def test_every_member_of_an_order_arrives_typed(any_shop, any_lake):
         "cancellation_request_reason": "too late",
         "cancellation_executed_by": None,
         "cancellation_execution_reason": None,
+        "related_original_id": "402-0000000",
+        "related_relation": "replacement_of",
         "split_of": None,
         "confirmation_status": "none",
         "has_errors": True,
         "has_cancellation_request": True,
         "is_historical": False,
-        "pii_state": "withheld",
+        "pii_state": "present",
         "revision": 1,
         "position": 1,
+        "marketplace_data": '{"priority":1}',
     }
 
 
 def test_every_member_of_a_line_arrives_typed(any_shop, any_lake):
-    order = any_shop.order(1, lines=(any_shop.line(1, cancellation=Cancellation(executed_by="seller")),))
+    line = any_shop.line(
+        1,
+        cancellation=Cancellation(executed_by="seller"),
+        marketplace_sku="B0TEST0001",
+        condition="NEW",
+        gift=Gift(message="For A.", wrap="Classic"),
+        is_customised=True,
+        customisation_url="https://custom.example/1",
+        ship_from="WH-2",
+        is_replacement=False,
+    )
+    order = any_shop.order(1, lines=(line,))
     any_shop.settle(order)
     publish(any_shop.ledger, any_lake, NOW)
     relation = any_lake.duck.sql("SELECT * EXCLUDE (id) FROM order_lines")
@@ -115,9 +150,11 @@ def test_every_member_of_a_line_arrives_typed(any_shop, any_lake):
         "original_id": "L1",
         "number": 1,
         "sku": "SKU-1",
+        "marketplace_sku": "B0TEST0001",
         "gtin": "4006381333931",
         "title": "Cushion cover",
         "product_url": None,
+        "condition": "NEW",
         "quantity_ordered": 2,
         "quantity_shipped": 0,
         "quantity_cancelled": 0,
@@ -132,6 +169,11 @@ def test_every_member_of_a_line_arrives_typed(any_shop, any_lake):
         "cancellation_request_reason": None,
         "cancellation_executed_by": "seller",
         "cancellation_execution_reason": None,
+        "gift_wrap": "Classic",
+        "is_gift": True,
+        "is_customised": True,
+        "ship_from": "WH-2",
+        "is_replacement": False,
         "purchased_at": order.purchased_at,
         "received_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,7 +12,7 @@ from alembic.migration import MigrationContext
 
 from warehouse.ledger import database
 from warehouse.ledger.database import SCHEMA_HEAD, Ledger, make_engine, migrate, open_ledger, schema_version
-from warehouse.ledger.schema import metadata
+from warehouse.ledger.schema import metadata, orders
 
 
 def versions() -> list[str]:
@@ -49,6 +51,37 @@ def test_an_older_state_with_data_moves_up_and_keeps_its_rows(any_settings, cloc
         assert schema_version(newer) == SCHEMA_HEAD
         assert connection.execute(sa.text("SELECT label FROM connections")).scalars().all() == ["C"]
     newer.close()
+
+
+def test_orders_of_an_older_release_get_the_members_that_they_lack(any_settings):
+    if not any_settings.is_postgresql:
+        any_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_settings.ledger_url))
+    migrate(older, "0007")
+    order = {
+        **dict.fromkeys(("id", "original_id", "channel", "marketplace"), "o"),
+        "status": "SHIPPED",
+        "confirmation_status": "none",
+        "pii_state": "withheld",
+        "acknowledgements": "[]",
+        **dict.fromkeys(("purchased_at", "marketplace_updated_at", "received_at"), datetime(2026, 11, 2, tzinfo=UTC)),
+        **dict.fromkeys(("has_errors", "has_cancellation_request", "is_historical"), False),
+        "revision": 1,
+        "position": 1,
+        "content_hash": b"",
+        "raw_seq": 1,
+        "facts": '"id":"o","total":"5","lines":[{"id":"l","sku":"LAMP"}]',
+    }
+    with older.write() as connection:
+        connection.execute(sa.insert(sa.table("orders", *(sa.column(n, orders.c[n].type) for n in order))), [order])
+    older.close()
+    newer = open_ledger(any_settings)
+    with newer.read() as connection:
+        facts = json.loads("{" + connection.execute(sa.select(orders.c.facts)).scalar_one() + "}")
+    newer.close()
+    assert (facts["total"], facts["charges"], facts["deliver_by"]) == ("5", [], {"from": None, "until": None})
+    (line,) = facts["lines"]
+    assert (line["sku"], line["gift"], line["is_customised"]) == ("LAMP", None, False)
 
 
 def test_opening_twice_migrates_once(any_settings):

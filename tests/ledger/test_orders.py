@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +17,19 @@ from warehouse import documents
 from warehouse.ledger import incidents
 from warehouse.ledger.orders import arrive, lock_book, merge_address, settle
 from warehouse.ledger.schema import order_lines, order_versions, orders, parties
-from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Problem, Status
+from warehouse.orders import (
+    Address,
+    Customer,
+    DeliveryPoint,
+    FulfilledBy,
+    Gift,
+    Line,
+    Order,
+    Problem,
+    References,
+    Status,
+    without_personal_data,
+)
 from warehouse.privacy import open_key_ring
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -119,7 +133,7 @@ def test_withheld_parties_never_wipe_known_ones(book):
     changes, row, known = book(bare)
     assert changes[0].outcome == "unchanged"
     assert known is not None
-    assert (known[0].phone, known[1]) == ("06", HOME)
+    assert (known.customer.phone, known.shipping_address) == ("06", HOME)
     assert row["shipping_country_code"] == "FR"
 
 
@@ -129,7 +143,7 @@ def test_parties_that_come_later_are_added(book):
     assert changes[0].outcome == "changed"
     assert row["pii_state"] == "present"
     assert known is not None
-    assert known[1] == HOME
+    assert known.shipping_address == HOME
 
 
 def test_a_corrected_address_replaces_the_old_one_whole(book):
@@ -137,7 +151,7 @@ def test_a_corrected_address_replaces_the_old_one_whole(book):
     moved = Address(name="Jane Doe", line_1="9 quai B", postal_code="75001", city="Paris", country_code="FR")
     _, _, known = book(an_order(shipping_address=moved, marketplace_updated_at=later(5)))
     assert known is not None
-    assert known[1] == moved
+    assert known.shipping_address == moved
 
 
 def test_re_ingesting_never_touches_our_own_columns(book):
@@ -304,3 +318,75 @@ def test_an_incident_of_another_order_resolved_leaves_this_one(book):
         incidents.report(connection, trouble(other), NOW)
         incidents.resolve_order(connection, [other.id], "confirm", NOW)
     assert (has_errors(book, one), has_errors(book, other)) == (True, False)
+
+
+def a_wish() -> Order:
+    """An order with everything personal that is not an address."""
+    line = Line(
+        original_id="1",
+        number=1,
+        quantity_ordered=1,
+        quantity_shipped=0,
+        quantity_cancelled=0,
+        gift=Gift(message="For A.", wrap="Classic"),
+        is_customised=True,
+        customisation_url="https://custom.example/1",
+    )
+    return an_order(
+        lines=(line,),
+        delivery_point=DeliveryPoint(id="FR-012345"),
+        delivery_instructions="Ring twice",
+        references=References(purchase_order="PO-1", vat_id="FR1"),
+        marketplace_data={"fields": [{"code": "engraving"}]},
+        personal_marketplace_data={"fields": [{"code": "engraving", "value": "A."}]},
+    )
+
+
+def as_read(row, rendered_parties: str | None) -> dict[str, Any]:
+    plain = {**row, "acknowledgements": "[]"}
+    return json.loads(documents.document(plain, rendered_parties))
+
+
+def test_personal_details_are_where_they_belong_with_the_scope_and_nowhere_without(book):
+    order = a_wish()
+    _, row, known = book(order)
+    whole = as_read(row, documents.parties(known))
+    (line,) = whole["lines"]
+    assert line["gift"] == {"message": "For A.", "wrap": "Classic"}
+    assert line["customisation_url"] == "https://custom.example/1"
+    assert whole["delivery_point"] == {"id": "FR-012345", "name": None}
+    assert whole["references"] == {"purchase_order": "PO-1", "vat_id": "FR1"}
+    assert whole["marketplace_data"] == {"fields": [{"code": "engraving", "value": "A."}]}
+    assert "personal_details" not in whole
+    redacted = as_read(row, None)
+    (line,) = redacted["lines"]
+    assert (line["gift"], line["is_customised"]) == ({"message": None, "wrap": "Classic"}, True)
+    assert redacted["marketplace_data"] == {"fields": [{"code": "engraving"}]}
+    assert redacted.keys() == whole.keys()
+    text = json.dumps(redacted)
+    assert not any(word in text for word in ("For A.", "https://custom", "FR-012345", "Ring", "PO-1", '"A."'))
+
+
+def test_details_that_are_withheld_later_stay_known(book):
+    order = a_wish()
+    book(order)
+    bare = replace(without_personal_data(order), marketplace_updated_at=later(5))
+    changes, _, known = book(bare)
+    assert changes[0].outcome == "unchanged"
+    assert known == documents.personal(order)
+
+
+def test_a_new_address_takes_no_delivery_point_of_the_old_one(book):
+    book(a_wish())
+    moved = replace(HOME, line_1="9 new street", city="Brest")
+    _, _, known = book(an_order(shipping_address=moved, marketplace_updated_at=later(5)))
+    assert (known.delivery_point, known.delivery_instructions) == (DeliveryPoint(), None)
+
+
+def test_parties_that_an_earlier_release_sealed_are_read():
+    older = '"customer":null,"shipping_address":{"name":"A","city":"Nantes"},"billing_address":null'
+    assert documents.read_parties(older).shipping_address == Address(name="A", city="Nantes")
+    row = {**dict.fromkeys(("position", "revision"), 1), "status": "SHIPPED", "acknowledgements": "[]"}
+    row |= {"marketplace_updated_at": "t", "received_at": "t", "confirmation_status": "none", "has_errors": False}
+    read = as_read({**row, "is_historical": False, "pii_state": "present", "facts": '"lines":[]'}, older)
+    assert (read["shipping_address"]["city"], read["delivery_point"], read["references"]) == ("Nantes", None, None)

@@ -181,7 +181,7 @@ def test_the_marketplace_telling_it_again_brings_nothing_back_and_is_no_change(s
     row = shop.row(own_id)
     assert (row["pii_state"], row["revision"]) == ("expired", 2)
     assert shop.count(parties) == 0
-    bare = documents.parties(Customer(), Address(country_code="FR"), Address())
+    bare = documents.parties(documents.Personal(shipping_address=Address(country_code="FR")))
     assert bytes(row["content_hash"]) == documents.content_hash(row["facts"], bare)
     shop.clock.advance(days=31)
     assert shop.purge() == Purge(0, 1, 0)  # the payload that came with it

@@ -19,7 +19,21 @@ from warehouse.ledger import cancellations, incidents, log
 from warehouse.ledger.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.fulfilment import raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
-from warehouse.orders import CLOSED_STATUSES, Address, ConfirmationStatus, Customer, Order, PiiState, line_id
+from warehouse.orders import (
+    CLOSED_STATUSES,
+    Address,
+    Charge,
+    ConfirmationStatus,
+    Customer,
+    DeliveryPoint,
+    Gift,
+    Line,
+    Order,
+    PiiState,
+    References,
+    line_id,
+    without_personal_data,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +41,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, RowMapping
 
+    from warehouse.documents import Personal
     from warehouse.ledger.fulfilment import Reported
     from warehouse.privacy import KeyRing
 
@@ -103,7 +118,7 @@ class Comparison:
 def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: bool) -> Arrival:
     """Render an order for the book. Pure; costs about as much as everything the lock covers, so it is done outside."""
     rendered_facts = documents.facts(order)
-    rendered_parties = documents.parties(order.customer, order.shipping_address, order.billing_address)
+    rendered_parties = documents.parties(documents.personal(order))
     return Arrival(
         order,
         raw_seq,
@@ -216,8 +231,7 @@ def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: Ro
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
     order = arrival.order
     if row["pii_state"] == PiiState.EXPIRED:
-        country = Address(country_code=order.shipping_address.country_code)
-        bare = replace(order, customer=Customer(), shipping_address=country, billing_address=Address())
+        bare = without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
         return replace(redone, pii_state=PiiState.EXPIRED.value)
     order = _keep_amounts(connection, order, row["id"])
@@ -227,18 +241,56 @@ def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: Ro
         sealed is not None
         and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
     ):
-        customer, shipping, billing = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
-        kept = replace(
-            order,
-            customer=Customer(
-                **{name: getattr(order.customer, name) or getattr(customer, name) for name in Customer.__slots__}
-            ),
-            shipping_address=merge_address(order.shipping_address, shipping),
-            billing_address=merge_address(order.billing_address, billing),
-        )
+        known = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
+        kept = _keep_personal(connection, order, known)
     if kept is arrival.order:
         return arrival
     return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
+
+
+def _keep_personal(connection: Connection, order: Order, known: Personal) -> Order:
+    """The same order with what it does not tell any more of the buyer filled in from what is known.
+
+    How the parcel is to be handed over belongs to the address: with a new place, only what was sent for it counts.
+    """
+    customer = {name: getattr(order.customer, name) or getattr(known.customer, name) for name in Customer.__slots__}
+    shipping = merge_address(order.shipping_address, known.shipping_address)
+    is_same_place = order.shipping_address == Address() or shipping is not order.shipping_address
+    told, data = order.references, order.personal_marketplace_data
+    if data is None and known.marketplace_data is not None and _is_same_data(connection, order):
+        data = known.marketplace_data
+    return replace(
+        order,
+        customer=Customer(**customer),
+        shipping_address=shipping,
+        billing_address=merge_address(order.billing_address, known.billing_address),
+        delivery_point=known.delivery_point
+        if is_same_place and order.delivery_point == DeliveryPoint()
+        else order.delivery_point,
+        delivery_instructions=order.delivery_instructions or (known.delivery_instructions if is_same_place else None),
+        references=References(
+            purchase_order=told.purchase_order or known.references.purchase_order,
+            vat_id=told.vat_id or known.references.vat_id,
+        ),
+        personal_marketplace_data=data,
+        lines=tuple(_keep_details(line, known) for line in order.lines),
+    )
+
+
+def _keep_details(line: Line, known: Personal) -> Line:
+    message = known.gift_messages.get(line.original_id)
+    link = line.customisation_url or known.customisation_urls.get(line.original_id)
+    gift = line.gift
+    if message is not None and (gift is None or gift.message is None):
+        gift = Gift(message=message, wrap=None if gift is None else gift.wrap)
+    return replace(line, gift=gift, customisation_url=link, is_customised=line.is_customised or link is not None)
+
+
+def _is_same_data(connection: Connection, order: Order) -> bool:
+    """Whether the marketplace's own data is what is known but for its personal part, which is withheld now."""
+    facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == order.id)).scalar_one()
+    known = orjson.loads("{" + facts + "}").get("marketplace_data")
+    return bool(known == orjson.loads(orjson.dumps(order.marketplace_data)))
 
 
 def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
@@ -252,6 +304,15 @@ def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
     facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
     known = orjson.loads("{" + facts + "}")
     known_lines = {each["original_id"]: each for each in known["lines"]}
+    known_charges = tuple(
+        Charge(
+            code=each["code"],
+            label=each["label"],
+            amount=Decimal(each["amount"]),
+            tax=_amount(None, each["tax"]),
+        )
+        for each in known["charges"]
+    )
     lines = tuple(
         replace(
             line,
@@ -268,6 +329,7 @@ def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
         total=_amount(order.total, known["total"]),
         shipping_total=_amount(order.shipping_total, known["shipping_total"]),
         tax_total=_amount(order.tax_total, known["tax_total"]),
+        charges=order.charges or known_charges,
         lines=lines,
     )
     return order if filled == order else filled

@@ -20,10 +20,11 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.documents import Personal
 from warehouse.ledger.database import BUSY_TIMEOUT_MS, POSITION, TRACES, mark, next_values, set_mark
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import order_versions, orders, parties, raw_orders
-from warehouse.orders import CLOSED_STATUSES, Address, Customer, PiiState
+from warehouse.orders import CLOSED_STATUSES, Address, PiiState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -183,8 +184,7 @@ def _expire(connection: Connection, rows: Sequence[RowMapping], now: datetime) -
     changes: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
     for position, row in enumerate(rows, first):
-        country = Address(country_code=row["shipping_country_code"])
-        bare = documents.parties(Customer(), country, Address())
+        bare = documents.parties(Personal(shipping_address=Address(country_code=row["shipping_country_code"])))
         half = documents.HASH_BYTES  # the first half is what the marketplace said, which our shipments may have raised
         content_hash = bytes(row["content_hash"])[:half] + documents.content_hash(row["facts"], bare)[half:]
         revision = row["revision"] + 1

@@ -8,10 +8,13 @@ SELECT
             "fulfilled_by": "VARCHAR",
             "ship_by": "TIMESTAMPTZ",
             "accept_by": "TIMESTAMPTZ",
+            "service_level": "VARCHAR",
+            "deliver_by": {"from": "TIMESTAMPTZ", "until": "TIMESTAMPTZ"},
             "currency": "VARCHAR",
             "total": "VARCHAR",
             "shipping_total": "VARCHAR",
             "tax_total": "VARCHAR",
+            "charges": [{"code": "VARCHAR", "label": "VARCHAR", "amount": "VARCHAR", "tax": "VARCHAR"}],
             "payment": {"method": "VARCHAR", "workflow": "VARCHAR", "paid_at": "TIMESTAMPTZ"},
             "is_business": "BOOLEAN",
             "programs": ["VARCHAR"],
@@ -22,15 +25,19 @@ SELECT
                 "executed_by": "VARCHAR",
                 "execution_reason": "VARCHAR"
             },
+            "related_order": {"original_id": "VARCHAR", "relation": "VARCHAR"},
             "split_of": "VARCHAR",
+            "marketplace_data": "JSON",
             "lines": [{
                 "id": "VARCHAR",
                 "original_id": "VARCHAR",
                 "number": "INTEGER",
                 "sku": "VARCHAR",
+                "marketplace_sku": "VARCHAR",
                 "gtin": "VARCHAR",
                 "title": "VARCHAR",
                 "product_url": "VARCHAR",
+                "condition": "VARCHAR",
                 "quantity_ordered": "BIGINT",
                 "quantity_shipped": "BIGINT",
                 "quantity_cancelled": "BIGINT",
@@ -45,7 +52,11 @@ SELECT
                     "request_reason": "VARCHAR",
                     "executed_by": "VARCHAR",
                     "execution_reason": "VARCHAR"
-                }
+                },
+                "gift": {"wrap": "VARCHAR"},
+                "is_customised": "BOOLEAN",
+                "ship_from": "VARCHAR",
+                "is_replacement": "BOOLEAN"
             }]
         }'
     ) AS document

@@ -5,9 +5,11 @@ SELECT
     line.original_id,
     line.number,
     line.sku,
+    line.marketplace_sku,
     line.gtin,
     line.title,
     line.product_url,
+    line.condition,
     line.quantity_ordered,
     line.quantity_shipped,
     line.quantity_cancelled,
@@ -24,6 +26,11 @@ SELECT
     line.cancellation.request_reason AS cancellation_request_reason,
     line.cancellation.executed_by AS cancellation_executed_by,
     line.cancellation.execution_reason AS cancellation_execution_reason,
+    line.gift.wrap AS gift_wrap,
+    line.gift IS NOT NULL AS is_gift,
+    line.is_customised,
+    line.ship_from,
+    line.is_replacement,
     unnested.purchased_at,
     unnested.received_at
 FROM (

@@ -11,10 +11,22 @@ SELECT
     received_at,
     document.ship_by,
     document.accept_by,
+    document.service_level,
+    document.deliver_by."from" AS deliver_from,
+    document.deliver_by.until AS deliver_until,
     document.currency,
     amount(document.total) AS total,
     amount(document.shipping_total) AS shipping_total,
     amount(document.tax_total) AS tax_total,
+    list_transform(
+        document.charges,
+        lambda charge: {
+            'code': charge.code,
+            'label': charge.label,
+            'amount': amount(charge.amount),
+            'tax': amount(charge.tax)
+        }
+    ) AS charges,
     document.payment.method AS payment_method,
     document.payment.workflow AS payment_workflow,
     document.payment.paid_at AS payment_paid_at,
@@ -25,6 +37,8 @@ SELECT
     document.cancellation.request_reason AS cancellation_request_reason,
     document.cancellation.executed_by AS cancellation_executed_by,
     document.cancellation.execution_reason AS cancellation_execution_reason,
+    document.related_order.original_id AS related_original_id,
+    document.related_order.relation AS related_relation,
     document.split_of,
     confirmation_status,
     has_errors,
@@ -32,5 +46,6 @@ SELECT
     is_historical,
     pii_state,
     revision,
-    position
+    position,
+    document.marketplace_data::VARCHAR AS marketplace_data
 FROM arrived

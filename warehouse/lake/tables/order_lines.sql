@@ -5,9 +5,11 @@ CREATE TABLE IF NOT EXISTS order_lines (
     original_id VARCHAR NOT NULL,
     number INTEGER NOT NULL,
     sku VARCHAR,
+    marketplace_sku VARCHAR,
     gtin VARCHAR,
     title VARCHAR,
     product_url VARCHAR,
+    condition VARCHAR,
     quantity_ordered BIGINT,
     quantity_shipped BIGINT,
     quantity_cancelled BIGINT,
@@ -22,6 +24,11 @@ CREATE TABLE IF NOT EXISTS order_lines (
     cancellation_request_reason VARCHAR,
     cancellation_executed_by VARCHAR,
     cancellation_execution_reason VARCHAR,
+    gift_wrap VARCHAR,
+    is_gift BOOLEAN,
+    is_customised BOOLEAN,
+    ship_from VARCHAR,
+    is_replacement BOOLEAN,
     purchased_at TIMESTAMPTZ NOT NULL,
     received_at TIMESTAMPTZ NOT NULL
 );
@@ -33,9 +40,11 @@ COMMENT ON COLUMN order_lines.channel IS 'Channel code of the order.';
 COMMENT ON COLUMN order_lines.original_id IS 'The marketplace''s line id.';
 COMMENT ON COLUMN order_lines.number IS 'Place in the order, from 1.';
 COMMENT ON COLUMN order_lines.sku IS 'The seller''s article number.';
+COMMENT ON COLUMN order_lines.marketplace_sku IS 'The marketplace''s own article number (Amazon: the ASIN).';
 COMMENT ON COLUMN order_lines.gtin IS 'GTIN (EAN, UPC): from the marketplace, else from the product.';
 COMMENT ON COLUMN order_lines.title IS 'What the marketplace calls the article.';
 COMMENT ON COLUMN order_lines.product_url IS 'Link to the product.';
+COMMENT ON COLUMN order_lines.condition IS 'Condition of the article, in the marketplace''s word.';
 COMMENT ON COLUMN order_lines.quantity_ordered IS 'Units ordered; null when the marketplace does not say.';
 COMMENT ON COLUMN order_lines.quantity_shipped IS 'Units shipped.';
 COMMENT ON COLUMN order_lines.quantity_cancelled IS 'Units cancelled.';
@@ -50,5 +59,10 @@ COMMENT ON COLUMN order_lines.cancellation_requested_by IS 'Who asked to cancel 
 COMMENT ON COLUMN order_lines.cancellation_request_reason IS 'Why the cancellation was asked for.';
 COMMENT ON COLUMN order_lines.cancellation_executed_by IS 'Who cancelled the line.';
 COMMENT ON COLUMN order_lines.cancellation_execution_reason IS 'Why the line was cancelled.';
+COMMENT ON COLUMN order_lines.gift_wrap IS 'Kind of gift wrap, in the marketplace''s word.';
+COMMENT ON COLUMN order_lines.is_gift IS 'Whether the line is to be packed as a gift.';
+COMMENT ON COLUMN order_lines.is_customised IS 'Whether the article is made for the buyer.';
+COMMENT ON COLUMN order_lines.ship_from IS 'The warehouse it is to be shipped from, in the marketplace''s word.';
+COMMENT ON COLUMN order_lines.is_replacement IS 'Whether it replaces an article of the related order; null when the marketplace does not say.';
 COMMENT ON COLUMN order_lines.purchased_at IS 'When the buyer ordered: orders.purchased_at.';
 COMMENT ON COLUMN order_lines.received_at IS 'When the order first reached us: orders.received_at.';
