@@ -31,7 +31,7 @@ from warehouse.logs import Event, carried, place_of
 from warehouse.shipments import Idempotency
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from orders_pipeline.installation import Installation
@@ -210,8 +210,37 @@ def _send_due(session: _Session) -> int:
     return attempts
 
 
+def _named(session: _Session, claims: Sequence[Claim]) -> Sequence[Claim]:
+    """The claims that may be sent, each by a name that is free there.
+
+    Where the marketplace changes the package that has the name it is told, the packages of an order of which it shows shipped
+    units are read first.
+
+    Raises:
+        MarketplaceError: They could not be read: nothing was sent.
+    """
+    shared = [each for each in claims if each.is_beside_others]
+    if not shared or session.marketplace.requirements.idempotency is not Idempotency.NATURAL:
+        return claims
+    known, _ = _read_orders(session, {each.shipment["order_id"]: each.original_id for each in shared})
+    read = [(each, known[each.shipment["order_id"]]) for each in shared if each.shipment["order_id"] in known]
+    with session.installation.ledger.write() as transaction:
+        named, there = verification.settle_names(transaction, read, session.installation.clock())
+    unread = Transient("order_unread", "The order's packages could not be read before it was told of another one.")
+    read_ids = {each.id for each, _ in read}
+    _record(session, there + [(each, _not_sent(unread)) for each in shared if each.id not in read_ids])
+    return [*named, *(each for each in claims if not each.is_beside_others)]
+
+
 def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None:
     """One call of `confirm` and its record; returns what is wrong with the connection, if something is."""
+    try:
+        claims = _named(session, claims)
+    except MarketplaceError as failure:
+        _record(session, [(each, _not_sent(failure)) for each in claims])
+        return failure
+    if not claims:
+        return None
     parcels = [_parcel(session, each) for each in claims]
     session.claims = claims
     error: MarketplaceError | None = None
@@ -363,12 +392,17 @@ def _verify(session: _Session) -> None:
 
 def _read_back(session: _Session, waiting: Sequence[Waiting]) -> tuple[dict[str, Order], set[str]]:
     """The orders as the marketplace shows them now by internal id, and the ids of those that could not be read."""
-    ids = list(dict.fromkeys(each.original_id for each in waiting))
+    return _read_orders(session, {each.shipment["order_id"]: each.original_id for each in waiting})
+
+
+def _read_orders(session: _Session, original_ids: Mapping[str, str]) -> tuple[dict[str, Order], set[str]]:
+    """Orders as the marketplace shows them now by internal id, and the internal ids of those that could not be read."""
     known: dict[str, Order] = {}
     unread: set[str] = set()
-    for original_id, orders in read_back(session.client, session.marketplace, session.channels, ids):
+    asked = list(dict.fromkeys(original_ids.values()))
+    for original_id, orders in read_back(session.client, session.marketplace, session.channels, asked):
         if orders is None:
-            unread |= {each.shipment["order_id"] for each in waiting if each.original_id == original_id}
+            unread |= {own_id for own_id, named in original_ids.items() if named == original_id}
             continue
         known |= {each.id: each for each in orders}
     return known, unread

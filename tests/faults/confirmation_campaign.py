@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import json
 import os
 import signal
@@ -33,8 +34,9 @@ import sqlalchemy as sa
 
 from orders_pipeline import confirming, ordering, pulling
 from orders_pipeline.installation import Installation
+from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from tests.faults.confirmation_checker import Findings, check, ordered_units
+from tests.faults.confirmation_checker import Findings, check, edited_packages, ordered_units
 from warehouse.ledger import schema, tokens
 from warehouse.ledger.database import open_ledger
 from warehouse.privacy import open_key_ring
@@ -215,7 +217,7 @@ class Erp:
         assert not refused, refused[:3]
         with self.log.open("a") as log:
             for asked, result in zip(batch, results, strict=True):
-                row = {name: asked[name] for name in ("original_id", "package_id")}
+                row = {name: asked[name] for name in ("original_id", "tracking_number")}
                 log.write(json.dumps({**row, "shipment_id": result["shipment_id"]}) + "\n")
             log.flush()
             os.fsync(log.fileno())
@@ -231,6 +233,7 @@ class Figures:
     api_kills: int = 0
     zombies: int = 0
     pairs: int = 0
+    others: int = 0
     seconds: float = 0.0
     findings: Findings | None = None
     answered: Counter[str] = field(default_factory=Counter)
@@ -241,7 +244,8 @@ class Figures:
         answers = ", ".join(f"{name} {count}" for name, count in sorted(self.answered.items()))
         return (
             f"seed {self.seed}: {self.shipments} shipments, {self.sender_kills} senders killed, {self.api_kills} APIs killed, "
-            f"{self.zombies} zombies, {self.pairs} pairs of senders, {self.seconds:.0f} s\n"
+            f"{self.zombies} zombies, {self.pairs} pairs of senders, {self.others} packages of other tools, "
+            f"{self.seconds:.0f} s\n"
             f"the client was answered: {answers}\nfaults: {faults}\n{self.findings}"
         )
 
@@ -256,6 +260,7 @@ class Campaign:
         self.size = size
         self.chance = Random(seed)
         self.say = say
+        self.others: dict[str, dict[str, Any]] = {}
         self.figures = Figures(seed)
         self.offset_file = folder / "offset"
         self.offset_file.write_text("0")
@@ -305,8 +310,10 @@ class Campaign:
         self.marketplaces.generate(self.size.orders, days=0.8)
         self.marketplaces.connect(ledger, self.now())
         installation = Installation(self.settings, ledger, open_key_ring(self.settings), self.now)
+        self._others_ship(1)
         pulling.pull_all(installation)
         ordering.normalise_pending(installation)
+        self._others_ship(3)  # these the book does not know of yet when the ERP reports
         with ledger.write() as connection:
             connection.execute(sa.update(schema.channels).values(confirmation=True))
             scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.SHIPMENTS_WRITE]
@@ -317,14 +324,38 @@ class Campaign:
         ledger.close()
         return token
 
+    def _others_ship(self, place: int) -> None:
+        """Another tool ships a unit of every fourth Amazon order that has several."""
+        amazon = self.marketplaces.amazon
+        for number, each in enumerate(amazon.truth()):
+            order = each["order"]
+            line = next((line for line in order["orderItems"] if line["quantityOrdered"] > 1), None)
+            whole = order["fulfillment"]
+            is_open = whole.get("fulfilledBy") == "MERCHANT" and whole.get("fulfillmentStatus") == "UNSHIPPED"
+            if number % 4 != place or line is None or not is_open:
+                continue
+            request = AdvanceRequest("ship", order_ids=(each["id"],), quantities={line["orderItemId"]: 1})
+            if amazon.advance(request).advanced:
+                self.others[each["id"]] = copy.deepcopy(amazon.records[each["id"]].order["packages"][-1])
+
+    def _left(self, original_id: str, line: str, ordered: int) -> int:
+        package = self.others.get(original_id, {"packageItems": ()})
+        return ordered - sum(item["quantity"] for item in package["packageItems"] if item["orderItemId"] == line)
+
     def _batches(self, ledger: Any) -> Iterator[list[dict[str, Any]]]:
         """What the ERP will report: whole orders, orders in two packages, and orders of which one unit leaves first."""
         book, lines = schema.orders, schema.order_lines
         query = (
-            sa.select(book.c.original_id, book.c.channel, lines.c.original_id.label("line"), lines.c.quantity_ordered)
+            sa.select(
+                book.c.original_id,
+                book.c.channel,
+                book.c.status,
+                lines.c.original_id.label("line"),
+                lines.c.quantity_ordered,
+            )
             .join_from(book, lines)
             .where(
-                book.c.status == "WAITING_FOR_SHIPMENT",
+                book.c.status.in_(("WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED")),
                 book.c.fulfilled_by == "merchant",
                 ~book.c.facts.contains("FBM_SHIP_PLUS"),
                 ~book.c.facts.contains('"quantity_cancelled":1'),
@@ -334,7 +365,10 @@ class Campaign:
         orders: dict[tuple[str, str], list[tuple[str, int]]] = {}
         with ledger.read() as connection:
             for row in connection.execute(query):
-                orders.setdefault((row.channel, row.original_id), []).append((row.line, row.quantity_ordered))
+                if row.status != "WAITING_FOR_SHIPMENT" and row.original_id not in self.others:
+                    continue
+                left = self._left(row.original_id, row.line, row.quantity_ordered)
+                orders.setdefault((row.channel, row.original_id), []).append((row.line, left))
         not_ours = {
             each["order"]["order_id"]
             for each in self.marketplaces.mirakl.truth()
@@ -359,7 +393,10 @@ class Campaign:
             "carrier_code": self.chance.choice(("DHL", "UPS", "Corner Shop")),
         }
         units = sum(quantity for _, quantity in lines)
-        if units > 1 and self.chance.random() < 0.7:
+        if original_id in self.others:
+            rest = [{"item_original_id": line, "item_quantity_shipped": left} for line, left in lines if left]
+            yield {**base, "package_id": "1", "tracking_number": f"R-{original_id}", "items": rest}
+        elif units > 1 and self.chance.random() < 0.7:
             line, _ = lines[0]
             part = [{"item_original_id": line, "item_quantity_shipped": 1}]
             yield {**base, "package_id": "1", "tracking_number": f"A-{original_id}", "items": part}
@@ -490,7 +527,10 @@ class Campaign:
         journals = [self.marketplaces.amazon.journal, self.marketplaces.mirakl.journal]
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=self.api.url, headers=headers, timeout=60) as client:
-            self.figures.findings = check(self.folder / "acknowledged", journals, ordered_units(truth), client)
+            findings = check(self.folder / "acknowledged", journals, ordered_units(truth), client)
+        findings.edited.extend(edited_packages(self.others, self.marketplaces.amazon.truth()))
+        self.figures.findings = findings
+        self.figures.others = len(self.others)
         self.figures.answered = self.erp.answered
 
 
@@ -511,7 +551,7 @@ def main() -> int:
     print(figures)  # noqa: T201 - the result
     findings = figures.findings
     assert findings is not None
-    for name in ("lost", "doubled", "over_shipped", "stuck", "rejected"):
+    for name in ("lost", "doubled", "over_shipped", "edited", "stuck", "rejected"):
         for each in getattr(findings, name)[:20]:
             print(f"  {name}: {each}")  # noqa: T201 - the result
     return 0 if findings.is_clean else 1

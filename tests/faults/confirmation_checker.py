@@ -28,6 +28,7 @@ class Findings:
         lost: Acknowledged, and neither at the marketplace nor refused with a reason.
         doubled: Packages that a marketplace applied more than once.
         over_shipped: Lines of which the marketplaces hold more than was ordered.
+        edited: Packages of other tools that are not as those made them.
         stuck: Shipments that are not settled.
         rejected: Shipments refused, with the reason: what remains for a person.
     """
@@ -37,18 +38,20 @@ class Findings:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     over_shipped: list[str] = field(default_factory=list)
+    edited: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
-        """Nothing lost, doubled, over-shipped, stuck or refused."""
-        return not (self.lost or self.doubled or self.over_shipped or self.stuck or self.rejected)
+        """Nothing lost, doubled, over-shipped, edited, stuck or refused."""
+        return not (self.lost or self.doubled or self.over_shipped or self.edited or self.stuck or self.rejected)
 
     def __str__(self) -> str:
         return (
             f"acknowledged={self.acknowledged} applied={self.applied} lost={len(self.lost)} double={len(self.doubled)} "
-            f"over-shipped={len(self.over_shipped)} stuck={len(self.stuck)} rejected={len(self.rejected)}"
+            f"over-shipped={len(self.over_shipped)} edited={len(self.edited)} stuck={len(self.stuck)} "
+            f"rejected={len(self.rejected)}"
         )
 
 
@@ -58,15 +61,15 @@ def check(
     """Compare.
 
     Args:
-        acknowledged: One JSON line per 2xx answer about a shipment: `shipment_id`, `original_id`, `package_id` (a number, so
-            that every marketplace calls the package by it).
+        acknowledged: One JSON line per 2xx answer about a shipment: `shipment_id`, `original_id`, `tracking_number` (each
+            package has its own, by which every marketplace shows it).
         journals: The sandboxes' journal entries.
         ordered: (order id, line id) → units, of every order the marketplaces hold.
         api: A client of the Orders API, with its token.
     """
     acks = {row["shipment_id"]: row for row in map(json.loads, acknowledged.read_text().splitlines())}
     packages = list(applied(entry for journal in journals for entry in journal))
-    times = Counter((order, label) for order, label, _, is_new in packages if is_new)
+    times = Counter((order, number) for order, number, _, is_new in packages if is_new)
     units: Counter[tuple[str, str]] = Counter()
     for order, _, quantities, is_new in packages:
         if is_new:
@@ -75,10 +78,10 @@ def check(
     findings = Findings(acknowledged=len(acks), applied=len(times))
     for own_id, row in acks.items():
         shipment = shown.get(own_id)
-        is_there = times[(row["original_id"], row["package_id"])] > 0
+        is_there = times[(row["original_id"], row["tracking_number"])] > 0
         if shipment is None or (not is_there and shipment["status"] != "rejected"):
-            findings.lost.append(f"{own_id} {row['original_id']} {row['package_id']}")
-    findings.doubled.extend(f"{order} {label}: {count}" for (order, label), count in times.items() if count > 1)
+            findings.lost.append(f"{own_id} {row['original_id']} {row['tracking_number']}")
+    findings.doubled.extend(f"{order} {number}: {count}" for (order, number), count in times.items() if count > 1)
     findings.over_shipped.extend(f"{key}: {count}" for key, count in units.items() if count > ordered[key])
     for shipment in shown.values():
         if shipment["status"] not in SETTLED:
@@ -89,16 +92,27 @@ def check(
 
 
 def applied(entries: Iterable[Any]) -> Iterator[tuple[str, str, dict[str, int], bool]]:
-    """(order id, label, units by line, whether it is a new package) of everything the marketplaces applied."""
+    """(order id, tracking number, units by line, whether it is a new package) of everything the marketplaces applied."""
     for entry in entries:
         effect = entry.effect
         if not effect or entry.operation not in {"confirmShipment", "ST01"}:
             continue
         if entry.operation == "confirmShipment":
-            yield effect["order_id"], effect["package_reference_id"], effect["quantities"], not effect["is_edit"]
+            yield effect["order_id"], effect["tracking_number"], effect["quantities"], not effect["is_edit"]
             continue
         for each in effect["shipments"]:
-            yield each["order_id"], str(each["label"]), each["quantities"], True
+            yield each["order_id"], str(each["tracking"]["tracking_number"]), each["quantities"], True
+
+
+def edited_packages(others: Mapping[str, Mapping[str, Any]], truth: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Orders whose package of another tool is not as that tool made it.
+
+    Args:
+        others: Order id → the package as it was made.
+        truth: The sandbox's truth.
+    """
+    shown = {each["id"]: each["order"].get("packages") or [] for each in truth}
+    return [order for order, package in others.items() if package not in shown.get(order, [])]
 
 
 def all_shipments(api: httpx.Client) -> Iterator[dict[str, Any]]:

@@ -92,6 +92,8 @@ class Claim:
         selector: The channel's selector.
         quantities: Units by the marketplace's line id.
         is_whole: Whether nothing of the order remains to be shipped with it.
+        is_beside_others: Whether the marketplace shows shipped units of the order and this package has not arrived yet: its
+            packages are read before it is told of another one.
     """
 
     shipment: Mapping[str, Any]
@@ -102,6 +104,7 @@ class Claim:
     selector: str | None
     quantities: tuple[tuple[str, int], ...]
     is_whole: bool
+    is_beside_others: bool = False
 
     @property
     def id(self) -> str:
@@ -167,8 +170,9 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
             updated_at=now,
         )
     )
-    attempts = _open_attempts(connection, rows, now)
     contents = contents_of(connection, [row["id"] for row in rows])
+    shipped = _units_shipped(connection, [row["order_id"] for row in rows])
+    attempts = _open_attempts(connection, rows, contents, shipped, now)
     whole = _whole_orders(connection, [row["order_id"] for row in rows])
     restate(connection, [row["order_id"] for row in rows], now)
     return [
@@ -181,6 +185,7 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
             selector=row["selector"],
             quantities=contents[row["id"]],
             is_whole=row["order_id"] in whole,
+            is_beside_others=row["sent_version"] is None and any(shipped.get(row["order_id"], {}).values()),
         )
         for row in rows
     ]
@@ -214,7 +219,13 @@ def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime
     return list(first_of_order.values())[:limit]
 
 
-def _open_attempts(connection: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> dict[str, int]:
+def _open_attempts(
+    connection: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    contents: Mapping[str, Sequence[tuple[str, int]]],
+    shipped: Mapping[str, Mapping[str, int]],
+    now: datetime,
+) -> dict[str, int]:
     opened = [
         {
             "shipment_id": row["id"],
@@ -222,6 +233,7 @@ def _open_attempts(connection: Connection, rows: Sequence[Mapping[str, Any]], no
             "fence": row["fence"] + 1,
             "started_at": now,
             "outcome": AttemptOutcome.RUNNING.value,
+            "told": told_of(row, contents[row["id"]], shipped.get(row["order_id"], {})),
         }
         for row in rows
     ]
@@ -243,6 +255,29 @@ def contents_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[t
     for shipment_id, original_id, quantity in connection.execute(query):
         found.setdefault(shipment_id, []).append((original_id, quantity))
     return {shipment_id: tuple(lines) for shipment_id, lines in found.items()}
+
+
+def told_of(
+    row: Mapping[str, Any], quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]
+) -> dict[str, Any]:
+    """What an attempt tells of a shipment, and the units that the marketplace had shown as shipped by then."""
+    return {
+        "reference": row["reference"],
+        "tracking_number": row["tracking_number"],
+        "quantities": dict(quantities),
+        "shipped_before": dict(shipped),
+    }
+
+
+def _units_shipped(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Order id → the marketplace's line id → units that it shows as shipped, of the lines of which it tells."""
+    query = sa.select(order_lines.c.order_id, order_lines.c.original_id, order_lines.c.quantity_shipped).where(
+        order_lines.c.order_id.in_(order_ids), order_lines.c.quantity_shipped.is_not(None)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for order_id, original_id, units in connection.execute(query):
+        found.setdefault(order_id, {})[original_id] = units
+    return found
 
 
 def _whole_orders(connection: Connection, order_ids: Sequence[str]) -> set[str]:

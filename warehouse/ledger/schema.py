@@ -365,6 +365,11 @@ confirmation_attempts = sa.Table(
     _code("code"),
     sa.Column("message", sa.Text),
     sa.Column("hint", sa.Text),
+    sa.Column(
+        "told",
+        sa.JSON(none_as_null=True),
+        comment="reference, tracking number and units that were told, and the units that were shipped before; by line",
+    ),
     sa.Index("ix_confirmation_attempts_shipment", "shipment_id", "id"),
     sa.Index("ix_confirmation_attempts_started", "started_at"),
     sa.Index("ix_confirmation_attempts_finished", "finished_at"),

@@ -6,6 +6,8 @@ make of an order is in `fulfilment`, telling the marketplace in `confirmations`,
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -24,7 +26,7 @@ from warehouse.orders import ConfirmationStatus, FulfilledBy, Status, shipment_i
 from warehouse.shipments import CarrierRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -35,7 +37,9 @@ FIRST_PACKAGE = "1"
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a shipping date may lie ahead: clocks differ."""
 
-LARGEST_REFERENCE = 2**31 - 1
+SMALLEST_REFERENCE, LARGEST_REFERENCE = 10**8, 2**31 - 1
+"""Of the numbers that packages are told by: nine digits at least, as nobody counts."""
+
 CONFIRMATION_OFF = "confirmation_off"
 """Why a shipment is held: its channel does not confirm."""
 
@@ -359,7 +363,9 @@ class _Intake:
             "order_id": order.id,
             "channel": order.channel,
             "package_id": package_id,
-            "reference": _reference(package_id, {each["reference"] for each in order.packages.values()}),
+            "reference": free_reference(
+                shipment_id(order.id, package_id), {each["reference"] for each in order.packages.values()}
+            ),
             **told,
             "shipped_at": given.shipping_date or self.now,
             "version": 1,
@@ -568,13 +574,21 @@ def _units(lines: Mapping[str, tuple[int, int]]) -> dict[str, int]:
     return {line_id: units for line_id, (units, _) in lines.items()}
 
 
-def _reference(package_id: str, taken: set[int]) -> int:
-    """The package's number in its order, a positive one for good: the ERP's own where it is one and free."""
-    if package_id.isascii() and package_id.isdigit() and 1 <= int(package_id) <= LARGEST_REFERENCE:
-        own = int(package_id)
-        if own not in taken and str(own) == package_id:
-            return own
-    return next(number for number in range(1, len(taken) + 2) if number not in taken)
+def free_reference(own_id: str, taken: Collection[int]) -> int:
+    """The number by which a marketplace is told of a package: positive, and not one of those taken.
+
+    Not counted from 1, as people and other tools do: a marketplace that finds a number taken changes the package that has it,
+    whoever made that. It follows from the shipment's id, so that a ledger that was restored gives the same one again.
+
+    >>> free_reference("a", ()) == free_reference("a", ()), free_reference("a", ()) in {1, 2, 3}
+    (True, False)
+    """
+    for salt in itertools.count():
+        digest = hashlib.sha256(f"{own_id}/{salt}".encode()).digest()
+        number = SMALLEST_REFERENCE + int.from_bytes(digest[:8]) % (LARGEST_REFERENCE - SMALLEST_REFERENCE)
+        if number not in taken:
+            return number
+    raise AssertionError("unreachable")
 
 
 def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]) -> dict[str, tuple[str, _Order]]:

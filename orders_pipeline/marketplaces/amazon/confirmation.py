@@ -48,8 +48,9 @@ _ALREADY = re.compile("packagetoupdatenotfound|already (been )?fulfilled", re.IG
 def body(parcel: Parcel) -> dict[str, Any]:
     """The request for a package.
 
-    The reference makes it safe to send again: Amazon edits the package that it has under this reference. It is a text of
-    digits, and lines are always written out, as a list: Amazon refuses anything else.
+    The reference makes it safe to send again: Amazon edits the package that it has under this reference, whoever made it; that
+    none but ours has it is the caller's to know. It is a text of digits, and lines are always written out, as a list: Amazon
+    refuses anything else.
 
     Raises:
         Permanent: The channel has no marketplace id.
@@ -76,7 +77,14 @@ def body(parcel: Parcel) -> dict[str, Any]:
 
 
 def missing(parcel: Parcel) -> Receipt | None:
-    """The refusal of a package that lacks what Amazon requires, without asking Amazon; None for a complete one."""
+    """The refusal of a package that lacks what Amazon requires, or is somebody else's there, without asking Amazon; else None.
+
+    A package that Amazon was told of under another name than ours is not ours to change, and ours would be a second one.
+    """
+    if parcel.known_as is not None and parcel.known_as != str(parcel.reference):
+        said = f"Amazon was told of this package under another reference, {parcel.known_as}, and not from here"
+        hint = "correct the package in Seller Central"
+        return receipt(parcel, CONFIRM, Verdict(Outcome.REJECTED, "package_not_ours", said, hint))
     if not parcel.tracking_number:
         hint = "report the package again with its tracking number"
         return receipt(

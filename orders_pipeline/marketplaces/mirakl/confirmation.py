@@ -8,6 +8,7 @@ No call has an idempotency key: a part of an order sent twice is two shipments. 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -174,16 +175,24 @@ def _update(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
 
 
 def _find(parcel: Parcel, shipments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The shipment that a package became: by its id, else by our name of the package, which its lines repeat."""
+    """The shipment that a package became: by its id; where none was told, the only one of our name with just its units.
+
+    Other tools name their packages too, and theirs are not to be changed.
+    """
     alive = [each for each in shipments if each.get("status") != "CANCELED" and each.get("id")]
-    for each in alive:
-        if parcel.known_as is not None and str(each["id"]) == parcel.known_as:
-            return each
-    for each in alive:
-        lines = each.get("shipment_lines") or ()
-        if any(isinstance(line, dict) and line.get("package_reference") == parcel.package_id for line in lines):
-            return each
-    return None
+    if parcel.known_as is not None:
+        return next((each for each in alive if str(each["id"]) == parcel.known_as), None)
+    same = [each for each in alive if _contents(each) == (frozenset({parcel.package_id}), dict(parcel.quantities))]
+    return same[0] if len(same) == 1 else None
+
+
+def _contents(shipment: Mapping[str, Any]) -> tuple[frozenset[Any], dict[Any, Any]]:
+    """The names that a shipment's lines give it, and its units by line."""
+    lines = [line for line in shipment.get("shipment_lines") or () if isinstance(line, dict)]
+    units: Counter[Any] = Counter()
+    for line in lines:
+        units[line.get("order_line_id")] += line.get("quantity") or 0
+    return frozenset(line.get("package_reference") for line in lines), dict(units)
 
 
 def _track(known: Mapping[str, Parcel], by: Confirming) -> dict[str, Receipt]:
