@@ -20,7 +20,7 @@ from warehouse.ledger.files import RowOutcome
 from warehouse.ledger.log import Level
 from warehouse.ledger.shipments import Result as ReportResult
 from warehouse.ledger.shipments import Source
-from warehouse.orders import ConfirmationStatus, FulfilledBy, PiiState, Status
+from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, PiiState, Status
 from warehouse.shipments import CarrierRule, shipping_moment
 
 ORDER_ID = "0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"
@@ -193,18 +193,34 @@ class Line(Shape):
         description="Where the product is shown.", examples=["https://shop.example/lamp-12"]
     )
     condition: str | None = Field(description="Condition of the article, in the marketplace's words.", examples=["NEW"])
-    quantity_ordered: int | None = Field(description="Units ordered; null: not told.", examples=[3])
+    quantity_ordered: int | None = Field(
+        description="Units ordered, cancelled ones included; null: not told.", examples=[3]
+    )
     quantity_shipped: int | None = Field(description="Units shipped; null: not told.", examples=[1])
     quantity_cancelled: int | None = Field(description="Units cancelled; null: not told.", examples=[0])
     quantity_remaining_to_ship: int | None = Field(
         description="Units still to ship: ordered - shipped - cancelled.", examples=[2]
     )
+    quantity_refunded: int | None = Field(
+        description="Units refunded, or being refunded: as many of the remaining ones may not ship; null: not told.",
+        examples=[0],
+    )
+    may_ship: bool = Field(description="Whether what remains of it may be shipped.", examples=[True])
+    may_not_ship_reason: Bar | None = Field(description="Why not; null: it may.", examples=[None])
     unit_price: Money | None = Field(
         description="`line_total` by unit; null while there is no price.", examples=["39.9"]
     )
     source_unit_price: Money | None = Field(description="The marketplace's own unit price.", examples=["39.90"])
     line_total: Money | None = Field(
-        description="Price of all units with taxes, without shipping; null while there is no price.", examples=["119.7"]
+        description="Price as the marketplace states it, with taxes, without shipping; null while there is none.",
+        examples=["119.7"],
+    )
+    kept_total: Money | None = Field(
+        description="`line_total` without the units that are cancelled; null when that cannot be told.",
+        examples=["119.7"],
+    )
+    refunded_total: Money | None = Field(
+        description="What of `line_total` was refunded, or is being refunded; null: not told.", examples=["0"]
     )
     taxes: list[Tax] = Field(
         description="Taxes of the line.", examples=[[{"code": "VAT", "amount": "19.95", "rate": "20"}]]
@@ -293,6 +309,10 @@ class OrderDocument(Shape):
     related_order: RelatedOrder | None = Field(
         description="The order that this one replaces, or otherwise comes from.", examples=[None]
     )
+    may_ship: bool = Field(
+        description="Whether the marketplace lets ship it: false when nothing of it may leave.", examples=[True]
+    )
+    may_not_ship_reason: Bar | None = Field(description="Why not; null: it may.", examples=[None])
     split_of: str | None = Field(
         description="Internal id of the other half, when merchant and marketplace each ship a part.", examples=[None]
     )
@@ -754,6 +774,9 @@ class ShippedItem(Shape):
     item_original_id: str | None = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
     sku: str | None = Field(description="The seller's product code.", examples=["LAMP-12"])
     item_quantity_shipped: int = Field(description="Units in this package.", examples=[2])
+    may_have_left: int = Field(
+        description="Of these, units that the marketplace has cancelled all the same: they may have left.", examples=[0]
+    )
 
 
 class ShipmentDifference(Shape):
@@ -785,7 +808,17 @@ class Shipment(Shape):
     return_carrier: str | None = Field(description="Carrier of the return label.", examples=[None])
     items: list[ShippedItem] = Field(
         description="What is in it.",
-        examples=[[{"item_id": LINE_ID, "item_original_id": "L1", "sku": "LAMP-12", "item_quantity_shipped": 2}]],
+        examples=[
+            [
+                {
+                    "item_id": LINE_ID,
+                    "item_original_id": "L1",
+                    "sku": "LAMP-12",
+                    "item_quantity_shipped": 2,
+                    "may_have_left": 0,
+                }
+            ]
+        ],
     )
     status: ConfirmationStatus = Field(
         description="`queued` and `sending`: under way; `sent`: the marketplace took it; `verified`: it shows it; `rejected`; "
@@ -798,6 +831,9 @@ class Shipment(Shape):
     source: Source = Field(description="By which way it was reported.", examples=["api"])
     consumer: str = Field(description="Who reported it last.", examples=["erp"])
     report_id: str = Field(description="The report that told it last.", examples=[REPORT_ID])
+    shipped_despite_cancellation: bool = Field(
+        description="Whether the marketplace has cancelled units that are in it: they may have left.", examples=[False]
+    )
     reported_at: datetime = Field(description="When it was first reported.", examples=[SHIPPED_AT])
     updated_at: datetime = Field(description="When anything of it last changed.", examples=[SHIPPED_AT])
     next_attempt_at: datetime | None = Field(

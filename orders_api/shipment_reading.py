@@ -46,6 +46,11 @@ class ShipmentListQuery(BaseModel):
     report_id: Word | None = Field(None, description="The report that told it last.", examples=[REPORT_ID])
     tracking_number: Word | None = Field(None, description="Exactly.", examples=["6A12345678901"])
     package_id: Word | None = Field(None, description="Your name of the package, exactly.", examples=["PKG-1"])
+    shipped_despite_cancellation: bool | None = Field(
+        None,
+        description="Only those with units that the marketplace has cancelled, or only the others.",
+        examples=[True],
+    )
     reported_after: Instant | None = Field(
         None, description=f"First reported at this time or later. {RANGE}", examples=[MOMENT]
     )
@@ -80,6 +85,7 @@ _SAME = (
     "report_id",
     "tracking_number",
     "package_id",
+    "shipped_despite_cancellation",
     "reported_after",
     "reported_before",
     "updated_after",
@@ -145,9 +151,11 @@ def _shipment(row: Mapping[str, Any]) -> dict[str, Any]:
                 "item_original_id": each["original_id"],
                 "sku": each["sku"],
                 "item_quantity_shipped": each["quantity"],
+                "may_have_left": each["may_have_left"],
             }
             for each in row["items"]
         ],
+        "shipped_despite_cancellation": any(each["may_have_left"] for each in row["items"]),
         "reported_at": iso(row["reported_at"]),
         "updated_at": iso(row["updated_at"]),
         "next_attempt_at": _wire(row["due_at"]),

@@ -17,6 +17,7 @@ import orjson
 from warehouse.clock import iso
 from warehouse.orders import (
     Address,
+    Bar,
     Cancellation,
     ConfirmationStatus,
     Customer,
@@ -76,7 +77,7 @@ def money(value: Decimal | None) -> str | None:
 
 def facts(order: Order) -> str:
     """The members of the document that come from the marketplace and are not personal, without the braces around them."""
-    own_id = order.id
+    own_id, whole, bar = order.id, order.whole_bar, order.may_not_ship_reason
     members = {
         "id": own_id,
         "original_id": order.original_id,
@@ -105,9 +106,11 @@ def facts(order: Order) -> str:
         "related_order": None
         if order.related_order is None
         else {"original_id": order.related_order.original_id, "relation": order.related_order.relation},
+        "may_ship": bar is None,
+        "may_not_ship_reason": bar,
         "split_of": order.split_of,
         "problems": [{"code": each.code, "path": each.path, "message": each.message} for each in order.problems],
-        "lines": [_line(own_id, each) for each in order.lines],
+        "lines": [_line(own_id, each, whole) for each in order.lines],
         "marketplace_data": order.marketplace_data,
     }
     return orjson.dumps(members).decode()[1:-1]
@@ -239,7 +242,8 @@ def pii_state(order: Order) -> str:
     return "present" if any(known) else "withheld"
 
 
-def _line(order: str, line: Line) -> dict[str, Any]:
+def _line(order: str, line: Line, whole_bar: Bar | None) -> dict[str, Any]:
+    bar = whole_bar or line.may_not_ship_reason
     return {
         "id": line_id(order, line.original_id),
         "original_id": line.original_id,
@@ -254,9 +258,14 @@ def _line(order: str, line: Line) -> dict[str, Any]:
         "quantity_shipped": line.quantity_shipped,
         "quantity_cancelled": line.quantity_cancelled,
         "quantity_remaining_to_ship": line.quantity_remaining_to_ship,
+        "quantity_refunded": line.quantity_refunded,
+        "may_ship": bar is None,
+        "may_not_ship_reason": bar,
         "unit_price": money(line.unit_price),
         "source_unit_price": money(line.source_unit_price),
         "line_total": money(line.line_total),
+        "kept_total": money(line.kept_total),
+        "refunded_total": money(line.refunded_total),
         "taxes": [{"code": tax.code, "amount": money(tax.amount), "rate": money(tax.rate)} for tax in line.taxes],
         "marketplace_status": line.marketplace_status,
         "cancellation": _cancellation(line.cancellation),

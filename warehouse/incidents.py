@@ -47,7 +47,7 @@ KINDS: tuple[tuple[Kind, tuple[str, ...], tuple[str, ...]], ...] = (
     (Kind.RETRIEVAL, ("pull", "sweep"), ()),
     (Kind.NORMALISATION, ("normalise",), ()),
     (Kind.TRANSMISSION, ("confirm", "accept"), ()),
-    (Kind.CANCELLATION, ("cancel",), ()),
+    (Kind.CANCELLATION, ("cancel", "ship"), ()),
     (Kind.EXCHANGE, ("export", "import", "api", "products"), ()),
 )
 """Kind, the stages and the codes that make it; the first that fits counts, no codes mean all, and the rest is `system`."""
@@ -77,6 +77,7 @@ CAUSES = {
     "disk_low": "The data has grown, or something else fills the disk.",
     "cancellation_not_offered": "The marketplace's API has no call for it.",
     "cancellation_refused": "The order was shipped or cancelled meanwhile, or the operator does not allow it.",
+    "shipped_despite_cancellation": "The package was reported before the cancellation was known here, or at the ERP.",
     "cancellation_in_doubt": "The connection broke after the request was sent.",
     "mail_server_unreachable": "No connection could be made to the mail server: name, port, network, firewall.",
     "mail_server_refused": "The mail server refused the log-in or the sender.",

@@ -71,6 +71,35 @@ class PiiState(StrEnum):
     EXPIRED = "expired"
 
 
+class Bar(StrEnum):
+    """Why units of an order must not be shipped: a fact of the marketplace's, in one word."""
+
+    ORDER_PENDING = "order_pending"
+    """The marketplace has not released the order yet."""
+    ORDER_CANCELED = "order_canceled"
+    ORDER_REFUSED = "order_refused"
+    FULFILLED_BY_MARKETPLACE = "fulfilled_by_marketplace"
+    NOT_SHIPPABLE = "not_shippable"
+    """The marketplace says that the seller cannot ship it."""
+    FULLY_REFUNDED = "fully_refunded"
+    REFUNDED = "refunded"
+    """As many units as remain were refunded, or are being refunded."""
+    INCIDENT_OPEN = "incident_open"
+    """The buyer has opened an incident that is not settled."""
+    LINE_CANCELED = "line_canceled"
+    LINE_REFUSED = "line_refused"
+    CONTRADICTORY = "contradictory"
+    """What the marketplace says of units, amounts and states cannot all be true; the order's problems say what."""
+    NO_LINE_MAY_SHIP = "no_line_may_ship"
+    """Each line of the order that is not done has a bar of its own."""
+
+
+SEEN_ELSEWHERE = frozenset(
+    {Bar.ORDER_PENDING, Bar.ORDER_CANCELED, Bar.ORDER_REFUSED, Bar.FULFILLED_BY_MARKETPLACE, Bar.LINE_CANCELED}
+)
+"""Bars that quantities, the order's status or its fulfilment show already."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """The buyer. Every field is personal data."""
@@ -219,12 +248,29 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of an order.
+    """One line of an order. Its quantities conserve: ordered = shipped + cancelled + remaining.
 
-    Quantities are units (None: the marketplace did not say); money is in the order's currency, `line_total` with taxes and
-    without shipping for all units ordered, None while there is no price. `marketplace_sku` is the marketplace's own article
-    number (Amazon: the ASIN), `condition` and `ship_from` (a warehouse) are in its words. `customisation_url` leads to what
-    the buyer wants made and is personal data; that the article is made for the buyer is not.
+    Quantities are units (None: the marketplace did not say); money is in the order's currency.
+
+    Attributes:
+        original_id: The marketplace's line id.
+        number: Place in the order, from 1.
+        sku: The seller's article number.
+        quantity_ordered: Units ordered, cancelled ones included.
+        quantity_refunded: Units refunded, or being refunded; as many of the remaining ones may not ship.
+        source_unit_price: The marketplace's own price of one unit.
+        marketplace_sku: The marketplace's own article number (Amazon: the ASIN).
+        condition: In the marketplace's words.
+        customisation_url: Leads to what the buyer wants made, and is personal data.
+        is_customised: Whether the article is made for the buyer; not personal.
+        ship_from: A warehouse, in the marketplace's words.
+        line_total: Price as the marketplace states it, with taxes and without shipping; None while there is none.
+        quantity_priced: Units that `line_total` is for; None: those that are not cancelled.
+        refunded_total: What of `line_total` was refunded; None when the marketplace does not say.
+        bar: What the marketplace has against shipping this line, beside refunded units.
+
+    Raises:
+        ValueError: The quantities do not conserve; `conserved` settles what a marketplace says.
     """
 
     original_id: str
@@ -238,8 +284,11 @@ class Line:
     quantity_ordered: int | None = None
     quantity_shipped: int | None = None
     quantity_cancelled: int | None = None
+    quantity_refunded: int | None = None
     source_unit_price: Decimal | None = None
     line_total: Decimal | None = None
+    quantity_priced: int | None = None
+    refunded_total: Decimal | None = None
     taxes: tuple[Tax, ...] = ()
     marketplace_status: str | None = None
     cancellation: Cancellation | None = None
@@ -248,28 +297,68 @@ class Line:
     customisation_url: str | None = None
     ship_from: str | None = None
     is_replacement: bool | None = None
+    bar: Bar | None = None
+
+    def __post_init__(self) -> None:
+        told = (self.quantity_shipped or 0) + (self.quantity_cancelled or 0)
+        if self.quantity_ordered is not None and self.quantity_ordered < told:
+            raise ValueError("more units shipped and cancelled than ordered")
 
     @property
     def quantity_remaining_to_ship(self) -> int | None:
-        """Units still to be shipped: ordered − shipped − cancelled, never below 0; None when a part is unknown."""
+        """Units still to be shipped: ordered − shipped − cancelled; None when a part is unknown."""
         if self.quantity_ordered is None or self.quantity_shipped is None or self.quantity_cancelled is None:
             return None
-        return max(0, self.quantity_ordered - self.quantity_shipped - self.quantity_cancelled)
+        return self.quantity_ordered - self.quantity_shipped - self.quantity_cancelled
+
+    @property
+    def quantity_kept(self) -> int | None:
+        """Units ordered and not cancelled; None when a part is unknown."""
+        if self.quantity_ordered is None or self.quantity_cancelled is None:
+            return None
+        return self.quantity_ordered - self.quantity_cancelled
 
     @property
     def unit_price(self) -> Decimal | None:
-        """`line_total` / `quantity_ordered`, at most six decimals; 0 when nothing is ordered, None without a price.
+        """`line_total` by the units that it is for, at most six decimals; 0 when these are none, None without a price.
 
-        >>> Line(original_id="1", number=1, quantity_ordered=3, line_total=Decimal("119.7")).unit_price
+        >>> Line(original_id="1", number=1, quantity_ordered=3, quantity_cancelled=0, line_total=Decimal("119.7")).unit_price
         Decimal('39.9')
         """
-        if self.quantity_ordered == 0:
+        units = self._priced
+        if units == 0:
             return Decimal(0)
-        if self.line_total is None or self.quantity_ordered is None:
+        if self.line_total is None or units is None:
             return None
-        exact = self.line_total / self.quantity_ordered
-        rounded = exact.quantize(UNIT_PRICE_PLACES, ROUND_HALF_UP)
-        return exact if exact == rounded else rounded
+        return _rounded(self.line_total / units)
+
+    @property
+    def kept_total(self) -> Decimal | None:
+        """`line_total` without the units that are cancelled: what there is to earn. None when it cannot be told.
+
+        >>> told = {"quantity_ordered": 3, "quantity_cancelled": 1, "line_total": Decimal("30.00")}
+        >>> Line(original_id="1", number=1, quantity_priced=3, **told).kept_total
+        Decimal('20.00')
+        >>> Line(original_id="1", number=1, **told).kept_total
+        Decimal('30.00')
+        """
+        units, kept = self._priced, self.quantity_kept
+        if kept == 0:
+            return Decimal(0)
+        if self.line_total is None or kept is None or units is None:
+            return None
+        return self.line_total if units == kept else share(self.line_total, kept, units)
+
+    @property
+    def may_not_ship_reason(self) -> Bar | None:
+        """Why nothing of the line may be shipped, though some of it may remain; None when it may."""
+        return line_bar(self.bar, self.quantity_remaining_to_ship, self.quantity_refunded)
+
+    @property
+    def _priced(self) -> int | None:
+        if self.quantity_priced is not None:
+            return self.quantity_priced
+        return self.quantity_ordered if self.quantity_cancelled is None else self.quantity_kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +396,8 @@ class Order:
     references: References = field(default_factory=References)
     related_order: RelatedOrder | None = None
     cancellation: Cancellation | None = None
+    bar: Bar | None = None
+    """What the marketplace has against shipping the order as a whole, beside its status and who fulfils it."""
     is_split: bool = False
     lines: tuple[Line, ...] = ()
     packages: tuple[Package, ...] | None = None
@@ -330,6 +421,92 @@ class Order:
             return None
         other = FulfilledBy.MARKETPLACE if self.fulfilled_by is FulfilledBy.MERCHANT else FulfilledBy.MERCHANT
         return order_id(self.channel, self.original_id, other)
+
+    @property
+    def whole_bar(self) -> Bar | None:
+        """Why nothing of the order may be shipped, for a reason that is not one of its lines."""
+        if self.fulfilled_by is FulfilledBy.MARKETPLACE:
+            return Bar.FULFILLED_BY_MARKETPLACE
+        match self.status:
+            case Status.PENDING:
+                return Bar.ORDER_PENDING
+            case Status.CANCELED:
+                return Bar.ORDER_CANCELED
+            case Status.REFUSED:
+                return Bar.ORDER_REFUSED
+            case Status.WAITING_FOR_SHIPMENT | Status.PARTIALLY_SHIPPED | Status.SHIPPED | Status.UNKNOWN:
+                return self.bar
+
+    @property
+    def may_not_ship_reason(self) -> Bar | None:
+        """Why nothing of the order may be shipped; None when it may."""
+        lines = [(each.may_not_ship_reason, each.quantity_remaining_to_ship) for each in self.lines]
+        return order_bar(self.whole_bar, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """Units of a line that conserve. `is_contradictory`: the marketplace's own numbers did not."""
+
+    ordered: int | None
+    shipped: int | None
+    cancelled: int | None
+    is_contradictory: bool = False
+
+
+def conserved(ordered: int | None, shipped: int | None, cancelled: int | None) -> Quantities:
+    """What a marketplace says of a line's units, settled so that they conserve: where it contradicts itself, shipped wins.
+
+    >>> conserved(3, 2, 2)
+    Quantities(ordered=3, shipped=2, cancelled=1, is_contradictory=True)
+    >>> conserved(1, 2, 0)
+    Quantities(ordered=2, shipped=2, cancelled=0, is_contradictory=True)
+    """
+    if ordered is None or (shipped or 0) + (cancelled or 0) <= ordered:
+        return Quantities(ordered, shipped, cancelled)
+    enough = max(ordered, shipped or 0)
+    return Quantities(enough, shipped, None if cancelled is None else enough - (shipped or 0), is_contradictory=True)
+
+
+def line_bar(own: Bar | None, remaining: int | None, refunded: int | None) -> Bar | None:
+    """Why nothing of a line may be shipped.
+
+    Args:
+        own: What the marketplace has against the line itself.
+        remaining: Units still to ship.
+        refunded: Units refunded, or being refunded.
+    """
+    if own is None and remaining and refunded and refunded >= remaining:
+        return Bar.REFUNDED
+    return own
+
+
+def order_bar(whole: Bar | None, lines: Iterable[tuple[Bar | None, int | None]]) -> Bar | None:
+    """Why nothing of an order may be shipped: for a reason of its own, or because no line may be.
+
+    Args:
+        whole: What is against the order as a whole.
+        lines: Of each line, what is against it, and the units still to ship.
+
+    >>> order_bar(None, [(Bar.REFUNDED, 2), (None, 0)]), order_bar(None, [(Bar.REFUNDED, 2), (None, 1)])
+    (<Bar.NO_LINE_MAY_SHIP: 'no_line_may_ship'>, None)
+    """
+    if whole is not None:
+        return whole
+    bars = list(lines)
+    unfinished = [bar for bar, remaining in bars if remaining != 0] or [bar for bar, _ in bars]
+    return Bar.NO_LINE_MAY_SHIP if unfinished and None not in unfinished else None
+
+
+def share(total: Decimal, units: int, of: int) -> Decimal:
+    """The part of an amount that falls to some of its units, rounded as the amount is, but at least to hundredths.
+
+    >>> share(Decimal("10"), 1, 3), share(Decimal("30.00"), 2, 3)
+    (Decimal('3.33'), Decimal('20.00'))
+    """
+    exponent = total.as_tuple().exponent
+    places = min(exponent, -2) if isinstance(exponent, int) else -2
+    return (total * units / of).quantize(Decimal(1).scaleb(places), ROUND_HALF_UP)
 
 
 def without_personal_data(order: Order) -> Order:
@@ -402,6 +579,11 @@ def shipment_id(order: str, package_id: str) -> str:
 def derived_id(order: str, name: str) -> str:
     """UUIDv5 of the order's internal id and a name within it."""
     return _uuid5(bytes.fromhex(order.replace("-", "")), name)
+
+
+def _rounded(exact: Decimal) -> Decimal:
+    rounded = exact.quantize(UNIT_PRICE_PLACES, ROUND_HALF_UP)
+    return exact if exact == rounded else rounded
 
 
 def _uuid5(namespace: bytes, name: str) -> str:

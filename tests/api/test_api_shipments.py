@@ -155,7 +155,13 @@ def test_every_member_is_kept(shipper, shop):
     assert {name: read[name] for name in told} == told
     assert read["shipping_date"] == "2026-11-02T09:00:00.000Z"
     assert read["items"] == [
-        {"item_id": line_id(own_id, "L1"), "item_original_id": "L1", "sku": "SKU-1", "item_quantity_shipped": 2}
+        {
+            "item_id": line_id(own_id, "L1"),
+            "item_original_id": "L1",
+            "sku": "SKU-1",
+            "item_quantity_shipped": 2,
+            "may_have_left": 0,
+        }
     ]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from warehouse import documents
 from warehouse.clock import iso
-from warehouse.orders import ORDER_NAMESPACE, FulfilledBy, Line, Order, Status, line_id, order_id
+from warehouse.orders import ORDER_NAMESPACE, FulfilledBy, Line, Order, Status, conserved, line_id, order_id
 
 
 @given(st.text(), st.text())
@@ -47,11 +47,26 @@ def test_the_unit_price_is_the_line_total_per_unit(total, quantity, unit):
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
-def test_what_remains_is_never_negative(ordered: int, shipped: int, cancelled: int):
+def test_quantities_conserve_whatever_a_marketplace_says(ordered: int, shipped: int, cancelled: int):
+    units = conserved(ordered, shipped, cancelled)
     line = Line(
-        original_id="1", number=1, quantity_ordered=ordered, quantity_shipped=shipped, quantity_cancelled=cancelled
+        original_id="1",
+        number=1,
+        quantity_ordered=units.ordered,
+        quantity_shipped=units.shipped,
+        quantity_cancelled=units.cancelled,
     )
-    assert line.quantity_remaining_to_ship == max(0, ordered - shipped - cancelled)
+    remaining = line.quantity_remaining_to_ship
+    assert remaining is not None
+    assert remaining >= 0
+    assert units.ordered == units.shipped + units.cancelled + remaining
+    assert units.shipped == shipped
+    assert units.is_contradictory == (shipped + cancelled > ordered)
+
+
+def test_no_line_can_hold_more_than_was_ordered():
+    with pytest.raises(ValueError, match="more units shipped and cancelled than ordered"):
+        Line(original_id="1", number=1, quantity_ordered=2, quantity_shipped=2, quantity_cancelled=2)
 
 
 def test_an_unknown_quantity_leaves_the_rest_unknown():

@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
+from warehouse.ledger import shipped_despite
 from warehouse.ledger.database import POSITION, next_values
 from warehouse.ledger.schema import order_lines, order_versions, orders, shipment_lines, shipments
-from warehouse.orders import CLOSED_STATUSES, ConfirmationStatus, Status, effective_status
+from warehouse.orders import (
+    CLOSED_STATUSES,
+    Bar,
+    ConfirmationStatus,
+    Status,
+    effective_status,
+    line_bar,
+    order_bar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,26 +56,61 @@ class Reported:
     by_others: int
 
 
-def shipped_units(told: int | None, reported: Reported | None) -> int | None:
-    """Units of a line that were shipped, by whomever, as far as the marketplace and our shipments tell together.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the marketplace says of one line: units shipped (None: it does not), and what it has against shipping it."""
+
+    shipped: int | None
+    bar: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An order as readers see it.
+
+    Attributes:
+        facts: The rendered members of the document.
+        status: Its state.
+        bar: Why nothing of it may be shipped; None when it may.
+        lines: Line id → units shipped and remaining.
+        may_have_left: Line id → units that we have reported and the marketplace has cancelled.
+    """
+
+    facts: str
+    status: Status
+    bar: Bar | None
+    lines: Mapping[str, tuple[int | None, int | None]]
+    may_have_left: Mapping[str, int]
+
+
+def shipped_units(
+    told: int | None, ordered: int | None, cancelled: int | None, reported: Reported | None
+) -> tuple[int | None, int]:
+    """Units of a line that were shipped, by whomever, and those that we have reported although they are cancelled.
+
+    What the marketplace cancels is cancelled, whatever was reported: together both are never more than what was ordered.
 
     Args:
-        told: What the marketplace says; None when it does not.
+        told: What the marketplace says was shipped; None when it does not.
+        ordered: Units ordered; None when the marketplace does not say.
+        cancelled: Units cancelled; None when the marketplace does not say.
         reported: Our shipments of the line; None without any.
 
-    >>> shipped_units(1, Reported(units=1, by_others=1)), shipped_units(2, Reported(units=1, by_others=0))
-    (2, 2)
+    >>> shipped_units(1, 3, 0, Reported(units=1, by_others=1)), shipped_units(0, 2, 2, Reported(units=2, by_others=0))
+    ((2, 0), (0, 2))
     """
     if reported is None:
-        return told
-    return max(told or 0, reported.units + reported.by_others)
+        return told, 0
+    units = max(told or 0, reported.units + reported.by_others)
+    room = units if ordered is None else ordered - (cancelled or 0)
+    return min(units, room), min(reported.units, max(0, units - room))
 
 
 def remaining_units(ordered: int | None, shipped: int | None, cancelled: int | None) -> int | None:
-    """Ordered − shipped − cancelled, never below 0; None when a part is unknown."""
+    """Ordered − shipped − cancelled; None when a part is unknown."""
     if ordered is None or shipped is None or cancelled is None:
         return None
-    return max(0, ordered - shipped - cancelled)
+    return ordered - shipped - cancelled
 
 
 def reported_units(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, Reported]]:
@@ -88,22 +132,39 @@ def reported_units(connection: Connection, order_ids: Sequence[str]) -> dict[str
     return found
 
 
-def raised(facts: str, told: Status, reported: Mapping[str, Reported]) -> tuple[str, Status]:
-    """Facts and status of an order as readers see them.
+def raised(
+    facts: str, source: Status, whole: Bar | None, told: Mapping[str, Told], reported: Mapping[str, Reported]
+) -> Raised:
+    """An order as readers see it.
 
     Args:
-        facts: The marketplace's facts, as `documents.facts` renders them.
-        told: The marketplace's state in our words.
+        facts: The marketplace's facts, as `documents.facts` renders them, or as an earlier call has left them.
+        source: The marketplace's state in our words.
+        whole: Why nothing of the order may be shipped, for a reason that is not one of its lines.
+        told: What the marketplace says, by line id.
         reported: Our shipments by line id.
     """
     members = orjson.loads("{" + facts + "}")
+    units: dict[str, tuple[int | None, int | None]] = {}
+    left: dict[str, int] = {}
+    bars: list[tuple[Bar | None, int | None]] = []
     for line in members["lines"]:
-        line["quantity_shipped"] = shipped_units(line["quantity_shipped"], reported.get(line["id"]))
-        line["quantity_remaining_to_ship"] = remaining_units(
-            line["quantity_ordered"], line["quantity_shipped"], line["quantity_cancelled"]
-        )
-    status = effective_status(told, [line["quantity_remaining_to_ship"] for line in members["lines"]])
-    return orjson.dumps(members).decode()[1:-1], status
+        own_id, ordered, cancelled = line["id"], line["quantity_ordered"], line["quantity_cancelled"]
+        shipped, beyond = shipped_units(told[own_id].shipped, ordered, cancelled, reported.get(own_id))
+        remaining = remaining_units(ordered, shipped, cancelled)
+        bar = line_bar(told[own_id].bar, remaining, line.get("quantity_refunded"))
+        units[own_id] = (shipped, remaining)
+        bars.append((bar, remaining))
+        if beyond:
+            left[own_id] = beyond
+        bar = whole or bar
+        line |= {"quantity_shipped": shipped, "quantity_remaining_to_ship": remaining}
+        line |= {"may_ship": bar is None, "may_not_ship_reason": bar}
+    bar = order_bar(whole, bars)
+    members |= {"may_ship": bar is None, "may_not_ship_reason": bar}
+    is_raised = any(units[own_id][0] for own_id in reported if own_id in units)
+    status = effective_status(source, [remaining for _, remaining in units.values()]) if is_raised else source
+    return Raised(orjson.dumps(members).decode()[1:-1], status, bar, units, left)
 
 
 def overall(states: Iterable[str]) -> ConfirmationStatus:
@@ -127,30 +188,40 @@ def restate(connection: Connection, order_ids: Iterable[str], now: datetime) -> 
     chosen = sorted(set(order_ids))
     reported = reported_units(connection, chosen)
     states = _confirmation_states(connection, chosen)
-    told = _told_quantities(connection, chosen)
+    told = _told(connection, chosen)
     news: list[dict[str, Any]] = []
     quiet: list[dict[str, Any]] = []
+    left: dict[str, Mapping[str, int]] = {}
     for row in connection.execute(sa.select(*_COLUMNS).where(orders.c.id.in_(chosen))).mappings():
         own_id = row["id"]
         source = Status(row["source_status"] or row["status"])
-        facts, status = raised(_as_told(row["facts"], told), source, reported.get(own_id, {}))
+        seen = raised(row["facts"], source, _whole_bar(row), told.get(own_id, {}), reported.get(own_id, {}))
+        left[own_id] = seen.may_have_left
         confirmation = overall(states.get(own_id, ())).value
-        changed = _changed(row, facts, status, confirmation)
+        changed = _changed(row, seen.facts, seen.status, confirmation)
         values = {
             "own_id": own_id,
-            "new_status": status.value,
+            "new_status": seen.status.value,
             "source": source.value,
             "confirmation": confirmation,
-            "new_facts": facts,
+            "new_facts": seen.facts,
+            "bar": seen.bar,
         }
         if not changed:
             quiet.append(values)
             continue
-        news.append({**values, "changed": changed, "row": row})
+        news.append({**values, "changed": changed, "row": row, "lines": seen.lines})
     if quiet:
         _write_quiet(connection, quiet)
     if news:
         _write_news(connection, news, now)
+    shipped_despite.note(connection, left, now)
+
+
+def _whole_bar(row: RowMapping) -> Bar | None:
+    """Why nothing of the order may be shipped, for a reason that is not one of its lines."""
+    reason = row["may_not_ship_reason"]
+    return None if reason in {None, Bar.NO_LINE_MAY_SHIP.value} else Bar(reason)
 
 
 _COLUMNS = (
@@ -162,6 +233,7 @@ _COLUMNS = (
     orders.c.marketplace_updated_at,
     orders.c.raw_seq,
     orders.c.facts,
+    orders.c.may_not_ship_reason,
 )
 
 
@@ -175,17 +247,13 @@ def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> 
     return changed
 
 
-def _as_told(facts: str, told: Mapping[str, int | None]) -> str:
-    """The marketplace's own facts again: what it said of shipped units is kept with the lines."""
-    members = orjson.loads("{" + facts + "}")
-    for line in members["lines"]:
-        line["quantity_shipped"] = told.get(line["id"], line["quantity_shipped"])
-    return orjson.dumps(members).decode()[1:-1]
-
-
-def _told_quantities(connection: Connection, order_ids: Sequence[str]) -> dict[str, int | None]:
-    query = sa.select(order_lines.c.id, order_lines.c.quantity_shipped).where(order_lines.c.order_id.in_(order_ids))
-    return {row.id: row.quantity_shipped for row in connection.execute(query)}
+def _told(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
+    """Order id → line id → what the marketplace says of it."""
+    columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.told_shipped, order_lines.c.bar)
+    found: dict[str, dict[str, Told]] = {}
+    for row in connection.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
+        found.setdefault(row.order_id, {})[row.id] = Told(row.told_shipped, Bar(row.bar) if row.bar else None)
+    return found
 
 
 def _confirmation_states(connection: Connection, order_ids: Sequence[str]) -> dict[str, set[str]]:
@@ -219,6 +287,7 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
             source_status=sa.bindparam("source"),
             confirmation_status=sa.bindparam("confirmation"),
             facts=sa.bindparam("new_facts"),
+            may_not_ship_reason=sa.bindparam("bar"),
             revision=sa.bindparam("new_revision"),
             position=sa.bindparam("new_position"),
             closed_at=sa.case((_CLOSING.is_(None), sa.null()), else_=sa.func.coalesce(orders.c.closed_at, _CLOSING)),
@@ -227,7 +296,7 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
     written, versions = [], []
     for position, each in enumerate(news, first):
         row = each["row"]
-        plain = {name: value for name, value in each.items() if name not in {"changed", "row"}}
+        plain = {name: value for name, value in each.items() if name not in {"changed", "row", "lines"}}
         closing = now if each["new_status"] in CLOSED_STATUSES else None
         written.append({**plain, "closing": closing, "new_revision": row["revision"] + 1, "new_position": position})
         versions.append(
@@ -245,3 +314,17 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
         )
     connection.execute(update, written)
     connection.execute(sa.insert(order_versions), versions)
+    units = [
+        {"own_id": own_id, "shipped": shipped, "remaining": remaining}
+        for each in news
+        for own_id, (shipped, remaining) in each["lines"].items()
+    ]
+    if units:
+        connection.execute(_UNITS, units)
+
+
+_UNITS = (
+    sa.update(order_lines)
+    .where(order_lines.c.id == sa.bindparam("own_id"))
+    .values(quantity_shipped=sa.bindparam("shipped"), quantity_remaining=sa.bindparam("remaining"))
+)

@@ -15,9 +15,9 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger import cancellations, incidents, log
+from warehouse.ledger import cancellations, incidents, log, shipped_despite
 from warehouse.ledger.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
-from warehouse.ledger.fulfilment import raised, reported_units
+from warehouse.ledger.fulfilment import Told, raised, reported_units
 from warehouse.ledger.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.orders import (
     CLOSED_STATUSES,
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, RowMapping
 
     from warehouse.documents import Personal
-    from warehouse.ledger.fulfilment import Reported
+    from warehouse.ledger.fulfilment import Raised, Reported
+    from warehouse.orders import Status
     from warehouse.privacy import KeyRing
 
 MARKETPLACE_COLUMNS = (
@@ -69,6 +70,7 @@ MARKETPLACE_COLUMNS = (
     "raw_seq",
     "facts",
     "source_status",
+    "may_not_ship_reason",
 )
 """What a changed order overwrites. Everything else in the row is ours and has another writer."""
 
@@ -87,8 +89,18 @@ class Arrival:
     parties: str
     content_hash: bytes
     pii_state: str
-    source_status: str | None = None
-    """The marketplace's own state in our words, once shipments of ours have raised the order's."""
+    raised: Raised | None = None
+    """The order with our shipments taken into account; None: there are none."""
+
+    @property
+    def status(self) -> Status:
+        """The state that readers see."""
+        return self.order.status if self.raised is None else self.raised.status
+
+    @property
+    def seen_facts(self) -> str:
+        """The facts that readers see."""
+        return self.facts if self.raised is None else self.raised.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +206,9 @@ def compare(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]) 
 
 def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
     """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
-    told = arrival.order.status
-    facts, status = raised(arrival.facts, told, reported)
-    return replace(arrival, order=replace(arrival.order, status=status), facts=facts, source_status=told.value)
+    order = arrival.order
+    told = {line_id(order.id, each.original_id): Told(each.quantity_shipped, each.bar) for each in order.lines}
+    return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, told, reported))
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
@@ -214,8 +226,8 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
 
 def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
     """Names of the members that differ; an order whose content is the same has none."""
-    status = ("status",) if row["status"] != arrival.order.status else ()
-    is_raised = arrival.source_status is not None
+    status = ("status",) if row["status"] != arrival.status else ()
+    is_raised = arrival.raised is not None
     if row["content_hash"] == arrival.content_hash and not is_raised:
         return status
     half = documents.HASH_BYTES
@@ -223,7 +235,7 @@ def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) 
     if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
         return status + personal
     before_text = connection.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
-    before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.facts + "}")
+    before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
     return status + personal + tuple(name for name in after if before.get(name) != after[name])
 
 
@@ -375,10 +387,10 @@ def _write(
                 "recorded_at": now,
                 "raw_seq": arrival.raw_seq,
                 "changed": orjson.dumps(members).decode(),
-                "facts": arrival.facts,
+                "facts": arrival.seen_facts,
             }
         )
-        line_rows += _line_rows(arrival.order, row["id"])
+        line_rows += _line_rows(arrival)
         if row["pii_state"] == PiiState.PRESENT:
             sealed = keys.seal(arrival.parties.encode(), f"parties:{row['id']}")
             party_rows.append({"order_id": row["id"], "sealed": sealed, "updated_at": now})
@@ -418,12 +430,12 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
         "original_id": order.original_id,
         "channel": order.channel,
         "marketplace": order.marketplace,
-        "status": order.status.value,
+        "status": arrival.status.value,
         "marketplace_status": order.marketplace_status,
         "fulfilled_by": order.fulfilled_by.value if order.fulfilled_by else None,
         "purchased_at": order.purchased_at,
         "marketplace_updated_at": order.marketplace_updated_at,
-        "closed_at": order.marketplace_updated_at if order.status in CLOSED_STATUSES else None,
+        "closed_at": order.marketplace_updated_at if arrival.status in CLOSED_STATUSES else None,
         "received_at": arrival.received_at,
         "ship_by": order.ship_by,
         "currency": order.currency,
@@ -440,8 +452,9 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
         "marketplace_change": change,
         "content_hash": arrival.content_hash,
         "raw_seq": arrival.raw_seq,
-        "facts": arrival.facts,
-        "source_status": arrival.source_status,
+        "facts": arrival.seen_facts,
+        "source_status": _source(arrival),
+        "may_not_ship_reason": order.may_not_ship_reason if arrival.raised is None else arrival.raised.bar,
         "acknowledgements": "[]",
     }
 
@@ -450,41 +463,60 @@ def _follow_up(connection: Connection, found: Comparison, changes: Sequence[Chan
     """What follows from orders that are in the book now: their cancellation requests, and the log."""
     written = {arrival.order.id: arrival for arrival, _, _ in found.writes}
     cancellations.observe(connection, [each.order for each in (*written.values(), *found.unnoticed)], now)
-    entries = [_entry(written[each.order_id].order, each) for each in changes if each.order_id in written]
+    seen = [each for each in (*written.values(), *found.unnoticed) if each.raised is not None]
+    shipped_despite.note(
+        connection, {each.order.id: each.raised.may_have_left for each in seen if each.raised is not None}, now
+    )
+    entries = [_entry(written[each.order_id], each) for each in changes if each.order_id in written]
     log.record(connection, entries, now)
 
 
-def _entry(order: Order, change: Change) -> log.Entry:
-    is_new = change.outcome == "new"
+def _entry(arrival: Arrival, change: Change) -> log.Entry:
+    order, is_new = arrival.order, change.outcome == "new"
     return log.Entry(
         stage="normalise",
         kind="order_received" if is_new else "order_changed",
-        text=f"Received from {order.marketplace} as {order.status}"
+        text=f"Received from {order.marketplace} as {arrival.status}"
         if is_new
         else f"Changed: {', '.join(change.changed)}",
         level=log.Level.WARNING if order.problems else log.Level.INFO,
         channel=order.channel,
         order_id=order.id,
-        data={"original_id": order.original_id, "status": order.status.value, "members": change.changed},
+        data={"original_id": order.original_id, "status": arrival.status.value, "members": change.changed},
     )
 
 
-def _line_rows(order: Order, own_id: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": line_id(own_id, line.original_id),
-            "order_id": own_id,
-            "original_id": line.original_id,
-            "number": line.number,
-            "channel": order.channel,
-            "sku": line.sku,
-            "gtin": line.gtin,
-            "quantity_ordered": line.quantity_ordered,
-            "quantity_shipped": line.quantity_shipped,
-            "quantity_cancelled": line.quantity_cancelled,
-        }
-        for line in order.lines
-    ]
+def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
+    order, own_id = arrival.order, arrival.order.id
+    seen = {} if arrival.raised is None else arrival.raised.lines
+    rows = []
+    for line in order.lines:
+        row_id = line_id(own_id, line.original_id)
+        shipped, remaining = seen.get(row_id, (line.quantity_shipped, line.quantity_remaining_to_ship))
+        rows.append(
+            {
+                "id": row_id,
+                "order_id": own_id,
+                "original_id": line.original_id,
+                "number": line.number,
+                "channel": order.channel,
+                "sku": line.sku,
+                "gtin": line.gtin,
+                "quantity_ordered": line.quantity_ordered,
+                "quantity_shipped": shipped,
+                "quantity_cancelled": line.quantity_cancelled,
+                "quantity_remaining": remaining,
+                "quantity_refunded": line.quantity_refunded,
+                "told_shipped": line.quantity_shipped,
+                "bar": line.bar,
+            }
+        )
+    return rows
+
+
+def _source(arrival: Arrival) -> str | None:
+    """The marketplace's own state in our words, once shipments of ours have raised the order's."""
+    return None if arrival.raised is None else arrival.order.status.value
 
 
 def _take_over(connection: Connection, unnoticed: Sequence[Arrival], first_change: int) -> None:
@@ -499,11 +531,11 @@ def _take_over(connection: Connection, unnoticed: Sequence[Arrival], first_chang
         )
     )
     rows = [
-        {"own_id": each.order.id, "digest": each.content_hash, "source": each.source_status, "change": change}
+        {"own_id": each.order.id, "digest": each.content_hash, "source": _source(each), "change": change}
         for change, each in enumerate(unnoticed, first_change)
     ]
     connection.execute(update, rows)
-    lines = [line for each in unnoticed for line in _line_rows(each.order, each.order.id)]
+    lines = [line for each in unnoticed for line in _line_rows(each)]
     if lines:
         connection.execute(upsert(connection, order_lines, ("id",)), lines)
 

@@ -63,6 +63,11 @@ _IS_LIVE = sa.text("state IN ('open', 'accepted')")
 _IS_DUE = sa.text("due_at IS NOT NULL")
 """Conditions of indexes over the few rows that are asked for all the time."""
 
+CONSERVATION = "quantity_ordered = quantity_shipped + quantity_cancelled + quantity_remaining"
+"""Of every line at every instant; a part that is unknown is null, and then so is what remains."""
+
+NOT_NEGATIVE = "quantity_shipped >= 0 AND quantity_cancelled >= 0 AND quantity_remaining >= 0"
+
 connections = sa.Table(
     "connections",
     metadata,
@@ -209,6 +214,7 @@ orders = sa.Table(
         sa.String(24),
         comment="the marketplace's state in our words, of orders with shipments of ours, which raise `status`",
     ),
+    sa.Column("may_not_ship_reason", sa.String(32), comment="why nothing of it may be shipped; null: it may"),
     sa.Index("ix_orders_original", "channel", "original_id"),
     sa.Index("ux_orders_position", "position", unique=True),
     sa.Index("ix_orders_marketplace_change", "channel", "marketplace_change"),
@@ -239,8 +245,16 @@ order_lines = sa.Table(
     sa.Column("sku", sa.Text),
     sa.Column("gtin", sa.Text),
     sa.Column("quantity_ordered", sa.Integer),
-    sa.Column("quantity_shipped", sa.Integer),
+    sa.Column(
+        "quantity_shipped", sa.Integer, comment="by whomever, our shipments that the marketplace does not show yet too"
+    ),
     sa.Column("quantity_cancelled", sa.Integer),
+    sa.Column("quantity_remaining", sa.Integer),
+    sa.Column("quantity_refunded", sa.Integer),
+    sa.Column("told_shipped", sa.Integer, comment="what the marketplace says was shipped"),
+    sa.Column("bar", sa.String(32), comment="what the marketplace has against shipping this line; null: nothing"),
+    sa.CheckConstraint(CONSERVATION, name="ck_order_lines_conservation"),
+    sa.CheckConstraint(NOT_NEGATIVE, name="ck_order_lines_not_negative"),
     sa.Index("ix_order_lines_order", "order_id"),
     sa.Index("ix_order_lines_sku", "channel", "sku"),
 )
@@ -346,6 +360,20 @@ shipment_lines = sa.Table(
         sa.Integer,
         nullable=False,
         comment="units of the line that the marketplace knew when it was reported and that were none of ours",
+    ),
+    sa.Column(
+        "may_have_left",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="units of it that the marketplace shows as cancelled all the same",
+    ),
+    sa.CheckConstraint("may_have_left BETWEEN 0 AND quantity", name="ck_shipment_lines_may_have_left"),
+    sa.Index(
+        "ix_shipment_lines_left",
+        "shipment_id",
+        sqlite_where=sa.text("may_have_left > 0"),
+        postgresql_where=sa.text("may_have_left > 0"),
     ),
 )
 

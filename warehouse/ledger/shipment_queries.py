@@ -56,6 +56,7 @@ class ShipmentFilter:
         order_id: Internal id of the order.
         original_id: The marketplace's id of the order.
         report_id: The request or file that reported it last.
+        shipped_despite_cancellation: Only those with units that the marketplace has cancelled, or only the others.
     """
 
     visible_channels: tuple[str, ...] | None = None
@@ -66,6 +67,7 @@ class ShipmentFilter:
     report_id: str | None = None
     tracking_number: str | None = None
     package_id: str | None = None
+    shipped_despite_cancellation: bool | None = None
     reported_after: datetime | None = None
     reported_before: datetime | None = None
     updated_after: datetime | None = None
@@ -76,6 +78,7 @@ class ShipmentFilter:
         """Whether an index finds few shipments, which are then sorted."""
         named = (self.order_id, self.original_id, self.report_id, self.tracking_number, self.package_id)
         is_open = bool(self.statuses) and FEW.issuperset(self.statuses)
+        is_open = is_open or self.shipped_despite_cancellation is True
         return is_open or self.updated_after is not None or any(each is not None for each in named)
 
     def fingerprint(self) -> str:
@@ -166,7 +169,15 @@ def _plain(row: Any) -> Row:  # noqa: ANN401 - SQLAlchemy's mapping, whose names
 
 
 def _conditions(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
-    return [*_sets(wanted), *_names(wanted), *_ranges(wanted)]
+    return [*_sets(wanted), *_names(wanted), *_ranges(wanted), *_despite(wanted)]
+
+
+def _despite(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    if wanted.shipped_despite_cancellation is None:
+        return []
+    parts = sa.select(shipment_lines.c.shipment_id).where(shipment_lines.c.may_have_left > 0)
+    is_despite = shipments.c.id.in_(parts)
+    return [is_despite if wanted.shipped_despite_cancellation else ~is_despite]
 
 
 def _sets(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
@@ -216,6 +227,7 @@ def _add_items(connection: Connection, rows: Sequence[Row]) -> None:
             shipment_lines.c.shipment_id,
             shipment_lines.c.line_id,
             shipment_lines.c.quantity,
+            shipment_lines.c.may_have_left,
             order_lines.c.original_id,
             order_lines.c.sku,
         )

@@ -22,7 +22,7 @@ from warehouse.ledger.database import upsert
 from warehouse.ledger.fulfilment import Reported, remaining_units, reported_units, restate, shipped_units
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import channels, order_lines, orders, shipment_lines, shipments
-from warehouse.orders import ConfirmationStatus, FulfilledBy, Status, shipment_id
+from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, Status, shipment_id
 from warehouse.shipments import CarrierRule
 
 if TYPE_CHECKING:
@@ -226,12 +226,21 @@ class _Line:
     ordered: int | None
     told: int | None
     cancelled: int | None
+    refunded: int
+    bar: str | None
     reported: Reported | None
 
     def remaining(self) -> int | None:
-        """Units that may still be shipped; what the marketplace leaves out counts as none shipped, none cancelled."""
-        shipped = shipped_units(self.told, self.reported)
+        """Units not shipped; what the marketplace leaves out counts as none shipped, none cancelled."""
+        shipped, _ = shipped_units(self.told, self.ordered, self.cancelled, self.reported)
         return remaining_units(self.ordered, shipped or 0, self.cancelled or 0)
+
+    def shippable(self) -> int | None:
+        """Units of the remaining ones that may be shipped."""
+        left = self.remaining()
+        if left is None:
+            return None
+        return 0 if self.bar is not None else max(0, left - self.refunded)
 
     def add(self, units: int) -> int:
         """Take units up; returns how many others are known to have shipped."""
@@ -256,6 +265,7 @@ class _Order:
     status: Status
     source_status: Status
     fulfilled_by: str | None
+    bar: Bar | None
     lines: dict[str, _Line]
     packages: dict[str, dict[str, Any]]
 
@@ -408,7 +418,10 @@ class _Intake:
                 message = "The marketplace has not released the order yet: it must not be shipped."
                 raise _refused("order_pending", "id", message, order.id)
             case Status.WAITING_FOR_SHIPMENT | Status.PARTIALLY_SHIPPED | Status.SHIPPED | Status.UNKNOWN:
-                return
+                pass
+        if order.bar is not None and order.bar is not Bar.NO_LINE_MAY_SHIP:
+            message = f"The marketplace does not let this order ship ({order.bar}): see may_not_ship_reason."
+            raise _refused("may_not_ship", "id", message, order.id)
 
     def _check_date(self, given: Report, order: _Order) -> None:
         if given.shipping_date is not None and given.shipping_date > self.now + CLOCK_TOLERANCE:
@@ -447,12 +460,15 @@ class _Intake:
     def _quantities(self, order: _Order, items: Sequence[Item]) -> dict[str, int]:
         """Units by line id: those given, or all that remains."""
         if not items:
-            left = {each.id: each.remaining() for each in order.lines.values()}
+            left = {each.id: each.shippable() for each in order.lines.values()}
             unknown = [each for each, units in left.items() if units is None]
             if unknown:
                 message = "The marketplace does not tell all quantities of this order: name the items."
                 raise _refused("quantity_unknown", "items", message, order.id)
             found = {each: units for each, units in left.items() if units}
+            if not found and any(each.remaining() for each in order.lines.values()):
+                message = "The marketplace does not let ship what remains: see may_not_ship_reason of the lines."
+                raise _refused("may_not_ship", "items", message, order.id)
             if not found:
                 raise _refused("nothing_remains", "items", "Nothing of this order remains to be shipped.", order.id)
             return found
@@ -462,7 +478,7 @@ class _Intake:
             if line.id in quantities:
                 raise _refused("duplicate_item", f"items/{index}", "Another item names the same line.", order.id)
             units = item.item_quantity_shipped
-            quantities[line.id] = (line.remaining() or 0) if units is None else units
+            quantities[line.id] = _all_of(line) if units is None else units
         return quantities
 
     def _check_quantities(self, order: _Order, quantities: Mapping[str, int], items: Sequence[Item]) -> None:
@@ -479,6 +495,9 @@ class _Intake:
             elif units > left:
                 message = f"Only {left} of this line remain to be shipped."
                 faults.append(Fault(code="quantity_exceeds_remaining", field=field, message=message))
+            elif units > (order.lines[line_id].shippable() or 0):
+                message = f"The marketplace lets ship {order.lines[line_id].shippable()} of this line: see may_not_ship_reason."
+                faults.append(Fault(code="may_not_ship", field=field, message=message))
         if faults:
             raise _Refused(faults, order.id)
 
@@ -487,7 +506,7 @@ class _Intake:
         needs = self._carriers.requirements(order.channel)
         if needs is None:
             return
-        left = {each.id: each.remaining() for each in order.lines.values()}
+        left = {each.id: each.shippable() for each in order.lines.values()}
         is_whole = all(quantities.get(each, 0) == (units or 0) for each, units in left.items())
         if not needs.takes_part and not is_whole:
             message = "The marketplace takes an order only as a whole: ship everything in one package."
@@ -565,6 +584,11 @@ class _Intake:
         self.events.append({"order_id": row["order_id"], "kind": kind, "data": data})
 
 
+def _all_of(line: _Line) -> int:
+    """What an item without a quantity means: all that may be shipped, else all that remains, which is then refused."""
+    return line.shippable() or line.remaining() or 0
+
+
 def _add(order: _Order, quantities: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """Take units up; line id → (units, shipped by others)."""
     return {line_id: (units, order.lines[line_id].add(units)) for line_id, units in quantities.items()}
@@ -605,6 +629,7 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
         orders.c.status,
         orders.c.source_status,
         orders.c.fulfilled_by,
+        orders.c.may_not_ship_reason,
     )
     found = connection.execute(sa.select(*columns).where(named, *visible)).mappings().all()
     read = {
@@ -616,6 +641,7 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
                 status=Status(row["status"]),
                 source_status=Status(row["source_status"] or row["status"]),
                 fulfilled_by=row["fulfilled_by"],
+                bar=Bar(row["may_not_ship_reason"]) if row["may_not_ship_reason"] else None,
                 lines={},
                 packages={},
             ),
@@ -656,8 +682,10 @@ def _read_lines(connection: Connection, read: Mapping[str, tuple[str, _Order]]) 
             id=row["id"],
             original_id=row["original_id"],
             ordered=row["quantity_ordered"],
-            told=row["quantity_shipped"],
+            told=row["told_shipped"],
             cancelled=row["quantity_cancelled"],
+            refunded=row["quantity_refunded"] or 0,
+            bar=row["bar"],
             reported=reported.get(row["order_id"], {}).get(row["id"]),
         )
 
@@ -685,7 +713,13 @@ def _write(connection: Connection, intake: _Intake, now: datetime) -> None:
     connection.execute(
         sa.insert(shipment_lines),
         [
-            {"shipment_id": own_id, "line_id": line_id, "quantity": units, "shipped_by_others": by_others}
+            {
+                "shipment_id": own_id,
+                "line_id": line_id,
+                "quantity": units,
+                "shipped_by_others": by_others,
+                "may_have_left": 0,
+            }
             for own_id in intake.written
             for line_id, (units, by_others) in intake.lines_of[own_id].items()
         ],

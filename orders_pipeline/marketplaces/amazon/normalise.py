@@ -25,6 +25,7 @@ from orders_pipeline.marketplaces.reading import (
 )
 from warehouse.orders import (
     Address,
+    Bar,
     Cancellation,
     Customer,
     FulfilledBy,
@@ -34,13 +35,16 @@ from warehouse.orders import (
     Payment,
     Problem,
     Status,
+    conserved,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from decimal import Decimal
 
     from orders_pipeline.marketplaces.protocol import ChannelContext
+    from warehouse.orders import Quantities
 
 STATUSES: dict[str, Status] = {
     "PENDINGAVAILABILITY": Status.PENDING,
@@ -57,6 +61,8 @@ STATUSES: dict[str, Status] = {
 
 UNFULFILLABLE is a known word without a status of ours: UNKNOWN, but no problem.
 """
+
+UNFULFILLABLE = "UNFULFILLABLE"
 
 FULFILLERS: dict[str, FulfilledBy] = {
     "MERCHANT": FulfilledBy.MERCHANT,
@@ -123,6 +129,7 @@ class _Reading:
         total = self._read_total(proceeds)
         shipping_total, tax_total = self.amounts.order_sums(proceeds)
         lines, item_shipping, item_tax = self._lines()
+        self._note_nothing_left(lines)
         self.amounts.finish()
         programs = texts(of, "programs", "$")
         customer, address = self._parties()
@@ -147,6 +154,7 @@ class _Reading:
             customer=customer,
             shipping_address=address,
             cancellation=_order_cancellation(lines),
+            bar=Bar.NOT_SHIPPABLE if raw_status is not None and _folded(raw_status) == UNFULFILLABLE else None,
             lines=tuple(lines),
             packages=packages,
             problems=tuple(self.problems),
@@ -210,6 +218,13 @@ class _Reading:
             lines.append(line)
         return lines, shipping, tax
 
+    def _note_nothing_left(self, lines: list[Line]) -> None:
+        """An order that waits for shipment has something left: else its state and its quantities cannot both be true."""
+        is_waiting = self.status in {Status.WAITING_FOR_SHIPMENT, Status.PARTIALLY_SHIPPED}
+        if is_waiting and lines and all(line.quantity_remaining_to_ship == 0 for line in lines):
+            message = "the order waits for shipment, and nothing of it remains"
+            self._problem("state_contradiction", "$.fulfillment.fulfillmentStatus", message)
+
     def _product_link(self) -> str | None:
         channel = section(self.order_object, "salesChannel", "$")
         site = SITES.get(text(channel, "marketplaceId", "$.salesChannel") or "")
@@ -219,29 +234,46 @@ class _Reading:
         path = f"$.orderItems[{index}]"
         here = f"{path}.product"
         product = section(item, "product", path)
-        price = section(product, "price", here)
         asin = text(product, "asin", here)
         has_page = link and asin and len(asin) == _ASIN_LETTERS and asin.isascii() and asin.isalnum()
         cancellation = _line_cancellation(item, path)
         is_executed = cancellation is not None and bool(cancellation.executed_by or cancellation.execution_reason)
-        ordered, shipped, cancelled = self._quantities(item, path, is_executed)
+        price = section(product, "price", here)
+        unit_price = self.amounts.money(price, "unitPrice", f"{here}.price") if price else None
+        is_for_all = _is_price_of(amounts, unit_price, count(item, "quantityOrdered", path))
+        units, bar = self._quantities(item, path, is_executed, is_for_all)
         return Line(
             original_id=required_text(item, "orderItemId", path),
             number=index + 1,
             sku=text(product, "sellerSku", here),
             title=text(product, "title", here),
             product_url=f"{link}{asin}" if has_page else None,
-            quantity_ordered=ordered,
-            quantity_shipped=shipped,
-            quantity_cancelled=cancelled,
-            source_unit_price=self.amounts.money(price, "unitPrice", f"{here}.price") if price else None,
+            quantity_ordered=units.ordered,
+            quantity_shipped=units.shipped,
+            quantity_cancelled=units.cancelled,
+            quantity_priced=units.ordered if is_for_all and units.cancelled else None,
+            bar=bar,
+            source_unit_price=unit_price,
             line_total=amounts.line_total,
             taxes=amounts.taxes,
             cancellation=cancellation,
         )
 
-    def _quantities(self, item: JsonObject, path: str, is_executed: bool) -> tuple[int, int | None, int | None]:  # noqa: FBT001 - a fact of the item
-        """Units ordered, shipped and cancelled; `is_executed` tells that a cancellation of the item was carried out."""
+    def _quantities(
+        self,
+        item: JsonObject,
+        path: str,
+        is_executed: bool,  # noqa: FBT001 - a fact of the item
+        is_for_all: bool,  # noqa: FBT001 - a fact of the item
+    ) -> tuple[Quantities, Bar | None]:
+        """Units of an item, settled so that they conserve; what does not fit together is a problem, and bars the line.
+
+        Args:
+            item: The item.
+            path: Its JSON path.
+            is_executed: Whether a cancellation of the item was carried out.
+            is_for_all: Whether its amounts are those of all units ordered.
+        """
         ordered = count(item, "quantityOrdered", path)
         if ordered is None:
             raise Unreadable("missing", f"{path}.quantityOrdered", "required and not sent")
@@ -249,16 +281,34 @@ class _Reading:
         here = f"{path}.fulfillment"
         fulfilled = count(fulfillment, "quantityFulfilled", here)
         unfulfilled = count(fulfillment, "quantityUnfulfilled", here)
-        if (fulfilled or 0) + (unfulfilled or 0) > ordered:
-            self._problem("quantity_conservation", here, "more units fulfilled and unfulfilled than ordered")
         shipped = self._assumed_shipped(ordered, here, is_executed) if fulfilled is None else fulfilled
+        cancelled: int | None = 0
         if self.status is Status.CANCELED:
-            return ordered, shipped, max(0, ordered - (shipped or 0))
-        if fulfilled is not None and unfulfilled is not None:
-            return ordered, shipped, max(0, ordered - fulfilled - unfulfilled)
-        if is_executed and unfulfilled is None:
-            return ordered, shipped, None if shipped is None else max(0, ordered - shipped)
-        return ordered, shipped, 0
+            cancelled = max(0, ordered - (shipped or 0))
+        elif fulfilled is not None and unfulfilled is not None:
+            cancelled = max(0, ordered - fulfilled - unfulfilled)
+        elif is_executed and unfulfilled is None:
+            cancelled = None if shipped is None else max(0, ordered - shipped)
+        units = conserved(ordered, shipped, cancelled)
+        is_odd = self._note_contradictions(units, (fulfilled or 0) + (unfulfilled or 0) > ordered, here)
+        if is_executed and unfulfilled and not units.cancelled and not is_for_all:
+            message = "a cancellation was carried out, and neither units nor amounts show of how much"
+            self._problem("quantity_unclear", here, message)
+            is_odd = True
+        return units, Bar.CONTRADICTORY if is_odd else None
+
+    def _note_contradictions(self, units: Quantities, is_too_many: bool, path: str) -> bool:  # noqa: FBT001 - a fact of the item
+        """Whether units and the order's state cannot all be true, each a problem of its own."""
+        problems = len(self.problems)
+        if is_too_many or units.is_contradictory:
+            self._problem("quantity_conservation", path, "more units fulfilled and unfulfilled than ordered")
+        if None not in (units.ordered, units.shipped, units.cancelled):
+            remaining = (units.ordered or 0) - (units.shipped or 0) - (units.cancelled or 0)
+            if self.status is Status.SHIPPED and remaining:
+                self._problem("state_contradiction", path, f"the order is shipped, and {remaining} remain to ship")
+        if self.status is Status.CANCELED and units.shipped:
+            self._problem("state_contradiction", path, f"the order is cancelled, and {units.shipped} were shipped")
+        return len(self.problems) > problems
 
     def _assumed_shipped(self, ordered: int, path: str, is_executed: bool) -> int | None:  # noqa: FBT001 - a fact of the item
         """Units shipped of an item that does not tell: what the order's status leaves no doubt about, else None."""
@@ -354,18 +404,30 @@ def _line_cancellation(item: JsonObject, path: str) -> Cancellation | None:
 
 
 def _order_cancellation(lines: list[Line]) -> Cancellation | None:
-    """The first request and the first execution among the lines."""
-    found = [line.cancellation for line in lines if line.cancellation is not None]
-    if not found:
+    """What is asked for, or was carried out, of every line; of some lines it is no fact of the order."""
+    found = [line.cancellation or _NO_CANCELLATION for line in lines]
+    is_asked = all(each.requested_by or each.request_reason for each in found)
+    is_executed = all(each.executed_by or each.execution_reason for each in found)
+    if not found or not (is_asked or is_executed):
         return None
-    request = next((each for each in found if each.requested_by or each.request_reason), _NO_CANCELLATION)
-    execution = next((each for each in found if each.executed_by or each.execution_reason), _NO_CANCELLATION)
     return Cancellation(
-        requested_by=request.requested_by,
-        request_reason=request.request_reason,
-        executed_by=execution.executed_by,
-        execution_reason=execution.execution_reason,
+        requested_by=_common(each.requested_by for each in found) if is_asked else None,
+        request_reason=_common(each.request_reason for each in found) if is_asked else None,
+        executed_by=_common(each.executed_by for each in found) if is_executed else None,
+        execution_reason=_common(each.execution_reason for each in found) if is_executed else None,
     )
+
+
+def _common(words: Iterable[str | None]) -> str | None:
+    """The word that all of them are; None when they differ."""
+    found = set(words)
+    return found.pop() if len(found) == 1 else None
+
+
+def _is_price_of(amounts: ItemAmounts, unit_price: Decimal | None, units: int | None) -> bool:
+    """Whether an item's own price is that of so many units."""
+    price = amounts.subtotals.get("ITEM")
+    return price is not None and unit_price is not None and units is not None and price == unit_price * units
 
 
 def _ship_by(fulfillment: JsonObject) -> datetime | None:

@@ -14,11 +14,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.mirakl import countries, packages
+from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
     amount,
     count,
+    flag,
     instant,
     objects,
     required_text,
@@ -27,6 +29,7 @@ from orders_pipeline.marketplaces.reading import (
 )
 from warehouse.orders import (
     Address,
+    Bar,
     Cancellation,
     Customer,
     FulfilledBy,
@@ -37,13 +40,16 @@ from warehouse.orders import (
     Problem,
     Status,
     Tax,
+    conserved,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.mirakl.quantities import Ordered
     from orders_pipeline.marketplaces.protocol import ChannelContext
+    from warehouse.orders import Quantities
 
 STATUSES: dict[str, Status] = {
     "STAGING": Status.PENDING,
@@ -66,6 +72,8 @@ SHIPPED once a line has a shipping date."""
 REFUND_STATES = frozenset({"WAITING_REFUND", "WAITING_REFUND_PAYMENT"})
 SHIPPED_LINE_STATES = frozenset({"SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
 CANCELLED_LINE_STATES = frozenset({"CANCELED", "REFUSED"})
+REFUNDED_LINE_STATES = frozenset({"REFUNDED", *REFUND_STATES})
+INCIDENT_STATE = "INCIDENT_OPEN"
 UNSHIPPED_LINE_STATES = frozenset(
     {"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING", *CANCELLED_LINE_STATES}
 )
@@ -129,6 +137,18 @@ class _LineRead(NamedTuple):
     path: str
     tax: Decimal | None
     shipping_tax: Decimal | None
+
+
+class _LineUnits(NamedTuple):
+    """Units of a line, and what there is against shipping them."""
+
+    ordered: int | None
+    shipped: int | None
+    cancelled: int | None
+    refunded: int | None
+    priced: int | None
+    refunded_total: Decimal | None
+    bar: Bar | None
 
 
 class _Reading:
@@ -268,6 +288,7 @@ class _Reading:
             shipping_address=shipping_address,
             billing_address=billing_address,
             cancellation=self._order_cancellation(),
+            bar=self._bar(reads),
             lines=lines,
             packages=shown_packages,
             problems=tuple(self.problems),
@@ -386,7 +407,7 @@ class _Reading:
     def _line(self, of: JsonObject, path: str, original_id: str, number: int) -> _LineRead:
         state = text(of, "order_line_state", path)
         sku = text(of, "offer_sku", path)
-        ordered, shipped, cancelled = self._quantities(of, path, state, original_id, sku)
+        units = self._quantities(of, path, state, original_id, sku)
         taxes, tax = self._taxes(of, "taxes", path)
         _, shipping_tax = self._taxes(of, "shipping_taxes", path)
         price = amount(of, "price", path)
@@ -400,9 +421,13 @@ class _Reading:
             number=number,
             sku=sku,
             title=text(of, "product_title", path),
-            quantity_ordered=ordered,
-            quantity_shipped=shipped,
-            quantity_cancelled=cancelled,
+            quantity_ordered=units.ordered,
+            quantity_shipped=units.shipped,
+            quantity_cancelled=units.cancelled,
+            quantity_refunded=units.refunded,
+            quantity_priced=units.priced,
+            refunded_total=units.refunded_total,
+            bar=units.bar,
             source_unit_price=amount(of, "price_unit", path),
             line_total=line_total,
             taxes=taxes,
@@ -430,27 +455,67 @@ class _Reading:
 
     def _quantities(
         self, of: JsonObject, path: str, state: str | None, original_id: str, sku: str | None
-    ) -> tuple[int | None, int | None, int | None]:
-        ordered = count(of, "quantity", path)
+    ) -> _LineUnits:
+        """Units of a line, settled so that they conserve; what does not fit together is a problem, and bars the line."""
+        is_void = self.status in _CANCELLED or state in CANCELLED_LINE_STATES
+        told = read_ordered(of, path, is_void=is_void)
+        refunded, refunded_total = read_refunded(of, path, adds_tax=self.adds_tax)
         is_shipped = self._is_shipped(of, path, state)
-        shipped = self._shipped(original_id, sku, ordered)
+        kept = told.ordered if told.ordered is None or is_void else told.ordered - told.cancelled
+        shipped = self._shipped(original_id, sku, kept)
         if shipped is None:
-            shipped = ordered if is_shipped else 0
-        if ordered is None or shipped is None:
+            shipped = kept if is_shipped else 0
+        if told.ordered is None or kept is None or shipped is None:
             self._problem("quantity_missing", f"{path}.quantity", "the line has no quantity")
-            return None, shipped, None
-        open_units = max(0, ordered - shipped)
-        cancelled = open_units if self._is_cancelled(state, is_shipped=is_shipped) else 0
-        if not cancelled and of.get("cancelations"):
-            # Informative only, says the description, and 0 beside an amount is usual: never more than what is open.
-            cancelled = min(open_units, self._cancelled_units(of, path))
-        if ordered - shipped - cancelled < 0:
-            self._problem("quantity_conservation", f"{path}.quantity", f"{shipped} shipped of {ordered} ordered")
-        return ordered, shipped, cancelled
+            return _LineUnits(None, shipped, None, refunded, None, refunded_total, None)
+        units = conserved(told.ordered, shipped, told.cancelled)
+        ordered, cancelled = units.ordered or 0, units.cancelled or 0
+        remaining = ordered - shipped - cancelled
+        if state in REFUNDED_LINE_STATES and remaining:
+            refunded = max(refunded or 0, remaining)
+        is_odd = self._note_contradictions(told, units, state, path, remaining=remaining, is_shipped=is_shipped)
+        bar = Bar.CONTRADICTORY if is_odd else self._line_bar(state, remaining)
+        return _LineUnits(ordered, shipped, cancelled, refunded, told.priced, refunded_total, bar)
 
-    def _cancelled_units(self, of: JsonObject, path: str) -> int:
-        cancelations = objects(of, "cancelations", path)
-        return sum(count(each, "quantity", f"{path}.cancelations[{at}]") or 0 for at, each in enumerate(cancelations))
+    def _note_contradictions(
+        self, told: Ordered, units: Quantities, state: str | None, path: str, *, remaining: int, is_shipped: bool
+    ) -> bool:
+        """Whether quantities, price, state and shipments of a line cannot all be true, each a problem of its own."""
+        problems = len(self.problems)
+        here = f"{path}.quantity"
+        if told.is_unclear:
+            message = "the price is neither that of the quantity nor that of the quantity less the cancelled units"
+            self._problem("quantity_unclear", here, message)
+        if units.is_contradictory:
+            message = f"{units.shipped} shipped and {told.cancelled} cancelled of {told.ordered} ordered"
+            self._problem("quantity_conservation", here, message)
+        if is_shipped and remaining and state in SHIPPED_LINE_STATES:
+            self._problem("state_contradiction", f"{path}.order_line_state", f"{state}, and {remaining} remain to ship")
+        is_open = state == SHIPPING_STATE and self.status not in _CANCELLED
+        if is_open and told.ordered is not None and told.cancelled >= told.ordered:
+            self._problem("state_contradiction", f"{path}.order_line_state", f"{state}, and all of it is cancelled")
+        return len(self.problems) > problems
+
+    def _line_bar(self, state: str | None, remaining: int) -> Bar | None:
+        if state == "REFUSED":
+            return Bar.LINE_REFUSED
+        if state == "CANCELED":
+            return Bar.LINE_CANCELED
+        return Bar.INCIDENT_OPEN if state == INCIDENT_STATE and remaining else None
+
+    def _bar(self, reads: Sequence[_LineRead]) -> Bar | None:
+        """What the marketplace has against shipping the order as a whole, as long as there is something to ship.
+
+        An incident that no line tells of may be about any of them.
+        """
+        if self.status is Status.SHIPPED or all(read.line.quantity_remaining_to_ship == 0 for read in reads):
+            return None
+        if flag(self.of, "fully_refunded", "$"):
+            return Bar.FULLY_REFUNDED
+        if flag(self.of, "can_shop_ship", "$") is False:
+            return Bar.NOT_SHIPPABLE
+        has_line = any(read.line.marketplace_status == INCIDENT_STATE for read in reads)
+        return Bar.INCIDENT_OPEN if flag(self.of, "has_incident", "$") and not has_line else None
 
     def _is_shipped(self, of: JsonObject, path: str, state: str | None) -> bool:
         """Whether the line's state means that all of it was shipped.
@@ -467,19 +532,14 @@ class _Reading:
             return True
         return self.status is Status.SHIPPED and state not in REFUND_STATES
 
-    def _is_cancelled(self, state: str | None, *, is_shipped: bool) -> bool:
-        if self.status in _CANCELLED or state in CANCELLED_LINE_STATES:
-            return True
-        return not is_shipped and (state in REFUND_STATES or state == "REFUNDED")
-
-    def _shipped(self, original_id: str, sku: str | None, ordered: int | None) -> int | None:
-        """Units in shipments that left, None when no shipment names the line."""
+    def _shipped(self, original_id: str, sku: str | None, kept: int | None) -> int | None:
+        """Units in shipments that left, None when no shipment names the line; `kept` are those that are not cancelled."""
         shipped = self.shipped_by_id.get(original_id)
         if sku is not None and sku in self.shipped_by_sku:
             units = self.shipped_by_sku[sku]
             self.lines_by_sku[sku] -= 1
-            if ordered is not None and self.lines_by_sku[sku]:  # the last line with the SKU takes all that is left
-                units = min(units, max(0, ordered - (shipped or 0)))
+            if kept is not None and self.lines_by_sku[sku]:  # the last line with the SKU takes all that is left
+                units = min(units, max(0, kept - (shipped or 0)))
             self.shipped_by_sku[sku] -= units
             shipped = (shipped or 0) + units
         return shipped

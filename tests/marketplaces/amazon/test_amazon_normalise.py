@@ -13,7 +13,7 @@ import pytest
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.documents import preview
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Payment, Status, Tax
+from warehouse.orders import Address, Bar, Cancellation, Customer, FulfilledBy, Payment, Status, Tax
 
 
 def eur(amount):
@@ -114,8 +114,9 @@ def test_a_whole_order_is_read(read, an_order):
         ("ON_THE_MOON", Status.UNKNOWN, ["status_unknown"]),
     ],
 )
-def test_every_status_is_mapped_and_its_word_kept(read, an_order, word, status, problems):
-    order = read(an_order(fulfillment={"fulfillmentStatus": word, "fulfilledBy": "MERCHANT"}))
+def test_every_status_is_mapped_and_its_word_kept(read, an_order, an_item, word, status, problems):
+    item = an_item(fulfillment=quantities(2, 0)) if status is Status.SHIPPED else an_item()
+    order = read(an_order(fulfillment={"fulfillmentStatus": word, "fulfilledBy": "MERCHANT"}, orderItems=[item]))
     assert (order.status, order.marketplace_status, codes(order)) == (status, word, problems)
 
 
@@ -145,7 +146,7 @@ def test_no_status_is_unknown_and_a_problem(read, an_order, fulfillment, path):
     ],
 )
 def test_who_fulfils(read, an_order, word, expected, problems):
-    order = read(an_order(fulfillment={"fulfillmentStatus": "SHIPPED", "fulfilledBy": word}))
+    order = read(an_order(fulfillment={"fulfillmentStatus": "UNSHIPPED", "fulfilledBy": word}))
     assert (order.fulfilled_by, codes(order)) == (expected, problems)
 
 
@@ -383,7 +384,15 @@ EXECUTED = {"cancellationExecution": {"cancelledBy": "MERCHANT", "cancelReason":
         pytest.param("PENDING", 3, ..., None, (0, 0, 3), [], id="pending: nothing shipped"),
         pytest.param("UNSHIPPED", 3, ..., None, (0, 0, 3), [], id="unshipped: nothing shipped"),
         pytest.param("CANCELLED", 3, ..., None, (0, 3, 0), [], id="cancelled: all of it"),
-        pytest.param("CANCELLED", 3, quantities(1, 0), None, (1, 2, 0), [], id="cancelled after a part was shipped"),
+        pytest.param(
+            "CANCELLED",
+            3,
+            quantities(1, 0),
+            None,
+            (1, 2, 0),
+            ["state_contradiction"],
+            id="cancelled after a part was shipped",
+        ),
         pytest.param("CANCELLED", 0, quantities(0, 0), None, (0, 0, 0), [], id="cancelled lines may say 0"),
         pytest.param("SHIPPED", 3, ..., None, (3, 0, 0), [], id="shipped: all of it"),
         pytest.param("SHIPPED", 3, ..., EXECUTED, (None, None, None), ["quantity_unknown"], id="shipped or cancelled"),
@@ -391,13 +400,30 @@ EXECUTED = {"cancellationExecution": {"cancelledBy": "MERCHANT", "cancelReason":
             "PARTIALLY_SHIPPED", 3, ..., None, (None, 0, None), ["quantity_unknown"], id="nobody knows how many"
         ),
         pytest.param("UNFULFILLABLE", 3, ..., None, (None, 0, None), ["quantity_unknown"], id="unknown status"),
-        pytest.param("UNSHIPPED", 3, quantities(1), EXECUTED, (1, 2, 0), [], id="executed, nothing said of the rest"),
-        pytest.param("UNSHIPPED", 3, ..., EXECUTED, (0, 3, 0), [], id="executed, no quantities"),
         pytest.param(
-            "UNSHIPPED", 3, quantities(0, 3), EXECUTED, (0, 0, 3), [], id="executed, but all still to be shipped"
+            "UNSHIPPED",
+            3,
+            quantities(1),
+            EXECUTED,
+            (1, 2, 0),
+            ["state_contradiction"],
+            id="executed, nothing said of the rest",
+        ),
+        pytest.param("UNSHIPPED", 3, ..., EXECUTED, (0, 3, 0), ["state_contradiction"], id="executed, no quantities"),
+        pytest.param(
+            "UNSHIPPED",
+            3,
+            quantities(0, 3),
+            EXECUTED,
+            (0, 0, 3),
+            ["quantity_unclear"],
+            id="executed, but all still to be shipped",
         ),
         pytest.param(
-            "SHIPPED", 3, quantities(4, 0), None, (4, 0, 0), ["quantity_conservation"], id="more than ordered"
+            "UNSHIPPED", 2, quantities(0, 2), EXECUTED, (0, 0, 2), [], id="executed, and the price is net of it"
+        ),
+        pytest.param(
+            "SHIPPED", 3, quantities(1, 2), None, (1, 0, 2), ["state_contradiction"], id="shipped, but not all"
         ),
         pytest.param(
             "UNSHIPPED", 3, quantities(1, 4), None, (1, 0, 2), ["quantity_conservation"], id="parts above ordered"
@@ -413,7 +439,13 @@ def test_quantities(read_item, status, ordered, fulfillment, cancellation, expec
     assert codes(order) == problems
 
 
-def test_cancellations_are_kept_per_line_and_summed_up_on_the_order(read, an_order, an_item):
+def test_more_shipped_than_ordered_counts_as_ordered(read_item):
+    line, order = read_item(status="SHIPPED", quantityOrdered=3, fulfillment=quantities(4, 0))
+    assert (line.quantity_ordered, line.quantity_shipped, line.quantity_remaining_to_ship) == (4, 4, 0)
+    assert codes(order) == ["quantity_conservation"]
+
+
+def test_cancellations_are_kept_per_line(read, an_order, an_item):
     asked = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Ordered twice"}}
     items = [
         an_item(orderItemId="1"),
@@ -428,10 +460,36 @@ def test_cancellations_are_kept_per_line_and_summed_up_on_the_order(read, an_ord
         Cancellation(executed_by="MERCHANT", execution_reason="NO_INVENTORY"),
         None,
     ]
-    assert order.cancellation == Cancellation(
-        requested_by="BUYER", request_reason="Ordered twice", executed_by="MERCHANT", execution_reason="NO_INVENTORY"
-    )
+    assert order.cancellation is None
     assert order.status is Status.WAITING_FOR_SHIPMENT
+
+
+def test_what_holds_for_every_line_is_a_fact_of_the_order(read, an_order, an_item):
+    asked = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Ordered twice"}}
+    other = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "Too late"}}
+    items = [an_item(orderItemId="1", cancellation=asked), an_item(orderItemId="2", cancellation=other)]
+    assert read(an_order(orderItems=items)).cancellation == Cancellation(requested_by="BUYER")
+    assert read(an_order(orderItems=items[:1])).cancellation == Cancellation(
+        requested_by="BUYER", request_reason="Ordered twice"
+    )
+
+
+def test_a_line_that_was_cancelled_before_it_left_is_no_fact_of_its_order(read, an_order, an_item):
+    gone = an_item(
+        orderItemId="2",
+        quantityOrdered=0,
+        fulfillment=quantities(0, 0),
+        cancellation={"cancellationExecution": {"cancelledBy": "BUYER", "cancelReason": "Changed plans"}},
+    )
+    order = read(an_order(orderItems=[an_item(orderItemId="1"), gone]))
+    assert (order.status, order.cancellation, order.may_not_ship_reason) == (Status.WAITING_FOR_SHIPMENT, None, None)
+    assert [line.quantity_remaining_to_ship for line in order.lines] == [2, 0]
+    assert order.lines[1].cancellation == Cancellation(executed_by="BUYER", execution_reason="Changed plans")
+
+
+def test_what_cannot_be_fulfilled_may_not_ship(read, an_order):
+    order = read(an_order(fulfillment={"fulfillmentStatus": "UNFULFILLABLE", "fulfilledBy": "MERCHANT"}))
+    assert (order.status, order.may_not_ship_reason) == (Status.UNKNOWN, Bar.NOT_SHIPPABLE)
 
 
 def test_a_business_order_is_told_by_its_program(read, an_order):

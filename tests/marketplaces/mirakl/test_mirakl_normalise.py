@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Payment, Status, Tax
+from warehouse.orders import Address, Bar, Cancellation, Customer, FulfilledBy, Payment, Status, Tax
 
 
 def refusal(orders_of, payload):
@@ -96,7 +96,8 @@ class TestStatus:
         order = order_of(an_order(shipped, a_line(2, order_line_state=state), order_state=state))
         assert order.status is Status.SHIPPED
         assert [line.quantity_shipped for line in order.lines] == [2, 0]
-        assert [line.quantity_cancelled for line in order.lines] == [0, 2]
+        assert [line.quantity_cancelled for line in order.lines] == [0, 0]
+        assert [line.may_not_ship_reason for line in order.lines] == [None, Bar.REFUNDED]
 
     def test_an_unknown_state_is_kept_and_named(self, an_order, order_of, codes_of):
         order = order_of(an_order(order_state="ON_THE_MOON"))
@@ -190,8 +191,8 @@ class TestShippedUnits:
             (("INCIDENT_OPEN", "SHIPPED"), None, (2, 0)),
             (("INCIDENT_CLOSED", "RECEIVED"), None, (2, 0)),
             (("REFUNDED", "CLOSED"), None, (2, 0)),
-            (("REFUNDED", "SHIPPING"), None, (0, 2)),
-            (("WAITING_REFUND", "SHIPPED"), None, (0, 2)),
+            (("REFUNDED", "SHIPPING"), None, (0, 0)),
+            (("WAITING_REFUND", "SHIPPED"), None, (0, 0)),
             (("NEW_WORD", "SHIPPED"), None, (2, 0)),
             (("NEW_WORD", "SHIPPING"), None, (0, 0)),
             ((None, "SHIPPED"), None, (2, 0)),
@@ -217,17 +218,21 @@ class TestCancelledUnits:
         order = order_of({"order": an_order(order_state=state), "shipments": [a_shipment(("L1", 1))]})
         assert (order.lines[0].quantity_shipped, order.lines[0].quantity_cancelled) == (1, 1)
 
-    @pytest.mark.parametrize(("quantities", "cancelled"), [([1], 1), ([1, 1], 2), ([5], 2), ([0], 0), ([None, 1], 1)])
-    def test_cancelations_never_exceed_what_is_open(self, an_order, a_line, order_of, quantities, cancelled):
+    @pytest.mark.parametrize(("quantities", "cancelled"), [([1], 1), ([1, 1], 2), ([5], 5), ([0], 0), ([None, 1], 1)])
+    def test_a_price_for_the_whole_quantity_says_that_it_is_net(
+        self, an_order, a_line, order_of, quantities, cancelled
+    ):
         cancelations = [{"quantity": quantity, "amount": 24.9, "reason_code": "34"} for quantity in quantities]
         order = order_of(an_order(a_line(cancelations=cancelations)))
-        assert (order.lines[0].quantity_cancelled, order.problems) == (cancelled, ())
+        (line,) = order.lines
+        assert (line.quantity_ordered, line.quantity_cancelled) == (2 + cancelled, cancelled)
+        assert (line.quantity_remaining_to_ship, order.problems) == (2, ())
 
     def test_more_shipped_than_ordered_is_kept_and_named(self, an_order, a_shipment, order_of, codes_of):
         order = order_of({"order": an_order(), "shipments": [a_shipment(("L1", 3))]})
         (line,) = order.lines
-        assert (line.quantity_ordered, line.quantity_shipped, line.quantity_cancelled) == (2, 3, 0)
-        assert codes_of(order) == ["quantity_conservation"]
+        assert (line.quantity_ordered, line.quantity_shipped, line.quantity_cancelled) == (3, 3, 0)
+        assert (codes_of(order), line.may_not_ship_reason) == (["quantity_conservation"], Bar.CONTRADICTORY)
 
     def test_no_quantity_is_unknown_not_zero(self, an_order, a_line, order_of, codes_of):
         order = order_of(an_order(a_line(quantity=None)))

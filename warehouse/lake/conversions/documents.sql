@@ -26,6 +26,8 @@ SELECT
                 "execution_reason": "VARCHAR"
             },
             "related_order": {"original_id": "VARCHAR", "relation": "VARCHAR"},
+            "may_ship": "BOOLEAN",
+            "may_not_ship_reason": "VARCHAR",
             "split_of": "VARCHAR",
             "marketplace_data": "JSON",
             "lines": [{
@@ -42,9 +44,14 @@ SELECT
                 "quantity_shipped": "BIGINT",
                 "quantity_cancelled": "BIGINT",
                 "quantity_remaining_to_ship": "BIGINT",
+                "quantity_refunded": "BIGINT",
+                "may_ship": "BOOLEAN",
+                "may_not_ship_reason": "VARCHAR",
                 "unit_price": "VARCHAR",
                 "source_unit_price": "VARCHAR",
                 "line_total": "VARCHAR",
+                "kept_total": "VARCHAR",
+                "refunded_total": "VARCHAR",
                 "taxes": [{"code": "VARCHAR", "amount": "VARCHAR", "rate": "VARCHAR"}],
                 "marketplace_status": "VARCHAR",
                 "cancellation": {

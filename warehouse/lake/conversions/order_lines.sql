@@ -14,10 +14,15 @@ SELECT
     line.quantity_shipped,
     line.quantity_cancelled,
     line.quantity_remaining_to_ship,
+    line.quantity_refunded,
+    line.may_ship,
+    line.may_not_ship_reason,
     unnested.currency,
     amount(line.unit_price) AS unit_price,
     amount(line.source_unit_price) AS source_unit_price,
     amount(line.line_total) AS line_total,
+    amount(line.kept_total) AS kept_total,
+    amount(line.refunded_total) AS refunded_total,
     list_transform(
         line.taxes, lambda tax: {'code': tax.code, 'amount': amount(tax.amount), 'rate': amount(tax.rate)}
     ) AS taxes,

@@ -39,6 +39,8 @@ SELECT
     document.cancellation.execution_reason AS cancellation_execution_reason,
     document.related_order.original_id AS related_original_id,
     document.related_order.relation AS related_relation,
+    document.may_ship,
+    document.may_not_ship_reason,
     document.split_of,
     confirmation_status,
     has_errors,

@@ -1,2 +1,2 @@
-SELECT shipment_id, line_id, quantity
+SELECT shipment_id, line_id, quantity, may_have_left
 FROM arrived

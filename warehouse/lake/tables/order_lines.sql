@@ -14,10 +14,15 @@ CREATE TABLE IF NOT EXISTS order_lines (
     quantity_shipped BIGINT,
     quantity_cancelled BIGINT,
     quantity_remaining_to_ship BIGINT,
+    quantity_refunded BIGINT,
+    may_ship BOOLEAN,
+    may_not_ship_reason VARCHAR,
     currency VARCHAR,
     unit_price DECIMAL(24, 8),
     source_unit_price DECIMAL(24, 8),
     line_total DECIMAL(24, 8),
+    kept_total DECIMAL(24, 8),
+    refunded_total DECIMAL(24, 8),
     taxes STRUCT(code VARCHAR, amount DECIMAL(24, 8), rate DECIMAL(24, 8))[],
     marketplace_status VARCHAR,
     cancellation_requested_by VARCHAR,
@@ -45,14 +50,19 @@ COMMENT ON COLUMN order_lines.gtin IS 'GTIN (EAN, UPC): from the marketplace, el
 COMMENT ON COLUMN order_lines.title IS 'What the marketplace calls the article.';
 COMMENT ON COLUMN order_lines.product_url IS 'Link to the product.';
 COMMENT ON COLUMN order_lines.condition IS 'Condition of the article, in the marketplace''s word.';
-COMMENT ON COLUMN order_lines.quantity_ordered IS 'Units ordered; null when the marketplace does not say.';
+COMMENT ON COLUMN order_lines.quantity_ordered IS 'Units ordered, cancelled ones included; null when the marketplace does not say.';
 COMMENT ON COLUMN order_lines.quantity_shipped IS 'Units shipped.';
 COMMENT ON COLUMN order_lines.quantity_cancelled IS 'Units cancelled.';
 COMMENT ON COLUMN order_lines.quantity_remaining_to_ship IS 'Units still to ship: ordered - shipped - cancelled.';
+COMMENT ON COLUMN order_lines.quantity_refunded IS 'Units refunded, or being refunded: as many of the remaining ones may not ship; null when the marketplace does not say.';
+COMMENT ON COLUMN order_lines.may_ship IS 'Whether what remains of the line may be shipped.';
+COMMENT ON COLUMN order_lines.may_not_ship_reason IS 'Why not; null when it may.';
 COMMENT ON COLUMN order_lines.currency IS 'ISO 4217 code of the line''s amounts.';
-COMMENT ON COLUMN order_lines.unit_price IS 'line_total / quantity_ordered, in currency.';
+COMMENT ON COLUMN order_lines.unit_price IS 'line_total by the units that it is for, in currency.';
 COMMENT ON COLUMN order_lines.source_unit_price IS 'The marketplace''s own price of one unit, in currency.';
-COMMENT ON COLUMN order_lines.line_total IS 'Price of all units ordered with taxes, without shipping, in currency; null while there is none.';
+COMMENT ON COLUMN order_lines.line_total IS 'Price as the marketplace states it, with taxes, without shipping, in currency; null while there is none.';
+COMMENT ON COLUMN order_lines.kept_total IS 'line_total without the units that are cancelled, in currency; null when that cannot be told.';
+COMMENT ON COLUMN order_lines.refunded_total IS 'What of line_total was refunded, or is being refunded, in currency; null when the marketplace does not say.';
 COMMENT ON COLUMN order_lines.taxes IS 'Taxes as the marketplace states them: code, amount in currency, rate in percent.';
 COMMENT ON COLUMN order_lines.marketplace_status IS 'The marketplace''s own word for the line''s status.';
 COMMENT ON COLUMN order_lines.cancellation_requested_by IS 'Who asked to cancel the line.';

@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS orders (
     cancellation_execution_reason VARCHAR,
     related_original_id VARCHAR,
     related_relation VARCHAR,
+    may_ship BOOLEAN,
+    may_not_ship_reason VARCHAR,
     split_of VARCHAR,
     confirmation_status VARCHAR NOT NULL,
     has_errors BOOLEAN NOT NULL,
@@ -75,6 +77,8 @@ COMMENT ON COLUMN orders.cancellation_executed_by IS 'Who cancelled the whole or
 COMMENT ON COLUMN orders.cancellation_execution_reason IS 'Why the order was cancelled.';
 COMMENT ON COLUMN orders.related_original_id IS 'The marketplace''s id of the order that this one comes from.';
 COMMENT ON COLUMN orders.related_relation IS 'How: replacement_of, exchange_of, or the marketplace''s own word.';
+COMMENT ON COLUMN orders.may_ship IS 'Whether the marketplace lets ship it: false when nothing of it may leave.';
+COMMENT ON COLUMN orders.may_not_ship_reason IS 'Why not; null when it may.';
 COMMENT ON COLUMN orders.split_of IS 'Id of the other half when seller and marketplace each ship a part of one marketplace order.';
 COMMENT ON COLUMN orders.confirmation_status IS 'How far the shipment confirmation has come: none, queued, sending, sent, verified, rejected, in_doubt or held.';
 COMMENT ON COLUMN orders.has_errors IS 'Whether something about the order needed attention when it last changed; open incidents are in incidents.';

@@ -23,6 +23,6 @@ COMMENT ON VIEW late_orders IS 'Orders to ship whose ship_by has passed, the lat
 -- purchased_at: When the buyer ordered.
 -- ship_by: Latest moment to ship.
 -- hours_late: Hours since ship_by.
--- lines_to_ship: Lines with units still to ship.
--- units_to_ship: Units still to ship; null when the marketplace does not say for a line.
+-- lines_to_ship: Lines with units that are to be shipped.
+-- units_to_ship: Units to be shipped, refunded ones left out; null when the marketplace does not say for a line.
 -- has_cancellation_request: Whether a cancellation was asked for.

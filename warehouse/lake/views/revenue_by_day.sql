@@ -1,25 +1,33 @@
 CREATE OR REPLACE VIEW revenue_by_day AS
 SELECT
-    CAST(purchased_at AS DATE) AS day,
-    channel,
-    currency,
+    CAST(orders.purchased_at AS DATE) AS day,
+    orders.channel,
+    orders.currency,
     count(*) AS orders,
-    count(*) FILTER (total IS NULL) AS orders_without_total,
-    sum(total) AS revenue,
-    sum(shipping_total) AS shipping,
-    sum(tax_total) AS taxes
+    count(*) FILTER (orders.total IS NULL) AS orders_without_total,
+    sum(orders.total - coalesce(given_up.amount, 0)) AS revenue,
+    sum(orders.shipping_total) AS shipping,
+    sum(orders.tax_total) AS taxes
 FROM orders
-WHERE status NOT IN ('CANCELED', 'REFUSED')
+LEFT JOIN (
+    SELECT
+        order_id,
+        sum(coalesce(line_total - kept_total, 0) + least(coalesce(refunded_total, 0), coalesce(kept_total, line_total, 0)))
+            AS amount
+    FROM order_lines
+    GROUP BY order_id
+) AS given_up ON given_up.order_id = orders.id
+WHERE orders.status NOT IN ('CANCELED', 'REFUSED')
 GROUP BY ALL
 ORDER BY day DESC, channel, currency;
 
-COMMENT ON VIEW revenue_by_day IS 'Order totals per day, channel and currency, without cancelled and refused orders.';
+COMMENT ON VIEW revenue_by_day IS 'Order totals per day, channel and currency, without cancelled and refused orders, cancelled units and refunds.';
 
 -- day: Day of purchase, in the session's time zone.
 -- channel: Channel code.
 -- currency: ISO 4217 code of the amounts.
 -- orders: Number of orders.
 -- orders_without_total: Of these, orders for which the marketplace gives no total: they add nothing to the revenue.
--- revenue: Sum of the totals with taxes and shipping; null when no order has one.
+-- revenue: Sum of the totals with taxes and shipping, less cancelled units and refunds of goods; null when no order has one.
 -- shipping: Sum of the shipping prices.
 -- taxes: Sum of the taxes.
