@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## the benchmarks, printed as one table
 faults: $(VENV)/.dev ## the whole confirmation campaign: a thousand shipments, two hundred kills
 	$(BIN)/python -m tests.faults.confirmation_campaign --full
 
+simulate: $(VENV)/.dev ## worlds that act by themselves, from so many seeds (SEEDS=1000: a night), until one fails
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),8) --first $(or $(FIRST),1) --shrink 600
+
 lock: ## refresh the hash-locked requirements (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
@@ -45,4 +48,4 @@ lock: ## refresh the hash-locked requirements (needs uv on PATH)
 clean: ## remove the environment and everything the demo wrote
 	rm -rf $(VENV) data build *.egg-info
 
-.PHONY: help demo test check bench faults lock clean
+.PHONY: help demo test check bench faults simulate lock clean

@@ -21,11 +21,15 @@ from orders_pipeline.sandbox.amazon_confirmation import Confirmation, InvalidCon
 from orders_pipeline.sandbox.amazon_orders import region_of
 from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, to_millis, utc_now
 from orders_pipeline.sandbox.engine import (
+    Access,
     AdvanceRequest,
     AdvanceResult,
     Answer,
     Call,
     GenerateRequest,
+    HeldLine,
+    HeldOrder,
+    HeldPackage,
     Operation,
     RefusalError,
     RefusedActionError,
@@ -710,6 +714,38 @@ class AmazonSandbox(Sandbox):
         """Return the ids of every order held."""
         return list(self.records)
 
+    def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
+        """Return orders in the words that every marketplace shares; all when none is named."""
+        return [self._held(self.records[order_id]) for order_id in order_ids or self.records]
+
+    def _held(self, record: Record) -> HeldOrder:
+        packages = record.order.get("packages") or ()
+        return HeldOrder(
+            id=record.id,
+            account=record.account,
+            selector=record.marketplace_id,
+            updated=record.updated,
+            is_hidden=record.hidden_until is not None and record.hidden_until > self.now,
+            is_open_to_us=record.status in SHIPPABLE
+            and record.fulfilled_by == "MERCHANT"
+            and "FBM_SHIP_PLUS" not in record.order.get("programs", ()),
+            lines=[_held_line(item, record.status) for item in record.order["orderItems"]],
+            packages=[
+                HeldPackage(str(each["packageReferenceId"]), each.get("trackingNumber"), _quantities(each))
+                for each in packages
+            ],
+        )
+
+    def access(self) -> Access:
+        """Return how an installation is connected to the default account."""
+        account = self.accounts["default"]
+        credentials = {
+            "client_id": account.client_id,
+            "client_secret": account.client_secret,
+            "refresh_token": account.refresh_token,
+        }
+        return Access(account.name, account.region.lower(), credentials, account.marketplace_ids)
+
     def truth(self) -> list[dict[str, Any]]:
         """Return every order held, hidden or not, complete."""
         return [
@@ -753,6 +789,15 @@ def render(record: Record, included: Iterable[str], account: AmazonAccount) -> J
 
 def _priceless(product: JsonObject) -> JsonObject:
     return {name: value for name, value in product.items() if name != "price"}
+
+
+def _held_line(item: JsonObject, status: str) -> HeldLine:
+    """A line's units; what is neither shipped nor open any more was cancelled."""
+    ordered = item["quantityOrdered"]
+    fulfillment = item.get("fulfillment", {})
+    shipped = fulfillment.get("quantityFulfilled", 0)
+    left = 0 if status == "CANCELLED" else fulfillment.get("quantityUnfulfilled", ordered - shipped)
+    return HeldLine(item["orderItemId"], ordered, shipped, ordered - shipped - left)
 
 
 def _quantities(package: JsonObject) -> dict[str, int]:

@@ -165,6 +165,67 @@ class GenerateRequest:
     mixed_lines_share: float = 0.0
 
 
+@dataclass(frozen=True)
+class HeldLine:
+    """One line of an order as the marketplace counts it, in units."""
+
+    id: str
+    ordered: int
+    shipped: int
+    cancelled: int
+
+
+@dataclass(frozen=True)
+class HeldPackage:
+    """One package as the marketplace shows it: what it is called there, and the units of each line in it."""
+
+    reference: str
+    tracking_number: str | None
+    units: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class HeldOrder:
+    """One order in the words that every marketplace shares: what a checker compares the order book with.
+
+    Attributes:
+        id: The marketplace's id.
+        account: Whose order it is.
+        selector: What a channel is chosen by: marketplace id, channel code; None when the order does not say.
+        updated: When the marketplace changed it last, as its listings say.
+        is_hidden: Whether its listings leave it out at present.
+        is_open_to_us: Whether the seller may ship it now.
+        lines: Its lines.
+        packages: Its packages, whoever made them.
+    """
+
+    id: str
+    account: str
+    selector: str | None
+    updated: datetime
+    is_hidden: bool
+    is_open_to_us: bool
+    lines: Sequence[HeldLine]
+    packages: Sequence[HeldPackage]
+
+
+@dataclass(frozen=True)
+class Access:
+    """How an installation is connected to an account of a stand-in.
+
+    Attributes:
+        account: Name of the account.
+        region: Region of the connection, None where there are none.
+        credentials: Names and (public) values.
+        selectors: What its channels are chosen by.
+    """
+
+    account: str
+    region: str | None
+    credentials: Mapping[str, str]
+    selectors: Sequence[str]
+
+
 class Sandbox(ABC):
     """State and behaviour of one stand-in.
 
@@ -229,6 +290,14 @@ class Sandbox(ABC):
     @abstractmethod
     def truth(self) -> list[dict[str, Any]]:
         """Return every order held, hidden or not, as it really is."""
+
+    @abstractmethod
+    def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
+        """Return orders, hidden or not, in the words that every marketplace shares; all when none is named."""
+
+    @abstractmethod
+    def access(self) -> Access:
+        """Return how an installation is connected to the default account."""
 
     @abstractmethod
     def order_ids(self) -> list[str]:
@@ -371,6 +440,11 @@ class Sandbox(ABC):
         )
 
 
+def http_date(moment: datetime) -> str:
+    """Format as the Date header has it."""
+    return moment.strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+
 def mount(app: FastAPI, sandbox: Sandbox) -> None:
     """Give a FastAPI application one route per operation of the sandbox."""
     for operation in sandbox.operations:
@@ -393,7 +467,7 @@ def _endpoint(sandbox: Sandbox, operation: Operation) -> Callable[[Request], Awa
             await asyncio.sleep(outcome.delay_seconds)
         if outcome.is_dropped:
             await _drop(request)
-        headers = {"Date": sandbox.now.strftime("%a, %d %b %Y %H:%M:%S GMT"), **outcome.headers}
+        headers = {"Date": http_date(sandbox.now), **outcome.headers}
         # A 204 must have neither body nor content type: strict clients (h11) refuse anything else.
         media_type = outcome.media_type if outcome.content else None
         return Response(outcome.content, status_code=outcome.status, headers=headers, media_type=media_type)

@@ -20,11 +20,15 @@ from typing import Any, NoReturn
 from orders_pipeline.sandbox import loading, mirakl_orders, mirakl_platform
 from orders_pipeline.sandbox.clock import Clock, iso_millis, iso_seconds, parse_iso, to_millis, utc_now
 from orders_pipeline.sandbox.engine import (
+    Access,
     AdvanceRequest,
     AdvanceResult,
     Answer,
     Call,
     GenerateRequest,
+    HeldLine,
+    HeldOrder,
+    HeldPackage,
     Operation,
     RefusalError,
     RefusedActionError,
@@ -1079,6 +1083,45 @@ class MiraklSandbox(Sandbox):
         """Return the ids of every order held."""
         return list(self.records)
 
+    def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
+        """Return orders in the words that every marketplace shares; all when none is named."""
+        return [self._held(self.records[order_id]) for order_id in order_ids or self.records]
+
+    def _held(self, record: Record) -> HeldOrder:
+        shipments = [self.shipments[each] for each in record.shipment_ids]
+        gone: dict[str, int] = {}
+        for shipment in shipments:
+            if shipment["status"] in SHIPPED_OR_LATER:
+                for line_id, quantity in _shipment_quantities(shipment).items():
+                    gone[line_id] = gone.get(line_id, 0) + quantity
+        return HeldOrder(
+            id=record.id,
+            account=str(record.shop_id),
+            selector=record.channel,
+            updated=record.updated,
+            is_hidden=self._is_hidden(record.id),
+            is_open_to_us=record.state == "SHIPPING" and record.order.get("can_shop_ship") is not False,
+            lines=[self._held_line(line, gone) for line in record.lines],
+            packages=[_held_package(each) for each in shipments if each["status"] != "CANCELED"],
+        )
+
+    def _held_line(self, line: JsonObject, gone: Mapping[str, int]) -> HeldLine:
+        cancelled = mirakl_orders.cancelled_quantity(line)
+        ordered = line["quantity"] + (cancelled if self.features.lowers_quantity_on_cancellation else 0)
+        state = line.get("order_line_state")
+        if state in ("REFUSED", "CANCELED"):
+            return HeldLine(line["order_line_id"], ordered, 0, ordered)
+        shipped = gone.get(line["order_line_id"], 0)
+        if state in SHIPPED_OR_LATER:  # an order may be shipped as a whole, without a shipment of its own
+            shipped = ordered - cancelled
+        return HeldLine(line["order_line_id"], ordered, shipped, cancelled)
+
+    def access(self) -> Access:
+        """Return how an installation is connected to the default account."""
+        shop = next(iter(self.shops.values()))
+        codes = [channel.code for channel in shop.channels]
+        return Access(str(shop.shop_id), None, {"api_key": shop.api_key}, codes)
+
     def truth(self) -> list[dict[str, Any]]:
         """Return every order held, hidden or not, complete, with its shipments."""
         return [
@@ -1140,6 +1183,11 @@ def _applied(shipment: JsonObject) -> JsonObject:
         "quantities": _shipment_quantities(shipment),
         "status": shipment["status"],
     }
+
+
+def _held_package(shipment: JsonObject) -> HeldPackage:
+    tracking = shipment["tracking"] or {}
+    return HeldPackage(str(shipment["id"]), tracking.get("tracking_number"), _shipment_quantities(shipment))
 
 
 def _shipment_quantities(shipment: JsonObject) -> dict[str, int]:

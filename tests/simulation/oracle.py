@@ -1,0 +1,230 @@
+"""The oracle: what is wrong, judged by the marketplaces' own state and journals, the ERPs' own notes, and what the product
+shows to everybody over its API. It never looks into the product.
+
+`at_any_time` holds at every instant; `in_peace` once everything has worked for some hours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from orders_pipeline.sandbox.engine import HeldOrder, HeldPackage
+from tests.simulation.erp import Note
+from tests.simulation.world import World
+
+UNTOLD_AFTER = timedelta(hours=26)
+"""A package that its marketplace does not show so long after the report must be an incident or refused."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: the rule that it breaks, and the facts."""
+
+    rule: str
+    facts: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.facts}"
+
+
+@dataclass
+class Oracle:
+    """A judge, with what it has looked at already."""
+
+    world: World
+    position: int = 0
+    book: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def at_any_time(self) -> list[Finding]:
+        """What must never be so."""
+        self._follow()
+        return [
+            *(Finding("defect", each) for each in self.world.machine.defects),
+            *self._foreign_packages(),
+            *self._doubled(),
+            *self._unbalanced_quantities(),
+        ]
+
+    def in_peace(self) -> list[Finding]:
+        """What must not be so any more."""
+        found = self.at_any_time()
+        return [*found, *self._lost_orders(), *self._lost_shipments(), *self._feed(), *self._coverage()]
+
+    # -- reading
+
+    def _get(self, path: str) -> dict[str, Any]:
+        answer = self.world.machine.request("GET", path, self.world.tokens["oracle"])
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _all(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+        following: str | None = path
+        while following:
+            page = self._get(following)
+            yield from page[name]
+            following = page["next"]
+
+    def _follow(self) -> None:
+        self.fresh: list[dict[str, Any]] = []
+        while True:
+            page = self._get(f"/v1/orders/changes?after={self.position}&limit=500")
+            self.fresh += page["orders"]
+            self.position = page["next_after"]
+            if not page["has_more"]:
+                break
+        self.book |= {each["id"]: each for each in self.fresh}
+
+    def _packages(self) -> Iterator[tuple[str, HeldOrder, HeldPackage]]:
+        for kind, order in self.world.held():
+            for package in order.packages:
+                yield kind, order, package
+
+    # -- at any time
+
+    def _foreign_packages(self) -> Iterator[Finding]:
+        now = {(kind, order.id, package.reference): package for kind, order, package in self._packages()}
+        for key, was in self.world.foreign.items():
+            shown = now.get(key)
+            if shown is None or (shown.tracking_number, dict(shown.units)) != (was.tracking_number, dict(was.units)):
+                yield Finding("foreign package changed", f"{key}: {was} became {shown}")
+
+    def _doubled(self) -> Iterator[Finding]:
+        times: Counter[tuple[str, str]] = Counter()
+        label_of = {
+            told.tracking: (note.original_id, note.package_id)
+            for erp in self.world.erps
+            for note in erp.notes.values()
+            for told in note.told
+        }
+        for _, order, package in self._packages():
+            label = label_of.get(package.tracking_number or "")
+            if label is not None:
+                times[label] += 1
+                if label[0] != order.id:
+                    yield Finding("shipment at a wrong order", f"{label} is at {order.id}")
+        yield from (
+            Finding("shipment doubled", f"{label}: {count} times") for label, count in times.items() if count > 1
+        )
+
+    def _unbalanced_quantities(self) -> Iterator[Finding]:
+        for order in self.fresh:
+            for line in order["lines"]:
+                ordered, shipped, cancelled, left = (
+                    line[f"quantity_{name}"] for name in ("ordered", "shipped", "cancelled", "remaining_to_ship")
+                )
+                if None in {ordered, shipped, cancelled, left}:
+                    continue
+                if ordered != shipped + cancelled + left or left < 0:
+                    facts = f"{ordered} ordered, {shipped} shipped, {cancelled} cancelled, {left} remaining"
+                    yield Finding(
+                        "quantities do not conserve", f"{order['original_id']} {line['original_id']}: {facts}"
+                    )
+
+    # -- in peace
+
+    def _lost_orders(self) -> Iterator[Finding]:
+        shown: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        for each in self._all("/v1/orders?limit=500", "orders"):
+            shown[(each["channel"], each["original_id"])].append(each)
+        for kind, order in self.world.held():
+            place = self.world.place_of(kind, order)
+            if place is None or not place.retrieval:
+                continue
+            documents = shown.get((place.code, order.id))
+            if documents is None:
+                yield Finding("order lost", f"{place.code} {order.id}, updated {order.updated:%d %b %H:%M}")
+                continue
+            yield from self._stale(order, documents)
+
+    def _stale(self, order: HeldOrder, documents: list[dict[str, Any]]) -> Iterator[Finding]:
+        lines = {line["original_id"]: line for document in documents for line in document["lines"]}
+        for held in order.lines:
+            line = lines.get(held.id)
+            if line is None:
+                yield Finding("line lost", f"{order.id} {held.id}")
+                continue
+            told = (line["quantity_ordered"], line["quantity_cancelled"])
+            if told != (held.ordered, held.cancelled) or line["quantity_shipped"] < held.shipped:
+                yield Finding("order out of date", f"{order.id}: {held} is shown as {_quantities(line)}")
+
+    def _lost_shipments(self) -> Iterator[Finding]:
+        there = {
+            package.tracking_number: package
+            for _, _, package in self._packages()
+            if package.tracking_number is not None
+        }
+        incidents = list(self._all("/v1/incidents?state=open&limit=200", "incidents"))
+        shown = {each["id"]: each for each in self._all("/v1/shipments?limit=500", "shipments")}
+        for erp in self.world.erps:
+            for note in erp.notes.values():
+                yield from self._lost_shipment(note, there, shown, incidents)
+
+    def _lost_shipment(
+        self,
+        note: Note,
+        there: Mapping[str, HeldPackage],
+        shown: Mapping[str, dict[str, Any]],
+        incidents: list[dict[str, Any]],
+    ) -> Iterator[Finding]:
+        shipment = shown.get(note.shipment_id)
+        if shipment is None:
+            yield Finding("shipment lost", f"{note.original_id} {note.package_id} was answered, and is not shown")
+            return
+        package = next((there[told.tracking] for told in note.told if told.tracking in there), None)
+        if package is not None:
+            units = {line: count for line, count in package.units.items() if count}
+            if units not in [dict(told.units) for told in note.told]:
+                yield Finding("shipment told wrongly", f"{note.original_id} {note.package_id}: {package}")
+            return
+        if self.world.clock.true() - note.at < UNTOLD_AFTER:
+            return
+        if not self._is_told(note, incidents):
+            facts = f"{note.channel} {note.original_id} {note.package_id} is {shipment['status']} since {note.at:%d %b %H:%M}"
+            yield Finding("shipment waits in silence", facts)
+
+    @staticmethod
+    def _is_told(note: Note, incidents: list[dict[str, Any]]) -> bool:
+        about = {"confirm", "watch", "accept", "cancel", "normalise", "import"}
+        return any(
+            each["order_id"] == note.order_id
+            or (
+                each["scope"] == "channel"
+                and each["subject"] == note.channel
+                and each["stage"] in about
+                and not each["order_id"]
+            )
+            for each in incidents
+        )
+
+    def _feed(self) -> Iterator[Finding]:
+        listed = {each["id"]: each["revision"] for each in self._all("/v1/orders?limit=500", "orders")}
+        for erp in self.world.erps:
+            seen = {key: each["revision"] for key, each in erp.seen.items()}
+            if seen != listed:
+                missing = [key for key in listed if seen.get(key) != listed[key]][:3]
+                surplus = [key for key in seen if key not in listed][:3]
+                yield Finding("feed incomplete", f"{erp.name} misses {missing}, and has {surplus} that are not listed")
+
+    def _coverage(self) -> Iterator[Finding]:
+        """What is said to be complete is complete, whether or not it is retrieved now."""
+        shown = {(each["channel"], each["original_id"]): each for each in self.book.values()}
+        covered = {each["channel"]: each for each in self._get("/v1/coverage")["coverage"]}
+        for kind, order in self.world.held():
+            place = self.world.place_of(kind, order)
+            claim = covered.get(place.code) if place else None
+            if place is None or claim is None or claim["complete_through"] is None:
+                continue
+            since, until = (datetime.fromisoformat(claim[name]) for name in ("complete_from", "complete_through"))
+            if since <= order.updated <= until and (place.code, order.id) not in shown:
+                facts = f"{place.code} is said to be complete from {since} to {until}, without {order.id} of {order.updated}"
+                yield Finding("coverage claimed that is not so", facts)
+
+
+def _quantities(line: Mapping[str, Any]) -> str:
+    names = ("ordered", "shipped", "cancelled", "remaining_to_ship")
+    return ", ".join(f"{line[f'quantity_{name}']} {name}" for name in names)

@@ -1,0 +1,116 @@
+"""Worlds that act by themselves, and what the oracle finds in them: nothing.
+
+The worlds of a night are `make simulate`; a world that fails is replayed by `python -m tests.simulation --seed N --shrink 600`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.sandbox.registry import SANDBOXES
+from tests.simulation.running import run
+from tests.simulation.shrinking import shrunk
+from tests.simulation.story import EVENTS, Step, written
+
+pytestmark = pytest.mark.slow
+
+WORLDS = range(1, 9)
+TICKS = 250
+
+BEING_MENDED = frozenset(
+    {
+        "quantities do not conserve",
+        "order out of date",
+        "order lost",
+        "shipment waits in silence",
+        "foreign package changed",
+    }
+)
+
+
+@pytest.mark.parametrize("seed", WORLDS)
+def test_nothing_is_wrong_in_a_world_under_fire(seed):
+    outcome = run(seed, written(seed, TICKS), BEING_MENDED)
+    told = "\n".join([*outcome.diary[-20:], *map(str, outcome.findings)])
+    assert not outcome.findings, f"seed {seed}: {outcome}\n{told}"
+    assert outcome.counts["ticks"] >= TICKS
+    assert outcome.counts["kills"] >= TICKS // 10
+
+
+def test_a_story_is_the_same_again():
+    story = written(11, 12)
+    first, second = run(11, story), run(11, story)
+    assert first.digest == second.digest
+    assert first.diary == second.diary
+    assert first.counts == second.counts
+    assert run(12, story).digest != first.digest
+
+
+def test_every_kind_of_marketplace_has_a_stand_in():
+    assert set(SANDBOXES) == set(MARKETPLACES)
+
+
+def change_a_foreign_package(world, _chance):
+    """What no installation may do: the oracle must see it, whoever did it."""
+    for kind, order_id, reference in world.foreign:
+        if kind == "amazon":
+            packages = world.sandboxes[kind].records[order_id].order["packages"]
+            next(each for each in packages if each["packageReferenceId"] == reference)["trackingNumber"] = "EDITED"
+            return
+
+
+def send_again(world, _chance):
+    """Our package once more: the same number in a second package of the order."""
+    ours = {told.tracking for erp in world.erps for note in erp.notes.values() for told in note.told}
+    for record in world.sandboxes["amazon"].records.values():
+        for package in record.order.get("packages") or ():
+            if package["trackingNumber"] in ours:
+                record.order["packages"].append({**package, "packageReferenceId": "again"})
+                return
+
+
+def forget(world, _chance):
+    """An order that was listed once, and that nobody has kept."""
+    first = next(iter(world.sandboxes["mirakl"].records.values()))
+    world.sandboxes["mirakl"].load({**first.order, "order_id": "NEVER-LISTED"}, "forgotten")
+    world.sandboxes["mirakl"].records["NEVER-LISTED"].updated -= timedelta(days=60)
+
+
+QUIET_DAY = [
+    Step("tick", 5, 1, is_calm=True),
+    Step("erp_reads", 1, 1, is_calm=True),
+    *[Step("erp_ships", 1, number, is_calm=True) for number in range(8)],
+    Step("tick", 20, 2, is_calm=True),
+    Step("peace", 1, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "rule"),
+    [
+        (change_a_foreign_package, "foreign package changed"),
+        (send_again, "shipment doubled"),
+        (forget, "order lost"),
+    ],
+)
+def test_the_oracle_finds_what_is_wrong(monkeypatch, tamper, rule):
+    monkeypatch.setitem(EVENTS, "tamper", tamper)
+    others = BEING_MENDED - {rule}
+    assert not run(3, QUIET_DAY, others).findings
+    failed = run(3, [*QUIET_DAY, Step("tamper", 1, 0), Step("peace", 1, 0)], others)
+    assert {each.rule for each in failed.findings} == {rule}
+
+
+def test_a_story_that_fails_shrinks_to_what_it_takes(monkeypatch):
+    monkeypatch.setitem(EVENTS, "tamper", change_a_foreign_package)
+    rule = "foreign package changed"
+    story = [*written(3, 8)[:-1], Step("tamper", 1, 0), *written(4, 4)]
+    failed = run(3, story, BEING_MENDED - {rule})
+    shorter, outcome = shrunk(failed, story, seconds=40, passed_over=BEING_MENDED - {rule}, tell=lambda _: None)
+    assert {each.rule for each in outcome.findings} == {rule}
+    assert len(shorter) <= 3
+    assert "tamper" in {each.event for each in shorter}
+    assert run(3, shorter, BEING_MENDED - {rule}).findings == outcome.findings
