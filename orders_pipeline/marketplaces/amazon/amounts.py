@@ -9,22 +9,34 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from orders_pipeline.marketplaces.balance import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, objects, section, text
-from warehouse.orders import Problem, Tax
+from warehouse.orders import Charge, Problem, Tax
 
-_ORDER_SUMS = frozenset({"SHIPPING", "TAX"})
-# The tax on a discount is stated as a subtype of its own, negative; it belongs to the goods as the discount does.
-_GOODS_TAXES = frozenset({"ITEM", "DISCOUNT", "TAX"})
+_ITEM, _SHIPPING, _TAX, _DISCOUNT = "ITEM", "SHIPPING", "TAX", "DISCOUNT"
+_ADJUSTING = frozenset({_TAX, _DISCOUNT})
 _ZERO = Decimal(0)
 _CURRENCY_LETTERS = 3
 
 
 class ItemAmounts(NamedTuple):
-    """An item's subtotals by kind, the price of its goods (tax included, all units), and its taxes as stated."""
+    """An item's amounts, all in one tax mode and after discounts.
 
-    subtotals: dict[str, Decimal]
+    Attributes:
+        line_total: Price of its goods, all units, tax included.
+        stated_price: The same as Amazon breaks it down, before discounts and tax on top.
+        parts: The same by kind (ITEM, SHIPPING, GIFT_WRAP…); empty where nothing tells them apart.
+        part_taxes: The tax within each part, where Amazon details it.
+        taxes: As stated.
+        tax: Their sum, None when none was stated.
+    """
+
     line_total: Decimal | None
+    stated_price: Decimal | None
+    parts: dict[str, Decimal]
+    part_taxes: dict[str, Decimal]
     taxes: tuple[Tax, ...]
+    tax: Decimal | None
 
 
 class _Meaning(NamedTuple):
@@ -34,7 +46,36 @@ class _Meaning(NamedTuple):
     discount_sign: int
 
 
-_NOTHING = ItemAmounts({}, None, ())
+class _Sent(NamedTuple):
+    """An item's breakdowns as sent: subtotals by kind, and what of TAX and of DISCOUNT belongs to which kind."""
+
+    subtotals: dict[str, Decimal]
+    tax_of: dict[str, Decimal]
+    discount_of: dict[str, Decimal]
+    taxes: list[Tax]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what the breakdowns mean changes any amount."""
+        return bool(self.subtotals.get(_TAX)) or self.subtotals.get(_DISCOUNT, _ZERO) > 0
+
+    def parts(self, meaning: _Meaning) -> dict[str, Decimal]:
+        """What each kind costs the buyer: after discounts, and with the tax on top."""
+        found = {kind: value for kind, value in self.subtotals.items() if kind not in _ADJUSTING}
+        for kind, value in self.discount_of.items():
+            _add(found, kind, meaning.discount_sign * value)
+        if meaning.is_tax_additive:
+            for kind, value in self.tax_of.items():
+                _add(found, kind, value)
+        return found
+
+    def line_total(self, meaning: _Meaning) -> Decimal | None:
+        """What the goods cost, None when no breakdown is theirs."""
+        return self.parts(meaning)[_ITEM] if _ITEM in self.subtotals else None
+
+
+_NOTHING = ItemAmounts(None, None, {}, {}, (), None)
+_AMBIGUOUS = "the breakdowns do not add up to proceedsTotal, neither with the tax nor without it"
 _AS_SENT = _Meaning(is_tax_additive=False, discount_sign=1)
 
 
@@ -46,13 +87,28 @@ class Amounts:
         is_unpriced: The order has no price yet: a 0 in it is an absence, not an amount.
     """
 
-    __slots__ = ("_problems", "_unlabelled_path", "currency", "is_unpriced")
+    __slots__ = (
+        "_is_single",
+        "_is_undecided",
+        "_items",
+        "_meaning",
+        "_problems",
+        "_sums",
+        "_unlabelled_path",
+        "currency",
+        "is_unpriced",
+    )
 
     def __init__(self, problems: list[Problem]) -> None:
         self.currency: str | None = None
         self.is_unpriced = False
         self._problems = problems
         self._unlabelled_path: str | None = None
+        self._sums: dict[str, Decimal] = {}
+        self._meaning: _Meaning | None = None
+        self._items: list[ItemAmounts] = []
+        self._is_single = False
+        self._is_undecided = False
 
     def money(self, of: JsonObject, key: str, path: str) -> Decimal | None:
         """An amount with its currency; None when nothing was sent, or when 0 was sent for an unpriced order."""
@@ -68,71 +124,119 @@ class Amounts:
         value = amount(sent, "amount", here)
         return None if self.is_unpriced and not value else value
 
-    def order_sums(self, proceeds: JsonObject) -> tuple[Decimal | None, Decimal | None]:
-        """Shipping and tax of the whole order, each None when the order's own breakdowns do not name it."""
-        sums: dict[str, Decimal] = {}
+    def read_order(self, proceeds: JsonObject, total: Decimal | None, items: int) -> None:
+        """Read the order's own breakdowns: they stand for what its items, so many, do not tell."""
+        self._is_single = items == 1
         for index, each in enumerate(objects(proceeds, "breakdowns", "$.proceeds")):
             here = f"$.proceeds.breakdowns[{index}]"
-            kind = text(each, "type", here)
-            if kind in _ORDER_SUMS:
-                value = self.money(each, "subtotal", here)
-                if value is not None:
-                    sums[kind] = sums[kind] + value if kind in sums else value
-        return sums.get("SHIPPING"), sums.get("TAX")
+            value = self.money(each, "subtotal", here)
+            if value is not None:
+                _add(self._sums, text(each, "type", here) or "OTHER", value)
+        self._meaning = _meaning_of(self._sums, total) if self._sums and total is not None else None
+
+    def shipping(self) -> Decimal | None:
+        """What shipping costs the buyer: of all items, else of the order; None when not told, or not in which tax mode."""
+        told = [each.parts[_SHIPPING] for each in self._items if _SHIPPING in each.parts]
+        if self._is_undecided:
+            return None
+        return sum(told, _ZERO) if told else self._sums.get(_SHIPPING)
+
+    def tax_total(self) -> Decimal | None:
+        """All taxes as the order states them, else those of its items; None when neither names any."""
+        if _TAX in self._sums:
+            return self._sums[_TAX]
+        told = [each.tax for each in self._items if each.tax is not None]
+        return sum(told, _ZERO) if told else None
+
+    def charges(self, total: Decimal | None) -> tuple[Charge, ...]:
+        """What the buyer pays beside goods and shipping; what only the order names counts when the total needs it."""
+        amounts: dict[str, Decimal] = {}
+        taxes: dict[str, Decimal] = {}
+        for item in self._items:
+            for kind, value in item.parts.items():
+                if kind not in {_ITEM, _SHIPPING}:
+                    _add(amounts, kind, value)
+                    if kind in item.part_taxes:
+                        _add(taxes, kind, item.part_taxes[kind])
+        more = {
+            kind: value
+            for kind, value in self._sums.items()
+            if kind not in {_ITEM, _SHIPPING, _TAX, _DISCOUNT} and all(kind not in item.parts for item in self._items)
+        }
+        if more and total is not None and not self._is_undecided:
+            goods = sum((each.line_total for each in self._items if each.line_total is not None), _ZERO)
+            known = goods + (self.shipping() or _ZERO) + sum(amounts.values(), _ZERO)
+            if known + sum(more.values(), _ZERO) == total:
+                amounts |= more
+        return tuple(charge(kind, value, taxes.get(kind)) for kind, value in amounts.items() if value)
 
     def of_item(self, item: JsonObject, path: str) -> ItemAmounts:
         """An item's amounts.
 
         Amazon documents neither whether ITEM includes the tax nor the sign of DISCOUNT
-        (https://developer-docs.amazon.com/sp-api/docs/orders-api), so the item's own total decides.
+        (https://developer-docs.amazon.com/sp-api/docs/orders-api), so the item's own total decides, else the order's. Where
+        no reading adds up, an item with tax has no price.
         """
-        proceeds = section(item, "proceeds", path)
+        found = self._read_item(section(item, "proceeds", path), f"{path}.proceeds")
+        self._items.append(found)
+        return found
+
+    def _read_item(self, proceeds: JsonObject, path: str) -> ItemAmounts:
         if not proceeds:
             return _NOTHING
-        path = f"{path}.proceeds"
         total = self.money(proceeds, "proceedsTotal", path)
-        breakdowns = objects(proceeds, "breakdowns", path)
-        if not breakdowns:
-            return ItemAmounts({}, total, ())
-        subtotals: dict[str, Decimal] = {}
-        taxes: list[Tax] = []
-        tax_of_goods = discount_of_goods = _ZERO
-        for index, each in enumerate(breakdowns):
+        sent = self._breakdowns(proceeds, path)
+        if not sent.subtotals and self._has_more_than_goods and total is not None:
+            # Only the order tells what of the item's total is shipping: of a single item that is enough.
+            sent = _whole(self._sums) if self._is_single else sent
+            meaning = _meaning_of(sent.subtotals, total)
+        elif not sent.subtotals:
+            return ItemAmounts(total, None, {}, {}, (), None)
+        else:
+            meaning = self._order_meaning(sent) if total is None else _meaning_of(sent.subtotals, total)
+        tax, stated = sent.subtotals.get(_TAX), sent.subtotals.get(_ITEM)
+        if meaning is None:
+            self._problems.append(Problem(code="amount_ambiguous", path=path, message=_AMBIGUOUS))
+            if sent.is_open or not sent.subtotals:
+                self._is_undecided = True
+                return ItemAmounts(None, stated, {}, {}, tuple(sent.taxes), tax)
+            meaning = _AS_SENT
+        return ItemAmounts(sent.line_total(meaning), stated, sent.parts(meaning), sent.tax_of, tuple(sent.taxes), tax)
+
+    def _breakdowns(self, proceeds: JsonObject, path: str) -> _Sent:
+        sent = _Sent({}, {}, {}, [])
+        for index, each in enumerate(objects(proceeds, "breakdowns", path)):
             here = f"{path}.breakdowns[{index}]"
             kind = text(each, "type", here) or "OTHER"
             value = self.money(each, "subtotal", here)
             if value is None:
                 continue
-            subtotals[kind] = subtotals[kind] + value if kind in subtotals else value
-            if kind == "TAX":
-                tax_of_goods += self._taxes(each, here, value, taxes)
-            elif kind == "DISCOUNT":
-                discount_of_goods += self._discount_of_goods(each, here, value)
-        goods = subtotals.get("ITEM")
-        if goods is None:
-            return ItemAmounts(subtotals, None, tuple(taxes))
-        meaning = _meaning_of(subtotals, total) or self._ambiguous(path)
-        if meaning.is_tax_additive:
-            goods += tax_of_goods
-        return ItemAmounts(subtotals, goods + meaning.discount_sign * discount_of_goods, tuple(taxes))
+            _add(sent.subtotals, kind, value)
+            if kind == _TAX:
+                for code, part in self._details(each, here) or [(_TAX, value)]:
+                    sent.taxes.append(Tax(code=code, amount=part))
+                    _add(sent.tax_of, _ITEM if code == _TAX else code, part)
+            elif kind == _DISCOUNT:
+                for code, part in self._details(each, here) or [(_ITEM, value)]:
+                    _add(sent.discount_of, code, part)
+        if _DISCOUNT in sent.tax_of:
+            # The tax on a discount, negative, is a subtype of its own; it belongs where the discount does.
+            discounted = next(iter(sent.discount_of)) if len(sent.discount_of) == 1 else _ITEM
+            _add(sent.tax_of, discounted, sent.tax_of.pop(_DISCOUNT))
+        return sent
 
     def finish(self) -> None:
         """Report amounts that nothing in the order gives a currency."""
         if self.currency is None and self._unlabelled_path is not None:
             self._report_once("currency_missing", self._unlabelled_path, "an amount was sent without a currency")
 
-    def _taxes(self, breakdown: JsonObject, path: str, whole: Decimal, taxes: list[Tax]) -> Decimal:
-        """Add a TAX breakdown's taxes to `taxes`; returns the part of it that is the goods' own."""
-        of_goods = _ZERO
-        for code, part in self._details(breakdown, path) or (("TAX", whole),):
-            taxes.append(Tax(code=code, amount=part))
-            if code in _GOODS_TAXES:
-                of_goods += part
-        return of_goods
+    def _order_meaning(self, sent: _Sent) -> _Meaning | None:
+        """What the order's own breakdowns mean stands for an item without a total; one without tax needs no meaning."""
+        return self._meaning if sent.is_open else _AS_SENT
 
-    def _discount_of_goods(self, breakdown: JsonObject, path: str, whole: Decimal) -> Decimal:
-        details = self._details(breakdown, path)
-        return sum((part for code, part in details if code == "ITEM"), _ZERO) if details else whole
+    @property
+    def _has_more_than_goods(self) -> bool:
+        return any(value for kind, value in self._sums.items() if kind not in {_ITEM, _TAX})
 
     def _details(self, breakdown: JsonObject, path: str) -> list[tuple[str, Decimal]]:
         found: list[tuple[str, Decimal]] = []
@@ -142,11 +246,6 @@ class Amounts:
             if value is not None:
                 found.append((text(each, "subtype", here) or "OTHER", value))
         return found
-
-    def _ambiguous(self, path: str) -> _Meaning:
-        reason = "the breakdowns do not add up to proceedsTotal, neither with the tax nor without it"
-        self._problems.append(Problem(code="amount_ambiguous", path=path, message=reason))
-        return _AS_SENT
 
     def _read_currency(self, sent: JsonObject, path: str) -> None:
         code = text(sent, "currencyCode", path)
@@ -166,17 +265,26 @@ class Amounts:
             self._problems.append(Problem(code=code, path=path, message=message))
 
 
-def _meaning_of(subtotals: dict[str, Decimal], total: Decimal | None) -> _Meaning | None:
-    """Find how the breakdowns make up the item's total; None when no reading of them does."""
-    tax = subtotals.get("TAX", _ZERO)
-    if total is None:
-        return None if tax else _AS_SENT
+def _whole(subtotals: dict[str, Decimal]) -> _Sent:
+    """An order's breakdowns, which have no details, as those of its only item."""
+    taxes = [Tax(code=_TAX, amount=subtotals[_TAX])] if _TAX in subtotals else []
+    tax_of, discount_of = ({_ITEM: subtotals[kind]} if kind in subtotals else {} for kind in (_TAX, _DISCOUNT))
+    return _Sent(subtotals, tax_of, discount_of, taxes)
+
+
+def _add(sums: dict[str, Decimal], kind: str, value: Decimal) -> None:
+    sums[kind] = sums[kind] + value if kind in sums else value
+
+
+def _meaning_of(subtotals: dict[str, Decimal], total: Decimal) -> _Meaning | None:
+    """Find how the breakdowns make up the total; None when no reading of them does."""
+    tax = subtotals.get(_TAX, _ZERO)
     everything = sum(subtotals.values(), _ZERO)
     if everything == total:
         return _Meaning(is_tax_additive=bool(tax), discount_sign=1)
     if everything - tax == total:
         return _AS_SENT
-    discount = subtotals.get("DISCOUNT", _ZERO)
+    discount = subtotals.get(_DISCOUNT, _ZERO)
     if discount > 0:
         if everything - 2 * discount == total:
             return _Meaning(is_tax_additive=bool(tax), discount_sign=-1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orders_pipeline.marketplaces.amazon.amounts import Amounts, ItemAmounts
 from orders_pipeline.marketplaces.amazon.packages import read_packages
 from orders_pipeline.marketplaces.amazon.sites import SITES
+from orders_pipeline.marketplaces.balance import checked
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -127,14 +128,16 @@ class _Reading:
         raw_status = self._read_status(fulfillment)
         proceeds = section(of, "proceeds", "$")
         total = self._read_total(proceeds)
-        shipping_total, tax_total = self.amounts.order_sums(proceeds)
-        lines, item_shipping, item_tax = self._lines()
+        self.amounts.read_order(proceeds, total, len(objects(of, "orderItems", "$")))
+        lines = self._lines()
         self._note_nothing_left(lines)
         self.amounts.finish()
+        if total is None and any(line.line_total for line in lines):
+            self._problem("total_missing", "$.proceeds.grandTotal", "lines have a price and the order has no total")
         programs = texts(of, "programs", "$")
         customer, address = self._parties()
         packages = self._packages(lines)
-        return Order(
+        order = Order(
             original_id=original_id,
             channel=channel.code,
             marketplace=channel.marketplace,
@@ -146,8 +149,9 @@ class _Reading:
             ship_by=_ship_by(fulfillment),
             currency=self.amounts.currency,
             total=total,
-            shipping_total=item_shipping if shipping_total is None else shipping_total,
-            tax_total=item_tax if tax_total is None else tax_total,
+            shipping_total=self.amounts.shipping(),
+            tax_total=self.amounts.tax_total(),
+            charges=self.amounts.charges(total),
             payment=self._payment(),
             is_business=BUSINESS_PROGRAM in programs,
             programs=programs,
@@ -159,6 +163,7 @@ class _Reading:
             packages=packages,
             problems=tuple(self.problems),
         )
+        return checked(order, "$.proceeds.grandTotal")
 
     def _problem(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code=code, path=path, message=message))
@@ -194,8 +199,7 @@ class _Reading:
             return None
         return total
 
-    def _lines(self) -> tuple[list[Line], Decimal | None, Decimal | None]:
-        """The lines, and the shipping and the tax that their items add up to."""
+    def _lines(self) -> list[Line]:
         if self.order_object.get("orderItems") is None:
             raise Unreadable("missing", "$.orderItems", "required and not sent")
         items = objects(self.order_object, "orderItems", "$")
@@ -204,19 +208,15 @@ class _Reading:
         link = self._product_link()
         lines: list[Line] = []
         seen: set[str] = set()
-        shipping: Decimal | None = None
-        tax: Decimal | None = None
         for index, item in enumerate(items):
             path = f"$.orderItems[{index}]"
             amounts = self.amounts.of_item(item, path)
-            shipping = _plus(shipping, amounts.subtotals.get("SHIPPING"))
-            tax = _plus(tax, amounts.subtotals.get("TAX"))
             line = self._line(item, index, amounts, link)
             if line.original_id in seen:
                 raise Unreadable("duplicate_line", f"{path}.orderItemId", "another line of the order has the same id")
             seen.add(line.original_id)
             lines.append(line)
-        return lines, shipping, tax
+        return lines
 
     def _note_nothing_left(self, lines: list[Line]) -> None:
         """An order that waits for shipment has something left: else its state and its quantities cannot both be true."""
@@ -426,7 +426,7 @@ def _common(words: Iterable[str | None]) -> str | None:
 
 def _is_price_of(amounts: ItemAmounts, unit_price: Decimal | None, units: int | None) -> bool:
     """Whether an item's own price is that of so many units."""
-    price = amounts.subtotals.get("ITEM")
+    price = amounts.stated_price
     return price is not None and unit_price is not None and units is not None and price == unit_price * units
 
 
@@ -440,12 +440,6 @@ def _required_instant(of: JsonObject, key: str) -> datetime:
     if value is None:
         raise Unreadable("missing", f"$.{key}", "required and not sent")
     return value
-
-
-def _plus(total: Decimal | None, more: Decimal | None) -> Decimal | None:
-    if more is None:
-        return total
-    return more if total is None else total + more
 
 
 def _folded(word: str) -> str:

@@ -13,7 +13,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from orders_pipeline.marketplaces.balance import checked
 from orders_pipeline.marketplaces.mirakl import countries, packages
+from orders_pipeline.marketplaces.mirakl.amounts import Amounts, gathered
 from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
@@ -39,7 +41,6 @@ from warehouse.orders import (
     Payment,
     Problem,
     Status,
-    Tax,
     conserved,
 )
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.mirakl.amounts import LineAmounts
     from orders_pipeline.marketplaces.mirakl.quantities import Ordered
     from orders_pipeline.marketplaces.protocol import ChannelContext
     from warehouse.orders import Quantities
@@ -82,20 +84,13 @@ UNSHIPPED_SHIPMENT_STATES = frozenset({"SHIPPING", "READY_FOR_PICK_UP", "SHIPMEN
 SHIPPING_STATE = "SHIPPING"
 ACCEPTANCE_STATE = "WAITING_ACCEPTANCE"
 LONGEST_ACCEPTANCE_HOURS = 8760
-TAX_EXCLUDED = "TAX_EXCLUDED"
-TAX_INCLUDED = "TAX_INCLUDED"
 DEFAULT_CENTER = "DEFAULT"
-ROUNDING = Decimal("0.02")
-"""How far a sent total may be from the sum of its parts, in units of the currency, before it is called a mismatch."""
-
 # French operators call overseas zones DOM and COM, which ISO gives to the Dominican Republic and the Comoros.
 ZONES_THAT_ARE_NO_COUNTRY = frozenset({"DOM", "COM"})
 
 _CANCELLED = frozenset({Status.CANCELED, Status.REFUSED})
 _CURRENCY_LETTERS = 3
-_ZERO = Decimal(0)
 _NO_ADDRESS = Address()
-_NO_TAXES: tuple[tuple[Tax, ...], Decimal | None] = ((), None)
 
 
 def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: ANN401 - any JSON value
@@ -135,8 +130,7 @@ class _LineRead(NamedTuple):
     party: FulfilledBy | None
     of: JsonObject
     path: str
-    tax: Decimal | None
-    shipping_tax: Decimal | None
+    amounts: LineAmounts
 
 
 class _LineUnits(NamedTuple):
@@ -155,9 +149,8 @@ class _Reading:
     """One order while it is read: what holds for the whole order, and the problems met on the way."""
 
     __slots__ = (
-        "adds_tax",
+        "amounts",
         "channel",
-        "has_unknown_tax",
         "is_one_package",
         "lines_by_sku",
         "of",
@@ -179,14 +172,12 @@ class _Reading:
         self.is_one_package = is_one_package  # unless there are shipments: then an order's own members tell its package
         self.channel = channel
         self.problems: list[Problem] = []
-        self.has_unknown_tax = False
         self.shipped_by_id: dict[str, int] = {}
         self.shipped_by_sku: dict[str, int] = {}
         self.lines_by_sku: Counter[str | None] = Counter()
         self.original_id = ""
         self.raw_status: str | None = None
         self.status = Status.UNKNOWN
-        self.adds_tax = False
         self.party: FulfilledBy | None = None
 
     def orders(self) -> list[Order]:
@@ -198,7 +189,7 @@ class _Reading:
         if not sent:
             self._problem("no_lines", "$.order_lines", "the order has no lines")
         self._read_status(sent)
-        self._read_tax_mode()
+        self.amounts = Amounts(of, sent, self.problems)
         self.party = self._party(of, "$", None)
         if self.shipments:
             self._read_shipments(self.shipments, sent)
@@ -208,7 +199,7 @@ class _Reading:
         parties = {read.party for read in reads} - {None}
         if len(parties) > 1:
             return self._halves(reads)
-        return [self._order(reads, parties.pop() if parties else self.party)]
+        return [checked(self._order(reads, parties.pop() if parties else self.party), "$.total_price")]
 
     def _problem(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code=code, path=path, message=message))
@@ -229,12 +220,6 @@ class _Reading:
             dates = [instant(line, "shipped_date", path) for line, path in zip(lines, paths, strict=False)]
             status = Status.SHIPPED if any(dates) else Status.CANCELED
         self.status = status
-
-    def _read_tax_mode(self) -> None:
-        mode = text(self.of, "order_tax_mode", "$")
-        self.adds_tax = mode == TAX_EXCLUDED
-        if mode is not None and mode not in {TAX_EXCLUDED, TAX_INCLUDED}:
-            self._problem("tax_mode_unknown", "$.order_tax_mode", f"unknown tax mode {mode[:40]!r}, read as included")
 
     def _party(self, of: JsonObject, path: str, default: FulfilledBy | None) -> FulfilledBy | None:
         """Who fulfils an order or a line: the operator's name for our own warehouse is DEFAULT."""
@@ -257,11 +242,8 @@ class _Reading:
             self._problem("updated_at_missing", "$.last_updated_date", "not sent: the creation date stands for it")
             updated_at = purchased_at
         lines = tuple([read.line for read in reads])
-        shipping_taxes = _sum([read.shipping_tax for read in reads])
-        taxes = _sum([*(read.tax for read in reads), shipping_taxes])
         customer, shipping_address, billing_address, is_business = self._people()
-        shipping_price = amount(of, "shipping_price", "$")
-        total = self._total(shipping_price, taxes)
+        total = self.amounts.total()
         shown_packages = self._packages(lines)
         return Order(
             original_id=self.original_id,
@@ -276,8 +258,9 @@ class _Reading:
             accept_by=self._accept_by(purchased_at),
             currency=self._currency(),
             total=total,
-            shipping_total=shipping_price,
-            tax_total=None if self.has_unknown_tax else taxes,
+            shipping_total=self.amounts.shipping(),
+            tax_total=self.amounts.tax_total,
+            charges=self.amounts.charges(),
             payment=Payment(
                 method=text(of, "payment_type", "$") or text(of, "paymentType", "$"),
                 workflow=text(of, "payment_workflow", "$"),
@@ -322,69 +305,6 @@ class _Reading:
         is_by_hand = state == "REFUSED" and instant(self.of, "acceptance_decision_date", "$") is not None
         return "MERCHANT" if is_by_hand else None
 
-    # -- amounts
-
-    def _with_tax(self, net: Decimal | None, taxes: Decimal | None) -> Decimal | None:
-        """An amount as the customer pays it: instances with prices before tax send the tax beside it."""
-        if net is None or not self.adds_tax:
-            return net
-        if self.has_unknown_tax:
-            return None
-        return net if taxes is None else net + taxes
-
-    def _total(self, shipping: Decimal | None, taxes: Decimal | None) -> Decimal | None:
-        """What the customer pays for the order, tax and shipping included.
-
-        `total_price` includes shipping (and fees) by the description and excludes it on old instances; arithmetic tells
-        which. In mode TAX_EXCLUDED it is before tax, so the taxes of lines and shipping come on top.
-        """
-        price = amount(self.of, "price", "$")
-        total = amount(self.of, "total_price", "$")
-        if total is None:
-            if price is None or shipping is None:
-                self._problem("total_missing", "$.total_price", "neither the total nor both of its parts were sent")
-                return None
-            return self._with_tax(price + shipping, taxes)
-        if price is None or shipping is None or total == price + shipping:
-            return self._with_tax(total, taxes)
-        if total == price:
-            return self._with_tax(total + shipping, taxes)
-        return self._odd_total(total, price + shipping, shipping, taxes)
-
-    def _odd_total(self, total: Decimal, parts: Decimal, shipping: Decimal, taxes: Decimal | None) -> Decimal | None:
-        """A total that is neither price + shipping nor price alone: fees, tax in it already, rounding, a mismatch."""
-        fees = _sum(
-            amount(fee, "amount", f"$.order_lines[{index}].fees[{place}]")
-            for index, line in enumerate(objects(self.of, "order_lines", "$"))
-            for place, fee in enumerate(objects(line, "fees", f"$.order_lines[{index}]"))
-        )
-        with_fees = parts + (fees or _ZERO)
-        if self.adds_tax and taxes and abs(total - with_fees - taxes) <= ROUNDING:
-            return total
-        if fees and abs(total - with_fees + shipping) <= ROUNDING:
-            return self._with_tax(total + shipping, taxes)
-        if min(abs(total - parts), abs(total - with_fees)) > ROUNDING:
-            self._problem(
-                "total_mismatch", "$.total_price", f"{total} is neither price + shipping ({parts}) nor price alone"
-            )
-        return self._with_tax(total, taxes)
-
-    def _taxes(self, of: JsonObject, key: str, path: str) -> tuple[tuple[Tax, ...], Decimal | None]:
-        """The taxes as sent and their sum; None when none was sent, or when one has no amount, which is remembered."""
-        if not of.get(key):
-            return _NO_TAXES
-        taxes: list[Tax] = []
-        for index, each in enumerate(objects(of, key, path)):
-            here = f"{path}.{key}[{index}]"
-            tax = Tax(
-                code=text(each, "code", here), amount=amount(each, "amount", here), rate=amount(each, "rate", here)
-            )
-            if tax.amount is None:
-                self.has_unknown_tax = True
-                self._problem("tax_amount_missing", f"{here}.amount", "a tax was sent without its amount")
-            taxes.append(tax)
-        return tuple(taxes), None if any(tax.amount is None for tax in taxes) else _sum(tax.amount for tax in taxes)
-
     # -- lines
 
     def _lines(self, sent: Sequence[JsonObject]) -> list[_LineRead]:
@@ -399,23 +319,15 @@ class _Reading:
             seen.add(original_id)
             number = count(of, "order_line_index", path) or place
             indexes.append(number)
-            reads.append(self._line(of, path, original_id, number))
+            reads.append(self._line(of, path, original_id, number, self.amounts.of_line(place - 1)))
         if len(set(indexes)) == len(indexes):
             return reads
         return [read._replace(line=replace(read.line, number=place)) for place, read in enumerate(reads, 1)]
 
-    def _line(self, of: JsonObject, path: str, original_id: str, number: int) -> _LineRead:
+    def _line(self, of: JsonObject, path: str, original_id: str, number: int, amounts: LineAmounts) -> _LineRead:
         state = text(of, "order_line_state", path)
         sku = text(of, "offer_sku", path)
         units = self._quantities(of, path, state, original_id, sku)
-        taxes, tax = self._taxes(of, "taxes", path)
-        _, shipping_tax = self._taxes(of, "shipping_taxes", path)
-        price = amount(of, "price", path)
-        if price is None:
-            self._problem("price_missing", f"{path}.price", "the line has no price")
-        line_total = price
-        if self.adds_tax and taxes and price is not None:
-            line_total = None if tax is None else price + tax
         line = Line(
             original_id=original_id,
             number=number,
@@ -429,13 +341,13 @@ class _Reading:
             refunded_total=units.refunded_total,
             bar=units.bar,
             source_unit_price=amount(of, "price_unit", path),
-            line_total=line_total,
-            taxes=taxes,
+            line_total=amounts.line_total,
+            taxes=amounts.taxes,
             marketplace_status=state,
             cancellation=self._line_cancellation(of, path, state),
         )
         party = self.party if of.get("fulfillment") is None else self._party(of, path, self.party)
-        return _LineRead(line, party, of, path, tax, shipping_tax)
+        return _LineRead(line, party, of, path, amounts)
 
     def _line_cancellation(self, of: JsonObject, path: str, state: str | None) -> Cancellation | None:
         cancelations = of.get("cancelations")
@@ -459,7 +371,7 @@ class _Reading:
         """Units of a line, settled so that they conserve; what does not fit together is a problem, and bars the line."""
         is_void = self.status in _CANCELLED or state in CANCELLED_LINE_STATES
         told = read_ordered(of, path, is_void=is_void)
-        refunded, refunded_total = read_refunded(of, path, adds_tax=self.adds_tax)
+        refunded, refunded_total = read_refunded(of, path, adds_tax=self.amounts.adds_tax)
         is_shipped = self._is_shipped(of, path, state)
         kept = told.ordered if told.ordered is None or is_void else told.ordered - told.cancelled
         shipped = self._shipped(original_id, sku, kept)
@@ -649,7 +561,7 @@ class _Reading:
         for read in reads:
             if read.party is None:
                 self._problem("fulfilled_by_unknown", f"{read.path}.fulfillment", "not sent: read as the merchant's")
-        whole = self._order(reads, None)
+        whole = checked(self._order(reads, None), "$.total_price")
         merchant = [read for read in reads if read.party is not FulfilledBy.MARKETPLACE]
         marketplace = [read for read in reads if read.party is FulfilledBy.MARKETPLACE]
         return [
@@ -659,19 +571,20 @@ class _Reading:
 
     def _half(self, whole: Order, reads: Sequence[_LineRead], party: FulfilledBy) -> Order:
         lines = tuple(replace(read.line, number=place) for place, read in enumerate(reads, 1))
-        prices = [amount(read.of, "shipping_price", read.path) for read in reads]
-        with_tax = [self._with_tax(price, read.shipping_tax) for price, read in zip(prices, reads, strict=True)]
-        shipping = None if None in with_tax else _sum(with_tax)
+        amounts = [read.amounts for read in reads]
+        shipping = None if any(each.shipping is None for each in amounts) else _sum(each.shipping for each in amounts)
+        charges = gathered(charge for each in amounts for charge in each.charges)
         goods = None if any(line.line_total is None for line in lines) else _sum(line.line_total for line in lines)
-        taxes = _sum([*(read.tax for read in reads), *(read.shipping_tax for read in reads)])
+        is_whole_known = goods is not None and shipping is not None and not self.amounts.has_order_tax
         return replace(
             whole,
             is_split=True,
             fulfilled_by=party,
             status=_half_status(lines) if self.raw_status == SHIPPING_STATE else whole.status,
-            total=None if goods is None or shipping is None else goods + shipping,
-            shipping_total=None if None in prices else _sum(prices),
-            tax_total=None if self.has_unknown_tax else taxes,
+            total=_sum([goods, shipping, *(charge.amount for charge in charges)]) if is_whole_known else None,
+            shipping_total=shipping,
+            tax_total=None if self.amounts.tax_total is None else _sum(each.tax for each in amounts),
+            charges=charges,
             lines=lines,
             packages=packages.within(whole.packages, lines),
         )

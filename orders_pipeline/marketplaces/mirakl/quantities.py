@@ -63,24 +63,28 @@ def read_ordered(of: JsonObject, path: str, *, is_void: bool) -> Ordered:
     return Ordered(quantity, min(cancelled, quantity), is_unclear=True)
 
 
-def read_refunded(of: JsonObject, path: str, *, adds_tax: bool) -> Refunded:
-    """Read the refunds of a line. An amount without units that is not less than the line's price is for all of them."""
+def read_refunded(of: JsonObject, path: str, *, adds_tax: bool | None) -> Refunded:
+    """Read the refunds of a line. An amount without units that is not less than the line's price is for all of them.
+
+    Where nothing decides whether taxes are on top (`adds_tax` is None), refunded taxes leave the total unknown.
+    """
     if of.get("refunds") is None:
         return Refunded(None, None)
-    units, total = 0, Decimal(0)
+    units, total, taxes = 0, Decimal(0), Decimal(0)
     for at, each in enumerate(objects(of, "refunds", path)):
         here = f"{path}.refunds[{at}]"
         units += count(each, "quantity", here) or 0
         total += amount(each, "amount", here) or 0
-        if adds_tax:
-            total += sum(
-                amount(tax, "amount", f"{here}.taxes[{place}]") or 0
-                for place, tax in enumerate(objects(each, "taxes", here))
-            )
+        taxes += sum(
+            amount(tax, "amount", f"{here}.taxes[{place}]") or 0
+            for place, tax in enumerate(objects(each, "taxes", here))
+        )
     price = amount(of, "price", path)
-    if not units and price and total >= price:
+    if not units and price and total + (taxes if adds_tax else 0) >= price:
         units = count(of, "quantity", path) or 0
-    return Refunded(units, total)
+    if adds_tax is None and taxes:
+        return Refunded(units, None)
+    return Refunded(units, total + taxes if adds_tax else total)
 
 
 def _fits(price: Decimal | None, unit: Decimal | None, units: int) -> bool:

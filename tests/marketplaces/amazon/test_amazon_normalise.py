@@ -13,7 +13,18 @@ import pytest
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.documents import preview
-from warehouse.orders import Address, Bar, Cancellation, Customer, FulfilledBy, Payment, Status, Tax
+from warehouse.orders import (
+    Address,
+    Bar,
+    Cancellation,
+    Charge,
+    Customer,
+    FulfilledBy,
+    Payment,
+    Status,
+    Tax,
+    unexplained,
+)
 
 
 def eur(amount):
@@ -43,10 +54,13 @@ def read(channel):
 
 @pytest.fixture
 def read_item(read, an_order, an_item):
-    """Read one item within an order; returns its line and the order."""
+    """Read the only item of an order, whose total is the item's; returns its line and the order."""
 
     def _read(status="UNSHIPPED", **changes):
-        order = read(an_order(orderItems=[an_item(**changes)], fulfillment={"fulfillmentStatus": status}))
+        item = an_item(**changes)
+        total = item.get("proceeds", {}).get("proceedsTotal")
+        whole = {"grandTotal": total} if total else ...
+        order = read(an_order(orderItems=[item], proceeds=whole, fulfillment={"fulfillmentStatus": status}))
         return order.lines[0], order
 
     return _read
@@ -194,17 +208,23 @@ def test_the_country_is_an_iso_code_or_a_problem(read, an_order, sent, code, pro
         (
             [part("SHIPPING", "4.90"), part("TAX", "1.00"), part("TAX", "0.50")],
             [part("SHIPPING", "9.99")],
-            "4.90",
+            "9.99",
             "1.50",
         ),
-        ([part("ITEM", "10.00")], [part("ITEM", "10"), part("SHIPPING", "3.00"), part("TAX", "0.60")], "3.00", "0.60"),
+        (
+            [part("ITEM", "10.00")],
+            [part("ITEM", "16.40"), part("SHIPPING", "3.00"), part("TAX", "0.60")],
+            "3.00",
+            "0.60",
+        ),
+        ([part("SHIPPING", "4.90")], [part("ITEM", "10.00")], "4.90", None),
         ([], [part("ITEM", "10.00")], None, None),
     ],
 )
-def test_shipping_and_tax_totals_come_from_the_order_else_from_its_items(
+def test_shipping_comes_from_the_items_else_from_the_order_and_taxes_the_other_way_round(
     read, an_order, an_item, order_level, item_level, shipping, tax
 ):
-    item = an_item(proceeds={"breakdowns": item_level})
+    item = an_item(proceeds={"proceedsTotal": eur("20.00"), "breakdowns": item_level})
     order = read(an_order(proceeds={"grandTotal": eur("20.00"), "breakdowns": order_level}, orderItems=[item]))
     assert order.shipping_total == (None if shipping is None else Decimal(shipping))
     assert order.tax_total == (None if tax is None else Decimal(tax))
@@ -303,17 +323,17 @@ def test_a_pending_order_with_a_price_keeps_it(read, an_order):
         ),
         pytest.param(
             proceeds("99.00", part("ITEM", "10.00"), part("TAX", "2.00")),
-            "10.00",
-            ["amount_ambiguous"],
+            None,
+            ["amount_ambiguous", "total_mismatch"],
             id="adds up to nothing",
         ),
         pytest.param(
             proceeds(None, part("ITEM", "10.00"), part("TAX", "2.00")),
-            "10.00",
+            None,
             ["amount_ambiguous"],
             id="tax but no total",
         ),
-        pytest.param(proceeds(None, part("ITEM", "10.00")), "10.00", [], id="neither tax nor total"),
+        pytest.param(proceeds(None, part("ITEM", "10.00")), "10.00", ["total_missing"], id="neither tax nor total"),
         pytest.param(proceeds("5.00", part("SHIPPING", "5.00")), None, [], id="breakdowns without the goods"),
         pytest.param(proceeds("12.00"), "12.00", [], id="only a total"),
         pytest.param({}, None, [], id="nothing"),
@@ -324,7 +344,8 @@ def test_line_total_is_decided_by_arithmetic(read_item, sent, line_total, proble
     line, order = read_item(proceeds=sent)
     assert line.line_total == (None if line_total is None else Decimal(line_total))
     assert codes(order) == problems
-    assert all(each.path == "$.orderItems[0].proceeds" for each in order.problems)
+    paths = {"amount_ambiguous": "$.orderItems[0].proceeds"}
+    assert all(each.path == paths.get(each.code, "$.proceeds.grandTotal") for each in order.problems)
 
 
 def test_a_price_is_not_invented_from_unit_price_and_quantity(read_item):
@@ -348,7 +369,7 @@ def test_taxes_are_listed_as_stated(read_item):
     ("grand_total", "currency", "problems"),
     [
         (eur("53.90"), "EUR", []),
-        (None, "EUR", []),
+        (None, "EUR", ["total_missing"]),
         ({"amount": "53.90", "currencyCode": "eur"}, "EUR", []),
         ({"amount": "53.90", "currencyCode": "SEK"}, "SEK", ["mixed_currencies"]),
         ({"amount": "53.90", "currencyCode": "€"}, "EUR", ["currency_unknown"]),
@@ -364,7 +385,7 @@ def test_an_amount_without_any_currency_is_a_problem(read, an_order):
     order = read(
         an_order(proceeds={"grandTotal": {"amount": "5"}}, orderItems=[{"orderItemId": "1", "quantityOrdered": 1}])
     )
-    assert (order.currency, order.total, codes(order)) == (None, Decimal(5), ["currency_missing"])
+    assert (order.currency, order.total, codes(order)) == (None, Decimal(5), ["currency_missing", "total_mismatch"])
 
 
 def quantities(fulfilled=..., unfulfilled=...):
@@ -527,13 +548,97 @@ def test_lines_are_numbered_in_the_order_sent(read, an_order, an_item):
 
 def test_an_order_without_lines_is_kept_with_a_problem(read, an_order):
     order = read(an_order(orderItems=[]))
-    assert (order.lines, codes(order)) == ((), ["no_lines"])
+    assert (order.lines, codes(order)) == ((), ["no_lines", "total_mismatch"])
 
 
 def test_unknown_members_and_values_do_no_harm(read, an_order, an_item):
     item = an_item(novelty={"deep": [1, 2]}, proceeds=proceeds("11.00", part("ITEM", "10.00"), part("NOVELTY", "1.00")))
-    order = read(an_order(novelty=[{}], orderItems=[item]))
+    order = read(an_order(novelty=[{}], orderItems=[item], proceeds={"grandTotal": eur("11.00")}))
     assert (order.lines[0].line_total, order.problems) == (Decimal("10.00"), ())
+    assert order.charges == (Charge(code="NOVELTY", label="Novelty", amount=Decimal("1.00")),)
+
+
+def test_shipping_that_was_given_away_costs_nothing(read_item):
+    sent = proceeds(
+        "20.00", part("ITEM", "20.00"), part("SHIPPING", "5.99"), part("DISCOUNT", "-5.99", SHIPPING="-5.99")
+    )
+    line, order = read_item(proceeds=sent)
+    assert (line.line_total, order.shipping_total, order.problems) == (Decimal("20.00"), Decimal("0.00"), ())
+
+
+def test_shipping_is_in_the_tax_mode_of_the_lines(read_item):
+    sent = proceeds(
+        "26.30",
+        part("ITEM", "20.00"),
+        part("SHIPPING", "5.00"),
+        part("DISCOUNT", "-1.00", SHIPPING="-1.00"),
+        part("TAX", "2.30", ITEM="2.00", SHIPPING="0.40", DISCOUNT="-0.10"),
+    )
+    line, order = read_item(proceeds=sent)
+    assert (line.line_total, order.shipping_total) == (Decimal("22.00"), Decimal("4.30"))
+    assert (unexplained(order), order.problems) == (0, ())
+
+
+def test_every_other_part_of_the_total_is_a_named_charge(read_item):
+    sent = proceeds(
+        "48.80",
+        part("ITEM", "30.00"),
+        part("GIFT_WRAP", "5.00"),
+        part("COD_FEE", "4.00"),
+        part("OTHER", "0.00"),
+        part("TAX", "9.80", ITEM="6.00", GIFT_WRAP="1.00", COD_FEE="2.80"),
+    )
+    _, order = read_item(proceeds=sent)
+    assert order.charges == (
+        Charge(code="GIFT_WRAP", label="Gift wrap", amount=Decimal("6.00"), tax=Decimal("1.00")),
+        Charge(code="COD_FEE", label="Cash on delivery", amount=Decimal("6.80"), tax=Decimal("2.80")),
+    )
+    assert (unexplained(order), order.problems) == (0, ())
+
+
+def test_a_charge_of_several_items_is_one(read, an_order, an_item):
+    items = [
+        an_item(orderItemId=str(n), proceeds=proceeds("9.00", part("ITEM", "8.00"), part("GIFT_WRAP", "1.00")))
+        for n in (1, 2)
+    ]
+    order = read(an_order(orderItems=items, proceeds={"grandTotal": eur("18.00")}))
+    assert [(each.code, each.amount) for each in order.charges] == [("GIFT_WRAP", Decimal("2.00"))]
+
+
+@pytest.mark.parametrize(("total", "charges"), [("14.00", ["DELIVERY_TIP"]), ("12.00", [])])
+def test_a_charge_that_only_the_order_names_counts_when_the_total_has_it(read, an_order, an_item, total, charges):
+    item = an_item(proceeds=proceeds("12.00", part("ITEM", "12.00")))
+    whole = {"grandTotal": eur(total), "breakdowns": [part("ITEM", "12.00"), part("DELIVERY_TIP", "2.00")]}
+    order = read(an_order(orderItems=[item], proceeds=whole))
+    assert ([each.code for each in order.charges], order.problems) == (charges, ())
+
+
+def test_an_only_item_without_breakdowns_has_those_of_the_order(read, an_order, an_item):
+    item = an_item(proceeds=proceeds("17.00"))
+    whole = {"grandTotal": eur("17.00"), "breakdowns": [part("ITEM", "12.00"), part("SHIPPING", "5.00")]}
+    order = read(an_order(orderItems=[item], proceeds=whole))
+    assert (order.lines[0].line_total, order.shipping_total, order.problems) == (Decimal("12.00"), Decimal("5.00"), ())
+
+
+def test_items_of_which_only_the_order_knows_the_shipping_have_no_price(read, an_order, an_item):
+    items = [an_item(orderItemId=str(n), proceeds=proceeds("17.00")) for n in (1, 2)]
+    whole = {"grandTotal": eur("34.00"), "breakdowns": [part("ITEM", "24.00"), part("SHIPPING", "10.00")]}
+    order = read(an_order(orderItems=items, proceeds=whole))
+    assert [line.line_total for line in order.lines] == [None, None]
+    assert codes(order) == ["amount_ambiguous", "amount_ambiguous", "total_mismatch"]
+
+
+def test_an_item_without_a_total_has_the_tax_mode_of_the_order(read, an_order, an_item):
+    item = an_item(proceeds=proceeds(None, part("ITEM", "10.00"), part("TAX", "2.00")))
+    whole = {"grandTotal": eur("12.00"), "breakdowns": [part("ITEM", "10.00"), part("TAX", "2.00")]}
+    order = read(an_order(orderItems=[item], proceeds=whole))
+    assert (order.lines[0].line_total, order.problems) == (Decimal("12.00"), ())
+
+
+def test_a_total_that_does_not_add_up_tells_the_difference(read, an_order):
+    order = read(an_order(proceeds={"grandTotal": eur("50.00")}))
+    assert [(each.code, each.path) for each in order.problems] == [("total_mismatch", "$.proceeds.grandTotal")]
+    assert order.problems[0].message == "the total of 50.00 is -3.90 from lines, shipping and charges"
 
 
 @pytest.mark.parametrize(
