@@ -23,7 +23,7 @@ from orders_api.order_filters import OrderFilterQuery
 from orders_api.reading import Reading, Route
 from warehouse.clock import iso
 from warehouse.ledger import order_queries
-from warehouse.templates import OrderColumn, csv_bytes, order_rows
+from warehouse.templates import ExtraColumn, csv_bytes, order_header, order_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,6 +63,9 @@ class OrderExportQuery(OrderFilterQuery):
         description="`csv`: one row a line; `ndjson`: one document a line; `parquet`: one typed row a line.",
         examples=["csv"],
     )
+    column: list[ExtraColumn] = Field(
+        [], description="Of a CSV: columns behind those of every order file; may be repeated.", examples=["item_id"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Export:
     wanted: OrderFilter
     sort: Sort
     may_read_pii: bool
+    extra_columns: tuple[ExtraColumn, ...] = ()
 
     def chunks(self) -> Iterator[list[str]]:
         """The documents, a chunk at a time."""
@@ -98,7 +102,9 @@ class Export:
 def export_orders(reading: Reading, query: OrderExportQuery) -> Response:
     """All orders that the filters find, streamed. Personal data is there only with the scope `orders:read:pii`."""
     wanted = query.wanted(reading.connection, reading.caller.visible_channels)
-    export = Export(reading.installation, wanted, query.sort, reading.caller.may_read_pii)
+    export = Export(
+        reading.installation, wanted, query.sort, reading.caller.may_read_pii, tuple(dict.fromkeys(query.column))
+    )
     stamp = iso(reading.installation.clock()).replace(":", "-")
     headers = {
         "Content-Disposition": f'attachment; filename="orders_export_{stamp}.{query.format.value}"',
@@ -108,10 +114,12 @@ def export_orders(reading: Reading, query: OrderExportQuery) -> Response:
 
 
 def _csv(export: Export) -> Iterator[bytes]:
-    yield csv_bytes([[column.value for column in OrderColumn]])
+    yield csv_bytes([order_header(export.extra_columns)])
     for texts in export.chunks():
         orders = [orjson.loads(text) for text in texts]
-        yield csv_bytes([row for order in orders for row in order_rows(order["status"], order, order)])
+        yield csv_bytes(
+            [row for order in orders for row in order_rows(order["status"], order, order, export.extra_columns)]
+        )
 
 
 def _ndjson(export: Export) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ from warehouse.ledger import file_jobs, files, order_queries
 from warehouse.ledger.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import Member, NewFile, PlannedFile
-from warehouse.templates import OrderColumn, csv_bytes, order_file_name, order_rows, spreadsheet_safe
+from warehouse.templates import csv_bytes, order_file_name, order_header, order_rows, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.files import FileRecord
     from warehouse.ledger.order_queries import ToldOrder
     from warehouse.privacy import KeyRing
+    from warehouse.templates import ExtraColumn
 
 Group = tuple[str | None, ...]
 """The values that a file's orders have in common: fulfilment before country; () when nothing is split."""
@@ -110,12 +111,12 @@ def group_of(order: ToldOrder, settings: ExportSettings) -> Group:
     return tuple(value for is_split, value in values if is_split)
 
 
-def order_csv_rows(order: ToldOrder, keys: KeyRing) -> list[tuple[object, ...]]:
-    """The rows of one order."""
+def order_csv_rows(order: ToldOrder, extra: Sequence[ExtraColumn], keys: KeyRing) -> list[tuple[object, ...]]:
+    """The rows of one order, with these columns behind those of every file."""
     parties: dict[str, Any] = {}
     if order.sealed is not None:
         parties = orjson.loads(b"{" + keys.open(order.sealed, f"parties:{order.id}") + b"}")
-    return order_rows(order.status, orjson.loads("{" + order.facts + "}"), parties)
+    return order_rows(order.status, orjson.loads("{" + order.facts + "}"), parties, extra)
 
 
 # -- prepare and plan
@@ -176,12 +177,12 @@ class _Preparation:
             details={"split": split, "statuses": list(self.settings.statuses)},
         )
         sheet = _Sheet(files.prepare(transaction, new, now), self.stack.enter_context(self.run.archive.writing()))
-        sheet.writing.write(csv_bytes([[column.value for column in OrderColumn]]))
+        sheet.writing.write(csv_bytes([order_header(self.settings.extra_columns)]))
         return sheet
 
     def _write(self, sheet: _Sheet, orders: Sequence[ToldOrder]) -> None:
         keys = self.run.installation.keys
-        rows = [row for order in orders for row in order_csv_rows(order, keys)]
+        rows = [row for order in orders for row in order_csv_rows(order, self.settings.extra_columns, keys)]
         sheet.writing.write(csv_bytes(map(spreadsheet_safe, rows) if self.settings.spreadsheet_safe else rows))
         sheet.rows += len(rows)
         sheet.orders += len(orders)

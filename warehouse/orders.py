@@ -343,7 +343,7 @@ class Line:
         Decimal('30.00')
         """
         units, kept = self._priced, self.quantity_kept
-        if kept == 0:
+        if kept == 0 and self.quantity_cancelled:
             return Decimal(0)
         if self.line_total is None or kept is None or units is None:
             return None

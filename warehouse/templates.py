@@ -10,10 +10,12 @@ import csv
 import io
 import re
 from datetime import UTC
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from warehouse.clock import iso
+from warehouse.orders import SEEN_ELSEWHERE, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +51,22 @@ class OrderColumn(StrEnum):
     LINE_NUMBER = "line_number"
 
 
+class ExtraColumn(StrEnum):
+    """What an order file may hold beside `OrderColumn`, behind it; ids are called as in `ShipmentColumn`."""
+
+    ID = "id"
+    ITEM_ID = "item_id"
+    ITEM_ORIGINAL_ID = "item_original_id"
+    QUANTITY_ORDERED_GROSS = "quantity_ordered_gross"
+    QUANTITY_CANCELLED = "quantity_cancelled"
+    MAY_SHIP = "may_ship"
+    MAY_NOT_SHIP_REASON = "may_not_ship_reason"
+    CURRENCY = "currency"
+    CHANNEL = "channel"
+    SHIP_BY = "ship_by"
+    SERVICE_LEVEL = "service_level"
+
+
 class ShipmentColumn(StrEnum):
     """The columns of a shipment file; they may come in any order."""
 
@@ -73,15 +91,24 @@ class ResultColumn(StrEnum):
     MESSAGE = "result_message"
 
 
-def order_rows(status: str, facts: Mapping[str, Any], parties: Mapping[str, Any]) -> list[tuple[object, ...]]:
-    """The rows of one order, in the order of `OrderColumn`; None is written as an empty cell.
+def order_header(extra: Sequence[ExtraColumn] = ()) -> list[str]:
+    """The first row of an order file."""
+    return [column.value for column in (*OrderColumn, *extra)]
 
-    In this form an unknown price is 0, as its readers expect; everywhere else it is null.
+
+def order_rows(
+    status: str, facts: Mapping[str, Any], parties: Mapping[str, Any], extra: Sequence[ExtraColumn] = ()
+) -> list[tuple[object, ...]]:
+    """The rows of one order, in the order of `order_header`; None is written as an empty cell.
+
+    In this form an unknown price is 0, as its readers expect; everywhere else it is null. Quantities and amounts are net of
+    cancelled units, and of those that the marketplace bars from being shipped though they remain.
 
     Args:
         status: The order's status as it is now.
         facts: The members of its document that are not personal.
         parties: The personal ones; empty where they are unknown or may not be seen.
+        extra: The columns behind those of every file.
     """
     customer, address = parties.get("customer") or NOTHING, parties.get("shipping_address") or NOTHING
     before = (
@@ -97,20 +124,61 @@ def order_rows(status: str, facts: Mapping[str, Any], parties: Mapping[str, Any]
         address.get("city"),
         facts["shipping_country_code"],
     )
-    return [before + _line_cells(line) for line in facts["lines"]]
+    return [
+        before + _line_cells(line) + tuple(_extra_cell(column, facts, line) for column in extra)
+        for line in facts["lines"]
+    ]
 
 
 def _line_cells(line: Mapping[str, Any]) -> tuple[object, ...]:
-    ordered, shipped = line["quantity_ordered"], line["quantity_shipped"]
+    ordered, shipped, cancelled = line["quantity_ordered"], line["quantity_shipped"], line["quantity_cancelled"]
+    kept = None if ordered is None or cancelled is None else ordered - cancelled
+    barred = _barred(line)
+    shown = None if kept is None or barred is None else kept - barred
+    total = line["kept_total"]
+    if total is None and not cancelled:
+        total = line["line_total"]
+    if shown is not None and kept and total is not None and barred:
+        total = format(share(Decimal(total), shown, kept), "f")
     return (
         line["sku"],
-        ordered,
+        shown,
         shipped,
-        None if ordered is None or shipped is None else ordered - shipped,
-        line["unit_price"] or "0",
-        line["line_total"] or "0",
+        None if shown is None or shipped is None else shown - shipped,
+        "0" if shown == 0 else line["unit_price"] or "0",
+        total or "0",
         line["number"],
     )
+
+
+def _barred(line: Mapping[str, Any]) -> int | None:
+    """Units that remain and may not ship, for a reason that neither quantities nor the order's status show."""
+    remaining, refunded = line["quantity_remaining_to_ship"], line["quantity_refunded"] or 0
+    if line["may_ship"]:
+        return min(refunded, remaining or 0)
+    return 0 if line["may_not_ship_reason"] in SEEN_ELSEWHERE else remaining
+
+
+def _extra_cell(column: ExtraColumn, facts: Mapping[str, Any], line: Mapping[str, Any]) -> object:
+    match column:
+        case (
+            ExtraColumn.ID
+            | ExtraColumn.CURRENCY
+            | ExtraColumn.CHANNEL
+            | ExtraColumn.SHIP_BY
+            | ExtraColumn.SERVICE_LEVEL
+        ):
+            return facts[column]
+        case ExtraColumn.ITEM_ID:
+            return line["id"]
+        case ExtraColumn.ITEM_ORIGINAL_ID:
+            return line["original_id"]
+        case ExtraColumn.QUANTITY_ORDERED_GROSS:
+            return line["quantity_ordered"]
+        case ExtraColumn.QUANTITY_CANCELLED | ExtraColumn.MAY_NOT_SHIP_REASON:
+            return line[column]
+        case ExtraColumn.MAY_SHIP:
+            return "true" if line["may_ship"] else "false"
 
 
 def spreadsheet_safe(row: Iterable[object]) -> list[object]:

@@ -68,7 +68,7 @@ def set_export(
 ) -> None:
     """Declare a channel's order export, or change it; what it has exported so far is kept.
 
-    Settings: statuses, split_by_fulfilment, split_by_country, spreadsheet_safe.
+    Settings: statuses, split_by_fulfilment, split_by_country, spreadsheet_safe, extra_columns.
 
     Example: orders export set amazon_fr --storage erp --folder out --setting statuses=[WAITING_FOR_SHIPMENT]
     """

@@ -196,21 +196,30 @@ def make_tracking(code: str, number: str) -> JsonObject:
     }
 
 
-def cancel_line(line: JsonObject, quantity: int, moment: datetime, reason: str, number: int) -> None:
-    """Add a cancellation of a quantity to a line."""
-    line["cancelations"].append(
-        {
-            **_correction(line, quantity, moment, reason),
-            "id": f"CANCEL-{line['order_line_id']}-{number}",
-        }
-    )
+def cancel_line(line: JsonObject, quantity: int, moment: datetime, reason: str, left: int) -> None:
+    """Cancel a quantity of a line of which `left` pieces are left: its amounts fall, its own quantity does not."""
+    correction = _correction(line, quantity, moment, reason, left)
+    number = len(line["cancelations"]) + 1
+    line["cancelations"].append({**correction, "id": f"CANCEL-{line['order_line_id']}-{number}"})
+    for name in ("price", "total_price"):
+        if line.get(name) is not None:
+            line[name] = round(line[name] - correction["amount"], 2)
+    for tax, cancelled in zip(line.get("taxes") or (), correction["taxes"], strict=True):
+        tax["amount"] = round((tax.get("amount") or 0) - cancelled["amount"], 2)
+
+
+def sum_up(order: JsonObject) -> None:
+    """Bring the order's amounts in line with those of its lines."""
+    lines: list[JsonObject] = order["order_lines"]
+    order["price"] = _sum(lines, "price")
+    order["total_price"] = round(order["price"] + (order.get("shipping_price") or 0), 2)
 
 
 def refund_line(line: JsonObject, quantity: int, moment: datetime, reason: str, number: int) -> None:
     """Add a refund of a quantity to a line."""
     line["refunds"].append(
         {
-            **_correction(line, quantity, moment, reason),
+            **_correction(line, quantity, moment, reason, line["quantity"]),
             "id": f"REFUND-{line['order_line_id']}-{number}",
             "order_refund_id": f"GROUP-{line['order_line_id']}-{number}",
             "refund_state": "REFUNDED",
@@ -227,8 +236,8 @@ def cancelled_quantity(line: JsonObject) -> int:
     return sum(int(each.get("quantity") or 0) for each in line.get("cancelations") or ())
 
 
-def _correction(line: JsonObject, quantity: int, moment: datetime, reason: str) -> JsonObject:
-    share = quantity / line["quantity"] if line["quantity"] else 0
+def _correction(line: JsonObject, quantity: int, moment: datetime, reason: str, left: int) -> JsonObject:
+    share = quantity / left if left else 0
     return {
         "amount": round((line.get("price") or 0) * share, 2),
         "quantity": quantity,
@@ -459,11 +468,13 @@ def _settle(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
     lines: list[JsonObject] = order["order_lines"]
     if draft.state == "CANCELED":
         for line in lines:
-            cancel_line(line, line["quantity"], draft.updated, "OUT_OF_STOCK", 1)
+            cancel_line(line, line["quantity"], draft.updated, "OUT_OF_STOCK", line["quantity"])
+        sum_up(order)
     if draft.state in SHIPPED_OR_LATER:
         return _settle_shipped(rng, draft, order)
     if draft.state == "SHIPPING":
         _cancel_some(rng, draft, lines)
+        sum_up(order)
         if draft.traits.is_multi_shipment and draft.center == DEFAULT_CENTER and chance(rng, 0.25):
             return _ship_part(rng, draft, order)
     return []
@@ -472,7 +483,7 @@ def _settle(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
 def _cancel_some(rng: Random, draft: Draft, lines: list[JsonObject]) -> None:
     for line in lines:
         if line["quantity"] > 1 and chance(rng, 0.1):
-            cancel_line(line, 1, draft.updated, "CUSTOMER_REQUEST", 1)
+            cancel_line(line, 1, draft.updated, "CUSTOMER_REQUEST", line["quantity"])
 
 
 def _settle_shipped(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
@@ -515,7 +526,7 @@ def _uuid(rng: Random) -> str:
 
 
 def _sum(lines: list[JsonObject], name: str) -> float:
-    return _amount(sum(round(line[name] * 100) for line in lines))
+    return _amount(sum(round((line.get(name) or 0) * 100) for line in lines))
 
 
 def _amount(cents: int) -> float:

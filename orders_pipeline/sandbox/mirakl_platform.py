@@ -29,7 +29,7 @@ class Features:
         alternative_carriers: Whether carriers that are not registered are taken by their name.
         old_instance: Old releases' manners: empty texts instead of nulls, no tax mode, no fulfilment.
         debit_after_seconds: The customer is debited so long after acceptance; None: only when told to.
-        lowers_quantity_on_cancellation: Whether a cancelled quantity leaves the line's quantity and price.
+        lowers_quantity_on_cancellation: Whether a cancelled quantity leaves the line's quantity too; it leaves its price.
         update_delta_seconds: How far ``start_update_date`` is moved back, so that nothing is missed.
     """
 

@@ -433,9 +433,7 @@ class MiraklSandbox(Sandbox):
         record = self._own(call, shop)
         if not record.order.get("can_cancel"):
             self.refuse(400, "ORDER_INVALID_STATE", f"The order is {record.state} and cannot be cancelled")
-        left = {
-            line["order_line_id"]: line["quantity"] - mirakl_orders.cancelled_quantity(line) for line in record.lines
-        }
+        left = {line["order_line_id"]: self._left(line) for line in record.lines}
         self._cancel_units(record, left, "SELLER_REQUEST")
         return Answer(204, orders=[record.id], effect={"order_id": record.id, "cancelled": left})
 
@@ -469,7 +467,7 @@ class MiraklSandbox(Sandbox):
         if given["order_line_id"] not in held:
             self.refuse(400, "ORDER_LINE_NOT_FOUND", f"There is no line {given['order_line_id']}")
         record, line = held[given["order_line_id"]]
-        left = line["quantity"] - mirakl_orders.cancelled_quantity(line)
+        left = self._left(line)
         if line["order_line_state"] not in BEFORE_DEBIT | {"SHIPPING"}:
             self.refuse(400, "ORDER_INVALID_STATE", f"The line is {line['order_line_state']}")
         if not isinstance(given["quantity"], int) or not 0 < given["quantity"] <= left:
@@ -754,8 +752,7 @@ class MiraklSandbox(Sandbox):
         left = {}
         for line in record.lines:
             if line.get("order_line_state") == "SHIPPING":
-                lost = 0 if self.features.lowers_quantity_on_cancellation else mirakl_orders.cancelled_quantity(line)
-                left[line["order_line_id"]] = line["quantity"] - lost - taken.get(line["order_line_id"], 0)
+                left[line["order_line_id"]] = self._left(line) - taken.get(line["order_line_id"], 0)
         return {line_id: quantity for line_id, quantity in left.items() if quantity > 0}
 
     def _settle_lines(self, record: Record) -> None:
@@ -1008,13 +1005,12 @@ class MiraklSandbox(Sandbox):
 
     def _step_cancel(self, record: Record, request: AdvanceRequest) -> None:
         _require(record, BEFORE_DEBIT | {"SHIPPING"})
-        chosen = dict(request.quantities) or {
-            line["order_line_id"]: line["quantity"] - mirakl_orders.cancelled_quantity(line) for line in record.lines
-        }
+        chosen = dict(request.quantities) or {line["order_line_id"]: self._left(line) for line in record.lines}
         for line in record.lines:
             quantity = chosen.get(line["order_line_id"], 0)
             if quantity > 0:
                 self._cancel_line(line, quantity, request.reason or "CUSTOMER_REQUEST")
+        mirakl_orders.sum_up(record.order)
         if all(line["order_line_state"] in ("CANCELED", "REFUSED") for line in record.lines):
             record.order["order_state"] = "CANCELED"
             record.order["can_cancel"] = record.order["can_shop_ship"] = False
@@ -1022,14 +1018,17 @@ class MiraklSandbox(Sandbox):
             self._settle_lines(record)
 
     def _cancel_line(self, line: JsonObject, quantity: int, reason: str) -> None:
-        mirakl_orders.cancel_line(line, quantity, self.now, reason, len(line["cancelations"]) + 1)
-        cancelled = mirakl_orders.cancelled_quantity(line)
+        left = self._left(line)
+        mirakl_orders.cancel_line(line, quantity, self.now, reason, left)
         if self.features.lowers_quantity_on_cancellation:
             line["quantity"] -= quantity
-            line["price"] = round(line["price_unit"] * line["quantity"], 2)
-            cancelled = line["quantity"] and cancelled
-        if line["quantity"] <= cancelled:
+        if left <= quantity:
             line["order_line_state"] = "CANCELED"
+
+    def _left(self, line: JsonObject) -> int:
+        """How many pieces of a line are not cancelled."""
+        is_net = self.features.lowers_quantity_on_cancellation
+        return int(line["quantity"]) - (0 if is_net else mirakl_orders.cancelled_quantity(line))
 
     def _step_refund(self, record: Record, request: AdvanceRequest) -> None:
         _require(record, SHIPPED_OR_LATER)

@@ -84,7 +84,7 @@ def test_the_csv_has_the_functional_columns(support, book, order, canary):
     first, second = csv_rows(support)
 
     assert list(first) == [column.value for column in OrderColumn]
-    assert Decimal(first.pop("unit_price")) == Decimal("39.9")
+    assert Decimal(first.pop("unit_price")) == Decimal("59.85")
     assert first == {
         "order_status": "WAITING_FOR_SHIPMENT",
         "order_id": "402-0000001",
@@ -98,9 +98,9 @@ def test_the_csv_has_the_functional_columns(support, book, order, canary):
         "shipping_city": "Nantes",
         "shipping_country_code": "FR",
         "product_sku": "LAMP-12",
-        "quantity_ordered": "3",
+        "quantity_ordered": "2",
         "quantity_shipped": "1",
-        "quantity_remaining_to_ship": "2",
+        "quantity_remaining_to_ship": "1",
         "line_total": "119.70",
         "line_number": "1",
     }

@@ -38,7 +38,7 @@ from warehouse.logs import Event
 from warehouse.orders import Status
 from warehouse.settings import Settings
 from warehouse.storages import CREDENTIALS, SETTINGS
-from warehouse.templates import OrderColumn, ResultColumn, ShipmentColumn
+from warehouse.templates import ExtraColumn, OrderColumn, ResultColumn, ShipmentColumn
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = {"PingFailed", "Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
@@ -153,7 +153,7 @@ def test_every_status() -> None:
 
 
 def test_every_column_of_both_csv_templates() -> None:
-    columns = {column.value for kind in (OrderColumn, ShipmentColumn, ResultColumn) for column in kind}
+    columns = {column.value for kind in (OrderColumn, ExtraColumn, ShipmentColumn, ResultColumn) for column in kind}
     assert columns - words("docs/operations.md") == set()
 
 

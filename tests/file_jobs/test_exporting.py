@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from orders_pipeline import exporting
 from warehouse.archive import open_archive
+from warehouse.clock import iso
 from warehouse.ledger import acknowledgements, file_jobs, incidents, leases, order_queries, shipments
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import FileState
 from warehouse.ledger.schema import consumers, file_members, files
-from warehouse.orders import Address, Customer, FulfilledBy, Status
+from warehouse.orders import Address, Bar, Customer, FulfilledBy, Status, line_id
+from warehouse.templates import ExtraColumn, OrderColumn
 
 STAMP = "2026-11-02T09-30-00.000Z"
 
@@ -55,10 +57,52 @@ def test_what_is_unknown_is_empty_and_a_missing_price_is_zero(shop, an_order, a_
     assert (second["quantity_shipped"], second["quantity_remaining_to_ship"], second["line_number"]) == ("", "", "2")
 
 
-def test_remaining_keeps_the_formula_of_the_template_with_cancelled_units(shop, an_order, a_line):
-    shop.put(an_order(lines=(a_line(ordered=5, quantity_shipped=1, quantity_cancelled=2),)))
+def test_a_row_is_net_of_cancelled_units(shop, an_order, a_line):
+    line = a_line(ordered=5, quantity_shipped=1, quantity_cancelled=2, line_total=Decimal("30.00"))
+    gross = a_line("L2", 2, ordered=4, quantity_cancelled=1, line_total=Decimal("40.00"), quantity_priced=4)
+    gone = a_line("L3", 3, ordered=2, quantity_cancelled=2, line_total=Decimal("40.00"), quantity_priced=2)
+    shop.put(an_order(lines=(line, gross, gone)))
     shop.export()
-    assert [row["quantity_remaining_to_ship"] for row in next(iter(shop.sheets().values()))] == ["4"]
+    names = ("quantity_ordered", "quantity_shipped", "quantity_remaining_to_ship", "unit_price", "line_total")
+    assert [tuple(row[name] for name in names) for row in next(iter(shop.sheets().values()))] == [
+        ("3", "1", "2", "10.00", "30.00"),
+        ("3", "0", "3", "10.00", "30.00"),
+        ("0", "0", "0", "0", "0"),
+    ]
+
+
+def test_a_row_asks_for_nothing_that_may_not_ship(shop, an_order, a_line):
+    barred = a_line(ordered=3, quantity_shipped=1, line_total=Decimal("30.00"), bar=Bar.INCIDENT_OPEN)
+    refunded = a_line("L2", 2, ordered=3, quantity_refunded=1, line_total=Decimal("30.00"))
+    shop.put(
+        an_order(1, lines=(barred, refunded)), an_order(2, bar=Bar.NOT_SHIPPABLE), an_order(3, status=Status.PENDING)
+    )
+    shop.export()
+    names = ("quantity_ordered", "quantity_remaining_to_ship", "line_total")
+    rows = [tuple(row[name] for name in names) for row in next(iter(shop.sheets().values()))]
+    assert rows[:2] == [("1", "0", "10.00"), ("2", "2", "20.00")]
+    assert [(ordered, remaining) for ordered, remaining, _ in rows[2:]] == [("0", "0"), ("2", "2")]
+
+
+def test_a_job_may_add_columns(shop, an_order, a_line):
+    order = an_order(lines=(a_line(ordered=5, quantity_cancelled=2, bar=Bar.INCIDENT_OPEN),), service_level="NEXT_DAY")
+    shop.put(order)
+    shop.export(extra_columns=[each.value for each in ExtraColumn])
+    (row,) = next(iter(shop.sheets().values()))
+    assert list(row) == [*(column.value for column in OrderColumn), *(column.value for column in ExtraColumn)]
+    assert {name: row[name] for name in ExtraColumn} == {
+        "id": order.id,
+        "item_id": line_id(order.id, "L1"),
+        "item_original_id": "L1",
+        "quantity_ordered_gross": "5",
+        "quantity_cancelled": "2",
+        "may_ship": "false",
+        "may_not_ship_reason": "incident_open",
+        "currency": "EUR",
+        "channel": order.channel,
+        "ship_by": iso(order.ship_by) if order.ship_by else "",
+        "service_level": "NEXT_DAY",
+    }
 
 
 def test_only_what_the_marketplace_has_changed_since(shop, an_order, clock):

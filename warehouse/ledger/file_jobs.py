@@ -12,12 +12,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from warehouse.ledger.database import upsert
 from warehouse.ledger.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
 from warehouse.ledger.schema import file_jobs
 from warehouse.orders import Status
+from warehouse.templates import ExtraColumn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,14 @@ class ExportSettings(BaseModel):
         False,
         description="An apostrophe before texts that a spreadsheet would compute. Off: the cells are exactly the data.",
     )
+    extra_columns: tuple[ExtraColumn, ...] = Field(
+        (), description="Columns behind the eighteen of every order file, in this order; a repeated one counts once."
+    )
+
+    @field_validator("extra_columns")
+    @classmethod
+    def _each_once(cls, value: tuple[ExtraColumn, ...]) -> tuple[ExtraColumn, ...]:
+        return tuple(dict.fromkeys(value))
 
 
 class ImportSettings(BaseModel):
