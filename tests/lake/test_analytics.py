@@ -19,7 +19,7 @@ from warehouse.lake.attachment import LakeEmptyError, LakeError
 from warehouse.lake.lake import Backoff, LakeBusyError, open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.schema import products, pulls
-from warehouse.orders import FulfilledBy, Status
+from warehouse.orders import Bar, FulfilledBy, Status
 from warehouse.settings import Settings
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -256,3 +256,45 @@ def test_pull_coverage_shows_where_nothing_was_read(shop, lake):
         lake.duck,
         "SELECT covered_since, covered_until, gap_count, gaps, last_outcome, last_error_code FROM pull_coverage",
     ) == [(NOW, NOW + timedelta(minutes=30), 1, [gap], "complete", "throttled")]
+
+
+def test_what_may_not_ship_is_not_in_the_queue(shop, lake):
+    refunded = shop.line(1, quantity_refunded=2)
+    shop.settle(
+        shop.order(1, lines=(refunded, shop.line(2, quantity_ordered=3, quantity_refunded=1))),
+        shop.order(2, bar=Bar.NOT_SHIPPABLE),
+        shop.order(3, lines=(refunded,)),
+        shop.order(4, lines=(shop.line(1, bar=Bar.INCIDENT_OPEN), shop.line(2, quantity_cancelled=2))),
+        shop.order(5, lines=()),
+    )
+    publish(shop.ledger, lake, NOW)
+    assert values(lake.duck, "SELECT original_id, lines_to_ship, units_to_ship FROM orders_to_ship ORDER BY 1") == [
+        ("402-0000001", 1, 2),
+        ("402-0000005", 0, None),
+    ]
+    assert values(lake.duck, "SELECT original_id, may_not_ship_reason FROM orders WHERE NOT may_ship ORDER BY 1") == [
+        ("402-0000002", "not_shippable"),
+        ("402-0000003", "no_line_may_ship"),
+        ("402-0000004", "no_line_may_ship"),
+    ]
+
+
+def test_cancelled_and_refunded_units_are_no_revenue(shop, lake):
+    """Each line states 39.90 for its two units, the order 44.90 with shipping."""
+    gross = shop.line(1, quantity_cancelled=1, quantity_priced=2)
+    gone = shop.line(2, quantity_cancelled=2, quantity_priced=2)
+    back = shop.line(1, quantity_shipped=2, quantity_refunded=2, refunded_total=Decimal("39.90"))
+    days = [datetime(2026, 10, day, 12, tzinfo=UTC) for day in (1, 2, 3, 4)]
+    shop.settle(
+        shop.order(1, purchased_at=days[0], lines=(gross,)),
+        shop.order(2, purchased_at=days[1], lines=(back,)),
+        shop.order(3, purchased_at=days[2], lines=(shop.line(1), gone)),
+        shop.order(4, purchased_at=days[3], lines=(shop.line(1), gone), total=Decimal("84.80")),
+    )
+    publish(shop.ledger, lake, NOW)
+    assert [row[0] for row in values(lake.duck, "SELECT revenue FROM revenue_by_day ORDER BY day")] == [
+        Decimal("24.95"),
+        Decimal("5.00"),
+        Decimal("44.90"),
+        Decimal("44.90"),
+    ]

@@ -5,18 +5,30 @@ SELECT
     orders.currency,
     count(*) AS orders,
     count(*) FILTER (orders.total IS NULL) AS orders_without_total,
-    sum(orders.total - coalesce(given_up.amount, 0)) AS revenue,
+    -- what is not of the lines, such as shipping, is kept; some marketplaces leave cancelled lines out of the total
+    sum(
+        orders.total
+        - CASE
+            WHEN goods.given_up IS NULL THEN 0
+            WHEN orders.total >= goods.stated THEN goods.given_up
+            ELSE goods.refunded
+        END
+    ) AS revenue,
     sum(orders.shipping_total) AS shipping,
     sum(orders.tax_total) AS taxes
 FROM orders
 LEFT JOIN (
     SELECT
         order_id,
-        sum(coalesce(line_total - kept_total, 0) + least(coalesce(refunded_total, 0), coalesce(kept_total, line_total, 0)))
-            AS amount
+        sum(coalesce(line_total, 0)) AS stated,
+        sum(least(coalesce(refunded_total, 0), coalesce(kept_total, line_total, 0))) AS refunded,
+        sum(
+            coalesce(line_total - kept_total, 0)
+            + least(coalesce(refunded_total, 0), coalesce(kept_total, line_total, 0))
+        ) AS given_up
     FROM order_lines
     GROUP BY order_id
-) AS given_up ON given_up.order_id = orders.id
+) AS goods ON goods.order_id = orders.id
 WHERE orders.status NOT IN ('CANCELED', 'REFUSED')
 GROUP BY ALL
 ORDER BY day DESC, channel, currency;
