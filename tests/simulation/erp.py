@@ -41,7 +41,6 @@ class Note:
     original_id: str
     channel: str
     package_id: str
-    shipment_id: str
     at: datetime
     told: list[Told] = field(default_factory=list)
 
@@ -104,7 +103,8 @@ class Erp:
         return [
             each
             for each in self.seen.values()
-            if each["status"] in {"WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED"}
+            if each["channel"] not in self.world.by_file
+            and each["status"] in {"WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED"}
             and each["fulfilled_by"] == "merchant"
             and each.get("may_ship", True)
             and self.left(each)
@@ -166,7 +166,6 @@ class Erp:
                     order["original_id"],
                     order["channel"],
                     body["package_id"],
-                    result["shipment_id"],
                     self.world.clock.true(),
                 ),
             )

@@ -11,11 +11,13 @@ from datetime import timedelta
 from random import Random
 
 from orders_pipeline import pulling
+from orders_pipeline.installation import Installation
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest, HeldOrder
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from tests.simulation import machine as jobs
 from tests.simulation.processes import Fate
-from tests.simulation.world import World
+from tests.simulation.world import Place, World
+from warehouse.ledger.configuration import ConfigurationError
 
 Event = Callable[[World, Random], None]
 
@@ -262,6 +264,24 @@ def erp_crashes(world: World, chance: Random) -> None:
         erp.crash()
 
 
+def file_erp_reads(world: World, chance: Random) -> None:
+    """An ERP that knows files only takes in what is there."""
+    for erp in world.file_erps:
+        erp.read()
+
+
+def file_erp_ships(world: World, chance: Random) -> None:
+    """An ERP that knows files only ships some of it, or repeats itself."""
+    for erp in world.file_erps:
+        erp.read()
+        if chance.random() < 0.15:
+            erp.ship_again(chance)
+            continue
+        packed = erp.ship(chance)
+        if packed:
+            world.say(f"{erp.name} writes a file: {'; '.join(packed)}")
+
+
 def erp_decides(world: World, chance: Random) -> None:
     """An ERP answers a request to cancel."""
     chance.choice(world.erps).decide(chance)
@@ -297,10 +317,35 @@ def pull_since(world: World, chance: Random) -> None:
     since = world.clock.ours() - timedelta(days=chance.randint(1, 12))
     world.say(f"an operator pulls {kind} since {since:%d %b}")
 
-    def backfill(installation: pulling.Installation) -> None:  # type: ignore[name-defined]
+    def backfill(installation: Installation) -> None:
         pulling.backfill(installation, f"{kind}_account", since)
 
     world.machine.run(backfill, _fate(world, chance, backfill))
+
+
+def apply_again(world: World, _chance: Random) -> None:
+    """An operator applies what is so already."""
+    world.apply_places(world.places.values())
+
+
+def connect_the_rest(world: World, chance: Random) -> None:
+    """An operator adds a channel for whatever of an account no channel has named, without saying which orders those are."""
+    kind = chance.choice(sorted(world.sandboxes))
+    place = Place(f"{kind}_rest", kind, None, confirmation=True)
+    try:
+        world.apply_places([place])
+    except ConfigurationError as refused:
+        world.say(f"a channel for the rest of {kind} is refused: {refused}")
+        return
+    world.places[place.code] = place
+    world.say(f"{place.code} is for the rest of {kind}")
+
+
+def move_house(world: World, _chance: Random) -> None:
+    """An operator moves the installation to another machine, by backup and restore."""
+    if not world.machine.running:
+        world.machine.move(world.home.parent / "backup")
+        world.say("the installation is restored on another machine")
 
 
 def restart_api(world: World, _chance: Random) -> None:
@@ -354,11 +399,13 @@ def listing_is_late(world: World, chance: Random) -> None:
 
 def network_fails(world: World, chance: Random) -> None:
     """A marketplace cannot be reached, or all can again."""
-    if world.wire.cut or chance.random() < 0.3:
+    if world.wire.cut:
         world.wire.cut.clear()
+        world.troubles = {name: since for name, since in world.troubles.items() if name not in world.sandboxes}
         return
     kind = chance.choice(sorted(world.sandboxes))
     world.wire.cut.add(world.host(kind))
+    world.troubles[kind] = world.clock.true()
     world.say(f"{kind} cannot be reached")
 
 
@@ -370,6 +417,10 @@ def mail_fails(world: World, _chance: Random) -> None:
 def disk_fills(world: World, _chance: Random) -> None:
     """The disk is nearly full, or has room again."""
     world.machine.is_disk_low = not world.machine.is_disk_low
+    world.troubles.pop("disk", None)
+    if world.machine.is_disk_low:
+        world.troubles["disk"] = world.clock.true()
+        world.say("the disk is nearly full")
 
 
 def clock_jumps(world: World, chance: Random) -> None:
@@ -377,6 +428,7 @@ def clock_jumps(world: World, chance: Random) -> None:
     error = timedelta(hours=chance.choice((-30, -2, -1, 1, 3, 26, 72, 80)))
     world.say(f"our clock is wrong by {error} for one tick")
     world.clock.error = error
+    world.jumped_at = world.clock.true()
     tick(world, chance)
     world.clock.error = timedelta()
     world.last = {name: min(at, world.clock.true()) for name, at in world.last.items()}
@@ -389,12 +441,7 @@ PEACEFUL_ROUNDS = 8
 
 def peace(world: World, _chance: Random) -> None:
     """Everything works for some hours: what was late catches up, and what is wrong stays wrong."""
-    world.wire.cut.clear()
-    for sandbox in world.sandboxes.values():
-        sandbox.clear_faults()
-    world.machine.postbox.is_down = False
-    world.machine.is_disk_low = False
-    world.clock.error = timedelta()
+    mend(world)
     for number in range(PEACEFUL_ROUNDS):
         world.clock.advance(timedelta(minutes=30))
         for erp in world.erps:
@@ -411,3 +458,16 @@ def peace(world: World, _chance: Random) -> None:
     for erp in world.erps:
         while not erp.read(50):
             pass
+    for file_erp in world.file_erps:
+        file_erp.read()
+
+
+def mend(world: World) -> None:
+    """Whatever did not work works again."""
+    world.wire.cut.clear()
+    for sandbox in world.sandboxes.values():
+        sandbox.clear_faults()
+    world.machine.postbox.is_down = False
+    world.machine.is_disk_low = False
+    world.troubles.clear()
+    world.clock.error = timedelta()

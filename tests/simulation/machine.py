@@ -7,6 +7,7 @@ a job runs and what goes wrong with it (`events`), and what stands in the place 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ from orders_pipeline.installation import Installation
 from orders_pipeline.marketplaces.amazon import session  # noqa: F401 - a library that takes most of a second to import
 from tests.simulation.clock import WorldClock
 from tests.simulation.processes import Fate, Killed, Process, watch
+from warehouse import backups
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
@@ -129,6 +131,8 @@ class Machine:
         self.counts: Counter[str] = Counter()
         self.defects: list[str] = []
         self.is_disk_low = False
+        self.done_at: dict[str, datetime] = {}
+        """Job → when its last whole run began."""
         self.reaches: dict[str, int] = {}
         """Job → how many places where it could be killed its last whole run came to."""
         self._numbers = 0
@@ -153,7 +157,7 @@ class Machine:
         process = self._process(job.__name__, fate or Fate())
         ledger, keys = self.ledger(), open_key_ring(self.settings)
         self.running.append(process)
-        outcome = "done"
+        outcome, began_at = "done", self.clock.true()
         try:
             job(Installation(self.settings, ledger, keys, self.clock.ours, self.clock.sleep))
         except Killed:
@@ -168,6 +172,7 @@ class Machine:
             self.running.remove(process)
         self.counts[f"{job.__name__} {outcome}"] += 1
         if outcome == "done":
+            self.done_at[job.__name__] = began_at
             self.reaches[job.__name__] = max(4, process.places)
         return outcome
 
@@ -227,12 +232,25 @@ class Machine:
         """End the API's process; the next request starts it again."""
         self._api = None
 
+    def move(self, folder: Path) -> None:
+        """Move to another machine: a backup, and its restoring into an empty place."""
+        self.stop_api()
+        self._let_go()
+        backups.backup(self.settings, folder, self.clock.ours())
+        shutil.rmtree(self.settings.home)
+        backups.restore(folder, self.settings, self.clock.ours())
+        shutil.rmtree(folder)
+
     def close(self) -> None:
         """Let go of everything."""
         self.stop_api()
-        for ledger in _OPENED.values():
-            ledger.engine.pool.dispose()
+        self._let_go()
         self._loop.close()
+
+    @staticmethod
+    def _let_go() -> None:
+        for ledger in _OPENED.values():
+            ledger.engine.dispose()
 
 
 _OPENED: dict[tuple[str, str], Ledger] = {}

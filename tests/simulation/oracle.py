@@ -10,11 +10,40 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from orders_pipeline.sandbox.engine import HeldOrder, HeldPackage
 from tests.simulation.erp import Note
 from tests.simulation.world import World
+from warehouse import connect
+
+PEACE = timedelta(hours=3)
+"""So long everything has worked at the least when peace is judged."""
+
+UNDER_WAY = frozenset({"queued", "sending", "in_doubt"})
+
+PASSING = frozenset(
+    {
+        "timeout",
+        "unreachable",
+        "connection_failed",
+        "throttled",
+        "marketplace_unavailable",
+        "unreadable_answer",
+        "truncated",
+        "ledger_unavailable",
+        "disk_low",
+        "mail_server_unreachable",
+        "unauthorised",
+        "stale",
+        "internal_error",
+    }
+)
+"""Codes of incidents that are over when all works again."""
+
+TOLD_WITHIN = timedelta(hours=1)
+MAILS_AN_HOUR = 2
 
 UNTOLD_AFTER = timedelta(hours=26)
 """A package that its marketplace does not show so long after the report must be an incident or refused."""
@@ -38,6 +67,7 @@ class Oracle:
     world: World
     position: int = 0
     book: dict[str, dict[str, Any]] = field(default_factory=dict)
+    incidents: list[dict[str, Any]] = field(default_factory=list)
 
     def at_any_time(self) -> list[Finding]:
         """What must never be so."""
@@ -47,12 +77,25 @@ class Oracle:
             *self._foreign_packages(),
             *self._doubled(),
             *self._unbalanced_quantities(),
+            *self._unbalanced_amounts(),
+            *self._untold_troubles(),
+            *self._mails(),
         ]
 
     def in_peace(self) -> list[Finding]:
         """What must not be so any more."""
         found = self.at_any_time()
-        return [*found, *self._lost_orders(), *self._lost_shipments(), *self._feed(), *self._coverage()]
+        self.incidents = list(self._all("/v1/incidents?state=open&limit=200", "incidents"))
+        return [
+            *found,
+            *self._lost_orders(),
+            *self._lost_shipments(),
+            *self._feed(),
+            *self._files(),
+            *self._coverage(),
+            *self._incidents_that_are_over(),
+            *self._tables(),
+        ]
 
     # -- reading
 
@@ -96,10 +139,7 @@ class Oracle:
     def _doubled(self) -> Iterator[Finding]:
         times: Counter[tuple[str, str]] = Counter()
         label_of = {
-            told.tracking: (note.original_id, note.package_id)
-            for erp in self.world.erps
-            for note in erp.notes.values()
-            for told in note.told
+            told.tracking: (note.original_id, note.package_id) for note in self.world.notes() for told in note.told
         }
         for _, order, package in self._packages():
             label = label_of.get(package.tracking_number or "")
@@ -123,6 +163,58 @@ class Oracle:
                     facts = f"{ordered} ordered, {shipped} shipped, {cancelled} cancelled, {left} remaining"
                     yield Finding(
                         "quantities do not conserve", f"{order['original_id']} {line['original_id']}: {facts}"
+                    )
+
+    def _unbalanced_amounts(self) -> Iterator[Finding]:
+        for order in self.fresh:
+            parts = [line["line_total"] for line in order["lines"]]
+            parts += [order["shipping_total"] or "0", *[each["amount"] for each in order.get("charges") or ()]]
+            is_told = any("total" in each["code"] or "tax" in each["code"] for each in order.get("problems") or ())
+            if order["total"] is None or None in parts or is_told:
+                continue
+            if sum(map(Decimal, parts)) != Decimal(order["total"]):
+                yield Finding(
+                    "amounts do not balance", f"{order['original_id']}: {' + '.join(parts)} is not {order['total']}"
+                )
+
+    def _untold_troubles(self) -> Iterator[Finding]:
+        """What does not work for an hour, and was looked at since, is an incident."""
+        now, done = self.world.clock.true(), self.world.machine.done_at
+        due = [
+            name
+            for name, since in self.world.troubles.items()
+            if now - since > TOLD_WITHIN
+            and done.get("pull_orders", since) > since + TOLD_WITHIN / 2
+            and self._is_asked(name)
+        ]
+        if not due:
+            return
+        subjects = {each["subject"] for each in self._all("/v1/incidents?state=open&limit=200", "incidents")}
+        for name in due:
+            if name not in subjects and f"{name}_account" not in subjects:
+                yield Finding("trouble is not told", f"{name} since {self.world.troubles[name]:%d %b %H:%M}")
+
+    def _is_asked(self, name: str) -> bool:
+        return name not in self.world.sandboxes or any(
+            each.retrieval for each in self.world.places.values() if each.kind == name
+        )
+
+    def _mails(self) -> Iterator[Finding]:
+        """No recipient gets more in an hour than was promised; requests to cancel are told as they come."""
+        jumped = self.world.jumped_at
+        sent: dict[str, datetime] = {}
+        for at, recipient, name in self.world.machine.postbox.mails[-200:]:
+            stream = name.partition(f"{recipient.partition('@')[0]}-")[2].partition("-")[0]
+            if stream not in {"cancellations", "summary"} and (jumped is None or at - jumped > 2 * TOLD_WITHIN):
+                sent.setdefault(f"{recipient} {stream} {name}", at)
+        moments: dict[str, list[datetime]] = defaultdict(list)
+        for name, at in sent.items():
+            moments[name.rpartition(" ")[0]].append(at)
+        for name, times in moments.items():
+            for first, last in zip(times, times[MAILS_AN_HOUR:], strict=False):
+                if last - first < TOLD_WITHIN:
+                    yield Finding(
+                        "too many mails", f"{name}: {MAILS_AN_HOUR + 1} from {first:%d %b %H:%M} to {last:%H:%M}"
                     )
 
     # -- in peace
@@ -158,40 +250,42 @@ class Oracle:
             for _, _, package in self._packages()
             if package.tracking_number is not None
         }
-        incidents = list(self._all("/v1/incidents?state=open&limit=200", "incidents"))
-        shown = {each["id"]: each for each in self._all("/v1/shipments?limit=500", "shipments")}
-        for erp in self.world.erps:
-            for note in erp.notes.values():
-                yield from self._lost_shipment(note, there, shown, incidents)
+        shown = {
+            (each["channel"], each["original_id"], each["package_id"]): each
+            for each in self._all("/v1/shipments?limit=500", "shipments")
+        }
+        for note in self.world.notes():
+            yield from self._lost_shipment(note, there, shown)
 
     def _lost_shipment(
         self,
         note: Note,
         there: Mapping[str, HeldPackage],
-        shown: Mapping[str, dict[str, Any]],
-        incidents: list[dict[str, Any]],
+        shown: Mapping[tuple[str, str, str], dict[str, Any]],
     ) -> Iterator[Finding]:
-        shipment = shown.get(note.shipment_id)
+        about = f"{note.channel} {note.original_id} {note.package_id}"
+        shipment = shown.get((note.channel, note.original_id, note.package_id))
         if shipment is None:
-            yield Finding("shipment lost", f"{note.original_id} {note.package_id} was answered, and is not shown")
+            yield Finding("shipment lost", f"{about} was answered, and is not shown")
             return
         package = next((there[told.tracking] for told in note.told if told.tracking in there), None)
         if package is not None:
             units = {line: count for line, count in package.units.items() if count}
             if units not in [dict(told.units) for told in note.told]:
-                yield Finding("shipment told wrongly", f"{note.original_id} {note.package_id}: {package}")
+                yield Finding("shipment told wrongly", f"{about}: {package}")
             return
-        if self.world.clock.true() - note.at < UNTOLD_AFTER:
-            return
-        if not self._is_told(note, incidents):
-            facts = f"{note.channel} {note.original_id} {note.package_id} is {shipment['status']} since {note.at:%d %b %H:%M}"
+        age = self.world.clock.true() - note.at
+        facts = f"{about} is {shipment['status']} since {note.at:%d %b %H:%M}"
+        if age >= UNTOLD_AFTER and not self._is_told(note, shipment, self.incidents):
             yield Finding("shipment waits in silence", facts)
+        elif age >= PEACE and shipment["status"] in UNDER_WAY and not self._is_told(note, shipment, self.incidents):
+            yield Finding("shipment is stuck", facts)
 
     @staticmethod
-    def _is_told(note: Note, incidents: list[dict[str, Any]]) -> bool:
+    def _is_told(note: Note, shipment: Mapping[str, Any], incidents: list[dict[str, Any]]) -> bool:
         about = {"confirm", "watch", "accept", "cancel", "normalise", "import"}
         return any(
-            each["order_id"] == note.order_id
+            each["order_id"] == shipment["order_id"]
             or (
                 each["scope"] == "channel"
                 and each["subject"] == note.channel
@@ -209,6 +303,43 @@ class Oracle:
                 missing = [key for key in listed if seen.get(key) != listed[key]][:3]
                 surplus = [key for key in seen if key not in listed][:3]
                 yield Finding("feed incomplete", f"{erp.name} misses {missing}, and has {surplus} that are not listed")
+
+    def _files(self) -> Iterator[Finding]:
+        """Every order of a channel with order files was in one of them."""
+        for erp in self.world.file_erps:
+            for order in self.book.values():
+                if order["channel"] == erp.channel and order["original_id"] not in erp.seen:
+                    yield Finding("order in no file", f"{erp.channel} {order['original_id']} {order['status']}")
+
+    def _incidents_that_are_over(self) -> Iterator[Finding]:
+        """What was only for want of a marketplace, a disk or a database is no incident any more."""
+        asked = {f"{each.kind}_account" for each in self.world.places.values() if each.retrieval}
+        off = {each.code for each in self.world.places.values() if not each.retrieval}
+        for each in self.incidents:
+            is_looked_at = each["scope"] != "connection" or each["subject"] in asked
+            if each["code"] in PASSING and is_looked_at and each["subject"] not in off:
+                about = f"{each['subject']} {each['stage']} {each['code']}: {each['message']}"
+                yield Finding("incident does not end", f"{about} (since {each['first_seen_at']})")
+
+    def _tables(self) -> Iterator[Finding]:
+        """The tables hold what the API shows, unit for unit."""
+        if not self.world.has_tables:
+            return
+        with connect(self.world.machine.settings) as lake:
+            rows = lake.sql(
+                "select o.id, sum(l.quantity_ordered), sum(l.quantity_shipped), sum(l.quantity_cancelled) "
+                "from orders o join order_lines l on l.order_id = o.id group by all"
+            ).fetchall()
+        told = {str(row[0]): tuple(map(int, row[1:])) for row in rows}
+        shown = {
+            key: tuple(
+                sum(line[f"quantity_{name}"] for line in each["lines"]) for name in ("ordered", "shipped", "cancelled")
+            )
+            for key, each in self.book.items()
+        }
+        for key in sorted(told.keys() | shown.keys()):
+            if told.get(key) != shown.get(key):
+                yield Finding("tables differ", f"{key}: {told.get(key)} in the tables, {shown.get(key)} in the API")
 
     def _coverage(self) -> Iterator[Finding]:
         """What is said to be complete is complete, whether or not it is retrieved now."""

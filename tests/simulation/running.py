@@ -110,12 +110,12 @@ def _home() -> Iterator[Path]:
     if not _FOLDERS:
         is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
         _FOLDERS.append(tempfile.TemporaryDirectory(prefix="orders-world-", dir=MEMORY if is_roomy else None))
-    home = Path(_FOLDERS[0].name) / "home"
-    home.mkdir()
+    place = Path(_FOLDERS[0].name) / "world"
+    (place / "home").mkdir(parents=True)
     try:
-        yield home
+        yield place / "home"
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(place)
 
 
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []

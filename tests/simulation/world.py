@@ -21,7 +21,8 @@ from orders_pipeline.sandbox.engine import GenerateRequest, HeldOrder, HeldPacka
 from orders_pipeline.sandbox.registry import SANDBOXES
 from tests.simulation.clock import WorldClock
 from tests.simulation.edges import at_the_edges
-from tests.simulation.erp import Erp
+from tests.simulation.erp import Erp, Note
+from tests.simulation.file_erp import EXTRA_COLUMNS, FileErp
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
 from warehouse.ledger import configuration, tokens
@@ -57,6 +58,7 @@ class World:
     places: dict[str, Place] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     erps: list[Erp] = field(default_factory=list)
+    file_erps: list[FileErp] = field(default_factory=list)
     foreign: dict[tuple[str, str, str], HeldPackage] = field(default_factory=dict)
     """Packages that others made: kind, order, what the marketplace calls it → as it was when it was made."""
     moved: set[tuple[str, str]] = field(default_factory=set)
@@ -65,6 +67,10 @@ class World:
     """When each job began last."""
     is_calm: bool = False
     """Whether no process has bad luck at present."""
+    troubles: dict[str, datetime] = field(default_factory=dict)
+    """What does not work at present, and since when."""
+    jumped_at: datetime | None = None
+    """When our clock was wrong last."""
     diary: list[str] = field(default_factory=list)
 
     def say(self, sentence: str) -> None:
@@ -75,6 +81,16 @@ class World:
     def has_tables(self) -> bool:
         """Whether the tables are published in this world: they cost as much as all the rest."""
         return self.seed % 4 == 0
+
+    @property
+    def by_file(self) -> frozenset[str]:
+        """The channels whose ERP knows files only."""
+        return frozenset(each.channel for each in self.file_erps)
+
+    def notes(self) -> Iterator[Note]:
+        """What all ERPs have written down about their packages."""
+        for erp in (*self.erps, *self.file_erps):
+            yield from erp.notes.values()
 
     def host(self, kind: str) -> str:
         """Where a marketplace answers."""
@@ -96,7 +112,7 @@ class World:
 
     def note_foreign(self, kind: str, order_ids: list[str]) -> None:
         """Remember the packages that orders have now as somebody else's, but for our own."""
-        ours = {each.tracking for erp in self.erps for note in erp.notes.values() for each in note.told}
+        ours = {each.tracking for note in self.notes() for each in note.told}
         for order in self.sandboxes[kind].held(order_ids):
             for package in order.packages:
                 if package.tracking_number not in ours:
@@ -147,12 +163,17 @@ def _variable(kind: str, name: str) -> str:
 
 
 def _furnish(world: World) -> None:
-    (world.home / "exchange").mkdir(parents=True)
     for kind, sandbox in world.sandboxes.items():
         for number, selector in enumerate(sandbox.access().selectors[:3], 1):
             code = f"{kind}_{number}"
             # The last channel is set up as most are at first: nobody has said yet that shipments are to be told.
             world.places[code] = Place(code, kind, selector, confirmation=number < 3)
+    # The ERP of one channel knows files only.
+    code = [each.code for each in world.places.values() if each.confirmation][-1]
+    folder = world.home.parent / "exchange"
+    (folder / "inbox").mkdir(parents=True)
+    (folder / "outbox").mkdir()
+    world.file_erps = [FileErp(world, "files", code, folder)]
     world.configure(_document(world))
     scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII, tokens.Scope.SHIPMENTS_WRITE]
     with world.machine.ledger().write() as transaction:
@@ -177,9 +198,15 @@ def _document(world: World) -> dict[str, Any]:
         for kind, sandbox in world.sandboxes.items()
     }
     channels = {each.code: _channel(each) for each in world.places.values()}
+    for erp in world.file_erps:
+        channels[erp.channel] |= {
+            "export": {"storage": "exchange", "folder": "outbox", "extra_columns": list(EXTRA_COLUMNS)},
+            "import": {"storage": "exchange", "folder": "inbox", "always_result": True},
+        }
     return {
         "connections": connections,
         "channels": channels,
+        "storages": {"exchange": {"kind": "folder", "settings": {"path": str(world.home.parent / "exchange")}}},
         "alerts": {"desk": {"email": RECIPIENT}},
     }
 
