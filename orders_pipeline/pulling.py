@@ -296,7 +296,9 @@ def _closing(session: _Session) -> datetime:
 def _window_length(session: _Session) -> timedelta:
     minutes = session.connection.state.get("window_minutes")
     longest = timedelta(hours=session.installation.settings.pull_window_hours)
-    return longest if minutes is None else max(SHORTEST_WINDOW, min(longest, timedelta(minutes=float(minutes))))
+    if minutes is None or float(minutes) >= longest / timedelta(minutes=1):
+        return longest
+    return max(SHORTEST_WINDOW, timedelta(minutes=float(minutes)))
 
 
 def _due_windows(session: _Session) -> list[Window]:
@@ -465,7 +467,10 @@ def _adapt(session: _Session, window: Window, error: MarketplaceError | None) ->
     if isinstance(error, Throttled) or (error is not None and error.code == "truncated"):
         chosen = max(SHORTEST_WINDOW.total_seconds() / 60, length / 2)
     elif error is None and known is not None:
-        chosen = float(known) * 2
+        longest = session.installation.settings.pull_window_hours * 60.0
+        chosen = min(longest, float(known) * 2)
+        if chosen == known:
+            return
     else:
         return
     with session.installation.ledger.write() as transaction:

@@ -111,6 +111,26 @@ def test_a_listing_that_goes_wrong_loses_nothing(connected, marketplaces, clock,
     assert booked(connected) == marketplaces.statuses()
 
 
+def test_windows_that_a_refusal_has_shortened_grow_back_to_their_length_and_no_further(
+    connected, marketplaces, clock
+) -> None:
+    marketplaces.amazon.add_fault(Fault(FaultKind.THROTTLED, operation="searchOrders", seconds=30))
+    assert tick(connected)["amazon_eu"].error.code == "throttled"
+    for _ in range(50):  # doubled as often, it would be longer than time can be told
+        clock.advance(minutes=5)
+        outcome = tick(connected)["amazon_eu"]
+    assert outcome.outcome == "complete"
+    with connected.ledger.read() as transaction:
+        learnt = channels.find_connection(transaction, "amazon_eu").state["window_minutes"]
+    assert learnt == connected.settings.pull_window_hours * 60
+
+
+def test_a_window_length_that_was_learnt_beyond_all_bounds_is_the_longest(connected, marketplaces) -> None:
+    with connected.ledger.write() as transaction:
+        channels.remember(transaction, "amazon_eu", {"window_minutes": 1e300})
+    assert tick(connected)["amazon_eu"].outcome == "complete"
+
+
 def test_a_slow_answer_is_no_failure(connected, marketplaces) -> None:
     marketplaces.generate(4)
     marketplaces.mirakl.add_fault(Fault(FaultKind.SLOW, operation="OR11", seconds=0.5))
