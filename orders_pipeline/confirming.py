@@ -332,7 +332,8 @@ _OUTCOMES = {
 
 def _not_sent(error: MarketplaceError) -> Result:
     """Nothing has arrived, and it is no fault of the shipment: it waits for the connection."""
-    wait = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else CONNECTION_PAUSE
+    told = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else CONNECTION_PAUSE
+    wait = min(told, quotas.LONGEST_BLOCK)
     return replace(_failed(AttemptOutcome.RETRY, error), wait=wait, is_counted=False)
 
 

@@ -48,8 +48,15 @@ LONGEST_QUOTA_WAIT = 45.0
 SHORTEST_WINDOW = timedelta(minutes=15)
 PULL = "pull"
 SWEEP = "sweep"
+CLOCK = "clock"
 """Stages of incidents."""
+BACKFILL = "backfill"
 SWEEP_WINDOW = timedelta(days=5)
+SELECTOR_INVALID = "selector_invalid"
+SELECTOR_HINT = "correct the channel's selector, or its connection's region: orders apply"
+CLOCK_SKEW = "clock_skew"
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far our clock and the marketplace's may be apart before somebody is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +124,26 @@ def pull_connection(installation: Installation, code: str) -> PullResult:
     return _with_session(installation, code, _pull_due)
 
 
-def backfill(installation: Installation, code: str, since: datetime) -> PullResult:
-    """Read the time from `since` up to what is already covered, newest window first; imported orders are historical."""
+def pull_since(installation: Installation, code: str, since: datetime) -> PullResult:
+    """Read the time from `since` to now, newest window first.
+
+    What lies before the time that is covered is back-filled: its orders are historical. Covered time is read again, as a sweep
+    does: an order that was missed there is as new as any.
+    """
 
     def run(session: _Session) -> PullResult:
-        return _pull_windows(session, "backfill", _backfill_windows(session, since))
+        covered = _covered(session)
+        if covered is None:
+            return _pull_windows(session, BACKFILL, _backwards(since, _closing(session), _window_length(session)))
+        parts = [_pull_due(session)]
+        if parts[0].outcome != "failed":
+            parts.append(
+                _pull_windows(session, SWEEP, _backwards(max(since, covered.since), covered.until, SWEEP_WINDOW))
+            )
+            _report_missed(session, parts[1])
+        if parts[-1].outcome != "failed":
+            parts.append(_pull_windows(session, BACKFILL, _backwards(since, covered.since, _window_length(session))))
+        return _sum(code, parts)
 
     return _with_session(installation, code, run)
 
@@ -138,7 +160,7 @@ def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> Pul
         given = set(listed.listed)
         rest = [each for each in open_ids if each not in given][: installation.settings.sweep_open_orders]
         by_id = _sweep_ids(session, rest)
-        total = _sum(code, [by_id] if listed.outcome == "idle" else [by_id, listed])
+        total = _sum(code, [by_id, listed])
         _report_missed(session, total)
         return total
 
@@ -222,11 +244,15 @@ def _in_session(installation: Installation, code: str, run: Callable[[_Session],
         chosen = [each for each in channels.all_channels(transaction, code) if each.retrieval]
         if connection is None or not chosen:
             return PullResult(code, "idle")
+        chosen = _askable(transaction, connection, chosen, now)
+        if not chosen:
+            error = Permanent(SELECTOR_INVALID, "none of the connection's channels can be asked for", SELECTOR_HINT)
+            return PullResult(code, "failed", error=error)
         lease = leases.acquire(transaction, f"pull:{code}", now, LEASE_LENGTH)
     if lease is None:
         return PullResult(code, "busy")
     try:
-        client = client_for(installation, connection, [each.selector for each in chosen if each.selector is not None])
+        client = client_for(installation, connection, asked_selectors(chosen))
         try:
             session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease)
             result = run(session)
@@ -255,6 +281,41 @@ def _in_session(installation: Installation, code: str, run: Callable[[_Session],
     return result
 
 
+def asked_selectors(chosen: Sequence[Channel]) -> list[str]:
+    """What a connection is asked for: everything, said by (), as soon as one channel takes the whole of it."""
+    selectors = [each.selector for each in chosen if each.selector is not None]
+    return selectors if len(selectors) == len(chosen) else []
+
+
+def _askable(
+    transaction: Transaction, connection: Connection, chosen: Sequence[Channel], now: datetime
+) -> list[Channel]:
+    """The channels that can be asked for; each of the others is an incident, and is covered by nothing."""
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None:
+        return list(chosen)
+    good = []
+    for channel in chosen:
+        fault = marketplace.selector_fault(channel.selector, connection.region)
+        if fault is None:
+            incidents.resolve(transaction, "channel", channel.code, PULL, now, codes=[SELECTOR_INVALID])
+            good.append(channel)
+            continue
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="channel",
+                subject=channel.code,
+                stage=PULL,
+                code=SELECTOR_INVALID,
+                message=f"the channel's orders are not retrieved: {fault}",
+                hint=SELECTOR_HINT,
+            ),
+            now,
+        )
+    return good
+
+
 def _conclude(installation: Installation, result: PullResult, lease: Lease, stage: str) -> None:
     now = installation.clock()
     with installation.ledger.write() as transaction:
@@ -279,13 +340,40 @@ def _conclude(installation: Installation, result: PullResult, lease: Lease, stag
 
 
 def _pull_due(session: _Session) -> PullResult:
-    return _pull_windows(session, "tick", _due_windows(session))
+    """Pull what is due by the marketplace's clock.
+
+    Its clock is known from its answers only, so there is always a call: a difference that was learnt while our clock was wrong
+    would otherwise never be measured again. Where the answer shows another difference, the windows are cut anew at once.
+    """
+    believed = _skew(session)
+    first = _pull_windows(session, "tick", _due_windows(session) or [_newest_window(session)])
+    if abs(_skew(session) - believed) <= CLOCK_TOLERANCE:
+        return first
+    return _sum(session.connection.code, [first, _pull_windows(session, "tick", _due_windows(session))])
+
+
+def _newest_window(session: _Session) -> Window:
+    """The end of what is covered, once more."""
+    until = _closing(session)
+    covered = _covered(session)
+    if covered is not None:
+        until = min(until, covered.until)
+    return Window(
+        until - max(SHORTEST_WINDOW, timedelta(minutes=session.installation.settings.pull_overlap_minutes)), until
+    )
+
+
+def _skew(session: _Session) -> timedelta:
+    """The marketplace's clock less ours: as told in this session, else as last seen."""
+    told = session.client.server_time()
+    if told is not None:
+        return told - session.installation.clock()
+    return timedelta(seconds=float(session.connection.state.get("clock_skew_seconds", 0.0)))
 
 
 def _now_there(session: _Session) -> datetime:
-    """The marketplace's present as far as we know it: our clock and the difference last seen."""
-    skew = float(session.connection.state.get("clock_skew_seconds", 0.0))
-    return session.installation.clock() + timedelta(seconds=skew)
+    """The marketplace's present."""
+    return session.installation.clock() + _skew(session)
 
 
 def _closing(session: _Session) -> datetime:
@@ -320,11 +408,13 @@ def _due_windows(session: _Session) -> list[Window]:
     return windows
 
 
-def _backfill_windows(session: _Session, since: datetime) -> list[Window]:
+def _covered(session: _Session) -> Window | None:
+    """What is covered of every channel; None while one is not covered at all."""
     with session.installation.ledger.read() as transaction:
         known = raw_orders.covered(transaction, [each.code for each in session.channels])
-    end = max((pair[0] for pair in known.values()), default=_closing(session))
-    return _backwards(since, end, _window_length(session))
+    if len(known) < len(session.channels):
+        return None
+    return Window(max(pair[0] for pair in known.values()), min(pair[1] for pair in known.values()))
 
 
 def _sweep_windows(session: _Session) -> list[Window]:
@@ -432,7 +522,7 @@ def _keep(
     wanted = [each for each in payloads if each.channel is None or each.channel in on]
     dropped = passed + len(payloads) - len(wanted)
     fresh = raw_orders.keep_page(
-        transaction, session.connection.code, pull_id, wanted, dropped, now, is_historical=kind == "backfill"
+        transaction, session.connection.code, pull_id, wanted, dropped, now, is_historical=kind == BACKFILL
     )
     return fresh, dropped
 
@@ -441,17 +531,15 @@ def _complete(session: _Session, transaction: Transaction, pull_id: int, window:
     now = session.installation.clock()
     raw_orders.finish_pull(transaction, pull_id, "complete", now, missing_data=session.client.degraded)
     if kind != SWEEP:
-        on = channels.retrieved_codes(transaction, session.connection.code)
-        codes = [each.code for each in session.channels if each.code in on]
-        until = min(window.until, _readable_there(session, window.until))
+        asked = {each.code: each.selector for each in session.channels}
+        codes = [
+            each.code
+            for each in channels.all_channels(transaction, session.connection.code)
+            if each.retrieval and each.code in asked and each.selector == asked[each.code]
+        ]
+        until = min(window.until, _closing(session))
         if until > window.since:
             raw_orders.cover(transaction, codes, window.since, until, now)
-
-
-def _readable_there(session: _Session, otherwise: datetime) -> datetime:
-    """The newest readable instant by the marketplace's own clock: ours may have stepped ahead since the last pull."""
-    told = session.client.server_time()
-    return otherwise if told is None else told - session.marketplace.lag - CLOSING_MARGIN
 
 
 def _fail(session: _Session, pull_id: int, failure: MarketplaceError) -> None:
@@ -599,13 +687,40 @@ def _remember_skew(session: _Session) -> None:
     """Remember what a reader needs to judge how late a channel is: the clocks' difference, and what no pull can tell yet."""
     learnt: dict[str, float] = {"closing_seconds": (session.marketplace.lag + CLOSING_MARGIN).total_seconds()}
     told = session.client.server_time()
+    now = session.installation.clock()
+    skew = timedelta() if told is None else told - now
     if told is not None:
-        learnt["clock_skew_seconds"] = round((told - session.installation.clock()).total_seconds() / 10) * 10
+        learnt["clock_skew_seconds"] = round(skew.total_seconds() / 10) * 10
     with session.installation.ledger.write() as transaction:
         channels.remember(transaction, session.connection.code, learnt)
+        if told is not None:
+            _tell_skew(transaction, session.connection.code, skew, now)
+
+
+def _tell_skew(transaction: Transaction, code: str, skew: timedelta, now: datetime) -> None:
+    if abs(skew) <= CLOCK_TOLERANCE:
+        incidents.resolve(transaction, "connection", code, CLOCK, now)
+        return
+    minutes = round(abs(skew) / timedelta(minutes=1))
+    side = "behind" if skew > timedelta() else "ahead of"
+    incidents.report(
+        transaction,
+        incidents.Report(
+            scope="connection",
+            subject=code,
+            stage=CLOCK,
+            code=CLOCK_SKEW,
+            message=f"this machine's clock is {minutes} minutes {side} the marketplace's",
+            hint="set the clock by a time server: every time that is written here is wrong by as much",
+            details={"skew_seconds": round(skew.total_seconds())},
+        ),
+        now,
+    )
 
 
 def _sum(code: str, parts: Sequence[PullResult]) -> PullResult:
+    """What several parts of a pull came to together; those that had nothing to do are left out."""
+    parts = [each for each in parts if each.outcome != "idle"]
     if not parts:
         return PullResult(code, "idle")
     return PullResult(

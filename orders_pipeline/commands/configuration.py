@@ -70,14 +70,13 @@ def apply(
     except OSError as error:
         raise fail(f"{file}: {error.strerror}", Exit.CONFIGURATION) from None
     document = configuration.read_document(text)
-    kinds = tuple(MARKETPLACES)
     with opened() as installation:
         if dry_run:
             with installation.ledger.read() as transaction:
-                found = configuration.differences(transaction, document, kinds)
+                found = configuration.differences(transaction, document, MARKETPLACES)
         else:
             with installation.ledger.write() as transaction:
-                found = configuration.apply(transaction, document, kinds, installation.clock())
+                found = configuration.apply(transaction, document, MARKETPLACES, installation.clock())
     for difference in found:
         answers.print(f"{difference.action} {difference.noun} {difference.code}", markup=False)
         for name, (before, after) in difference.fields.items():
@@ -308,12 +307,12 @@ def apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
     """One entry as if it stood alone in a file, so that both ways check and show the same."""
     document = configuration.read_document(yaml.safe_dump({section: {code: dict(entry)}}))
     with opened() as installation, installation.ledger.write() as transaction:
-        found = configuration.differences(transaction, document, tuple(MARKETPLACES))
+        found = configuration.differences(transaction, document, MARKETPLACES)
         if any(each.action != "create" for each in found):
             raise fail(
                 f"{code} is there already: change it with `orders apply --export` and `orders apply -f`", Exit.USAGE
             )
-        configuration.apply(transaction, document, tuple(MARKETPLACES), installation.clock())
+        configuration.apply(transaction, document, MARKETPLACES, installation.clock())
     notes.print(f"created {found[0].noun} {code}" if found else "nothing to change")
 
 

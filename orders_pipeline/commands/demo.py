@@ -25,6 +25,7 @@ from orders_pipeline.commands.intake import publish_tables
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
 from orders_pipeline.commands.status import counts_by_channel, print_counts
 from orders_pipeline.installation import opened
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from orders_pipeline.sandbox.mirakl import API_KEY
 from warehouse import connect
@@ -205,7 +206,7 @@ def _configure(installation: Installation, places: Places, home: Path) -> None:
     )
     document = configuration.read_document(text)
     with installation.ledger.write() as transaction:
-        configuration.apply(transaction, document, ("amazon", "mirakl"), installation.clock())
+        configuration.apply(transaction, document, MARKETPLACES, installation.clock())
     catalogue = home / "catalogue.csv"
     catalogue.write_bytes(httpx.get(f"{places.amazon}/_sandbox/catalogue.csv", timeout=30).content)
     for channel in document.channels:

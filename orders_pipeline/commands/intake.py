@@ -36,7 +36,10 @@ Connections = Annotated[
 def pull(
     connections: Connections = None,
     since: Annotated[
-        str | None, typer.Option(help="Back-fill from this time on (ISO 8601); such orders are marked historical.")
+        str | None,
+        typer.Option(
+            help="Read from this time on (ISO 8601): covered time again, and what lies before it as historical orders."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +61,7 @@ def pull(
                 bar.update(task, completed=len(codes))
             else:
                 for code in codes:
-                    results.append(pulling.backfill(installation, code, moment))
+                    results.append(pulling.pull_since(installation, code, moment))
                     bar.advance(task)
         _print_results(results, as_json)
         bring_in(installation)

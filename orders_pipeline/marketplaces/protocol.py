@@ -313,6 +313,7 @@ class Marketplace:
         lag: How old the newest readable data is; a window must end at least this long ago.
         credential_names: The secrets a connection needs.
         name_of: The marketplace's name for people, by selector ("Amazon FR"), where no channel says one.
+        selector_fault: Why a channel with a selector cannot be asked for at a connection of a region; None when it can.
     """
 
     kind: str
@@ -327,3 +328,4 @@ class Marketplace:
     lag: timedelta
     credential_names: Sequence[str]
     name_of: Callable[[str | None], str]
+    selector_fault: Callable[[str | None, str | None], str | None]

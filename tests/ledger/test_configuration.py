@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, configuration, credentials
 from warehouse.ledger.configuration import ConfigurationError
 
-KINDS = ("amazon", "mirakl")
 GOOD = """
 connections:
   amazon_eu:
@@ -64,14 +64,14 @@ def test_a_refusal_never_repeats_a_secret():
 def test_what_only_the_ledger_can_tell_is_refused_too(any_ledger, clock, text: str, said: str):
     document = configuration.read_document(text)
     with any_ledger.write() as connection, pytest.raises(ConfigurationError, match=said):
-        configuration.apply(connection, document, KINDS, clock())
+        configuration.apply(connection, document, MARKETPLACES, clock())
 
 
 def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
     document = configuration.read_document(GOOD)
     with any_ledger.write() as connection:
-        first = configuration.apply(connection, document, KINDS, clock())
-        second = configuration.apply(connection, document, KINDS, clock())
+        first = configuration.apply(connection, document, MARKETPLACES, clock())
+        second = configuration.apply(connection, document, MARKETPLACES, clock())
     assert [(each.noun, each.code, each.action) for each in first] == [
         ("connection", "amazon_eu", "create"),
         ("channel", "amazon_fr", "create"),
@@ -81,11 +81,11 @@ def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
 
 def test_a_change_is_shown_field_by_field(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
+        configuration.apply(connection, configuration.read_document(GOOD), MARKETPLACES, clock())
         changed = configuration.read_document(
             GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false")
         )
-        found = configuration.differences(connection, changed, KINDS)
+        found = configuration.differences(connection, changed, MARKETPLACES)
     assert found[0].fields == {
         "label": ("Amazon FR", "Amazon France"),
         "marketplace": ("Amazon FR", "Amazon France"),
@@ -95,19 +95,19 @@ def test_a_change_is_shown_field_by_field(any_ledger, clock):
 
 def test_the_export_applies_without_a_difference(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
+        configuration.apply(connection, configuration.read_document(GOOD), MARKETPLACES, clock())
         text = configuration.export(connection)
-        assert configuration.differences(connection, configuration.read_document(text), KINDS) == []
+        assert configuration.differences(connection, configuration.read_document(text), MARKETPLACES) == []
 
 
 def test_what_pulling_learnt_survives_a_change_of_the_configuration(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), KINDS, clock())
+        configuration.apply(connection, configuration.read_document(GOOD), MARKETPLACES, clock())
         channels.remember(connection, "amazon_eu", {"clock_skew_seconds": 40})
         configuration.apply(
             connection,
             configuration.read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")),
-            KINDS,
+            MARKETPLACES,
             clock(),
         )
         found = channels.find_connection(connection, "amazon_eu")
@@ -147,17 +147,20 @@ def test_a_reference_that_leads_nowhere_is_named(keys, reference: str, said: str
 
 def test_carriers_are_declared_changed_and_exported(any_ledger, clock):
     document = configuration.read_document(
-        GOOD.replace("selector: A13V1IB3VIYZZH", "carriers: {dpd01: {carrier_code: DPD}, BIKE: {carrier_name: Vélo}}")
+        GOOD.replace(
+            "selector: A13V1IB3VIYZZH",
+            "selector: A13V1IB3VIYZZH, carriers: {dpd01: {carrier_code: DPD}, BIKE: {carrier_name: Vélo}}",
+        )
     )
     changed = configuration.read_document(
-        GOOD.replace("selector: A13V1IB3VIYZZH", "carriers: {DPD01: {carrier_code: DPD_FR}}")
+        GOOD.replace("selector: A13V1IB3VIYZZH", "selector: A13V1IB3VIYZZH, carriers: {DPD01: {carrier_code: DPD_FR}}")
     )
     with any_ledger.write() as connection:
-        first = configuration.apply(connection, document, KINDS, clock())
-        assert configuration.apply(connection, document, KINDS, clock()) == []
-        second = configuration.apply(connection, changed, KINDS, clock())
+        first = configuration.apply(connection, document, MARKETPLACES, clock())
+        assert configuration.apply(connection, document, MARKETPLACES, clock()) == []
+        second = configuration.apply(connection, changed, MARKETPLACES, clock())
         exported = configuration.read_document(configuration.export(connection))
-        assert configuration.differences(connection, exported, KINDS) == []
+        assert configuration.differences(connection, exported, MARKETPLACES) == []
     assert [each.code for each in first if each.noun == "carrier"] == ["amazon_fr/DPD01", "amazon_fr/BIKE"]
     assert [(each.action, each.code, each.fields) for each in second] == [
         ("change", "amazon_fr/DPD01", {"carrier_code": ("DPD", "DPD_FR")})

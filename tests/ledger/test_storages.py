@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import configuration, credentials, storages
 from warehouse.ledger.storages import StorageEntry
 from warehouse.privacy import KeyRingError
 
-KINDS = ("amazon", "mirakl")
 PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 GOOD = """
 storages:
@@ -23,7 +23,7 @@ storages:
 
 def apply(ledger, clock, text: str) -> list[configuration.Difference]:
     with ledger.write() as connection:
-        return configuration.apply(connection, configuration.read_document(text), KINDS, clock())
+        return configuration.apply(connection, configuration.read_document(text), MARKETPLACES, clock())
 
 
 def find(ledger, code: str) -> StorageEntry | None:

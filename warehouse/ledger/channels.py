@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.ledger.database import upsert
-from warehouse.ledger.schema import channels, connections
+from warehouse.ledger.schema import channels, connections, coverage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,10 @@ def save_connection(transaction: Transaction, connection: Connection, now: datet
 
 
 def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> None:
-    """Create a channel, or change one."""
+    """Create a channel, or change one. What another selector or connection was asked for proves nothing of the new one."""
+    is_other = (channels.c.connection != channel.connection) | channels.c.selector.is_distinct_from(channel.selector)
+    moved = sa.select(channels.c.code).where(channels.c.code == channel.code, is_other)
+    transaction.execute(sa.delete(coverage).where(coverage.c.channel.in_(moved)))
     row = {name: getattr(channel, name) for name in Channel.__slots__}
     row |= {"settings": dict(channel.settings), "created_at": now, "updated_at": now}
     changing = tuple(name for name in row if name not in {"code", "created_at"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
 import yaml
 from pydantic import (
@@ -32,7 +32,7 @@ from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -204,6 +204,15 @@ class Document(BaseModel):
     storages: dict[str, StorageSection] = Field(default_factory=dict)
 
 
+class Kind(Protocol):
+    """What must be known of a kind of marketplace to check a configuration."""
+
+    @property
+    def selector_fault(self) -> Callable[[str | None, str | None], str | None]:
+        """Why a channel with a selector cannot be asked for at a connection of a region; None when it can."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that applying a file changes: `action` is create or change, `fields` maps names to (before, after)."""
@@ -248,11 +257,11 @@ def read_carrier(channel: str, code: str, mapping: Mapping[str, str | None]) -> 
     return entry
 
 
-def differences(transaction: Transaction, document: Document, kinds: Sequence[str]) -> list[Difference]:
+def differences(transaction: Transaction, document: Document, kinds: Mapping[str, Kind]) -> list[Difference]:
     """What applying the document would change, nothing when it is applied already.
 
     Raises:
-        ConfigurationError: A kind or a channel's connection does not exist.
+        ConfigurationError: A kind or a channel's connection does not exist, or a channel cannot be asked for.
     """
     known_connections = {each.code: each for each in channels.all_connections(transaction)}
     known_channels = {each.code: each for each in channels.all_channels(transaction)}
@@ -267,6 +276,7 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
         for code, entry in document.channels.items()
         if entry.connection not in document.connections and entry.connection not in known_connections
     ]
+    problems += _selector_problems(document, known_connections, kinds)
     there = {*document.channels, *known_channels}
     problems += [
         f"alerts.{code}.{fault}"
@@ -306,7 +316,21 @@ def differences(transaction: Transaction, document: Document, kinds: Sequence[st
     return found
 
 
-def apply(transaction: Transaction, document: Document, kinds: Sequence[str], now: datetime) -> list[Difference]:
+def _selector_problems(
+    document: Document, known: Mapping[str, channels.Connection], kinds: Mapping[str, Kind]
+) -> list[str]:
+    problems = []
+    for code, entry in document.channels.items():
+        connection = document.connections.get(entry.connection) or known.get(entry.connection)
+        if connection is None or connection.kind not in kinds:
+            continue
+        fault = kinds[connection.kind].selector_fault(entry.selector, connection.region)
+        if fault is not None:
+            problems.append(f"channels.{code}.selector: {fault}")
+    return problems
+
+
+def apply(transaction: Transaction, document: Document, kinds: Mapping[str, Kind], now: datetime) -> list[Difference]:
     """Write what differs, and return it. Raises `ConfigurationError` like `differences`, and writes nothing then."""
     found = differences(transaction, document, kinds)
     changed = {(each.noun, each.code) for each in found}

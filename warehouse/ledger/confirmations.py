@@ -46,6 +46,8 @@ CLAIM_LENGTH = timedelta(minutes=5)
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_WAIT = timedelta(hours=25)
+"""No shipment is told to wait for longer, not even by a marketplace that is over its daily quota."""
 MOST_ATTEMPTS = 24
 """Of a shipment that fails in passing, before it waits for a person: about a day."""
 
@@ -191,6 +193,11 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
     ]
 
 
+def is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """A shipment's time has come, or lies further ahead than any pause is long: a clock that ran ahead has set it."""
+    return sa.or_(shipments.c.due_at <= now, shipments.c.due_at > now + LONGEST_WAIT)
+
+
 def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
     other = shipments.alias("other")
     is_busy = sa.exists().where(
@@ -203,7 +210,7 @@ def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime
         .join(channels, channels.c.code == shipments.c.channel)
         .where(
             shipments.c.status == ConfirmationStatus.QUEUED.value,
-            shipments.c.due_at <= now,
+            is_due(now),
             shipments.c.channel.in_(codes),
             channels.c.confirmation.is_(True),
             ~is_busy,
@@ -429,7 +436,7 @@ def give_up_lost_claims(connection: Connection, codes: Sequence[str], now: datet
     lost = [
         row
         for row in connection.execute(query)
-        if row.claimed_until is None or row.claimed_until <= now or is_gone(row.claimed_by)
+        if row.claimed_until is None or not now < row.claimed_until <= now + LONGEST_PAUSE or is_gone(row.claimed_by)
     ]
     if not lost:
         return 0
@@ -568,7 +575,7 @@ def is_any_waiting(connection: Connection) -> bool:
 def is_any_due(connection: Connection, now: datetime) -> bool:
     """Whether there is a shipment to be sent or read back now."""
     states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
-    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), shipments.c.due_at <= now).limit(1)
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), is_due(now)).limit(1)
     return connection.execute(query).first() is not None
 
 

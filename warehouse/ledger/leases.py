@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,9 +13,13 @@ from warehouse.ledger.schema import leases
 from warehouse.processes import is_gone, this_process
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""By how much the clocks of two holders may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class LeaseLost(Exception):
 def acquire(connection: Connection, name: str, now: datetime, length: timedelta) -> Lease | None:
     """Take a lease that is free, has expired, or whose holder was a process of this machine that is gone.
 
-    None while somebody else holds it.
+    None while somebody else holds it. One that ends later than a lease can was taken by a clock that ran ahead, and is not
+    believed.
     """
     holder = this_process()
     row = connection.execute(sa.select(leases).where(leases.c.name == name).with_for_update()).mappings().one_or_none()
@@ -42,7 +48,7 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
         first = insert_into(connection, leases).values(name=name, holder=holder, fence=1, expires_at=now + length)
         is_ours = connection.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
         return Lease(name, holder, 1, now + length) if is_ours else None
-    if row["expires_at"] > now and not is_gone(row["holder"]):
+    if now < row["expires_at"] <= now + length + CLOCK_TOLERANCE and not is_gone(row["holder"]):
         return None
     lease = Lease(name, holder, row["fence"] + 1, now + length)
     connection.execute(

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+LONGEST_BLOCK = timedelta(hours=24)
+"""After a 429: a marketplace's daily quota is the longest that one can ask to wait for."""
+
 
 def take(connection: Connection, owner: str, operation: str, per_second: float, burst: int, now: datetime) -> float:
     """Take one token, or tell how many seconds until there is one (0.0: taken).
 
-    A clock that steps back refills nothing; a rate that changed applies from now on.
+    A clock that steps back refills nothing; a rate that changed applies from now on. A block that ends later than any lasts
+    was set by a clock that ran ahead, and is not believed.
     """
     key = (quota_buckets.c.connection == owner, quota_buckets.c.operation == operation)
     row = connection.execute(sa.select(quota_buckets).where(*key).with_for_update()).mappings().one_or_none()
@@ -32,6 +36,8 @@ def take(connection: Connection, owner: str, operation: str, per_second: float, 
     else:
         elapsed = max(0.0, (now - row["refilled_at"]).total_seconds())
         tokens, blocked_until = min(float(burst), row["tokens"] + elapsed * per_second), row["blocked_until"]
+    if blocked_until is not None and blocked_until > now + LONGEST_BLOCK:
+        blocked_until = None
     wait = (blocked_until - now).total_seconds() if blocked_until is not None and blocked_until > now else 0.0
     if wait <= 0.0 and tokens < 1.0:
         wait = (1.0 - tokens) / per_second
@@ -56,7 +62,7 @@ def block(connection: Connection, owner: str, now: datetime, seconds: float) -> 
     connection.execute(
         sa.update(quota_buckets)
         .where(quota_buckets.c.connection == owner)
-        .values(blocked_until=now + timedelta(seconds=seconds), tokens=0.0, refilled_at=now)
+        .values(blocked_until=now + min(LONGEST_BLOCK, timedelta(seconds=seconds)), tokens=0.0, refilled_at=now)
     )
 
 

@@ -19,6 +19,7 @@ from warehouse.ledger.confirmations import (
     AttemptOutcome,
     Result,
     contents_of,
+    is_due,
     note,
     report_problem,
     resolve_problems,
@@ -69,7 +70,7 @@ def doubted(connection: Connection, codes: Sequence[str], limit: int, now: datet
         connection,
         limit,
         shipments.c.status == ConfirmationStatus.IN_DOUBT.value,
-        shipments.c.due_at <= now,
+        is_due(now),
         shipments.c.channel.in_(codes),
     )
 
@@ -83,7 +84,7 @@ def unverified(
         limit,
         shipments.c.status == ConfirmationStatus.SENT.value,
         shipments.c.sent_at <= sent_before,
-        sa.or_(shipments.c.due_at.is_(None), shipments.c.due_at <= now),
+        sa.or_(shipments.c.due_at.is_(None), is_due(now)),
         shipments.c.channel.in_(codes),
     )
 

@@ -9,7 +9,7 @@ from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.amazon.client import CREDENTIAL_NAMES, LAG, RATES, connect
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
-from orders_pipeline.marketplaces.amazon.sites import name_of
+from orders_pipeline.marketplaces.amazon.sites import name_of, selector_fault
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.privacy import PathStep
 
@@ -44,4 +44,5 @@ MARKETPLACE = Marketplace(
     lag=LAG,
     credential_names=CREDENTIAL_NAMES,
     name_of=name_of,
+    selector_fault=selector_fault,
 )

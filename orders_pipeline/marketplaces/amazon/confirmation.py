@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.amazon.answers import failure, said
 from orders_pipeline.marketplaces.amazon.carriers import OTHER
-from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.protocol import Outcome
 from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, SENT, Verdict, no_good_answer, receipt
 from warehouse.clock import iso
@@ -51,12 +50,7 @@ def body(parcel: Parcel) -> dict[str, Any]:
     The reference makes it safe to send again: Amazon edits the package that it has under this reference, whoever made it; that
     none but ours has it is the caller's to know. It is a text of digits, and lines are always written out, as a list: Amazon
     refuses anything else.
-
-    Raises:
-        Permanent: The channel has no marketplace id.
     """
-    if parcel.selector is None:
-        raise Permanent("marketplace_id_missing", "the order's channel has no marketplace id", "set its selector")
     carrier = parcel.carrier_code or OTHER
     optional = {
         "carrierName": parcel.carrier_name if carrier == OTHER else None,
@@ -85,6 +79,10 @@ def missing(parcel: Parcel) -> Receipt | None:
         said = f"Amazon was told of this package under another reference, {parcel.known_as}, and not from here"
         hint = "correct the package in Seller Central"
         return receipt(parcel, CONFIRM, Verdict(Outcome.REJECTED, "package_not_ours", said, hint))
+    if parcel.selector is None:
+        said, hint = "the order's channel has no marketplace id", "set the channel's selector: orders apply"
+        verdict = Verdict(Outcome.RETRY, "marketplace_id_missing", said, hint, is_its_turn=False)
+        return receipt(parcel, CONFIRM, verdict)
     if not parcel.tracking_number:
         hint = "report the package again with its tracking number"
         return receipt(

@@ -29,6 +29,7 @@ MARKETPLACE = Marketplace(
     lag=LAG,
     credential_names=("api_key",),
     name_of=lambda channel: f"Mirakl {channel}" if channel else "Mirakl",
+    selector_fault=lambda _channel, _region: None,
 )
 
 __all__ = ["MARKETPLACE"]
