@@ -566,6 +566,10 @@ class ChannelStatus(Shape):
     )
     backlog: int = Field(description="Payloads that wait to be read, at most 2,000.", examples=[0])
     quarantined: int = Field(description="Payloads that could not be read.", examples=[0])
+    confirmation: bool = Field(description="Whether shipments are confirmed to the marketplace.", examples=[True])
+    shipments_held: int = Field(
+        description="Shipments of which the marketplace is not told until somebody decides.", examples=[0]
+    )
 
 
 class ChannelStatuses(Shape):
@@ -721,7 +725,7 @@ class ShipmentRequest(Shape):
 
 
 class ShipmentFault(Shape):
-    """Why a shipment is refused."""
+    """Why a shipment is refused, or what to know of it."""
 
     code: str = Field(description="Stable word.", examples=["quantity_exceeds_remaining"])
     field: str = Field(description="Where in the shipment.", examples=["items/0/item_quantity_shipped"])
@@ -742,6 +746,16 @@ class ShipmentResult(Shape):
     status: ConfirmationStatus | None = Field(
         description="How far telling the marketplace has come; null when refused.", examples=["queued"]
     )
+    held_reason: str | None = Field(
+        description="Why the marketplace is not told until somebody decides: `confirmation_off`, `cancellation_requested` or "
+        "`confirmed_by_marketplace`; null: it is told.",
+        examples=[None],
+    )
+    notices: list[ShipmentFault] = Field(
+        description="What to know of one that is not refused: `confirmation_off`, `cancellation_requested`, "
+        "`shipping_date_before_purchase`, `shipping_date_long_ago`.",
+        examples=[[]],
+    )
     errors: list[ShipmentFault] = Field(description="Why it is refused; empty otherwise.", examples=[[]])
 
 
@@ -750,6 +764,9 @@ class ShipmentResults(Shape):
 
     report_id: str = Field(description="Id of this report; finds its shipments.", examples=[REPORT_ID])
     dry_run: bool = Field(description="Whether everything was only checked.", examples=[False])
+    held: int = Field(
+        description="How many of them the marketplace is not told of until somebody decides.", examples=[0]
+    )
     results: list[ShipmentResult] = Field(
         description="In the order of the request.",
         examples=[
@@ -760,6 +777,8 @@ class ShipmentResults(Shape):
                     "shipment_id": SHIPMENT_ID,
                     "order_id": ORDER_ID,
                     "status": "queued",
+                    "held_reason": None,
+                    "notices": [],
                     "errors": [],
                 }
             ]
@@ -822,10 +841,13 @@ class Shipment(Shape):
     )
     status: ConfirmationStatus = Field(
         description="`queued` and `sending`: under way; `sent`: the marketplace took it; `verified`: it shows it; `rejected`; "
-        "`in_doubt`: it is read back; `held`: the channel does not confirm; `none`: skipped by choice.",
+        "`in_doubt`: it is read back; `held`: see `held_reason`; `none`: skipped by choice.",
         examples=["sent"],
     )
-    held_reason: str | None = Field(description="Why it is held, in one stable word.", examples=[None])
+    held_reason: str | None = Field(
+        description="Why it is held: `confirmation_off`, the channel does not confirm, or `cancellation_requested`.",
+        examples=[None],
+    )
     version: int = Field(description="Grows whenever it is told differently.", examples=[1])
     sent_version: int | None = Field(description="The version that the marketplace has.", examples=[1])
     source: Source = Field(description="By which way it was reported.", examples=["api"])

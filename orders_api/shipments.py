@@ -37,6 +37,7 @@ from warehouse.ledger import confirmations, idempotency, shipment_queries
 from warehouse.ledger.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
 from warehouse.ledger.shipments import Answer, Fault, Item, Report, Result, Sender, Source, examine, report
 from warehouse.ledger.tokens import Scope
+from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -342,7 +343,8 @@ def _answer(report_id: str, answers: Mapping[int, Answer], *, is_dry_run: bool) 
     results = _results(answers)
     if all(each.result is Result.REFUSED for each in answers.values()):
         raise _all_refused(results)
-    body = rendered({"report_id": report_id, "dry_run": is_dry_run, "results": results})
+    held = sum(each.status == ConfirmationStatus.HELD for each in answers.values())
+    body = rendered({"report_id": report_id, "dry_run": is_dry_run, "held": held, "results": results})
     fresh = {each.shipment_id for each in answers.values() if each.result in {Result.ACCEPTED, Result.UPDATED}}
     if is_dry_run or not fresh:
         return KeptAnswer(200, {}, body)
@@ -358,10 +360,16 @@ def _results(answers: Mapping[int, Answer]) -> list[dict[str, Any]]:
             "shipment_id": answer.shipment_id,
             "order_id": answer.order_id,
             "status": answer.status,
-            "errors": [{"code": each.code, "field": each.field, "message": each.message} for each in answer.faults],
+            "held_reason": answer.held_reason,
+            "notices": [_fault(each) for each in answer.notices],
+            "errors": [_fault(each) for each in answer.faults],
         }
         for index, answer in sorted(answers.items())
     ]
+
+
+def _fault(told: Fault) -> dict[str, str]:
+    return {"code": told.code, "field": told.field, "message": told.message}
 
 
 def _all_refused(results: Sequence[Mapping[str, Any]]) -> Problem:

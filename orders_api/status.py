@@ -48,6 +48,8 @@ def _document(standing: Standing) -> dict[str, Any]:
         "next_run_at": _wire(standing.next_run_at),
         "backlog": standing.backlog,
         "quarantined": standing.quarantined,
+        "confirmation": standing.confirmation,
+        "shipments_held": standing.held,
     }
 
 

@@ -49,6 +49,8 @@ Examples:
 
   orders pull                        pull, normalise and publish once
 
+  orders confirm                     tell the marketplaces what was shipped
+
   orders status                      what is in the book
 
   orders sql "select * from orders_to_ship"
@@ -71,6 +73,7 @@ app.add_typer(configuration.channels)
 app.add_typer(storages.storages)
 app.command("pull")(intake.pull)
 app.command("sweep")(intake.sweep)
+app.command("confirm")(intake.confirm)
 app.command("replay")(intake.replay)
 app.command("quarantine")(intake.quarantine)
 app.command("normalize")(normalize.normalize)

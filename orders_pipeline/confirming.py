@@ -24,9 +24,10 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import client_for
 from orders_pipeline.reading_back import read_back
 from orders_pipeline.shipping_needs import keep_needs
-from warehouse.ledger import channels, confirmations, incidents, quotas, verification
+from warehouse.ledger import cancellations, channels, confirmations, holds, incidents, quotas, verification
 from warehouse.ledger.carriers import TRACKING_PLACE, Carriers
 from warehouse.ledger.confirmations import AttemptOutcome, Claim, Result
+from warehouse.ledger.orders import lock_book
 from warehouse.logs import Event, carried, place_of
 from warehouse.shipments import Idempotency
 
@@ -120,7 +121,11 @@ class _Session:
 def confirm_all(installation: Installation, codes: Sequence[str] | None = None) -> list[ConfirmResult]:
     """Confirm what is due at every connection, or at the given ones, several at a time; one's failure stops no other."""
     with installation.ledger.write() as transaction:
-        confirmations.hold_switched_off(transaction, installation.clock())
+        now = installation.clock()
+        confirmations.hold_switched_off(transaction, now)
+        lock_book(transaction)
+        cancellations.expire(transaction, now)
+        holds.follow_all(transaction, now)
     with installation.ledger.read() as transaction:
         known = {each.connection for each in channels.all_channels(transaction) if each.retrieval or each.confirmation}
     chosen = sorted(known if codes is None else known & set(codes))
@@ -440,8 +445,8 @@ def _conclude(session: _Session) -> None:
 
 
 def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: datetime) -> None:
-    """One incident for each channel with confirmations that the marketplace has not shown for a day."""
-    late = verification.unverified_counts(transaction, session.codes, now - verification.UNVERIFIED_AFTER)
+    """One incident for each channel with confirmations that the marketplace should have shown by now."""
+    late = verification.unverified_counts(transaction, session.codes, now)
     for code in session.codes:
         if code not in late:
             incidents.resolve(transaction, "channel", code, STAGE, now, codes=[UNVERIFIED])
@@ -454,8 +459,9 @@ def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: 
                 subject=code,
                 stage=STAGE,
                 code=UNVERIFIED,
-                message=f"{late[code]} confirmations were sent {hours} hours ago or earlier, and are not shown there",
-                hint="see `orders shipments list --status sent`; compare one of them at the marketplace",
+                message=f"{late[code]} confirmations were sent and the marketplace does not show them: for {hours} hours, "
+                "or with the time by which their orders must be shipped at hand",
+                hint="see `orders shipments list --status sent`, and compare one of them at the marketplace",
                 details={"shipments": late[code]},
             ),
             now,

@@ -231,6 +231,15 @@ def _channels(patient: Patient) -> Iterator[Finding]:
         verdict = _graded(each.state in {State.NEW, State.THROTTLED} or is_bad, is_bad)
         hint = {State.FAILING: "`orders incidents list`", State.LATE: "is the pipeline running? `orders pull` by hand"}
         yield Finding(f"channel {each.channel}", verdict, seen, hint.get(each.state, ""))
+        if each.held:
+            told = f"{each.held} are held: the marketplace is told of none of them"
+            yield Finding(f"shipments {each.channel}", Verdict.WARN, told, _HELD_HINT)
+        elif not each.confirmation and each.state is not State.OFF:
+            told = "confirmation is off: shipments will be held"
+            yield Finding(f"shipments {each.channel}", Verdict.OK, told, _HELD_HINT)
+
+
+_HELD_HINT = "`orders channels set CODE --confirmation`, then `orders shipments release CODE` or `skip CODE`"
 
 
 def _problems(patient: Patient) -> Iterator[Finding]:

@@ -151,8 +151,15 @@ class Package:
                 outcome = RowOutcome.KNOWN
             case _:
                 return self._refusals(answer)
+        notice = next(iter(answer.notices), None)
         return [
-            RowFate(number=number, outcome=outcome, order_id=answer.order_id, shipment_id=answer.shipment_id)
+            RowFate(
+                number=number,
+                outcome=outcome,
+                order_id=answer.order_id,
+                shipment_id=answer.shipment_id,
+                message=notice.message if notice else None,
+            )
             for number in self.rows
         ]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger import cancellations, channels, incidents
+from warehouse.ledger import cancellations, channels, holds, incidents
 from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, late_before
 from warehouse.ledger.database import WATCHED_AT, mark, set_mark
 from warehouse.ledger.incidents import Report
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.channels import Channel, Connection
 
 STAGE = "watch"
-STALE, SILENT, LOW, UNSENT = "stale", "silent", "disk_low", "unsent_too_long"
+STALE, SILENT, LOW, UNSENT, HELD = "stale", "silent", "disk_low", "unsent_too_long", "shipments_held"
 EXPIRES, EXPIRED = "credential_expires", "credential_expired"
 
 WATCHED_EVERY = timedelta(minutes=10)
@@ -76,6 +76,7 @@ def watch(installation: Installation) -> list[str]:
     now = installation.clock()
     with installation.ledger.read() as transaction:
         found = [*_channels(transaction, now), *_credentials(transaction, now), *_unsent(transaction, now)]
+        found += _held(transaction, now, installation.settings.held_alert_hours)
     found.append(disk(installation.settings.home))
     with installation.ledger.write() as transaction:
         lock_book(transaction)
@@ -244,7 +245,7 @@ def _unsent(transaction: Transaction, now: datetime) -> list[Condition]:
         .where(
             table.status.in_(waiting),
             table.reported_at < now - UNSENT_AFTER,
-            ~cancellations.is_held(table.order_id, now),
+            ~holds.is_held(table.order_id, now),
         )
         .group_by(table.channel)
     )
@@ -254,6 +255,37 @@ def _unsent(transaction: Transaction, now: datetime) -> list[Condition]:
         row = late.get(channel.code)
         found.append(Condition("channel", channel.code, (UNSENT,), None if row is None else _late(channel, row)))
     return found
+
+
+def _held(transaction: Transaction, now: datetime, hours: float) -> list[Condition]:
+    """Shipments of which nobody tells the marketplace, because their channel does not confirm or somebody wants to cancel."""
+    table = shipments.c
+    query = (
+        sa.select(table.channel, table.held_reason, sa.func.count().label("held"))
+        .where(table.status == ConfirmationStatus.HELD.value, table.updated_at < now - timedelta(hours=hours))
+        .group_by(table.channel, table.held_reason)
+        .order_by(table.channel, table.held_reason)
+    )
+    late: dict[str, dict[str, int]] = {}
+    for row in transaction.execute(query) if hours else ():
+        late.setdefault(row.channel, {})[row.held_reason or "unknown"] = row.held
+    return [
+        Condition("channel", each.code, (HELD,), _waiting(each, late[each.code]) if each.code in late else None)
+        for each in channels.all_channels(transaction)
+    ]
+
+
+def _waiting(channel: Channel, held: Mapping[str, int]) -> Report:
+    why = ", ".join(f"{count} {reason}" for reason, count in held.items())
+    return Report(
+        scope="channel",
+        subject=channel.code,
+        stage=STAGE,
+        code=HELD,
+        message=f"{sum(held.values())} shipments of {channel.code} are held, and its marketplace is told of none: {why}",
+        hint="switch confirmation on and choose `orders shipments release` or `skip`; decide the requests to cancel",
+        details={"held": dict(held)},
+    )
 
 
 def _late(channel: Channel, row: Any) -> Report:  # noqa: ANN401 - a row

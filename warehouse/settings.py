@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     confirm_eagerly: bool = Field(
         False, description="Confirm shipments within seconds of their report, and not only every 15 minutes."
     )
+    held_alert_hours: float = Field(
+        4.0,
+        ge=0,
+        description="A shipment that has been held for so long opens an incident: nobody has told its marketplace. 0: never.",
+    )
     write_chunk: int = Field(150, ge=1, le=5000, description="Orders committed in one ledger transaction.")
     import_max_bytes: int = Field(
         25_000_000, ge=1_000, description="Largest shipment file that is read, in bytes; a larger one is refused."

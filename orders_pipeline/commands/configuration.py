@@ -82,6 +82,9 @@ def apply(
         for name, (before, after) in difference.fields.items():
             change = f"{after!r}" if difference.action == "create" else f"{before!r} → {after!r}"
             answers.print(f"    {name}: {change}", markup=False)
+    for difference in found:
+        if difference.noun == "channel" and difference.fields.get("confirmation", (None, True))[1] is False:
+            notes.print(f"{difference.code} does not confirm: its shipments will be held until `confirmation: true`")
     notes.print(
         "nothing to change" if not found else "nothing was changed (dry run)" if dry_run else f"applied {len(found)}"
     )
@@ -148,12 +151,24 @@ def add_channel(
     selector: Annotated[
         str | None, typer.Option(help="Amazon: marketplace id; Mirakl: channel code; none: all of it.")
     ] = None,
+    confirmation: Annotated[
+        bool | None,
+        typer.Option("--confirmation/--no-confirmation", help="Confirm its shipments; asked for when not given."),
+    ] = None,
 ) -> None:
-    """Add a channel with retrieval on.
+    """Add a channel with retrieval on. Whether its shipments are confirmed to the marketplace is yours to say.
 
-    Example: orders channels add amazon_fr --connection amazon_eu --label "Amazon FR" --selector A13V1IB3VIYZZH
+    Without confirmation they are held: say so when another system tells the marketplace.
+
+    Example: orders channels add amazon_fr --connection amazon_eu --selector A13V1IB3VIYZZH --confirmation
     """
-    entry = {"connection": connection, "label": label, "marketplace": marketplace, "selector": selector}
+    entry = {
+        "connection": connection,
+        "label": label,
+        "marketplace": marketplace,
+        "selector": selector,
+        "confirmation": _chosen_confirmation(code) if confirmation is None else confirmation,
+    }
     apply_entry("channels", code, entry)
 
 
@@ -283,6 +298,12 @@ def set_channel(
             f"`orders shipments skip {code}` never does",
             markup=False,
         )
+
+
+def _chosen_confirmation(code: str) -> bool:
+    if not sys.stdin.isatty():
+        raise fail("say --confirmation, or --no-confirmation when another system tells the marketplace", Exit.USAGE)
+    return typer.confirm(f"Confirm shipments of {code} to its marketplace?", default=True)
 
 
 def typed_secret(code: str, name: str) -> str:

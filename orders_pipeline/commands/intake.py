@@ -1,4 +1,4 @@
-"""`orders pull`, `sweep`, `replay`, `quarantine`: bringing orders in by hand, with the same engines as the schedules."""
+"""`orders pull`, `sweep`, `confirm`, `replay`, `quarantine`: the stages by hand, with the same engines as the schedules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orders_pipeline import ordering, pulling, sweeping
+from orders_pipeline import confirming, ordering, pulling, sweeping
 from orders_pipeline.commands.output import (
     Exit,
     answers,
@@ -22,10 +22,12 @@ from orders_pipeline.commands.output import (
 from orders_pipeline.installation import Installation, opened
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger import channels, raw_orders
+from warehouse.ledger import channels, raw_orders, shipment_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from orders_pipeline.marketplaces.errors import MarketplaceError
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 Connections = Annotated[
@@ -65,7 +67,34 @@ def pull(
                     bar.advance(task)
         _print_results(results, as_json)
         bring_in(installation)
-    _exit_by(results)
+    _exit_by([each.error for each in results])
+
+
+def confirm(connections: Connections = None, as_json: Json = False) -> None:
+    """Tell the marketplaces of the shipments that are due, end doubts, and read back what was told.
+
+    The schedule does this every 15 minutes; what is held is not sent (see `orders shipments release`).
+
+    Examples:
+
+      orders confirm
+
+      orders confirm amazon_eu --json
+    """
+    with opened() as installation:
+        codes = _chosen(installation, connections)
+        results = confirming.confirm_all(installation, codes)
+        with installation.ledger.read() as transaction:
+            held = shipment_queries.held_by_channel(transaction)
+    names = ("sent", "verified", "rejected", "in_doubt", "retry", "refuted")
+    rows = [
+        {"connection": each.connection, **{name: each.counts[name] for name in names}, "error": each.error}
+        for each in results
+    ]
+    print_rows("Confirmations", rows, ("connection", *names, "error"), as_json)
+    if held:
+        notes.print(f"held: {', '.join(f'{count} of {code}' for code, count in held.items())}", markup=False)
+    _exit_by([each.error for each in results])
 
 
 def sweep(connections: Connections = None, as_json: Json = False) -> None:
@@ -84,7 +113,7 @@ def sweep(connections: Connections = None, as_json: Json = False) -> None:
                     markup=False,
                 )
         bring_in(installation)
-    _exit_by(results)
+    _exit_by([each.error for each in results])
 
 
 def replay(
@@ -167,9 +196,9 @@ def _print_results(results: Sequence[pulling.PullResult], as_json: bool) -> None
         print_table("Pulls", columns, [list(row.values()) for row in rows])
 
 
-def _exit_by(results: Sequence[pulling.PullResult]) -> None:
-    errors = [each.error for each in results if each.error is not None]
-    if errors and len(errors) < len(results):
+def _exit_by(outcomes: Sequence[MarketplaceError | None]) -> None:
+    errors = [each for each in outcomes if each is not None]
+    if errors and len(errors) < len(outcomes):
         raise typer.Exit(Exit.PARTIAL)
     if errors:
         raise typer.Exit(exit_code(errors[0]))

@@ -28,6 +28,8 @@ COLUMNS = (
     "next_run_at",
     "backlog",
     "quarantined",
+    "confirmation",
+    "held",
 )
 
 
@@ -57,7 +59,9 @@ def status(
         [[getattr(each, name) for name in COLUMNS] for each in found],
     )
     print_counts(counts, [each.channel for each in found], {each.channel: each.complete_through for each in found})
-    print_table("Problems", ("what", "how many"), [("open incidents", open_incidents), ("orders in quarantine", aside)])
+    held = sum(each.held for each in found)
+    problems = [("open incidents", open_incidents), ("orders in quarantine", aside), ("shipments held", held)]
+    print_table("Problems", ("what", "how many"), problems)
 
 
 def counts_by_channel(transaction: Connection) -> dict[str, dict[str, int]]:

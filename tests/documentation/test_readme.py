@@ -167,7 +167,7 @@ def test_a_configuration_is_valid(text, ledger) -> None:
     document = configuration.read_document(text)
     assert yaml.safe_load(text)["connections"].keys() == document.connections.keys()
     with ledger.read() as transaction:
-        configuration.differences(transaction, document, tuple(MARKETPLACES))
+        configuration.differences(transaction, document, MARKETPLACES)
     for connection in document.connections.values():
         assert set(connection.credentials) == set(MARKETPLACES[connection.kind].credential_names)
 

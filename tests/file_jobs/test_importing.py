@@ -49,7 +49,12 @@ def test_good_rows_become_shipments_and_the_file_is_deleted(shop, an_order, cloc
     assert shop.status(own_id) == Status.SHIPPED
     with shop.ledger.read() as transaction:
         entries = order_queries.timeline(transaction, own_id)
-    assert [each.text for each in entries if each.kind == "imported"] == ["Row 1 of the file a.csv: applied"]
+    assert [each.text for each in entries if each.kind == "imported"] == [
+        (
+            "Row 1 of the file a.csv: applied: "
+            "The channel does not confirm shipments: the marketplace is not told until somebody decides."
+        )
+    ]
 
 
 def test_refused_rows_do_not_stop_the_others_and_are_answered(shop, an_order, a_line):

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from warehouse.cancellations import Decision, State, request_id
 from warehouse.ledger import cancellations, incidents, log
-from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable, held_orders
+from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.database import MARKETPLACE_CHANGES, mark
+from warehouse.ledger.holds import held_orders
 from warehouse.ledger.order_queries import told_orders
 from warehouse.ledger.orders import arrive, lock_book, settle
 from warehouse.ledger.schema import order_events

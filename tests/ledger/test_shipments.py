@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from warehouse.ledger import carriers, channels, schema
 from warehouse.ledger.database import open_ledger
+from warehouse.ledger.holds import CONFIRMATION_OFF
 from warehouse.ledger.orders import arrive, lock_book, settle
 from warehouse.ledger.shipments import (
     BY_MARKETPLACE,
-    CONFIRMATION_OFF,
     LARGEST_REFERENCE,
     SMALLEST_REFERENCE,
     Item,

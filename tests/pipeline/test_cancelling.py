@@ -10,7 +10,8 @@ from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.cancellations import Decision
 from warehouse.ledger import cancellations, incidents, schema, shipments
-from warehouse.ledger.cancellations import RequestFilter, held_orders
+from warehouse.ledger.cancellations import RequestFilter
+from warehouse.ledger.holds import held_orders
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.shipments import Report, Sender, Source
 

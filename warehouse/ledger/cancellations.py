@@ -1,7 +1,7 @@
 """Requests to cancel an order or some of its lines: what was asked for, by whom, what was decided, and what came of it.
 
 `observe` follows what the marketplace shows, in the transaction in which the order is written; `decide` keeps a person's
-decision; telling the marketplace is in `orders_pipeline.cancelling`. Whoever exports or confirms asks `held_orders` first.
+decision; telling the marketplace is in `orders_pipeline.cancelling`. What a request holds meanwhile is in `holds`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, State, request_id
-from warehouse.ledger import incidents, order_events
+from warehouse.ledger import holds, incidents, order_events
 from warehouse.ledger.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
 from warehouse.ledger.schema import cancellation_requests, channels, orders
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
@@ -38,7 +38,6 @@ CLAIM = timedelta(minutes=15)
 """How long telling a marketplace may take before it counts as lost."""
 
 LONGEST_HOLD_HOURS = 24.0 * 90
-MANY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,27 +76,6 @@ class Undecidable(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.value)
         self.refusal = refusal
-
-
-def is_held(order_id: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:
-    """Whether an order must be neither exported nor confirmed at this instant, as a condition of a query.
-
-    Held is an order with an open request whose hold (channel setting `cancellation_hold_hours`) has not ended, and one whose
-    cancellation the seller has accepted: until the marketplace shows it, or somebody declines after all.
-    """
-    requests = cancellation_requests.alias("held")
-    is_accepted = requests.c.state == State.ACCEPTED.value
-    is_waiting = sa.and_(requests.c.state == State.OPEN.value, requests.c.hold_until > now)
-    return sa.exists().where(requests.c.order_id == order_id, sa.or_(is_accepted, is_waiting))
-
-
-def held_orders(connection: Connection, order_ids: Sequence[str], now: datetime) -> frozenset[str]:
-    """Those of the orders that are held, as `is_held` says."""
-    found: set[str] = set()
-    for start in range(0, len(order_ids), MANY):
-        chosen = orders.c.id.in_(order_ids[start : start + MANY])
-        found.update(connection.execute(sa.select(orders.c.id).where(chosen, is_held(orders.c.id, now))).scalars())
-    return frozenset(found)
 
 
 def observe(connection: Connection, arrived: Sequence[Order], now: datetime) -> None:
@@ -555,6 +533,7 @@ def _write(connection: Connection, rows: Sequence[Row], known: Mapping[tuple[str
     over = [row["order_id"] for row in moved if row["state"] not in LIVE]
     if over:
         incidents.resolve_order(connection, over, STAGE, now)
+    holds.follow(connection, [row["order_id"] for row in moved], now)
 
 
 def _is_news(row: Row, before: Row | None) -> bool:

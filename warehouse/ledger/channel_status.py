@@ -23,6 +23,7 @@ from warehouse.ledger.schema import (
     quota_buckets,
     raw_orders,
 )
+from warehouse.ledger.shipment_queries import held_by_channel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,6 +66,8 @@ class Standing:
         next_run_at: When it is pulled next; None when it is off.
         backlog: Payloads that wait to be read, at most 2,000.
         quarantined: Payloads that could not be read.
+        held: Shipments of which nobody tells the marketplace.
+        confirmation: Whether shipments are confirmed to the marketplace.
     """
 
     channel: str
@@ -76,6 +79,8 @@ class Standing:
     next_run_at: datetime | None
     backlog: int
     quarantined: int
+    held: int
+    confirmation: bool
 
 
 def standings(connection: Connection, visible_channels: tuple[str, ...] | None, now: datetime) -> list[Standing]:
@@ -84,11 +89,13 @@ def standings(connection: Connection, visible_channels: tuple[str, ...] | None, 
     failing = _failing(connection)
     waits = _waits(connection, now)
     backlog, aside = _backlog(connection), _quarantined(connection)
+    held = held_by_channel(connection)
     query = (
         sa.select(
             channels.c.code,
             channels.c.connection,
             channels.c.retrieval,
+            channels.c.confirmation,
             coverage.c.complete_through,
             connections.c.state,
         )
@@ -111,6 +118,8 @@ def standings(connection: Connection, visible_channels: tuple[str, ...] | None, 
                 next_run_at=_next_run(max(now, wait or now)) if row["retrieval"] else None,
                 backlog=backlog.get(row["code"], 0),
                 quarantined=aside.get(row["code"], 0),
+                held=held.get(row["code"], 0),
+                confirmation=row["confirmation"],
             )
         )
     return found

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger import cancellations, incidents, order_events
+from warehouse.ledger import holds, incidents, order_events
 from warehouse.ledger.fulfilment import restate
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import (
@@ -27,7 +27,6 @@ from warehouse.ledger.schema import (
     shipment_lines,
     shipments,
 )
-from warehouse.ledger.shipments import CONFIRMATION_OFF
 from warehouse.orders import ConfirmationStatus, Status
 from warehouse.processes import is_gone, this_process
 
@@ -214,7 +213,7 @@ def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime
             shipments.c.channel.in_(codes),
             channels.c.confirmation.is_(True),
             ~is_busy,
-            ~cancellations.is_held(shipments.c.order_id, now),
+            ~holds.is_held(shipments.c.order_id, now),
         )
         .order_by(shipments.c.due_at, shipments.c.reported_at, shipments.c.id)
         .limit(limit * 2)
@@ -322,6 +321,7 @@ def record(connection: Connection, results: Sequence[tuple[Claim, Result]], now:
             continue
         _settle(connection, row, each, result, now)
         touched.append(row["order_id"])
+    holds.follow(connection, touched, now)
     restate(connection, touched, now)
 
 
@@ -491,7 +491,8 @@ def retry(connection: Connection, shipment_id: str, now: datetime) -> str | None
             status = ConfirmationStatus.IN_DOUBT
         case ConfirmationStatus.HELD:
             raise NotRetryable(
-                "shipment_held", "The shipment is held: its channel does not confirm, or it was put on hold."
+                "shipment_held",
+                "The shipment is held: its channel does not confirm, or a request to cancel holds its order.",
             )
         case ConfirmationStatus.SENDING:
             raise NotRetryable("shipment_under_way", "The shipment is being sent at this moment.")
@@ -504,8 +505,10 @@ def retry(connection: Connection, shipment_id: str, now: datetime) -> str | None
     values = {"status": status.value, "due_at": now, "attempts": 0, "updated_at": now}
     connection.execute(sa.update(shipments).where(shipments.c.id == shipment_id).values(**values))
     note(connection, row, "confirmation_retried", now)
+    holds.follow(connection, [row["order_id"]], now)
     restate(connection, [row["order_id"]], now)
-    return status.value
+    told: str = connection.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
+    return told
 
 
 def hold_switched_off(connection: Connection, now: datetime) -> int:
@@ -521,7 +524,7 @@ def hold_switched_off(connection: Connection, now: datetime) -> int:
     connection.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_([row["id"] for row in rows]))
-        .values(status=ConfirmationStatus.HELD.value, held_reason=CONFIRMATION_OFF, due_at=None, updated_at=now)
+        .values(status=ConfirmationStatus.HELD.value, held_reason=holds.CONFIRMATION_OFF, due_at=None, updated_at=now)
     )
     for row in rows:
         note(connection, row, "confirmation_held", now)
@@ -543,7 +546,11 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
     lock_book(connection)
     held = (
         sa.select(shipments)
-        .where(shipments.c.channel == channel, shipments.c.status == ConfirmationStatus.HELD.value)
+        .where(
+            shipments.c.channel == channel,
+            shipments.c.status == ConfirmationStatus.HELD.value,
+            shipments.c.held_reason == holds.CONFIRMATION_OFF,
+        )
         .order_by(shipments.c.reported_at, shipments.c.id)
         .limit(HELD_PER_COMMIT)
     )

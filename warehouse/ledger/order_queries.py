@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
-from warehouse.ledger import cancellations
+from warehouse.ledger import holds
 from warehouse.ledger.database import POSITION, mark
 from warehouse.ledger.event_texts import event_text
 from warehouse.ledger.schema import (
@@ -333,7 +333,7 @@ def told_orders(
         .where(
             orders.c.channel == channel,
             orders.c.marketplace_change.between(after + 1, through),
-            ~cancellations.is_held(orders.c.id, now),
+            ~holds.is_held(orders.c.id, now),
         )
         .order_by(orders.c.marketplace_change)
         .limit(TOLD_CHUNK)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
-from warehouse.ledger import order_events
+from warehouse.ledger import holds, order_events
 from warehouse.ledger.carriers import Carriers
 from warehouse.ledger.database import upsert
 from warehouse.ledger.fulfilment import Reported, remaining_units, reported_units, restate, shipped_units
@@ -26,7 +26,7 @@ from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, Status, shipm
 from warehouse.shipments import CarrierRule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -37,11 +37,14 @@ FIRST_PACKAGE = "1"
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a shipping date may lie ahead: clocks differ."""
 
+BEFORE_PURCHASE = timedelta(days=1)
+"""How far a shipping date may lie before the purchase: many an ERP gives the day alone, on a clock of its own."""
+
+LONG_AGO = timedelta(days=30)
+"""A shipping date further back is taken, and pointed out."""
+
 SMALLEST_REFERENCE, LARGEST_REFERENCE = 10**8, 2**31 - 1
 """Of the numbers that packages are told by: nine digits at least, as nobody counts."""
-
-CONFIRMATION_OFF = "confirmation_off"
-"""Why a shipment is held: its channel does not confirm."""
 
 BY_MARKETPLACE = "confirmed_by_marketplace"
 """Why a shipment is not told: the marketplace confirms orders of this programme by itself."""
@@ -102,7 +105,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a report is refused: a stable code, the field ("items/0/item_id"), and a plain sentence."""
+    """Why a report is refused, or pointed out: a stable code, the field ("items/0/item_id"), and a plain sentence."""
 
     code: str
     field: str
@@ -118,14 +121,18 @@ class Answer:
         shipment_id: The shipment; None when refused.
         order_id: The order, when one was found.
         status: How far confirming the shipment has come; None when refused.
+        held_reason: Why it waits for somebody, in one stable word; None when it does not.
         faults: Why it is refused; () otherwise.
+        notices: What the sender should know of one that is not refused.
     """
 
     result: Result
     shipment_id: str | None = None
     order_id: str | None = None
     status: str | None = None
+    held_reason: str | None = None
     faults: tuple[Fault, ...] = ()
+    notices: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +273,7 @@ class _Order:
     source_status: Status
     fulfilled_by: str | None
     bar: Bar | None
+    purchased_at: datetime
     lines: dict[str, _Line]
     packages: dict[str, dict[str, Any]]
 
@@ -301,6 +309,9 @@ class _Intake:
         self._unconfirmed = _confirmed_by_marketplace(connection, self._orders, self._carriers)
         confirming = sa.select(channels.c.code).where(channels.c.code.in_(codes), channels.c.confirmation.is_(True))
         self._confirming = frozenset(connection.execute(confirming).scalars())
+        ids = sorted(self._orders)
+        self._held = holds.held_orders(connection, ids, now)
+        self._asked = holds.asked_orders(connection, ids)
 
     def take(self, given: Report) -> Answer:
         """One report, examined and noted down to be written."""
@@ -398,14 +409,42 @@ class _Intake:
         order.packages[package_id] = row
         self.lines_of[row["id"]] = _add(order, quantities)
         self._note(row, "shipment_reported", sum(quantities.values()))
-        return Answer(result=Result.ACCEPTED, shipment_id=row["id"], order_id=order.id, status=row["status"])
+        return self._answer(Result.ACCEPTED, order, given, row)
+
+    def _answer(self, result: Result, order: _Order, given: Report, row: Mapping[str, Any]) -> Answer:
+        return Answer(
+            result=result,
+            shipment_id=row["id"],
+            order_id=order.id,
+            status=row["status"],
+            held_reason=row["held_reason"],
+            notices=tuple(self._notices(order, given, row)),
+        )
+
+    def _notices(self, order: _Order, given: Report, row: Mapping[str, Any]) -> Iterator[Fault]:
+        """What the sender should know of a shipment that is not refused."""
+        if order.id in self._asked:
+            message = "Somebody has asked to cancel this order: see /v1/cancellation-requests."
+            yield Fault(code="cancellation_requested", field="id", message=message)
+        if row["held_reason"] == holds.CONFIRMATION_OFF:
+            message = "The channel does not confirm shipments: the marketplace is not told until somebody decides."
+            yield Fault(code="confirmation_off", field="", message=message)
+        left = given.shipping_date
+        if left is not None and left < order.purchased_at - BEFORE_PURCHASE:
+            message = "The shipping date lies before the order was placed: the marketplace may refuse it."
+            yield Fault(code="shipping_date_before_purchase", field="shipping_date", message=message)
+        elif left is not None and left < self.now - LONG_AGO:
+            message = f"The shipping date is more than {LONG_AGO.days} days ago."
+            yield Fault(code="shipping_date_long_ago", field="shipping_date", message=message)
 
     def _first_state(self, order: _Order) -> dict[str, Any]:
         """Whether a shipment waits to be sent, is held, or is none of our business to tell."""
         if order.id in self._unconfirmed:
             return {"status": ConfirmationStatus.NONE.value, "held_reason": BY_MARKETPLACE, "due_at": None}
         if order.channel not in self._confirming:
-            return {"status": ConfirmationStatus.HELD.value, "held_reason": CONFIRMATION_OFF, "due_at": None}
+            return {"status": ConfirmationStatus.HELD.value, "held_reason": holds.CONFIRMATION_OFF, "due_at": None}
+        if order.id in self._held:
+            return {"status": ConfirmationStatus.HELD.value, "held_reason": holds.CANCELLATION, "due_at": None}
         return {"status": ConfirmationStatus.QUEUED.value, "held_reason": None, "due_at": self.now}
 
     def _check_order(self, order: _Order) -> None:
@@ -523,9 +562,7 @@ class _Intake:
         told["shipped_at"] = given.shipping_date or known["shipped_at"]
         corrected = self._corrected(order, given, known)
         if corrected is None and all(known[name] == value for name, value in told.items()):
-            return Answer(
-                result=Result.ALREADY_KNOWN, shipment_id=known["id"], order_id=order.id, status=known["status"]
-            )
+            return self._answer(Result.ALREADY_KNOWN, order, given, known)
         self._check_told(order, told)
         if corrected is not None:
             self.lines_of[known["id"]] = corrected
@@ -533,7 +570,7 @@ class _Intake:
         if known["status"] in _TOLD_AGAIN:
             known |= {**self._first_state(order), "attempts": 0}
         self._note(known, "shipment_updated", sum(units for units, _ in self.lines_of[known["id"]].values()))
-        return Answer(result=Result.UPDATED, shipment_id=known["id"], order_id=order.id, status=known["status"])
+        return self._answer(Result.UPDATED, order, given, known)
 
     def _corrected(self, order: _Order, given: Report, known: Mapping[str, Any]) -> dict[str, tuple[int, int]] | None:
         """What the package holds now, when the report says something else than before."""
@@ -630,6 +667,7 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
         orders.c.source_status,
         orders.c.fulfilled_by,
         orders.c.may_not_ship_reason,
+        orders.c.purchased_at,
     )
     found = connection.execute(sa.select(*columns).where(named, *visible)).mappings().all()
     read = {
@@ -642,6 +680,7 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
                 source_status=Status(row["source_status"] or row["status"]),
                 fulfilled_by=row["fulfilled_by"],
                 bar=Bar(row["may_not_ship_reason"]) if row["may_not_ship_reason"] else None,
+                purchased_at=row["purchased_at"],
                 lines={},
                 packages={},
             ),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger import holds
 from warehouse.ledger.confirmations import (
     DIFFERS,
     MOST_ATTEMPTS,
@@ -45,6 +46,12 @@ UNITS_SHIPPED = "units_shipped"
 
 UNVERIFIED_AFTER = timedelta(hours=24)
 """A shipment that the marketplace does not show for so long needs somebody to look."""
+
+SHOWN_BEFORE_DUE = timedelta(hours=1)
+"""A shipment should be shown so long before its order's ship-by time: as long as there is still something to be done."""
+
+USUALLY_SHOWN_WITHIN = timedelta(minutes=30)
+"""Of a shipment that was sent less long ago nobody is told, however near its order's ship-by time is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +164,7 @@ def end_doubts(connection: Connection, read: Sequence[tuple[Waiting, Order | Non
             resolve_problems(connection, row["order_id"], now)
         note(connection, row, kind, now, told)
         touched.append(row["order_id"])
+    holds.follow(connection, touched, now)
     restate(connection, touched, now)
 
 
@@ -301,14 +309,16 @@ def postpone_unverified(connection: Connection, ids: Sequence[str], until: datet
     )
 
 
-def unverified_counts(connection: Connection, codes: Sequence[str], sent_before: datetime) -> dict[str, int]:
-    """How many shipments of each channel were sent before a time and are not verified."""
+def unverified_counts(connection: Connection, codes: Sequence[str], now: datetime) -> dict[str, int]:
+    """How many shipments of each channel were sent and are not shown, for a day or with their order's ship-by time at hand."""
+    is_due = sa.and_(orders.c.ship_by <= now + SHOWN_BEFORE_DUE, shipments.c.sent_at <= now - USUALLY_SHOWN_WITHIN)
     query = (
         sa.select(shipments.c.channel, sa.func.count())
+        .join_from(shipments, orders)
         .where(
             shipments.c.channel.in_(codes),
             shipments.c.status == ConfirmationStatus.SENT.value,
-            shipments.c.sent_at < sent_before,
+            sa.or_(shipments.c.sent_at < now - UNVERIFIED_AFTER, is_due),
         )
         .group_by(shipments.c.channel)
     )
