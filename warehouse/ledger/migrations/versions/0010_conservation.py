@@ -142,7 +142,7 @@ def _settled_facts(facts: str, lines: dict[str, Any]) -> tuple[str, bool]:
             if column in settled:
                 is_changed = is_changed or line[name] != settled[column]
                 line[name] = settled[column]
-        kept = None if line["quantity_cancelled"] else line["line_total"]
+        kept = None if line.get("quantity_cancelled") else line.get("line_total")
         line |= {**LINE_MEMBERS, "kept_total": kept, **line}
     members |= {**ORDER_MEMBERS, **members}
     return orjson.dumps(members).decode()[1:-1], is_changed
