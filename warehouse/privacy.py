@@ -154,11 +154,11 @@ def without_pii(payload: Any, paths: Sequence[tuple[PathStep, ...]]) -> Any:  # 
     >>> without_pii({"address": {"city": "A", "street": "B", "new": "C"}}, [("address", frozenset({"city"}))])
     {'address': {'city': 'A', 'street': None, 'new': None}}
     """
-    return _nulled(payload, _tree(tuple(paths)))
+    return _nulled(payload, tree_of(tuple(paths)))
 
 
 @lru_cache
-def _tree(paths: tuple[tuple[PathStep, ...], ...]) -> dict[PathStep, Any]:
+def tree_of(paths: tuple[tuple[PathStep, ...], ...]) -> dict[PathStep, Any]:
     """The paths as one tree, so that a payload is walked once; an empty branch is a value to remove."""
     tree: dict[PathStep, Any] = {}
     for *parents, last in sorted(paths, key=len, reverse=True):  # so that a whole object wins over parts of it

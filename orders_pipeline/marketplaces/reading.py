@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orders_pipeline.marketplaces.protocol import Unreadable
+from warehouse.orders import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 AMOUNT_DIGITS = 15
 AMOUNT_PLACES = 8
@@ -175,6 +181,15 @@ def texts(of: JsonObject, key: str, path: str) -> tuple[str, ...]:
         raise Unreadable("wrong_type", f"{path}.{key}", f"expected a list, got {_kind(value)}")
     found = (text({"": each}, "", f"{path}.{key}[{index}]") for index, each in enumerate(value))
     return tuple(each for each in found if each is not None)
+
+
+def tolerated(problems: list[Problem], read: Callable[[], T], instead: T) -> T:
+    """What `read` gives; `instead` with a problem where it cannot be read: what only describes an order must not cost it."""
+    try:
+        return read()
+    except Unreadable as odd:
+        problems.append(Problem(code="member_unreadable", path=odd.path, message=odd.reason))
+        return instead
 
 
 def _plain(exact: Decimal, place: str) -> Decimal:

@@ -9,27 +9,9 @@ from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.amazon.client import CREDENTIAL_NAMES, LAG, RATES, connect
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
+from orders_pipeline.marketplaces.amazon.personal_data import PII_PATHS
 from orders_pipeline.marketplaces.amazon.sites import name_of, selector_fault
 from orders_pipeline.marketplaces.protocol import Marketplace
-from warehouse.privacy import PathStep
-
-_PLACE = frozenset({"city", "districtOrCounty", "municipality", "stateOrRegion", "countryCode", "addressType"})
-
-PII_PATHS: tuple[tuple[PathStep, ...], ...] = (
-    ("buyer",),
-    ("recipient", frozenset({"deliveryAddress"})),
-    ("recipient", "deliveryAddress", _PLACE),
-    ("tax", "taxRegistrations", "*", "legalName"),
-    ("tax", "taxRegistrations", "*", "taxRegistrationNumber"),
-    ("tax", "taxRegistrations", "*", "taxRegistrationAddress"),
-    ("tax", "taxRegistrations", "*", "taxRegistrationAttributes"),
-    ("payment", "paymentExecutions", "*", "acquirerId"),
-    ("payment", "paymentExecutions", "*", "authorizationCode"),
-    ("orderItems", "*", "product", "customization", "customizedUrl"),
-    ("orderItems", "*", "fulfillment", "packing", "giftOption", "giftMessage"),
-)
-"""What Amazon's Data Protection Policy calls personal, and what a company's buyer can be told by. City, district, state
-and country stay in clear."""
 
 MARKETPLACE = Marketplace(
     kind="amazon",

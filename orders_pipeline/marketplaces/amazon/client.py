@@ -63,11 +63,14 @@ MAX_MARKETPLACES = 50
 PROBE_REACH = timedelta(days=30)
 PROBE_ORDERS = 20
 
-INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION", "PACKAGES", "PAYMENT")
+INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION", "PACKAGES", "PAYMENT", "TAX")
 """What is asked for: all that an order is made of here, and the packages that a confirmation is verified by.
 
-TAX (buyers' tax numbers), EXPENSE and PROMOTION are left out: nothing reads them, so they are not fetched.
+EXPENSE and PROMOTION are left out: they tell what the seller pays, and nothing reads them.
 """
+
+ROLE_DATA = frozenset({"TAX"})
+"""What only some roles may see, as a business buyer's tax numbers: where it is refused, orders are whole without it."""
 
 MINIMAL_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION")
 LAST_RESORT_DATA = ("FULFILLMENT",)
@@ -141,8 +144,8 @@ class AmazonClient:
 
     @property
     def degraded(self) -> Sequence[str]:
-        """Data sets that were wanted and are no longer asked for."""
-        asked = self._data_sets[self._fallback]
+        """Data sets that were wanted and are no longer asked for, but for those that the account's role may not see."""
+        asked = {*self._data_sets[self._fallback], *ROLE_DATA}
         return tuple(word for word in self._settings.included_data if word not in asked)
 
     def pull(self, window: Window) -> Iterator[Page]:
@@ -180,7 +183,8 @@ class AmazonClient:
 
     def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
         """The named orders with their packages: without these it fails, where `fetch` would ask for less."""
-        data = tuple(dict.fromkeys((*self._settings.included_data, *_READ_BACK_DATA)))
+        wanted = (*self._settings.included_data, *_READ_BACK_DATA)
+        data = tuple(dict.fromkeys(word for word in wanted if word not in ROLE_DATA))
         return self._single(original_ids, lambda original_id: self._call(GET, _getter(original_id), data))
 
     def confirm(self, parcels: Sequence[Parcel]) -> Sequence[Receipt]:
@@ -251,16 +255,20 @@ class AmazonClient:
         return read_listing(self._good(self._call_with_fallback(SEARCH, _searcher(parameters)), SEARCH), 1)
 
     def _call_with_fallback(self, operation: str, send: _Send) -> httpx.Response:
-        """Call with all data sets wanted; when Amazon refuses the request, with fewer: one data set can fail by itself.
+        """Call with all data sets wanted; when Amazon refuses the request, with fewer: one data set can fail by itself, and
+        one may need a role that the account does not have.
 
         What was learnt holds for the calls that follow, unless all sets are refused: then it was something else.
         """
         first = self._fallback
         for fallback in range(first, len(self._data_sets)):
             response = self._call(operation, send, self._data_sets[fallback])
-            if response.status_code != _REFUSED:
+            is_for_want_of_role = response.status_code in _ENDED and not ROLE_DATA.isdisjoint(self._data_sets[fallback])
+            if response.status_code == _REFUSED or is_for_want_of_role:
+                continue
+            if response.status_code not in _ENDED:
                 self._fallback = fallback
-                break
+            break
         return response
 
     def _call(self, operation: str, send: _Send, data: Sequence[str]) -> httpx.Response:
@@ -367,8 +375,9 @@ def _getter(original_id: str) -> _Send:
 
 
 def _data_sets(wanted: Sequence[str]) -> list[Sequence[str]]:
-    """What to ask for, best first: all that is wanted, then what an order needs, then what its status needs."""
-    fewer = [[word for word in wanted if word in kept] for kept in (MINIMAL_DATA, LAST_RESORT_DATA)]
+    """What to ask for, best first: all wanted, all but what needs a role, what an order needs, what its status needs."""
+    fewer = [[word for word in wanted if word not in ROLE_DATA]]
+    fewer += [[word for word in wanted if word in kept] for kept in (MINIMAL_DATA, LAST_RESORT_DATA)]
     steps: list[Sequence[str]] = [wanted]
     steps += [step for step in fewer if step and step != list(steps[-1])]
     return steps

@@ -7,12 +7,16 @@ fetching is in `client`, finding orders in a file in `documents`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from orders_pipeline.marketplaces.addresses import cleaned, phone
 from orders_pipeline.marketplaces.amazon.amounts import Amounts, ItemAmounts
+from orders_pipeline.marketplaces.amazon.descriptions import RELATIONS, describe, describe_line, source_data
 from orders_pipeline.marketplaces.amazon.packages import read_packages
 from orders_pipeline.marketplaces.amazon.sites import SITES
 from orders_pipeline.marketplaces.balance import checked
+from orders_pipeline.marketplaces.countries import country_code
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -23,6 +27,7 @@ from orders_pipeline.marketplaces.reading import (
     section,
     text,
     texts,
+    tolerated,
 )
 from warehouse.orders import (
     Address,
@@ -75,18 +80,6 @@ FULFILLERS: dict[str, FulfilledBy] = {
 BUSINESS_PROGRAM = "AMAZON_BUSINESS"
 
 # ISO 3166-1 alpha-2, and XK: a user-assigned code, but the one that post and marketplaces use for Kosovo.
-COUNTRY_CODES = frozenset(
-    """
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
-    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
-    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
-    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
-    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
-    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
-    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
-    """.split()  # noqa: SIM905 - 250 quoted codes would fill the page
-)
-
 _NOTHING_SHIPPED = frozenset({Status.PENDING, Status.WAITING_FOR_SHIPMENT, Status.CANCELED})
 _ASIN_LETTERS = 10
 
@@ -113,13 +106,14 @@ def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: AN
 class _Reading:
     """One order while it is read: what holds for the whole order, and the problems met on the way."""
 
-    __slots__ = ("amounts", "order_object", "problems", "status")
+    __slots__ = ("amounts", "is_replacement", "order_object", "problems", "status")
 
     def __init__(self, order_object: JsonObject) -> None:
         self.order_object = order_object
         self.problems: list[Problem] = []
         self.amounts = Amounts(self.problems)
         self.status = Status.UNKNOWN
+        self.is_replacement = False
 
     def order(self, channel: ChannelContext) -> Order:
         of = self.order_object
@@ -129,6 +123,8 @@ class _Reading:
         proceeds = section(of, "proceeds", "$")
         total = self._read_total(proceeds)
         self.amounts.read_order(proceeds, total, len(objects(of, "orderItems", "$")))
+        told = describe(of, self.problems)
+        self.is_replacement = told.related_order is not None and told.related_order.relation in RELATIONS.values()
         lines = self._lines()
         self._note_nothing_left(lines)
         self.amounts.finish()
@@ -137,6 +133,7 @@ class _Reading:
         programs = texts(of, "programs", "$")
         customer, address = self._parties()
         packages = self._packages(lines)
+        rest = source_data(of)
         order = Order(
             original_id=original_id,
             channel=channel.code,
@@ -152,6 +149,7 @@ class _Reading:
             shipping_total=self.amounts.shipping(),
             tax_total=self.amounts.tax_total(),
             charges=self.amounts.charges(total),
+            **told._asdict(),
             payment=self._payment(),
             is_business=BUSINESS_PROGRAM in programs,
             programs=programs,
@@ -162,6 +160,8 @@ class _Reading:
             lines=tuple(lines),
             packages=packages,
             problems=tuple(self.problems),
+            marketplace_data=rest.clear,
+            personal_marketplace_data=rest.personal,
         )
         return checked(order, "$.proceeds.grandTotal")
 
@@ -257,6 +257,9 @@ class _Reading:
             line_total=amounts.line_total,
             taxes=amounts.taxes,
             cancellation=cancellation,
+            marketplace_sku=asin,
+            is_replacement=self.is_replacement,
+            **describe_line(item, path, self.problems)._asdict(),
         )
 
     def _quantities(
@@ -336,39 +339,40 @@ class _Reading:
         sent = section(recipient, "deliveryAddress", "$.recipient")
         path = "$.recipient.deliveryAddress"
         name = text(sent, "name", path)
-        phone = text(sent, "phone", path)
+        sent_country = text(sent, "countryCode", path)
         customer = Customer(
             name=text(buyer, "buyerName", "$.buyer") or name,
             email=text(buyer, "buyerEmail", "$.buyer"),
-            phone=phone,
+            phone=phone(text(sent, "phone", path)),
             company=text(buyer, "buyerCompanyName", "$.buyer"),
         )
         if not sent:
             return customer, _NO_ADDRESS
         city = text(sent, "city", path) or text(sent, "municipality", path) or text(sent, "districtOrCounty", path)
-        address = Address(
-            name=name,
-            company=text(sent, "companyName", path),
-            line_1=text(sent, "addressLine1", path),
-            line_2=text(sent, "addressLine2", path),
-            line_3=text(sent, "addressLine3", path),
-            postal_code=text(sent, "postalCode", path),
-            city=city,
-            state=text(sent, "stateOrRegion", path),
-            country_code=self._country_code(sent, path),
-            phone=phone,
+        address = cleaned(
+            Address(
+                name=name,
+                company=text(sent, "companyName", path),
+                line_1=text(sent, "addressLine1", path),
+                line_2=text(sent, "addressLine2", path),
+                line_3=text(sent, "addressLine3", path),
+                postal_code=text(sent, "postalCode", path),
+                city=city,
+                state=text(sent, "stateOrRegion", path),
+                country_code=self._country_code(sent_country, path),
+                source_country=sent_country,
+                phone=text(sent, "phone", path),
+            )
         )
+        if address.line_1 is None:
+            address = tolerated(self.problems, lambda: _with_street_of_parts(address, sent, path), address)
         return customer, address
 
-    def _country_code(self, address: JsonObject, path: str) -> str | None:
-        sent = text(address, "countryCode", path)
-        if sent is None or sent in COUNTRY_CODES:
-            return sent
-        code = sent.upper()
-        if code in COUNTRY_CODES:
-            return code
-        self._problem("country_unknown", f"{path}.countryCode", "not an ISO 3166 alpha-2 country code")
-        return None
+    def _country_code(self, sent: str | None, path: str) -> str | None:
+        found = country_code(sent)
+        if found is None and sent is not None:
+            self._problem("country_unknown", f"{path}.countryCode", "neither a country code nor a known country name")
+        return found
 
     def _payment(self) -> Payment:
         sent = section(self.order_object, "payment", "$")
@@ -385,6 +389,16 @@ class _Reading:
 _NO_ADDRESS = Address()
 _NO_CANCELLATION = Cancellation()
 _NO_PAYMENT = Payment()
+
+
+def _with_street_of_parts(address: Address, sent: JsonObject, path: str) -> Address:
+    """The same address with its first lines from the parts that Brazilian addresses are sent in."""
+    here = f"{path}.extendedFields"
+    parts = section(sent, "extendedFields", path)
+    street = (text(parts, "streetName", here), text(parts, "streetNumber", here))
+    return replace(
+        address, line_1=", ".join(each for each in street if each) or None, line_2=text(parts, "complement", here)
+    )
 
 
 def _line_cancellation(item: JsonObject, path: str) -> Cancellation | None:

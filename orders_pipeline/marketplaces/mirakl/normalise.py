@@ -13,9 +13,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from orders_pipeline.marketplaces.addresses import cleaned, phone
 from orders_pipeline.marketplaces.balance import checked
-from orders_pipeline.marketplaces.mirakl import countries, packages
+from orders_pipeline.marketplaces.countries import country_code, from_alpha_3
+from orders_pipeline.marketplaces.mirakl import packages
 from orders_pipeline.marketplaces.mirakl.amounts import Amounts, gathered
+from orders_pipeline.marketplaces.mirakl.descriptions import describe, describe_line, source_data
 from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
@@ -245,6 +248,7 @@ class _Reading:
         customer, shipping_address, billing_address, is_business = self._people()
         total = self.amounts.total()
         shown_packages = self._packages(lines)
+        rest = source_data(of)
         return Order(
             original_id=self.original_id,
             channel=self.channel.code,
@@ -274,6 +278,9 @@ class _Reading:
             bar=self._bar(reads),
             lines=lines,
             packages=shown_packages,
+            marketplace_data=rest.clear,
+            personal_marketplace_data=rest.personal,
+            **describe(of, self.problems)._asdict(),
             problems=tuple(self.problems),
         )
 
@@ -345,6 +352,7 @@ class _Reading:
             taxes=amounts.taxes,
             marketplace_status=state,
             cancellation=self._line_cancellation(of, path, state),
+            **describe_line(of, path, self.problems)._asdict(),
         )
         party = self.party if of.get("fulfillment") is None else self._party(of, path, self.party)
         return _LineRead(line, party, of, path, amounts)
@@ -523,36 +531,32 @@ class _Reading:
         if not of:
             return _NO_ADDRESS
         path = f"$.customer.{key}"
-        return Address(
-            name=_joined(text(of, "firstname", path), text(of, "lastname", path), " "),
-            company=_joined(text(of, "company", path), text(of, "company_2", path), ", "),
-            line_1=text(of, "street_1", path),
-            line_2=text(of, "street_2", path),
-            line_3=text(of, "additional_info", path),
-            postal_code=text(of, "zip_code", path),
-            city=text(of, "city", path),
-            state=text(of, "state", path),
-            country_code=self._country(of, path, fallback),
-            phone=text(of, "phone", path) or text(of, "phone_secondary", path),
+        sent = text(of, "country_iso_code", path), text(of, "country", path)
+        return cleaned(
+            Address(
+                name=_joined(text(of, "firstname", path), text(of, "lastname", path), " "),
+                company=_joined(text(of, "company", path), text(of, "company_2", path), ", "),
+                line_1=text(of, "street_1", path),
+                line_2=text(of, "street_2", path),
+                line_3=text(of, "additional_info", path),
+                postal_code=text(of, "zip_code", path),
+                city=text(of, "city", path),
+                state=text(of, "state", path),
+                country_code=self._country(sent, path, fallback),
+                source_country=sent[0] or sent[1],
+                phone=phone(text(of, "phone", path)) or text(of, "phone_secondary", path),
+            )
         )
 
-    def _country(self, of: JsonObject, path: str, fallback: Callable[[], str | None]) -> str | None:
-        code = text(of, "country_iso_code", path)
-        found = countries.from_code(code) if code else None
-        if found is not None:
-            return found
-        name = text(of, "country", path)
-        if name is not None:
-            found = countries.from_code(name) or countries.from_name(name)
-        if found is None:
-            found = fallback()
-        if found is None and (code or name):
+    def _country(self, sent: Sequence[str | None], path: str, fallback: Callable[[], str | None]) -> str | None:
+        found = country_code(*sent) or fallback()
+        if found is None and any(sent):
             self._problem("country_unknown", f"{path}.country", "neither a country code nor a known country name")
         return found
 
     def _zone_country(self) -> str | None:
         zone = text(self.of, "shipping_zone_code", "$")
-        return None if zone is None or zone in ZONES_THAT_ARE_NO_COUNTRY else countries.ALPHA_2.get(zone)
+        return None if zone is None or zone in ZONES_THAT_ARE_NO_COUNTRY else from_alpha_3(zone)
 
     # -- mixed fulfilment
 

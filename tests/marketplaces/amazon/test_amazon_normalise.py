@@ -19,8 +19,12 @@ from warehouse.orders import (
     Cancellation,
     Charge,
     Customer,
+    DeliveryPoint,
     FulfilledBy,
+    Gift,
     Payment,
+    References,
+    RelatedOrder,
     Status,
     Tax,
     unexplained,
@@ -95,6 +99,7 @@ def test_a_whole_order_is_read(read, an_order):
         city="Nantes",
         state="Loire-Atlantique",
         country_code="FR",
+        source_country="fr",
         phone="+33 2 00 00 00 00",
     )
     assert order.billing_address == Address()
@@ -194,12 +199,16 @@ def test_a_missing_city_falls_back_to_the_next_larger_place(read, an_order, sent
         ("gb", "GB", []),
         ("", None, []),
         ("ZZ", None, ["country_unknown"]),
-        ("FRA", None, ["country_unknown"]),
+        ("FRA", "FR", []),
+        ("UK", "GB", []),
+        ("EL", "GR", []),
+        ("XI", "GB", []),
     ],
 )
 def test_the_country_is_an_iso_code_or_a_problem(read, an_order, sent, code, problems):
     order = read(an_order(recipient={"deliveryAddress": {"countryCode": sent}}))
     assert (order.shipping_address.country_code, codes(order)) == (code, problems)
+    assert order.shipping_address.source_country == (sent or None)
 
 
 @pytest.mark.parametrize(
@@ -748,3 +757,122 @@ def test_time_per_order_is_printed(an_order, an_item, channel, capsys):
     with capsys.disabled():
         sys.stdout.write(f"\namazon: {best * 1e6:.0f} µs per order of two lines, {1 / best:,.0f} orders/s\n")
     assert len(normalise(payload, channel)[0].lines) == 2
+
+
+def test_a_street_that_is_only_in_the_second_line_moves_up(read, an_order):
+    address = {
+        "name": "Kim",
+        "addressLine1": "",
+        "addressLine2": "Teststr. 58",
+        "city": "Neustadt",
+        "countryCode": "DE",
+    }
+    order = read(an_order(recipient={"deliveryAddress": address}))
+    assert (order.shipping_address.line_1, order.shipping_address.line_2) == ("Teststr. 58", None)
+
+
+def test_a_street_that_is_only_in_its_parts_is_the_first_line(read, an_order):
+    parts = {"streetName": "Rua das Flores", "streetNumber": "12", "complement": "ap. 3"}
+    order = read(
+        an_order(recipient={"deliveryAddress": {"city": "Recife", "countryCode": "BR", "extendedFields": parts}})
+    )
+    assert (order.shipping_address.line_1, order.shipping_address.line_2) == ("Rua das Flores, 12", "ap. 3")
+
+
+@pytest.mark.parametrize("sent", ["-", "0000000000", "N/A", "."])
+def test_a_placeholder_is_no_phone(read, an_order, sent):
+    order = read(an_order(recipient={"deliveryAddress": {"city": "Nantes", "phone": sent}}))
+    assert (order.shipping_address.phone, order.customer.phone) == (None, None)
+
+
+def test_a_japanese_address_without_a_city_and_amounts_without_decimals(read, an_order, an_item):
+    yen = {"amount": "1000", "currencyCode": "JPY"}
+    item = an_item(quantityOrdered=3, fulfillment={}, proceeds={"proceedsTotal": yen})
+    address = {"addressLine1": "1-2-3", "stateOrRegion": "東京都", "postalCode": "100-0001", "countryCode": "JP"}
+    order = read(an_order(orderItems=[item], proceeds={"grandTotal": yen}, recipient={"deliveryAddress": address}))
+    assert (order.total, order.currency, order.shipping_address.city) == (Decimal(1000), "JPY", None)
+
+
+def test_how_and_when_to_deliver(read, an_order):
+    address = {"name": "C. Durand", "companyName": "Locker Violet", "city": "Nantes", "addressType": "PICKUP_POINT"}
+    preference = {"dropOffLocation": "Gate", "addressInstruction": "Ring twice"}
+    window = {"earliestDateTime": "2026-11-04T08:00:00Z", "latestDateTime": "2026-11-04T22:00:00Z"}
+    order = read(
+        an_order(
+            fulfillment={
+                "fulfillmentStatus": "UNSHIPPED",
+                "fulfillmentServiceLevel": "NEXT_DAY",
+                "deliverByWindow": window,
+            },
+            recipient={"deliveryAddress": address, "deliveryPreference": preference},
+        )
+    )
+    assert order.service_level == "NEXT_DAY"
+    assert order.deliver_by.earliest == datetime(2026, 11, 4, 8, tzinfo=UTC)
+    assert order.deliver_by.latest == datetime(2026, 11, 4, 22, tzinfo=UTC)
+    assert order.delivery_point == DeliveryPoint(name="Locker Violet")
+    assert order.delivery_instructions == "Gate; Ring twice"
+    assert order.marketplace_data["recipient"] == {"deliveryAddress": {"addressType": "PICKUP_POINT"}}
+
+
+def test_an_order_to_an_address_has_no_delivery_point(read, an_order):
+    assert read(an_order()).delivery_point == DeliveryPoint()
+
+
+def test_the_buyers_references(read, an_order):
+    numbers = [
+        {"entityType": "SELLER", "taxRegistrationType": "VAT", "taxRegistrationNumber": "FR0"},
+        {"entityType": "BUYER", "taxRegistrationType": "BUSINESS", "taxRegistrationNumber": "123"},
+        {"entityType": "BUYER", "taxRegistrationType": "VAT", "taxRegistrationNumber": "FR12345678901"},
+    ]
+    order = read(an_order(buyer={"buyerPurchaseOrderNumber": "PO-118"}, tax={"taxRegistrations": numbers}))
+    assert order.references == References(purchase_order="PO-118", vat_id="FR12345678901")
+    assert "FR12345678901" not in str(order.marketplace_data)
+    assert "FR12345678901" in str(order.personal_marketplace_data)
+
+
+@pytest.mark.parametrize(
+    ("word", "relation", "is_replacement"),
+    [
+        ("REPLACEMENT_ORIGINAL_ID", "replacement_of", True),
+        ("EXCHANGE_ORIGINAL_ID", "exchange_of", True),
+        ("NOVELTY", "NOVELTY", False),
+    ],
+)
+def test_an_order_that_replaces_another_names_it(read, an_order, word, relation, is_replacement):
+    order = read(an_order(associatedOrders=[{"orderId": "408-0-1", "associationType": word}]))
+    assert order.related_order == RelatedOrder(original_id="408-0-1", relation=relation)
+    assert [line.is_replacement for line in order.lines] == [is_replacement]
+
+
+def test_an_order_of_its_own_replaces_nothing(read, an_order):
+    order = read(an_order())
+    assert (order.related_order, order.lines[0].is_replacement) == (None, False)
+
+
+def test_gifts_and_customised_articles(read_item):
+    line, order = read_item(
+        product={
+            "asin": "B0MADEUP01",
+            "condition": {"conditionType": "USED", "conditionSubtype": "VERY_GOOD", "conditionNote": "Lid missing"},
+            "customization": {"customizedUrl": "https://custom.example/1.zip?sig=1"},
+        },
+        fulfillment={"packing": {"giftOption": {"giftMessage": "Happy birthday", "giftWrapLevel": "Classic"}}},
+    )
+    assert (line.marketplace_sku, line.condition) == ("B0MADEUP01", "USED/VERY_GOOD")
+    assert line.gift == Gift(message="Happy birthday", wrap="Classic")
+    assert (line.is_customised, line.customisation_url) == (True, "https://custom.example/1.zip?sig=1")
+    (rest,) = order.marketplace_data["orderItems"]
+    assert rest["product"] == {"condition": {"conditionNote": "Lid missing"}}
+    assert "giftOption" not in str(rest)
+
+
+def test_what_only_describes_an_order_does_not_cost_it_when_it_is_odd(read, an_order, an_item):
+    item = an_item(fulfillment={"quantityFulfilled": 0, "quantityUnfulfilled": 2, "packing": {"giftOption": "yes"}})
+    order = read(an_order(orderItems=[item], associatedOrders="none", tax=7))
+    assert order.lines[0].quantity_ordered == 2
+    assert {(each.code, each.path) for each in order.problems} == {
+        ("member_unreadable", "$.associatedOrders"),
+        ("member_unreadable", "$.tax"),
+        ("member_unreadable", "$.orderItems[0].fulfillment.packing.giftOption"),
+    }

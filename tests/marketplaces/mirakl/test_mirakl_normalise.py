@@ -8,7 +8,19 @@ from decimal import Decimal
 import pytest
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from warehouse.orders import Address, Bar, Cancellation, Customer, FulfilledBy, Payment, Status, Tax, unexplained
+from warehouse.orders import (
+    Address,
+    Bar,
+    Cancellation,
+    Customer,
+    DeliveryPoint,
+    FulfilledBy,
+    Payment,
+    References,
+    Status,
+    Tax,
+    unexplained,
+)
 
 
 def refusal(orders_of, payload):
@@ -45,6 +57,7 @@ class TestWhole:
             postal_code="44000",
             city="Nantes",
             country_code="FR",
+            source_country="FRA",
             phone="+33600000001",
         )
         assert order.billing_address.line_3 is None
@@ -689,3 +702,77 @@ class TestRefusal:
     def test_people(self, an_order, an_address, orders_of):
         payload = an_order(customer={"shipping_address": an_address(city={"name": "Nantes"})})
         assert refusal(orders_of, payload) == ("wrong_type", "$.customer.shipping_address.city")
+
+
+class TestDescription:
+    """What describes an order beside goods and money."""
+
+    def test_how_when_and_where_to_deliver(self, an_order, a_line, order_of):
+        order = order_of(
+            an_order(
+                a_line(offer_state_code="11", shipping_from={"warehouse": {"code": "WH-2"}}),
+                shipping_pudo_id="FR-012345",
+                shipping_type_code="MR24R",
+                shipping_type_label="Relay point",
+                shipping_carrier_code="MONDIALRELAY",
+                delivery_date={"earliest": "2026-11-03T08:00:00Z", "latest": "2026-11-05T18:00:00Z"},
+            )
+        )
+        assert (order.delivery_point, order.service_level) == (DeliveryPoint(id="FR-012345"), "MR24R")
+        assert order.deliver_by.latest == datetime(2026, 11, 5, 18, tzinfo=UTC)
+        (line,) = order.lines
+        assert (line.marketplace_sku, line.condition, line.ship_from) == ("OP-4006381333931", "11", "WH-2")
+        data = order.marketplace_data
+        assert (data["shipping_type_label"], data["shipping_carrier_code"]) == ("Relay point", "MONDIALRELAY")
+        assert "FR-012345" not in str(data)
+
+    def test_the_operators_fields_are_kept_their_values_only_for_those_who_may_see_people(
+        self, an_order, a_line, order_of
+    ):
+        order = order_of(
+            an_order(a_line(), order_additional_fields=[{"code": "tax-code", "value": "a@x.example;ABC1234"}])
+        )
+        assert order.marketplace_data["order_additional_fields"] == [{"code": "tax-code"}]
+        (line,) = order.marketplace_data["order_lines"]
+        assert line["order_line_additional_fields"] == [{"code": "engraving", "type": "STRING"}]
+        whole = order.personal_marketplace_data
+        assert whole["order_additional_fields"] == [{"code": "tax-code", "value": "a@x.example;ABC1234"}]
+        (line,) = whole["order_lines"]
+        assert line["order_line_additional_fields"][0]["value"] == "For Odile"
+        assert line["shipping_from"]["address"]["street_1"] == "9 quai du Port"
+
+    def test_the_tax_number_of_a_company(self, an_order, order_of):
+        organization = {"name": "Marchand SARL", "tax_identification_number": "FR12345678901"}
+        order = order_of(an_order(customer={"firstname": "Odile", "organization": organization}))
+        assert order.references == References(vat_id="FR12345678901")
+
+    def test_the_sources_own_sums_stay_beside_ours(self, an_order, a_line, order_of):
+        line = a_line(taxes=[{"code": "VAT", "amount": 9.96, "rate": 20}])
+        order = order_of(an_order(line, order_tax_mode="TAX_EXCLUDED"))
+        assert (order.total, order.marketplace_data["total_price"]) == (Decimal("64.76"), 54.8)
+
+    def test_a_placeholder_phone_gives_way_to_the_second_one(self, an_order, an_address, order_of):
+        order = order_of(an_order(customer={"shipping_address": an_address(phone="-")}))
+        assert (order.shipping_address.phone, order.customer.phone) == ("+33600000002", "+33600000002")
+
+    @pytest.mark.parametrize("sent", [("UK", None), (None, "EL"), ("", "Canary Islands"), ("GLP", "France")])
+    def test_codes_in_use_and_territories(self, an_order, an_address, order_of, sent):
+        codes = {"UK": "GB", "EL": "GR", "Canary Islands": "ES", "GLP": "GP"}
+        address = an_address(country_iso_code=sent[0], country=sent[1])
+        shipping = order_of(an_order(customer={"shipping_address": address})).shipping_address
+        word = sent[0] or sent[1]
+        assert (shipping.country_code, shipping.source_country) == (codes[word], word)
+
+    def test_times_with_offsets(self, an_order, order_of):
+        order = order_of(
+            an_order(
+                order_id="0000123456-A",
+                created_date="2026-10-25T02:30:00+0200",
+                last_updated_date="2026-10-25T02:30:00.5+01:00",
+                shipping_deadline="2026-10-27T23:59:59",
+            )
+        )
+        assert order.original_id == "0000123456-A"
+        assert order.purchased_at == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+        assert order.marketplace_updated_at == datetime(2026, 10, 25, 1, 30, 0, 500000, tzinfo=UTC)
+        assert order.ship_by == datetime(2026, 10, 27, 23, 59, 59, tzinfo=UTC)
