@@ -22,6 +22,7 @@ LARGEST_INTEGER = 2**63 - 1
 
 
 _NOTHING_NAMED: dict[str, Any] = {}
+_PLAIN = frozenset({bool, int, float, type(None)})
 
 
 class SourceData(NamedTuple):
@@ -93,7 +94,9 @@ def _rest(value: Any, tree: Tree, depth: int) -> Any:  # noqa: ANN401 - any JSON
         return [left for each in value if (left := _rest(each, branch, depth + 1)) is not None] or None
     if kind is int and abs(value) > LARGEST_INTEGER:
         return hex(value)  # Python refuses to write out more than 4,300 decimal digits
-    return None if kind in {dict, list} else value
+    if kind in {dict, list}:
+        return None
+    return value if kind in _PLAIN else str(value)
 
 
 def _impersonal(value: Any, tree: Mapping[PathStep, Any]) -> Any:  # noqa: ANN401 - any JSON value

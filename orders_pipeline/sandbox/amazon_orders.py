@@ -14,6 +14,7 @@ from random import Random
 
 from orders_pipeline.sandbox.clock import iso_millis
 from orders_pipeline.sandbox.generator import (
+    WISHES,
     Catalogue,
     Choice,
     Person,
@@ -22,6 +23,7 @@ from orders_pipeline.sandbox.generator import (
     Times,
     chance,
     decimal_text,
+    happens,
     included_percentage,
     percentage_of,
     person,
@@ -102,6 +104,8 @@ _QUANTITY = Choice({1: 72, 2: 15, 3: 6, 4: 3, 6: 2, 10: 1, 25: 1})
 _SERVICE = Choice({"STANDARD": 70, "EXPEDITED": 15, "NEXT_DAY": 8, "FREE_ECONOMY": 7})
 _PAYMENT = Choice({"CreditCard": 70, "Invoice": 10, "GiftCard": 10, "ConvenienceStore": 10})
 _ASSOCIATION = ("REPLACEMENT_ORIGINAL_ID", "EXCHANGE_ORIGINAL_ID")
+_WRAPS = ("Classic", "Premium")
+_DROP_OFFS = ("FRONT_DOOR", "RECEPTION", "NEIGHBOUR")
 _CANCEL_REASONS = ("BUYER_CANCELED", "NO_INVENTORY", "ADDRESS_UNDELIVERABLE", "PRICING_ERROR")
 _REQUEST_REASONS = ("Ordered by mistake", "Found cheaper elsewhere", "Livraison trop lente", "もう必要ありません")
 
@@ -324,11 +328,18 @@ def _recipient(draft: Draft) -> JsonObject:
     if draft.fulfilled_by == "MERCHANT":
         address = {"name": draft.buyer.name, "addressLine1": home.street, **address, "phone": home.phone}
         address["addressType"] = "COMMERCIAL" if draft.buyer.company else "RESIDENTIAL"
+        if happens(draft.order_id, "pickup", 0.04):
+            address |= {"addressType": "PICKUP_POINT", "companyName": f"Locker {draft.order_id[-4:]}"}
+            return {"deliveryAddress": address}
         if home.extra:
             address["addressLine2"] = home.extra
         if draft.buyer.company:
             address["companyName"] = draft.buyer.company
-    return {"deliveryAddress": address}
+    recipient: JsonObject = {"deliveryAddress": address}
+    if draft.fulfilled_by == "MERCHANT" and happens(draft.order_id, "instructions", 0.06):
+        drop_off = _DROP_OFFS[len(draft.home.street) % len(_DROP_OFFS)]
+        recipient["deliveryPreference"] = {"dropOffLocation": drop_off, "addressInstruction": "Code 4711"}
+    return recipient
 
 
 def _fulfillment(rng: Random, draft: Draft) -> JsonObject:
@@ -368,9 +379,15 @@ def _item(rng: Random, draft: Draft, product: Product, item_id: str) -> JsonObje
             "condition": {"conditionType": "NEW", "conditionSubtype": "NEW"},
             "price": {"unitPrice": _money(unit, site)},
         },
-        "proceeds": _item_proceeds(rng, draft, unit * quantity),
+        "proceeds": _item_proceeds(rng, draft, unit * quantity, item_id),
         "fulfillment": {"quantityFulfilled": 0, "quantityUnfulfilled": quantity},
     }
+    if any(part["type"] == "GIFT_WRAP" for part in item["proceeds"]["breakdowns"]):
+        wish = WISHES[quantity % len(WISHES)]
+        option = {"giftMessage": wish, "giftWrapLevel": _WRAPS[quantity % len(_WRAPS)]}
+        item["fulfillment"]["packing"] = {"giftOption": option}
+    if happens(item_id, "custom", 0.02):
+        item["product"]["customization"] = {"customizedUrl": f"https://custom.example/{item_id}.zip"}
     if draft.is_business and chance(rng, 0.4):
         item["product"]["price"]["priceDesignation"] = "BUSINESS_PRICE"
     if chance(rng, 0.03):
@@ -386,21 +403,32 @@ def _item(rng: Random, draft: Draft, product: Product, item_id: str) -> JsonObje
     return item
 
 
-def _item_proceeds(rng: Random, draft: Draft, goods: int) -> JsonObject:
-    """Write an item's amounts: additive orders sum with the tax, inclusive ones without it."""
+def _item_proceeds(rng: Random, draft: Draft, goods: int, item_id: str) -> JsonObject:
+    """Write an item's amounts: additive orders sum with the tax, inclusive ones without it.
+
+    A discount is one of the goods, or one that gives the shipping away.
+    """
     site = draft.site
     parts = {"ITEM": goods}
     if chance(rng, 0.5):
         parts["SHIPPING"] = rng.choice((299, 499, 790)) if site.decimals else rng.choice((400, 600))
     if chance(rng, 0.04):
         parts["GIFT_WRAP"] = 350 if site.decimals else 300
+    discounted = "ITEM"
     if chance(rng, 0.1):
         parts["DISCOUNT"] = -percentage_of(goods, rng.choice((500, 1000, 1500)))
+    elif "SHIPPING" in parts and happens(item_id, "free shipping", 0.1):
+        parts["DISCOUNT"], discounted = -parts["SHIPPING"], "SHIPPING"
+    if site.country == "JP" and happens(item_id, "cash on delivery", 0.1):
+        parts["COD_FEE"] = 330
     tax_of = percentage_of if draft.is_additive else included_percentage
     taxes = {name: tax_of(amount, site.tax_basis_points) for name, amount in parts.items()}
     tax = sum(taxes.values())
     total = sum(parts.values()) + (tax if draft.is_additive else 0)
     breakdowns: list[JsonObject] = [{"type": name, "subtotal": _money(amount, site)} for name, amount in parts.items()]
+    for part in breakdowns:
+        if part["type"] == "DISCOUNT" and discounted != "ITEM":
+            part["detailedBreakdowns"] = [{"subtype": discounted, "value": part["subtotal"]}]
     breakdowns.append(
         {
             "type": "TAX",

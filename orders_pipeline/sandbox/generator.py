@@ -18,6 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Generic, TypeVar
+from zlib import crc32
 
 from orders_pipeline.sandbox.clock import to_millis
 
@@ -226,6 +227,7 @@ COUNTRIES: dict[str, Country] = {
     )
 }
 
+WISHES = ("Joyeux anniversaire 🎂", "Alles Gute, Käthe", "¡Felicidades!", "Happy birthday", "おめでとう")
 COMPANIES = ("Atelier Exemple SARL", "Muster & Söhne GmbH", "Example Works Ltd", "Ejemplo y Cía. S.L.", "サンプル商事")
 EXTRAS = ("2nd floor", "Appt. 12", "c/o Muster", "Bâtiment B", "Hinterhaus", "3º izq.")
 
@@ -310,6 +312,11 @@ def place(rng: Random, country: str) -> Place:
 def chance(rng: Random, share: float) -> bool:
     """Return True in this share of the cases."""
     return rng.random() < share
+
+
+def happens(subject: str, what: str, share: float) -> bool:
+    """Return True for this share of the subjects: always the same ones, and without a draw of anybody's random numbers."""
+    return crc32(f"{what}:{subject}".encode()) < share * 2**32
 
 
 @contextmanager

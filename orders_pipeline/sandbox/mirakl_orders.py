@@ -18,6 +18,7 @@ from random import Random
 from orders_pipeline.sandbox.clock import iso_millis, iso_seconds
 from orders_pipeline.sandbox.generator import (
     COUNTRIES,
+    WISHES,
     Catalogue,
     Choice,
     Person,
@@ -25,6 +26,7 @@ from orders_pipeline.sandbox.generator import (
     Product,
     Times,
     chance,
+    happens,
     included_percentage,
     percentage_of,
     person,
@@ -319,7 +321,7 @@ def _order(rng: Random, draft: Draft, lines: list[JsonObject]) -> JsonObject:
         "shipping_carrier_code": None,
         "shipping_carrier_standard_code": None,
         "shipping_company": None,
-        "shipping_pudo_id": None,
+        "shipping_pudo_id": f"{draft.home.country}-{draft.commercial_id[-5:]}" if shipping_type[0] == "PUDO" else None,
         "shipping_tracking": None,
         "shipping_tracking_url": None,
         "shipping_type_code": shipping_type[0],
@@ -349,6 +351,12 @@ def _additional_fields(rng: Random) -> list[JsonObject]:
     return [{"code": "gift-message", "type": "STRING", "value": "Joyeux anniversaire 🎂"}]
 
 
+def _engraving(line_id: str) -> list[JsonObject]:
+    if not happens(line_id, "engraving", 0.03):
+        return []
+    return [{"code": "engraving", "type": "STRING", "value": WISHES[len(line_id) % len(WISHES)]}]
+
+
 def _customer(rng: Random, draft: Draft) -> JsonObject:
     who = draft.customer
     customer: JsonObject = {
@@ -366,7 +374,7 @@ def _customer(rng: Random, draft: Draft) -> JsonObject:
             "name": who.company,
             "address": None,
             "identification_number": None,
-            "tax_identification_number": None,
+            "tax_identification_number": f"{draft.home.country}{int(who.email_local_part[:8], 16):011d}",
         }
     return customer
 
@@ -441,8 +449,11 @@ def _line(rng: Random, draft: Draft, product: Product, index: int, *, has_derive
         "shipped_date": None,
         "received_date": None,
         "promotions": [],
-        "order_line_additional_fields": [],
-        "shipping_from": {"address": None, "warehouse": None},
+        "order_line_additional_fields": _engraving(line_id),
+        "shipping_from": {
+            "address": None,
+            "warehouse": {"code": "WH-2"} if happens(line_id, "warehouse", 0.05) else None,
+        },
     }
     # Some operators declare prices without tax and then send no taxes: both are seen, both must be survived.
     if draft.traits.tax_mode == "TAX_INCLUDED" or not chance(rng, 0.1):

@@ -16,7 +16,7 @@ from warehouse.ledger import personal_data
 from warehouse.ledger.database import RAW_SEQ, TRACES, mark, next_values, set_mark
 from warehouse.ledger.personal_data import UNREAD_GRACE, Purge
 from warehouse.ledger.schema import order_versions, orders, parties, raw_orders
-from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
+from warehouse.orders import Address, Customer, DeliveryPoint, FulfilledBy, Gift, Line, Order, References, Status
 from warehouse.privacy import open_key_ring
 
 RETENTION = timedelta(days=30)
@@ -99,6 +99,41 @@ class Shop:
     def count(self, table, *where) -> int:
         with self.ledger.read() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
+
+
+def test_every_personal_member_goes_with_the_parties(shop):
+    line = Line(
+        original_id="1",
+        number=1,
+        gift=Gift(message="Cher Canari", wrap="Classic"),
+        is_customised=True,
+        customisation_url="https://custom.example/canari.zip",
+    )
+    wishes = {"fields": [{"code": "wish", "value": "Canari bleu"}]}
+    order = shop.order(
+        lines=(line,),
+        delivery_point=DeliveryPoint(id="canari-12"),
+        delivery_instructions="Au Canari",
+        references=References(purchase_order="PO-canari", vat_id="FRcanari"),
+        marketplace_data={"fields": [{"code": "wish"}]},
+        personal_marketplace_data=wishes,
+    )
+    (own_id,) = shop.put(order)
+    with shop.ledger.read() as connection:
+        sealed = connection.execute(sa.select(parties.c.sealed)).scalar_one()
+    known = documents.read_parties(shop.keys.open(sealed, f"parties:{own_id}").decode())
+    assert (known.marketplace_data, known.gift_messages) == (wishes, {"1": "Cher Canari"})
+    shop.clock.advance(days=31)
+    shop.purge()
+    shop.put(replace(order, marketplace_updated_at=shop.clock()))
+    assert shop.count(parties) == 0
+    with shop.ledger.read() as connection:
+        told = [*connection.execute(sa.select(orders.c.facts)).scalars()]
+        told += connection.execute(sa.select(order_versions.c.facts)).scalars()
+    assert len(told) >= 2
+    assert not any("canari" in each.lower() for each in told)
+    document = orjson.loads(documents.document({**shop.row(own_id), "acknowledgements": "[]"}, None))
+    assert (document["pii_state"], document["lines"][0]["is_customised"]) == ("expired", True)
 
 
 def test_a_shipped_order_keeps_its_parties_for_thirty_days_and_no_longer(shop):

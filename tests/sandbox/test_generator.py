@@ -111,7 +111,15 @@ def test_amazon_orders_have_every_shape(amazon_orders):
     programs = {program for order in amazon_orders for program in order["programs"]}
     assert programs >= {"PRIME", "AMAZON_BUSINESS", "FBM_SHIP_PLUS", "PREMIUM"}
     types = {part["type"] for o in amazon_orders for part in o["proceeds"]["breakdowns"]}
-    assert types == {"ITEM", "SHIPPING", "GIFT_WRAP", "DISCOUNT", "TAX"}
+    assert types == {"ITEM", "SHIPPING", "GIFT_WRAP", "COD_FEE", "DISCOUNT", "TAX"}
+    addresses = [order["recipient"]["deliveryAddress"] for order in amazon_orders]
+    assert any(each.get("addressType") == "PICKUP_POINT" for each in addresses)
+    assert any("deliveryPreference" in order["recipient"] for order in amazon_orders)
+    items = [item for order in amazon_orders for item in order["orderItems"]]
+    assert any("customization" in item["product"] for item in items)
+    assert any("giftOption" in item["fulfillment"].get("packing", {}) for item in items)
+    discounts = [part for item in items for part in item["proceeds"]["breakdowns"] if part["type"] == "DISCOUNT"]
+    assert any("detailedBreakdowns" in part for part in discounts)
     assert {len(order["orderItems"]) for order in amazon_orders} == {1, 2, 3, 4, 5, 6}
     cancellations = [item["cancellation"] for o in amazon_orders for item in o["orderItems"] if "cancellation" in item]
     assert any("cancellationRequest" in each for each in cancellations)
@@ -149,6 +157,9 @@ def test_mirakl_orders_have_every_shape(mirakl_sandbox):
     assert any(line["cancelations"] for line in lines)
     assert any(line["refunds"] for line in lines)
     assert any(not line["order_line_id"].startswith("C") for line in lines)
+    assert any(order["shipping_pudo_id"] for order in orders)
+    assert any(line["order_line_additional_fields"] for line in lines)
+    assert any(line["shipping_from"]["warehouse"] for line in lines)
     assert {order["order_tax_mode"] for order in orders} == {"TAX_INCLUDED", "TAX_EXCLUDED"}
     countries = {order["customer"]["shipping_address"]["country_iso_code"] for order in orders}
     assert countries == {"FRA", "ESP", "DEU", "ITA", "GBR", None}

@@ -70,7 +70,8 @@ EXPENSE and PROMOTION are left out: they tell what the seller pays, and nothing 
 """
 
 ROLE_DATA = frozenset({"TAX"})
-"""What only some roles may see, as a business buyer's tax numbers: where it is refused, orders are whole without it."""
+"""What only some roles may see, as a business buyer's tax numbers. Orders are whole without it: it is the first to be left out,
+and no loss to tell of."""
 
 MINIMAL_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION")
 LAST_RESORT_DATA = ("FULFILLMENT",)
@@ -255,20 +256,16 @@ class AmazonClient:
         return read_listing(self._good(self._call_with_fallback(SEARCH, _searcher(parameters)), SEARCH), 1)
 
     def _call_with_fallback(self, operation: str, send: _Send) -> httpx.Response:
-        """Call with all data sets wanted; when Amazon refuses the request, with fewer: one data set can fail by itself, and
-        one may need a role that the account does not have.
+        """Call with all data sets wanted; when Amazon refuses the request, with fewer: one data set can fail by itself.
 
         What was learnt holds for the calls that follow, unless all sets are refused: then it was something else.
         """
         first = self._fallback
         for fallback in range(first, len(self._data_sets)):
             response = self._call(operation, send, self._data_sets[fallback])
-            is_for_want_of_role = response.status_code in _ENDED and not ROLE_DATA.isdisjoint(self._data_sets[fallback])
-            if response.status_code == _REFUSED or is_for_want_of_role:
-                continue
-            if response.status_code not in _ENDED:
+            if response.status_code != _REFUSED:
                 self._fallback = fallback
-            break
+                break
         return response
 
     def _call(self, operation: str, send: _Send, data: Sequence[str]) -> httpx.Response:

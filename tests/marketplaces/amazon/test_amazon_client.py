@@ -45,7 +45,7 @@ def test_the_request_names_its_window_marketplaces_and_data(shop):
     shop.ids(shop.client())
     query = dict(next(entry for entry in shop.sandbox.journal if entry.operation == "searchOrders").query)
     assert query["marketplaceIds"] == "A13V1IB3VIYZZH,A1PA6795UKMFR9"
-    assert query["includedData"] == "FULFILLMENT,BUYER,RECIPIENT,PROCEEDS,CANCELLATION,PACKAGES,PAYMENT"
+    assert query["includedData"] == "FULFILLMENT,BUYER,RECIPIENT,PROCEEDS,CANCELLATION,PACKAGES,PAYMENT,TAX"
     assert query["lastUpdatedBefore"].endswith("Z")
     assert set(query) == {
         "lastUpdatedAfter",
@@ -225,18 +225,27 @@ def test_a_fault_of_login_with_amazon_is_no_wrong_credential(shop, fault, kind, 
     assert (type(error), error.code) == (kind, code)
 
 
-def test_a_refused_data_set_is_left_out_and_told(shop):
+def test_tax_data_that_the_role_does_not_allow_is_left_out_and_nothing_else_is(shop):
     shop.sandbox.add_fault(Fault(FaultKind.ERROR_JSON, operation="searchOrders", status=400))
+    client = shop.client()
+    assert set(shop.ids(client)) == shop.truth()
+    asked = [dict(each.query)["includedData"] for each in shop.sandbox.journal if each.operation == "searchOrders"]
+    assert asked[1:] == ["FULFILLMENT,BUYER,RECIPIENT,PROCEEDS,CANCELLATION,PACKAGES,PAYMENT"] * (len(asked) - 1)
+    assert client.degraded == ()
+
+
+def test_a_refused_data_set_is_left_out_and_told(shop):
+    shop.sandbox.add_fault(Fault(FaultKind.ERROR_JSON, operation="searchOrders", status=400, count=2))
     client = shop.client()
     assert set(shop.ids(client)) == shop.truth()
     assert client.degraded == ("PACKAGES", "PAYMENT")
     asked = [dict(each.query)["includedData"] for each in shop.sandbox.journal if each.operation == "searchOrders"]
-    assert asked[1:] == ["FULFILLMENT,BUYER,RECIPIENT,PROCEEDS,CANCELLATION"] * (len(asked) - 1)
+    assert asked[2:] == ["FULFILLMENT,BUYER,RECIPIENT,PROCEEDS,CANCELLATION"] * (len(asked) - 2)
     assert len(shop.taken) == len(asked)
 
 
 def test_the_last_resort_is_the_status_alone(shop):
-    shop.sandbox.add_fault(Fault(FaultKind.ERROR_JSON, operation="searchOrders", status=400, count=2))
+    shop.sandbox.add_fault(Fault(FaultKind.ERROR_JSON, operation="searchOrders", status=400, count=3))
     client = shop.client()
     assert set(shop.ids(client)) == shop.truth()
     assert client.degraded == ("BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION", "PACKAGES", "PAYMENT")
@@ -402,7 +411,7 @@ def test_what_is_wrong_with_a_connection_is_found_and_never_raised(shop, changes
         (Fault(FaultKind.ERROR_HTML), "endpoint", False),
         (Fault(FaultKind.DROPPED), "endpoint", False),
         (Fault(FaultKind.ERROR_JSON, status=403, count=None), "role", False),
-        (Fault(FaultKind.ERROR_JSON, status=400), "role", False),
+        (Fault(FaultKind.ERROR_JSON, status=400, count=2), "role", False),
         (Fault(FaultKind.THROTTLED), "endpoint", True),
     ],
 )
