@@ -6,6 +6,7 @@ members of a payload make up an address, which is each marketplace's knowledge.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ NO_VALUES = frozenset({"n/a", "n.a.", "n.a", "null", "(null)", "undefined", "non
 """Words that forms put where there is nothing; not looked for in names, of which some are people's."""
 
 SHORTEST_PHONE = 4
+_NO_DIGITS = re.compile(r"\D+")
 COUNTING = ("1234567890", "0123456789", "9876543210")
 
 
@@ -52,7 +54,9 @@ def phone(sent: str | None) -> str | None:
     """
     if sent is None:
         return None
-    digits = "".join(str(int(each)) for each in sent if each.isdecimal())
+    digits = _NO_DIGITS.sub("", sent)
+    if not digits.isascii():
+        digits = "".join(str(int(each)) for each in digits)
     is_filler = len(digits) < SHORTEST_PHONE or len(set(digits)) == 1 or any(digits in each for each in COUNTING)
     return None if is_filler else sent
 
@@ -62,4 +66,4 @@ def _said(text: str | None) -> str | None:
 
 
 def _says_something(text: str | None) -> bool:
-    return text is not None and any(letter.isalnum() for letter in text)
+    return text is not None and (text[:1].isalnum() or any(letter.isalnum() for letter in text))

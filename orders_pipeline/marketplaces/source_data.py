@@ -5,6 +5,7 @@ Which members are named, and which are personal, is each marketplace's knowledge
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from warehouse.privacy import tree_of
@@ -22,7 +23,7 @@ LARGEST_INTEGER = 2**63 - 1
 
 
 _NOTHING_NAMED: dict[str, Any] = {}
-_PLAIN = frozenset({bool, int, float, type(None)})
+_PLAIN = frozenset({bool, float, type(None)})
 
 
 class SourceData(NamedTuple):
@@ -62,8 +63,8 @@ def rest_of(
     SourceData(clear={'l': [{'n': 1, 'x': 2}]}, personal={'l': [{'n': 1, 'x': 2, 's': 'A'}]})
     """
     whole = _with_telling_lines(_rest(payload, tree, 0) or {}, lines, line_id)
-    clear = _with_telling_lines(_impersonal(whole, tree_of(tuple(pii_paths))) or {}, lines, line_id)
-    return SourceData(clear, None if clear == whole else whole)
+    clear = _impersonal(whole, _personal(tuple(pii_paths))) or {}
+    return SourceData(whole, None) if clear is whole else SourceData(_with_telling_lines(clear, lines, line_id), whole)
 
 
 def _with_telling_lines(data: dict[str, Any], lines: str, line_id: str) -> dict[str, Any]:
@@ -79,43 +80,73 @@ def _rest(value: Any, tree: Tree, depth: int) -> Any:  # noqa: ANN401 - any JSON
     """What is left of a value; None when nothing is."""
     kind = type(value)
     if kind is str:
-        return _text(value) or None
+        return (value if value.isascii() and "\x00" not in value else _text(value)) or None
+    if kind in _PLAIN or (kind is int and abs(value) <= LARGEST_INTEGER):
+        return value
     if kind is dict and depth < DEEPEST:
-        found = {}
-        for key, each in value.items():
-            branch = tree.get(key, _NOTHING_NAMED)
-            if each is not None and (branch or key not in tree):
-                left = _rest(each, branch, depth + 1)
-                if left is not None:
-                    found[_text(key)] = left
-        return found or None
+        return _rest_of_members(value, tree, depth + 1) or None
     if kind is list and depth < DEEPEST:
         branch = tree.get("*", _NOTHING_NAMED)
         return [left for each in value if (left := _rest(each, branch, depth + 1)) is not None] or None
-    if kind is int and abs(value) > LARGEST_INTEGER:
-        return hex(value)  # Python refuses to write out more than 4,300 decimal digits
-    if kind in {dict, list}:
+    if kind is dict or kind is list:
         return None
-    return value if kind in _PLAIN else str(value)
+    return hex(value) if kind is int else str(value)  # Python refuses to write out more than 4,300 decimal digits
 
 
-def _impersonal(value: Any, tree: Mapping[PathStep, Any]) -> Any:  # noqa: ANN401 - any JSON value
-    """What is left of a value without personal data; what no path leads to is not looked at."""
-    if not tree:
-        return None
-    if isinstance(value, dict) and tree.keys() != {"*"}:
-        found = {}
-        for key, each in value.items():
-            if any(isinstance(step, frozenset) and key not in step for step in tree):
-                continue
-            left = _impersonal(each, tree[key]) if key in tree else each
+def _rest_of_members(members: Mapping[str, Any], tree: Tree, depth: int) -> dict[str, Any]:
+    found = {}
+    for key, each in members.items():
+        if each is None or each == "":
+            continue
+        branch = tree.get(key)
+        if branch is None or branch:
+            left = _rest(each, branch or _NOTHING_NAMED, depth)
             if left is not None:
-                found[key] = left
-        return found or None
-    if isinstance(value, list) and "*" in tree:
-        return [left for each in value if (left := _impersonal(each, tree["*"])) is not None] or None
-    # Where a payload has another shape than the paths expect, what stands there may be personal: it goes as a whole.
-    return value if isinstance(value, bool) else None
+                found[_text(key)] = left
+    return found
+
+
+class _Personal(NamedTuple):
+    """What of an object is personal: the members to look into, and those that alone may stay (None: all)."""
+
+    branches: dict[str, Any]
+    kept: frozenset[str] | None
+
+
+@lru_cache
+def _personal(paths: tuple[tuple[PathStep, ...], ...]) -> _Personal:
+    return _compiled(tree_of(paths))
+
+
+def _compiled(tree: Mapping[PathStep, Any]) -> _Personal:
+    kept = [step for step in tree if isinstance(step, frozenset)]
+    branches = {step: _compiled(branch) if branch else None for step, branch in tree.items() if isinstance(step, str)}
+    return _Personal(branches, frozenset.intersection(*kept) if kept else None)
+
+
+def _impersonal(value: Any, personal: _Personal | None) -> Any:  # noqa: ANN401 - any JSON value
+    """What is left of a value without personal data: the value itself where it has none, None when nothing is left."""
+    if personal is None:
+        return None
+    branches, kept = personal
+    if isinstance(value, list) and "*" in branches:
+        left = [_impersonal(each, branches["*"]) for each in value]
+        if all(each is sent for each, sent in zip(left, value, strict=True)):
+            return value
+        return [each for each in left if each is not None] or None
+    if not isinstance(value, dict) or branches.keys() == {"*"}:
+        # Where a payload has another shape than the paths expect, what stands there may be personal: it goes as a whole.
+        return value if isinstance(value, bool) else None
+    changed = {} if kept is None else dict.fromkeys(value.keys() - kept)
+    for key, branch in branches.items():
+        if key in value and key not in changed:
+            left = _impersonal(value[key], branch)
+            if left is not value[key]:
+                changed[key] = left
+    if not changed:
+        return value
+    whole = {**value, **changed}
+    return {key: each for key, each in whole.items() if each is not None} or None
 
 
 def _text(value: str) -> str:
