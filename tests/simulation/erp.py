@@ -66,6 +66,8 @@ class Erp:
     notes: dict[tuple[str, str], Note] = field(default_factory=dict)
     waiting: list[Report] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
+    taken_over: dict[str, str] = field(default_factory=dict)
+    """Order → the number under which it was acknowledged."""
     reports: int = 0
     packed: Counter[str] = field(default_factory=Counter)
     backup: tuple[int, dict[str, dict[str, Any]]] = (0, {})
@@ -170,6 +172,27 @@ class Erp:
                 ),
             )
             note.told.append(Told(body["tracking_number"], units))
+
+    # -- taking over
+
+    def acknowledge(self, chance: Random, fate: Fate | None = None) -> None:
+        """Say that some of the orders are taken over, each under a number of its own."""
+        chosen = chance.sample(sorted(self.seen), min(len(self.seen), 5))
+        items = [
+            {"id": each, "revision": self.seen[each]["revision"], "outcome": "ok", "order_number": f"SO-{each[:8]}"}
+            for each in chosen
+        ]
+        if items:
+            body = {"acknowledgements": items}
+            answer = self._ask("POST", "/v1/orders/acknowledgements", body=body, fate=fate)
+            if answer is not None and answer.status_code == 200:
+                self.taken_over |= {each["id"]: each["order_number"] for each in items}
+
+    def cancel(self, order: Mapping[str, Any], units: Mapping[str, int]) -> bool:
+        """Cancel units as the seller."""
+        lines = [{"line_original_id": line, "quantity": count} for line, count in units.items()]
+        answer = self._ask("POST", f"/v1/orders/{order['id']}/cancellation", body={"lines": lines, "reason": "14"})
+        return answer is not None and answer.status_code == 202
 
     # -- deciding
 

@@ -22,6 +22,7 @@ from warehouse.ledger.configuration import ConfigurationError
 Event = Callable[[World, Random], None]
 
 CONFIRM_EVERY = timedelta(minutes=15)
+FILES_EVERY = timedelta(minutes=10)
 PUBLISH_EVERY = timedelta(days=3)
 DAY = timedelta(days=1)
 
@@ -34,7 +35,7 @@ def tick(world: World, chance: Random) -> None:
     for job, every in (
         (jobs.pull_orders, timedelta()),
         (jobs.confirm_shipments, CONFIRM_EVERY),
-        (jobs.exchange_files, timedelta()),
+        (jobs.exchange_files, FILES_EVERY),
         (jobs.follow_up, timedelta()),
         (jobs.sweep_orders, DAY),
         *([(jobs.publish_tables, PUBLISH_EVERY)] if world.has_tables else []),
@@ -43,7 +44,8 @@ def tick(world: World, chance: Random) -> None:
         last = world.last.get(job.__name__)
         if last is not None and world.clock.true() - last < every:
             continue
-        if job is jobs.follow_up and not world.machine.ask(jobs.is_follow_up_due):
+        question = jobs.QUESTIONS.get(job)
+        if question is not None and not world.machine.ask(question):
             continue
         world.last[job.__name__] = world.clock.true()
         run(world, chance, job)
@@ -262,6 +264,25 @@ def erp_crashes(world: World, chance: Random) -> None:
     else:
         world.say(f"{erp.name} comes back with an old backup")
         erp.crash()
+
+
+def erp_acknowledges(world: World, chance: Random) -> None:
+    """An ERP says which orders it has taken over."""
+    chance.choice(world.erps).acknowledge(chance, _api_fate(world, chance))
+
+
+def erp_cancels(world: World, chance: Random) -> None:
+    """A seller has no more of something."""
+    erp = chance.choice(world.erps)
+    waiting = erp.shippable()
+    if not waiting:
+        return
+    order = chance.choice(waiting)
+    left = erp.left(order)
+    line = chance.choice(sorted(left))
+    units = {line: chance.randint(1, left[line])}
+    if erp.cancel(order, units):
+        world.say(f"{erp.name} cancels {_told(units)} of {order['original_id']}")
 
 
 def file_erp_reads(world: World, chance: Random) -> None:

@@ -42,8 +42,10 @@ from tests.simulation.processes import Fate, Killed, Process, watch
 from warehouse import backups
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
+from warehouse.ledger import acceptances, confirmations
 from warehouse.ledger.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
 from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.leases import LeaseLost
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
@@ -98,13 +100,24 @@ def is_follow_up_due(installation: Installation) -> bool:
     return alerting.is_due(installation) or cancelling.is_due(installation) or watching.is_overdue(installation)
 
 
+def is_confirmation_due(installation: Installation) -> bool:
+    """What the schedule of `confirm_shipments` asks."""
+    with installation.ledger.read() as transaction:
+        now = installation.clock()
+        return confirmations.is_any_waiting(transaction) or acceptances.is_any_due(transaction, now)
+
+
+QUESTIONS = {follow_up: is_follow_up_due, confirm_shipments: is_confirmation_due}
+"""Jobs that run only when something is to be done, and who knows."""
+
+
 class ApiDown(Exception):
     """There was no answer: the API was killed, or the network lost it."""
 
 
 @dataclass
 class Postbox:
-    """The mail server: what it was given, and whether it answers."""
+    """The mail server: what it was given (when it was written, to whom, its id), and whether it answers."""
 
     mails: list[tuple[datetime, str, str]] = field(default_factory=list)
     is_down: bool = False
@@ -153,7 +166,7 @@ class Machine:
     # -- jobs
 
     def run(self, job: Callable[[Installation], Any], fate: Fate | None = None) -> str:
-        """Run a job in a process of its own: `done`, `failed`, or `killed`."""
+        """Run a job in a process of its own: `done`, `failed`, `killed`, or `overtaken` by another one."""
         process = self._process(job.__name__, fate or Fate())
         ledger, keys = self.ledger(), open_key_ring(self.settings)
         self.running.append(process)
@@ -163,6 +176,8 @@ class Machine:
         except Killed:
             outcome = "killed"
             self.counts["kills"] += 1
+        except LeaseLost:
+            outcome = "overtaken"
         except DBAPIError as error:
             outcome = "failed"
             if process.fate.fails_at is None:

@@ -92,6 +92,7 @@ class Oracle:
             *self._lost_shipments(),
             *self._feed(),
             *self._files(),
+            *self._acknowledgements(),
             *self._coverage(),
             *self._incidents_that_are_over(),
             *self._tables(),
@@ -200,7 +201,7 @@ class Oracle:
         )
 
     def _mails(self) -> Iterator[Finding]:
-        """No recipient gets more in an hour than was promised; requests to cancel are told as they come."""
+        """No more is written to a recipient in an hour than was promised; requests to cancel are told as they come."""
         jumped = self.world.jumped_at
         sent: dict[str, datetime] = {}
         for at, recipient, name in self.world.machine.postbox.mails[-200:]:
@@ -303,6 +304,15 @@ class Oracle:
                 missing = [key for key in listed if seen.get(key) != listed[key]][:3]
                 surplus = [key for key in seen if key not in listed][:3]
                 yield Finding("feed incomplete", f"{erp.name} misses {missing}, and has {surplus} that are not listed")
+
+    def _acknowledgements(self) -> Iterator[Finding]:
+        """What an ERP was told is recorded stays so, whatever the marketplace says later."""
+        listed = {each["id"]: each["acknowledgements"] for each in self._all("/v1/orders?limit=500", "orders")}
+        for erp in self.world.erps:
+            for key, number in erp.taken_over.items():
+                numbers = [each["order_number"] for each in listed.get(key, ()) if each["consumer"] == erp.name]
+                if numbers != [number]:
+                    yield Finding("acknowledgement lost", f"{key}: {number} is shown as {numbers}")
 
     def _files(self) -> Iterator[Finding]:
         """Every order of a channel with order files was in one of them."""

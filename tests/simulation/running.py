@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import shutil
@@ -123,8 +124,12 @@ _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 @contextmanager
 def _quietly() -> Iterator[None]:
+    """Without log lines, and without the collector, which looks through everything again and again."""
     logging.disable(logging.CRITICAL)
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
+        gc.collect()
         logging.disable(logging.NOTSET)

@@ -23,6 +23,8 @@ WEIGHTS: dict[Event, float] = {
     events.erp_ships_too_much: 1,
     events.erp_crashes: 2,
     events.erp_decides: 1,
+    events.erp_acknowledges: 1.5,
+    events.erp_cancels: 0.7,
     events.file_erp_reads: 2,
     events.file_erp_ships: 4,
     events.toggle: 0.7,
