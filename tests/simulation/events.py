@@ -338,10 +338,10 @@ def pull_since(world: World, chance: Random) -> None:
     since = world.clock.ours() - timedelta(days=chance.randint(1, 12))
     world.say(f"an operator pulls {kind} since {since:%d %b}")
 
-    def backfill(installation: Installation) -> None:
-        pulling.backfill(installation, f"{kind}_account", since)
+    def read_again(installation: Installation) -> None:
+        pulling.pull_since(installation, f"{kind}_account", since)
 
-    world.machine.run(backfill, _fate(world, chance, backfill))
+    world.machine.run(read_again, _fate(world, chance, read_again))
 
 
 def apply_again(world: World, _chance: Random) -> None:

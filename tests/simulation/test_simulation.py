@@ -20,20 +20,10 @@ pytestmark = pytest.mark.slow
 WORLDS = range(1, 9)
 TICKS = 250
 
-BEING_MENDED = frozenset(
-    {
-        "quantities do not conserve",
-        "order out of date",
-        "order lost",
-        "shipment waits in silence",
-        "foreign package changed",
-    }
-)
-
 
 @pytest.mark.parametrize("seed", WORLDS)
 def test_nothing_is_wrong_in_a_world_under_fire(seed):
-    outcome = run(seed, written(seed, TICKS), BEING_MENDED)
+    outcome = run(seed, written(seed, TICKS))
     told = "\n".join([*outcome.diary[-20:], *map(str, outcome.findings)])
     assert not outcome.findings, f"seed {seed}: {outcome}\n{told}"
     assert outcome.counts["ticks"] >= TICKS
@@ -98,9 +88,8 @@ QUIET_DAY = [
 )
 def test_the_oracle_finds_what_is_wrong(monkeypatch, tamper, rule):
     monkeypatch.setitem(EVENTS, "tamper", tamper)
-    others = BEING_MENDED - {rule}
-    assert not run(3, QUIET_DAY, others).findings
-    failed = run(3, [*QUIET_DAY, Step("tamper", 1, 0), Step("peace", 1, 0)], others)
+    assert not run(3, QUIET_DAY).findings
+    failed = run(3, [*QUIET_DAY, Step("tamper", 1, 0), Step("peace", 1, 0)])
     assert {each.rule for each in failed.findings} == {rule}
 
 
@@ -108,9 +97,9 @@ def test_a_story_that_fails_shrinks_to_what_it_takes(monkeypatch):
     monkeypatch.setitem(EVENTS, "tamper", change_a_foreign_package)
     rule = "foreign package changed"
     story = [*written(3, 8)[:-1], Step("tamper", 1, 0), *written(4, 4)]
-    failed = run(3, story, BEING_MENDED - {rule})
-    shorter, outcome = shrunk(failed, story, seconds=40, passed_over=BEING_MENDED - {rule}, tell=lambda _: None)
+    failed = run(3, story)
+    shorter, outcome = shrunk(failed, story, seconds=40, tell=lambda _: None)
     assert {each.rule for each in outcome.findings} == {rule}
     assert len(shorter) <= 3
     assert "tamper" in {each.event for each in shorter}
-    assert run(3, shorter, BEING_MENDED - {rule}).findings == outcome.findings
+    assert run(3, shorter).findings == outcome.findings

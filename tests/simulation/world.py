@@ -130,7 +130,7 @@ class World:
         """
         read = configuration.read_document(json.dumps(document))
         with self.machine.ledger().write() as transaction:
-            configuration.apply(transaction, read, tuple(MARKETPLACES), self.clock.ours())
+            configuration.apply(transaction, read, MARKETPLACES, self.clock.ours())
 
 
 @contextlib.contextmanager
