@@ -65,6 +65,7 @@ class ExtraColumn(StrEnum):
     CHANNEL = "channel"
     SHIP_BY = "ship_by"
     SERVICE_LEVEL = "service_level"
+    DELIVERY_POINT_ID = "delivery_point_id"
 
 
 class ShipmentColumn(StrEnum):
@@ -125,7 +126,7 @@ def order_rows(
         facts["shipping_country_code"],
     )
     return [
-        before + _line_cells(line) + tuple(_extra_cell(column, facts, line) for column in extra)
+        before + _line_cells(line) + tuple(_extra_cell(column, facts, parties, line) for column in extra)
         for line in facts["lines"]
     ]
 
@@ -159,7 +160,9 @@ def _barred(line: Mapping[str, Any]) -> int | None:
     return 0 if line["may_not_ship_reason"] in SEEN_ELSEWHERE else remaining
 
 
-def _extra_cell(column: ExtraColumn, facts: Mapping[str, Any], line: Mapping[str, Any]) -> object:
+def _extra_cell(
+    column: ExtraColumn, facts: Mapping[str, Any], parties: Mapping[str, Any], line: Mapping[str, Any]
+) -> object:
     match column:
         case (
             ExtraColumn.ID
@@ -169,10 +172,10 @@ def _extra_cell(column: ExtraColumn, facts: Mapping[str, Any], line: Mapping[str
             | ExtraColumn.SERVICE_LEVEL
         ):
             return facts[column]
-        case ExtraColumn.ITEM_ID:
-            return line["id"]
-        case ExtraColumn.ITEM_ORIGINAL_ID:
-            return line["original_id"]
+        case ExtraColumn.DELIVERY_POINT_ID:
+            return (parties.get("delivery_point") or NOTHING).get("id")
+        case ExtraColumn.ITEM_ID | ExtraColumn.ITEM_ORIGINAL_ID:
+            return line[column.removeprefix("item_")]
         case ExtraColumn.QUANTITY_ORDERED_GROSS:
             return line["quantity_ordered"]
         case ExtraColumn.QUANTITY_CANCELLED | ExtraColumn.MAY_NOT_SHIP_REASON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from warehouse.ledger import acknowledgements, file_jobs, incidents, leases, ord
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import FileState
 from warehouse.ledger.schema import consumers, file_members, files
-from warehouse.orders import Address, Bar, Customer, FulfilledBy, Status, line_id
+from warehouse.orders import Address, Bar, Customer, DeliveryPoint, FulfilledBy, Status, line_id
 from warehouse.templates import ExtraColumn, OrderColumn
 
 STAMP = "2026-11-02T09-30-00.000Z"
@@ -86,6 +87,7 @@ def test_a_row_asks_for_nothing_that_may_not_ship(shop, an_order, a_line):
 
 def test_a_job_may_add_columns(shop, an_order, a_line):
     order = an_order(lines=(a_line(ordered=5, quantity_cancelled=2, bar=Bar.INCIDENT_OPEN),), service_level="NEXT_DAY")
+    order = replace(order, delivery_point=DeliveryPoint(id="FR-012345"))
     shop.put(order)
     shop.export(extra_columns=[each.value for each in ExtraColumn])
     (row,) = next(iter(shop.sheets().values()))
@@ -102,6 +104,7 @@ def test_a_job_may_add_columns(shop, an_order, a_line):
         "channel": order.channel,
         "ship_by": iso(order.ship_by) if order.ship_by else "",
         "service_level": "NEXT_DAY",
+        "delivery_point_id": "FR-012345",
     }
 
 
