@@ -70,7 +70,7 @@ def _decided(writing: Writing[NoQuery]) -> Response:
             decision = acceptances.decide(connection, own_id, decisions, writing.caller.consumer, writing.now)
         except acceptances.Undecidable as error:
             raise _undecidable(error) from None
-    lines = [{"line_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
+    lines = [{"item_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
     body = rendered({"order_id": own_id, "status": decision.status, "lines": lines})
     return Response(body, 202, {"Location": f"/v1/orders/{own_id}", "Cache-Control": NO_STORE}, JSON)
 
@@ -96,7 +96,7 @@ def _decisions(connection: Connection, order_id: str, asked: AcceptanceRequest) 
 
 
 def _line(given: LineDecision, known: dict[str, str], index: int) -> str:
-    line = given.line_id if given.line_original_id is None else known.get(given.line_original_id)
+    line = given.item_id if given.item_original_id is None else known.get(given.item_original_id)
     if line not in known.values():
         raise _wrong_line("unknown_line", index, "The order has no such line.")
     assert line is not None

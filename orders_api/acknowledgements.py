@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.answers import NO_STORE, rendered
 from orders_api.bodies import JSON
-from orders_api.errors import describe, from_validation
+from orders_api.errors import describe, from_validation, message_of, place_in_body
 from orders_api.reading import NoQuery
-from orders_api.schemas import AcknowledgementRequest, AcknowledgementResults
+from orders_api.schemas import AcknowledgementRequest, AcknowledgementRequestItem, AcknowledgementResults
 from orders_api.writing import Writing, carry_out_with_body, described_write
-from warehouse.ledger.acknowledgements import Acknowledgement, Answer, acknowledge
+from warehouse.ledger.acknowledgements import Acknowledgement, Answer, Result, acknowledge
 from warehouse.ledger.tokens import Scope
 
 router = APIRouter(tags=["Orders"])
@@ -28,7 +30,7 @@ router = APIRouter(tags=["Orders"])
     openapi_extra=described_write(Scope.ORDERS_READ, NoQuery, AcknowledgementRequest),
 )
 async def acknowledge_orders(request: Request) -> Response:
-    """Say what became of 1 to 1000 orders on your side; each one gets its own result, and one unknown order stops no other.
+    """Say what became of 1 to 1000 orders on your side; each one gets its own result, and a wrong one stops no other.
 
     What is answered is committed. The same request again changes nothing and answers the same, but for `acknowledged`, which
     becomes `already_acknowledged`. An order that has changed since the revision you name is answered `stale_revision`.
@@ -37,34 +39,55 @@ async def acknowledge_orders(request: Request) -> Response:
 
 
 def _acknowledged(writing: Writing[NoQuery]) -> Response:
-    given = _given(writing.body)
+    given = [_given(each) for each in _items(writing.body)]
+    sound = [each for each in given if isinstance(each, Acknowledgement)]
     caller = writing.caller
     with writing.installation.ledger.write() as connection:
-        answers = acknowledge(connection, caller.consumer, caller.visible_channels, given, writing.now)
-    results = [_result(index, each) for index, each in enumerate(answers)]
+        answers = iter(acknowledge(connection, caller.consumer, caller.visible_channels, sound, writing.now))
+    results = [
+        _result(index, next(answers), []) if isinstance(each, Acknowledgement) else _result(index, _INVALID, each)
+        for index, each in enumerate(given)
+    ]
     return Response(rendered({"results": results}), headers={"Cache-Control": NO_STORE}, media_type=JSON)
 
 
-def _given(body: bytes) -> list[Acknowledgement]:
+class _Body(BaseModel):
+    """The request as far as it is checked as a whole; each acknowledgement is checked on its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    acknowledgements: list[Any] = Field(min_length=1, max_length=1000)
+
+
+_INVALID = Answer(Result.INVALID)
+
+
+def _items(body: bytes) -> list[Any]:
     try:
-        asked = AcknowledgementRequest.model_validate_json(body)
+        return _Body.model_validate_json(body).acknowledgements
     except ValidationError as error:
         raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
-    return [
-        Acknowledgement(
-            id=each.id,
-            channel=each.channel,
-            original_id=each.original_id,
-            revision=each.revision,
-            outcome=each.outcome,
-            order_number=each.order_number,
-            message=each.message,
-        )
-        for each in asked.acknowledgements
-    ]
 
 
-def _result(index: int, answer: Answer) -> dict[str, object]:
+def _given(item: Any) -> Acknowledgement | list[dict[str, str]]:  # noqa: ANN401 - any JSON value
+    """One acknowledgement, or what is wrong with it."""
+    try:
+        each = AcknowledgementRequestItem.model_validate(item)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        return [{"field": place_in_body(fault), "message": message_of(fault)} for fault in faults]
+    return Acknowledgement(
+        id=each.id,
+        channel=each.channel,
+        original_id=each.original_id,
+        revision=each.revision,
+        outcome=each.outcome,
+        order_number=each.order_number,
+        message=each.message,
+    )
+
+
+def _result(index: int, answer: Answer, errors: list[dict[str, str]]) -> dict[str, object]:
     return {
         "index": index,
         "result": answer.result,
@@ -72,4 +95,5 @@ def _result(index: int, answer: Answer) -> dict[str, object]:
         "revision": answer.revision,
         "current_revision": answer.current_revision,
         "candidates": answer.candidates,
+        "errors": errors,
     }

@@ -230,7 +230,7 @@ def _wanted(connection: Connection, order_id: str, asked: OrderCancellation) -> 
         return None
     known = shipment_queries.line_ids(connection, order_id)
     return {
-        known.get(each.line_original_id or "", "") if each.line_id is None else each.line_id: each.quantity
+        known.get(each.item_original_id or "", "") if each.item_id is None else each.item_id: each.quantity
         for each in asked.lines
     }
 
@@ -265,7 +265,10 @@ def _document(row: Mapping[str, Any]) -> dict[str, Any]:
         "shipped_despite",
     )
     times = ("requested_at", "seen_at", "hold_until", "decided_at", "told_at", "closed_at")
-    lines = [{name: each[name] for name in ("id", "original_id", "quantity")} for each in row["lines"]]
+    lines = [
+        {"item_id": each["id"], "item_original_id": each["original_id"], "quantity": each["quantity"]}
+        for each in row["lines"]
+    ]
     return {
         **{name: row[name] for name in plain},
         **{name: _wire(row[name]) for name in times},

@@ -103,9 +103,9 @@ def _key(parts: list[object], fingerprint: str, sort: Sort) -> Key:
 
 def _has_errors(rest: list[object], sort: Sort) -> bool | None:
     match rest:
-        case [bool(has_errors)] if sort is Sort.ERRORS_FIRST:
+        case [bool(has_errors)] if sort.is_by_errors:
             return has_errors
-        case [] if sort is not Sort.ERRORS_FIRST:
+        case [] if not sort.is_by_errors:
             return None
         case _:
             raise ValueError("another form")

@@ -101,7 +101,7 @@ class Export:
 ).serve(router)
 def export_orders(reading: Reading, query: OrderExportQuery) -> Response:
     """All orders that the filters find, streamed. Personal data is there only with the scope `orders:read:pii`."""
-    wanted = query.wanted(reading.connection, reading.caller.visible_channels)
+    wanted = query.wanted(reading)
     export = Export(
         reading.installation, wanted, query.sort, reading.caller.may_read_pii, tuple(dict.fromkeys(query.column))
     )

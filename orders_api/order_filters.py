@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from orders_api.errors import not_found
+from warehouse.date_presets import DatePreset, bounds
 from warehouse.ledger.order_queries import OrderFilter, Sort, known_channels
 from warehouse.orders import Status
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection
+
+    from orders_api.installation import Installation
+    from orders_api.reading import Reading
 
 FIRST_YEAR = 1000
 """Dates before it have no four digits, and would not compare as text."""
@@ -61,7 +65,9 @@ class OrderFilterQuery(BaseModel):
 
     status: list[Status] = Field([], description="Any of these statuses; may be repeated.", examples=["SHIPPED"])
     channel: list[Word] = Field([], description="Any of these channel codes; may be repeated.", examples=["amazon_fr"])
-    marketplace: Word | None = Field(None, description="Label of the marketplace, exactly.", examples=["Amazon FR"])
+    marketplace: list[Word] = Field(
+        [], description="Label of the marketplace, exactly: any of these; may be repeated.", examples=["Amazon FR"]
+    )
     fulfilled_by: FulfilledByChoice | None = Field(
         None, description="Who ships; `none`: the marketplace does not say.", examples=["merchant"]
     )
@@ -69,6 +75,12 @@ class OrderFilterQuery(BaseModel):
         None, description=f"Ordered at this time or later. {RANGE}", examples=[MOMENT]
     )
     purchased_before: Instant | None = Field(None, description=f"Ordered before this time. {RANGE}", examples=[MOMENT])
+    received: DatePreset | None = Field(
+        None,
+        description="Arrived here on these days, in the time zone of the installation: `this_week` begins on Monday, "
+        "`last_week` is the seven days before today.",
+        examples=["yesterday"],
+    )
     received_after: Instant | None = Field(
         None, description=f"Arrived here at this time or later. {RANGE}", examples=[MOMENT]
     )
@@ -85,6 +97,9 @@ class OrderFilterQuery(BaseModel):
     cancellation_requested: bool | None = Field(
         None, description="Only with, or only without, a request to cancel the order or a line.", examples=[True]
     )
+    may_ship: bool | None = Field(
+        None, description="Only what the marketplace lets ship, or only what it bars.", examples=[True]
+    )
     original_id: Word | None = Field(
         None,
         description="The marketplace's order id; finds both halves of a split order.",
@@ -94,38 +109,49 @@ class OrderFilterQuery(BaseModel):
     sort: Sort = Field(
         Sort.NEWEST,
         description="By purchase date or by position of the last change; `-` puts the greatest first. `-has_errors`: orders "
-        "with errors first, then the others, each by purchase date, the newest first.",
+        "with errors first, then the others, each by purchase date, the newest first; `has_errors`: the other way round.",
         examples=["-purchased_at"],
     )
 
-    def wanted(self, connection: Connection, visible_channels: tuple[str, ...] | None) -> OrderFilter:
+    def wanted(self, reading: Reading) -> OrderFilter:
         """The filter for a reader.
 
         Args:
-            connection: A read transaction.
-            visible_channels: What the reader may see; None for everything.
+            reading: The read under way.
 
         Raises:
             Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
         """
-        check_channels(connection, self.channel, visible_channels)
+        visible_channels = reading.caller.visible_channels
+        check_channels(reading.connection, self.channel, visible_channels)
+        received_after, received_before = self._received(reading.installation)
         return OrderFilter(
             visible_channels=visible_channels,
             statuses=tuple(status.value for status in self.status),
             channels=tuple(self.channel),
-            marketplace=self.marketplace,
+            marketplaces=tuple(self.marketplace),
             fulfilled_by=None if self.fulfilled_by is None else self.fulfilled_by.value,
             purchased_after=self.purchased_after,
             purchased_before=self.purchased_before,
-            received_after=self.received_after,
-            received_before=self.received_before,
+            received_after=received_after,
+            received_before=received_before,
             updated_after=self.updated_after,
             updated_before=self.updated_before,
             has_errors=self.has_errors,
             cancellation_requested=self.cancellation_requested,
+            may_ship=self.may_ship,
             original_id=self.original_id,
             id=self.id,
         )
+
+    def _received(self, installation: Installation) -> tuple[datetime | None, datetime | None]:
+        """When what is asked for arrived: on the days of the preset, and within the range."""
+        if self.received is None:
+            return self.received_after, self.received_before
+        first, end = bounds(self.received, installation.clock(), installation.settings.time_zone)
+        after = first if self.received_after is None else max(first, self.received_after)
+        before = end if self.received_before is None else min(end, self.received_before)
+        return after.astimezone(UTC), before.astimezone(UTC)
 
 
 def check_channels(connection: Connection, codes: Sequence[str], visible_channels: tuple[str, ...] | None) -> None:

@@ -14,9 +14,9 @@ from orders_api.answers import json_answer, rendered
 from orders_api.errors import Problem, not_found
 from orders_api.order_filters import ChangesQuery, OrderListQuery
 from orders_api.reading import NoQuery, Reading, Route, path_id
-from orders_api.schemas import ORDER_ID, OrderChanges, OrderDocument, OrderPage, Timeline
+from orders_api.schemas import ORDER_ID, OrderChanges, OrderDocument, OrderPage, OrderPayload, Timeline
 from warehouse.clock import iso
-from warehouse.ledger import consumers, order_queries
+from warehouse.ledger import consumers, order_queries, raw_orders
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -50,7 +50,7 @@ def list_orders(reading: Reading, query: OrderListQuery) -> Response:
     Sorted by purchase date, an order that is there all the while is on exactly one page, whatever arrives in the meantime.
     To follow changes, read `/v1/orders/changes` instead.
     """
-    wanted = query.wanted(reading.connection, reading.caller.visible_channels)
+    wanted = query.wanted(reading)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
     page = order_queries.page(reading.connection, wanted, query.sort, after, query.limit)
@@ -121,6 +121,30 @@ def list_order_events(reading: Reading, _query: NoQuery) -> Response:
     entries = order_queries.timeline(reading.connection, own_id)
     events = [{"at": iso(each.at), "kind": each.kind, "text": each.text, "data": each.data} for each in entries]
     return json_answer(reading.request, rendered({"id": own_id, "events": events}), holds_pii=False)
+
+
+@Route(
+    path="/v1/orders/{id}/payload",
+    operation_id="get_order_payload",
+    summary="Read what the marketplace sent of an order",
+    query=NoQuery,
+    answer=OrderPayload,
+    problems=(404,),
+    path_parameters=(ORDER_ID_PARAMETER,),
+).serve(router)
+def get_order_payload(reading: Reading, _query: NoQuery) -> Response:
+    """The marketplace's own JSON that the order was last read from; without personal data unless the token may read it.
+
+    After the purge the personal data is gone for everybody.
+    """
+    own_id = _one(reading)["id"]
+    kept = raw_orders.of_order(reading.connection, own_id)
+    if kept is None:
+        raise not_found("id", "The payload of this order is not kept any more.", "payload_not_kept")
+    is_whole = reading.caller.may_read_pii and kept.body is not None
+    text = kept.open(reading.installation.keys).decode("utf-8", "replace") if is_whole else kept.payload
+    members = f'"id":"{own_id}","received_at":"{iso(kept.received_at)}","redacted":{"false" if is_whole else "true"}'
+    return json_answer(reading.request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
 
 
 def next_path(request: Request, cursor: str) -> str:

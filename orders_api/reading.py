@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.order_queries import Row
 
 Query = TypeVar("Query", bound=BaseModel)
-REPEATABLE = frozenset({"status", "channel", "kind", "stage", "code", "level"})
+REPEATABLE = frozenset({"status", "channel", "marketplace", "column", "kind", "stage", "code", "level"})
 NAME_LIMIT = 64
 
 READING_THREADS = 2

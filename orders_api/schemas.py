@@ -7,7 +7,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from warehouse.cancellations import State as RequestState
 from warehouse.incidents import Kind
@@ -31,6 +40,10 @@ SHIPPED_AT = "2026-11-03T14:05:00.000Z"
 ORIGINAL_ID = "402-1234567-7654321"
 PURCHASED_AT = "2026-11-02T09:12:44.000Z"
 RECEIVED_AT = "2026-11-02T09:15:03.512Z"
+
+ITEM_ID = AliasChoices("item_id", "line_id")
+ITEM_ORIGINAL_ID = AliasChoices("item_original_id", "line_original_id")
+"""How a line is named in a request; the second name is the one of earlier releases."""
 
 Money = Annotated[str, StringConstraints(pattern=r"^-?\d+(\.\d+)?$")]
 """A decimal number as text, in the order's currency: no rounding by a reader's floating point."""
@@ -391,6 +404,18 @@ class OrderChanges(Shape):
     has_more: bool = Field(description="Whether to call again at once.", examples=[False])
 
 
+class OrderPayload(Shape):
+    """What the marketplace sent of an order."""
+
+    id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    received_at: datetime = Field(description="When it came.", examples=[RECEIVED_AT])
+    redacted: bool = Field(
+        description="Whether personal data was left out: for want of the scope, or because it was purged.",
+        examples=[True],
+    )
+    payload: Any = Field(description="The marketplace's own JSON.", examples=[{"orderId": ORIGINAL_ID}])
+
+
 class TimelineEvent(Shape):
     """One thing that happened to an order."""
 
@@ -460,6 +485,13 @@ class AcknowledgementRequest(Shape):
     )
 
 
+class AcknowledgementFault(Shape):
+    """What is wrong with one acknowledgement."""
+
+    field: str = Field(description="Where in it; empty: the whole.", examples=["revision"])
+    message: str = Field(description="Plain sentence.", examples=["Input should be greater than or equal to 1"])
+
+
 class AcknowledgementResult(Shape):
     """What became of one acknowledgement."""
 
@@ -467,13 +499,15 @@ class AcknowledgementResult(Shape):
     result: Result = Field(
         description="`acknowledged`; `already_acknowledged`: the same was known, or a newer one; `stale_revision`: recorded, "
         "but the order has changed since: read it again; `unknown_revision`: there is none of that number yet; "
-        "`unknown_order`; `ambiguous_order`: both halves of a split order, name one by id.",
+        "`unknown_order`; `ambiguous_order`: both halves of a split order, name one by id; `invalid`: not as described, see "
+        "`errors`.",
         examples=["acknowledged"],
     )
     id: str | None = Field(description="Internal id; null when no single order was found.", examples=[ORDER_ID])
     revision: int | None = Field(description="The revision you have acknowledged now.", examples=[2])
     current_revision: int | None = Field(description="The order's present revision.", examples=[2])
     candidates: list[str] = Field(description="Internal ids of both halves, when ambiguous.", examples=[[]])
+    errors: list[AcknowledgementFault] = Field(description="What is wrong with one that is `invalid`.", examples=[[]])
 
 
 class AcknowledgementResults(Shape):
@@ -490,6 +524,7 @@ class AcknowledgementResults(Shape):
                     "revision": 2,
                     "current_revision": 2,
                     "candidates": [],
+                    "errors": [],
                 }
             ]
         ],
@@ -989,16 +1024,22 @@ class ChannelRequirements(Shape):
 class LineDecision(Shape):
     """One line that is accepted or refused, named by our id or the marketplace's."""
 
-    line_id: Word | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
-    line_original_id: Word | None = Field(
-        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+    item_id: Word | None = Field(
+        None, description="Internal id of the line.", max_length=36, validation_alias=ITEM_ID, examples=[LINE_ID]
+    )
+    item_original_id: Word | None = Field(
+        None,
+        description="The marketplace's id of the line.",
+        max_length=200,
+        validation_alias=ITEM_ORIGINAL_ID,
+        examples=["05015851154158"],
     )
     accepted: bool = Field(description="Accept it, or refuse it.", strict=True, examples=[True])
 
     @model_validator(mode="after")
     def _names_a_line(self) -> Self:
-        if (self.line_id is None) == (self.line_original_id is None):
-            raise ValueError("name the line by line_id or line_original_id")
+        if (self.item_id is None) == (self.item_original_id is None):
+            raise ValueError("name the line by item_id or item_original_id")
         return self
 
 
@@ -1011,7 +1052,7 @@ class AcceptanceRequest(Shape):
         description="Each line of the order.",
         min_length=1,
         max_length=1000,
-        examples=[[{"line_original_id": "05015851154158", "accepted": True}]],
+        examples=[[{"item_original_id": "05015851154158", "accepted": True}]],
     )
 
     @model_validator(mode="after")
@@ -1024,7 +1065,7 @@ class AcceptanceRequest(Shape):
 class DecidedLine(Shape):
     """What was decided of a line."""
 
-    line_id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    item_id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
     accepted: bool = Field(description="Accepted, or refused.", examples=[True])
 
 
@@ -1033,7 +1074,7 @@ class AcceptanceState(Shape):
 
     order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
     status: AcceptanceStatus = Field(description="How far it has come.", examples=["queued"])
-    lines: list[DecidedLine] = Field(description="Every line.", examples=[[{"line_id": LINE_ID, "accepted": True}]])
+    lines: list[DecidedLine] = Field(description="Every line.", examples=[[{"item_id": LINE_ID, "accepted": True}]])
 
 
 class IncidentResolution(Shape):
@@ -1076,8 +1117,8 @@ class Logs(Shape):
 class CancellationLine(Shape):
     """Units of one line that somebody wants to cancel."""
 
-    id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
-    original_id: str = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
+    item_id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    item_original_id: str = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
     quantity: int | None = Field(description="Units; null: the marketplace does not say.", examples=[1])
 
 
@@ -1137,9 +1178,15 @@ class CancellationDecision(Shape):
 class OrderCancellationLine(Shape):
     """Units of one line, named by our id or the marketplace's."""
 
-    line_id: PlainText | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
-    line_original_id: PlainText | None = Field(
-        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+    item_id: PlainText | None = Field(
+        None, description="Internal id of the line.", max_length=36, validation_alias=ITEM_ID, examples=[LINE_ID]
+    )
+    item_original_id: PlainText | None = Field(
+        None,
+        description="The marketplace's id of the line.",
+        max_length=200,
+        validation_alias=ITEM_ORIGINAL_ID,
+        examples=["05015851154158"],
     )
     quantity: int | None = Field(
         None, description="Units; left out: all that remain of the line.", ge=1, le=2**31 - 1, examples=[1]
@@ -1147,8 +1194,8 @@ class OrderCancellationLine(Shape):
 
     @model_validator(mode="after")
     def _names_one_line(self) -> Self:
-        if (self.line_id is None) == (self.line_original_id is None):
-            raise ValueError("name the line by line_id or by line_original_id")
+        if (self.item_id is None) == (self.item_original_id is None):
+            raise ValueError("name the line by item_id or by item_original_id")
         return self
 
 
@@ -1160,7 +1207,7 @@ class OrderCancellation(Shape):
         description="Lines to cancel; left out: all that remains of the order.",
         min_length=1,
         max_length=1000,
-        examples=[[{"line_original_id": "05015851154158", "quantity": 1}]],
+        examples=[[{"item_original_id": "05015851154158", "quantity": 1}]],
     )
     reason: PlainText | None = Field(
         None,

@@ -11,6 +11,7 @@ from orders_pipeline.commands.output import Exit, answers, fail, notes, print_js
 from orders_pipeline.installation import opened
 from warehouse import documents
 from warehouse.cancellations import Decision, State
+from warehouse.date_presets import DatePreset, bounds
 from warehouse.ledger import cancellations as requests
 from warehouse.ledger import order_queries
 from warehouse.ledger.cancellations import RequestFilter, Undecidable
@@ -29,7 +30,7 @@ Reason = Annotated[str | None, typer.Option(help="Why, in plain text.")]
 COLUMNS = ("id", "channel", "original_id", "status", "purchased_at", "total", "has_errors", "has_cancellation_request")
 
 
-def list_orders(
+def list_orders(  # noqa: PLR0913, PLR0917 - a command's options
     status: Annotated[list[Status] | None, typer.Option(help="Any of these; repeatable.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Any of these channels; repeatable.")] = None,
     errors: Annotated[
@@ -38,6 +39,16 @@ def list_orders(
     cancellation: Annotated[
         bool | None,
         typer.Option("--cancellation/--no-cancellation", help="Only with, or only without, a request to cancel."),
+    ] = None,
+    marketplace: Annotated[
+        list[str] | None, typer.Option(help="Label of the marketplace: any of these; repeatable.")
+    ] = None,
+    received: Annotated[
+        DatePreset | None,
+        typer.Option(help="Arrived on these days, in your time zone; last_week: the seven days before today."),
+    ] = None,
+    may_ship: Annotated[
+        bool | None, typer.Option("--may-ship/--may-not-ship", help="Only what the marketplace lets ship, or bars.")
     ] = None,
     original_id: Annotated[str | None, typer.Option(help="The marketplace's order id.")] = None,
     sort: Annotated[Sort, typer.Option(help="In which order.")] = Sort.NEWEST,
@@ -51,15 +62,24 @@ def list_orders(
       orders list --errors --channel amazon_fr
 
       orders list --sort -has_errors --limit 20
+
+      orders list --received yesterday --marketplace "Amazon FR" --marketplace "Amazon ES"
     """
-    wanted = OrderFilter(
-        statuses=tuple(each.value for each in status or ()),
-        channels=tuple(channel or ()),
-        has_errors=errors,
-        cancellation_requested=cancellation,
-        original_id=original_id,
-    )
     with opened() as installation, installation.ledger.read() as transaction:
+        after, before = None, None
+        if received is not None:
+            after, before = bounds(received, installation.clock(), installation.settings.time_zone)
+        wanted = OrderFilter(
+            statuses=tuple(each.value for each in status or ()),
+            channels=tuple(channel or ()),
+            marketplaces=tuple(marketplace or ()),
+            received_after=after,
+            received_before=before,
+            has_errors=errors,
+            cancellation_requested=cancellation,
+            may_ship=may_ship,
+            original_id=original_id,
+        )
         rows = order_queries.page(transaction, wanted, sort, None, limit).rows
     shown = []
     for row in rows:

@@ -201,19 +201,6 @@ def test_a_thousand_are_acknowledged_at_once_and_no_more(erp, book, order):
         ({"acknowledgements": []}, "/acknowledgements"),
         ({}, "/acknowledgements"),
         ([], ""),
-        ({"acknowledgements": [{"id": "x"}]}, "/acknowledgements/0/outcome"),
-        ({"acknowledgements": [{"id": "x", "outcome": "fine"}]}, "/acknowledgements/0/outcome"),
-        ({"acknowledgements": [{"id": "x", "outcome": "ok", "revision": 0}]}, "/acknowledgements/0/revision"),
-        ({"acknowledgements": [{"id": "x", "outcome": "ok", "revision": 2**40}]}, "/acknowledgements/0/revision"),
-        ({"acknowledgements": [{"id": "x", "outcome": "ok", "typo~/": 1}]}, "/acknowledgements/0/typo~0~1"),
-        ({"acknowledgements": [{"id": "a\u0000", "outcome": "ok"}]}, "/acknowledgements/0/id"),
-        ({"acknowledgements": [{"id": "x", "outcome": "ok", "message": "m" * 1001}]}, "/acknowledgements/0/message"),
-        ({"acknowledgements": [{"outcome": "ok"}]}, "/acknowledgements/0"),
-        ({"acknowledgements": [{"outcome": "ok", "channel": "amazon_fr"}]}, "/acknowledgements/0"),
-        (
-            {"acknowledgements": [{"outcome": "ok", "id": "x", "original_id": "y", "channel": "z"}]},
-            "/acknowledgements/0",
-        ),
     ],
 )
 def test_a_wrong_body_is_told_where(erp, body, pointer):
@@ -221,6 +208,37 @@ def test_a_wrong_body_is_told_where(erp, body, pointer):
 
     assert response.status_code == 422
     assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"id": "x"}, "outcome"),
+        ({"id": "x", "outcome": "fine"}, "outcome"),
+        ({"id": "x", "outcome": "ok", "revision": 0}, "revision"),
+        ({"id": "x", "outcome": "ok", "revision": 2**80}, "revision"),
+        ({"id": "x", "outcome": "ok", "typo~/": 1}, "typo~0~1"),
+        ({"id": "a\u0000", "outcome": "ok"}, "id"),
+        ({"id": "x", "outcome": "ok", "message": "m" * 1001}, "message"),
+        ({"outcome": "ok"}, ""),
+        ({"outcome": "ok", "channel": "amazon_fr"}, ""),
+        ({"outcome": "ok", "id": "x", "original_id": "y", "channel": "z"}, ""),
+        ("what", ""),
+        (None, ""),
+    ],
+)
+def test_a_wrong_one_refuses_itself_and_no_other(erp, book, order, wrong, field):
+    first, second = book.put(order(1), order(2))
+    good = [{"id": first, "outcome": "ok"}, {"id": second, "outcome": "ok"}]
+
+    response = erp.post(PATH, {"acknowledgements": [good[0], wrong, good[1]]})
+
+    assert response.status_code == 200
+    results = AcknowledgementResults.model_validate(response.json()).results
+    assert [each.result for each in results] == ["acknowledged", "invalid", "acknowledged"]
+    assert [each.index for each in results] == [0, 1, 2]
+    assert [each.field for each in results[1].errors] == [field]
+    assert [each.id for each in results] == [first, None, second]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"acknowledgements": [\xff]}', b"[" * 100_000])
@@ -240,7 +258,7 @@ def test_another_media_type_is_refused(erp):
 def test_what_was_sent_is_not_repeated_in_the_problem(erp):
     response = erp.post(PATH, {"acknowledgements": [{"id": "x", "outcome": "Zoë Canari", "message": 12345678}]})
 
-    assert response.status_code == 422
+    assert response.json()["results"][0]["result"] == "invalid"
     assert "Canari" not in response.text
     assert "12345678" not in response.text
 

@@ -41,7 +41,7 @@ def test_a_stranger_sees_and_decides_nothing(stranger, asked):
 def test_requests_are_listed_newest_first_with_their_lines(erp, asked):
     found = listed(erp.get(PATH))
     assert [each.order_id for each in found] == asked[::-1]
-    assert [(each.original_id, each.quantity) for each in found[1].lines] == [("L1", 1)]
+    assert [(each.item_original_id, each.quantity) for each in found[1].lines] == [("L1", 1)]
     assert (found[1].requester, found[1].reason, found[1].state) == ("BUYER", "ORDERED_BY_MISTAKE", "open")
     assert erp.get("/v1/orders?cancellation_requested=true&channel=amazon_fr").json()["orders"][0]["id"] == asked[0]
 
@@ -121,7 +121,7 @@ def test_the_seller_cancels_what_remains(shipper, erp, book, order):
     found = CancellationRequest.model_validate_json(response.content)
     assert (response.status_code, found.requester, found.state) == (202, "MERCHANT", "accepted")
     assert response.headers["location"] == f"{PATH}/{found.id}"
-    assert [(each.original_id, each.quantity) for each in found.lines] == [("L1", 1)]
+    assert [(each.item_original_id, each.quantity) for each in found.lines] == [("L1", 1)]
     again = shipper.post(f"/v1/orders/{own_id}/cancellation", {})
     assert (again.status_code, again.json()["code"]) == (409, "cancellation_under_way")
 
@@ -129,10 +129,10 @@ def test_the_seller_cancels_what_remains(shipper, erp, book, order):
 @pytest.mark.parametrize(
     ("lines", "code"),
     [
-        ([{"line_original_id": "nowhere"}], "unknown_line"),
-        ([{"line_original_id": "L1", "quantity": 2}], "nothing_to_cancel"),
-        ([{"line_original_id": "L2"}], "nothing_to_cancel"),
-        ([{"line_original_id": "L1", "quantity": 0}], "invalid_request"),
+        ([{"item_original_id": "nowhere"}], "unknown_line"),
+        ([{"item_original_id": "L1", "quantity": 2}], "nothing_to_cancel"),
+        ([{"item_original_id": "L2"}], "nothing_to_cancel"),
+        ([{"item_original_id": "L1", "quantity": 0}], "invalid_request"),
         ([{"quantity": 1}], "invalid_request"),
         ([], "invalid_request"),
     ],

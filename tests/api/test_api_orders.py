@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
+import sqlalchemy as sa
 
-from orders_api.schemas import OrderDocument, OrderPage, Timeline
-from warehouse.ledger import incidents
+from orders_api.app import create_app
+from orders_api.schemas import OrderDocument, OrderPage, OrderPayload, Timeline
+from tests.api.conftest import Api, issue
+from warehouse.ledger import incidents, raw_orders, schema
+from warehouse.ledger.tokens import Scope
 from warehouse.orders import FulfilledBy, Status
+from warehouse.privacy import open_key_ring
 
 
 def ids(response) -> list[str]:
@@ -70,6 +76,10 @@ EVERYTHING = {"plain", "shipped", "pending", "german", "theirs", "nobody", "faul
         ("channel=mirakl_de&channel=amazon_fr&status=SHIPPED&status=PENDING", {"shipped", "pending"}),
         ("channel=amazon_fr&status=PENDING&status=SHIPPED", {"shipped", "pending"}),
         ("marketplace=Mirakl%20DE", {"german"}),
+        ("marketplace=Mirakl%20DE&marketplace=Amazon%20FR", EVERYTHING),
+        ("marketplace=Mirakl%20DE&marketplace=Nowhere", {"german"}),
+        ("may_ship=false", {"pending", "theirs"}),
+        ("may_ship=true&channel=mirakl_de", {"german"}),
         ("fulfilled_by=marketplace", {"theirs"}),
         ("fulfilled_by=none", {"nobody"}),
         ("fulfilled_by=merchant", EVERYTHING - {"theirs", "nobody"}),
@@ -319,6 +329,106 @@ def test_orders_with_errors_come_first_and_paging_skips_none(erp, book, order, p
     numbers = [int(each["original_id"].partition("-")[2]) for each in found]
     assert numbers == [6, 5, 2, 8, 7, 4, 3, 1]
     assert [each["has_errors"] for each in found] == [True] * 3 + [False] * 5
+
+
+def test_orders_without_errors_come_first_the_other_way_round(erp, book, order, problem):
+    book.put(*(order(number, problems=(problem,) if number in {2, 5, 6} else ()) for number in range(1, 9)))
+    for limit in (1, 2, 5, 100):
+        found = erp.walk(f"/v1/orders?sort=has_errors&limit={limit}")
+        assert [int(each["original_id"].partition("-")[2]) for each in found] == [8, 7, 4, 3, 1, 6, 5, 2]
+    cursor = erp.get("/v1/orders", sort="has_errors", limit=1).json()["next"].partition("cursor=")[2]
+    assert erp.get("/v1/orders", cursor=cursor, sort="-has_errors").json()["code"] == "unknown_cursor"
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("today", {"now"}),
+        ("yesterday", {"yesterday"}),
+        ("this_week", {"now"}),
+        ("last_week", {"yesterday", "week"}),
+        ("this_month", {"now", "yesterday"}),
+        ("last_month", {"week"}),
+    ],
+)
+def test_a_named_range_of_days_is_on_the_clock_of_the_merchant(
+    settings, api_ledger, book, order, clock, preset, expected
+):
+    """It is a Monday, 2 November, 23:30 in New York."""
+    clock.now = datetime(2026, 11, 3, 4, 30, tzinfo=UTC)
+    arrived = {"now": clock.now, "yesterday": datetime(2026, 11, 2, 4, 59, tzinfo=UTC)}
+    arrived |= {"week": datetime(2026, 10, 27, 4, 30, tzinfo=UTC), "long ago": datetime(2026, 9, 30, tzinfo=UTC)}
+    own = {
+        book.put(order(number), received_at=moment)[0]: name for number, (name, moment) in enumerate(arrived.items(), 1)
+    }
+    app = create_app(settings.model_copy(update={"time_zone": "America/New_York"}), clock)
+    erp = Api(app, issue(api_ledger, clock(), "erp", Scope.ORDERS_READ))
+    assert {own[each] for each in ids(erp.get("/v1/orders", received=preset))} == expected
+    narrowed = erp.get("/v1/orders", received=preset, received_before="2026-11-01T00:00:00Z")
+    assert {own[each] for each in ids(narrowed)} == expected - {"now", "yesterday"}
+    app.state.installation.ledger.close()
+
+
+def test_an_unknown_range_of_days_is_refused(erp):
+    assert erp.get("/v1/orders", received="tomorrow").json()["errors"][0]["parameter"] == "received"
+
+
+class TestPayload:
+    """What the marketplace sent."""
+
+    PAYLOAD: ClassVar = {"orderId": "402-0000001", "price": 1.1, "buyer": {"name": "Zoë Canari"}}
+
+    @pytest.fixture
+    def own_id(self, api_ledger, book, settings, clock, order):
+        exact = b'{"orderId":"402-0000001","price":1.10,"buyer":{"name":"Zo\xc3\xab Canari"}}'
+        body = open_key_ring(settings).seal_compressed(exact, raw_orders.bound_to("amazon_fr_seller", "402-0000001"))
+        payload = raw_orders.Payload(
+            original_id="402-0000001",
+            channel="amazon_fr",
+            content_hash=b"x" * 32,
+            body=body,
+            payload='{"orderId":"402-0000001","price":1.10,"buyer":null}',
+        )
+        with api_ledger.write() as connection:
+            start = raw_orders.PullStart(
+                connection="amazon_fr_seller",
+                kind="tick",
+                channels=("amazon_fr",),
+                since=clock() - timedelta(hours=1),
+                until=clock(),
+                started_at=clock(),
+            )
+            number = raw_orders.begin_pull(connection, start)
+            raw_orders.keep_page(connection, "amazon_fr_seller", number, [payload], 0, clock(), is_historical=False)
+        return book.put(order(1))[0]
+
+    def test_it_is_exact_for_who_may_read_personal_data(self, support, own_id):
+        response = support.get(f"/v1/orders/{own_id}/payload")
+        found = OrderPayload.model_validate_json(response.content)
+        assert (found.id, found.redacted, found.payload) == (own_id, False, self.PAYLOAD)
+        assert '"price":1.10' in response.text
+        assert response.headers["Cache-Control"] == "no-store"
+
+    def test_it_is_redacted_for_others(self, erp, own_id):
+        found = OrderPayload.model_validate_json(erp.get(f"/v1/orders/{own_id}/payload").content)
+        assert (found.redacted, found.payload["buyer"]) == (True, None)
+
+    def test_after_the_purge_it_is_redacted_for_everybody(self, support, api_ledger, own_id):
+        with api_ledger.write() as connection:
+            connection.execute(sa.update(schema.raw_orders).values(body=None))
+        response = support.get(f"/v1/orders/{own_id}/payload")
+        assert response.json()["redacted"] is True
+        assert "Canari" not in response.text
+
+    def test_who_may_not_see_the_order_does_not_see_it(self, german, stranger, own_id):
+        assert german.get(f"/v1/orders/{own_id}/payload").status_code == 404
+        assert stranger.get(f"/v1/orders/{own_id}/payload").status_code == 401
+
+    def test_one_that_is_not_kept_says_so(self, erp, api_ledger, own_id):
+        with api_ledger.write() as connection:
+            connection.execute(sa.delete(schema.raw_orders))
+        response = erp.get(f"/v1/orders/{own_id}/payload")
+        assert (response.status_code, response.json()["code"]) == (404, "payload_not_kept")
 
 
 @pytest.mark.parametrize(("query", "expected"), [("has_errors=true", [5, 2]), ("has_errors=false", [4, 3, 1])])

@@ -96,7 +96,8 @@ def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None) -> str:
         OrderFilter(visible_channels=("amazon_fr",), statuses=("SHIPPED",)),
         OrderFilter(visible_channels=("amazon_fr",), statuses=("PENDING",)),
         OrderFilter(has_errors=True),
-        OrderFilter(marketplace="Amazon FR", fulfilled_by="none"),
+        OrderFilter(marketplaces=("Amazon FR", "Amazon ES"), fulfilled_by="none"),
+        OrderFilter(may_ship=True),
     ],
 )
 def test_a_page_is_one_walk_along_an_index(ledger, wanted, sort, is_continued):

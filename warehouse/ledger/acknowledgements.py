@@ -40,6 +40,8 @@ class Result(StrEnum):
     UNKNOWN_REVISION = "unknown_revision"
     UNKNOWN_ORDER = "unknown_order"
     AMBIGUOUS_ORDER = "ambiguous_order"
+    INVALID = "invalid"
+    """It was not understood: whoever reads requests says so, nothing of it comes here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

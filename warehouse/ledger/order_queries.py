@@ -93,6 +93,7 @@ class Sort(StrEnum):
     """In which order a list comes; every one of them is an index with a unique end, so paging never skips or repeats.
 
     ERRORS_FIRST: orders with errors, the newest purchase first, then the others like that: two lists, one after the other.
+    ERRORS_LAST: the same two lists the other way round.
     """
 
     NEWEST = "-purchased_at"
@@ -100,11 +101,17 @@ class Sort(StrEnum):
     POSITION = "position"
     LATEST_CHANGE = "-position"
     ERRORS_FIRST = "-has_errors"
+    ERRORS_LAST = "has_errors"
 
     @property
     def is_descending(self) -> bool:
         """Whether the greatest comes first."""
         return self.value.startswith("-")
+
+    @property
+    def is_by_errors(self) -> bool:
+        """Whether orders with and without errors are two lists."""
+        return self in {Sort.ERRORS_FIRST, Sort.ERRORS_LAST}
 
     @property
     def is_by_position(self) -> bool:
@@ -116,7 +123,7 @@ class Sort(StrEnum):
 class Key:
     """The place of an order in a list: its position, or its purchase date and id.
 
-    `has_errors` says in which of the two lists of ERRORS_FIRST the place is; None for every other sort.
+    `has_errors` says in which of the two lists of a sort by errors the place is; None for every other sort.
     """
 
     position: int | None = None
@@ -133,7 +140,7 @@ class OrderFilter:
         visible_channels: What the reader may see at all; None for everything.
         statuses: Any of these.
         channels: Any of these.
-        marketplace: Label of the marketplace, exactly.
+        marketplaces: Label of the marketplace, exactly: any of these.
         fulfilled_by: `merchant`, `marketplace`, or `none` for orders of which the marketplace did not say.
         purchased_after: First purchase date included (marketplace's clock).
         purchased_before: First purchase date not included any more.
@@ -143,6 +150,7 @@ class OrderFilter:
         updated_before: First change at the marketplace not included any more.
         has_errors: Only with, or only without, errors.
         cancellation_requested: Only with, or only without, a request to cancel the order or a line.
+        may_ship: Only what the marketplace lets ship, or only what it bars.
         original_id: The marketplace's order id; finds both halves of a split order.
         id: The internal id.
     """
@@ -150,7 +158,7 @@ class OrderFilter:
     visible_channels: tuple[str, ...] | None = None
     statuses: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
-    marketplace: str | None = None
+    marketplaces: tuple[str, ...] = ()
     fulfilled_by: str | None = None
     purchased_after: datetime | None = None
     purchased_before: datetime | None = None
@@ -160,6 +168,7 @@ class OrderFilter:
     updated_before: datetime | None = None
     has_errors: bool | None = None
     cancellation_requested: bool | None = None
+    may_ship: bool | None = None
     original_id: str | None = None
     id: str | None = None
 
@@ -177,13 +186,14 @@ class OrderFilter:
         asked = [
             sorted(set(self.statuses)),
             sorted(set(self.channels)),
+            sorted(set(self.marketplaces)),
             *(_plain(getattr(self, name)) for name in self.__slots__ if name not in _SETS),
             sort.value,
         ]
         return hashlib.blake2b(orjson.dumps(asked), digest_size=9).hexdigest()
 
 
-_SETS = frozenset({"visible_channels", "statuses", "channels"})
+_SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +206,8 @@ class Page:
 
 def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
     """The `limit` orders that follow `after`."""
-    if sort is Sort.ERRORS_FIRST:
-        return _errors_first(connection, wanted, after, limit)
+    if sort.is_by_errors:
+        return _by_errors(connection, wanted, sort, after, limit)
     query = _page_query(wanted, sort, after is not None, limit + 1)
     found = connection.execute(query, _place(after)).all()
     rows = [dict(zip(NAMES, row, strict=True)) for row in found]
@@ -207,11 +217,12 @@ def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | N
     return Page(rows, key_of(rows[-1], sort))
 
 
-def _errors_first(connection: Connection, wanted: OrderFilter, after: Key | None, limit: int) -> Page:
-    """Orders with errors, then those without; each part is a walk along an index that there is anyway."""
+def _by_errors(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+    """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
     rows: list[Row] = []
-    for has_errors in (True, False):
-        is_passed = after is not None and after.has_errors is False and has_errors
+    first = sort is Sort.ERRORS_FIRST
+    for has_errors in (first, not first):
+        is_passed = after is not None and after.has_errors is not first and has_errors is first
         if is_passed or wanted.has_errors is (not has_errors):
             continue
         start = after if after is not None and after.has_errors is has_errors else None
@@ -222,12 +233,12 @@ def _errors_first(connection: Connection, wanted: OrderFilter, after: Key | None
     if len(rows) <= limit:
         return Page(rows, None)
     rows = rows[:limit]
-    return Page(rows, key_of(rows[-1], Sort.ERRORS_FIRST))
+    return Page(rows, key_of(rows[-1], sort))
 
 
 def key_of(row: Mapping[str, Any], sort: Sort) -> Key:
     """Where a list sorted like this goes on after this row."""
-    if sort is Sort.ERRORS_FIRST:
+    if sort.is_by_errors:
         return Key(purchased_at=row["purchased_at"], id=row["id"], has_errors=bool(row["has_errors"]))
     return Key(position=row["position"]) if sort.is_by_position else Key(purchased_at=row["purchased_at"], id=row["id"])
 
@@ -495,7 +506,6 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = [
         column == value
         for column, value in (
-            (table.marketplace, wanted.marketplace),
             (table.original_id, wanted.original_id),
             (table.id, wanted.id),
         )
@@ -508,6 +518,11 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(
             table.channel.in_(sa.select(channels.c.code))
         )  # the index on original ids begins with the channel
+    if wanted.marketplaces:
+        conditions.append(table.marketplace.in_(wanted.marketplaces))
+    if wanted.may_ship is not None:
+        reason = table.may_not_ship_reason
+        conditions.append(reason.is_(None) if wanted.may_ship else reason.is_not(None))
     if wanted.fulfilled_by is not None:
         conditions.append(
             table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by

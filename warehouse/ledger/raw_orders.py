@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger import log
 from warehouse.ledger.database import RAW_SEQ, next_values, upsert
-from warehouse.ledger.schema import coverage, pulls, quarantine, raw_orders
+from warehouse.ledger.schema import coverage, orders, pulls, quarantine, raw_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -274,6 +274,34 @@ def newest(
             return
         yield rows
         after = rows[-1].seq
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an order was read from: when it came, its bytes sealed (None: purged), and the same without personal data."""
+
+    connection: str
+    original_id: str
+    received_at: datetime
+    body: bytes | None
+    payload: str
+
+    def open(self, keys: KeyRing) -> bytes:
+        """The exact bytes, of a payload that was not purged."""
+        assert self.body is not None
+        return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
+
+
+def of_order(connection: Connection, order_id: str) -> Kept | None:
+    """The payload that an order was last read from; None when it is not kept any more."""
+    columns = ("connection", "original_id", "received_at", "body", "payload")
+    query = (
+        sa.select(*(raw_orders.c[name] for name in columns))
+        .join_from(orders, raw_orders, raw_orders.c.seq == orders.c.raw_seq)
+        .where(orders.c.id == order_id)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Kept(*row)
 
 
 def quarantine_order(connection: Connection, raw: Stored, code: str, path: str, reason: str, now: datetime) -> None:
