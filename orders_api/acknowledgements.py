@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from orders_api.answers import NO_STORE, rendered
 from orders_api.bodies import JSON
-from orders_api.errors import describe, from_validation, message_of, place_in_body
+from orders_api.errors import FAULTS_TOLD, Problem, describe, from_validation, message_of, place_in_body
 from orders_api.reading import NoQuery
 from orders_api.schemas import AcknowledgementRequest, AcknowledgementRequestItem, AcknowledgementResults
 from orders_api.writing import Writing, carry_out_with_body, described_write
@@ -33,7 +33,8 @@ async def acknowledge_orders(request: Request) -> Response:
     """Say what became of 1 to 1000 orders on your side; each one gets its own result, and a wrong one stops no other.
 
     What is answered is committed. The same request again changes nothing and answers the same, but for `acknowledged`, which
-    becomes `already_acknowledged`. An order that has changed since the revision you name is answered `stale_revision`.
+    becomes `already_acknowledged`. An order that has changed since the revision you name is answered `stale_revision`. When
+    none of them is as described, the answer is 422.
     """
     return await carry_out_with_body(request, Scope.ORDERS_READ, NoQuery, _acknowledged)
 
@@ -41,6 +42,8 @@ async def acknowledge_orders(request: Request) -> Response:
 def _acknowledged(writing: Writing[NoQuery]) -> Response:
     given = [_given(each) for each in _items(writing.body)]
     sound = [each for each in given if isinstance(each, Acknowledgement)]
+    if not sound:
+        raise _all_wrong([each for each in given if not isinstance(each, Acknowledgement)])
     caller = writing.caller
     with writing.installation.ledger.write() as connection:
         answers = iter(acknowledge(connection, caller.consumer, caller.visible_channels, sound, writing.now))
@@ -85,6 +88,17 @@ def _given(item: Any) -> Acknowledgement | list[dict[str, str]]:  # noqa: ANN401
         order_number=each.order_number,
         message=each.message,
     )
+
+
+def _all_wrong(given: list[list[dict[str, str]]]) -> Problem:
+    """The answer to a request of which nothing was understood."""
+    errors = [
+        {"pointer": f"/acknowledgements/{index}/{fault['field']}".rstrip("/"), "message": fault["message"]}
+        for index, faults in enumerate(given)
+        for fault in faults
+    ]
+    detail = "No acknowledgement is as described: see errors."
+    return Problem(422, "invalid_request", detail, errors=errors[:FAULTS_TOLD])
 
 
 def _result(index: int, answer: Answer, errors: list[dict[str, str]]) -> dict[str, object]:

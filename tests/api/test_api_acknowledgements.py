@@ -210,23 +210,32 @@ def test_a_wrong_body_is_told_where(erp, body, pointer):
     assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
-        ({"id": "x"}, "outcome"),
-        ({"id": "x", "outcome": "fine"}, "outcome"),
-        ({"id": "x", "outcome": "ok", "revision": 0}, "revision"),
-        ({"id": "x", "outcome": "ok", "revision": 2**80}, "revision"),
-        ({"id": "x", "outcome": "ok", "typo~/": 1}, "typo~0~1"),
-        ({"id": "a\u0000", "outcome": "ok"}, "id"),
-        ({"id": "x", "outcome": "ok", "message": "m" * 1001}, "message"),
-        ({"outcome": "ok"}, ""),
-        ({"outcome": "ok", "channel": "amazon_fr"}, ""),
-        ({"outcome": "ok", "id": "x", "original_id": "y", "channel": "z"}, ""),
-        ("what", ""),
-        (None, ""),
-    ],
-)
+WRONG = [
+    ({"id": "x"}, "outcome"),
+    ({"id": "x", "outcome": "fine"}, "outcome"),
+    ({"id": "x", "outcome": "ok", "revision": 0}, "revision"),
+    ({"id": "x", "outcome": "ok", "revision": 2**80}, "revision"),
+    ({"id": "x", "outcome": "ok", "typo~/": 1}, "typo~0~1"),
+    ({"id": "a\u0000", "outcome": "ok"}, "id"),
+    ({"id": "x", "outcome": "ok", "message": "m" * 1001}, "message"),
+    ({"outcome": "ok"}, ""),
+    ({"outcome": "ok", "channel": "amazon_fr"}, ""),
+    ({"outcome": "ok", "id": "x", "original_id": "y", "channel": "z"}, ""),
+    ("what", ""),
+    (None, ""),
+]
+"""Acknowledgements that are not as described, each with the member that is wrong."""
+
+
+@pytest.mark.parametrize(("wrong", "field"), WRONG)
+def test_a_request_of_nothing_but_wrong_ones_is_told_where(erp, wrong, field):
+    response = erp.post(PATH, {"acknowledgements": [wrong]})
+
+    assert response.status_code == 422
+    assert [each["pointer"] for each in response.json()["errors"]] == [f"/acknowledgements/0/{field}".rstrip("/")]
+
+
+@pytest.mark.parametrize(("wrong", "field"), WRONG)
 def test_a_wrong_one_refuses_itself_and_no_other(erp, book, order, wrong, field):
     first, second = book.put(order(1), order(2))
     good = [{"id": first, "outcome": "ok"}, {"id": second, "outcome": "ok"}]
@@ -258,7 +267,7 @@ def test_another_media_type_is_refused(erp):
 def test_what_was_sent_is_not_repeated_in_the_problem(erp):
     response = erp.post(PATH, {"acknowledgements": [{"id": "x", "outcome": "Zoë Canari", "message": 12345678}]})
 
-    assert response.json()["results"][0]["result"] == "invalid"
+    assert response.status_code == 422
     assert "Canari" not in response.text
     assert "12345678" not in response.text
 

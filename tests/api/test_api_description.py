@@ -21,6 +21,7 @@ OPERATIONS = {
     "list_orders",
     "read_order_changes",
     "get_order",
+    "get_order_payload",
     "list_order_events",
     "acknowledge_orders",
     "decide_order",
@@ -102,10 +103,19 @@ def test_the_documentation_page_is_served_with_a_policy_that_lets_it_work(strang
     assert "script-src" in response.headers["content-security-policy"]
 
 
+EACH_ON_ITS_OWN = """
+[[operations]]
+include-name = ["POST /v1/orders/acknowledgements", "POST /v1/shipments"]
+checks.negative_data_rejection.enabled = false
+"""
+"""A wrong element refuses itself, so that a request with a sound one beside it is answered 200: their own tests say so."""
+
+
 @pytest.mark.slow
 def test_a_fuzzer_finds_no_answer_that_is_not_described(live, erp, book, order, tmp_path):
     book.put(*(order(n) for n in range(5)))
     program = Path(sys.executable).with_name("schemathesis")
+    (tmp_path / "schemathesis.toml").write_text(EACH_ON_ITS_OWN)
     command = [
         *(str(program), "run", f"{live}/openapi.json", "--header", f"Authorization: Bearer {erp.token}"),
         *("--max-examples", "15", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--workers", "2"),

@@ -64,7 +64,7 @@ def test_a_shipment_is_published_with_its_lines_and_attempts(any_shop, any_lake,
         "SELECT id, order_id, package_id, tracking_number, carrier_code, status, shipping_date, sent_at, consumer, "
         "sent_version, attempt_count, difference FROM shipments",
     ) == [(own_id, open_order.id, "P", "T1", "UPS", "sent", NOW, LATER, "erp", 1, 0, None)]
-    assert columns(any_lake, "FROM shipment_lines") == [(own_id, line_id(open_order.id, "L1"), 2)]
+    assert columns(any_lake, "FROM shipment_lines") == [(own_id, line_id(open_order.id, "L1"), 2, 0)]
     assert columns(any_lake, "SELECT shipment_id, outcome, http_status, request_id FROM confirmation_attempts") == [
         (own_id, "sent", 204, "req-1")
     ]
@@ -81,7 +81,7 @@ def test_a_corrected_shipment_replaces_its_row_and_its_lines(any_shop, any_lake,
     assert publish(any_shop.ledger, any_lake, LATER).counts["shipments"] == 1
 
     line = line_id(open_order.id, "L2")
-    assert sorted(columns(any_lake, "FROM shipment_lines")) == sorted([(own, line, 1), (kept, line, 1)])
+    assert sorted(columns(any_lake, "FROM shipment_lines")) == sorted([(own, line, 1, 0), (kept, line, 1, 0)])
     assert sorted(columns(any_lake, "SELECT id, version FROM shipments")) == sorted([(own, 2), (kept, 1)])
 
 
