@@ -18,6 +18,7 @@ from orders_api.app import create_app
 from orders_pipeline import ordering, pulling
 from orders_pipeline.cli import app as cli
 from orders_pipeline.installation import opened
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from orders_pipeline.sandbox.commands import Kind, build
 from orders_pipeline.sandbox.mirakl import API_KEY
@@ -172,9 +173,7 @@ def product(any_settings: Settings, tmp_path, monkeypatch):
         with opened(any_settings) as installation:
             text = CONFIGURATION.format(amazon=amazon_url, mirakl=mirakl_url)
             with installation.ledger.write() as transaction:
-                configuration.apply(
-                    transaction, configuration.read_document(text), ("amazon", "mirakl"), datetime.now(UTC)
-                )
+                configuration.apply(transaction, configuration.read_document(text), MARKETPLACES, datetime.now(UTC))
                 scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII]
                 _, token = tokens.create(transaction, "erp", scopes, None, None, datetime.now(UTC))
             results = pulling.pull_all(installation)
