@@ -95,10 +95,12 @@ class _Session:
     marketplace: Marketplace
     client: Client
     lease: Lease
+    serving: Sequence[Channel]
+    """Every channel of the connection: an order of one that is switched off is not another one's."""
 
     def route(self, selector: str | None) -> str | None:
         """The channel a payload belongs to; None when it does not say and there is more than one."""
-        return route(self.channels, selector)
+        return route(self.channels if selector is None else self.serving, selector)
 
 
 def route(channels: Sequence[Channel], selector: str | None) -> str | None:
@@ -241,7 +243,8 @@ def _in_session(installation: Installation, code: str, run: Callable[[_Session],
     now = installation.clock()
     with installation.ledger.write() as transaction:
         connection = channels.find_connection(transaction, code)
-        chosen = [each for each in channels.all_channels(transaction, code) if each.retrieval]
+        serving = channels.all_channels(transaction, code)
+        chosen = [each for each in serving if each.retrieval]
         if connection is None or not chosen:
             return PullResult(code, "idle")
         chosen = _askable(transaction, connection, chosen, now)
@@ -254,7 +257,7 @@ def _in_session(installation: Installation, code: str, run: Callable[[_Session],
     try:
         client = client_for(installation, connection, asked_selectors(chosen))
         try:
-            session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease)
+            session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease, serving)
             result = run(session)
             _remember_skew(session)
             keep_needs(installation, [each.code for each in chosen], session.marketplace, client)

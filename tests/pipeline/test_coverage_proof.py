@@ -115,6 +115,25 @@ def test_a_whole_instance_is_asked_for_when_one_channel_takes_it_all(connected, 
     assert not any("channel_codes" in each for each in asked)
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_channel_for_the_rest_takes_no_order_of_a_channel_that_is_named(connected, marketplaces, is_on):
+    add(connected, "mirakl_more", "mirakl_shop", "FR")
+    with connected.ledger.write() as transaction:
+        table = schema.channels
+        transaction.execute(sa.update(table).where(table.c.code == "mirakl_more").values(retrieval=is_on))
+    marketplaces.generate(24)
+    pulling.pull_connection(connected, "mirakl_shop")
+    with connected.ledger.read() as transaction:
+        table = schema.raw_orders
+        kept = {(row.channel, row.original_id) for row in transaction.execute(sa.select(table))}
+    french = {each["id"] for each in marketplaces.mirakl.truth() if each["channel"] == "FR"}
+    rest = {each["id"] for each in marketplaces.mirakl.truth() if each["account"] == "2001"} - french
+    assert french
+    assert rest
+    assert {order for channel, order in kept if channel == "mirakl"} == rest
+    assert {order for channel, order in kept if channel == "mirakl_more"} == (french if is_on else set())
+
+
 @pytest.mark.parametrize("days", [3, -3])
 @pytest.mark.parametrize("connection", ["amazon_eu", "mirakl_shop"])
 def test_a_clock_that_is_days_off_for_one_tick_stops_nothing(connected, marketplaces, clock, days, connection):

@@ -68,6 +68,7 @@ class Oracle:
     position: int = 0
     book: dict[str, dict[str, Any]] = field(default_factory=dict)
     incidents: list[dict[str, Any]] = field(default_factory=list)
+    _channel_of: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def at_any_time(self) -> list[Finding]:
         """What must never be so."""
@@ -78,6 +79,7 @@ class Oracle:
             *self._doubled(),
             *self._unbalanced_quantities(),
             *self._unbalanced_amounts(),
+            *self._orders_twice(),
             *self._untold_troubles(),
             *self._mails(),
         ]
@@ -217,6 +219,14 @@ class Oracle:
                     yield Finding(
                         "too many mails", f"{name}: {MAILS_AN_HOUR + 1} from {first:%d %b %H:%M} to {last:%H:%M}"
                     )
+
+    def _orders_twice(self) -> Iterator[Finding]:
+        """An order of an account is in one channel."""
+        for order in self.fresh:
+            kind = self.world.places[order["channel"]].kind
+            first = self._channel_of.setdefault((kind, order["original_id"]), order["channel"])
+            if first != order["channel"]:
+                yield Finding("order twice", f"{order['original_id']} is in {first} and in {order['channel']}")
 
     # -- in peace
 

@@ -183,12 +183,12 @@ class MiraklClient:
     # -- listings
 
     def _channel_filter(self) -> Parameters:
-        if self._is_single_channel():
+        if self._is_single_channel() or not self._context.selectors:
             return []
         return [("channel_codes", ",".join(dict.fromkeys(self._context.selectors)))]
 
     def _is_single_channel(self) -> bool:
-        return self._context.settings.get("single_channel") is True or not self._context.selectors
+        return self._context.settings.get("single_channel") is True
 
     def _by_id(self, ids: Sequence[str], filters: Parameters) -> Iterator[Page]:
         for rows in self._rows_by_id(ids, filters):

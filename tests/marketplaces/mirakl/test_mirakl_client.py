@@ -111,6 +111,11 @@ class TestComplete:
         assert {raw.selector for raw in raws} == {"FR"}
         assert {raw.original_id for raw in raws} <= french
 
+    def test_a_whole_instance_is_read_without_a_filter_and_tells_each_order_s_channel(self, sandbox, connected):
+        filled(sandbox, 20, channel="FR")
+        filled(sandbox, 20, channel="ES")
+        assert {raw.selector for raw in pulled(connected())} >= {"FR", "ES"}
+
     def test_a_single_channel_has_no_filter_and_no_selector(self, sandbox, connected):
         ids = filled(sandbox, 20)
         raws = pulled(connected("FR", single_channel=True))
