@@ -35,7 +35,7 @@ from warehouse.ledger.configuration import (
 )
 from warehouse.ledger.tokens import Scope
 from warehouse.logs import Event
-from warehouse.orders import Status
+from warehouse.orders import Bar, Status
 from warehouse.settings import Settings
 from warehouse.storages import CREDENTIALS, SETTINGS
 from warehouse.templates import ExtraColumn, OrderColumn, ResultColumn, ShipmentColumn
@@ -150,6 +150,10 @@ def test_every_scope() -> None:
 def test_every_status() -> None:
     text = page("docs/api.md")
     assert [status for status in Status if f"| `{status.value}` |" not in text] == []
+
+
+def test_every_reason_why_something_may_not_ship() -> None:
+    assert {bar.value for bar in Bar} - words("docs/api.md") == set()
 
 
 def test_every_column_of_both_csv_templates() -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -89,3 +90,64 @@ def test_opening_twice_migrates_once(any_settings):
     again = open_ledger(any_settings)
     assert schema_version(again) == SCHEMA_HEAD
     again.close()
+
+
+AT = "'2026-11-02T09:30:00.000000Z'"
+FACTS = (
+    '"id":"o","lines":[{"id":"l","quantity_ordered":2,"quantity_shipped":2,"quantity_cancelled":2,'
+    '"quantity_remaining_to_ship":0,"line_total":"20"}]'
+)
+BEFORE_CONSERVATION = (
+    f"""
+    INSERT INTO orders (id, original_id, channel, marketplace, status, purchased_at, marketplace_updated_at, received_at,
+        has_errors, has_cancellation_request, is_historical, confirmation_status, pii_state, revision, position,
+        content_hash, raw_seq, facts, acknowledgements)
+    VALUES ('o', '402-1', 'c', 'M', 'CANCELED', {AT}, {AT}, {AT}, false, false, false, 'queued', 'withheld', 2, 1,
+        'x', 1, '{FACTS}', '[]')
+    """,
+    """
+    INSERT INTO order_lines (id, order_id, original_id, number, channel, quantity_ordered, quantity_shipped,
+        quantity_cancelled)
+    VALUES ('l', 'o', 'L1', 1, 'c', 2, 0, 2), ('m', 'o', 'L2', 2, 'c', 1, 3, 0), ('n', 'o', 'L3', 3, 'c', 1, 0, NULL)
+    """,
+    f"""
+    INSERT INTO shipments (id, order_id, channel, package_id, reference, shipped_at, version, status, source, consumer,
+        report_id, reported_at, updated_at, attempts, fence)
+    VALUES ('s', 'o', 'c', '1', 1, {AT}, 1, 'queued', 'api', 'erp', 'r', {AT}, {AT}, 0, 0)
+    """,
+    "INSERT INTO shipment_lines (shipment_id, line_id, quantity, shipped_by_others) VALUES ('s', 'l', 2, 0)",
+)
+
+
+def test_lines_that_did_not_conserve_are_settled(any_settings):
+    if not any_settings.is_postgresql:
+        any_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_settings.ledger_url))
+    migrate(older, "0009")
+    with older.write() as connection:
+        for statement in BEFORE_CONSERVATION:
+            connection.execute(sa.text(statement.replace(":", "\\:")))
+        connection.execute(sa.text("UPDATE marks SET value = 7 WHERE name = 'position'"))
+    older.close()
+    newer = open_ledger(any_settings)
+    names = "quantity_ordered, quantity_shipped, quantity_cancelled, quantity_remaining, told_shipped"
+    with newer.read() as connection:
+        lines = connection.execute(sa.text(f"SELECT {names} FROM order_lines ORDER BY id")).all()
+        order = connection.execute(sa.text("SELECT facts, revision, position FROM orders")).one()
+        version = connection.execute(sa.text("SELECT position, changed FROM order_versions")).one()
+    newer.close()
+    assert [tuple(line) for line in lines] == [(2, 0, 2, 0, 0), (3, 3, 0, 0, 3), (1, 0, None, None, 0)]
+    assert (order.revision, order.position, tuple(version)) == (3, 8, (8, '["lines"]'))
+    assert orjson.loads("{" + order.facts + "}")["lines"][0] | {"kept_total": None} == {
+        "id": "l",
+        "quantity_ordered": 2,
+        "quantity_shipped": 0,
+        "quantity_cancelled": 2,
+        "quantity_remaining_to_ship": 0,
+        "line_total": "20",
+        "may_ship": True,
+        "may_not_ship_reason": None,
+        "quantity_refunded": None,
+        "kept_total": None,
+        "refunded_total": None,
+    }
