@@ -77,6 +77,7 @@ CAUSES = {
     "silent": "The marketplace may have suspended listings, or no longer tells of orders.",
     "credential_expires": "The marketplace limits how long a credential is good.",
     "credential_expired": "The marketplace limits how long a credential is good.",
+    "lake_unreachable": "The storage or the catalog of the order tables is away, full, or was moved.",
     "disk_low": "The data has grown, or something else fills the disk.",
     "cancellation_not_offered": "The marketplace's API has no call for it.",
     "cancellation_refused": "The order was shipped or cancelled meanwhile, or the operator does not allow it.",

@@ -11,9 +11,9 @@ import re
 import dagster as dg
 
 from orders_pipeline.freshness import TICK_FRESHNESS
+from orders_pipeline.lake_access import publishing
 from orders_pipeline.resources import Source
 from warehouse.lake.definitions import TABLES, statement
-from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, published_through
 from warehouse.ledger.database import POSITION, RAW_SEQ, mark
 from warehouse.logs import Event
@@ -63,7 +63,7 @@ def order_tables(source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # t
     with source.opened() as installation:
         with installation.ledger.read() as transaction:
             expected = {"orders": mark(transaction, POSITION), "raw_orders": mark(transaction, RAW_SEQ)}
-        with open_lake(installation.settings) as lake:
+        with publishing(installation) as lake:
             published = publish(installation.ledger, lake, installation.clock())
             through = published_through(lake)
             [(rows,)] = lake.statement("SELECT count(*) FROM orders")

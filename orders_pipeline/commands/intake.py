@@ -20,7 +20,7 @@ from orders_pipeline.commands.output import (
     progress,
 )
 from orders_pipeline.installation import Installation, opened
-from warehouse.lake.lake import open_lake
+from orders_pipeline.lake_access import publishing
 from warehouse.lake.publishing import publish
 from warehouse.ledger import channels, raw_orders, shipment_queries
 
@@ -171,7 +171,7 @@ def bring_in(installation: Installation) -> None:
 
 def publish_tables(installation: Installation) -> None:
     """Publish what changed to the order tables."""
-    with open_lake(installation.settings) as lake:
+    with publishing(installation) as lake:
         publish(installation.ledger, lake, installation.clock())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
@@ -298,3 +299,38 @@ def test_cancelled_and_refunded_units_are_no_revenue(shop, lake):
         Decimal("44.90"),
         Decimal("44.90"),
     ]
+
+
+def plain_attach(home) -> list:
+    """As an analyst does it, with nothing but the catalog's path."""
+    duck = attachment._connect(Settings(_env_file=None, home=home))
+    try:
+        duck.execute(f"ATTACH 'ducklake:sqlite:{home}/lake/catalog.sqlite' AS lake (READ_ONLY)")
+        return duck.execute("SELECT count(*) FROM lake.orders").fetchall()
+    finally:
+        duck.close()
+
+
+def test_a_lake_that_was_moved_is_opened_by_plain_attach_once_it_was_written(shop, settings, lake, tmp_path):
+    shop.settle(shop.order(0), shop.order(1))
+    publish(shop.ledger, lake, NOW)
+    lake.close()
+    moved = Settings(_env_file=None, home=tmp_path / "elsewhere", keys=settings.keys)
+    shutil.move(settings.home / "lake", moved.home / "lake")
+    with warehouse.connect(moved) as duck:
+        assert duck.execute("SELECT count(*) FROM orders").fetchall() == [(2,)]
+    with open_lake(moved) as there:
+        shop.settle(shop.order(2))
+        publish(shop.ledger, there, NOW)
+    assert plain_attach(moved.home) == [(3,)]
+
+
+def test_a_changed_place_of_the_files_is_told_in_one_sentence(shop, settings, lake, tmp_path):
+    shop.settle(shop.order(0))
+    publish(shop.ledger, lake, NOW)
+    changed = settings.model_copy(update={"lake_data": str(tmp_path / "new")})
+    for opened in (open_lake, warehouse.connect):
+        with pytest.raises(LakeError, match="move them, or set it back") as told:
+            opened(changed)
+        assert "\n" not in str(told.value)
+    assert lake.duck.execute("SELECT count(*) FROM orders").fetchall() == [(1,)]

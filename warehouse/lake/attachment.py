@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CATALOG = "lake"
 """The name the lake is attached under, and the PostgreSQL schema of its catalog."""
 
+METADATA = f"__ducklake_metadata_{CATALOG}"
+"""The name under which DuckLake attaches the catalog's own tables."""
+
 BUSY_TIMEOUT_MS = 5_000
 WRITER_MEMORY = "1GB"
 WRITER_THREADS = 2
@@ -66,6 +69,10 @@ def connect_writer(settings: Settings) -> DuckDBPyConnection:
     duck.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     duck.execute(f"SET threads = {WRITER_THREADS}")
     _attach(duck, settings, "OVERRIDE_DATA_PATH true")
+    if _moved_from(duck, settings) is not None:
+        duck.execute(
+            f"UPDATE {_catalog(settings)}.ducklake_metadata SET value = {quoted(_data_path(settings))} WHERE key = 'data_path'"  # noqa: S608
+        )
     return duck
 
 
@@ -80,6 +87,7 @@ def connect_reader(settings: Settings) -> DuckDBPyConnection:
         raise LakeEmptyError(_nothing_published(settings))
     duck = _connect(settings)
     _attach(duck, settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true")
+    _moved_from(duck, settings)
     known = duck.execute(
         f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{CATALOG}' AND table_name = 'published'"  # noqa: S608
     ).fetchone()
@@ -97,8 +105,14 @@ def attach_statement(settings: Settings, *options: str) -> str:
     else:
         catalog = f"sqlite:{catalog_file(settings)}"
         options = ("META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}", *options)
-    where = settings.lake_files if _is_remote(settings) else f"{Path(settings.lake_files).absolute()}/"
-    return f"ATTACH {quoted('ducklake:' + catalog)} AS {CATALOG} (DATA_PATH {quoted(where)}, {', '.join(options)})"
+    where = quoted(_data_path(settings))
+    return f"ATTACH {quoted('ducklake:' + catalog)} AS {CATALOG} (DATA_PATH {where}, {', '.join(options)})"
+
+
+def is_sqlite(duck: DuckDBPyConnection) -> bool:
+    """Whether the attached lake's catalog is in SQLite."""
+    told = duck.execute(f"FROM ducklake_settings('{CATALOG}')").fetchone()
+    return told is not None and told[0] == "sqlite"
 
 
 def is_collision(error: duckdb.Error) -> bool:
@@ -164,6 +178,48 @@ def _attach(duck: DuckDBPyConnection, settings: Settings, *options: str) -> None
         if "does not exist" in text and "Unable to connect" not in text:
             raise LakeEmptyError(_nothing_published(settings)) from None
         raise LakeError(f"the lake cannot be reached: {text}") from None
+
+
+def _data_path(settings: Settings) -> str:
+    if _is_remote(settings):
+        return settings.lake_files.rstrip("/") + "/"
+    return f"{Path(settings.lake_files).absolute()}/"
+
+
+def _catalog(settings: Settings) -> str:
+    """The schema of the catalog's own tables."""
+    return f"{METADATA}.{CATALOG if settings.is_postgresql else 'main'}"
+
+
+def _moved_from(duck: DuckDBPyConnection, settings: Settings) -> str | None:
+    """Where the catalog says that the files are, when that is not where they are looked for; None when it is.
+
+    Raises:
+        LakeError: The files are not where they are looked for: the setting was changed, and they were not moved.
+    """
+    rows = duck.execute(f"SELECT value FROM {_catalog(settings)}.ducklake_metadata WHERE key = 'data_path'").fetchall()  # noqa: S608
+    before, wanted = (rows[0][0] if rows else None), _data_path(settings)
+    if before is None or before.rstrip("/") == wanted.rstrip("/"):
+        return None
+    file = _some_file(duck, settings, wanted)
+    if file is not None and duck.execute(f"SELECT count(*) FROM glob({quoted(file)})").fetchone() == (0,):  # noqa: S608 - our path
+        duck.close()
+        raise LakeError(
+            f"the lake's files are not at {wanted}, where ORDERS_LAKE_DATA or ORDERS_HOME says; they were written to {before}: "
+            "move them, or set it back"
+        )
+    return str(before)
+
+
+def _some_file(duck: DuckDBPyConnection, settings: Settings, folder: str) -> str | None:
+    """A data file that the lake needs now, in a folder; None while there is none."""
+    catalog = _catalog(settings)
+    needed = duck.execute(
+        f"SELECT s.path, t.path, f.path FROM {catalog}.ducklake_data_file f "  # noqa: S608
+        f"JOIN {catalog}.ducklake_table t USING (table_id) JOIN {catalog}.ducklake_schema s USING (schema_id) "
+        "WHERE f.end_snapshot IS NULL AND f.path_is_relative AND s.path_is_relative AND t.path_is_relative LIMIT 1"
+    ).fetchone()
+    return None if needed is None else f"{folder}{needed[0]}{needed[1]}{needed[2]}"
 
 
 def _libpq_url(settings: Settings) -> str:

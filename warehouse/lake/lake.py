@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import duckdb
 
 from warehouse.lake import definitions
-from warehouse.lake.attachment import CATALOG, LakeError, connect_writer, is_collision
+from warehouse.lake.attachment import CATALOG, LakeError, connect_writer, is_collision, is_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,8 @@ Outcome = TypeVar("Outcome")
 ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 3.0
+MARKS_INLINED = 100
+"""Rows of marks that a catalog in PostgreSQL keeps itself."""
 
 
 class LakeBusyError(LakeError):
@@ -108,8 +110,9 @@ def _define(lake: Lake) -> None:
     """Tables and views, then the options of the tables, which DuckLake takes only once they are there, then the stamp."""
     lake.transaction(definitions.define)
     # The marks move with every publish: as rows of the catalog they cost a tenth of a Parquet file. Data goes to files at
-    # once, so that the catalog stays small.
-    for option in ("0", "100, table_name => 'published'"):
+    # once, so that the catalog stays small. In SQLite rows of the catalog could never be let go of: see `maintenance`.
+    marks = 0 if is_sqlite(lake.duck) else MARKS_INLINED
+    for option in ("0", f"{marks}, table_name => 'published'"):
         lake.statement(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {option})")
     lake.transaction(definitions.stamp)
 
