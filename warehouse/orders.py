@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ ORDER_NAMESPACE = uuid.UUID("6f6a51a3-6a5e-5b0e-9d0b-5d2f0c1f7a10")
 """Root of every deterministic id; changing it would change every id, so it never changes."""
 
 UNIT_PRICE_PLACES = Decimal("0.000001")
+_WIDE = Context(prec=60)
+"""Room for the largest amount that a payload may hold, by the largest number of units."""
 
 
 class Status(StrEnum):
@@ -506,7 +508,8 @@ def share(total: Decimal, units: int, of: int) -> Decimal:
     """
     exponent = total.as_tuple().exponent
     places = min(exponent, -2) if isinstance(exponent, int) else -2
-    return (total * units / of).quantize(Decimal(1).scaleb(places), ROUND_HALF_UP)
+    exact = _WIDE.divide(_WIDE.multiply(total, Decimal(units)), Decimal(of))
+    return exact.quantize(Decimal(1).scaleb(places), ROUND_HALF_UP, _WIDE)
 
 
 def without_personal_data(order: Order) -> Order:

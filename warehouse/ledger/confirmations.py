@@ -643,8 +643,19 @@ def report_problem(
 
 
 def resolve_problems(connection: Connection, order_id: str, now: datetime) -> None:
-    """Close the incidents about an order's shipments: its confirmation has arrived."""
-    incidents.resolve_order(connection, [order_id], STAGE, now, codes=[REJECTED, DIFFERS])
+    """Close the incidents about an order's shipments as far as none of them is in trouble any more: one has arrived."""
+    own = shipments.c.order_id == order_id
+    troubles = (
+        (REJECTED, shipments.c.status == ConfirmationStatus.REJECTED.value),
+        (DIFFERS, (shipments.c.code == DIFFERS) & (shipments.c.status != ConfirmationStatus.REJECTED.value)),
+    )
+    over = [
+        code
+        for code, is_in_trouble in troubles
+        if connection.execute(sa.select(shipments.c.id).where(own, is_in_trouble).limit(1)).first() is None
+    ]
+    if over:
+        incidents.resolve_order(connection, [order_id], STAGE, now, codes=over)
 
 
 def note(connection: Connection, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
