@@ -13,6 +13,9 @@ and with the catalog in PostgreSQL, here with the variables that libpq reads (PG
     ATTACH 'ducklake:postgres:' AS lake (METADATA_SCHEMA 'lake', READ_ONLY);
     USE lake;
 
+The connection is this Python process's own and no boundary: whoever runs code here reads what the process may read. `orders
+sql` takes one SELECT over the order tables and nothing else (`warehouse.lake.queries`).
+
 Readers hold no lock that a writer waits for. A query may run for a day: only then are files deleted that its snapshot reads.
 """
 

@@ -25,6 +25,11 @@ class Settings(BaseSettings):
         description="Where the ledger, the lake's catalog and Dagster keep their state: unset for SQLite files below "
         "ORDERS_HOME, or one PostgreSQL URL (postgresql://user:password@host:5432/name).",
     )
+    lake_reader_url: str | None = Field(
+        None,
+        description="PostgreSQL by which `orders sql` and `warehouse.connect()` read the lake's catalog, as a role that reads "
+        "the schema `lake` and nothing else. Default: `ORDERS_DATABASE_URL`.",
+    )
     lake_data: str | None = Field(
         None,
         description="Where the lake's Parquet files go: a folder or an s3:// prefix. Default: ORDERS_HOME/lake/data.",

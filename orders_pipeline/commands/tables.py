@@ -18,6 +18,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain as maintain_lake
 from warehouse.lake.publishing import publish as publish_orders
 from warehouse.lake.publishing import rebuild as rebuild_lake
+from warehouse.lake.queries import QueryRefused, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ def sql(
     query: Annotated[str | None, typer.Argument(help="A query; none: type queries, each ended by a semicolon.")] = None,
     form: Annotated[Form, typer.Option("--format", help="How the answer is printed.")] = Form.TABLE,
 ) -> None:
-    """Ask the order tables with DuckDB's SQL; read-only, and never in a writer's way.
+    """Ask the order tables with DuckDB's SQL: one SELECT at a time, over the tables and views and nothing else.
 
     Examples:
 
@@ -108,10 +109,10 @@ def maintain() -> None:
 def _answer(lake: DuckDBPyConnection, query: str, form: Form) -> bool:
     """Run one query and print its answer; False, with the reason on standard error, when it fails."""
     try:
-        relation = lake.sql(query)
+        relation = ask(lake, query)
         if relation is not None:
             _print(relation, form)
-    except duckdb.Error as error:
+    except (QueryRefused, duckdb.Error) as error:
         notes.print(str(error), style="red", markup=False)
         return False
     return True

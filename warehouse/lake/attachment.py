@@ -86,6 +86,8 @@ def connect_reader(settings: Settings) -> DuckDBPyConnection:
     if not settings.is_postgresql and not catalog_file(settings).exists():
         raise LakeEmptyError(_nothing_published(settings))
     duck = _connect(settings)
+    if settings.is_postgresql and settings.lake_reader_url is not None:
+        settings = settings.model_copy(update={"database_url": settings.lake_reader_url})
     _attach(duck, settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true")
     _moved_from(duck, settings)
     known = duck.execute(
