@@ -52,6 +52,7 @@ class ShownState(StrEnum):
 
     PLANNED = FileState.PLANNED.value
     UPLOADED = FileState.UPLOADED.value
+    GIVEN_UP = FileState.GIVEN_UP.value
     RECEIVED = FileState.RECEIVED.value
     APPLIED = FileState.APPLIED.value
     REFUSED = FileState.REFUSED.value

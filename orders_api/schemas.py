@@ -1276,8 +1276,9 @@ class FileDocument(Shape):
     name: str = Field(
         description="Name of the file.", examples=["orders_export_amazon_fr_2026-11-02T09-30-00.000Z.csv"]
     )
-    state: Literal["planned", "uploaded", "received", "applied", "refused", "repeated"] = Field(
-        description="An order file is `planned`, then `uploaded`; a shipment file is `received`, then `applied` row by row, "
+    state: Literal["planned", "uploaded", "given_up", "received", "applied", "refused", "repeated"] = Field(
+        description="An order file is `planned`, then `uploaded`; one that was `given_up` is never sent, and its orders are in "
+        "a later file. A shipment file is `received`, then `applied` row by row, "
         "`refused` as a whole, or `repeated`: the same bytes were read before.",
         examples=["uploaded"],
     )

@@ -6,28 +6,31 @@ The engine of the asset `order_exports` and of `orders export`. An export has th
 2. *plan*: the files become final and the channel's cursor moves, in one transaction.
 3. *upload*: from the archive, byte by byte the same however often it takes, and under the same name.
 
+A file that cannot be delivered stops neither the other files nor the changes after it. It is tried again by every run until a
+person redirects it, or gives it up; then the next export tells its orders again.
+
 What the columns are is in `warehouse.templates`, moving files in `orders_pipeline.files`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from orders_pipeline.file_runs import JobFailed, JobResult, JobRun, attempt, run_job
+from orders_pipeline.file_runs import JobFailed, JobResult, JobRun, attempt, held, run_job
 from orders_pipeline.files.errors import AlreadyThere
 from orders_pipeline.files.places import Places
 from warehouse.archive import ArchiveError, open_archive
 from warehouse.ledger import file_jobs, files, order_queries
 from warehouse.ledger.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.files import Member, NewFile, PlannedFile
+from warehouse.ledger.files import FileState, Member, NewFile, PlannedFile
 from warehouse.templates import csv_bytes, order_file_name, order_header, order_rows, spreadsheet_safe
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
+    from orders_pipeline.file_runs import Failure
     from orders_pipeline.files.storages import Storage
     from orders_pipeline.installation import Installation
     from warehouse.archive import Writing
@@ -65,9 +69,13 @@ def export_channel(installation: Installation, job: FileJob) -> JobResult:
 
 
 def _export(run: JobRun) -> None:
-    _upload_planned(run)
-    if _prepare_and_plan(run):
-        _upload_planned(run)
+    """The first failure is told at the end."""
+    delivery = _Delivery(run)
+    delivery.deliver()
+    if run.job.storage not in delivery.unreachable and _prepare_and_plan(run):
+        delivery.deliver()
+    if delivery.failures:
+        raise JobFailed(delivery.failures[0])
 
 
 def preview(installation: Installation, state: JobState) -> list[FilePreview]:
@@ -103,6 +111,41 @@ def resend(installation: Installation, record: FileRecord) -> None:
         places.at(record.storage).write_again(record.path, source)
     with installation.ledger.write() as transaction:
         files.uploaded(transaction, record.id, installation.clock())
+
+
+def redirect(installation: Installation, record: FileRecord, storage: str, folder: str) -> None:
+    """Have a file that could not be delivered go to another place, with the next run of the job.
+
+    Raises:
+        NotPlanned: It was delivered meanwhile, or given up.
+        Busy: A run of the job is under way.
+    """
+    with _undelivered(installation, record) as transaction:
+        files.redirect(transaction, record.id, storage, folder, installation.clock())
+
+
+def give_up(installation: Installation, record: FileRecord) -> None:
+    """Never deliver a file; the job's next run tells its orders again in another one. Raises like `redirect`."""
+    with _undelivered(installation, record) as transaction:
+        files.give_up(transaction, record.id, installation.clock())
+
+
+@contextmanager
+def _undelivered(installation: Installation, record: FileRecord) -> Iterator[Transaction]:
+    """A transaction in which no run of the job is at the file."""
+    with installation.ledger.write() as transaction, held(installation, transaction, JobKind.EXPORT, record.channel):
+        found = _found(transaction, record.id)
+        if found.state is not FileState.PLANNED:
+            raise NotPlanned(found.state)
+        yield transaction
+
+
+class NotPlanned(Exception):
+    """The file does not wait for its delivery (any more); `state` is where it stands."""
+
+    def __init__(self, state: FileState) -> None:
+        super().__init__(state.value)
+        self.state = state
 
 
 def group_of(order: ToldOrder, settings: ExportSettings) -> Group:
@@ -189,22 +232,25 @@ class _Preparation:
 
 
 def _prepare_and_plan(run: JobRun) -> bool:
-    """Make the files of what was changed; False when nothing is to be uploaded."""
+    """Make the files of what was changed, or was in a file that was given up; False when nothing is to be uploaded."""
     installation = run.installation
     _discard_prepared(installation, run.job.channel)
     with installation.ledger.read() as transaction:
         state = file_jobs.find_job(transaction, run.job.channel, JobKind.EXPORT)
         through = mark(transaction, MARKETPLACE_CHANGES)
-    if state is None or through == state.cursor:
+        given_up = files.to_tell_again(transaction, run.job.channel)
+    if state is None or (through == state.cursor and not given_up):
         return False
     with ExitStack() as stack:
         preparation = _Preparation(run, run.job.export_settings, stack)
+        for chunk in _told_again(installation, run.job, given_up, state.cursor):
+            preparation.take(chunk)
         for chunk in _told(installation, run.job, state.cursor, through):
             preparation.take(chunk)
         planned = preparation.planned()
     with installation.ledger.write() as transaction:
         run.hold(transaction)
-        files.plan(transaction, run.job.channel, planned, through, installation.clock())
+        files.plan(transaction, run.job.channel, planned, given_up, through, installation.clock())
     return bool(planned)
 
 
@@ -221,6 +267,22 @@ def _told(installation: Installation, job: FileJob, after: int, through: int) ->
             return
         yield chunk
         after = chunk[-1].change
+
+
+def _told_again(
+    installation: Installation, job: FileJob, given_up: Sequence[int], cursor: int
+) -> Iterator[list[ToldOrder]]:
+    """The orders of files that were given up, as they are now, a chunk at a time."""
+    statuses, after = job.export_settings.statuses, ""
+    while given_up:
+        with installation.ledger.read() as transaction:
+            chunk = order_queries.told_again(
+                transaction, job.channel, statuses, given_up, cursor, after, installation.clock()
+            )
+        if not chunk:
+            return
+        yield chunk
+        after = chunk[-1].id
 
 
 def _discard_prepared(installation: Installation, channel: str) -> None:
@@ -248,14 +310,34 @@ def _free_name(transaction: Transaction, channel: str, group: Group, now: dateti
 # -- upload
 
 
-def _upload_planned(run: JobRun) -> None:
-    with run.installation.ledger.read() as transaction:
-        planned = files.unfinished(transaction, run.job.channel, JobKind.EXPORT)
-    for record in planned:
-        failure = attempt(partial(_upload, run, record))
-        if failure is not None:
-            run.note_failure(record, failure)
-            raise JobFailed(failure)
+@dataclass(slots=True)
+class _Delivery:
+    """What a run does about the files that wait: each is tried once, and no storage any more that cannot be reached."""
+
+    run: JobRun
+    tried: set[int] = field(default_factory=set)
+    unreachable: set[str] = field(default_factory=set)
+    failures: list[Failure] = field(default_factory=list)
+
+    def deliver(self) -> None:
+        """Upload what is planned and was not tried yet, the oldest first."""
+        with self.run.installation.ledger.read() as transaction:
+            planned = files.unfinished(transaction, self.run.job.channel, JobKind.EXPORT)
+        for record in planned:
+            if record.id in self.tried or record.storage in self.unreachable:
+                continue
+            self.tried.add(record.id)
+            failure = attempt(partial(_upload, self.run, record))
+            if failure is not None:
+                self._note(record, failure)
+
+    def _note(self, record: FileRecord, failure: Failure) -> None:
+        self.run.note_failure(record, failure)
+        if failure.is_of_storage:
+            self.unreachable.add(record.storage)
+        hint = f"{failure.hint}; or `orders export redirect {record.id}`, or `orders export give-up {record.id}`"
+        message = f"the file {record.name}: {failure.message}"
+        self.failures.append(replace(failure, message=message, hint=hint.removeprefix("; or "), storage=record.storage))
 
 
 def _upload(run: JobRun, record: FileRecord) -> None:

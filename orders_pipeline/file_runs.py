@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,17 +16,19 @@ from zoneinfo import ZoneInfo
 from orders_pipeline.files.errors import StorageError
 from orders_pipeline.files.places import Places
 from warehouse.archive import Archive, ArchiveError, open_archive
+from warehouse.clock import iso
 from warehouse.ledger import file_jobs, files, incidents, leases
 from warehouse.ledger.leases import LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.files.storages import Storage
     from orders_pipeline.installation import Installation
-    from warehouse.ledger.file_jobs import FileJob, JobKind
+    from warehouse.ledger.file_jobs import FileJob, JobKind, JobState
     from warehouse.ledger.files import FileRecord
     from warehouse.ledger.leases import Lease
 
@@ -36,11 +39,13 @@ LEASE_LENGTH = timedelta(minutes=30)
 
 
 def due(installation: Installation, kind: JobKind) -> list[FileJob]:
-    """The jobs of a kind whose time has come."""
-    zone = ZoneInfo(installation.settings.time_zone)
+    """The jobs of a kind whose time has come, and at which nobody is."""
+    zone, now = ZoneInfo(installation.settings.time_zone), installation.clock()
     with installation.ledger.read() as transaction:
-        states = file_jobs.due_jobs(transaction, installation.clock(), zone)
-    return [each.job for each in states if each.job.kind is kind]
+        found = [each.job for each in file_jobs.due_jobs(transaction, now, zone) if each.job.kind is kind]
+        return [
+            job for job in found if not leases.is_taken(transaction, _lease_name(kind, job.channel), now, LEASE_LENGTH)
+        ]
 
 
 def switched_on(installation: Installation, kind: JobKind) -> list[FileJob]:
@@ -96,11 +101,21 @@ class JobRun:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What stood in the way, as an incident tells it."""
+    """What stood in the way, as an incident tells it.
+
+    Attributes:
+        code: Stable snake_case word.
+        message: Plain sentence.
+        hint: What a person should do.
+        is_of_storage: Whether no other file would fare better at the same storage.
+        storage: The storage, where it is not the job's own.
+    """
 
     code: str
     message: str
     hint: str
+    is_of_storage: bool = False
+    storage: str | None = None
 
 
 class JobFailed(Exception):
@@ -120,7 +135,7 @@ def attempt(step: Callable[[], None]) -> Failure | None:
     except JobFailed as error:
         return error.failure
     except StorageError as error:
-        return Failure(error.code, error.message, error.hint)
+        return Failure(error.code, error.message, error.hint, is_of_storage=error.is_of_storage)
     except ArchiveError as error:
         return Failure("archive_lost", error.message, "restore ORDERS_HOME/archive from a backup")
     except OSError as error:
@@ -142,6 +157,7 @@ def run_job(installation: Installation, job: FileJob, work: Callable[[JobRun], N
         return JobResult(channel=job.channel, kind=job.kind, outcome="busy")
     with Places(installation) as places:
         run = JobRun(installation, job, lease, places, open_archive(installation.settings, installation.keys))
+        run.archive.sweep()
         try:
             failure = attempt(lambda: work(run))
         except LeaseLost:
@@ -154,10 +170,56 @@ def run_job(installation: Installation, job: FileJob, work: Callable[[JobRun], N
 def _begin(installation: Installation, job: FileJob) -> Lease | None:
     now = installation.clock()
     with installation.ledger.write() as transaction:
-        lease = leases.acquire(transaction, f"{job.kind}:{job.channel}", now, LEASE_LENGTH)
-        if lease is not None:
-            file_jobs.begin(transaction, job, now)
+        lease = leases.acquire(transaction, _lease_name(job.kind, job.channel), now, LEASE_LENGTH)
+        if lease is None:
+            return None
+        before = file_jobs.find_job(transaction, job.channel, job.kind)
+        if before is not None and before.is_unended:
+            _tell_unended(transaction, before, now)
+        file_jobs.begin(transaction, job, now)
     return lease
+
+
+def _lease_name(kind: JobKind, channel: str) -> str:
+    return f"{kind}:{channel}"
+
+
+class Busy(Exception):
+    """A run of the job is under way."""
+
+
+@contextmanager
+def held(installation: Installation, transaction: Transaction, kind: JobKind, channel: str) -> Iterator[None]:
+    """Keep a job's runs away for as long as a transaction takes.
+
+    Raises:
+        Busy: One is under way.
+    """
+    now = installation.clock()
+    lease = leases.acquire(transaction, _lease_name(kind, channel), now, LEASE_LENGTH)
+    if lease is None:
+        raise Busy
+    yield
+    leases.release(transaction, lease, now)
+
+
+def _tell_unended(transaction: Transaction, before: JobState, now: datetime) -> None:
+    job = before.job
+    assert before.last_started_at is not None
+    logger.warning("%s of %s: the run before came to no end", job.kind, job.channel)
+    incidents.report(
+        transaction,
+        incidents.Report(
+            scope="channel",
+            subject=job.channel,
+            stage=job.kind.value,
+            code="job_interrupted",
+            message=f"the {job.kind} job began at {iso(before.last_started_at)} and came to no end: its process was killed",
+            hint="it is done again at once; if this comes back, see the machine's memory and the log",
+            details={"storage": job.storage, "folder": job.folder},
+        ),
+        now,
+    )
 
 
 def _end(run: JobRun, failure: Failure | None) -> None:
@@ -169,6 +231,7 @@ def _end(run: JobRun, failure: Failure | None) -> None:
             file_jobs.finish(transaction, job, now)
         else:
             logger.warning("%s of %s failed: %s", job.kind, job.channel, failure.code)
+            storage = failure.storage or job.storage
             incidents.report(
                 transaction,
                 incidents.Report(
@@ -176,9 +239,9 @@ def _end(run: JobRun, failure: Failure | None) -> None:
                     subject=job.channel,
                     stage=job.kind.value,
                     code=failure.code,
-                    message=f"the {job.kind} job cannot use its storage {job.storage}: {failure.message}",
+                    message=f"the {job.kind} job cannot use its storage {storage}: {failure.message}",
                     hint=failure.hint,
-                    details={"storage": job.storage, "folder": job.folder},
+                    details={"storage": storage, "folder": job.folder},
                 ),
                 now,
             )

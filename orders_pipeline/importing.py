@@ -22,11 +22,11 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from orders_pipeline.file_runs import Failure, JobFailed, JobResult, JobRun, attempt, run_job
+from orders_pipeline.file_runs import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
 from orders_pipeline.files.errors import AlreadyThere, FileMissing, TooLarge
 from orders_pipeline.shipment_files import FileFault, FileRefused, Sheet, needs_ids, read_packages, read_sheet
 from warehouse.archive import Archive, ArchiveError, open_archive
-from warehouse.ledger import files, incidents, shipments
+from warehouse.ledger import file_jobs, files, incidents, shipments, storages
 from warehouse.ledger.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.files import FileState, NewFile, RowOutcome
 from warehouse.ledger.schema import orders
@@ -69,9 +69,15 @@ def _import(run: JobRun) -> None:
     """One file's failure stops no other; the first one is told at the end."""
     failures: list[Failure] = []
     with run.installation.ledger.read() as transaction:
+        known = [each.job for each in file_jobs.all_jobs(transaction)]
+        fault = file_jobs.reader_fault(known, storages.all_storages(transaction), run.job)
         left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
     for record in left:
         _try(failures, run, record, partial(_finish, run, record))
+    if fault is not None:
+        raise JobFailed(
+            Failure("folder_has_two_readers", fault, "change one of the two jobs: nothing is read until then")
+        )
     stuck = _unfinished_places(run)
     for remote in _settled(run):
         if _place(remote) not in stuck:
@@ -326,6 +332,26 @@ def _apply_at_once(installation: Installation, record: FileRecord, settings: Imp
     with installation.ledger.write() as transaction:
         files.finished(transaction, applied.id, installation.clock())
         return _found(transaction, applied.id)
+
+
+class NotWaiting(Exception):
+    """Nothing that could be left undone remains about the file; the message says why."""
+
+
+def give_up(installation: Installation, record: FileRecord) -> None:
+    """Do nothing more at the storage about a file that was read: no answer, and it stays where it is.
+
+    Raises:
+        NotWaiting: It is finished, or its rows have no fates yet.
+        Busy: A run of the job is under way.
+    """
+    with installation.ledger.write() as transaction, held(installation, transaction, JobKind.IMPORT, record.channel):
+        found = _found(transaction, record.id)
+        if found.finished_at is not None:
+            raise NotWaiting(f"file {record.id} is finished")
+        if found.state is FileState.RECEIVED:
+            raise NotWaiting(f"the rows of file {record.id} are not applied yet: see `orders imports run`")
+        files.leave_alone(transaction, record.id, installation.clock())
 
 
 def _sender(channel: str, file_id: int) -> Sender:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from warehouse.identifiers import is_rounded
 from warehouse.ledger.files import RowFate, RowOutcome
 from warehouse.ledger.shipments import Item, Report
 from warehouse.templates import ShipmentColumn
@@ -46,7 +47,6 @@ MAGIC = {
 }
 OTHER_TEXT = {"<": "XML or HTML", "{": "JSON", "[": "JSON"}
 
-SCIENTIFIC = re.compile(r"\d([.,]\d+)?[Ee]\+\d+")
 MILLISECONDS = re.compile(r"\d{13}")
 WHOLE_NUMBER = re.compile(r"\d{1,9}")
 DECLARED_DELIMITER = re.compile(r"sep=(.)\r?\n")
@@ -60,9 +60,8 @@ IDS = (
     ShipmentColumn.SHIPPING_DATE,
     ShipmentColumn.ITEM_ID,
     ShipmentColumn.ITEM_ORIGINAL_ID,
-    ShipmentColumn.ITEM_QUANTITY_SHIPPED,
 )
-"""Columns that a spreadsheet takes for numbers."""
+"""Columns of which a program that takes them for numbers loses digits."""
 
 OF_PACKAGE = (ShipmentColumn.TRACKING_NUMBER, ShipmentColumn.SHIPPING_DATE, ShipmentColumn.CARRIER_CODE)
 """What all rows of a package must agree on, as far as they say it."""
@@ -391,8 +390,11 @@ def _cell_fault(column: ShipmentColumn, text: str, zone: ZoneInfo) -> tuple[RowF
         return RowFault.CELL_TOO_LONG, f"The cell has more than {CELL_CHARACTERS} characters."
     if CONTROL.search(text) or "\n" in text or "\r" in text:
         return RowFault.CONTROL_CHARACTERS, "The cell holds line ends or control characters."
-    if column in IDS and SCIENTIFIC.fullmatch(text):
-        message = "A spreadsheet has rounded this number (1.23E+15): format the column as text before the file is saved as CSV."
+    if column in IDS and is_rounded(text):
+        message = (
+            "A program has taken this for a number and rounded it (1.23E+15): "
+            "format the column as text before the file is saved as CSV."
+        )
         return RowFault.SCIENTIFIC_NOTATION, message
     if column is ShipmentColumn.SHIPPING_DATE and _shipping_date(text, zone) is None:
         message = "The date must be milliseconds since 1970 (13 digits) or ISO 8601, such as 2026-11-02T09:30:00Z."

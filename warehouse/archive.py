@@ -12,10 +12,14 @@ import os
 import re
 import secrets
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
+from urllib.parse import quote, unquote
+
+from warehouse.processes import is_gone, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +33,9 @@ ID_BYTES = 16
 LENGTH_BYTES = 4
 PIECE_BYTES = 1 << 18
 """A split export holds a piece of each of its files in memory."""
+PIECE_PREFIX = ".writing-"
+"""How files begin that are not whole yet; behind it stand an id and the process that writes."""
+FORGOTTEN_SECONDS = 24 * 3600
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -101,6 +108,18 @@ class Archive:
             plain.flush()
             yield Path(f"/proc/self/fd/{plain.fileno()}")
 
+    def sweep(self) -> None:
+        """Remove what writers have left here that were killed."""
+        for path in self.folder.glob(f"{PIECE_PREFIX}*"):
+            if is_gone(unquote(path.name.removeprefix(PIECE_PREFIX).partition(".")[2])):
+                path.unlink(missing_ok=True)
+        for path in self.folder.glob(
+            ".[0-9a-f]*.[0-9]*"
+        ):  # as releases before named them, which did not tell the machine
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > FORGOTTEN_SECONDS:
+                    path.unlink()
+
     def has(self, sha256: str) -> bool:
         """Whether a file is there."""
         return self.path(sha256).exists()
@@ -130,7 +149,7 @@ class Writing:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._own_id = secrets.token_bytes(ID_BYTES)
-        self._path = archive.folder / f".{self._own_id.hex()}.{os.getpid()}"
+        self._path = archive.folder / f"{PIECE_PREFIX}{self._own_id.hex()}.{quote(this_process(), safe='')}"
         self._file: BufferedWriter = self._path.open("wb")
         self._path.chmod(0o600)
         self._file.write(MAGIC + self._own_id)

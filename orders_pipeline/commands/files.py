@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,7 @@ from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.ledger.files import FileFilter, FileState, RowOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from orders_pipeline.file_runs import JobResult
     from orders_pipeline.installation import Installation
@@ -131,6 +132,35 @@ def resend_export(file: FileId) -> None:
     notes.print(f"{record.name} is at {record.storage} again", markup=False)
 
 
+@export.command("redirect")
+def redirect_export(file: FileId, storage: Storage, folder: Folder = "") -> None:
+    """Send a file that could not be delivered to another place; it goes there with the next run of the job.
+
+    Example: orders export redirect 12 --storage other --folder out
+    """
+    with opened() as installation:
+        record = _find(installation, file, JobKind.EXPORT)
+        _check_storage(installation, storage)
+        with _waiting(record):
+            exporting.redirect(installation, record, storage, folder)
+    notes.print(
+        f"{record.name} goes to {storage} with the next run of `orders export run {record.channel}`", markup=False
+    )
+
+
+@export.command("give-up")
+def give_up_export(file: FileId) -> None:
+    """Never deliver a file; the next export of its channel tells its orders again.
+
+    Example: orders export give-up 12
+    """
+    with opened() as installation:
+        record = _find(installation, file, JobKind.EXPORT)
+        with _waiting(record):
+            exporting.give_up(installation, record)
+    notes.print(f"{record.name} is given up; the next export of {record.channel} tells its orders again", markup=False)
+
+
 @imports.command("set")
 def set_import(
     channel: Channel,
@@ -224,6 +254,21 @@ def retry_import(file: FileId) -> None:
     _leave_for(record)
 
 
+@imports.command("give-up")
+def give_up_import(file: FileId) -> None:
+    """Neither answer a file that was read, nor take it away from its storage any more. What was applied stays.
+
+    A file that still lies at the storage is read again as a new one; rows that were applied are known then.
+
+    Example: orders imports give-up 12
+    """
+    with opened() as installation:
+        record = _find(installation, file, JobKind.IMPORT)
+        with _waiting(record):
+            importing.give_up(installation, record)
+    notes.print(f"{record.name} is left alone", markup=False)
+
+
 @imports.command("download")
 def download_import(
     file: FileId,
@@ -297,6 +342,27 @@ def import_file(
 # -- what the commands have in common
 
 
+@contextmanager
+def _waiting(record: FileRecord) -> Iterator[None]:
+    """The words for why nothing can be done about a file now."""
+    try:
+        yield
+    except file_runs.Busy:
+        raise fail(
+            f"a run of the {record.direction} job of {record.channel} is under way: try again after it"
+        ) from None
+    except exporting.NotPlanned as error:
+        raise fail(f"file {record.id} does not wait for its delivery: it is {error.state}", Exit.USAGE) from None
+    except importing.NotWaiting as error:
+        raise fail(str(error), Exit.USAGE) from None
+
+
+def _check_storage(installation: Installation, code: str) -> None:
+    with installation.ledger.read() as transaction:
+        if storages.find_storage(transaction, code) is None:
+            raise fail(f"there is no storage {code!r}", Exit.USAGE)
+
+
 def _declare(
     kind: JobKind,
     channel: str,
@@ -331,6 +397,10 @@ def _declare(
         with installation.ledger.write() as transaction:
             if storages.find_storage(transaction, storage) is None:
                 raise fail(f"there is no storage {storage!r}", Exit.USAGE)
+            known = [each.job for each in file_jobs.all_jobs(transaction)]
+            fault = file_jobs.reader_fault(known, storages.all_storages(transaction), job)
+            if fault is not None:
+                raise fail(fault, Exit.CONFIGURATION)
             file_jobs.save_job(transaction, job, installation.clock())
     notes.print(f"the {kind} job of {channel} is declared{'' if is_on else ', and off'}")
 

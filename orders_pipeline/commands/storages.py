@@ -22,7 +22,7 @@ from orders_pipeline.files.places import Places
 from orders_pipeline.files.probing import probe
 from orders_pipeline.files.storages import Verdict, open_storage
 from orders_pipeline.installation import Installation, opened
-from warehouse.ledger import file_jobs
+from warehouse.ledger import file_jobs, files
 from warehouse.ledger import storages as book
 from warehouse.ledger.credentials import seal_secret, shown
 from warehouse.storages import CREDENTIALS, StorageKind
@@ -32,6 +32,8 @@ storages = typer.Typer(
 )
 
 Code = Annotated[str, typer.Argument(help="The storage's code.")]
+SHOWN_FILES = 5
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 
 
@@ -168,7 +170,7 @@ def trust(
 
 @storages.command("remove")
 def remove_storage(code: Code) -> None:
-    """Forget a storage and its credentials. Files on it stay where they are. One that a file job uses is not forgotten.
+    """Forget a storage and its credentials. Files on it stay where they are. One that a file job or a waiting file needs stays.
 
     Example: orders storages remove erp
     """
@@ -176,6 +178,14 @@ def remove_storage(code: Code) -> None:
         users = file_jobs.using_storage(transaction, code)
         if users:
             raise fail(f"{code} is used by {', '.join(f'the {each.kind} job of {each.channel}' for each in users)}")
+        waiting = files.waiting_at(transaction, code)
+        if waiting:
+            numbers = ", ".join(str(each.id) for each in waiting[:SHOWN_FILES])
+            said = f"{len(waiting)} files wait for {code} ({numbers}{', …' if len(waiting) > SHOWN_FILES else ''})"
+            raise fail(
+                f"{said}: `orders export redirect` sends one elsewhere, `orders export give-up` and "
+                "`orders imports give-up` let go of it"
+            )
         if not book.remove_storage(transaction, code):
             raise fail(f"there is no storage {code!r}", Exit.USAGE)
     notes.print(f"{code} is forgotten")

@@ -16,10 +16,12 @@ class StorageError(Exception):
         code: Stable snake_case word, the incident's code.
         message: Plain sentence.
         hint: What a person should do, or "".
+        is_of_storage: Whether nothing at all can be done at the storage as long as this stands.
     """
 
     code: ClassVar[str] = "storage_failed"
     advice: ClassVar[str] = ""
+    is_of_storage: ClassVar[bool] = False
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -31,6 +33,7 @@ class SettingsInvalid(StorageError):
     """The storage's settings or its credentials cannot be used."""
 
     code = "storage_settings_invalid"
+    is_of_storage = True
     advice = "correct the storage in orders.yaml and apply it"
 
 
@@ -38,6 +41,7 @@ class Unreachable(StorageError):
     """No connection came about: name, port, network, or a server that speaks something else."""
 
     code = "storage_unreachable"
+    is_of_storage = True
     advice = "check host and port, and whether a firewall lets this machine through"
 
 
@@ -45,6 +49,7 @@ class HostKeyUnknown(StorageError):
     """No host key is trusted yet; `fingerprint` is the one that the server shows."""
 
     code = "storage_host_key_unknown"
+    is_of_storage = True
     advice = (
         "compare the fingerprint with the server's operator, then `orders storages trust CODE --fingerprint SHA256:…`"
     )
@@ -58,6 +63,7 @@ class HostKeyChanged(StorageError):
     """The server shows another key than the trusted one; `fingerprint` is the one that it shows."""
 
     code = "storage_host_key_changed"
+    is_of_storage = True
     advice = "somebody may be in between: ask the server's operator whether it is a new key, and only then trust it"
 
     def __init__(self, message: str, fingerprint: str) -> None:
@@ -69,6 +75,7 @@ class LoginRefused(StorageError):
     """User, password or key are refused, or there are none."""
 
     code = "storage_login_refused"
+    is_of_storage = True
     advice = "check the user, and set the password or private_key with `orders storages secret`"
 
 
@@ -76,6 +83,7 @@ class TlsRefused(StorageError):
     """The server's certificate cannot be verified, or no TLS comes about."""
 
     code = "storage_tls_refused"
+    is_of_storage = True
     advice = "have the certificate renewed, or name the authority that signed it in ca_file"
 
 
@@ -83,6 +91,7 @@ class PlaintextRefused(StorageError):
     """Plain FTP without permission: passwords and personal data would travel readable."""
 
     code = "storage_plaintext_refused"
+    is_of_storage = True
     advice = "use kind ftps or sftp; if the server can neither, set allow_plaintext: true"
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,13 +14,17 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import exporting
+from orders_pipeline import exporting, file_runs
 from warehouse.archive import open_archive
 from warehouse.clock import iso
-from warehouse.ledger import acknowledgements, file_jobs, incidents, leases, order_queries, shipments
+from warehouse.ledger import acknowledgements, file_jobs, incidents, leases, order_queries, shipments, storages
+from warehouse.ledger import files as book_of_files
 from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.file_schedules import Frequency
 from warehouse.ledger.files import FileState
 from warehouse.ledger.schema import consumers, file_members, files
+from warehouse.ledger.schema import leases as leases_table
+from warehouse.ledger.storages import StorageEntry
 from warehouse.orders import Address, Bar, Customer, DeliveryPoint, FulfilledBy, Status, line_id
 from warehouse.templates import ExtraColumn, OrderColumn
 
@@ -313,3 +321,134 @@ def test_what_a_killed_run_had_begun_is_let_go_of(shop, an_order, clock):
     assert file.name == f"orders_export_amazon_fr_{STAMP}.csv"
     with shop.ledger.read() as transaction:
         assert transaction.execute(sa.select(sa.func.count()).select_from(file_members)).scalar_one() == 1
+
+
+def test_an_undeliverable_file_blocks_neither_others_nor_later_changes(shop, an_order, clock):
+    shop.put(an_order(1))
+    job = shop.declare(JobKind.EXPORT, folder="nowhere")
+    assert exporting.export_channel(shop.installation, job).outcome == "failed"
+    shop.put(an_order(2))
+    clock.advance(minutes=15)
+    result = exporting.export_channel(shop.installation, shop.declare(JobKind.EXPORT))
+    assert (result.outcome, "storage_folder_missing" in result.error) == ("failed", True)
+    assert [row["order_id"] for rows in shop.sheets().values() for row in rows] == ["402-0000002"]
+    with shop.ledger.read() as transaction:
+        (incident,) = incidents.listed(transaction)
+    stuck = shop.records()[0]
+    assert stuck.name in incident["message"]
+    assert f"orders export redirect {stuck.id}" in incident["hint"]
+
+
+def test_a_storage_that_cannot_be_reached_holds_changes_back_for_one_file(shop, an_order, clock):
+    shop.put(an_order(1))
+    with shop.ledger.write() as transaction:
+        gone = StorageEntry(code="gone", kind="folder", label="G", settings={"path": "relative"})
+        storages.save_storage(transaction, gone, clock())
+    job = shop.declare(JobKind.EXPORT, storage="gone")
+    for number in (2, 3):
+        assert exporting.export_channel(shop.installation, job).outcome == "failed"
+        shop.put(an_order(number))
+        clock.advance(minutes=15)
+    assert [each.orders for each in shop.records()] == [1]
+
+
+def test_a_stranded_file_is_redirected(shop, an_order, clock):
+    shop.put(an_order(1))
+    job = shop.declare(JobKind.EXPORT, folder="nowhere")
+    exporting.export_channel(shop.installation, job)
+    (record,) = shop.records()
+    assert record.attempts == 1
+    with shop.ledger.read() as transaction:
+        assert [each.id for each in book_of_files.waiting_at(transaction, "partner")] == [record.id]
+    exporting.redirect(shop.installation, record, "partner", "out")
+    clock.advance(minutes=15)
+    assert exporting.export_channel(shop.installation, job).outcome == "done"
+    assert shop.names("out") == [record.name]
+    with shop.ledger.read() as transaction:
+        assert book_of_files.waiting_at(transaction, "partner") == []
+    with pytest.raises(exporting.NotPlanned):
+        exporting.redirect(shop.installation, record, "partner", "out")
+
+
+def test_the_orders_of_a_file_that_is_given_up_are_told_again(shop, an_order, clock):
+    first, *_others = shop.put(an_order(1), an_order(2), an_order(3))
+    stranded = shop.declare(JobKind.EXPORT, folder="nowhere")
+    exporting.export_channel(shop.installation, stranded)
+    clock.advance(minutes=15)
+    shop.put(an_order(2, status=Status.CANCELED, marketplace_updated_at=clock()))
+    assert shop.export().outcome == "failed"
+    assert [row["order_id"] for rows in shop.sheets().values() for row in rows] == ["402-0000002"]
+    exporting.give_up(shop.installation, shop.records()[0])
+    shop.put(an_order(3, status=Status.CANCELED, marketplace_updated_at=clock()))
+    clock.advance(minutes=15)
+    result = shop.export()
+    assert (result.outcome, [each.orders for each in result.files]) == ("done", [2])
+    rows = shop.sheets()[result.files[0].name]
+    assert [(row["order_id"], row["order_status"]) for row in rows] == [
+        ("402-0000001", "WAITING_FOR_SHIPMENT"),
+        ("402-0000003", "CANCELED"),
+    ]
+    clock.advance(minutes=15)
+    assert shop.export().files == ()
+    with shop.ledger.read() as transaction:
+        assert incidents.listed(transaction) == []
+        told = [each for each in order_queries.timeline(transaction, first) if each.kind == "exported"]
+    assert [each.data["name"] for each in told] == [result.files[0].name]
+
+
+def test_nothing_is_redirected_or_given_up_while_a_run_is_at_it(shop, an_order, clock):
+    shop.put(an_order(1))
+    exporting.export_channel(shop.installation, shop.declare(JobKind.EXPORT, folder="nowhere"))
+    with shop.ledger.write() as transaction:
+        leases.acquire(transaction, "export:amazon_fr", clock(), file_runs.LEASE_LENGTH)
+    for step in (exporting.give_up, lambda one, two: exporting.redirect(one, two, "partner", "out")):
+        with pytest.raises(file_runs.Busy):
+            step(shop.installation, shop.records()[0])
+
+
+def test_a_run_that_was_killed_is_done_again_at_once_and_told(shop, an_order, clock, monkeypatch):
+    shop.put(an_order(1))
+    job = shop.declare(JobKind.EXPORT, frequency=Frequency.WEEKLY)
+    monkeypatch.setattr(exporting, "_export", lambda _run: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        exporting.export_channel(shop.installation, job)
+    monkeypatch.undo()
+    assert file_runs.due(shop.installation, JobKind.EXPORT) == []  # this process lives and could still be at it
+    with shop.ledger.write() as transaction:
+        transaction.execute(sa.update(leases_table).values(holder=f"{socket.gethostname()}:{_ended_process()}"))
+    clock.advance(minutes=1)
+    assert file_runs.due(shop.installation, JobKind.EXPORT) == [job]
+    monkeypatch.setattr(exporting, "_export", lambda _run: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        exporting.export_channel(shop.installation, job)
+    monkeypatch.undo()
+    with shop.ledger.write() as transaction:
+        (incident,) = incidents.listed(transaction)
+        transaction.execute(sa.delete(leases_table))
+    assert (incident["stage"], incident["code"]) == ("export", "job_interrupted")
+    assert exporting.export_channel(shop.installation, job).outcome == "done"
+    with shop.ledger.read() as transaction:
+        assert incidents.listed(transaction) == []
+    clock.advance(minutes=1)
+    assert file_runs.due(shop.installation, JobKind.EXPORT) == []
+
+
+def _ended_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return process.pid
+
+
+def test_pieces_that_killed_runs_left_in_the_archive_go(small_shop, an_order):
+    shop = small_shop
+    shop.put(an_order(1))
+    archive = open_archive(shop.installation.settings, shop.installation.keys)
+    with archive.writing() as alive:
+        (piece,) = archive.folder.glob(".writing-*")
+        host = socket.gethostname()
+        (archive.folder / f".writing-00.{host}%3A{_ended_process()}").touch()
+        old = archive.folder / ".0f0f.12"
+        old.touch()
+        os.utime(old, (0, 0))
+        assert shop.export().outcome == "done"
+        assert sorted(archive.folder.glob(".*")) == [piece]
+        alive.keep()

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from orders_pipeline import importing
 from orders_pipeline.cli import main
+from warehouse.ledger.channels import Channel, save_channel
 from warehouse.ledger.file_jobs import JobKind
+from warehouse.orders import Address
 from warehouse.templates import ShipmentColumn
 
 HEADER = ",".join(ShipmentColumn)
@@ -116,6 +119,49 @@ def test_a_storage_in_use_is_not_forgotten(small_shop, orders):
     small_shop.declare(JobKind.EXPORT)
     done = orders("storages", "remove", "partner")
     assert (done.code, "partner is used by the export job of amazon_fr" in done.err) == (1, True)
+
+
+def test_a_storage_with_waiting_files_is_not_forgotten_until_they_are_redirected_or_given_up(
+    small_shop, orders, an_order
+):
+    shop = small_shop
+    shop.put(an_order(1), an_order(2, shipping_address=Address(country_code="DE")))
+    assert orders("storages", "add", "other", "--kind", "folder", "--setting", f"path={shop.folder}").code == 0
+    shop.declare(JobKind.EXPORT, folder="nowhere", settings={"split_by_country": True})
+    assert orders("export", "run").code == 6
+    one, two = shop.records()
+    shop.declare(JobKind.EXPORT, storage="other")
+    done = orders("storages", "remove", "partner")
+    assert (done.code, f"2 files wait for partner ({one.id}, {two.id})" in done.err) == (1, True)
+    assert orders("export", "redirect", str(one.id), "--storage", "nowhere").code == 2
+    assert orders("export", "redirect", str(one.id), "--storage", "other", "--folder", "out").code == 0
+    assert orders("export", "give-up", str(two.id)).code == 0
+    done = orders("export", "give-up", str(two.id))
+    assert (done.code, "it is given_up" in done.err) == (2, True)
+    assert orders("storages", "remove", "partner").code == 0
+    assert orders("export", "run").code == 0
+    told = [row["order_id"] for rows in shop.sheets().values() for row in rows]
+    assert sorted(told) == ["402-0000001", "402-0000002"]
+
+
+def test_a_folder_has_one_reader(small_shop, orders, tmp_path):
+    small_shop.declare(JobKind.IMPORT)
+    with small_shop.ledger.write() as transaction:
+        other = Channel(code="amazon_de", label="D", marketplace="Amazon DE", connection="seller")
+        save_channel(transaction, other, small_shop.installation.clock())
+    done = orders("imports", "set", "amazon_de", "--storage", "partner", "--folder", "/in/")
+    assert (done.code, "read by the import job of amazon_fr already" in done.err) == (4, True)
+    path = tmp_path / "orders.yaml"
+    path.write_text(
+        "channels: {amazon_de: {connection: seller, selector: A1PA6795UKMFR9, import: {storage: partner, folder: in}}}"
+    )
+    done = orders("apply", "-f", str(path))
+    assert (done.code, "amazon_de.import.folder" in done.err) == (4, True), done.err
+    job = small_shop.declare(JobKind.IMPORT, channel="amazon_de")
+    small_shop.drop("a.csv", f"{HEADER}\n,402-0000001,1,T1,,,,,\n")
+    result = importing.import_channel(small_shop.installation, job)
+    assert "folder_has_two_readers" in result.error
+    assert small_shop.names("in") == ["a.csv"]
 
 
 def test_a_local_file_is_tried_and_imported(small_shop, orders, an_order, tmp_path):

@@ -61,6 +61,7 @@ def test_missed_times_are_made_up_for_by_one_run(ledger_with_channel, clock):
     clock.advance(hours=5, minutes=1)
     with ledger_with_channel.write() as transaction:
         file_jobs.begin(transaction, JOB, clock())
+        file_jobs.finish(transaction, JOB, clock())
     assert due(ledger_with_channel, clock()) == []
     assert due(ledger_with_channel, clock.advance(minutes=14)) == ["export"]
 
@@ -90,10 +91,61 @@ def test_after_a_failure_a_rare_job_is_due_again_soon(ledger_with_channel, clock
     with ledger_with_channel.write() as transaction:
         file_jobs.begin(transaction, daily, clock())
         file_jobs.retry_soon(transaction, daily, clock())
-    assert state(ledger_with_channel).next_due(UTC_ZONE) == clock() + timedelta(minutes=15)
+    assert state(ledger_with_channel).next_due(UTC_ZONE, clock()) == clock() + timedelta(minutes=15)
     with ledger_with_channel.write() as transaction:
         file_jobs.begin(transaction, daily, clock.advance(minutes=15))
-    assert state(ledger_with_channel).next_due(UTC_ZONE).isoformat() == "2026-11-03T06:30:00+00:00"
+        file_jobs.finish(transaction, daily, clock())
+    assert state(ledger_with_channel).next_due(UTC_ZONE, clock()).isoformat() == "2026-11-03T06:30:00+00:00"
+
+
+def test_what_began_and_did_not_end_is_due_at_once(ledger_with_channel, clock):
+    weekly = replace(JOB, frequency=Frequency.WEEKLY)
+    save(ledger_with_channel, weekly, clock())
+    with ledger_with_channel.write() as transaction:
+        file_jobs.begin(transaction, weekly, clock())
+    assert state(ledger_with_channel).is_unended
+    assert due(ledger_with_channel, clock.advance(seconds=1)) == ["export"]
+    with ledger_with_channel.write() as transaction:
+        file_jobs.finish(transaction, weekly, clock())
+    assert not state(ledger_with_channel).is_unended
+    assert due(ledger_with_channel, clock.advance(minutes=30)) == []
+
+
+def test_times_that_a_clock_ahead_has_left_are_not_believed(ledger_with_channel, clock):
+    save(ledger_with_channel, JOB, clock())
+    ahead = clock() + timedelta(days=3)
+    with ledger_with_channel.write() as transaction:
+        file_jobs.begin(transaction, JOB, ahead)
+        file_jobs.finish(transaction, JOB, ahead)
+    assert due(ledger_with_channel, clock.advance(minutes=1)) == ["export"]
+    with ledger_with_channel.write() as transaction:
+        file_jobs.begin(transaction, JOB, clock())
+        file_jobs.retry_soon(transaction, JOB, ahead)
+    assert due(ledger_with_channel, clock.advance(minutes=1)) == ["export"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "other"),
+    [
+        ("folder", {"path": "/srv"}, {"path": "/srv/in"}),
+        (
+            "sftp",
+            {"host": "erp.example", "user": "a", "root": "/srv"},
+            {"host": "ERP.example", "user": "b", "root": "/srv/in"},
+        ),
+        ("ftps", {"host": "erp.example", "user": "a"}, {"host": "erp.example", "user": "a", "root": "in"}),
+    ],
+)
+def test_a_folder_under_two_names_is_one_folder(kind, settings, other):
+    places = [
+        StorageEntry(code=code, kind=kind, label="", settings=each) for code, each in (("a", settings), ("b", other))
+    ]
+    one = FileJob(channel="amazon_fr", kind=JobKind.IMPORT, storage="a", folder="/in/")
+    two = replace(one, channel="amazon_de", storage="b", folder="")
+    assert "amazon_fr" in file_jobs.reader_fault([one, two], places, two)
+    assert file_jobs.reader_fault([one, two], places, replace(two, folder="de")) is None
+    assert file_jobs.reader_fault([one, two], places, replace(two, kind=JobKind.EXPORT)) is None
+    assert file_jobs.reader_fault([one, two], places, one) is not None
 
 
 def test_settings_are_checked_and_completed():
@@ -106,6 +158,7 @@ FILE = """
 channels:
   amazon_fr:
     connection: seller
+    selector: A13V1IB3VIYZZH
     export: {storage: partner, folder: out, frequency: daily, at: 10:30, statuses: [WAITING_FOR_SHIPMENT]}
     import: {storage: partner, folder: in, frequency: 45m, at: 06:30, always_result: true, enabled: false}
 """

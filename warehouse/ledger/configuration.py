@@ -289,6 +289,8 @@ def differences(transaction: Transaction, document: Document, kinds: Mapping[str
         for job in jobs
         if job.storage not in document.storages and job.storage not in known_storages
     ]
+    known_jobs = {(each.job.channel, each.job.kind): each.job for each in file_jobs.all_jobs(transaction)}
+    problems += _reader_problems(document, jobs, known_jobs, known_storages)
     if problems:
         raise ConfigurationError(problems)
     found: list[Difference] = []
@@ -299,7 +301,6 @@ def differences(transaction: Transaction, document: Document, kinds: Mapping[str
     for code, storage in document.storages.items():
         before = known_storages.get(code)
         found += _compare("storage", code, before, _storage(code, storage, before), ())
-    known_jobs = {(each.job.channel, each.job.kind): each.job for each in file_jobs.all_jobs(transaction)}
     for job in jobs:
         found += _compare(
             f"{job.kind} job", job.channel, known_jobs.get((job.channel, job.kind)), job, ("channel", "kind")
@@ -314,6 +315,24 @@ def differences(transaction: Transaction, document: Document, kinds: Mapping[str
             "alert", code, known_recipients.get(code), _recipient(code, alert), ("requests_told", "created_at")
         )
     return found
+
+
+def _reader_problems(
+    document: Document,
+    jobs: Sequence[FileJob],
+    known_jobs: Mapping[tuple[str, JobKind], FileJob],
+    known_storages: Mapping[str, storages.StorageEntry],
+) -> list[str]:
+    """Import folders that two channels would read once the document is applied."""
+    there = {**known_jobs, **{(job.channel, job.kind): job for job in jobs}}
+    places = dict(known_storages)
+    for code, section in document.storages.items():
+        places[code] = _storage(code, section, known_storages.get(code))
+    return [
+        f"channels.{job.channel}.{job.kind}.folder: {fault}"
+        for job in jobs
+        if (fault := file_jobs.reader_fault(there.values(), places.values(), job)) is not None
+    ]
 
 
 def _selector_problems(

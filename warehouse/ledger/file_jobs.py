@@ -6,6 +6,7 @@ When a job is due is computed in `file_schedules`; the files themselves are in `
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
@@ -18,14 +19,17 @@ from warehouse.ledger.database import upsert
 from warehouse.ledger.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
 from warehouse.ledger.schema import file_jobs
 from warehouse.orders import Status
+from warehouse.storages import StorageKind
 from warehouse.templates import ExtraColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Connection, RowMapping
+
+    from warehouse.ledger.storages import StorageEntry
 
 
 class JobKind(StrEnum):
@@ -121,7 +125,7 @@ class JobState:
         due_after: Where its times are counted from: when it last began, or was declared.
         retry_at: When it is tried again after a failure.
         last_started_at: When it last began.
-        last_finished_at: When it last came to its end without a failure.
+        last_finished_at: When it last came to its end without a failure; with `retry_at` it tells whether a run ended at all.
     """
 
     job: FileJob
@@ -131,8 +135,22 @@ class JobState:
     last_started_at: datetime | None
     last_finished_at: datetime | None
 
-    def next_due(self, zone: ZoneInfo) -> datetime:
-        """When it runs next, if it is on. Times that were missed are made up for by one run."""
+    @property
+    def is_unended(self) -> bool:
+        """Whether it began and came to no end: it is at work, or its process was killed."""
+        if self.last_started_at is None or self.retry_at is not None:
+            return False
+        return self.last_finished_at is None or self.last_finished_at < self.last_started_at
+
+    def next_due(self, zone: ZoneInfo, now: datetime) -> datetime:
+        """When it runs next, if it is on. Times that were missed are made up for by one run.
+
+        What began and did not end is due at once. So is a job whose remembered times lie beyond the present: a clock that ran
+        ahead wrote them, and they are not believed.
+        """
+        retry_at = self.retry_at or now
+        if self.is_unended or self.due_after > now or retry_at > now + RETRY_INTERVAL:
+            return min(self.due_after, now)
         own = next_due(self.job.schedule, self.due_after, zone)
         return own if self.retry_at is None else min(own, self.retry_at)
 
@@ -152,8 +170,8 @@ def find_job(connection: Connection, channel: str, kind: JobKind) -> JobState | 
 def due_jobs(connection: Connection, now: datetime, zone: ZoneInfo) -> list[JobState]:
     """The jobs that are on and due, the longest due first."""
     rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))).mappings()
-    due = [state for state in map(_state, rows) if state.next_due(zone) <= now]
-    return sorted(due, key=lambda state: (state.next_due(zone), state.job.channel, state.job.kind))
+    due = [state for state in map(_state, rows) if state.next_due(zone, now) <= now]
+    return sorted(due, key=lambda state: (state.next_due(zone, now), state.job.channel, state.job.kind))
 
 
 def switched_on(connection: Connection) -> list[JobState]:
@@ -168,7 +186,10 @@ def using_storage(connection: Connection, storage: str) -> list[FileJob]:
 
 
 def save_job(connection: Connection, job: FileJob, now: datetime) -> None:
-    """Create a job, or change one. What it has exported is kept; with other times, or switched on, it is counted from now."""
+    """Create a job, or change one. What it has exported is kept; with other times, or switched on, it is counted from now.
+
+    That nobody else reads its folder is seen to before: `reader_fault`.
+    """
     before = find_job(connection, job.channel, job.kind)
     is_timed_alike = before is not None and (before.job.schedule, before.job.is_on) == (job.schedule, job.is_on)
     row = {
@@ -183,6 +204,53 @@ def save_job(connection: Connection, job: FileJob, now: datetime) -> None:
     connection.execute(upsert(connection, file_jobs, ("channel", "kind"), changing), [row])
 
 
+def reader_fault(jobs: Iterable[FileJob], storages: Iterable[StorageEntry], job: FileJob) -> str | None:
+    """What is wrong with the folder that an import reads: it has one reader, or each takes away what is meant for the other.
+
+    Args:
+        jobs: Every job there is, or will be.
+        storages: Every storage there is, or will be.
+        job: The job that is judged.
+    """
+    places = {each.code: each for each in storages}
+    place = folder_at(places.get(job.storage), job)
+    for other in jobs:
+        if other.kind is not JobKind.IMPORT or job.kind is not JobKind.IMPORT or other.channel == job.channel:
+            continue
+        if folder_at(places.get(other.storage), other) == place:
+            return (
+                f"the folder {job.folder!r} of {job.storage} is read by the import job of {other.channel} already: "
+                "give each channel a folder of its own"
+            )
+    return None
+
+
+def folder_at(storage: StorageEntry | None, job: FileJob) -> tuple[str, ...]:
+    """Where a job's folder is in the world: the same for two storages that lead to the same place.
+
+    >>> from dataclasses import replace
+    >>> from warehouse.ledger.storages import StorageEntry
+    >>> one, two = (StorageEntry(code=code, kind="folder", label="", settings={"path": path})
+    ...             for code, path in (("a", "/srv"), ("b", "/srv/in/")))
+    >>> job = FileJob(channel="shop", kind=JobKind.IMPORT, storage="a", folder="in")
+    >>> folder_at(one, job) == folder_at(two, replace(job, storage="b", folder="/"))
+    True
+    """
+    if storage is None:
+        return (job.storage, _joined("/", job.folder))
+    given = storage.settings
+    if storage.kind == StorageKind.FOLDER:
+        return (storage.kind, _joined(str(given.get("path", "")), job.folder))
+    root = str(given.get("root") or "")
+    owner = "" if root.startswith("/") else str(given.get("user", ""))
+    protocol = "sftp" if storage.kind == StorageKind.SFTP else "ftp"
+    return (protocol, str(given.get("host", "")).lower().rstrip("."), owner, _joined(root, job.folder))
+
+
+def _joined(root: str, folder: str) -> str:
+    return posixpath.normpath(posixpath.join("/", root, folder.strip("/"))).replace("//", "/")
+
+
 def begin(connection: Connection, job: FileJob, now: datetime) -> None:
     """Note that a job begins: its next time is counted from now."""
     values = {"last_started_at": now, "due_after": now, "retry_at": None}
@@ -190,7 +258,7 @@ def begin(connection: Connection, job: FileJob, now: datetime) -> None:
 
 
 def finish(connection: Connection, job: FileJob, now: datetime) -> None:
-    """Note that a job came to its end."""
+    """Note that a job came to its end without a failure."""
     connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(last_finished_at=now))
 
 

@@ -2,10 +2,12 @@
 
 The bytes are in `warehouse.archive`; the jobs in `file_jobs`. A file's life:
 
-    export: preparing (its members are being collected; nobody sees it) → planned (bytes kept, members final) → uploaded
+    export: preparing (its members are being collected; nobody sees it) → planned (bytes kept, members final) → uploaded,
+            or given up: then the next export tells its orders again
     import: received (bytes kept) → applied (every row has its fate) or refused (as a whole) or repeated → the same, finished
 
-`finished_at` says that nothing remains to be done outside: uploaded, or answered and taken away from the storage.
+`finished_at` says that nothing remains to be done: uploaded, or its orders told again, or answered and taken away from the
+storage.
 """
 
 from __future__ import annotations
@@ -39,10 +41,21 @@ class FileState(StrEnum):
     PREPARING = "preparing"
     PLANNED = "planned"
     UPLOADED = "uploaded"
+    GIVEN_UP = "given_up"
     RECEIVED = "received"
     APPLIED = "applied"
     REFUSED = "refused"
     REPEATED = "repeated"
+
+
+WAITING_OUTSIDE = (
+    FileState.PLANNED,
+    FileState.RECEIVED,
+    FileState.APPLIED,
+    FileState.REFUSED,
+    FileState.REPEATED,
+)
+"""States of a file for which, as long as it is not finished, something remains to be done at its storage."""
 
 
 class RowOutcome(StrEnum):
@@ -171,8 +184,24 @@ def add_members(connection: Connection, file_id: int, members: Sequence[Member])
     connection.execute(sa.insert(file_members), rows)
 
 
-def plan(connection: Connection, channel: str, planned: Sequence[PlannedFile], cursor: int, now: datetime) -> None:
-    """Make prepared files final, and move the channel's export cursor, in one transaction."""
+def plan(
+    connection: Connection,
+    channel: str,
+    planned: Sequence[PlannedFile],
+    told_again: Sequence[int],
+    cursor: int,
+    now: datetime,
+) -> None:
+    """Make prepared files final, and move the channel's export cursor, in one transaction.
+
+    Args:
+        connection: The transaction.
+        channel: Code of the channel.
+        planned: The files, with what is known of them by now.
+        told_again: Files that were given up, and whose orders are in the planned ones.
+        cursor: The marketplace change up to which orders are in files now.
+        now: The present instant.
+    """
     for each in planned:
         values = {
             "state": FileState.PLANNED.value,
@@ -183,7 +212,45 @@ def plan(connection: Connection, channel: str, planned: Sequence[PlannedFile], c
             "updated_at": now,
         }
         connection.execute(sa.update(files).where(files.c.id == each.id).values(values))
+    if told_again:
+        values = {"finished_at": now, "updated_at": now}
+        connection.execute(sa.update(files).where(files.c.id.in_(told_again)).values(values))
     move_cursor(connection, channel, cursor)
+
+
+def redirect(connection: Connection, file_id: int, storage: str, folder: str, now: datetime) -> None:
+    """Send a file that was not uploaded yet elsewhere: there it has not been tried."""
+    values = {"storage": storage, "folder": folder, "attempts": 0, "error_code": None, "error": None, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def give_up(connection: Connection, file_id: int, now: datetime) -> None:
+    """Never send a file that was not uploaded yet; the next export tells its orders again."""
+    values = {"state": FileState.GIVEN_UP.value, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.WARNING, now)
+
+
+def leave_alone(connection: Connection, file_id: int, now: datetime) -> None:
+    """Do nothing more outside about a shipment file: it is neither answered nor taken away from its storage."""
+    values = {"finished_at": now, "error_code": None, "error": None, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def to_tell_again(connection: Connection, channel: str) -> list[int]:
+    """Files that were given up, and whose orders are in no other file yet."""
+    query = sa.select(files.c.id).where(
+        files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.GIVEN_UP
+    )
+    return list(connection.execute(query.order_by(files.c.id)).scalars())
+
+
+def waiting_at(connection: Connection, storage: str) -> list[FileRecord]:
+    """Files of which something remains to be done at a storage: as long as there are any, it stays."""
+    query = sa.select(files).where(
+        files.c.storage == storage, files.c.finished_at.is_(None), files.c.state.in_(WAITING_OUTSIDE)
+    )
+    return [_record(row) for row in connection.execute(query.order_by(files.c.id)).mappings()]
 
 
 def discard_prepared(connection: Connection, channel: str) -> bool:
@@ -338,7 +405,7 @@ def unfinished(connection: Connection, channel: str, direction: JobKind) -> list
             files.c.channel == channel,
             files.c.finished_at.is_(None),
             files.c.direction == direction,
-            files.c.state != FileState.PREPARING,
+            files.c.state.in_(WAITING_OUTSIDE),
         )
         .order_by(files.c.id)
     )

@@ -15,7 +15,7 @@ from warehouse.processes import is_gone, this_process
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, RowMapping
 
 
 CLOCK_TOLERANCE = timedelta(hours=1)
@@ -48,7 +48,7 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
         first = insert_into(connection, leases).values(name=name, holder=holder, fence=1, expires_at=now + length)
         is_ours = connection.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
         return Lease(name, holder, 1, now + length) if is_ours else None
-    if now < row["expires_at"] <= now + length + CLOCK_TOLERANCE and not is_gone(row["holder"]):
+    if _is_taken(row, now, length):
         return None
     lease = Lease(name, holder, row["fence"] + 1, now + length)
     connection.execute(
@@ -57,6 +57,16 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
         .values(holder=holder, fence=lease.fence, expires_at=lease.expires_at)
     )
     return lease
+
+
+def is_taken(connection: Connection, name: str, now: datetime, length: timedelta) -> bool:
+    """Whether somebody holds a lease now, as `acquire` judges it."""
+    row = connection.execute(sa.select(leases).where(leases.c.name == name)).mappings().one_or_none()
+    return row is not None and _is_taken(row, now, length)
+
+
+def _is_taken(row: RowMapping, now: datetime, length: timedelta) -> bool:
+    return now < row["expires_at"] <= now + length + CLOCK_TOLERANCE and not is_gone(row["holder"])
 
 
 def hold(connection: Connection, lease: Lease, now: datetime, length: timedelta) -> None:

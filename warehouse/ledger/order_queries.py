@@ -355,6 +355,57 @@ def told_orders(
     return [ToldOrder(*row) for row in connection.execute(query).all()]
 
 
+def told_again(
+    connection: Connection,
+    channel: str,
+    statuses: Sequence[str],
+    given_up: Sequence[int],
+    cursor: int,
+    after: str,
+    now: datetime,
+) -> list[ToldOrder]:
+    """The next `TOLD_CHUNK` orders of files that were given up, by id: those that no later file tells of.
+
+    Args:
+        connection: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        given_up: The files.
+        cursor: Orders that were changed after it are told anyway.
+        after: Id of the last order of the chunk before, "" at first.
+        now: The present instant.
+    """
+    later = file_members.alias()
+    later_file = files.alias()
+    is_told_later = (
+        sa.select(later.c.order_id)
+        .join_from(later, later_file, later_file.c.id == later.c.file_id)
+        .where(
+            later.c.order_id == file_members.c.order_id,
+            later.c.file_id > file_members.c.file_id,
+            later_file.c.state.in_(["planned", "uploaded"]),
+        )
+        .exists()
+    )
+    lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_told_later)
+    query = (
+        sa.select(*_TOLD_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(
+            orders.c.channel == channel,
+            orders.c.id.in_(lost),
+            orders.c.id > after,
+            orders.c.marketplace_change <= cursor,
+            ~holds.is_held(orders.c.id, now),
+        )
+        .order_by(orders.c.id)
+        .limit(TOLD_CHUNK)
+    )
+    if statuses:
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [ToldOrder(*row) for row in connection.execute(query).all()]
+
+
 _TOLD_COLUMNS = (
     orders.c.id,
     orders.c.revision,
@@ -598,7 +649,7 @@ def _exports(connection: Connection, order_id: str) -> list[TimelineEntry]:
     query = (
         sa.select(files.c.id, files.c.name, files.c.storage, files.c.finished_at, file_members.c.revision)
         .join_from(file_members, files)
-        .where(file_members.c.order_id == order_id, files.c.finished_at.is_not(None))
+        .where(file_members.c.order_id == order_id, files.c.finished_at.is_not(None), files.c.state == "uploaded")
         .order_by(files.c.id.desc())
         .limit(TIMELINE_LIMIT)
     )

@@ -59,7 +59,7 @@ def save_storage(connection: Connection, entry: StorageEntry, now: datetime) -> 
 
 
 def remove_storage(connection: Connection, code: str) -> bool:
-    """Forget a storage and its credentials; whether there was one."""
+    """Forget a storage and its credentials; whether there was one. Who still needs it is asked before: `files.waiting_at`."""
     return connection.execute(sa.delete(storages).where(storages.c.code == code)).rowcount > 0
 
 
