@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
-from pydantic import ValidationError
 
 from orders_pipeline import exporting, file_runs, importing
 from orders_pipeline.commands.configuration import pair
@@ -18,18 +18,18 @@ from orders_pipeline.exporting import export_channel
 from orders_pipeline.files.errors import StorageError
 from orders_pipeline.importing import import_channel
 from orders_pipeline.installation import opened
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileRefused
 from warehouse.archive import ArchiveError, open_archive
-from warehouse.ledger import file_jobs, storages
+from warehouse.ledger import configuration, file_jobs, storages
 from warehouse.ledger import files as book
 from warehouse.ledger.channels import all_channels
-from warehouse.ledger.configuration import FileJobEntry
 from warehouse.ledger.file_jobs import FileJob, ImportSettings, JobKind
 from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.ledger.files import FileFilter, FileState, RowOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from orders_pipeline.file_runs import JobResult
     from orders_pipeline.installation import Installation
@@ -45,13 +45,13 @@ imports = typer.Typer(
 Channel = Annotated[str, typer.Argument(help="The channel's code.")]
 Channels = Annotated[list[str] | None, typer.Argument(help="Codes of channels; default: every one whose job is on.")]
 FileId = Annotated[int, typer.Argument(help="The file's number, as the list shows it.")]
-Storage = Annotated[str, typer.Option(help="Code of the storage.")]
-Folder = Annotated[str, typer.Option(help="Folder at the storage; default: its root.")]
-How = Annotated[Frequency, typer.Option(help="How often.")]
-At = Annotated[str, typer.Option(help="Time of day of a daily or weekly job, HH:MM in ORDERS_TIME_ZONE.")]
-Day = Annotated[Weekday, typer.Option(help="Day of a weekly job.")]
+Storage = Annotated[str | None, typer.Option(help="Code of the storage; a new job needs one.")]
+Folder = Annotated[str | None, typer.Option(help="Folder at the storage; of a new job: its root.")]
+How = Annotated[Frequency | None, typer.Option(help="How often; of a new job: 15m.")]
+At = Annotated[str | None, typer.Option(help="Time of day of a daily or weekly job, HH:MM in ORDERS_TIME_ZONE.")]
+Day = Annotated[Weekday | None, typer.Option(help="Day of a weekly job.")]
 Setting = Annotated[list[str] | None, typer.Option(help="NAME=VALUE, a setting of the job; repeatable.")]
-Off = Annotated[bool, typer.Option("--off", help="Declared, but not run by itself.")]
+Enabled = Annotated[bool | None, typer.Option("--on/--off", help="Whether it runs by itself; a new job does.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 Limit = Annotated[int, typer.Option(help="The newest ones, so many at most.")]
 
@@ -59,29 +59,56 @@ Limit = Annotated[int, typer.Option(help="The newest ones, so many at most.")]
 @export.command("set")
 def set_export(
     channel: Channel,
-    storage: Storage,
-    folder: Folder = "",
-    frequency: How = Frequency.EVERY_15_MINUTES,
-    at: At = "00:00",
-    weekday: Day = Weekday.MONDAY,
+    storage: Storage = None,
+    folder: Folder = None,
+    frequency: How = None,
+    at: At = None,
+    weekday: Day = None,
     setting: Setting = None,
-    off: Off = False,
+    enabled: Enabled = None,
 ) -> None:
-    """Declare a channel's order export, or change it; what it has exported so far is kept.
+    """Declare a channel's order export, or change what is given of it; what it has exported so far is kept.
 
     Settings: statuses, split_by_fulfilment, split_by_country, spreadsheet_safe, extra_columns.
 
-    Example: orders export set amazon_fr --storage erp --folder out --setting statuses=[WAITING_FOR_SHIPMENT]
+    Examples:
+
+      orders export set amazon_fr --storage erp --folder out --setting statuses=[WAITING_FOR_SHIPMENT]
+
+      orders export set amazon_fr --off
     """
-    _declare(JobKind.EXPORT, channel, storage, folder, (frequency, at, weekday), setting, is_on=not off)
+    given = {
+        "storage": storage,
+        "folder": folder,
+        "frequency": frequency,
+        "at": at,
+        "weekday": weekday,
+        "enabled": enabled,
+    }
+    _declare(JobKind.EXPORT, channel, given, setting)
 
 
 @export.command("run")
-def run_export(channels: Channels = None) -> None:
+def run_export(
+    channels: Channels = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every order once more, not only the changed ones.")
+    ] = False,
+) -> None:
     """Export now what the marketplaces have changed since the last export.
 
-    Example: orders export run amazon_fr
+    Examples:
+
+      orders export run amazon_fr
+
+      orders export run amazon_fr --all
     """
+    if everything:
+        with opened() as installation:
+            chosen = _chosen(installation, JobKind.EXPORT, channels)
+            with installation.ledger.write() as transaction:
+                for job in chosen:
+                    file_jobs.begin_anew(transaction, job.channel)
     _run(JobKind.EXPORT, channels, export_channel)
 
 
@@ -133,7 +160,11 @@ def resend_export(file: FileId) -> None:
 
 
 @export.command("redirect")
-def redirect_export(file: FileId, storage: Storage, folder: Folder = "") -> None:
+def redirect_export(
+    file: FileId,
+    storage: Annotated[str, typer.Option(help="Code of the storage.")],
+    folder: Annotated[str, typer.Option(help="Folder at the storage; default: its root.")] = "",
+) -> None:
     """Send a file that could not be delivered to another place; it goes there with the next run of the job.
 
     Example: orders export redirect 12 --storage other --folder out
@@ -164,21 +195,33 @@ def give_up_export(file: FileId) -> None:
 @imports.command("set")
 def set_import(
     channel: Channel,
-    storage: Storage,
-    folder: Folder = "",
-    frequency: How = Frequency.EVERY_15_MINUTES,
-    at: At = "00:00",
-    weekday: Day = Weekday.MONDAY,
+    storage: Storage = None,
+    folder: Folder = None,
+    frequency: How = None,
+    at: At = None,
+    weekday: Day = None,
     setting: Setting = None,
-    off: Off = False,
+    enabled: Enabled = None,
 ) -> None:
-    """Declare a channel's shipment import, or change it.
+    """Declare a channel's shipment import, or change what is given of it.
 
     Settings: result_folder, always_result, delimiter, encoding, keep_remote.
 
-    Example: orders imports set amazon_fr --storage erp --folder in --setting always_result=true
+    Examples:
+
+      orders imports set amazon_fr --storage erp --folder in --setting always_result=true
+
+      orders imports set amazon_fr --frequency hourly
     """
-    _declare(JobKind.IMPORT, channel, storage, folder, (frequency, at, weekday), setting, is_on=not off)
+    given = {
+        "storage": storage,
+        "folder": folder,
+        "frequency": frequency,
+        "at": at,
+        "weekday": weekday,
+        "enabled": enabled,
+    }
+    _declare(JobKind.IMPORT, channel, given, setting)
 
 
 @imports.command("run")
@@ -363,46 +406,24 @@ def _check_storage(installation: Installation, code: str) -> None:
             raise fail(f"there is no storage {code!r}", Exit.USAGE)
 
 
-def _declare(
-    kind: JobKind,
-    channel: str,
-    storage: str,
-    folder: str,
-    times: tuple[Frequency, str, Weekday],
-    given: Sequence[str] | None,
-    *,
-    is_on: bool,
-) -> None:
-    values = {name: yaml.safe_load(value) for name, value in (pair(each) for each in given or ())}
-    frequency, at, weekday = times
-    try:
-        entry = FileJobEntry(enabled=is_on, frequency=frequency, at=at, weekday=weekday, storage=storage, folder=folder)
-        settings = file_jobs.kept_settings(kind, values)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise fail(wrong, Exit.CONFIGURATION) from None
-    job = FileJob(
-        channel=channel,
-        kind=kind,
-        storage=storage,
-        folder=folder,
-        is_on=is_on,
-        frequency=frequency,
-        at=entry.at,
-        weekday=weekday,
-        settings=settings,
-    )
+def _declare(kind: JobKind, channel: str, given: Mapping[str, object], settings: Sequence[str] | None) -> None:
+    """As if it stood in a file: what is not given stays as it is."""
+    entry = {
+        name: str(value) if isinstance(value, StrEnum) else value for name, value in given.items() if value is not None
+    }
+    entry |= {name: yaml.safe_load(value) for name, value in (pair(each) for each in settings or ())}
     with opened() as installation:
         _check_channels(installation, [channel])
         with installation.ledger.write() as transaction:
-            if storages.find_storage(transaction, storage) is None:
-                raise fail(f"there is no storage {storage!r}", Exit.USAGE)
-            known = [each.job for each in file_jobs.all_jobs(transaction)]
-            fault = file_jobs.reader_fault(known, storages.all_storages(transaction), job)
-            if fault is not None:
-                raise fail(fault, Exit.CONFIGURATION)
-            file_jobs.save_job(transaction, job, installation.clock())
-    notes.print(f"the {kind} job of {channel} is declared{'' if is_on else ', and off'}")
+            if given["storage"] is not None and storages.find_storage(transaction, str(given["storage"])) is None:
+                raise fail(f"there is no storage {given['storage']!r}", Exit.USAGE)
+            connection = next(each.connection for each in all_channels(transaction) if each.code == channel)
+            text = yaml.safe_dump({"channels": {channel: {"connection": connection, kind.value: entry}}})
+            document = configuration.read_document(text)
+            found = configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+            state = file_jobs.find_job(transaction, channel, kind)
+    switch = "on" if state is not None and state.job.is_on else "off"
+    notes.print(f"the {kind} job of {channel} is {'declared' if found else 'as it was'}, and {switch}")
 
 
 def _run(kind: JobKind, channels: Sequence[str] | None, run: Callable[[Installation, FileJob], JobResult]) -> None:

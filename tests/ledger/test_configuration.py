@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, configuration, credentials
@@ -30,7 +31,6 @@ channels:
         ("connections: {'Bad Code': {kind: amazon}}", "'Bad Code'"),
         ("channels: {a: {label: A}}", "channels.a.connection"),
         ("storages: {a: {kind: smb}}", "storages.a.kind"),
-        ("storages: {a: {kind: sftp, settings: {user: u}}}", "storages.a.settings.host: Field required"),
         ("storages: {a: {kind: folder, settings: {path: here}}}", "storages.a.settings.path: .*absolute"),
         ("storages: {a: {kind: ftps, settings: {host: h, user: u, verify: no}}}", "storages.a.settings.verify"),
         (
@@ -59,6 +59,7 @@ def test_a_refusal_never_repeats_a_secret():
     [
         ("connections: {a: {kind: ebay}}", "connections.a.kind"),
         ("channels: {a: {connection: nowhere}}", "channels.a.connection"),
+        ("storages: {a: {kind: sftp, settings: {user: u}}}", "storages.a.settings.host: Field required"),
     ],
 )
 def test_what_only_the_ledger_can_tell_is_refused_too(any_ledger, clock, text: str, said: str):
@@ -88,7 +89,6 @@ def test_a_change_is_shown_field_by_field(any_ledger, clock):
         found = configuration.differences(connection, changed, MARKETPLACES)
     assert found[0].fields == {
         "label": ("Amazon FR", "Amazon France"),
-        "marketplace": ("Amazon FR", "Amazon France"),
         "retrieval": (True, False),
     }
 
@@ -169,3 +169,114 @@ def test_carriers_are_declared_changed_and_exported(any_ledger, clock):
         "BIKE": None,
         "DPD01": "DPD_FR",
     }
+
+
+WHOLE = """
+connections:
+  amazon_eu: {kind: amazon, label: EU, region: eu, settings: {page_size: 50, rate_factor: 2}, credentials: {client_id: "env:A"}}
+storages:
+  erp:
+    kind: sftp
+    settings: {host: files.example, port: 2222, user: shop, host_key: "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
+    credentials: {password: "env:B"}
+  other: {kind: folder, settings: {path: /srv/out}}
+channels:
+  amazon_fr:
+    connection: amazon_eu
+    label: Amazon FR
+    selector: A13V1IB3VIYZZH
+    confirmation: true
+    acceptance: "off"
+    settings: {cancellation_hold_hours: 12, note: kept}
+    carriers: {DPD01: {carrier_code: DPD, tracking_url: "https://dpd.example/{tracking_number}"}}
+    export: {storage: erp, folder: out, frequency: daily, at: "06:30", statuses: [SHIPPED], spreadsheet_safe: true}
+    import: {storage: erp, folder: in, always_result: true, enabled: false}
+alerts:
+  crew: {email: crew@shop.example, kinds: [retrieval], summary: false}
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [
+        ("channels: {amazon_fr: {connection: amazon_eu}}", {}),
+        ("channels: {amazon_fr: {connection: amazon_eu, label: New}}", {"channel": {"label": "New"}}),
+        (
+            "channels: {amazon_fr: {connection: amazon_eu, settings: {cancellation_hold_hours: 24}}}",
+            {"channel": {"settings": {"cancellation_hold_hours": 24, "note": "kept"}}},
+        ),
+        (
+            "channels: {amazon_fr: {connection: amazon_eu, selector: A1PA6795UKMFR9}}",
+            {"channel": {"selector": "A1PA6795UKMFR9"}},
+        ),
+        ("channels: {amazon_fr: {connection: amazon_eu, export: {enabled: false}}}", {"export job": {"is_on": False}}),
+        (
+            "channels: {amazon_fr: {connection: amazon_eu, export: {storage: other}}}",
+            {"export job": {"storage": "other"}},
+        ),
+        (
+            "channels: {amazon_fr: {connection: amazon_eu, import: {frequency: hourly}}}",
+            {"import job": {"frequency": "hourly"}},
+        ),
+        (
+            "channels: {amazon_fr: {connection: amazon_eu, carriers: {DPD01: {carrier_name: D}}}}",
+            {"carrier": {"carrier_name": "D"}},
+        ),
+        (
+            "connections: {amazon_eu: {kind: amazon, settings: {page_size: 10}}}",
+            {"connection": {"settings": {"page_size": 10, "rate_factor": 2}}},
+        ),
+        (
+            "connections: {amazon_eu: {kind: amazon, credentials: {refresh_token: 'env:C'}}}",
+            {"connection": {"credentials": {"client_id": "env:A", "refresh_token": "env:C"}}},
+        ),
+        ("storages: {erp: {kind: sftp, settings: {user: other}}}", {"storage": {"settings": None}}),
+        ("alerts: {crew: {email: crew@shop.example, summary: true}}", {"alert": {"summary": True}}),
+        ("alerts: {crew: {email: new@shop.example}}", {"alert": {"address": "new@shop.example"}}),
+    ],
+)
+def test_a_file_changes_what_it_names_and_nothing_else(ledger, clock, part, changed):
+    with ledger.write() as connection:
+        configuration.apply(connection, configuration.read_document(WHOLE), MARKETPLACES, clock())
+    with ledger.write() as connection:
+        before = yaml.safe_load(configuration.export(connection))
+        found = configuration.apply(connection, configuration.read_document(part), MARKETPLACES, clock())
+        after = yaml.safe_load(configuration.export(connection))
+    told = {each.noun: {name: pair[1] for name, pair in each.fields.items()} for each in found}
+    assert told.keys() == changed.keys()
+    for noun, members in changed.items():
+        assert told[noun].keys() == members.keys()
+        said = {name: value for name, value in members.items() if value is not None}
+        assert {name: told[noun][name] for name in said} == said
+    for section, codes in before.items():
+        assert after[section].keys() == codes.keys()
+    if not changed:
+        assert after == before
+
+
+def test_another_host_takes_no_trusted_key_along(ledger, clock):
+    with ledger.write() as connection:
+        configuration.apply(connection, configuration.read_document(WHOLE), MARKETPLACES, clock())
+        part = "storages: {erp: {kind: sftp, settings: {host: other.example}}}"
+        configuration.apply(connection, configuration.read_document(part), MARKETPLACES, clock())
+        settings = yaml.safe_load(configuration.export(connection))["storages"]["erp"]["settings"]
+    assert settings == {"host": "other.example", "port": 2222, "user": "shop"}
+
+
+@pytest.mark.parametrize("folder", ["..", "out/../..", "..\\out", "a/.."])
+@pytest.mark.parametrize("member", ["export: {storage: erp, folder", "import: {storage: erp, result_folder"])
+def test_a_folder_that_leads_out_is_refused_when_it_is_declared(folder, member):
+    text = f"channels: {{amazon_fr: {{connection: amazon_eu, {member}: '{folder}'}}}}}}"
+    with pytest.raises(configuration.ConfigurationError, match=r"must not hold \.\."):
+        configuration.read_document(text)
+
+
+def test_a_new_job_needs_a_storage(ledger):
+    document = configuration.read_document(GOOD.replace("selector:", "export: {folder: x}, selector:"))
+    with pytest.raises(ConfigurationError, match="a new job needs the code"):
+        differences(ledger, document)
+
+
+def differences(ledger, document) -> list:
+    with ledger.read() as connection:
+        return configuration.differences(connection, document, MARKETPLACES)

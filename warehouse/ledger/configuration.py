@@ -1,7 +1,7 @@
 """`orders.yaml`: connections, channels with carriers and file jobs, storages, recipients of alerts; compared with the ledger.
 
-The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). What is in the ledger and not in the file is left
-alone. A host key that was trusted by hand stays, too, as long as the host is the same.
+The file holds no secret, only where to find one (`env:NAME`, `file:PATH`). It changes what it names: what is in the ledger and
+not in the file stays as it is, at any depth, so that a file may be a part of the whole, and a command may do what a file can.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import (
 from warehouse.ledger import alerts, carriers, channels, file_jobs, storages
 from warehouse.ledger.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.credentials import FORMS
-from warehouse.ledger.file_jobs import ExportSettings, FileJob, ImportSettings, JobKind
+from warehouse.ledger.file_jobs import ExportSettings, FileJob, ImportSettings, Inside, JobKind
 from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
@@ -94,8 +94,8 @@ class FileJobEntry(BaseModel):
         "00:00", description="Time of day of a daily or weekly job, in ORDERS_TIME_ZONE."
     )
     weekday: Weekday = Field(Weekday.MONDAY, description="Day of a weekly job.")
-    storage: str = Field(description="Code of the storage.")
-    folder: str = Field("", description="Folder at the storage; default: its root.")
+    storage: str | None = Field(None, description="Code of the storage; a new job needs one.")
+    folder: Inside = Field("", description="Folder at the storage; default: its root.")
 
 
 class ExportEntry(FileJobEntry, ExportSettings):
@@ -234,13 +234,22 @@ def read_document(text: str) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigurationError([f"not YAML{f' at line {mark.line + 1}' if mark else ''}"]) from None
+    return _validated(loaded or {})
+
+
+def _validated(loaded: object) -> Document:
     try:
-        document = Document.model_validate(loaded or {})
+        document = Document.model_validate(loaded)
     except ValidationError as error:
         places = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
         raise ConfigurationError([f"{place}: {message}" for place, message in places]) from None
     problems = [f"{code!r} is no code: lower-case letters, digits and _, 63 at most" for code in _bad_codes(document)]
-    problems += [problem for code, storage in document.storages.items() for problem in _storage_problems(code, storage)]
+    problems += [
+        problem
+        for code, storage in document.storages.items()
+        for problem, is_missing in _storage_problems(code, storage)
+        if not is_missing  # the ledger may have it
+    ]
     if problems:
         raise ConfigurationError(problems)
     return document
@@ -261,8 +270,60 @@ def differences(transaction: Transaction, document: Document, kinds: Mapping[str
     """What applying the document would change, nothing when it is applied already.
 
     Raises:
-        ConfigurationError: A kind or a channel's connection does not exist, or a channel cannot be asked for.
+        ConfigurationError: A kind, a storage or a channel's connection does not exist, or a channel cannot be asked for.
     """
+    return _differences(transaction, _completed(transaction, document), kinds)
+
+
+def _completed(transaction: Transaction, document: Document) -> Document:
+    """The document with everything that it does not name as the ledger has it.
+
+    Raises:
+        ConfigurationError: Together they are not valid.
+    """
+    known = yaml.safe_load(export(transaction))
+    given = document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    whole = {
+        section: {
+            code: _over(_base(section, known.get(section, {}).get(code, {}), entry), entry)
+            for code, entry in entries.items()
+        }
+        for section, entries in given.items()
+    }
+    completed = _validated(whole)
+    problems = [problem for code, each in completed.storages.items() for problem, _ in _storage_problems(code, each)]
+    if problems:
+        raise ConfigurationError(problems)
+    return completed
+
+
+def _base(section: str, known: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an entry of the ledger goes on beside a given one: not what belongs to another kind, host or way."""
+    if "kind" in known and given.get("kind", known["kind"]) != known["kind"]:
+        return {}
+    if section == "alerts" and not {"email", "url"}.isdisjoint(given):
+        return {name: value for name, value in known.items() if name not in {"email", "url"}}
+    if section == "storages" and known:
+        settings, wanted = known["settings"], given.get("settings", {})
+        if any(name in wanted and wanted[name] != settings.get(name) for name in ("host", "port")):
+            return {**known, "settings": {name: value for name, value in settings.items() if name != "host_key"}}
+    return known
+
+
+def _over(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping over another, member by member.
+
+    >>> _over({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}})
+    {'a': {'b': 9, 'c': 2}, 'd': 3}
+    """
+    merged = dict(known)
+    for name, value in given.items():
+        before = merged.get(name)
+        merged[name] = _over(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _differences(transaction: Transaction, document: Document, kinds: Mapping[str, Kind]) -> list[Difference]:
     known_connections = {each.code: each for each in channels.all_connections(transaction)}
     known_channels = {each.code: each for each in channels.all_channels(transaction)}
     known_storages = {each.code: each for each in storages.all_storages(transaction)}
@@ -276,7 +337,7 @@ def differences(transaction: Transaction, document: Document, kinds: Mapping[str
         for code, entry in document.channels.items()
         if entry.connection not in document.connections and entry.connection not in known_connections
     ]
-    problems += _selector_problems(document, known_connections, kinds)
+    problems += _selector_problems(document, known_connections, known_channels, kinds)
     there = {*document.channels, *known_channels}
     problems += [
         f"alerts.{code}.{fault}"
@@ -285,7 +346,8 @@ def differences(transaction: Transaction, document: Document, kinds: Mapping[str
     ]
     jobs = _jobs(document)
     problems += [
-        f"channels.{job.channel}.{job.kind}.storage: there is no storage {job.storage!r}"
+        f"channels.{job.channel}.{job.kind}.storage: "
+        + (f"there is no storage {job.storage!r}" if job.storage else "a new job needs the code of a storage")
         for job in jobs
         if job.storage not in document.storages and job.storage not in known_storages
     ]
@@ -336,12 +398,18 @@ def _reader_problems(
 
 
 def _selector_problems(
-    document: Document, known: Mapping[str, channels.Connection], kinds: Mapping[str, Kind]
+    document: Document,
+    known: Mapping[str, channels.Connection],
+    known_channels: Mapping[str, channels.Channel],
+    kinds: Mapping[str, Kind],
 ) -> list[str]:
+    """Channels that are new or get another selector, and cannot be asked for with it."""
     problems = []
     for code, entry in document.channels.items():
         connection = document.connections.get(entry.connection) or known.get(entry.connection)
-        if connection is None or connection.kind not in kinds:
+        before = known_channels.get(code)
+        is_as_before = before is not None and (before.connection, before.selector) == (entry.connection, entry.selector)
+        if connection is None or connection.kind not in kinds or is_as_before:
             continue
         fault = kinds[connection.kind].selector_fault(entry.selector, connection.region)
         if fault is not None:
@@ -351,7 +419,8 @@ def _selector_problems(
 
 def apply(transaction: Transaction, document: Document, kinds: Mapping[str, Kind], now: datetime) -> list[Difference]:
     """Write what differs, and return it. Raises `ConfigurationError` like `differences`, and writes nothing then."""
-    found = differences(transaction, document, kinds)
+    document = _completed(transaction, document)
+    found = _differences(transaction, document, kinds)
     changed = {(each.noun, each.code) for each in found}
     for code, entry in document.connections.items():
         if ("connection", code) in changed:
@@ -448,10 +517,11 @@ def _bad_codes(document: Document) -> list[str]:
     return [code for code in codes if re.fullmatch(CODE, code) is None]
 
 
-def _storage_problems(code: str, section: StorageSection) -> list[str]:
+def _storage_problems(code: str, section: StorageSection) -> list[tuple[str, bool]]:
+    """What is wrong with a storage, each with whether it is only that something is missing."""
     allowed = CREDENTIALS[section.kind]
     problems = [
-        f"storages.{code}.credentials.{name}: a storage of kind {section.kind} has no such credential"
+        (f"storages.{code}.credentials.{name}: a storage of kind {section.kind} has no such credential", False)
         for name in section.credentials
         if name not in allowed
     ]
@@ -459,7 +529,8 @@ def _storage_problems(code: str, section: StorageSection) -> list[str]:
         read_settings(section.kind, section.settings)
     except ValidationError as error:
         problems += [
-            f"storages.{code}.settings.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+            (f"storages.{code}.settings.{'.'.join(map(str, each['loc']))}: {each['msg']}", each["type"] == "missing")
+            for each in error.errors()
         ]
     return problems
 
@@ -518,7 +589,7 @@ def _job(channel: str, kind: JobKind, entry: FileJobEntry) -> FileJob:
     return FileJob(
         channel=channel,
         kind=kind,
-        storage=entry.storage,
+        storage=entry.storage or "",
         folder=entry.folder,
         is_on=entry.enabled,
         frequency=entry.frequency,

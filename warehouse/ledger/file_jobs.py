@@ -10,10 +10,10 @@ import posixpath
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from warehouse.ledger.database import upsert
 from warehouse.ledger.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
@@ -61,12 +61,26 @@ class ExportSettings(BaseModel):
         return tuple(dict.fromkeys(value))
 
 
+def inside(folder: str) -> str:
+    """A folder that does not lead out of its storage.
+
+    Raises:
+        ValueError: It holds `..`.
+    """
+    if ".." in folder.replace("\\", "/").split("/"):
+        raise ValueError("must not hold ..: it would lead out of the storage")
+    return folder
+
+
+Inside = Annotated[str, AfterValidator(inside)]
+
+
 class ImportSettings(BaseModel):
     """How shipment files are read and answered."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    result_folder: str | None = Field(
+    result_folder: Inside | None = Field(
         None, description="Folder of the answers, `<name>.result.csv`; default: `results` below the folder."
     )
     always_result: bool = Field(False, description="An answer to every file, not only where rows were refused.")
@@ -271,6 +285,11 @@ def retry_soon(connection: Connection, job: FileJob, now: datetime) -> None:
 def move_cursor(connection: Connection, channel: str, cursor: int) -> None:
     """Note how far an export has come; in the transaction of its files."""
     connection.execute(sa.update(file_jobs).where(*_is(channel, JobKind.EXPORT)).values(cursor=cursor))
+
+
+def begin_anew(connection: Connection, channel: str) -> None:
+    """Let the next export of a channel tell of every order again."""
+    move_cursor(connection, channel, 0)
 
 
 def kept_settings(kind: JobKind, given: Mapping[str, Any]) -> dict[str, Any]:
