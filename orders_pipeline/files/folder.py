@@ -66,6 +66,15 @@ class FolderStorage:
         with _judged(path):
             return place.stat().st_size if place.is_file() else None
 
+    def look(self, path: str) -> RemoteFile | None:
+        """A file as `list` shows it; None when there is none."""
+        place = self._file(path)
+        with _judged(path):
+            if not place.is_file():
+                return None
+            seen = place.stat()
+        return RemoteFile(name=place.name, size=seen.st_size, modified_at=datetime.fromtimestamp(seen.st_mtime, UTC))
+
     def read(self, path: str, sink: BinaryIO, limit_bytes: int) -> int:
         """Copy a file into `sink`."""
         place = self._file(path)

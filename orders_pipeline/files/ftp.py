@@ -39,7 +39,7 @@ from orders_pipeline.files.storages import RemoteFile, StorageFinding, Verdict
 from orders_pipeline.files.watch import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -54,6 +54,14 @@ _GOOD_BYE = 421
 _CUT = frozenset({_GOOD_BYE, 425, 426})
 _FULL = frozenset({452, 552})
 _SPACE = re.compile(r"space|quota|disk full|exceeded|writing to local file", re.IGNORECASE)
+_NOTHING_LISTED = frozenset({226, 250, 450, 550})
+_NO_FILES = re.compile(
+    r"\bno (such |matching |data )?(file|director|match|entr|item|object|member|content|set|message)|not (be )?found|empty"
+    r"|(can'?t|cannot|could not|couldn'?t|unable to) find|does not exist|\b0 files"
+    r"|\bkeine? |\baucun|\bnessun|\bning[uú]n|\bgeen ",
+    re.IGNORECASE,
+)
+ASK_OPERATOR = "ask the server's operator for MLSD with type and size, or use SFTP"
 _DENIED = re.compile(r"permission|denied|not allowed|privilege", re.IGNORECASE)
 
 
@@ -93,14 +101,26 @@ class _FtpFamily(ABC):
         clean = checked_folder(folder)
         with self._session(clean) as client:
             self._enter(client, clean)
-            found = self._listed(client) if self._has_mlsd else self._named_one_by_one(client, clean)
-        return tuple(sorted(found, key=lambda each: each.name))
+            found = self._listed(client, clean) if self._has_mlsd else self._named_one_by_one(client, clean)
+            # Here and not below: a listing is read from the server as it is asked for.
+            return tuple(sorted(found, key=lambda each: each.name))
 
     def exists(self, path: str) -> int | None:
         """Size of the file; None when there is none."""
         clean = checked_file(path)
         with self._session(clean) as client:
             return self._size(client, clean)
+
+    def look(self, path: str) -> RemoteFile | None:
+        """A file as `list` shows it; None when there is none."""
+        clean = checked_file(path)
+        with self._session(clean) as client:
+            if self._has_mlsd:
+                return self._looked_up(client, clean)
+            size = self._size(client, clean)
+            if size is None:
+                return None
+            return RemoteFile(name=split(clean)[1], size=size, modified_at=self._changed_at(client, clean))
 
     def read(self, path: str, sink: BinaryIO, limit_bytes: int) -> int:
         """Copy a file into `sink`."""
@@ -205,9 +225,9 @@ class _FtpFamily(ABC):
         except TimeoutError as error:
             self.close()
             raise TimedOut(f"{path}: the server was silent for {self._server.timeout_seconds:g} s") from error
-        except UnicodeDecodeError as error:
+        except ValueError as error:  # ftplib's own reading of a reply
             self.close()
-            raise StorageError(f"{path}: the server's reply is no UTF-8 text") from error
+            raise StorageError(f"{path}: the server's reply cannot be understood") from error
         except (EOFError, OSError) as error:
             self.close()
             raise TransferCut(f"{path}: the connection broke ({type(error).__name__})") from error
@@ -232,7 +252,7 @@ class _FtpFamily(ABC):
         place = f"{server.host}:{server.port}"
         try:
             client.connect(server.host, server.port, server.timeout_seconds)
-        except (OSError, EOFError, UnicodeDecodeError, ftplib.Error) as error:
+        except (OSError, EOFError, ftplib.Error) as error:
             said = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Unreachable(f"{place}: no FTP connection ({said[:200]})") from error
         self._secure(client)
@@ -265,23 +285,55 @@ class _FtpFamily(ABC):
                 raise named from None
             raise FolderMissing(f"there is no folder {self._at(folder)} ({_said(error)})") from None
 
-    def _listed(self, client: Client) -> Iterator[RemoteFile]:
-        for line in listing(client, "MLSD"):
-            name, told = facts(line)
-            if told.get("type", "").lower() == "file":
-                size = told.get("size", "")
-                yield RemoteFile(
-                    name=name, size=int(size) if size.isdecimal() else 0, modified_at=moment(told.get("modify", ""))
-                )
+    def _listed(self, client: Client, folder: str) -> Iterator[RemoteFile]:
+        """What is not said to be a folder or a link is a file: every fact is optional."""
+        lines = [line for line in self._told(client, "MLSD", folder) if line]
+        # A line that begins with a blank has a name and no facts.
+        entries = [(name, told) for name, told in map(facts, lines) if name and (told or f" {name}" in lines)]
+        if lines and not entries:
+            raise StorageError(f"{folder or 'the root'}: the server's listing cannot be understood", ASK_OPERATOR)
+        for name, told in entries:
+            if _is_file(told) and name not in {".", ".."}:
+                yield self._entry(client, folder, name, told)
+
+    def _entry(self, client: Client, folder: str, name: str, told: Mapping[str, str]) -> RemoteFile:
+        size: int | None = int(told["size"]) if told.get("size", "").isdecimal() else None
+        if size is None:
+            size = 0 if "\\" in name else self._asked_size(client, posixpath.join(folder, name))
+        if size is None:
+            raise StorageError(f"{folder or 'the root'}: the server does not tell how big its files are", ASK_OPERATOR)
+        return RemoteFile(name=name, size=size, modified_at=moment(told.get("modify", "")))
+
+    def _looked_up(self, client: Client, path: str) -> RemoteFile | None:
+        """By MLST, which tells the same facts as MLSD about one file; a server that offers one but cannot do it is listed."""
+        folder, name = split(path)
+        try:
+            said = client.sendcmd(f"MLST {self._at(path)}")
+        except ftplib.error_perm as error:
+            if _code(error) not in _UNKNOWN_COMMAND:
+                return None
+            self._enter(client, folder)
+            return next((each for each in self._listed(client, folder) if each.name == name), None)
+        line = next((each.strip() for each in said.splitlines() if "=" in each.strip().partition(" ")[0]), "")
+        told = facts(line)[1]
+        return self._entry(client, folder, name, told) if told and _is_file(told) else None
+
+    def _told(self, client: Client, command: str, folder: str) -> Sequence[str]:
+        """The lines of a listing. Servers have many ways to say that there are none; whatever else they say is a failure."""
+        try:
+            return listing(client, command)
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            # The folder itself was entered.
+            if _code(error) in _NOTHING_LISTED and _NO_FILES.search(_said(error)) and not _DENIED.search(_said(error)):
+                return []
+            raise _named(error, folder or "the root") from error
 
     def _named_one_by_one(self, client: Client, folder: str) -> Iterator[RemoteFile]:
         """A server without MLSD lists bare names: what has a size is a file."""
-        try:
-            names = listing(client, "NLST")
-        except ftplib.error_perm:  # how some servers say that there is no file; the folder itself was entered
-            return
-        for line in names:
+        for line in self._told(client, "NLST", folder):
             name = posixpath.basename(line)
+            if name in {"", ".", ".."}:
+                continue
             if "\\" in name:  # no text, or no name that is used: it is shown, though nothing can be asked about it
                 yield RemoteFile(name=name, size=0, modified_at=None)
                 continue
@@ -302,9 +354,14 @@ class _FtpFamily(ABC):
         except ftplib.error_perm as error:
             if _code(error) not in _UNKNOWN_COMMAND or not self._has_mlsd:
                 return None
-        folder, name = split(path)
-        self._enter(client, folder)
-        return next((each.size for each in self._listed(client) if each.name == name), None)
+        found = self._looked_up(client, path)
+        return None if found is None else found.size
+
+    def _asked_size(self, client: Client, path: str) -> int | None:
+        try:
+            return client.size(self._at(path))
+        except ftplib.error_perm:
+            return None
 
     @contextmanager
     def _uploaded(self, client: Client, path: str, source: Path) -> Iterator[str]:
@@ -418,6 +475,11 @@ class FtpsStorage(_FtpFamily):
         assert isinstance(self._client.sock, ssl.SSLSocket)
         version = self._client.sock.version()
         return StorageFinding(part="tls", verdict=Verdict.OK, message=f"{version}, the certificate is verified")
+
+
+def _is_file(told: Mapping[str, str]) -> bool:
+    """Whether an entry is not said to be something else."""
+    return told.get("type", "file").lower() == "file"
 
 
 def _offers_mlsd(client: Client) -> bool:

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 from datetime import UTC, datetime
+from typing import Any
 
 from orders_pipeline.files.errors import StorageError
 from orders_pipeline.files.watch import cut_off
@@ -19,7 +20,27 @@ LISTING_BYTES = 64 * 1024 * 1024
 _MOMENT = re.compile(r"\d{14}")
 
 
-class PlainClient(ftplib.FTP):
+class _AnyText(ftplib.FTP):
+    """Reads replies in any encoding: they are for people, but for the names in them, which go back as they came."""
+
+    def connect(self, host: str = "", port: int = 0, timeout: float = -999, source_address: Any = None) -> str:  # noqa: ANN401 - as the library has it
+        """Connect, and read the greeting. As in the library, but for how texts are read."""
+        self.host, self.port, self.timeout = host, port, timeout
+        self.sock = socket.create_connection((host, port), timeout, source_address=source_address)
+        self.af = self.sock.family
+        self.file = self.sock.makefile("r", encoding=self.encoding, errors="surrogateescape")
+        self.welcome = self.getresp()
+        return self.welcome
+
+    def putline(self, line: str) -> None:
+        """Send a line."""
+        if "\r" in line or "\n" in line:
+            raise ValueError("an illegal newline character should not be contained")
+        assert self.sock is not None
+        self.sock.sendall(f"{line}\r\n".encode(self.encoding, "surrogateescape"))
+
+
+class PlainClient(_AnyText):
     """Remembers its data connection."""
 
     data: socket.socket | None = None
@@ -30,7 +51,7 @@ class PlainClient(ftplib.FTP):
         return self.data, size
 
 
-class TlsClient(ftplib.FTP_TLS):
+class TlsClient(_AnyText, ftplib.FTP_TLS):
     """Resumes the control connection's session on data connections: servers take that as proof that both are one client's.
 
     A socket is remembered before its handshake, in which a server can hang as well.
@@ -45,7 +66,7 @@ class TlsClient(ftplib.FTP_TLS):
         secured = self.context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
         self.sock = secured
         secured.do_handshake()
-        self.file = secured.makefile(mode="r", encoding=self.encoding)
+        self.file = secured.makefile(mode="r", encoding=self.encoding, errors="surrogateescape")
         return answer
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
@@ -96,7 +117,7 @@ def facts(line: str) -> tuple[str, dict[str, str]]:
         ('my orders.csv', {'type': 'file', 'size': '12', 'modify': '20261102093000'})
     """
     told, _, name = line.partition(" ")
-    pairs = (each.partition("=") for each in told.split(";") if each)
+    pairs = (each.partition("=") for each in told.split(";") if "=" in each)
     return name, {key.lower(): value for key, _, value in pairs}
 
 

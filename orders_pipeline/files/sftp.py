@@ -11,6 +11,7 @@ import logging
 import posixpath
 import socket
 import stat
+import struct
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -100,8 +101,11 @@ class _Client(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no typ
         if status != wire.SFTP_OK:
             raise _Refused(status, text)
 
-    def entries(self, folder: str) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
-        """Names and attributes; bytes that are no text show as backslashes instead of ending the whole listing."""
+    def entries(self, folder: str) -> Iterator[tuple[str, str, paramiko.SFTPAttributes]]:
+        """Names, their lines as `ls -l` would show them, and attributes.
+
+        Bytes that are no text show as backslashes instead of ending the whole listing.
+        """
         _, opened = self._request(wire.CMD_OPENDIR, folder)
         handle = opened.get_binary()
         try:
@@ -112,8 +116,8 @@ class _Client(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no typ
                     return
                 for _ in range(answer.get_int()):
                     name = answer.get_binary().decode(errors="backslashreplace")
-                    answer.get_binary()  # the line that `ls -l` would show
-                    yield name, paramiko.SFTPAttributes._from_msg(answer)  # noqa: SLF001 - the only reader of attributes
+                    shown = answer.get_binary().decode(errors="backslashreplace")
+                    yield name, shown, paramiko.SFTPAttributes._from_msg(answer)  # noqa: SLF001 - the only reader of attributes
         finally:
             self._request(wire.CMD_CLOSE, handle)
 
@@ -185,10 +189,12 @@ class SftpStorage:
         found = []
         with self._session(clean) as client:
             try:
-                for name, seen in client.entries(self._at(clean)):
-                    if seen.st_mode is not None and stat.S_ISREG(seen.st_mode):
-                        changed = None if seen.st_mtime is None else datetime.fromtimestamp(seen.st_mtime, UTC)
-                        found.append(RemoteFile(name=name, size=seen.st_size or 0, modified_at=changed))
+                for name, shown, seen in client.entries(self._at(clean)):
+                    if name not in {".", ".."} and _is_file(seen, shown):
+                        size = seen.st_size
+                        if size is None and "\\" not in name:
+                            size = self._size(client, posixpath.join(clean, name))
+                        found.append(RemoteFile(name=name, size=size or 0, modified_at=_changed_at(seen)))
             except _Refused as error:
                 if error.status == wire.SFTP_NO_SUCH_FILE:
                     raise FolderMissing(f"there is no folder {self._at(clean)}") from None
@@ -200,6 +206,15 @@ class SftpStorage:
         clean = checked_file(path)
         with self._session(clean) as client:
             return self._size(client, clean)
+
+    def look(self, path: str) -> RemoteFile | None:
+        """A file as `list` shows it; None when there is none."""
+        clean = checked_file(path)
+        with self._session(clean) as client:
+            seen = self._seen(client, clean)
+            if seen is None:
+                return None
+            return RemoteFile(name=split(clean)[1], size=seen.st_size, modified_at=_changed_at(seen))
 
     def read(self, path: str, sink: BinaryIO, limit_bytes: int) -> int:
         """Copy a file into `sink`."""
@@ -297,6 +312,9 @@ class SftpStorage:
         except (EOFError, OSError, paramiko.SSHException) as error:
             self.close()
             raise TransferCut(f"{path}: the connection broke ({type(error).__name__})") from error
+        except (ValueError, struct.error) as error:  # paramiko's own reading of an answer
+            self.close()
+            raise StorageError(f"{path}: the server's answer cannot be understood") from error
 
     def _connected(self) -> _Client:
         if self._client is None or self._transport is None or not self._transport.is_active():
@@ -366,14 +384,22 @@ class SftpStorage:
         return posixpath.join(self._settings.root, path) or "."
 
     def _size(self, client: _Client, path: str) -> int | None:
+        seen = self._seen(client, path)
+        return None if seen is None else int(seen.st_size)
+
+    def _seen(self, client: _Client, path: str) -> paramiko.SFTPAttributes | None:
+        """The attributes of a file, its size among them; None when there is none."""
         try:
             seen = client.stat(self._at(path))
         except _Refused as error:
             if error.status == wire.SFTP_NO_SUCH_FILE:
                 return None
             raise
-        is_file = seen.st_mode is None or stat.S_ISREG(seen.st_mode)
-        return (seen.st_size or 0) if is_file else None
+        if not _is_file(seen, ""):
+            return None
+        if seen.st_size is None:
+            raise StorageError(f"{path}: the server does not tell its size", "ask its operator for another SFTP server")
+        return seen
 
     @contextmanager
     def _uploaded(self, client: _Client, path: str, source: Path) -> Iterator[str]:
@@ -437,6 +463,21 @@ class SftpStorage:
                     client.stat(place)
                 except _Refused:
                     raise _named(error, place) from error
+
+
+def _is_file(seen: paramiko.SFTPAttributes, shown: str) -> bool:
+    """Whether an entry is not said to be a folder, a link or a device: every attribute is optional, the type as well.
+
+    Args:
+        seen: What the server tells.
+        shown: The line that it would show, whose first letter may tell the type; "" where there is none.
+    """
+    kind = stat.S_IFMT(seen.st_mode or 0)
+    return kind == stat.S_IFREG if kind else shown[:1] not in set("dlbcps")
+
+
+def _changed_at(seen: paramiko.SFTPAttributes) -> datetime | None:
+    return None if seen.st_mtime is None else datetime.fromtimestamp(seen.st_mtime, UTC)
 
 
 def _private_key(text: str, passphrase: str | None) -> paramiko.PKey:

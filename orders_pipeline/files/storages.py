@@ -65,6 +65,10 @@ class Storage(Protocol):
         """Size of the file in bytes; None when there is no file of that name."""
         ...
 
+    def look(self, path: str) -> RemoteFile | None:
+        """A file as `list` shows it, without listing its folder where the server can do that; None when there is none."""
+        ...
+
     def read(self, path: str, sink: BinaryIO, limit_bytes: int) -> int:
         """Copy a file into `sink` and return its size.
 
