@@ -2,7 +2,7 @@
 
 The engine of the asset `shipment_imports` and of `orders imports`. Each step may be killed, and is done again by the next run:
 
-1. *fetch*: the bytes into the archive, then the file into the ledger.
+1. *fetch*: the bytes into the archive, then the file into the ledger. A file that cannot be whole yet waits for some minutes.
 2. *apply*: packages through `warehouse.ledger.shipments`, some at a time, with the fates of their rows in the same transaction.
 3. *answer*: a result file, where rows were refused.
 4. *clear*: the file is deleted at the storage, or moved to `rejected` when it was refused as a whole.
@@ -13,8 +13,11 @@ So the bytes are always in at least one place. How a file is read is in `shipmen
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
 import tempfile
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
@@ -23,8 +26,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from orders_pipeline.file_runs import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
-from orders_pipeline.files.errors import AlreadyThere, FileMissing, TooLarge
-from orders_pipeline.shipment_files import FileFault, FileRefused, Sheet, needs_ids, read_packages, read_sheet
+from orders_pipeline.files.errors import AlreadyThere, FileMissing, FolderMissing, TooLarge
+from orders_pipeline.shipment_files import (
+    FileFault,
+    FileRefused,
+    Sheet,
+    cannot_be_whole,
+    needs_ids,
+    read_packages,
+    read_sheet,
+)
 from warehouse.archive import Archive, ArchiveError, open_archive
 from warehouse.ledger import file_jobs, files, incidents, shipments, storages
 from warehouse.ledger.file_jobs import ImportSettings, JobKind
@@ -46,6 +57,14 @@ if TYPE_CHECKING:
     from warehouse.ledger.files import FileRecord, RowFate
 
 Value = TypeVar("Value")
+
+logger = logging.getLogger("orders_pipeline.importing")
+
+WAIT = timedelta(minutes=10)
+"""How long a file that cannot be whole must stay as it is before it is taken for what it is."""
+
+WATCHED = timedelta(days=7)
+"""How long refused files are watched for growing."""
 
 ROWS_STAGE = "import_rows"
 """Stage of the incidents about what is in a file; `import` is that of reaching the storage."""
@@ -79,9 +98,11 @@ def _import(run: JobRun) -> None:
             Failure("folder_has_two_readers", fault, "change one of the two jobs: nothing is read until then")
         )
     stuck = _unfinished_places(run)
-    for remote in _settled(run):
-        if _place(remote) not in stuck:
-            _try(failures, run, None, partial(_take, run, remote))
+    settled = [each for each in _settled(run) if _place(each) not in stuck]
+    since = _waited_since(run, settled)
+    for remote in settled:
+        _try(failures, run, None, partial(_take, run, remote, since.get(_place(remote))))
+    _try(failures, run, None, partial(_watch_rejected, run))
     if failures:
         raise JobFailed(failures[0])
 
@@ -98,8 +119,30 @@ def _try(failures: list[Failure], run: JobRun, record: FileRecord | None, step: 
 # -- fetch
 
 
-def _take(run: JobRun, remote: RemoteFile) -> None:
-    _finish(run, _fetch(run, remote))
+def _take(run: JobRun, remote: RemoteFile, since: datetime | None) -> None:
+    """Read a file, unless it has waited for the rest of it, unchanged, for less than its time."""
+    has_waited = since is not None and run.installation.clock() - since >= WAIT
+    if since is not None and not has_waited:
+        return
+    record = _fetch(run, remote, may_wait=not has_waited)
+    if record is not None:
+        _finish(run, record)
+
+
+def _waited_since(run: JobRun, settled: Sequence[RemoteFile]) -> dict[tuple[object, ...], datetime]:
+    """Since when files have been waited for that are still as they were; the others are forgotten."""
+    with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
+        places, now = {_place(each) for each in settled}, run.installation.clock()
+        found = {
+            (each.storage, each.folder, *_known_place(each)): each
+            for each in files.waiting(transaction, run.job.channel)
+        }
+        here = {(run.job.storage, run.job.folder, *place) for place in places}
+        # A time beyond the present was written by a clock that ran ahead.
+        gone = [each.name for key, each in found.items() if key not in here or each.created_at > now]
+        files.stop_waiting(transaction, run.job.channel, gone)
+    return {_known_place(each): each.created_at for each in found.values() if each.name not in gone}
 
 
 def _settled(run: JobRun) -> list[RemoteFile]:
@@ -126,8 +169,8 @@ def is_shipment_file(name: str) -> bool:
     return lower.endswith(".csv") and not name.startswith(".") and not lower.endswith(RESULT_SUFFIX)
 
 
-def _fetch(run: JobRun, remote: RemoteFile) -> FileRecord:
-    """The bytes into the archive, then the file into the ledger."""
+def _fetch(run: JobRun, remote: RemoteFile, *, may_wait: bool) -> FileRecord | None:
+    """The bytes into the archive, then the file into the ledger; None when the rest of it is waited for."""
     storage, limit = run.places.at(run.job.storage), run.installation.settings.import_max_bytes
     new = NewFile(
         direction=JobKind.IMPORT,
@@ -140,15 +183,23 @@ def _fetch(run: JobRun, remote: RemoteFile) -> FileRecord:
             "remote_modified_at": remote.modified_at.isoformat() if remote.modified_at else None,
         },
     )
-    now = run.installation.clock
+    now, taken = run.installation.clock, io.BytesIO()
     with run.archive.writing() as writing:
         try:
-            storage.read(files.join(run.job.folder, remote.name), cast("BinaryIO", writing), limit)
+            storage.read(files.join(run.job.folder, remote.name), taken, limit)
         except TooLarge:
             return _receive_too_large(run, new, limit)
+        if may_wait and cannot_be_whole(taken.getvalue(), run.job.import_settings):
+            logger.info("import of %s: a file cannot be whole yet, and waits", run.job.channel)
+            with run.installation.ledger.write() as transaction:
+                run.hold(transaction)
+                files.wait(transaction, new, now())
+            return None
+        writing.write(taken.getbuffer())
         kept = writing.keep()
     with run.installation.ledger.write() as transaction:
         run.hold(transaction)
+        files.stop_waiting(transaction, new.channel, [new.name])
         return _found(transaction, files.receive(transaction, new, kept, now()))
 
 
@@ -167,7 +218,11 @@ def _unfinished_places(run: JobRun) -> set[tuple[object, ...]]:
     """The files that are known and still at the storage, because something there keeps them from being cleared away."""
     with run.installation.ledger.read() as transaction:
         left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
-    return {(each.name, each.details.get("remote_size"), each.details.get("remote_modified_at")) for each in left}
+    return {_known_place(each) for each in left}
+
+
+def _known_place(record: FileRecord) -> tuple[object, ...]:
+    return (record.name, record.details.get("remote_size"), record.details.get("remote_modified_at"))
 
 
 def _place(remote: RemoteFile) -> tuple[object, ...]:
@@ -467,7 +522,9 @@ def _clear(run: JobRun, record: FileRecord) -> None:
     if not _is_same(storage, record):
         return
     if record.state is FileState.REFUSED:
-        _move(run, storage, record, REJECTED)
+        name = _move(run, storage, record, REJECTED)
+        with run.installation.ledger.write() as transaction:
+            files.describe(transaction, record, {"rejected_as": name}, run.installation.clock())
     elif run.job.import_settings.keep_remote:
         _move(run, storage, record, PROCESSED)
     else:
@@ -477,13 +534,58 @@ def _clear(run: JobRun, record: FileRecord) -> None:
             return
 
 
-def _move(run: JobRun, storage: Storage, record: FileRecord, folder: str) -> None:
-    place = files.join(record.folder, folder)
+def _move(run: JobRun, storage: Storage, record: FileRecord, folder: str) -> str:
+    """Move a file to a folder beside it; under its own name, or another one that is returned."""
+    place, name = files.join(record.folder, folder), record.name
     try:
-        storage.move(record.path, files.join(place, record.name))
+        storage.move(record.path, files.join(place, name))
     except AlreadyThere:
         name = f"{Path(record.name).stem}.{file_date(run.installation.clock())}.csv"
         storage.move(record.path, files.join(place, name))
+    return name
+
+
+def _watch_rejected(run: JobRun) -> None:
+    """Tell when a file grows that was refused and moved away: its sender was still writing, and nobody reads it there."""
+    now = run.installation.clock()
+    with run.installation.ledger.read() as transaction:
+        refused = [
+            each
+            for each in files.refused_since(transaction, run.job.channel, now - WATCHED)
+            if each.storage == run.job.storage and each.folder == run.job.folder and "rejected_as" in each.details
+        ]
+    if not refused:
+        return
+    try:
+        sizes = {
+            each.name: each.size for each in run.places.at(run.job.storage).list(files.join(run.job.folder, REJECTED))
+        }
+    except FolderMissing:
+        return
+    for record in refused:
+        size = sizes.get(record.details["rejected_as"])
+        if size is not None and size != record.details.get("rejected_size", record.details["remote_size"]):
+            with run.installation.ledger.write() as transaction:
+                run.hold(transaction)
+                files.describe(transaction, record, {"rejected_size": size}, now)
+                _tell_grown(transaction, record, now)
+
+
+def _tell_grown(transaction: Transaction, record: FileRecord, now: datetime) -> None:
+    name = f"{REJECTED}/{record.details['rejected_as']}"
+    incidents.report(
+        transaction,
+        incidents.Report(
+            scope="channel",
+            subject=record.channel,
+            stage=ROWS_STAGE,
+            code="rejected_file_grew",
+            message=f"the shipment file {record.name} was refused, and was written on in {name} afterwards",
+            hint="its sender writes slowly: move it back into the import folder; write files as .part and rename them",
+            file_id=str(record.id),
+        ),
+        now,
+    )
 
 
 def _is_same(storage: Storage, record: FileRecord) -> bool:
@@ -491,7 +593,7 @@ def _is_same(storage: Storage, record: FileRecord) -> bool:
 
     Where the server does not tell when a file was changed, its bytes are compared.
     """
-    present = next((each for each in storage.list(record.folder) if each.name == record.name), None)
+    present = storage.look(record.path)
     if present is None or present.size != record.details["remote_size"]:
         return False
     if present.modified_at is not None or record.sha256 is None:

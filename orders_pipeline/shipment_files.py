@@ -34,6 +34,10 @@ SAMPLE_BYTES = 4096
 ZEROS_OF_UTF_16 = 0.3
 """Share of zero bytes by which UTF-16 is told that has no byte order mark; of Latin text it is nearly a half."""
 
+BLANK_BYTES = b"\0 \t\r\n" + codecs.BOM_UTF8 + codecs.BOM_UTF16
+PADDING = b"\0\0\0\0"
+"""What a file that was given its size before its bytes ends with; no text does, in whatever encoding."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 MAGIC = {
@@ -223,6 +227,27 @@ def read_sheet(data: bytes, settings: ImportSettings) -> Sheet:
     places = _places(header)
     rows = [Row(number, cells) for number, cells in enumerate(records, 1) if any(map(str.strip, cells))]
     return Sheet(header=header, places=places, rows=rows, delimiter=delimiter, encoding=encoding)
+
+
+def cannot_be_whole(data: bytes, settings: ImportSettings) -> bool:
+    r"""Whether these bytes look like a file of which more is to come: nothing, a header alone, an end within a row or in zeros.
+
+    >>> from warehouse.ledger.file_jobs import ImportSettings
+    >>> given = b"original_id,package_id\n402,1\n402"
+    >>> [cannot_be_whole(given[:length], ImportSettings()) for length in (0, 12, 23, 28, 32)]
+    [True, True, True, False, True]
+    """
+    if not data.strip(BLANK_BYTES) or data.endswith(PADDING):
+        return True
+    try:
+        sheet = read_sheet(data, settings)
+    except FileRefused as refused:
+        has_row = any(end in data for end in (b"\n", b"\r"))
+        return refused.code is FileFault.BROKEN_QUOTING or (
+            refused.code in {FileFault.WRONG_HEADER, FileFault.EMPTY_FILE} and not has_row
+        )
+    is_cut = not data.rstrip(b"\0").endswith((b"\n", b"\r"))
+    return not sheet.rows or (is_cut and len(sheet.rows[-1].cells) < len(sheet.header))
 
 
 def _decoded(data: bytes, chosen: str | None) -> tuple[str, str]:

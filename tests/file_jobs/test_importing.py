@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from orders_pipeline import importing
 from orders_pipeline.file_runs import JobRun
+from orders_pipeline.files.folder import FolderStorage
 from warehouse.archive import open_archive
 from warehouse.ledger import file_jobs, files, incidents, log, order_queries, shipments
 from warehouse.ledger.file_jobs import ImportSettings, JobKind
@@ -167,12 +168,15 @@ def test_the_same_rows_in_another_file_are_known(shop, an_order):
         (b"original_id\n" + b"402\n" * 30_000, "file_too_large"),
     ],
 )
-def test_a_file_that_is_none_is_refused_whole_kept_and_moved(small_shop, content, code):
+def test_a_file_that_is_none_is_refused_whole_kept_and_moved(small_shop, clock, content, code):
     shop = small_shop
     limit = 100_000 if code == "file_too_large" else 1_000_000
     chosen = shop.installation.settings.model_copy(update={"import_max_bytes": limit})
     shop.installation = replace(shop.installation, settings=chosen)
     shop.drop("bad.csv", content)
+    if code == "empty_file":
+        assert shop.run_import().files == ()
+        clock.advance(minutes=10)
     result = shop.run_import()
     (record,) = result.files
     assert (result.outcome, record.state, record.error_code, record.rows) == ("done", FileState.REFUSED, code, 0)
@@ -220,6 +224,77 @@ def test_a_file_that_still_grows_waits_for_the_next_run(small_shop, an_order):
     shop.installation = replace(shop.installation, sleep=write_on)
     assert [each.name for each in shop.run_import().files] == ["done.csv"]
     assert shop.names("in") == ["slow.csv"]
+
+
+@pytest.mark.parametrize(
+    "begun", ["", "\ufeff", HEADER[:20], HEADER + "\r\n", sheet(f",{FIRST},1,T1"), sheet(f',{FIRST},1,"T1'), "\0" * 64]
+)
+def test_a_file_that_cannot_be_whole_waits_for_the_rest_of_it(small_shop, an_order, begun):
+    shop = small_shop
+    shop.put(an_order(1))
+    with shop.drop("slow.csv", begun.rstrip("\r\n") if FIRST in begun else begun).open("r+b") as writer:
+        assert shop.run_import().files == ()
+        assert (shop.names("in"), shop.names("in/rejected"), shop.records()) == (["slow.csv"], [], [])
+        writer.write(sheet(f",{FIRST},1,T1,,,,,").encode())
+        writer.truncate()
+    (record,) = shop.run_import().files
+    assert (record.applied, record.refused) == (1, 0)
+    assert shop.names("in") == []
+
+
+def test_what_waits_is_taken_for_what_it_is_after_minutes_without_change(small_shop, clock):
+    shop = small_shop
+    path = shop.drop("empty.csv", "")
+    assert shop.run_import().files == ()
+    clock.advance(minutes=9)
+    assert shop.run_import().files == ()
+    path.write_bytes(b"\n")
+    clock.advance(minutes=9)
+    assert shop.run_import().files == ()  # it has changed: the time counts anew
+    clock.advance(minutes=10)
+    assert [each.error_code for each in shop.run_import().files] == ["empty_file"]
+    assert shop.names("in/rejected") == ["empty.csv"]
+
+
+def test_waiting_since_the_future_is_not_believed(small_shop, clock):
+    shop = small_shop
+    shop.drop("empty.csv", "")
+    clock.advance(days=3)
+    assert shop.run_import().files == ()
+    clock.advance(days=-3)
+    for minutes, taken in ((0, 0), (5, 0), (10, 1)):
+        clock.advance(minutes=minutes)
+        assert len(shop.run_import().files) == taken
+
+
+def test_what_grows_in_rejected_is_told_once(small_shop, clock):
+    shop = small_shop
+    shop.drop("bad.csv", "order,package\n")
+    shop.run_import()
+    with (shop.folder / "in" / "rejected" / "bad.csv").open("a") as file:
+        file.write("1,2\n")
+    for _ in range(2):
+        clock.advance(minutes=15)
+        assert shop.run_import().outcome == "done"
+    with shop.ledger.read() as transaction:
+        found = {each["code"]: each for each in incidents.listed(transaction)}
+    assert "rejected/bad.csv" in found["rejected_file_grew"]["message"]
+    assert found["rejected_file_grew"]["occurrences"] == 1
+
+
+def test_listings_are_as_many_whatever_the_number_of_files(small_shop, an_order, monkeypatch):
+    shop, asked = small_shop, []
+    real = FolderStorage.list
+    monkeypatch.setattr(FolderStorage, "list", lambda self, folder: asked.append(folder) or real(self, folder))
+    shop.put(an_order(1))
+    counts = []
+    for number in (1, 5):
+        for each in range(number):
+            shop.drop(f"{number}-{each}.csv", sheet(f",{FIRST},{each},T{each},,,,,"))
+        asked.clear()
+        assert len(shop.run_import().files) == number
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 def test_a_newer_file_of_the_same_name_is_never_deleted_unread(small_shop, an_order, monkeypatch):

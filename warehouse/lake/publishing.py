@@ -21,7 +21,7 @@ from warehouse.lake import definitions
 from warehouse.lake.attachment import LakeError, quoted
 from warehouse.lake.definitions import statement
 from warehouse.ledger.database import POSITION, PRODUCTS, RAW_SEQ, mark
-from warehouse.ledger.files import FileState
+from warehouse.ledger.files import HIDDEN
 from warehouse.ledger.schema import (
     Instant,
     acknowledgements,
@@ -141,7 +141,7 @@ _RECENT = (
         table=files,
         keys=("id",),
         changed_at=(files.c.updated_at,),
-        wanted=files.c.state != FileState.PREPARING,  # it may be gone the next moment
+        wanted=files.c.state.not_in(HIDDEN),  # it may be gone the next moment
     ),
     _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
 )

@@ -4,7 +4,8 @@ The bytes are in `warehouse.archive`; the jobs in `file_jobs`. A file's life:
 
     export: preparing (its members are being collected; nobody sees it) → planned (bytes kept, members final) → uploaded,
             or given up: then the next export tells its orders again
-    import: received (bytes kept) → applied (every row has its fate) or refused (as a whole) or repeated → the same, finished
+    import: waiting (it cannot be whole yet; nobody sees it) → received (bytes kept)
+            → applied (every row has its fate) or refused (as a whole) or repeated → the same, finished
 
 `finished_at` says that nothing remains to be done: uploaded, or its orders told again, or answered and taken away from the
 storage.
@@ -42,11 +43,15 @@ class FileState(StrEnum):
     PLANNED = "planned"
     UPLOADED = "uploaded"
     GIVEN_UP = "given_up"
+    WAITING = "waiting"
     RECEIVED = "received"
     APPLIED = "applied"
     REFUSED = "refused"
     REPEATED = "repeated"
 
+
+HIDDEN = (FileState.PREPARING, FileState.WAITING)
+"""States that come to nothing, or to a file: until then nobody sees it."""
 
 WAITING_OUTSIDE = (
     FileState.PLANNED,
@@ -173,6 +178,55 @@ def prepare(connection: Connection, new: NewFile, now: datetime) -> int:
 def receive(connection: Connection, new: NewFile, kept: Kept | None, now: datetime) -> int:
     """Record a file that was read from a storage. Returns its id."""
     return _insert(connection, new, FileState.RECEIVED, kept, now)
+
+
+def wait(connection: Connection, new: NewFile, now: datetime) -> None:
+    """Record that a file lies at a storage that cannot be whole yet, in place of what was recorded of it before."""
+    stop_waiting(connection, new.channel, [new.name])
+    _insert(connection, new, FileState.WAITING, None, now)
+
+
+def waiting(connection: Connection, channel: str) -> list[FileRecord]:
+    """The files of a channel that could not be whole when they were last looked at."""
+    query = sa.select(files).where(
+        files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.WAITING
+    )
+    return [_record(row) for row in connection.execute(query.order_by(files.c.id)).mappings()]
+
+
+def stop_waiting(connection: Connection, channel: str, names: Sequence[str]) -> None:
+    """Forget that files were waited for: they were read, or have changed, or are gone."""
+    if names:
+        connection.execute(
+            sa.delete(files).where(
+                files.c.channel == channel,
+                files.c.finished_at.is_(None),
+                files.c.state == FileState.WAITING,
+                files.c.name.in_(names),
+            )
+        )
+
+
+def describe(connection: Connection, record: FileRecord, details: Mapping[str, Any], now: datetime) -> None:
+    """Add to what is known of a file."""
+    values = {"details": {**record.details, **details}, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
+
+
+def refused_since(connection: Connection, channel: str, since: datetime) -> list[FileRecord]:
+    """Shipment files that were refused as a whole since then, the newest first, some hundreds at most."""
+    query = (
+        sa.select(files)
+        .where(
+            files.c.channel == channel,
+            files.c.direction == JobKind.IMPORT,
+            files.c.state == FileState.REFUSED,
+            files.c.created_at >= since,
+        )
+        .order_by(files.c.id.desc())
+        .limit(ROWS_PER_TRANSACTION)
+    )
+    return [_record(row) for row in connection.execute(query).mappings()]
 
 
 def add_members(connection: Connection, file_id: int, members: Sequence[Member]) -> None:
@@ -433,7 +487,7 @@ def read_before(connection: Connection, channel: str, sha256: str, besides: int)
 
 def find(connection: Connection, file_id: int, visible_channels: tuple[str, ...] | None = None) -> FileRecord | None:
     """One file, None when there is none or the reader may not see it."""
-    query = sa.select(files).where(files.c.id == file_id, files.c.state != FileState.PREPARING)
+    query = sa.select(files).where(files.c.id == file_id, files.c.state.not_in(HIDDEN))
     row = connection.execute(query).mappings().one_or_none()
     if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
         return None
@@ -442,7 +496,7 @@ def find(connection: Connection, file_id: int, visible_channels: tuple[str, ...]
 
 def listed(connection: Connection, wanted: FileFilter, before_id: int | None, limit: int) -> list[FileRecord]:
     """Files, the newest first; `before_id` continues after an earlier page."""
-    query = sa.select(files).where(files.c.state != FileState.PREPARING).order_by(files.c.id.desc()).limit(limit)
+    query = sa.select(files).where(files.c.state.not_in(HIDDEN)).order_by(files.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(files.c.id < before_id)
     if wanted.direction is not None:

@@ -744,7 +744,7 @@ files = sa.Table(
     _code(
         "state",
         nullable=False,
-        comment="export: preparing, planned, uploaded, given_up; import: received, applied, refused, repeated",
+        comment="export: preparing, planned, uploaded, given_up; import: waiting, received, applied, refused, repeated",
     ),
     sa.Column("size", sa.BigInteger, nullable=False, comment="bytes"),
     sa.Column("sha256", sa.String(64), comment="hex; null: the bytes were never fetched"),
