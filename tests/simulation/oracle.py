@@ -21,6 +21,9 @@ from warehouse import connect
 PEACE = timedelta(hours=3)
 """So long everything has worked at the least when peace is judged."""
 
+NOT_TOLD = "none"
+"""What a shipment is whose marketplace wants no word of it, such as one that the carrier's label confirms."""
+
 UNDER_WAY = frozenset({"queued", "sending", "in_doubt"})
 
 PASSING = frozenset(
@@ -284,6 +287,8 @@ class Oracle:
             units = {line: count for line, count in package.units.items() if count}
             if units not in [dict(told.units) for told in note.told]:
                 yield Finding("shipment told wrongly", f"{about}: {package}")
+            return
+        if shipment["status"] == NOT_TOLD:
             return
         age = self.world.clock.true() - note.at
         facts = f"{about} is {shipment['status']} since {note.at:%d %b %H:%M}"
