@@ -6,11 +6,13 @@ import uvicorn
 
 from orders_api.app import create_app
 from warehouse.logs import LogLevel, configure
+from warehouse.processes import write_privately
 from warehouse.settings import Settings
 
 
 def main() -> None:
     """Serve until stopped; a stop lets running requests finish."""
+    write_privately()
     settings = Settings()
     configure(settings.log_format, settings.log_level or LogLevel.INFO)
     uvicorn.run(

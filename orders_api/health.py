@@ -16,6 +16,7 @@ from orders_api.installation import installation_of
 from orders_api.reading import NoQuery, parsed
 from orders_api.schemas import Health, Readiness
 from warehouse.ledger.database import SCHEMA_HEAD, schema_version
+from warehouse.ledger.waits import waiting_at_most
 
 if TYPE_CHECKING:
     from orders_api.installation import Installation
@@ -24,6 +25,9 @@ router = APIRouter(tags=["Health"])
 
 LEAST_FREE_BYTES = 200_000_000
 """Below it the ledger may soon be unable to commit; load balancers should look elsewhere before it does."""
+
+LONGEST_WAIT_SECONDS = 3.0
+"""For each answer of the ledger: whoever asks whether this process can serve will not wait for long."""
 
 
 @router.get("/healthz", operation_id="get_health", summary="Whether the process lives", response_model=Health)
@@ -52,7 +56,8 @@ def get_readiness(request: Request) -> Response:
 
 def _check_ledger(installation: Installation) -> None:
     try:
-        version = schema_version(installation.ledger)
+        with waiting_at_most(LONGEST_WAIT_SECONDS):
+            version = schema_version(installation.ledger)
     except SQLAlchemyError as error:
         raise _not_ready("ledger", "The ledger cannot be read.") from error
     if version != SCHEMA_HEAD:

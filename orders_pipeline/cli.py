@@ -35,8 +35,10 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
+from warehouse.ledger.database import WrongEncoding
 from warehouse.logs import Event, LogLevel, configure
 from warehouse.privacy import KeyRingError
+from warehouse.processes import write_privately
 from warehouse.settings import Settings
 
 logger = logging.getLogger("orders_pipeline.commands")
@@ -120,6 +122,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; known failures end in one plain line and their exit code, never in a traceback."""
+    write_privately()
     try:
         app()
     except ConfigurationError as error:
@@ -128,6 +131,9 @@ def main() -> None:
         sys.exit(Exit.CONFIGURATION)
     except KeyRingError as error:
         notes.print(f"[red]key ring:[/red] {escape(str(error))}")
+        sys.exit(Exit.CONFIGURATION)
+    except WrongEncoding as error:
+        notes.print(f"[red]storage:[/red] {escape(str(error))}")
         sys.exit(Exit.CONFIGURATION)
     except LakeError as error:
         notes.print(f"[red]order tables:[/red] {escape(str(error))}")

@@ -326,7 +326,10 @@ def _conclude(installation: Installation, result: PullResult, lease: Lease, stag
         if isinstance(result.error, Throttled) and result.error.code == "throttled":
             quotas.block(transaction, result.connection, now, result.error.retry_after)
         if result.outcome == "complete" and not result.missed:
-            incidents.resolve(transaction, "connection", result.connection, stage, now)
+            for each in dict.fromkeys(
+                (stage, SWEEP)
+            ):  # the sweep comes once a day: what it met is over with any success
+                incidents.resolve(transaction, "connection", result.connection, each, now)
         elif result.error is not None:
             incidents.report(
                 transaction,

@@ -464,10 +464,13 @@ def _run(command: list[str], environment: Mapping[str, str]) -> None:
 
 def _dump(settings: Settings, target: Path) -> dict[str, int]:
     """Ledger, catalog and Dagster's tables in one dump of one snapshot; the rows of the ledger are counted in the same one."""
+    from warehouse.ledger.postgresql import unbound  # noqa: PLC0415 - the driver is loaded where it is used
+
     arguments, environment = _access(settings)
     ledger = Ledger(make_engine(settings.ledger_url))
     try:
         with ledger.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            unbound(connection)
             snapshot = connection.execute(sa.text("SELECT pg_export_snapshot()")).scalar_one()
             rows = _table_counts(connection)
             flags = ["--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}"]

@@ -6,6 +6,11 @@ import os
 import socket
 
 
+def write_privately() -> None:
+    """Whatever this process makes from now on belongs to its user alone: folders 0700, files 0600, whatever its umask was."""
+    os.umask(0o077)
+
+
 def this_process() -> str:
     """This process as `host:pid`."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -95,6 +95,11 @@ class FolderSettings(_Settings):
     """A folder of this machine, or one that is mounted on it."""
 
     path: AbsolutePath = Field(description="The folder; nothing outside it is touched.")
+    mode: str | None = Field(
+        None,
+        pattern="^0?[0-7]{3}$",
+        description='Permissions of the files written there, such as "0640"; default: this process\'s user alone, 0600.',
+    )
 
 
 StorageSettings = SftpSettings | FtpsSettings | FtpSettings | FolderSettings

@@ -34,6 +34,7 @@ class FolderStorage:
 
     def __init__(self, settings: FolderSettings) -> None:
         self._root = settings.path
+        self._mode = 0o600 if settings.mode is None else int(settings.mode, 8)
 
     def connect(self) -> list[StorageFinding]:
         """See that the root is a folder."""
@@ -121,7 +122,7 @@ class FolderStorage:
         if not self._root.is_dir():
             raise FolderMissing(f"{self._root} is no folder", "create the folder, or correct the storage's path")
         with _judged(folder):
-            place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def remove(self, path: str) -> None:
         """Delete a file."""
@@ -142,7 +143,8 @@ class FolderStorage:
         try:
             with _judged(path):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-                with opened_source(source) as given, os.fdopen(os.open(part, flags, 0o666), "wb") as taken:
+                with opened_source(source) as given, os.fdopen(os.open(part, flags, 0o600), "wb") as taken:
+                    os.fchmod(taken.fileno(), self._mode)  # whatever the umask, and whoever left a part of that name
                     while chunk := given.read(CHUNK_BYTES):
                         taken.write(chunk)
                     taken.flush()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from orders_pipeline import ordering, pulling
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
+from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.ledger import channels, leases, raw_orders, schema
 
 SPAIN, AMERICA = "A1RKKUPIHCS9HS", "ATVPDKIKX0DER"
@@ -205,3 +206,15 @@ def test_since_before_what_is_covered_is_historical(connected, marketplaces, clo
     assert result.outcome == "complete"
     assert covered(connected)["amazon_fr"][0] == start - timedelta(days=10)
     assert result.missed == ()
+
+
+def test_what_a_sweep_met_is_over_with_the_next_pull(connected, marketplaces, clock):
+    marketplaces.generate(4)
+    pulling.pull_all(connected)
+    marketplaces.mirakl.add_fault(Fault(FaultKind.ERROR_HTML, count=None))
+    assert pulling.sweep(connected, "mirakl_shop", []).outcome == "failed"
+    assert [subject for subject, _ in problems(connected)] == ["mirakl_shop"]
+    marketplaces.mirakl.clear_faults()
+    clock.advance(minutes=5)
+    pulling.pull_all(connected)
+    assert problems(connected) == []

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite
 
 from warehouse.ledger.schema import marks
+from warehouse.ledger.waits import waiting_at_most
 from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
@@ -37,6 +39,14 @@ WATCHED_AT = "watched_at"
 MARKETPLACE_CHANGES = "marketplace_changes"
 TRACES = "traces"
 """Names of the marks that the migrations create."""
+
+
+ENCODING = "UTF8"
+"""Of a PostgreSQL database that can hold every text."""
+
+
+class WrongEncoding(Exception):
+    """The database cannot hold every text; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +78,14 @@ class Ledger:
 def open_ledger(settings: Settings) -> Ledger:
     """Open the ledger of these settings, its schema brought up to date first."""
     if not settings.is_postgresql:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     ledger = Ledger(make_engine(settings.ledger_url))
-    if schema_version(ledger) != SCHEMA_HEAD:
-        migrate(ledger)
+    try:
+        if schema_version(ledger) != SCHEMA_HEAD:
+            migrate(ledger)
+    except BaseException:
+        ledger.close()
+        raise
     return ledger
 
 
@@ -89,9 +103,9 @@ def make_engine(url: str) -> Engine:
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(
-        url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, pool_pre_ping=True
-    )
+    from warehouse.ledger.postgresql import make_postgresql_engine  # noqa: PLC0415 - the driver is loaded where it is used
+
+    return make_postgresql_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True)
 
 
 def schema_version(ledger: Ledger) -> str | None:
@@ -110,11 +124,30 @@ def migrate(ledger: Ledger, revision: str = "head") -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with ledger.write() as connection:
+    with ledger.write() as connection, _as_long_as_it_takes(connection):
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(727301)"))
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+@contextmanager
+def _as_long_as_it_takes(connection: Connection) -> Iterator[None]:
+    """A migration of a large ledger has no bound; what it writes must be held by the database's encoding."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    from warehouse.ledger.postgresql import unbound  # noqa: PLC0415 - as above
+
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != ENCODING:
+        raise WrongEncoding(
+            f"the database is encoded in {encoding}, which cannot hold every name and address: create it anew with "
+            f"ENCODING '{ENCODING}' TEMPLATE template0"
+        )
+    unbound(connection)
+    with waiting_at_most(None):
+        yield
 
 
 def next_values(connection: Connection, name: str, count: int) -> int:
@@ -149,7 +182,7 @@ def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], colum
 
 def insert_into(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT of the database at hand, which knows ON CONFLICT."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return postgresql_dialect.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,0 +1,130 @@
+"""PostgreSQL that hangs, holds a lock, is in another encoding, or hides behind a transaction pooler."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import _as_postgres
+from warehouse.ledger import postgresql
+from warehouse.ledger.database import WrongEncoding, make_engine, open_ledger, schema_version
+from warehouse.ledger.waits import waiting_at_most
+from warehouse.settings import Settings
+
+
+@pytest.fixture
+def on_postgresql(tmp_path, postgresql_url):
+    return Settings(_env_file=None, home=tmp_path / "home", keys="test:" + "A" * 43 + "=", database_url=postgresql_url)
+
+
+def test_a_server_that_stops_answering_is_left_after_the_wait(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    began = time.monotonic()
+    backend = 0
+    try:
+        with waiting_at_most(1.0), ledger.engine.connect() as connection:
+            backend = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+            os.kill(backend, signal.SIGSTOP)
+            with pytest.raises(sa.exc.OperationalError):
+                connection.execute(sa.text("SELECT 1"))
+        assert time.monotonic() - began < 30
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    assert schema_version(ledger) is not None
+    ledger.close()
+
+
+def test_statements_and_locks_have_bounds_in_every_transaction(on_postgresql, monkeypatch):
+    monkeypatch.setattr(postgresql, "STATEMENT_SECONDS", 1)
+    monkeypatch.setattr(postgresql, "LOCK_SECONDS", 1)
+    ledger = open_ledger(on_postgresql)
+    for sql, said in (("SELECT pg_sleep(30)", "statement timeout"),):
+        with pytest.raises(sa.exc.OperationalError, match=said), ledger.read() as connection:
+            connection.execute(sa.text(sql))
+    taken, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with psycopg.connect(on_postgresql.database_url) as other:
+            other.execute("LOCK TABLE marks IN ACCESS EXCLUSIVE MODE")
+            taken.set()
+            free.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold)
+        taken.wait(30)
+        with pytest.raises(sa.exc.OperationalError, match="timeout"), ledger.read() as connection:
+            connection.execute(sa.text("SELECT * FROM marks"))
+        free.set()
+        holding.result()
+    ledger.close()
+
+
+def test_a_database_in_another_encoding_is_refused_before_anything_is_created(tmp_path, postgresql_server):
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
+        admin.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    try:
+        settings = Settings(_env_file=None, home=tmp_path / "home", database_url=f"{postgresql_server}/latin")
+        with pytest.raises(WrongEncoding, match="LATIN1"):
+            open_ledger(settings)
+        engine = make_engine(settings.ledger_url)
+        with engine.connect() as connection:
+            assert sa.inspect(connection).get_table_names() == []
+        engine.dispose()
+    finally:
+        with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
+            admin.execute("DROP DATABASE latin WITH (FORCE)")
+
+
+@pytest.fixture
+def pooled_url(tmp_path, postgresql_url):
+    """PgBouncer in transaction mode, with fewer server connections than there are clients."""
+    server = sa.make_url(postgresql_url)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = Path(tmp_path, "pooler")
+    folder.mkdir()
+    (folder / "users").write_text('"postgres" ""\n')
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\n{server.database} = host=127.0.0.1 port={server.port} dbname={server.database} user=postgres\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = any\nauth_file = {folder}/users\n"
+        f"pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100\nlogfile = {folder}/log\n"
+        f"pidfile = {folder}/pid\nunix_socket_dir =\n"
+    )
+    for place in (tmp_path.parent.parent, tmp_path.parent, tmp_path, folder, *folder.iterdir()):
+        place.chmod(0o777)
+    with subprocess.Popen(_as_postgres(["/usr/sbin/pgbouncer", str(folder / "pgbouncer.ini")]), cwd=folder) as pooler:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/{server.database}").close()
+                break
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+        yield f"postgresql://postgres@127.0.0.1:{port}/{server.database}"
+        pooler.terminate()
+
+
+def test_a_transaction_pooler_is_no_hindrance(tmp_path, pooled_url):
+    settings = Settings(_env_file=None, home=tmp_path / "home", database_url=pooled_url)
+    ledger = open_ledger(settings)
+    query = sa.text("SELECT count(*), CAST(:number AS int) FROM marks WHERE value >= :least")
+
+    def ask(number: int) -> int:
+        with ledger.read() as connection:
+            return connection.execute(query, {"number": number, "least": -1}).one()[1]
+
+    with ThreadPoolExecutor(12) as pool:
+        for _ in range(5):  # more often than psycopg runs a statement before it would prepare it by name
+            assert list(pool.map(ask, range(60))) == list(range(60))
+    ledger.close()
