@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import uvicorn
 
 from orders_api.app import create_app
+from warehouse.ledger.database import UnfitLedgerError
 from warehouse.logs import LogLevel, configure
+from warehouse.privacy import KeyRingError
 from warehouse.processes import write_privately
+from warehouse.restore_mark import RestoreUnfinishedError
 from warehouse.settings import Settings
 
 
@@ -15,8 +20,12 @@ def main() -> None:
     write_privately()
     settings = Settings()
     configure(settings.log_format, settings.log_level or LogLevel.INFO)
+    try:
+        app = create_app(settings)
+    except (KeyRingError, RestoreUnfinishedError, UnfitLedgerError) as error:
+        sys.exit(f"the API does not start: {error}")
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,

@@ -41,7 +41,7 @@ from orders_api.schemas import (
 )
 from warehouse.clock import utc_now
 from warehouse.ledger.database import open_ledger
-from warehouse.privacy import open_key_ring
+from warehouse.ledger.keys import open_keys
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         clock: Tells the present instant.
 
     Raises:
-        KeyRingError: There is no key ring, or it is malformed.
+        KeyRingError: There is no key ring, or not the one that the ledger was sealed with.
+        RestoreUnfinishedError: The installation is being restored.
+        UnfitLedgerError: A newer release has written the ledger.
     """
     settings = settings or Settings()
     app = FastAPI(
@@ -94,7 +96,8 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         redirect_slashes=False,
     )
     limiter = RateLimiter(settings.api_requests_per_minute)
-    installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, limiter)
+    ledger = open_ledger(settings)
+    installation = Installation(settings, ledger, open_keys(settings, ledger, clock()), clock, limiter)
     app.state.installation = installation
     errors.install(app)
     app.add_middleware(Envelope, docs_path=DOCS_PATH, latencies=installation.latencies)

@@ -16,6 +16,7 @@ from orders_api.installation import installation_of
 from orders_api.reading import NoQuery, parsed
 from orders_api.schemas import Health, Readiness
 from warehouse.ledger.database import SCHEMA_HEAD, schema_version
+from warehouse.ledger.keys import newest_cannot_open
 from warehouse.ledger.waits import waiting_at_most
 
 if TYPE_CHECKING:
@@ -45,12 +46,16 @@ async def get_health(request: Request) -> Response:
     responses=describe(503),
 )
 def get_readiness(request: Request) -> Response:
-    """The ledger can be read, its schema is this release's, and the disk has room. 503 names the check that failed."""
+    """The ledger can be read, its schema is this release's, its sealed data open, and the disk has room.
+
+    503 names the check that failed.
+    """
     parsed(request, NoQuery)
     installation = installation_of(request)
     _check_ledger(installation)
+    _check_keys(installation)
     _check_disk(installation)
-    body = rendered({"status": "ready", "checks": ["ledger", "schema", "disk"]})
+    body = rendered({"status": "ready", "checks": ["ledger", "schema", "keys", "disk"]})
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -62,6 +67,16 @@ def _check_ledger(installation: Installation) -> None:
         raise _not_ready("ledger", "The ledger cannot be read.") from error
     if version != SCHEMA_HEAD:
         raise _not_ready("schema", f"The ledger's schema is {version}, this release needs {SCHEMA_HEAD}.")
+
+
+def _check_keys(installation: Installation) -> None:
+    try:
+        with installation.ledger.read() as connection:
+            problem = newest_cannot_open(connection, installation.keys)
+    except SQLAlchemyError as error:
+        raise _not_ready("ledger", "The ledger cannot be read.") from error
+    if problem is not None:
+        raise _not_ready("keys", "What is sealed in the ledger cannot be opened with this key ring.")
 
 
 def _check_disk(installation: Installation) -> None:

@@ -35,10 +35,11 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
-from warehouse.ledger.database import WrongEncoding
+from warehouse.ledger.database import UnfitLedgerError, WrongEncoding
 from warehouse.logs import Event, LogLevel, configure
 from warehouse.privacy import KeyRingError
 from warehouse.processes import write_privately
+from warehouse.restore_mark import RestoreUnfinishedError
 from warehouse.settings import Settings
 
 logger = logging.getLogger("orders_pipeline.commands")
@@ -135,6 +136,9 @@ def main() -> None:
     except WrongEncoding as error:
         notes.print(f"[red]storage:[/red] {escape(str(error))}")
         sys.exit(Exit.CONFIGURATION)
+    except (UnfitLedgerError, RestoreUnfinishedError) as error:
+        notes.print(f"[red]ledger:[/red] {escape(str(error))}")
+        sys.exit(Exit.FAILED)
     except LakeError as error:
         notes.print(f"[red]order tables:[/red] {escape(str(error))}")
         sys.exit(Exit.FAILED)

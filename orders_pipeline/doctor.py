@@ -26,13 +26,15 @@ import httpx
 import sqlalchemy as sa
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from warehouse import restore_mark
 from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
-from warehouse.ledger import channel_status, channels, incidents, personal_data, schema
+from warehouse.ledger import channel_status, channels, incidents, keys, personal_data, schema
 from warehouse.ledger.channel_status import State
 from warehouse.ledger.credentials import SecretMissing, resolve_credentials
 from warehouse.ledger.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
-from warehouse.privacy import KeyRing, KeyRingError, open_key_ring
+from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
 from warehouse.processes import is_gone
+from warehouse.restore_mark import RestoreUnfinishedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,9 +83,10 @@ class Patient:
 
 def examine(settings: Settings, clock: Clock) -> list[Finding]:
     """Look at everything; a part that cannot be looked at is a finding, and stops no other."""
-    keys, key_ring = _keys(settings)
-    ledger, database = _ledger(settings)
-    patient = Patient(settings, clock(), keys, ledger)
+    ring, key_ring = _keys(settings)
+    is_restored = restore_mark.file_of(settings).exists()
+    ledger, database = (None, [_being_restored()]) if is_restored else _ledger(settings)
+    patient = Patient(settings, clock(), ring, ledger)
     try:
         return [*_versions(), *key_ring, *database, *(each for look in _LOOKS for each in _guarded(look, patient))]
     finally:
@@ -114,19 +117,23 @@ def _versions() -> list[Finding]:
 
 
 def _keys(settings: Settings) -> tuple[KeyRing | None, list[Finding]]:
-    path = settings.keys_file or settings.home / "keys"
-    if settings.keys is None and not path.exists() and settings.keys_file is None and not settings.is_postgresql:
+    path = key_file(settings)
+    if not has_key_ring(settings) and settings.keys_file is None and not settings.is_postgresql:
         return None, [Finding("key ring", Verdict.OK, "none yet: it is made at first use")]
     try:
-        keys = open_key_ring(settings)
+        ring = open_key_ring(settings)
     except (KeyRingError, OSError) as error:
         return None, [Finding("key ring", Verdict.FAIL, str(error), "without it personal data and secrets are lost")]
     source = "ORDERS_KEYS" if settings.keys is not None else str(path)
-    told = Finding("key ring", Verdict.OK, f"{len(keys.ciphers)} keys from {source}, {keys.active} encrypts")
+    told = Finding("key ring", Verdict.OK, f"{len(ring.ciphers)} keys from {source}, {ring.active} encrypts")
     if settings.keys is None and path.stat().st_mode & OPEN_TO_OTHERS:
         mode = stat.filemode(path.stat().st_mode)
-        return keys, [told, Finding("key file", Verdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
-    return keys, [told]
+        return ring, [told, Finding("key file", Verdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
+    return ring, [told]
+
+
+def _being_restored() -> Finding:
+    return Finding("ledger", Verdict.FAIL, str(RestoreUnfinishedError()), "`orders restore FOLDER`")
 
 
 def _ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
@@ -135,12 +142,17 @@ def _ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
     ledger = Ledger(make_engine(settings.ledger_url))
     try:
         found = schema_version(ledger)
+        with ledger.read() as transaction:
+            is_restored = settings.is_postgresql and restore_mark.has_table(transaction)
     except sa.exc.DBAPIError as error:
         ledger.close()
         return None, [
             Finding("ledger", Verdict.FAIL, f"cannot be read: {error.orig}", "check the database and the disk")
         ]
     where = "PostgreSQL" if settings.is_postgresql else str(settings.home / "ledger.sqlite")
+    if is_restored:
+        ledger.close()
+        return None, [_being_restored()]
     if found == SCHEMA_HEAD:
         return ledger, [Finding("ledger", Verdict.OK, f"{where}, migration {found}")]
     ledger.close()
@@ -148,6 +160,17 @@ def _ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
         seen = f"{where} is at migration {found or 'none'}, this release at {SCHEMA_HEAD}"
         return None, [Finding("ledger", Verdict.FAIL, seen, "back up, then `orders migrate`")]
     return None, [Finding("ledger", Verdict.FAIL, f"{where} is of a newer release ({found})", "install that release")]
+
+
+def _sealed_data(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        problem = keys.cannot_open(transaction, patient.keys)
+    if problem:
+        yield Finding("sealed data", Verdict.FAIL, problem, "bring back the key ring that belongs to this ledger")
+    elif patient.keys is not None:
+        yield Finding("sealed data", Verdict.OK, "the newest and the oldest open")
 
 
 def _home(patient: Patient) -> Iterator[Finding]:
@@ -396,6 +419,7 @@ def _if(condition: object, hint: str) -> str:
 
 
 _LOOKS: Sequence[Callable[[Patient], Iterator[Finding]]] = (
+    _sealed_data,
     _home,
     _time_zone,
     _integrity,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warehouse.clock import Clock, utc_now
-from warehouse.ledger.database import Ledger, open_ledger
-from warehouse.privacy import KeyRing, open_key_ring
+from warehouse.ledger.database import Ledger, open_existing_ledger, open_ledger
+from warehouse.ledger.keys import open_keys
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from warehouse.privacy import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,34 @@ class Installation:
 
 @contextmanager
 def opened(settings: Settings | None = None, clock: Clock = utc_now) -> Iterator[Installation]:
-    """Open the installation of the environment's settings, and close it at the end."""
+    """Open the installation of the environment's settings, and close it at the end; what it lacks is made.
+
+    Raises:
+        KeyRingError: There is no key ring, or not the one that the ledger was sealed with.
+        RestoreUnfinishedError: It is being restored.
+        UnfitLedgerError: A newer release has written the ledger.
+    """
     chosen = settings or Settings()
-    ledger = open_ledger(chosen)
+    with _closing(open_ledger(chosen)) as ledger:
+        yield Installation(chosen, ledger, open_keys(chosen, ledger, clock()), clock)
+
+
+@contextmanager
+def opened_to_read(settings: Settings | None = None, clock: Clock = utc_now) -> Iterator[Installation]:
+    """The same for commands that only look: no ledger and no key ring is made.
+
+    Raises:
+        UnfitLedgerError: There is no ledger, or a newer release has written it.
+        KeyRingError, RestoreUnfinishedError: As in `opened`.
+    """
+    chosen = settings or Settings()
+    with _closing(open_existing_ledger(chosen)) as ledger:
+        yield Installation(chosen, ledger, open_keys(chosen, ledger, clock()), clock)
+
+
+@contextmanager
+def _closing(ledger: Ledger) -> Iterator[Ledger]:
     try:
-        yield Installation(chosen, ledger, open_key_ring(chosen), clock)
+        yield ledger
     finally:
         ledger.close()

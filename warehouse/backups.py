@@ -13,8 +13,8 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +23,19 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from warehouse import restore_mark
 from warehouse.clock import iso
 from warehouse.lake.attachment import LakeError, catalog_file, connect_reader
-from warehouse.ledger.database import SCHEMA_HEAD, Ledger, make_engine
-from warehouse.ledger.raw_orders import bound_to
-from warehouse.ledger.schema import metadata, parties, raw_orders
-from warehouse.privacy import KeyRing, KeyRingError
+from warehouse.ledger.database import (
+    Ledger,
+    UnfitLedgerError,
+    make_engine,
+    require_fitting_ledger,
+    require_known_schema,
+)
+from warehouse.ledger.keys import check_values, opens_one_of, sealed_sample
+from warehouse.ledger.schema import metadata, sealing_keys
+from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring, parse_key_ring
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +44,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-FORMAT = 1
+FORMAT = 2
+FORMATS_READ = frozenset({1, 2})
+"""The first one has no check values."""
 MANIFEST = "manifest.json"
 LEDGER, CATALOG, DATA, ARCHIVE, DUMP, KEYS = (
     "ledger.sqlite",
@@ -48,8 +57,6 @@ LEDGER, CATALOG, DATA, ARCHIVE, DUMP, KEYS = (
     "keys",
 )
 PIECE = 1 << 20
-SAMPLE = 20
-"""So many of the newest sealed values are opened to see whether the key ring is the right one."""
 
 
 class BackupError(Exception):
@@ -76,6 +83,7 @@ class Manifest:
         database: `sqlite` or `postgresql`.
         lake_data: `here`, or where the lake's files are that are not in the backup.
         has_keys: Whether the key ring is in it.
+        check_values: Of the keys that it was sealed with, as in `ledger.keys`.
         rows: Rows of each table of the ledger.
         files: Every file but the manifest.
     """
@@ -88,6 +96,7 @@ class Manifest:
     has_keys: bool
     rows: Mapping[str, int]
     files: Sequence[StoredFile]
+    check_values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,10 @@ def backup(settings: Settings, target: Path, now: datetime, keys: str | None = N
 
     Raises:
         BackupError: The target is there, there is no ledger, or pg_dump is missing or fails.
+        RestoreUnfinishedError: The installation is being restored.
+        UnfitLedgerError: A newer release has written the ledger.
     """
+    require_fitting_ledger(settings)
     if target.exists():
         raise BackupError(f"{target} is there already: name a new folder")
     partial = target.with_name(f".{target.name}.partial")
@@ -140,7 +152,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BackupError(f"{folder} is no backup: it has no {MANIFEST}") from None
     except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
         raise BackupError(f"{folder / MANIFEST} cannot be read") from None
-    if manifest.format != FORMAT:
+    if manifest.format not in FORMATS_READ:
         raise BackupError(f"{folder} has format {manifest.format}, this release reads {FORMAT}")
     return manifest
 
@@ -167,6 +179,9 @@ def verify(folder: Path, keys: KeyRing | None) -> list[Finding]:
 def restore(folder: Path, settings: Settings, now: datetime, *, replaces: bool = False) -> Manifest:
     """Put a backup into an installation whose processes are stopped.
 
+    The installation is marked before its first byte: broken off, nothing works there until this has run to its end. Run
+    again, what the first run has left is moved aside.
+
     Args:
         folder: The backup; its files are checked first.
         settings: The installation. With PostgreSQL, ORDERS_DATABASE_URL names a database that is there.
@@ -174,7 +189,8 @@ def restore(folder: Path, settings: Settings, now: datetime, *, replaces: bool =
         replaces: What is there is moved aside (SQLite) or dropped (PostgreSQL), instead of refusing.
 
     Raises:
-        BackupError: The backup is harmed or of another kind, the installation is not empty, or pg_restore fails.
+        BackupError: The backup is harmed, of another kind, of a newer release, or sealed with a key that is not at hand; the
+            installation is not empty; or pg_restore fails.
     """
     manifest = read_manifest(folder)
     unharmed = _files_unharmed(folder, manifest)
@@ -183,10 +199,18 @@ def restore(folder: Path, settings: Settings, now: datetime, *, replaces: bool =
     kind = "postgresql" if settings.is_postgresql else "sqlite"
     if manifest.database != kind:
         raise BackupError(f"this backup is of {manifest.database}, the installation is on {kind}")
-    _make_room(settings, now, replaces=replaces)
+    try:
+        require_known_schema(manifest.schema, f"the backup {folder}")
+    except UnfitLedgerError as error:
+        raise BackupError(str(error)) from None
+    _require_keys(folder, settings, manifest)
+    _require_room(settings, replaces=replaces)
+    _mark_begun(settings, folder)
+    _make_room(settings, now)
     _copy_back(folder, settings, manifest)
     if settings.is_postgresql:
         _restore_dump(folder / DUMP, settings, replaces=replaces)
+    _mark_ended(settings)
     return manifest
 
 
@@ -196,7 +220,7 @@ def _write_backup(settings: Settings, partial: Path, now: datetime, keys: str | 
     """
     is_local = "://" not in settings.lake_files
     if settings.is_postgresql:
-        rows = _dump(settings, partial / DUMP)
+        rows, checks, schema = _dump(settings, partial / DUMP)
     elif catalog_file(settings).exists():
         _copy_database(catalog_file(settings), partial / CATALOG)
     if is_local:
@@ -205,19 +229,21 @@ def _write_backup(settings: Settings, partial: Path, now: datetime, keys: str | 
         if not _ledger_file(settings).exists():
             raise BackupError(f"there is no ledger at {_ledger_file(settings)}")
         _copy_database(_ledger_file(settings), partial / LEDGER)
-        rows = _counted_rows(partial / LEDGER)
+        with _opened_copy(partial / LEDGER) as connection:
+            rows, checks, schema = _table_counts(connection), _check_values(connection), _schema(connection)
     _copy_folder(settings.archive, partial / ARCHIVE)
     if keys is not None:
         _write_private(partial / KEYS, keys.encode())
     manifest = Manifest(
         format=FORMAT,
         made_at=iso(now),
-        schema=SCHEMA_HEAD,
+        schema=schema,
         database="postgresql" if settings.is_postgresql else "sqlite",
         lake_data="here" if is_local else settings.lake_files,
         has_keys=keys is not None,
         rows=rows,
         files=[_described(path, partial) for path in _files_in(partial)],
+        check_values=checks,
     )
     _write_private(partial / MANIFEST, orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
     return manifest
@@ -291,6 +317,15 @@ def _table_counts(connection: Connection) -> dict[str, int]:
     }
 
 
+def _check_values(connection: Connection) -> Mapping[str, str]:
+    """Those of a ledger; one of an older release has none."""
+    return check_values(connection) if sa.inspect(connection).has_table(sealing_keys.name) else {}
+
+
+def _schema(connection: Connection) -> str:
+    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
 def _counted_rows(file: Path) -> dict[str, int]:
     with _opened_copy(file) as connection:
         return _table_counts(connection)
@@ -338,7 +373,7 @@ def _opens(folder: Path, keys: KeyRing | None) -> Finding:
     """Whether the newest sealed values open: with them, all that were sealed with the same keys."""
     opened = 0
     with _opened_copy(folder / LEDGER) as connection:
-        for bound, sealed in _sealed_sample(connection):
+        for bound, sealed in sealed_sample(connection):
             if keys is None:
                 return Finding("key ring", False, "there is no key ring to open it with: set ORDERS_KEYS")
             try:
@@ -347,16 +382,6 @@ def _opens(folder: Path, keys: KeyRing | None) -> Finding:
                 return Finding("key ring", False, str(error))
             opened += 1
     return Finding("key ring", True, f"{opened} sealed values were opened" if opened else "nothing is sealed in it")
-
-
-def _sealed_sample(connection: Connection) -> Iterator[tuple[str, bytes]]:
-    newest = sa.select(parties.c.order_id, parties.c.sealed).order_by(parties.c.updated_at.desc()).limit(SAMPLE)
-    for row in connection.execute(newest):
-        yield f"parties:{row.order_id}", bytes(row.sealed)
-    columns = (raw_orders.c.connection, raw_orders.c.original_id, raw_orders.c.body)
-    bodies = sa.select(*columns).where(raw_orders.c.body.is_not(None)).order_by(raw_orders.c.seq.desc()).limit(SAMPLE)
-    for connection_code, original_id, body in connection.execute(bodies):
-        yield bound_to(connection_code, original_id), bytes(body)
 
 
 def _lake_readable(folder: Path, manifest: Manifest) -> list[Finding]:
@@ -391,22 +416,85 @@ def _dump_readable(folder: Path) -> Finding:
 # -- putting back
 
 
-def _make_room(settings: Settings, now: datetime, *, replaces: bool) -> None:
+def _require_keys(folder: Path, settings: Settings, manifest: Manifest) -> None:
+    """Refuse to restore what could not be read afterwards."""
+    try:
+        if has_key_ring(settings):
+            keys = open_key_ring(settings)
+        elif manifest.has_keys and settings.keys_file is None:
+            keys = parse_key_ring((folder / KEYS).read_text())
+        else:
+            keys = None
+    except (KeyRingError, OSError) as error:
+        raise BackupError(f"the key ring cannot be used: {error}") from None
+    if keys is not None and manifest.check_values:
+        fits, why = opens_one_of(keys, manifest.check_values), "the key ring at hand is not the one"
+    elif manifest.database == "sqlite":
+        found = _opens(folder, keys)
+        fits, why = found.is_ok, found.message
+    else:  # a dump is not looked into: without check values any key ring will do, and `open_keys` judges it afterwards
+        fits, why = keys is not None, "there is no key ring"
+    if not fits:
+        raise BackupError(
+            f"what is sealed in {folder} could not be opened: {why}. Set ORDERS_KEYS, or put the key ring into"
+            f" {key_file(settings)}; nothing was restored"
+        )
+
+
+def _present(settings: Settings) -> list[Path]:
     lake = [] if "://" in settings.lake_files else [Path(settings.lake_files)]
-    present = [
+    return [
         path
         for path in (*(settings.home / name for name in ("ledger.sqlite", "lake", "archive")), *lake)
         if path.exists() and (path.is_file() or any(path.iterdir()))
     ]
-    if present and not replaces:
+
+
+def _require_room(settings: Settings, *, replaces: bool) -> None:
+    """Refuse what is not empty, unless told otherwise or left by a restore that was broken off."""
+    if replaces:
+        return
+    present = [] if restore_mark.file_of(settings).exists() else _present(settings)
+    if present:
         raise BackupError(f"{present[0]} is there: name an empty ORDERS_HOME, or say --into to move it aside")
-    if settings.is_postgresql and not replaces and _has_tables(settings):
+    if settings.is_postgresql and _has_tables(settings):
         raise BackupError("the database of ORDERS_DATABASE_URL is not empty: name an empty one, or say --into")
-    aside = settings.home / f"replaced-{now:%Y%m%dT%H%M%SZ}"
-    for path in (*present, *(settings.home / f"{LEDGER}{end}" for end in ("-wal", "-shm"))):
+
+
+def _make_room(settings: Settings, now: datetime) -> None:
+    name = f"replaced-{now:%Y%m%dT%H%M%SZ}"
+    taken = len(list(settings.home.glob(f"{name}*")))
+    aside = settings.home / (f"{name}-{taken + 1}" if taken else name)
+    for path in (*_present(settings), *(settings.home / f"{LEDGER}{end}" for end in ("-wal", "-shm"))):
         if path.exists():
             aside.mkdir(parents=True, exist_ok=True)
             path.replace(aside / path.name)
+
+
+def _mark_begun(settings: Settings, folder: Path) -> None:
+    restore_mark.set_file(settings, folder)
+    if settings.is_postgresql:
+        with _database_of(settings) as ledger, ledger.write() as connection:
+            restore_mark.set_table(connection)
+
+
+def _mark_ended(settings: Settings) -> None:
+    if settings.is_postgresql:
+        with _database_of(settings) as ledger, ledger.write() as connection:
+            restore_mark.remove_table(connection)
+    restore_mark.file_of(settings).unlink()
+    _sync_folder(settings.home)
+
+
+@contextmanager
+def _database_of(settings: Settings) -> Iterator[Ledger]:
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        yield ledger
+    except sa.exc.DBAPIError as error:
+        raise BackupError(f"the database cannot be reached: {error.orig}") from None
+    finally:
+        ledger.close()
 
 
 def _copy_back(folder: Path, settings: Settings, manifest: Manifest) -> None:
@@ -462,7 +550,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> None:
         raise BackupError(f"{Path(command[0]).name} failed: {told[-1] if told else done.returncode}")
 
 
-def _dump(settings: Settings, target: Path) -> dict[str, int]:
+def _dump(settings: Settings, target: Path) -> tuple[dict[str, int], Mapping[str, str], str]:
     """Ledger, catalog and Dagster's tables in one dump of one snapshot; the rows of the ledger are counted in the same one."""
     from warehouse.ledger.postgresql import unbound  # noqa: PLC0415 - the driver is loaded where it is used
 
@@ -472,7 +560,7 @@ def _dump(settings: Settings, target: Path) -> dict[str, int]:
         with ledger.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             unbound(connection)
             snapshot = connection.execute(sa.text("SELECT pg_export_snapshot()")).scalar_one()
-            rows = _table_counts(connection)
+            found = _table_counts(connection), _check_values(connection), _schema(connection)
             flags = ["--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}"]
             _run([_program("pg_dump"), *arguments, *flags], environment)
     except sa.exc.DBAPIError as error:
@@ -481,18 +569,12 @@ def _dump(settings: Settings, target: Path) -> dict[str, int]:
         ledger.close()
     target.chmod(0o600)
     _sync(target)
-    return rows
+    return found
 
 
 def _has_tables(settings: Settings) -> bool:
-    ledger = Ledger(make_engine(settings.ledger_url))
-    try:
-        with ledger.read() as connection:
-            return bool(sa.inspect(connection).get_table_names())
-    except sa.exc.DBAPIError as error:
-        raise BackupError(f"the database cannot be reached: {error.orig}") from None
-    finally:
-        ledger.close()
+    with _database_of(settings) as ledger, ledger.read() as connection:
+        return bool(set(sa.inspect(connection).get_table_names()) - {restore_mark.TABLE})
 
 
 def _restore_dump(dump: Path, settings: Settings, *, replaces: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import os
 import secrets
 import zlib
@@ -20,13 +21,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from warehouse.settings import Settings
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
+FINGERPRINT_DIGITS = 16
 
 
 class KeyRingError(Exception):
@@ -35,14 +37,20 @@ class KeyRingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """AES-256-GCM keys by id. The first id given encrypts; every key decrypts, so that keys can be rotated.
+    """AES-256-GCM keys by fingerprint. The first one given encrypts; every key decrypts, so that keys can be rotated.
 
-    A sealed value is: one byte length of the key id, the key id, a 12-byte nonce, the ciphertext with its tag. The purpose
+    A sealed value is: one byte length of the key's id, the id, a 12-byte nonce, the ciphertext with its tag. The purpose
     and the row's identity are bound as associated data, so that a value moved to another row does not decrypt.
+
+    Attributes:
+        active: Fingerprint of the key that encrypts; it is the id in what is sealed.
+        ciphers: By fingerprint.
+        names: Id as written in the ring → fingerprint. Values that were sealed under a name stay readable.
     """
 
     active: str
     ciphers: Mapping[str, AESGCM] = field(repr=False)
+    names: Mapping[str, str]
 
     def seal(self, plain: bytes, bound_to: str) -> bytes:
         """Encrypt `plain` so that it opens only for the same `bound_to`."""
@@ -60,15 +68,27 @@ class KeyRing:
         """
         cut = 1 + sealed[0]
         key_id = sealed[1:cut].decode(errors="replace")
-        cipher = self.ciphers.get(key_id)
-        if cipher is None:
-            raise KeyRingError(f"the key ring has no key {key_id!r}: add it to ORDERS_KEYS or to the keys file")
-        try:
-            return cipher.decrypt(sealed[cut : cut + NONCE_BYTES], sealed[cut + NONCE_BYTES :], bound_to.encode())
-        except InvalidTag:
+        nonce, rest = sealed[cut : cut + NONCE_BYTES], sealed[cut + NONCE_BYTES :]
+        for cipher in self._candidates(key_id):
+            try:
+                return cipher.decrypt(nonce, rest, bound_to.encode())
+            except (InvalidTag, ValueError):  # ValueError: what is left is shorter than a nonce
+                continue
+        if key_id in self.ciphers or key_id in self.names:
             raise KeyRingError(
-                f"a value sealed for {bound_to.partition(':')[0]} does not open: altered or moved"
-            ) from None
+                f"a value sealed for {bound_to.partition(':')[0]} does not open: altered or moved, or the key"
+                f" {key_id!r} is not the one that it was sealed with"
+            )
+        raise KeyRingError(f"the key ring has no key {key_id!r}: add it to ORDERS_KEYS or to the keys file")
+
+    def _candidates(self, key_id: str) -> Iterator[AESGCM]:
+        """The key that is meant; and behind a name every other one, because names were given by hand and may have changed."""
+        if key_id in self.ciphers:
+            yield self.ciphers[key_id]
+            return
+        meant = self.names.get(key_id)
+        for fingerprint in sorted(self.ciphers, key=lambda each: each != meant):
+            yield self.ciphers[fingerprint]
 
     def seal_compressed(self, plain: bytes, bound_to: str) -> bytes:
         """Compress, then encrypt: for payloads, which repeat themselves."""
@@ -83,9 +103,10 @@ def parse_key_ring(text: str) -> KeyRing:
     """Read `id:base64` pairs separated by commas or newlines.
 
     Raises:
-        KeyRingError: No pair, a pair without an id, or a key that is not 32 bytes of base64.
+        KeyRingError: No pair, a pair without an id, an id given twice, or a key that is not 32 bytes of base64.
     """
     ciphers: dict[str, AESGCM] = {}
+    names: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in text.replace("\n", ",").split(","))):
         key_id, _, encoded = pair.partition(":")
         try:
@@ -94,23 +115,35 @@ def parse_key_ring(text: str) -> KeyRing:
             key = b""
         if not key_id or len(key) != KEY_BYTES:
             raise KeyRingError("each key must be written id:base64 with a base64 key of 32 bytes")
-        ciphers[key_id] = AESGCM(key)
+        if key_id in names:
+            raise KeyRingError(f"the key ring has the id {key_id!r} twice: each key needs its own")
+        fingerprint = fingerprint_of(key)
+        ciphers.setdefault(fingerprint, AESGCM(key))
+        names[key_id] = fingerprint
         REDACTOR.hide([encoded])
     if not ciphers:
         raise KeyRingError("the key ring is empty")
-    return KeyRing(next(iter(ciphers)), ciphers)
+    if pretended := [name for name, fingerprint in names.items() if name in ciphers and name != fingerprint]:
+        raise KeyRingError(f"{pretended[0]!r} is another key's fingerprint: write each fingerprint before its own key")
+    return KeyRing(next(iter(ciphers)), ciphers, names)
 
 
-def new_key(key_id: str) -> str:
-    """A fresh `id:base64` pair."""
-    return f"{key_id}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+def fingerprint_of(key: bytes) -> str:
+    """A key's id: 16 hexadecimal digits that tell nothing of the key."""
+    return hashlib.sha256(b"orders-syndication key\0" + key).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def new_key() -> str:
+    """A fresh `id:base64` pair; the id is the key's fingerprint."""
+    key = secrets.token_bytes(KEY_BYTES)
+    return f"{fingerprint_of(key)}:{base64.b64encode(key).decode()}"
 
 
 def open_key_ring(settings: Settings) -> KeyRing:
-    """The key ring of this installation; a local installation gets one made at first use.
+    """The key ring of this installation. Whether it is the one that the ledger was sealed with is seen in `ledger.keys`.
 
     Raises:
-        KeyRingError: No key ring is given for a PostgreSQL installation, or it is malformed.
+        KeyRingError: There is none, or it is malformed.
     """
     return parse_key_ring(key_ring_text(settings))
 
@@ -119,23 +152,32 @@ def key_ring_text(settings: Settings) -> str:
     """The key ring as it is written down: whoever has this text can read everything. Errors as in `open_key_ring`."""
     if settings.keys is not None:
         return settings.keys.get_secret_value()
-    path = settings.keys_file or settings.home / "keys"
-    if not path.exists():
-        if settings.is_postgresql or settings.keys_file is not None:
-            raise KeyRingError(f"no key ring: set ORDERS_KEYS, or write one to {path}")
-        _create_key_file(path)
-    return path.read_text()
+    try:
+        return key_file(settings).read_text()
+    except FileNotFoundError:
+        raise KeyRingError(f"no key ring: set ORDERS_KEYS, or write one to {key_file(settings)}") from None
 
 
-def _create_key_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def has_key_ring(settings: Settings) -> bool:
+    """Whether a key ring is given, right or wrong."""
+    return settings.keys is not None or key_file(settings).exists()
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the key ring is written down unless ORDERS_KEYS holds it."""
+    return settings.keys_file or settings.home / "keys"
+
+
+def make_key_file(path: Path) -> None:
+    """Write a new key ring that only its owner may read; when another process was first, its ring is the one."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(new_key("k1") + "\n")
+        file.write(new_key() + "\n")
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(temporary, path)  # fails when another process was first: then its key is the one
+        os.link(temporary, path)
     except FileExistsError:
         pass
     finally:

@@ -36,13 +36,13 @@ class Settings(BaseSettings):
     )
     keys: SecretStr | None = Field(
         None,
-        description="The key ring that encrypts personal data and secrets: comma-separated id:base64 pairs of 32-byte keys; "
-        "the first one encrypts, all decrypt.",
+        description="The key ring that encrypts personal data and secrets: comma-separated id:base64 pairs of 32-byte keys, as "
+        "`orders keys new` prints them; the first one encrypts, all decrypt.",
     )
     keys_file: Path | None = Field(
         None,
-        description="A file with the key ring, one id:base64 pair a line. Default: ORDERS_HOME/keys, made at first use with "
-        "mode 0600 unless ORDERS_DATABASE_URL is set (then a key ring must be given).",
+        description="A file with the key ring, one id:base64 pair a line. Default: ORDERS_HOME/keys, made with the ledger "
+        "and mode 0600 unless ORDERS_DATABASE_URL is set (then a key ring must be given).",
     )
     time_zone: str = Field("UTC", description="The tenant's time zone (IANA name), for 'today' and 'this week'.")
     api_host: str = Field("127.0.0.1", description="Address the Orders API listens on.")

@@ -9,7 +9,7 @@ import typer
 
 from orders_pipeline import alerting
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.posting import NotDelivered, deliver
 from warehouse.incidents import Kind
 from warehouse.ledger import alerts as book
@@ -76,7 +76,7 @@ def list_recipients(
 
     Example: orders alerts list --outbox
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         if outbox:
             columns = ("created_at", "recipient", "stream", "subject", "state", "attempts", "sent_at", "error_code")
             print_rows("Messages", book.outbox(transaction, 100), columns, as_json)

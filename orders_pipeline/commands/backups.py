@@ -12,7 +12,7 @@ from orders_pipeline.commands.output import Exit, fail, notes, print_json, print
 from warehouse import backups
 from warehouse.clock import utc_now
 from warehouse.logs import Event
-from warehouse.privacy import KeyRing, KeyRingError, key_ring_text, open_key_ring, parse_key_ring
+from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_ring_text, open_key_ring, parse_key_ring
 from warehouse.settings import Settings
 
 logger = logging.getLogger("orders_pipeline.backups")
@@ -92,7 +92,7 @@ def _keys_for(folder: Path) -> KeyRing | None:
     """The installation's key ring, else the backup's own, else none."""
     settings = Settings()
     try:
-        if settings.keys is not None or settings.keys_file is not None or (settings.home / "keys").exists():
+        if has_key_ring(settings):
             return open_key_ring(settings)
         return parse_key_ring((folder / backups.KEYS).read_text())
     except (KeyRingError, FileNotFoundError):

@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from warehouse import documents
 from warehouse.cancellations import Decision, State
 from warehouse.date_presets import DatePreset, bounds
@@ -65,7 +65,7 @@ def list_orders(  # noqa: PLR0913, PLR0917 - a command's options
 
       orders list --received yesterday --marketplace "Amazon FR" --marketplace "Amazon ES"
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         after, before = None, None
         if received is not None:
             after, before = bounds(received, installation.clock(), installation.settings.time_zone)
@@ -97,7 +97,7 @@ def show_order(
 
     Example: orders show 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         row = order_queries.by_id(transaction, order, None)
         if row is None:
             raise fail(f"there is no order {order!r}", Exit.USAGE)
@@ -123,7 +123,7 @@ def list_requests(
     Example: orders cancellations list --state open
     """
     wanted = RequestFilter(states=() if state is None else (state.value,), channels=tuple(channel or ()))
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = requests.listed(transaction, wanted, None, limit)
     columns = (
         "id",

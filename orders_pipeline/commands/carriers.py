@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from warehouse.ledger import carriers as book
 from warehouse.ledger import configuration
 from warehouse.ledger.channels import all_channels
@@ -31,7 +31,7 @@ def list_carriers(
 
     Example: orders carriers list --channel amazon_fr
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         entries = book.mapped(transaction, channel or None)
     print_rows("Carriers", [{name: getattr(each, name) for name in COLUMNS} for each in entries], COLUMNS, as_json)
 
@@ -81,7 +81,7 @@ def resolve(channel: ChannelCode, code: Word, as_json: Json = False) -> None:
 
     Example: orders carriers resolve amazon_fr "La Poste"
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         if all(each.code != channel for each in all_channels(transaction)):
             raise fail(f"there is no channel {channel!r}", Exit.USAGE)
         known = book.Carriers.of(transaction, [channel])

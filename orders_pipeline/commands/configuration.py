@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +13,16 @@ import typer
 import yaml
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.pulling import client_for
 from warehouse.ledger import channels as book
 from warehouse.ledger import configuration
 from warehouse.ledger.credentials import seal_secret, shown
+from warehouse.ledger.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.shipment_queries import held_by_channel
+from warehouse.settings import Settings
 
 connections = typer.Typer(
     name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None
@@ -60,7 +63,7 @@ def apply(
       orders apply --export > orders.yaml
     """
     if export:
-        with opened() as installation, installation.ledger.read() as transaction:
+        with opened_to_read() as installation, installation.ledger.read() as transaction:
             sys.stdout.write(configuration.export(transaction))
         return
     if file is None:
@@ -70,13 +73,12 @@ def apply(
     except OSError as error:
         raise fail(f"{file}: {error.strerror}", Exit.CONFIGURATION) from None
     document = configuration.read_document(text)
-    with opened() as installation:
-        if dry_run:
-            with installation.ledger.read() as transaction:
-                found = configuration.differences(transaction, document, MARKETPLACES)
-        else:
-            with installation.ledger.write() as transaction:
-                found = configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+    if dry_run:
+        with _ledger_as_it_is() as ledger, ledger.read() as transaction:
+            found = configuration.differences(transaction, document, MARKETPLACES)
+    else:
+        with opened() as installation, installation.ledger.write() as transaction:
+            found = configuration.apply(transaction, document, MARKETPLACES, installation.clock())
     for difference in found:
         answers.print(f"{difference.action} {difference.noun} {difference.code}", markup=False)
         for name, (before, after) in difference.fields.items():
@@ -90,13 +92,27 @@ def apply(
     )
 
 
+@contextmanager
+def _ledger_as_it_is() -> Iterator[Ledger]:
+    """The ledger, or where there is none an empty one that goes with this process: looking makes nothing."""
+    try:
+        ledger = open_existing_ledger(Settings())
+    except LedgerMissingError:
+        ledger = Ledger(make_engine("sqlite://"))
+        migrate(ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
 @connections.command("list")
 def list_connections(as_json: Json = False) -> None:
     """Every connection. Secrets are shown only as where they come from.
 
     Example: orders connections list --json
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = [
             {
                 "code": each.code,
@@ -244,7 +260,7 @@ def list_channels(as_json: Json = False) -> None:
     Example: orders channels list
     """
     columns = ("code", "label", "marketplace", "connection", "selector", "retrieval", "confirmation", "acceptance")
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = [{name: getattr(each, name) for name in columns} for each in book.all_channels(transaction)]
     print_rows("Channels", rows, columns, as_json)
 

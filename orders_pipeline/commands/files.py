@@ -17,7 +17,7 @@ from orders_pipeline.commands.output import Exit, fail, notes, print_rows
 from orders_pipeline.exporting import export_channel
 from orders_pipeline.files.errors import StorageError
 from orders_pipeline.importing import import_channel
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileRefused
 from warehouse.archive import ArchiveError, open_archive
@@ -118,7 +118,7 @@ def preview_export(channel: Channel, as_json: Json = False) -> None:
 
     Example: orders export preview amazon_fr
     """
-    with opened() as installation:
+    with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
             state = file_jobs.find_job(transaction, channel, JobKind.EXPORT)
         if state is None:
@@ -270,7 +270,7 @@ def show_import(
 
     Example: orders imports show 12
     """
-    with opened() as installation:
+    with opened_to_read() as installation:
         record = _find(installation, file, JobKind.IMPORT)
         with installation.ledger.read() as transaction:
             outcome = None if everything else RowOutcome.REFUSED
@@ -321,7 +321,7 @@ def download_import(
 
     Example: orders imports download 12 -o march.csv
     """
-    with opened() as installation:
+    with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
             record = book.find(transaction, file)
         if record is None or record.sha256 is None:
@@ -473,7 +473,7 @@ def _list(
     title: str, kind: JobKind, channels: Sequence[str] | None, limit: int, columns: Sequence[str], *, as_json: bool
 ) -> None:
     wanted = FileFilter(direction=kind, channels=tuple(channels or ()))
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         records = book.listed(transaction, wanted, None, limit)
     rows: list[dict[str, Any]] = [{name: getattr(each, name) for name in columns} for each in records]
     print_rows(title, rows, columns, as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_json, print_rows
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import Kind
 from warehouse.ledger import incidents as book
 from warehouse.ledger import log
@@ -50,7 +50,7 @@ def list_incidents(
         codes=tuple(code or ()),
         order_id=order,
     )
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = incident_rows(transaction, wanted, None, limit)
     columns = (
         "id",
@@ -76,7 +76,7 @@ def show(
 
     Example: orders incidents show 12
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = incident_rows(transaction, IncidentFilter(is_open=None, id=incident), None, 1)
     if not rows:
         raise fail(f"there is no incident {incident}", Exit.USAGE)
@@ -129,6 +129,6 @@ def logs(
         since=None if since is None else instant(since),
         until=None if until is None else instant(until),
     )
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = log.listed(transaction, wanted, None, limit)
     print_rows("Log", rows, ("at", "level", "stage", "kind", "channel", "order_id", "text"), as_json)

@@ -19,7 +19,7 @@ from orders_pipeline.commands.output import (
     print_table,
     progress,
 )
-from orders_pipeline.installation import Installation, opened
+from orders_pipeline.installation import Installation, opened, opened_to_read
 from orders_pipeline.lake_access import publishing
 from warehouse.lake.publishing import publish
 from warehouse.ledger import channels, raw_orders, shipment_queries
@@ -154,7 +154,7 @@ def quarantine(as_json: Json = False) -> None:
 
     Example: orders quarantine
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = raw_orders.quarantined(transaction)
     print_rows("Quarantine", rows, ("channel", "original_id", "code", "path", "reason", "since"), as_json)
 

@@ -8,7 +8,7 @@ import typer
 
 from orders_pipeline import purging
 from orders_pipeline.commands.output import fail, notes, print_json, print_table
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from warehouse.ledger.personal_data import TracesRemain
 
 
@@ -29,7 +29,7 @@ def purge(
       orders purge --yes
     """
     is_real = yes and not dry_run
-    with opened() as installation:
+    with (opened if is_real else opened_to_read)() as installation:
         try:
             counts = purging.purge(installation) if is_real else purging.due(installation)
         except TracesRemain as error:

@@ -43,9 +43,11 @@ def migrate() -> None:
 
 
 @keys.command()
-def new(key_id: Annotated[str, typer.Argument(help="A short name for the key, such as k2.")]) -> None:
-    """Print a fresh key for ORDERS_KEYS. Put it first to encrypt with it; keep the old ones to decrypt.
+def new() -> None:
+    """Print a fresh key for ORDERS_KEYS. Put it first to encrypt with it; keep the old ones behind it to decrypt.
 
-    Example: orders keys new k2
+    Its id is its fingerprint, so that no two keys share one.
+
+    Example: orders keys new
     """
-    answers.print(new_key(key_id), markup=False, highlight=False)
+    answers.print(new_key(), markup=False, highlight=False)

@@ -10,7 +10,7 @@ import typer
 from sqlalchemy.engine import Connection
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
-from orders_pipeline.installation import Installation, opened
+from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger import channels, confirmations, shipment_queries
 from warehouse.orders import ConfirmationStatus
 
@@ -47,7 +47,7 @@ def list_shipments(
     wanted = shipment_queries.ShipmentFilter(
         statuses=tuple(each.value for each in status or ()), channels=tuple(channel or ()), original_id=order
     )
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = shipment_queries.page(transaction, wanted, None, limit).rows
     print_rows("Shipments", rows, COLUMNS, as_json)
 
@@ -58,7 +58,7 @@ def show(shipment: ShipmentId, as_json: Json = False) -> None:
 
     Example: orders shipments show 3f6a5b1e-2c0d-5f7a-8b9c-1d2e3f4a5b6c
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         row = shipment_queries.by_id(transaction, shipment, None)
     if row is None:
         raise _no_shipment(shipment)

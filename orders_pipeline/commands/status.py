@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import typer
 
 from orders_pipeline.commands.output import print_json, print_table
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened_to_read
 from warehouse.ledger import channel_status, incidents, raw_orders
 from warehouse.ledger.schema import orders
 from warehouse.orders import Status
@@ -43,7 +43,7 @@ def status(
 
     Example: orders status
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         counts = counts_by_channel(transaction)
         found = channel_status.standings(transaction, None, installation.clock())
         open_incidents = len(incidents.listed(transaction, limit=1000))

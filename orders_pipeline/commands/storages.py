@@ -21,7 +21,7 @@ from orders_pipeline.files.errors import (
 from orders_pipeline.files.places import Places
 from orders_pipeline.files.probing import probe
 from orders_pipeline.files.storages import Verdict, open_storage
-from orders_pipeline.installation import Installation, opened
+from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger import file_jobs, files
 from warehouse.ledger import storages as book
 from warehouse.ledger.credentials import seal_secret, shown
@@ -70,7 +70,7 @@ def list_storages(as_json: Json = False) -> None:
 
     Example: orders storages list --json
     """
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = [
             {
                 "code": each.code,
@@ -94,7 +94,7 @@ def test_storage(
 
     Example: orders storages test erp --folder exports
     """
-    with opened() as installation, Places(installation) as places:
+    with opened_to_read() as installation, Places(installation) as places:
         try:
             findings = probe(places.at(code), folder)
         except StorageError as error:

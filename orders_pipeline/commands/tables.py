@@ -19,6 +19,8 @@ from warehouse.lake.maintenance import maintain as maintain_lake
 from warehouse.lake.publishing import publish as publish_orders
 from warehouse.lake.publishing import rebuild as rebuild_lake
 from warehouse.lake.queries import QueryRefused, ask
+from warehouse.ledger.database import require_fitting_ledger
+from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,6 +56,7 @@ def sql(
 
       orders sql
     """
+    require_fitting_ledger(Settings())
     with connect() as lake:
         if query is not None:
             if not _answer(lake, query, form):

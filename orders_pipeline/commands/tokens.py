@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_rows
-from orders_pipeline.installation import opened
+from orders_pipeline.installation import opened, opened_to_read
 from warehouse.ledger import tokens as book
 from warehouse.ledger.tokens import Scope, TokenError
 
@@ -53,7 +53,7 @@ def list_tokens(as_json: Json = False) -> None:
     Example: orders tokens list
     """
     columns = ("id", "consumer", "scopes", "channels", "created_at", "expires_at", "revoked_at", "last_used_at")
-    with opened() as installation, installation.ledger.read() as transaction:
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = [{name: getattr(each, name) for name in columns} for each in book.listed(transaction)]
     shown = [{**row, "scopes": sorted(row["scopes"])} for row in rows]
     print_rows("Tokens", shown, columns, as_json)

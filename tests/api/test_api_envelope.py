@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas import ProblemDocument
 from warehouse.ledger import order_queries
+from warehouse.privacy import new_key, parse_key_ring
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -66,7 +68,7 @@ def test_an_unsound_request_id_is_replaced(erp, given):
 
 def test_health_needs_no_token(stranger):
     assert stranger.get("/healthz").json() == {"status": "ok"}
-    assert stranger.get("/readyz").json() == {"status": "ready", "checks": ["ledger", "schema", "disk"]}
+    assert stranger.get("/readyz").json() == {"status": "ready", "checks": ["ledger", "schema", "keys", "disk"]}
 
 
 def test_a_schema_of_another_release_is_not_ready(stranger, api_ledger):
@@ -161,3 +163,9 @@ def test_another_method_is_told_all_that_the_path_answers_to(stranger, path, met
 
     assert response.status_code == 405
     assert sorted(response.headers["allow"].split(", ")) == methods.split(", ")
+
+
+def test_a_key_ring_that_opens_nothing_is_not_ready(app, stranger):
+    app.state.installation = replace(app.state.installation, keys=parse_key_ring(new_key()))
+    response = stranger.get("/readyz")
+    assert (response.status_code, response.json()["code"]) == (503, "keys_check_failed")

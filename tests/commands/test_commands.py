@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from orders_pipeline.commands import status
+from warehouse.privacy import parse_key_ring
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,7 @@ from orders_pipeline.commands import status
     ],
 )
 def test_a_mistake_is_told_in_one_plain_sentence_with_its_exit_code(orders, arguments, code, said):
+    orders("migrate")
     done = orders(*arguments)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
@@ -50,6 +54,8 @@ def test_a_mistake_is_told_in_one_plain_sentence_with_its_exit_code(orders, argu
 def test_a_dry_run_of_apply_changes_nothing(written):
     orders = written
     assert "create connection eu" in orders("apply", "-f", "orders.yaml", "--dry-run").stdout
+    assert not (orders.folder / "home").exists()
+    orders("migrate")
     assert orders("connections", "list", "--json").stdout == ""
 
 
@@ -209,7 +215,56 @@ def test_a_recipient_that_cannot_be_told_is_named_in_the_file(orders, entry, sai
     assert (done.returncode, said in done.stderr.replace("\n", " ")) == (4, True), done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("list",),
+        ("show", "x"),
+        ("logs",),
+        ("quarantine",),
+        ("doctor",),
+        ("sql", "select 1"),
+        ("purge",),
+        ("apply", "--export"),
+        *(
+            (group, "list")
+            for group in ("connections", "channels", "storages", "tokens", "alerts", "incidents", "shipments")
+        ),
+    ],
+)
+def test_looking_makes_nothing(orders, arguments):
+    done = orders(*arguments)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in ({0, 7} if arguments == ("doctor",) else {1})
+    assert not (orders.folder / "home").exists()
+
+
+def test_what_must_not_be_worked_with_is_told_first_by_every_command(orders):
+    home = orders.folder / "home"
+    orders("migrate")
+    orders("channels", "list")
+    (home / "restore-unfinished").touch()
+    commands = (("status",), ("pull",), ("sql", "select 1"), ("backup", "copy"), ("migrate",), ("tables", "publish"))
+    for arguments in commands:
+        assert "orders restore" in orders(*arguments).stderr, arguments
+    (home / "restore-unfinished").unlink()
+    with closing(sqlite3.connect(home / "ledger.sqlite")) as ledger:
+        ledger.execute("UPDATE alembic_version SET version_num = '9999'")
+        ledger.commit()
+    for arguments in commands:
+        done = orders(*arguments)
+        assert (done.returncode, "newer release" in done.stderr) == (1, True), arguments
+    assert not (orders.folder / "copy").exists()
+
+
+def test_a_new_key_has_its_fingerprint_as_id(orders):
+    key_id, _, key = orders("keys", "new").stdout.strip().partition(":")
+    assert key_id == parse_key_ring(f"k1:{key}").active
+
+
 def test_the_book_the_log_and_incidents_are_listed_empty(orders):
+    orders("migrate")
     for arguments in (
         ("list",),
         ("logs",),

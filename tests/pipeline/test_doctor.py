@@ -85,7 +85,7 @@ def test_personal_data_that_is_overdue_is_told(healthy, clock):
 def test_a_key_file_that_others_may_read_is_told(settings, clock):
     own = settings.model_copy(update={"keys": None})
     own.home.mkdir()
-    (own.home / "keys").write_text(new_key("k1"))
+    (own.home / "keys").write_text(new_key())
     (own.home / "keys").chmod(0o644)
     assert "key file" in failures(own, clock)
     (own.home / "keys").chmod(0o600)
@@ -97,6 +97,15 @@ def test_a_broken_key_ring_is_told(settings, clock):
     own.home.mkdir()
     (own.home / "keys").write_text("nonsense")
     assert "id:base64" in failures(own, clock)["key ring"]
+
+
+def test_sealed_data_that_do_not_open_are_told(healthy, clock):
+    assert seen(healthy.settings, clock)["sealed data"][0] == "ok"
+    same_id = f"test:{new_key().partition(':')[2]}"
+    for text in (new_key(), same_id):
+        other = healthy.settings.model_copy(update={"keys": type(healthy.settings.keys)(text)})
+        assert "sealed data" in failures(other, clock)
+    assert "no key ring" in failures(healthy.settings.model_copy(update={"keys": None}), clock)["sealed data"]
 
 
 def test_a_schema_of_another_release_is_told_and_not_migrated(any_settings, clock):

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -40,7 +40,7 @@ from warehouse.clock import utc_now
 from warehouse.ledger import tokens
 from warehouse.ledger.database import open_ledger
 from warehouse.ledger.tokens import Scope
-from warehouse.privacy import new_key
+from warehouse.privacy import new_key, parse_key_ring
 from warehouse.settings import Settings
 from warehouse.templates import ShipmentColumn
 
@@ -360,7 +360,7 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
     ):
         patch.chdir(folder)
         patch.setenv("ORDERS_HOME", str(home))
-        patch.setenv("ORDERS_KEYS", new_key("marked"))
+        patch.setenv("ORDERS_KEYS", new_key())
         patch.setenv("DAGSTER_HOME", str(ROOT))
         patch.setenv("ORDERS_LOG_LEVEL", "debug")
         patch.setenv("ORDERS_LOG_FORMAT", "json")
@@ -594,8 +594,8 @@ def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     _ask_wrongly(run, api, plain)
     api.state.installation.ledger.close()
     # The key ring of another installation: what is sealed does not open, which is an error nobody expected.
-    patch.setenv("ORDERS_KEYS", new_key("another"))
     estranged = create_app(Settings(_env_file=None))
+    estranged.state.installation = replace(estranged.state.installation, keys=parse_key_ring(new_key()))
     run.redacted["500 GET /v1/orders"] = _request(estranged, privileged, "GET", "/v1/orders")
     estranged.state.installation.ledger.close()
 

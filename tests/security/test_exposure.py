@@ -15,13 +15,14 @@ import typer
 
 from orders_pipeline.cli import app
 from orders_pipeline.files.ftp import FtpsStorage
+from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from warehouse.ledger import schema, tokens
 from warehouse.ledger.configuration import ConfigurationError, read_document
 from warehouse.ledger.credentials import seal_secret
 from warehouse.ledger.tokens import Scope
-from warehouse.privacy import open_key_ring, without_pii
+from warehouse.privacy import without_pii
 from warehouse.settings import Settings
 from warehouse.storages import SETTINGS, FtpsSettings
 
@@ -124,7 +125,8 @@ def test_a_secret_in_the_file_is_refused(written) -> None:
 
 
 def test_the_key_file_is_for_its_owner_alone(tmp_path) -> None:
-    open_key_ring(Settings(_env_file=None, home=tmp_path, keys=None))
+    with opened(Settings(_env_file=None, home=tmp_path, keys=None)):
+        pass
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
 
 

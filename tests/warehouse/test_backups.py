@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +14,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from orders_pipeline.doctor import examine
 from tests.lake.conftest import Shop
 from warehouse import backups, connect
 from warehouse.backups import BackupError
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.database import open_ledger
+from warehouse.ledger.database import SCHEMA_HEAD, UnfitLedgerError, open_existing_ledger, open_ledger
+from warehouse.ledger.keys import open_keys
 from warehouse.ledger.schema import orders
 from warehouse.orders import Address, Customer
 from warehouse.privacy import new_key, open_key_ring, parse_key_ring
+from warehouse.restore_mark import RestoreUnfinishedError
 from warehouse.settings import Settings
 
 ORDERS = 60
@@ -31,7 +35,7 @@ CANARY = "Zoë Canari"
 def fill(settings: Settings, clock, first: int = 0, count: int = ORDERS) -> None:
     """So many orders in the ledger and in the lake, and one archived file."""
     ledger = open_ledger(settings)
-    shop = Shop(ledger, open_key_ring(settings))
+    shop = Shop(ledger, open_keys(settings, ledger, clock()))
     person = {"customer": Customer(name=CANARY), "shipping_address": Address(name=CANARY, country_code="FR")}
     shop.settle(*(shop.order(number, **person) for number in range(first, first + count)), now=clock())
     with open_lake(settings) as lake:
@@ -119,7 +123,7 @@ def test_it_is_one_state_although_somebody_writes_all_the_while(filled, clock, t
 
 
 def test_no_personal_data_and_no_key_is_in_it(filled, clock, tmp_path):
-    (filled.home / "keys").write_text(new_key("k9"))
+    (filled.home / "keys").write_text(new_key())
     backups.backup(filled, tmp_path / "copy", clock())
     for path in (path for path in (tmp_path / "copy").rglob("*") if path.is_file()):
         assert CANARY.encode() not in path.read_bytes()
@@ -160,7 +164,7 @@ def test_what_is_harmed_is_found_and_not_restored(settings, clock, tmp_path, har
 def test_another_key_ring_is_told(settings, clock, tmp_path):
     fill(settings, clock)
     backups.backup(settings, tmp_path / "copy", clock())
-    other = parse_key_ring(new_key("other"))
+    other = parse_key_ring(new_key())
     assert {each.part for each in backups.verify(tmp_path / "copy", other) if not each.is_ok} == {"key ring"}
     assert {each.part for each in backups.verify(tmp_path / "copy", None) if not each.is_ok} == {"key ring"}
 
@@ -203,6 +207,77 @@ def test_a_backup_of_the_other_kind_is_refused(settings, clock, tmp_path):
     )
     with pytest.raises(BackupError, match="of sqlite"):
         backups.restore(tmp_path / "copy", other, clock())
+
+
+def test_without_the_key_ring_nothing_is_restored(filled, elsewhere, clock, tmp_path):
+    backups.backup(filled, tmp_path / "copy", clock())
+    for text in (None, new_key(), "nonsense", f"test:{new_key().partition(':')[2]}"):
+        keys = None if text is None else type(filled.keys)(text)
+        with pytest.raises(BackupError, match="key ring"):
+            backups.restore(tmp_path / "copy", elsewhere.model_copy(update={"keys": keys}), clock())
+    assert not elsewhere.home.exists()
+    backups.restore(tmp_path / "copy", elsewhere, clock())
+    assert len(documents(elsewhere)) == ORDERS
+
+
+def test_a_backup_of_a_newer_release_is_told_first(settings, clock, tmp_path):
+    fill(settings, clock)
+    backups.backup(settings, tmp_path / "copy", clock())
+    manifest = tmp_path / "copy/manifest.json"
+    manifest.write_text(manifest.read_text().replace(f'"schema": "{SCHEMA_HEAD}"', '"schema": "9999"'))
+    fresh = settings.model_copy(update={"home": tmp_path / "fresh"})
+    with pytest.raises(BackupError, match="newer release"):
+        backups.restore(tmp_path / "copy", fresh, clock())
+    assert not fresh.home.exists()
+
+
+def test_no_backup_is_made_of_a_ledger_of_a_newer_release(filled, clock, tmp_path):
+    ledger = open_ledger(filled)
+    with ledger.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    ledger.close()
+    with pytest.raises(UnfitLedgerError, match="newer release"):
+        backups.backup(filled, tmp_path / "copy", clock())
+    assert not (tmp_path / "copy").exists()
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_broken_off_anywhere_a_restore_lets_nothing_work_until_it_has_ended(
+    filled, elsewhere, clock, tmp_path, monkeypatch, after
+):
+    backups.backup(filled, tmp_path / "copy", clock())
+    copied = iter(range(100))
+    copyfile = shutil.copyfile
+
+    def killed_at(source, target):
+        if next(copied) == after:
+            raise Killed
+        return copyfile(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("warehouse.backups.shutil.copyfile", killed_at)
+        with pytest.raises(Killed):
+            backups.restore(tmp_path / "copy", elsewhere, clock())
+    away = elsewhere.model_copy(update={"home": tmp_path / "away"})  # another machine sees the database only
+    for each in (elsewhere, *((away,) if elsewhere.is_postgresql else ())):
+        for opening in (open_ledger, open_existing_ledger):
+            with pytest.raises(RestoreUnfinishedError):
+                opening(each)
+        assert "restore" in {part.part: part.seen for part in examine(each, clock)}["ledger"]
+    with pytest.raises(RestoreUnfinishedError):
+        connect(elsewhere)
+    with pytest.raises(RestoreUnfinishedError):
+        backups.backup(elsewhere, tmp_path / "copy of a half", clock())
+
+    backups.restore(tmp_path / "copy", elsewhere, clock())
+
+    assert len(documents(elsewhere)) == ORDERS
+    assert (elsewhere.archive / "file").read_bytes() == b"sealed"
+    assert not (elsewhere.home / "restore-unfinished").exists()
 
 
 CHILD = """

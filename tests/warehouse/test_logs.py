@@ -130,7 +130,7 @@ def test_key_ring_and_credentials_are_hidden_from_the_moment_they_are_read(lines
     from warehouse.ledger.credentials import resolve_credentials  # noqa: PLC0415 - only here
 
     logger, written = lines
-    pair = new_key("k")
+    pair = new_key()
     keys = parse_key_ring(pair)
     (tmp_path / "key").write_text("qz-very-secret-key")
     resolve_credentials("c", {"api_key": f"file:{tmp_path}/key"}, keys)

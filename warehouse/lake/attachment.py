@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from warehouse import restore_mark
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -61,8 +63,10 @@ def connect_writer(settings: Settings) -> DuckDBPyConnection:
 
     Raises:
         LakeError: The catalog or the files cannot be reached, or an extension cannot be loaded.
+        RestoreUnfinishedError: The installation is being restored.
         duckdb.Error: Another process held the catalog; worth another try.
     """
+    restore_mark.require_no_file(settings)
     if not settings.is_postgresql:
         catalog_file(settings).parent.mkdir(parents=True, exist_ok=True)
     duck = _connect(settings)
@@ -81,8 +85,9 @@ def connect_reader(settings: Settings) -> DuckDBPyConnection:
 
     Raises:
         LakeEmptyError: There is no lake yet.
-        LakeError: As in `connect_writer`.
+        LakeError, RestoreUnfinishedError: As in `connect_writer`.
     """
+    restore_mark.require_no_file(settings)
     if not settings.is_postgresql and not catalog_file(settings).exists():
         raise LakeEmptyError(_nothing_published(settings))
     duck = _connect(settings)

@@ -27,7 +27,7 @@ class SecretMissing(Exception):
 
 def seal_secret(keys: KeyRing, owner: str, name: str, secret: str) -> str:
     """A typed secret, encrypted for one place of one owner."""
-    return "sealed:" + base64.b64encode(keys.seal(secret.encode(), _bound(owner, name))).decode()
+    return "sealed:" + base64.b64encode(keys.seal(secret.encode(), bound(owner, name))).decode()
 
 
 def resolve_credentials(owner: str, references: Mapping[str, str], keys: KeyRing) -> dict[str, str]:
@@ -74,10 +74,11 @@ def _resolve(owner: str, name: str, reference: str, keys: KeyRing) -> str:
                 sealed = base64.b64decode(rest, validate=True)
             except binascii.Error:
                 raise SecretMissing(f"{owner}: {name} is sealed, but was altered") from None
-            return keys.open(sealed, _bound(owner, name)).decode()
+            return keys.open(sealed, bound(owner, name)).decode()
         case _:
             raise SecretMissing(f"{owner}: {name} must be written env:NAME or file:PATH")
 
 
-def _bound(owner: str, name: str) -> str:
+def bound(owner: str, name: str) -> str:
+    """What a secret is sealed for."""
     return f"credential:{owner}:{name}"

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 
+from warehouse import restore_mark
 from warehouse.ledger.schema import marks
 from warehouse.ledger.waits import waiting_at_most
 from warehouse.logs import REDACTOR
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0010"
+SCHEMA_HEAD = "0011"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -75,18 +76,92 @@ class Ledger:
         self.engine.dispose()
 
 
+class UnfitLedgerError(Exception):
+    """There is no ledger, or it is not one for this release; the message says what to do."""
+
+
+class LedgerMissingError(UnfitLedgerError):
+    """There is no ledger."""
+
+
 def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger of these settings, its schema brought up to date first."""
+    """Open the ledger of these settings, its schema brought up to date first.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        UnfitLedgerError: A newer release has written it.
+    """
+    restore_mark.require_no_file(settings)
     if not settings.is_postgresql:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     ledger = Ledger(make_engine(settings.ledger_url))
     try:
-        if schema_version(ledger) != SCHEMA_HEAD:
+        if _fitting_version(ledger) != SCHEMA_HEAD:
             migrate(ledger)
     except BaseException:
         ledger.close()
         raise
     return ledger
+
+
+def open_existing_ledger(settings: Settings) -> Ledger:
+    """The same for reading commands: none is made where there is none.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        LedgerMissingError: There is none.
+        UnfitLedgerError: A newer release has written it.
+    """
+    restore_mark.require_no_file(settings)
+    if settings.is_postgresql or (settings.home / "ledger.sqlite").exists():
+        ledger = Ledger(make_engine(settings.ledger_url))
+        try:
+            is_there = _fitting_version(ledger) is not None
+        finally:
+            ledger.close()
+        if is_there:
+            return open_ledger(settings)
+    where = "in the database of ORDERS_DATABASE_URL" if settings.is_postgresql else f"at {settings.home}"
+    raise LedgerMissingError(f"there is no ledger {where} yet: `orders apply -f orders.yaml` makes it")
+
+
+def require_fitting_ledger(settings: Settings) -> None:
+    """Look whether the ledger, if there is one, may be worked with; makes and changes nothing.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        UnfitLedgerError: A newer release has written it.
+    """
+    restore_mark.require_no_file(settings)
+    if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
+        return
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        _fitting_version(ledger)
+    finally:
+        ledger.close()
+
+
+def require_known_schema(version: str | None, what: str) -> None:
+    """Refuse the schema of a newer release.
+
+    Raises:
+        UnfitLedgerError: It is one.
+    """
+    if version is not None and version > SCHEMA_HEAD:
+        raise UnfitLedgerError(
+            f"{what} is of a newer release (migration {version}, this one knows {SCHEMA_HEAD}): install that release"
+        )
+
+
+def _fitting_version(ledger: Ledger) -> str | None:
+    if ledger.engine.dialect.name == "postgresql":
+        with ledger.read() as connection:
+            if restore_mark.has_table(connection):
+                raise restore_mark.RestoreUnfinishedError
+    found = schema_version(ledger)
+    require_known_schema(found, "the ledger")
+    return found
 
 
 def make_engine(url: str) -> Engine:

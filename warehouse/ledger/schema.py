@@ -807,3 +807,14 @@ file_rows = sa.Table(
     sa.Index("ix_file_rows_order", "order_id"),
     sa.Index("ix_file_rows_recorded", "recorded_at"),
 )
+
+sealing_keys = sa.Table(
+    "sealing_keys",
+    metadata,
+    sa.Column(
+        "id", sa.Text, primary_key=True, comment="a fingerprint, or an id given by hand: sealed data may name it"
+    ),
+    sa.Column("fingerprint", sa.String(16), nullable=False),
+    sa.Column("check_value", sa.LargeBinary, nullable=False, comment="sealed: opens with the same key only"),
+    sa.Column("created_at", Instant, nullable=False),
+)
