@@ -9,7 +9,7 @@ from collections import Counter
 
 EXAMPLES = """
 examples:
-  python -m tests.simulation                       eight worlds of 250 ticks each
+  python -m tests.simulation                       eight worlds of 230 ticks each, as the tests run them
   python -m tests.simulation --seeds 1000          a night
   python -m tests.simulation --seed 17 --diary     one world again, with all that happened in it
   python -m tests.simulation --seed 17 --shrink 600
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=8, help="how many worlds (default: 8)")
     parser.add_argument("--first", type=int, default=1, help="seed of the first of them (default: 1)")
     parser.add_argument("--seed", type=int, help="this one world only")
-    parser.add_argument("--ticks", type=int, default=250, help="ticks of a world (default: 250)")
+    parser.add_argument("--ticks", type=int, default=230, help="ticks of a world (default: 230)")
     parser.add_argument("--diary", action="store_true", help="print what happened")
     parser.add_argument("--shrink", type=float, default=0.0, metavar="SECONDS", help="look for a shorter story so long")
     parser.add_argument("--go-on", action="store_true", help="do not stop at the first world that fails")

@@ -18,7 +18,9 @@ from tests.simulation.story import EVENTS, Step, written
 pytestmark = pytest.mark.slow
 
 WORLDS = range(1, 9)
-TICKS = 250
+TICKS = 230
+LEAST_TICKS, LEAST_KILLS = 2000 // len(WORLDS), 200 // len(WORLDS)
+"""Of each world, those of peace included."""
 
 
 @pytest.mark.parametrize("seed", WORLDS)
@@ -26,8 +28,8 @@ def test_nothing_is_wrong_in_a_world_under_fire(seed):
     outcome = run(seed, written(seed, TICKS))
     told = "\n".join([*outcome.diary[-20:], *map(str, outcome.findings)])
     assert not outcome.findings, f"seed {seed}: {outcome}\n{told}"
-    assert outcome.counts["ticks"] >= TICKS
-    assert outcome.counts["kills"] >= TICKS // 10
+    assert outcome.counts["ticks"] >= LEAST_TICKS
+    assert outcome.counts["kills"] >= LEAST_KILLS
 
 
 def test_a_story_is_the_same_again():
