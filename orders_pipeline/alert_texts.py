@@ -18,9 +18,14 @@ SUBJECT_LENGTH = 150
 
 
 def problems(
-    new: Sequence[Trouble], grown: Sequence[Trouble], over: Sequence[Told], going_on: Sequence[Trouble], zone: ZoneInfo
+    new: Sequence[Trouble],
+    grown: Sequence[Trouble],
+    over: Sequence[Told],
+    going_on: Sequence[Trouble],
+    passed: Sequence[Trouble],
+    zone: ZoneInfo,
 ) -> tuple[str, str]:
-    """Subject and body of a message about incidents."""
+    """Subject and body of a message about incidents; `passed` came and went since the last one."""
     current = [*new, *grown, *going_on]
     parts = [
         f"{len(found)} {word}"
@@ -34,6 +39,7 @@ def problems(
     lines += _section("NEW", (_trouble(each, zone) for each in new), len(new))
     lines += _section("GROWING", (_trouble(each, zone) for each in grown), len(grown))
     lines += _section("RECOVERED", ([f"* {_name(each)}: {each.message}"] for each in over), len(over))
+    lines += _section("CAME AND WENT", ([_head(each, zone)] for each in passed), len(passed))
     lines += _section("STILL OPEN", ([_head(each, zone)] for each in going_on), len(going_on))
     return subject, _text([*lines, "", "All of it: orders incidents list"])
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from orders_pipeline import alert_texts
 from orders_pipeline.posting import NotDelivered, deliver
 from warehouse.cancellations import LIVE, MERCHANT
-from warehouse.incidents import Kind
+from warehouse.incidents import Kind, Severity, kind_of, severity_of
 from warehouse.ledger import alerts, incidents, leases, log
 from warehouse.ledger.alerts import Message, Pace, Stream
 from warehouse.ledger.schema import cancellation_requests, channels, coverage, orders, quarantine, shipments
@@ -43,7 +43,9 @@ LEASE_LENGTH = timedelta(minutes=10)
 
 HOUR = timedelta(hours=1)
 MESSAGES_AN_HOUR = 2
-"""Of problems, to one recipient: the first at once, and one digest of everything since."""
+"""Of problems of one severity, to one recipient: the first at once, and one digest of everything since."""
+STREAMS = {Severity.OUTAGE: Stream.PROBLEMS, Severity.NOTICE: Stream.NOTICES}
+"""Each severity has a budget of its own: what one order needs never uses up the messages about an outage."""
 APART = timedelta(minutes=5)
 """Between two messages of one stream: what breaks together is told together."""
 GROWN = 10
@@ -120,11 +122,12 @@ def plan(transaction: Transaction, settings: Settings, now: datetime) -> list[Pl
     found = _Facts(transaction, settings, now)
     planned: list[Planned] = []
     for recipient in recipients:
-        planned += [
-            each
-            for each in (found.problems(recipient), found.cancellations(recipient), found.summary(recipient))
-            if each is not None
-        ]
+        messages = (
+            *(found.problems(recipient, severity) for severity in Severity),
+            found.cancellations(recipient),
+            found.summary(recipient),
+        )
+        planned += [each for each in messages if each is not None]
     return planned
 
 
@@ -175,18 +178,30 @@ class _Facts:
         self._told = alerts.told(transaction)
         self._paces = alerts.paces(transaction, now, HOUR)
         self._serving = _serving(transaction)
+        self._last = alerts.last_planned(transaction)
 
-    def problems(self, recipient: Recipient) -> Planned | None:
-        """The message about incidents, when there is news and the pace allows one."""
-        own = self._of(recipient)
+    def problems(self, recipient: Recipient, severity: Severity) -> Planned | None:
+        """The message about incidents of one severity, when there is news and the pace allows one."""
+        stream = STREAMS[severity]
+        own = [each for each in self._of(recipient) if severity_of(each.kind) is severity]
         # What is open and none of its business any more has not recovered.
         elsewhere = {each.key for each in self._troubles} - {each.key for each in own}
-        known = [each for each in self._told.get(recipient.code, ()) if each.key not in elsewhere]
+        known = [
+            each
+            for each in self._told.get(recipient.code, ())
+            if each.key not in elsewhere and severity_of(kind_of(each.stage, each.code)) is severity
+        ]
         found = news(own, known)
-        if not found.is_any or not may_tell(self._pace(recipient, Stream.PROBLEMS), self._now, MESSAGES_AN_HOUR):
+        if not found.is_any or not may_tell(self._pace(recipient, stream), self._now, MESSAGES_AN_HOUR):
             return None
-        subject, body = alert_texts.problems(found.new, found.grown, found.over, found.going_on, self._zone)
-        message = self._message(recipient, Stream.PROBLEMS, subject, body)
+        told = {each.key for each in known}
+        passed = [
+            each
+            for each in self._passed(recipient, stream)
+            if severity_of(each.kind) is severity and each.key not in told
+        ]
+        subject, body = alert_texts.problems(found.new, found.grown, found.over, found.going_on, passed, self._zone)
+        message = self._message(recipient, stream, subject, body)
         return Planned(message=message, current=[*found.new, *found.grown, *found.going_on], over=found.over)
 
     def cancellations(self, recipient: Recipient) -> Planned | None:
@@ -229,6 +244,16 @@ class _Facts:
             created_at=self._now,
         )
         return Planned(message=message)
+
+    def _passed(self, recipient: Recipient, stream: Stream) -> list[Trouble]:
+        """What came and went since the last message of a stream, of the recipient's business."""
+        since = max(
+            self._last.get((recipient.code, stream.value), self._now - DAY),
+            recipient.created_at or self._now - DAY,
+            self._now - DAY,
+        )
+        found = alerts.passed(self._transaction, since)
+        return [each for each in found if concerns(recipient, each, self._serving)]
 
     def _of(self, recipient: Recipient) -> list[Trouble]:
         return [each for each in self._troubles if concerns(recipient, each, self._serving)]

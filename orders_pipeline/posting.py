@@ -17,7 +17,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces import tls
-from warehouse.ledger.alerts import EMAIL, RecipientKind, open_url
+from warehouse.ledger.alerts import EMAIL, RecipientKind, open_url, sendable
 from warehouse.ledger.credentials import SecretMissing
 from warehouse.privacy import KeyRingError
 
@@ -91,6 +91,10 @@ def _mail(settings: Settings, address: str, message: Message) -> None:
             "set ORDERS_SMTP_HOST and ORDERS_SMTP_FROM",
             is_servers=True,
         )
+    try:
+        address = sendable(address)
+    except ValueError as error:
+        raise NotDelivered("recipient_refused", str(error), "correct the address", is_servers=False) from None
     mail = compose(sender, address, message)
     try:
         with _session(settings, settings.smtp_host) as server:

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from warehouse.ledger import cancellations, channels, holds, incidents
 from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, late_before
-from warehouse.ledger.database import WATCHED_AT, mark, set_mark
+from warehouse.ledger.database import POSITION, WATCHED_AT, mark, set_mark
 from warehouse.ledger.incidents import Report
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import channels as channel_rows
-from warehouse.ledger.schema import coverage, orders, shipments
+from warehouse.ledger.schema import consumers, coverage, orders, shipments, tokens
 from warehouse.ledger.schema import incidents as incident_rows
 from warehouse.orders import ConfirmationStatus
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 STAGE = "watch"
 STALE, SILENT, LOW, UNSENT, HELD = "stale", "silent", "disk_low", "unsent_too_long", "shipments_held"
+STOPPED = "consumer_stopped"
 EXPIRES, EXPIRED = "credential_expires", "credential_expired"
 
 WATCHED_EVERY = timedelta(minutes=10)
@@ -77,6 +78,7 @@ def watch(installation: Installation) -> list[str]:
     with installation.ledger.read() as transaction:
         found = [*_channels(transaction, now), *_credentials(transaction, now), *_unsent(transaction, now)]
         found += _held(transaction, now, installation.settings.held_alert_hours)
+        found += _consumers(transaction, now, installation.settings.consumer_alert_hours)
     found.append(disk(installation.settings.home))
     with installation.ledger.write() as transaction:
         lock_book(transaction)
@@ -254,6 +256,32 @@ def _unsent(transaction: Transaction, now: datetime) -> list[Condition]:
     for channel in channels.all_channels(transaction):
         row = late.get(channel.code)
         found.append(Condition("channel", channel.code, (UNSENT,), None if row is None else _late(channel, row)))
+    return found
+
+
+def _consumers(transaction: Transaction, now: datetime, hours: float) -> list[Condition]:
+    """Consumers that followed the change feed and stopped, while there is news for them and a token lets them read."""
+    newest = mark(transaction, POSITION)
+    usable = sa.exists().where(
+        tokens.c.consumer == consumers.c.name,
+        tokens.c.revoked_at.is_(None),
+        sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
+    )
+    query = sa.select(consumers.c.name, consumers.c.position, consumers.c.read_at, usable.label("usable"))
+    found = []
+    for row in transaction.execute(query.where(consumers.c.read_at.is_not(None)).order_by(consumers.c.name)):
+        is_late = bool(hours) and row.usable and row.position < newest and row.read_at < now - timedelta(hours=hours)
+        report = None
+        if is_late:
+            report = Report(
+                scope="system",
+                subject=row.name,
+                stage=STAGE,
+                code=STOPPED,
+                message=f"{row.name} has not asked for changes since {row.read_at:%Y-%m-%d %H:%M} UTC, and there are some",
+                hint="see whether its job runs and reaches the API; revoke the token of a consumer that is no more",
+            )
+        found.append(Condition("system", row.name, (STOPPED,), report))
     return found
 
 

@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     confirm_eagerly: bool = Field(
         False, description="Confirm shipments within seconds of their report, and not only every 15 minutes."
     )
+    consumer_alert_hours: float = Field(
+        24.0,
+        ge=0,
+        description="A consumer that has followed the change feed and has not asked for so long, while there is news for it, "
+        "opens an incident. 0: never.",
+    )
     held_alert_hours: float = Field(
         4.0,
         ge=0,

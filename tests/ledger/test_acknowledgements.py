@@ -10,8 +10,8 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from warehouse.ledger import incidents, schema, tokens
 from warehouse.ledger import orders as book
-from warehouse.ledger import tokens
 from warehouse.ledger.acknowledgements import Acknowledgement, Outcome, Result, acknowledge
 from warehouse.ledger.schema import orders
 from warehouse.ledger.tokens import Scope
@@ -96,3 +96,22 @@ def test_what_is_rolled_back_was_never_acknowledged(filled, clock):
 
     with filled.write() as connection:
         assert acknowledge(connection, "erp", None, given, clock())[0].result is Result.ACKNOWLEDGED
+
+
+def test_an_order_that_the_erp_refuses_is_an_incident_until_it_takes_it_over(filled, clock):
+    own_id = an_order(3).id
+
+    def answered(consumer: str, outcome: Outcome) -> tuple[list[tuple[str, str, str]], bool]:
+        given = [Acknowledgement(id=own_id, outcome=outcome, message="no such article")]
+        with filled.write() as connection:
+            acknowledge(connection, consumer, None, given, clock())
+            found = [(row["code"], row["kind"], row["order_id"]) for row in incidents.listed(connection)]
+            query = sa.select(schema.orders.c.has_errors).where(schema.orders.c.id == own_id)
+            return found, connection.execute(query).scalar_one()
+
+    with filled.write() as connection:
+        tokens.create(connection, "other", [Scope.ORDERS_READ], None, None, clock())
+    refused = [("order_refused", "exchange", own_id)]
+    assert answered("erp", Outcome.ERROR) == (refused, True)
+    assert answered("other", Outcome.OK) == (refused, True)
+    assert answered("erp", Outcome.OK) == ([], False)

@@ -17,7 +17,7 @@ from warehouse.ledger import alerts, incidents, leases
 from warehouse.ledger.alerts import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.incidents import Report
-from warehouse.ledger.schema import alert_messages
+from warehouse.ledger.schema import alert_messages, alert_recipients
 from warehouse.settings import Settings
 
 CREW = Recipient(code="crew", kind=RecipientKind.EMAIL, address="crew@shop.example", summary=False)
@@ -122,6 +122,66 @@ def any_desk(make_desk, any_settings) -> Desk:
 
 
 # -- what is told, and how often
+
+
+def test_notices_never_use_up_the_messages_of_outages(desk):
+    for number in range(40):  # rows are refused all the time
+        desk.report(scope="channel", subject="amazon_fr", stage="import_rows", code=f"rows_refused_{number}")
+        desk.run(minutes=1)
+    notices = len(desk.postbox.mails)
+    assert notices == alerting.MESSAGES_AN_HOUR
+    desk.report(code="unreachable", message="Nobody answers.")
+    desk.run()
+    assert len(desk.postbox.mails) == notices + 1
+    assert "unreachable" in desk.postbox.mails[-1]["Subject"]
+
+
+def test_what_came_and_went_between_two_mails_is_told_in_the_next(desk):
+    desk.report()
+    desk.run()
+    desk.clock.advance(minutes=1)
+    desk.report(subject="shop", code="timeout", message="No answer.")
+    desk.resolve("shop")
+    desk.run(minutes=10)
+    assert len(desk.postbox.mails) == 1
+    desk.report(code="truncated", message="Too long.")
+    desk.run()
+    body = desk.postbox.mails[-1].get_content()
+    assert "CAME AND WENT" in body
+    assert "shop pull timeout" in body
+    desk.report(code="repeated_page", message="Again.")
+    desk.run(minutes=61)
+    assert "CAME AND WENT" not in desk.postbox.mails[-1].get_content()
+
+
+def test_a_domain_is_written_in_ascii_and_one_bad_address_delays_no_other(desk):
+    desk.add(Recipient(code="abroad", kind=RecipientKind.EMAIL, address="crew@müller-shop.example", summary=False))
+    with desk.installation.ledger.write() as transaction:  # as an older release kept it
+        transaction.execute(
+            sa.insert(alert_recipients).values(
+                code="aaa",
+                kind="email",
+                address="jürgen@shop.example",
+                channels=[],
+                kinds=[],
+                summary=False,
+                requests_told=0,
+                created_at=desk.clock(),
+                updated_at=desk.clock(),
+            )
+        )
+    desk.report()
+    assert desk.run() == alerting.Sent(3, 2, 1)
+    assert {mail["To"] for mail in desk.postbox.mails} == {"crew@shop.example", "crew@xn--mller-shop-9db.example"}
+    assert desk.open_codes() == [("aaa", "recipient_refused")]
+
+
+@pytest.mark.parametrize(
+    "address", ["jürgen@shop.example", "a b@shop.example", "x@-.example", "x@shop..example", "@shop.example"]
+)
+def test_an_address_that_cannot_be_sent_to_is_refused_when_it_is_entered(desk, address):
+    with pytest.raises(RecipientError, match="email"):
+        desk.add(Recipient(code="x", kind=RecipientKind.EMAIL, address=address))
 
 
 def test_nothing_to_tell_sends_nothing(desk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders_pipeline import follow_up, watching
-from warehouse.ledger import incidents
+from warehouse.ledger import consumers, incidents, tokens
 from warehouse.ledger.channels import Channel, Connection, remember, save_channel, save_connection
+from warehouse.ledger.database import POSITION, set_mark
 from warehouse.ledger.schema import coverage, orders, shipments
 
 
@@ -227,3 +229,28 @@ def test_without_ticks_the_follow_up_watches(watched, clock):
     assert not follow_up.is_due(watched.installation)
     clock.advance(minutes=10)
     assert follow_up.is_due(watched.installation)
+
+
+def test_a_consumer_that_stops_reading_is_told_while_there_is_news_for_it(installation, clock):
+    settings = installation.settings.model_copy(update={"consumer_alert_hours": 6.0})
+    watched = replace(installation, settings=settings)
+    with installation.ledger.write() as transaction:
+        own_id = tokens.create(transaction, "erp", [tokens.Scope.ORDERS_READ], None, None, clock())[0].id
+        consumers.note_position(transaction, "erp", 4, clock())
+        set_mark(transaction, POSITION, 4)
+    clock.advance(hours=8)
+    assert "consumer_stopped" not in watching.watch(watched)
+    with installation.ledger.write() as transaction:
+        set_mark(transaction, POSITION, 9)
+    assert "consumer_stopped" in watching.watch(watched)
+    assert "consumer_stopped" not in watching.watch(
+        replace(watched, settings=settings.model_copy(update={"consumer_alert_hours": 0}))
+    )
+    with installation.ledger.write() as transaction:
+        consumers.note_position(transaction, "erp", 9, clock())
+    assert "consumer_stopped" not in watching.watch(watched)
+    with installation.ledger.write() as transaction:
+        set_mark(transaction, POSITION, 12)
+        tokens.revoke(transaction, own_id, clock())
+    clock.advance(hours=8)
+    assert "consumer_stopped" not in watching.watch(watched)

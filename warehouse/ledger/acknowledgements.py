@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
-from warehouse.ledger import order_events
+from warehouse.ledger import incidents, order_events
 from warehouse.ledger.database import upsert
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import acknowledgements, orders
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+
+STAGE = "acknowledge"
+REFUSED = "order_refused"
+"""Of the incident about an order that a consumer could not take over."""
 
 
 class Outcome(StrEnum):
@@ -127,7 +132,36 @@ def acknowledge(
         connection.execute(upsert(connection, acknowledgements, ("order_id", "consumer")), list(written.values()))
         order_events.record(connection, events, now)
         _render(connection, sorted(written))
+        _tell(connection, list(written.values()), {row["id"]: row["channel"] for row in found.rows()}, now)
     return answers
+
+
+def _tell(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], channels: Mapping[str, str], now: datetime
+) -> None:
+    """An order that a consumer refuses is an incident, until every consumer has taken it over."""
+    for row in rows:
+        if row["outcome"] == Outcome.ERROR.value:
+            problem = incidents.Report(
+                scope="channel",
+                subject=channels[row["order_id"]],
+                stage=STAGE,
+                code=REFUSED,
+                message=f"{row['consumer']} could not take the order over",
+                hint="see the acknowledgement's message with the order; correct it there, and acknowledge it again",
+                order_id=row["order_id"],
+                details={"consumer": row["consumer"], "revision": row["revision"]},
+            )
+            incidents.report(connection, problem, now)
+    accepted = [row["order_id"] for row in rows if row["outcome"] == Outcome.OK.value]
+    if accepted:
+        refused = sa.select(acknowledgements.c.order_id).where(
+            acknowledgements.c.order_id.in_(accepted), acknowledgements.c.outcome == Outcome.ERROR.value
+        )
+        still = set(connection.execute(refused).scalars())
+        over = [each for each in accepted if each not in still]
+        if over:
+            incidents.resolve_order(connection, over, STAGE, now, codes=[REFUSED])
 
 
 def _meet(
@@ -183,6 +217,9 @@ class _Orders:
 
     def ids(self) -> list[str]:
         return list(self._by_id)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self._by_id.values())
 
     def matching(self, given: Acknowledgement) -> list[dict[str, Any]]:
         if given.id is not None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import idna
 import sqlalchemy as sa
 
 from warehouse.incidents import Kind
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from warehouse.privacy import KeyRing
 
 EMAIL = re.compile(r"[^@\s<>,;\"\x00-\x1f]+@[^@\s<>,;\"\x00-\x1f]+")
+LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+"""Before the @, as every mail server takes it (RFC 5321, dot-string)."""
+
 LONGEST_ADDRESS = 254
 REFERENCES = ("env:", "file:", "sealed:")
 LONGEST_WAIT = timedelta(hours=1)
@@ -47,6 +51,7 @@ class Stream(StrEnum):
     """What a message is about; each stream of a recipient has a pace of its own."""
 
     PROBLEMS = "problems"
+    NOTICES = "notices"
     CANCELLATIONS = "cancellations"
     SUMMARY = "summary"
 
@@ -192,6 +197,10 @@ def fault(recipient: Recipient, known_channels: AbstractSet[str]) -> str | None:
     if recipient.kind is RecipientKind.EMAIL:
         if len(recipient.address) > LONGEST_ADDRESS or EMAIL.fullmatch(recipient.address) is None:
             return "email: this is no e-mail address"
+        try:
+            sendable(recipient.address)
+        except ValueError as error:
+            return f"email: {error}"
     elif not recipient.address.startswith(REFERENCES):
         return "url: must be written env:NAME or file:PATH; a secret never stands here"
     unknown = sorted(set(recipient.kinds) - {kind.value for kind in Kind})
@@ -199,6 +208,25 @@ def fault(recipient: Recipient, known_channels: AbstractSet[str]) -> str | None:
         return f"kinds: there is no kind {unknown[0]!r}; there are: {', '.join(Kind)}"
     missing = sorted(set(recipient.channels) - known_channels)
     return f"channels: there is no channel {missing[0]!r}" if missing else None
+
+
+def sendable(address: str) -> str:
+    """An e-mail address as mail servers take it: the domain in ASCII (RFC 5890).
+
+    >>> sendable("crew@müller-shop.example")
+    'crew@xn--mller-shop-9db.example'
+
+    Raises:
+        ValueError: It cannot be sent to; the message says why.
+    """
+    local, _, domain = address.rpartition("@")
+    if LOCAL_PART.fullmatch(local) is None:
+        raise ValueError("before the @ only ASCII letters, digits and common signs can be sent to")
+    try:
+        ascii_domain = idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        raise ValueError("what follows the @ is no domain") from None
+    return f"{local}@{ascii_domain}"
 
 
 def remove_recipient(connection: Connection, code: str) -> bool:
@@ -265,6 +293,37 @@ def told(connection: Connection) -> dict[str, list[Told]]:
         known = Told(**{name: row[name] for name in Told.__slots__})
         found.setdefault(row["recipient"], []).append(known)
     return found
+
+
+def passed(connection: Connection, since: datetime) -> list[Trouble]:
+    """Conditions that ended since a time, and of which nothing is open any more; the oldest first."""
+    later = incidents.alias("later")
+    goes_on = sa.exists().where(
+        later.c.resolved_at.is_(None),
+        *(later.c[name] == incidents.c[name] for name in ("scope", "subject", "stage", "code")),
+    )
+    query = sa.select(incidents).where(incidents.c.resolved_at > since, ~goes_on).order_by(incidents.c.id)
+    found: dict[tuple[str, ...], Trouble] = {}
+    for row in connection.execute(query).mappings():
+        one = {name: row[name] for name in ("scope", "subject", "stage", "code", "kind", "message", "hint")}
+        key = (row["scope"], row["subject"], row["stage"], row["code"])
+        before = found.get(key)
+        found[key] = Trouble(
+            **one,
+            incidents=1 + (before.incidents if before else 0),
+            occurrences=row["occurrences"] + (before.occurrences if before else 0),
+            first_seen_at=before.first_seen_at if before else row["first_seen_at"],
+            last_seen_at=row["last_seen_at"],
+        )
+    return list(found.values())
+
+
+def last_planned(connection: Connection) -> dict[tuple[str, str], datetime]:
+    """(recipient, stream) → when its newest message was planned."""
+    table = alert_messages.c
+    newest = sa.type_coerce(sa.func.max(table.created_at), table.created_at.type).label("newest")
+    query = sa.select(table.recipient, table.stream, newest).group_by(table.recipient, table.stream)
+    return {(row.recipient, row.stream): row.newest for row in connection.execute(query)}
 
 
 def note_told(
