@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from orders_api.errors import not_found
 from warehouse.date_presets import DatePreset, bounds
+from warehouse.identifiers import UNSEEN
 from warehouse.ledger.order_queries import OrderFilter, Sort, known_channels
 from warehouse.orders import Status
 
@@ -47,7 +48,7 @@ def _instant(value: object) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=rf"^[^{UNSEEN}]+$")]
 
 
 class FulfilledByChoice(StrEnum):

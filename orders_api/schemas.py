@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from warehouse.cancellations import State as RequestState
+from warehouse.identifiers import MAX_LENGTH, UNSEEN, cleaned
 from warehouse.incidents import Kind
 from warehouse.ledger.acceptances import AcceptanceStatus
 from warehouse.ledger.acknowledgements import Outcome, Result
@@ -51,8 +52,12 @@ Money = Annotated[str, StringConstraints(pattern=r"^-?\d+(\.\d+)?$")]
 PlainText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")]
 """Text without control characters other than tab and line ends."""
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-"""Text of one line, with something in it."""
+Word = Annotated[
+    str,
+    BeforeValidator(lambda value: cleaned(value) if isinstance(value, str) else value),
+    StringConstraints(strip_whitespace=True, min_length=1, pattern=rf"^[^{UNSEEN}]*$"),
+]
+"""Text of one line, with something in it; cleaned as identifiers are at every door."""
 
 ShippingDate = Annotated[
     datetime,
@@ -651,9 +656,14 @@ class Incidents(Shape):
 class ReportedItem(Shape):
     """Units of one line in a package, named by our id or the marketplace's."""
 
-    item_id: Word | None = Field(None, description="Internal id of the line.", max_length=36, examples=[LINE_ID])
+    item_id: Word | None = Field(
+        None, description="Internal id of the line.", max_length=MAX_LENGTH["item_id"], examples=[LINE_ID]
+    )
     item_original_id: Word | None = Field(
-        None, description="The marketplace's id of the line.", max_length=200, examples=["05015851154158"]
+        None,
+        description="The marketplace's id of the line.",
+        max_length=MAX_LENGTH["item_original_id"],
+        examples=["05015851154158"],
     )
     item_quantity_shipped: int | None = Field(
         None,
@@ -674,9 +684,14 @@ class ReportedItem(Shape):
 class ReportedShipment(Shape):
     """One package that has left: of an order named by `id`, or by `original_id` (with `channel`, should two have it)."""
 
-    id: Word | None = Field(None, description="Internal id of the order.", max_length=36, examples=[ORDER_ID])
+    id: Word | None = Field(
+        None, description="Internal id of the order.", max_length=MAX_LENGTH["id"], examples=[ORDER_ID]
+    )
     original_id: Word | None = Field(
-        None, description="The marketplace's id of the order.", max_length=200, examples=[ORIGINAL_ID]
+        None,
+        description="The marketplace's id of the order.",
+        max_length=MAX_LENGTH["original_id"],
+        examples=[ORIGINAL_ID],
     )
     channel: Word | None = Field(
         None, description="Code of the channel, with `original_id`.", max_length=64, examples=["amazon_fr"]
@@ -684,11 +699,14 @@ class ReportedShipment(Shape):
     package_id: Word | None = Field(
         None,
         description="Your name of the package within the order; without one it is the order's only package.",
-        max_length=100,
+        max_length=MAX_LENGTH["package_id"],
         examples=["PKG-1"],
     )
     tracking_number: Word | None = Field(
-        None, description="The carrier's number of the package.", max_length=200, examples=["6A12345678901"]
+        None,
+        description="The carrier's number of the package.",
+        max_length=MAX_LENGTH["tracking_number"],
+        examples=["6A12345678901"],
     )
     shipping_date: ShippingDate | None = Field(
         None,
@@ -698,7 +716,7 @@ class ReportedShipment(Shape):
     carrier_code: Word | None = Field(
         None,
         description="Your word for the carrier; `/v1/channels/{code}/requirements` tells what is understood.",
-        max_length=100,
+        max_length=MAX_LENGTH["carrier_code"],
         examples=["COLISSIMO"],
     )
     carrier_name: Word | None = Field(

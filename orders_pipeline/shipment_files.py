@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from warehouse.identifiers import is_rounded
+from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen, is_rounded
 from warehouse.ledger.files import RowFate, RowOutcome
 from warehouse.ledger.shipments import Item, Report
 from warehouse.templates import ShipmentColumn
@@ -55,6 +55,28 @@ MILLISECONDS = re.compile(r"\d{13}")
 WHOLE_NUMBER = re.compile(r"\d{1,9}")
 DECLARED_DELIMITER = re.compile(r"sep=(.)\r?\n")
 CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+SPACE_AFTER_QUOTES = re.compile(r'(?<!")"[ \t\xa0]+(?=[,;\t|]|[\r\n]|\Z)')
+QUOTED = re.compile(r'=?"(.*)"', re.DOTALL)
+"""A cell of which the quotes were left standing, or which a spreadsheet was made to take for a text."""
+MISREAD_MARK = "\ufeff".encode().decode("cp1252")
+
+LINE_END = re.compile(r"[\r\n]")
+NOT_IN_NAMES = re.compile(r"[\W_]+")
+NEAR_NAMES = {
+    ShipmentColumn.TRACKING_NUMBER: re.compile(r"track(ing)?(no|nr|num|numbers|id|code|ref|reference)?"),
+    ShipmentColumn.SHIPPING_DATE: re.compile(
+        r"date(of)?(ship|shipped|shipment|shipping|dispatch)|(ship|shipped|shipment|dispatch)(date|day|datetime|at|on)"
+    ),
+    ShipmentColumn.CARRIER_CODE: re.compile(r"carrier(id|key|no|codes)?"),
+    ShipmentColumn.PACKAGE_ID: re.compile(r"(package|parcel)(no|nr|num|number|code|ids?)?"),
+    ShipmentColumn.ITEM_QUANTITY_SHIPPED: re.compile(
+        r"(item|line)?(quantity|qty)(shipped)?|(item|line)?shipped(quantity|qty)"
+    ),
+    ShipmentColumn.ITEM_ID: re.compile(r"item(no|nr|number|ids|code)|(order)?(line|item)ids?"),
+}
+"""What people call a column of the template; a file that lacks the column and has one of these would lose what it says."""
+NEAR_LETTERS = {range(6, 9): 1, range(9, 99): 2}
+"""By how many letters a name of so many may differ from a column's to be taken for a misspelling."""
 
 IDS = (
     ShipmentColumn.ID,
@@ -80,6 +102,7 @@ class FileFault(StrEnum):
     NUL_CHARACTERS = "nul_characters"
     WRONG_ENCODING = "wrong_encoding"
     WRONG_HEADER = "wrong_header"
+    UNCLEAR_COLUMN = "unclear_column"
     DUPLICATE_COLUMN = "duplicate_column"
     CELL_TOO_LARGE = "cell_too_large"
     BROKEN_QUOTING = "broken_quoting"
@@ -111,7 +134,7 @@ class FileRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row below the header: its number, from 1, and its cells as they stand in the file."""
+    """One row below the header: its number, from 1, and its cells; empty ones at its end are as many as the header has."""
 
     number: int
     cells: tuple[str, ...]
@@ -130,12 +153,18 @@ class Sheet:
     @property
     def unknown_columns(self) -> tuple[str, ...]:
         """Names in the header that are no column of the template."""
-        return tuple(name.strip() for place, name in enumerate(self.header) if place not in self.places.values())
+        return tuple(
+            name.strip() for place, name in enumerate(self.header) if place not in self.places.values() and name.strip()
+        )
 
     def cell(self, row: Row, column: ShipmentColumn) -> str | None:
-        """The text of a cell, None when it is empty or the file has no such column."""
+        """The text of a cell as an identifier is cleaned, None when it is empty or the file has no such column."""
         place = self.places.get(column)
-        return None if place is None else row.cells[place].strip() or None
+        if place is None:
+            return None
+        text = cleaned(row.cells[place])
+        quoted = QUOTED.fullmatch(text)
+        return (cleaned(quoted[1].replace('""', '"')) if quoted else text) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +245,7 @@ def read_sheet(data: bytes, settings: ImportSettings) -> Sheet:
     Raises:
         FileRefused: They are no shipment file.
     """
-    text, encoding = _decoded(data, settings.encoding)
+    text, encoding = _decoded(data, settings)
     declared = DECLARED_DELIMITER.match(text)
     body = text[declared.end() :] if declared else text
     delimiter = settings.delimiter or (declared and declared[1]) or _delimiter(body)
@@ -225,7 +254,11 @@ def read_sheet(data: bytes, settings: ImportSettings) -> Sheet:
     if header is None:
         raise FileRefused(FileFault.EMPTY_FILE, "The file is empty.")
     places = _places(header)
-    rows = [Row(number, cells) for number, cells in enumerate(records, 1) if any(map(str.strip, cells))]
+    rows = [
+        Row(number, _squared(cells, len(header)))
+        for number, cells in enumerate(records, 1)
+        if any(map(str.strip, cells))
+    ]
     return Sheet(header=header, places=places, rows=rows, delimiter=delimiter, encoding=encoding)
 
 
@@ -246,23 +279,38 @@ def cannot_be_whole(data: bytes, settings: ImportSettings) -> bool:
         return refused.code is FileFault.BROKEN_QUOTING or (
             refused.code in {FileFault.WRONG_HEADER, FileFault.EMPTY_FILE} and not has_row
         )
-    is_cut = not data.rstrip(b"\0").endswith((b"\n", b"\r"))
-    return not sheet.rows or (is_cut and len(sheet.rows[-1].cells) < len(sheet.header))
+    last = LINE_END.split(_decoded(data, settings)[0])[-1]
+    is_cut = last.strip() != "" and len(_first(last, sheet.delimiter)) < max(sheet.places.values()) + 1
+    return not sheet.rows or is_cut
 
 
-def _decoded(data: bytes, chosen: str | None) -> tuple[str, str]:
+def _squared(cells: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """As many cells as the header has, where what is missing or too much at the end is empty.
+
+    >>> _squared(("402",), 2), _squared(("402", "1", " ", ""), 2), _squared(("402", "1", "x"), 2)
+    (('402', ''), ('402', '1'), ('402', '1', 'x'))
+    """
+    if any(map(str.strip, cells[width:])):
+        return cells
+    return cells[:width] + ("",) * (width - len(cells))
+
+
+def _decoded(data: bytes, settings: ImportSettings) -> tuple[str, str]:
     if not data.strip():
         raise FileRefused(FileFault.EMPTY_FILE, "The file is empty.")
     for magic, what in MAGIC.items():
         if data.startswith(magic):
             raise FileRefused(FileFault.NOT_CSV, f"This is {what}: save it as CSV.")
-    encoding = chosen or _encoding(data)
+    encoding = settings.encoding or _encoding(data) or settings.code_page.value
+    if encoding == "latin-1":
+        encoding = settings.code_page.value
     try:
         text = data.decode(CODECS.get(encoding, encoding))
     except UnicodeDecodeError as error:
         raise FileRefused(
             FileFault.WRONG_ENCODING, f"The text is not {encoding}, as byte {error.start + 1} shows."
         ) from None
+    text = text.removeprefix(MISREAD_MARK).lstrip("\ufeff")
     if "\0" in text:
         raise FileRefused(FileFault.NUL_CHARACTERS, "The file holds NUL characters: it is damaged, or no text.")
     start = text.lstrip()[:1]
@@ -275,8 +323,8 @@ def _decoded(data: bytes, chosen: str | None) -> tuple[str, str]:
     return text, encoding
 
 
-def _encoding(data: bytes) -> str:
-    """How a text is encoded: by its byte order mark, by the zeros of UTF-16, by being valid UTF-8, else Latin-1."""
+def _encoding(data: bytes) -> str | None:
+    """How a text is encoded: by its byte order mark, by the zeros of UTF-16, by being valid UTF-8; None: none of them."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     sample = data[:SAMPLE_BYTES]
@@ -287,17 +335,36 @@ def _encoding(data: bytes) -> str:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        return "latin-1"
+        return None
     return "utf-8"
 
 
 def _delimiter(text: str) -> str:
     """The one by which most columns of the template appear in the first row."""
-    return max(DELIMITERS, key=lambda each: len(_known(next(_records(text, each), ()))))
+    return max(DELIMITERS, key=lambda each: len(_known(_first(text, each))))
+
+
+def _first(text: str, delimiter: str) -> Sequence[str]:
+    """The first row, for what it may be worth: read with a wrong delimiter its quotes do not match."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), ())
+    except csv.Error:
+        return ()
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[str, ...]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    """The rows of a file. Blanks around quotes are nothing; those behind them are looked for where they break the file."""
+    try:
+        return iter(list(_parsed(text, delimiter)))
+    except FileRefused:
+        mended = SPACE_AFTER_QUOTES.sub('"', text)
+        if mended == text:
+            raise
+        return _parsed(mended, delimiter)
+
+
+def _parsed(text: str, delimiter: str) -> Iterator[tuple[str, ...]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for cells in reader:
             yield tuple(cells)
@@ -310,9 +377,18 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[str, ...]]:
 
 
 def _known(header: Sequence[str]) -> list[tuple[ShipmentColumn, int]]:
-    columns = {each.value: each for each in ShipmentColumn}
-    named = [(columns.get(name.strip().lower()), place) for place, name in enumerate(header)]
+    columns = {_spelled(each): each for each in ShipmentColumn}
+    named = [(columns.get(_spelled(name)), place) for place, name in enumerate(header)]
     return [(column, place) for column, place in named if column is not None]
+
+
+def _spelled(name: str) -> str:
+    """A column's name without what people write differently: case, blanks, hyphens, dots, underscores.
+
+    >>> _spelled(" Tracking-Number "), _spelled("tracking_number")
+    ('trackingnumber', 'trackingnumber')
+    """
+    return NOT_IN_NAMES.sub("", cleaned(name).casefold())
 
 
 def _places(header: Sequence[str]) -> dict[ShipmentColumn, int]:
@@ -326,7 +402,51 @@ def _places(header: Sequence[str]) -> dict[ShipmentColumn, int]:
             f"{', '.join(ShipmentColumn)}."
         )
         raise FileRefused(FileFault.WRONG_HEADER, message)
+    for place, name in enumerate(header):
+        meant = _meant(name, places) if place not in places.values() else None
+        if meant is not None:
+            shown = "".join(filter(str.isprintable, name.strip()))[:60]
+            message = (
+                f"The column {shown!r} looks like {meant}, which the file does not have: "
+                "give it that name, or one that is quite another."
+            )
+            raise FileRefused(FileFault.UNCLEAR_COLUMN, message)
     return places
+
+
+def _meant(name: str, places: Mapping[ShipmentColumn, int]) -> ShipmentColumn | None:
+    """The column that a name seems to mean, of those that the file does not have; None for a name of its own."""
+    spelled = _spelled(name)
+    has_item = ShipmentColumn.ITEM_ID in places or ShipmentColumn.ITEM_ORIGINAL_ID in places
+    for column in ShipmentColumn:
+        if column in places or (has_item and column in {ShipmentColumn.ITEM_ID, ShipmentColumn.ITEM_ORIGINAL_ID}):
+            continue
+        near = NEAR_NAMES.get(column)
+        if near is not None and near.fullmatch(spelled):
+            return column
+        allowed = next((each for lengths, each in NEAR_LETTERS.items() if len(_spelled(column)) in lengths), 0)
+        if allowed and _letters_apart(spelled, _spelled(column), allowed) <= allowed:
+            return column
+    return None
+
+
+def _letters_apart(one: str, other: str, most: int) -> int:
+    """By how many letters that are put in, left out, exchanged or swapped two names differ; more than `most` counts as that.
+
+    >>> _letters_apart("traking", "tracking", 2), _letters_apart("itme", "item", 2), _letters_apart("note", "item", 2)
+    (1, 1, 3)
+    """
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before, last = list(range(len(other) + 1)), list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, its in enumerate(other, 1):
+            row.append(min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != its)))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (other[j - 2], its):
+                row[j] = min(row[j], before[j - 2] + 1)
+        before, last = last, row
+    return min(last[-1], most + 1)
 
 
 # -- from rows to packages
@@ -411,9 +531,10 @@ def _row_fault(sheet: Sheet, row: Row, zone: ZoneInfo) -> RowFate | None:
 
 
 def _cell_fault(column: ShipmentColumn, text: str, zone: ZoneInfo) -> tuple[RowFault, str] | None:
-    if len(text) > CELL_CHARACTERS:
-        return RowFault.CELL_TOO_LONG, f"The cell has more than {CELL_CHARACTERS} characters."
-    if CONTROL.search(text) or "\n" in text or "\r" in text:
+    longest = MAX_LENGTH.get(column, CELL_CHARACTERS)
+    if len(text) > longest:
+        return RowFault.CELL_TOO_LONG, f"The cell has more than {longest} characters."
+    if has_unseen(text):
         return RowFault.CONTROL_CHARACTERS, "The cell holds line ends or control characters."
     if column in IDS and is_rounded(text):
         message = (

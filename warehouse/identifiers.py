@@ -6,6 +6,46 @@ One rule for every door. What a door answers to an identifier that breaks it is 
 from __future__ import annotations
 
 import re
+import unicodedata
+
+MAX_LENGTH = {
+    "id": 36,
+    "original_id": 200,
+    "package_id": 100,
+    "tracking_number": 200,
+    "carrier_code": 100,
+    "item_id": 36,
+    "item_original_id": 200,
+}
+"""Longest identifiers, in characters."""
+
+UNSEEN = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+"""Control characters and line separators, as a class of a regular expression: no identifier holds one."""
+
+_UNSEEN = frozenset({"Cc", "Zl", "Zp", "Cs"})
+
+
+def cleaned(text: str) -> str:
+    """An identifier without the format characters (Cf) that copying from pages, chats and PDFs brings along, and trimmed.
+
+    >>> cleaned("\u202a 6A123\u200b456\u00ad\u202c\ufeff")
+    '6A123456'
+    """
+    if text.isascii():
+        return text.strip()
+    return "".join(each for each in text if unicodedata.category(each) != "Cf").strip()
+
+
+def has_unseen(text: str) -> bool:
+    r"""Whether control characters, line separators or halves of characters are in it: they are refused, not taken out.
+
+    >>> [has_unseen(each) for each in ("6A 1", "6A\t1", "6A\u0096", "6A\u2028", "Zoë – 1")]
+    [False, True, True, True, False]
+    """
+    if text.isprintable():
+        return False
+    return any(unicodedata.category(each) in _UNSEEN for each in text)
+
 
 _POWER = re.compile(
     r"[+-]?\d{1,3}(?:[.,]\d*)?\s*(?:[Ee]\s*\+|[*x×·]\s*10\s*\^?\s*\+?)\s*\d{1,3}"  # 4.02E+16, 4.02 x 10^16

@@ -11,6 +11,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orders_pipeline.marketplaces.protocol import Unreadable
+from warehouse.identifiers import MAX_LENGTH
 from warehouse.orders import Problem
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _FINEST = Decimal(1).scaleb(-AMOUNT_PLACES)
 _EXACTLY = Context(prec=AMOUNT_DIGITS + AMOUNT_PLACES, traps=[Inexact, InvalidOperation])
 COUNT_LIMIT = 1_000_000_000
 COUNT_DIGITS = 12
-IDENTIFIER_LENGTH = 200
+IDENTIFIER_LENGTH = MAX_LENGTH["original_id"]
 IDENTIFIER_NUMBER_LIMIT = 10**30
 TEXT_LIMIT = 20_000
 NUMBER_BITS = 256
@@ -58,6 +59,19 @@ def required_text(of: JsonObject, key: str, path: str) -> str:
     value = text(of, key, path)
     if value is None:
         raise Unreadable("missing", f"{path}.{key}", "required and not sent")
+    return value
+
+
+def required_identifier(of: JsonObject, key: str, path: str) -> str:
+    """Like `required_text`, but it must be an identifier as every door knows them.
+
+    Nothing is taken out of it, as from what people type: the marketplace would not know it any more.
+    """
+    value = required_text(of, key, path)
+    if identifier(value) is None:
+        raise Unreadable(
+            "no_identifier", f"{path}.{key}", "an id with invisible characters, or without end, cannot be right"
+        )
     return value
 
 

@@ -308,6 +308,19 @@ def test_a_malformed_member_is_refused_by_itself(reporter, members, place):
     assert refused(reporter, **members) == [("invalid_field", f"/shipments/0{place}")]
 
 
+@pytest.mark.parametrize("given", ["6A\u200b12345", "\u202a6A12345\u202c", "\ufeff6A12\u00ad345\xa0"])
+def test_invisible_characters_are_taken_out_of_identifiers(shipper, shop, given):
+    (own_id,) = shop(1)
+    (result,) = results(report(shipper, {"id": f"\u200b{own_id}", "tracking_number": given}))
+    shown = shipper.get(f"/v1/shipments/{result.shipment_id}").json()
+    assert (shown["order_id"], shown["tracking_number"]) == (own_id, "6A12345")
+
+
+@pytest.mark.parametrize("given", ["6A\u0096", "6A\u2028", "6A\u2029", "6A\t1", "\u200b"])
+def test_control_characters_and_line_separators_are_refused(reporter, given):
+    assert refused(reporter, id="x", tracking_number=given) == [("invalid_field", "/shipments/0/tracking_number")]
+
+
 def test_an_epoch_in_seconds_is_told_so(reporter):
     response = report(reporter, {"id": "x", "shipping_date": 1793611800}, status=422)
 

@@ -40,7 +40,7 @@ def corpus() -> list[tuple[str, bytes, str, str]]:
         "utf-8 with mark": ("utf-8", codecs.BOM_UTF8),
         "utf-16-le with mark": ("utf-16-le", codecs.BOM_UTF16_LE),
         "utf-16-be with mark": ("utf-16-be", codecs.BOM_UTF16_BE),
-        "latin-1": ("latin-1", b""),
+        "windows": ("cp1252", b""),
     }
     ends = ("\n", "\r\n", "\r")
     return [
@@ -69,7 +69,7 @@ def test_utf_16_without_a_mark(codec):
 
 def test_what_is_set_is_not_guessed():
     sheet = read_sheet(b"original_id;package_id\n1;a,b\n", ImportSettings(delimiter=";", encoding="latin-1"))
-    assert (sheet.encoding, sheet.cell(sheet.rows[0], ShipmentColumn.PACKAGE_ID)) == ("latin-1", "a,b")
+    assert (sheet.encoding, sheet.cell(sheet.rows[0], ShipmentColumn.PACKAGE_ID)) == ("cp1252", "a,b")
 
 
 def test_the_declaration_of_a_spreadsheet_names_the_delimiter():
@@ -98,6 +98,8 @@ def test_columns_come_in_any_order_and_spelling():
         (b"package_id,tracking_number\n1,2\n", "wrong_header"),
         (b"402-1,1\n402-2,1\n", "wrong_header"),
         (b"original_id,ORIGINAL_ID\n1,2\n", "duplicate_column"),
+        (b"original_id,Original-Id\n1,2\n", "duplicate_column"),
+        (b"original_id\n\x81\n", "wrong_encoding"),
         (b"original_id\n" + b"4" * 10_000_000 + b"\n", "cell_too_large"),
         (b'original_id,package_id\n"1,2\n3,4\n', "broken_quoting"),
         (b'original_id,package_id\n"1"x,2\n', "broken_quoting"),
@@ -130,8 +132,13 @@ def test_blank_rows_count_but_are_nothing():
 @pytest.mark.parametrize(
     ("row", "code", "column"),
     [
-        ("402", "wrong_number_of_cells", None),
-        (",,1,T,,,,,,", "wrong_number_of_cells", None),
+        (",402,1,T,,,,,,x", "wrong_number_of_cells", None),
+        (",402,1,6A\x961,,,,,", "control_characters", "tracking_number"),
+        (",402,1,6A\u20281,,,,,", "control_characters", "tracking_number"),
+        (",402,1,T,46352;39,,,,".replace(";", "."), "invalid_shipping_date", "shipping_date"),
+        (",402,1,T,26/11/2026,,,,", "invalid_shipping_date", "shipping_date"),
+        (f",402,{'P' * 101},T,,,,,", "cell_too_long", "package_id"),
+        (",,1,T,,,,,,", "missing_order_id", "id"),
         (",,1,T,,,,,", "missing_order_id", "id"),
         (",1.23E+15,1,T,,,,,", "scientific_notation", "original_id"),
         (",402,1,1.5e+12,,,,,", "scientific_notation", "tracking_number"),
@@ -274,3 +281,100 @@ def test_any_bytes_are_rows_or_one_clear_reason(data, head):
         assert refused.message  # noqa: PT017 - the other way out is right too
         return
     read_packages(sheet, "amazon_fr", UTC_ZONE, {})
+
+
+def shipped(text: str | bytes) -> list[tuple[str | None, str | None, str | None, str | None]]:
+    data = text.encode() if isinstance(text, str) else text
+    reading = read_packages(read_sheet(data, ANY), "amazon_fr", PARIS, {})
+    assert reading.refused == []
+    reports = [each.report for each in reading.packages]
+    return [(each.original_id, each.package_id, each.tracking_number, each.carrier_code) for each in reports]
+
+
+NAMES = "original_id,package_id,tracking_number,carrier_code"
+
+
+def test_cells_that_are_missing_or_empty_at_the_end_are_nothing():
+    head = f"{NAMES},shipping_date,item_original_id,item_quantity_shipped"
+    rows = "401,1,T1,DHL,,,\r\n402,1,T2,DHL\r\n403,1,T3,DHL,,,,, ,\r\n"
+    assert shipped(f"{head},,\r\n{rows}") == [(f"40{each}", "1", f"T{each}", "DHL") for each in (1, 2, 3)]
+
+
+def test_invisible_characters_are_taken_out_of_identifiers():
+    text = f"{NAMES}\n401,1,TRK1234\u200b5678,DHL\n402\u200b,1,TRK2,D\u00adHL\n403,\ufeff1,\u202dTRK3\u202c,\xa0DHL\n"
+    assert [each[2] for each in shipped(text)] == ["TRK12345678", "TRK2", "TRK3"]
+    assert {each[1:2] + each[3:] for each in shipped(text)} == {("1", "DHL")}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Original ID;Package Id;Tracking Number;Carrier Code",
+        "ORIGINAL-ID;package.id;Tracking-Number;carrier code",
+        "OriginalId;PackageID;TrackingNumber;carrierCode",
+        "\ufeff\ufefforiginal_id;package_id;tracking_number;carrier_code",
+        "ï»¿original_id;package_id;\u200btracking_number;carrier_code",
+        '"original_id" ; "package_id";"tracking_number"; "carrier_code" ',
+    ],
+)
+def test_a_header_is_understood_however_it_is_spelled(head):
+    assert shipped(f"{head}\n401;1;T1;DHL\n") == [("401", "1", "T1", "DHL")]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("traking_number", "tracking_number"),
+        ("Tracking No.", "tracking_number"),
+        ("tracking", "tracking_number"),
+        ("shiping_date", "shipping_date"),
+        ("Ship date", "shipping_date"),
+        ("carrier", "carrier_code"),
+        ("quantity", "item_quantity_shipped"),
+        ("Shipped Qty", "item_quantity_shipped"),
+        ("item_quantity_shiped", "item_quantity_shipped"),
+        ("line id", "item_id"),
+        ("item_orignal_id", "item_original_id"),
+        ("pakcage_id", "package_id"),
+    ],
+)
+def test_a_name_that_is_nearly_a_columns_refuses_the_file(name, meant):
+    with pytest.raises(FileRefused, match=meant) as refused:
+        read_sheet(f"original_id,{name}\n401,1\n".encode(), ANY)
+    assert refused.value.code == "unclear_column"
+
+
+@pytest.mark.parametrize(
+    "name", ["note", "carrier_name", "tracking_url", "quantity_ordered", "customer", "warehouse", "item_name", "weight"]
+)
+def test_a_name_of_its_own_is_left_out(name):
+    assert read_sheet(f"original_id,{name}\n401,1\n".encode(), ANY).unknown_columns == (name,)
+    full = f"{','.join(ShipmentColumn)},quantity,tracking\n"
+    assert read_sheet(full.encode(), ANY).unknown_columns == ("quantity", "tracking")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{NAMES.replace(",", ", ")}\n401, "1", "T1", "D,L"\n',
+        '"original_id", "package_id", "tracking_number", "carrier_code"\n"401", "1", "T1", "D,L"\n',
+        '"original_id" , "package_id" , "tracking_number" , "carrier_code"\n "401" , "1" ,"T1" ,"D,L" \n',
+        f'{NAMES}\n"=""401""",\'1\',="T1","D,L"\n'.replace("'1'", "1"),
+    ],
+)
+def test_blanks_around_quotes_and_quotes_left_standing_are_no_data(text):
+    assert shipped(text) == [("401", "1", "T1", "D,L")]
+
+
+def test_what_is_no_utf_is_a_windows_code_page_and_never_latin_1():
+    data = f"{NAMES}\n401,PŒUF €,TRK90–01,Chronopost – Relais\n".encode("cp1252")
+    assert shipped(data) == [("401", "PŒUF €", "TRK90–01", "Chronopost – Relais")]
+    polish = read_sheet("original_id\nŁódź\n".encode("cp1250"), ImportSettings(code_page="cp1250"))
+    assert polish.cell(polish.rows[0], ShipmentColumn.ORIGINAL_ID) == "Łódź"
+
+
+def test_two_files_in_one_and_doubled_line_ends_are_read():
+    both = packages_of(f"\ufeff{NAMES}\n401,1,T1,DHL\n\ufeff{NAMES}\n402,1,T2,DHL\n")
+    assert [each.report.original_id for each in both.packages] == ["401", "original_id", "402"]
+    doubled = packages_of(f"{NAMES}\r\r\n401,1,T1,DHL\r\r\n402,1,T2,DHL\r\r\n")
+    assert [each.report.tracking_number for each in doubled.packages] == ["T1", "T2"]

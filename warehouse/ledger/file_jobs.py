@@ -75,6 +75,25 @@ def inside(folder: str) -> str:
 Inside = Annotated[str, AfterValidator(inside)]
 
 
+class CodePage(StrEnum):
+    """The code pages of Windows that a text file may be written in."""
+
+    THAI = "cp874"
+    JAPANESE = "cp932"
+    CHINESE = "cp936"
+    KOREAN = "cp949"
+    CHINESE_TRADITIONAL = "cp950"
+    CENTRAL_EUROPEAN = "cp1250"
+    CYRILLIC = "cp1251"
+    WESTERN = "cp1252"
+    GREEK = "cp1253"
+    TURKISH = "cp1254"
+    HEBREW = "cp1255"
+    ARABIC = "cp1256"
+    BALTIC = "cp1257"
+    VIETNAMESE = "cp1258"
+
+
 class ImportSettings(BaseModel):
     """How shipment files are read and answered."""
 
@@ -88,7 +107,11 @@ class ImportSettings(BaseModel):
         None, description="What separates the cells; default: recognised by the header."
     )
     encoding: Literal["utf-8", "utf-16", "latin-1"] | None = Field(
-        None, description="How the text is encoded; default: recognised."
+        None,
+        description="How the text is encoded; default: recognised. `latin-1`: in `code_page`, of which Latin-1 is a part.",
+    )
+    code_page: CodePage = Field(
+        CodePage.WESTERN, description="The Windows code page of files that are neither UTF-8 nor UTF-16."
     )
     keep_remote: bool = Field(
         False, description="Move a file that was read to `processed` below the folder instead of deleting it."

@@ -23,7 +23,7 @@ from orders_pipeline.marketplaces.reading import (
     count,
     instant,
     objects,
-    required_text,
+    required_identifier,
     section,
     text,
     texts,
@@ -117,7 +117,7 @@ class _Reading:
 
     def order(self, channel: ChannelContext) -> Order:
         of = self.order_object
-        original_id = required_text(of, "orderId", "$")
+        original_id = required_identifier(of, "orderId", "$")
         fulfillment = section(of, "fulfillment", "$")
         raw_status = self._read_status(fulfillment)
         proceeds = section(of, "proceeds", "$")
@@ -243,7 +243,7 @@ class _Reading:
         is_for_all = _is_price_of(amounts, unit_price, count(item, "quantityOrdered", path))
         units, bar = self._quantities(item, path, is_executed, is_for_all)
         return Line(
-            original_id=required_text(item, "orderItemId", path),
+            original_id=required_identifier(item, "orderItemId", path),
             number=index + 1,
             sku=text(product, "sellerSku", here),
             title=text(product, "title", here),

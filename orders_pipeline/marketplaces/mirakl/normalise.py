@@ -28,7 +28,7 @@ from orders_pipeline.marketplaces.reading import (
     flag,
     instant,
     objects,
-    required_text,
+    required_identifier,
     section,
     text,
 )
@@ -185,7 +185,7 @@ class _Reading:
 
     def orders(self) -> list[Order]:
         of = self.of
-        self.original_id = required_text(of, "order_id", "$")
+        self.original_id = required_identifier(of, "order_id", "$")
         if of.get("order_lines") is None:
             raise Unreadable("missing", "$.order_lines", "required and not sent")
         sent = objects(of, "order_lines", "$")
@@ -320,7 +320,7 @@ class _Reading:
         indexes: list[int] = []
         for place, of in enumerate(sent, 1):
             path = f"$.order_lines[{place - 1}]"
-            original_id = required_text(of, "order_line_id", path)
+            original_id = required_identifier(of, "order_line_id", path)
             if original_id in seen:
                 raise Unreadable("duplicate_line", f"{path}.order_line_id", "another line of the order has the same id")
             seen.add(original_id)

@@ -720,6 +720,13 @@ def test_an_unreadable_line_is_refused_with_its_path(an_order, an_item, channel,
     assert (refused.value.code, refused.value.path) == (code, f"$.orderItems[1].{path}")
 
 
+@pytest.mark.parametrize("wrong", ["1\u200b2", "1\t2", "1\u20282", "1\x962", "1" * 201])
+def test_an_id_that_no_door_takes_is_refused(an_order, an_item, channel, wrong):
+    with pytest.raises(Unreadable) as refused:
+        normalise(an_order(orderItems=[an_item(orderItemId=wrong)]), channel)
+    assert (refused.value.code, refused.value.path) == ("no_identifier", "$.orderItems[0].orderItemId")
+
+
 def test_two_lines_with_one_id_are_refused(an_order, an_item, channel):
     with pytest.raises(Unreadable) as refused:
         normalise(an_order(orderItems=[an_item(), an_item()]), channel)

@@ -621,6 +621,11 @@ class TestLines:
         twice = an_order(a_line(1), a_line(2, order_line_id="L1"))
         assert refusal(orders_of, twice) == ("duplicate_line", "$.order_lines[1].order_line_id")
 
+    @pytest.mark.parametrize("wrong", ["L\u200b1", "L\t1", "L\u20281", "L\x961", "L" * 201])
+    def test_an_id_that_no_door_takes_is_refused(self, an_order, a_line, orders_of, wrong):
+        unseen = an_order(a_line(1, order_line_id=wrong))
+        assert refusal(orders_of, unseen) == ("no_identifier", "$.order_lines[0].order_line_id")
+
 
 class TestTolerance:
     """What old instances send."""
