@@ -7,6 +7,7 @@ import sys
 import uvicorn
 
 from orders_api.app import create_app
+from orders_api.serving import server_config
 from warehouse.ledger.database import UnfitLedgerError
 from warehouse.logs import LogLevel, configure
 from warehouse.privacy import KeyRingError
@@ -24,15 +25,7 @@ def main() -> None:
         app = create_app(settings)
     except (KeyRingError, RestoreUnfinishedError, UnfitLedgerError) as error:
         sys.exit(f"the API does not start: {error}")
-    uvicorn.run(
-        app,
-        host=settings.api_host,
-        port=settings.api_port,
-        access_log=False,
-        log_config=None,  # its lines go the way of ours
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+    uvicorn.Server(server_config(app, settings)).run()
 
 
 if __name__ == "__main__":

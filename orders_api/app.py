@@ -22,6 +22,7 @@ from orders_api import (
     logs,
     metrics,
     orders,
+    reference_page,
     shipment_reading,
     shipments,
     status,
@@ -30,6 +31,7 @@ from orders_api.auth import SECURITY_SCHEME
 from orders_api.envelope import Envelope
 from orders_api.installation import Installation
 from orders_api.rate_limits import RateLimiter
+from orders_api.reference_page import DOCS_PATH
 from orders_api.schemas import (
     AcceptanceRequest,
     AcknowledgementRequest,
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
     from warehouse.clock import Clock
 
-DOCS_PATH = "/docs"
 OTHER_THREADS = 8
 """Acknowledgements, notes, pieces of downloads: at most so many at once. With the readers fewer than the ledger's pooled
 connections, so that none waits for one."""
@@ -90,7 +91,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         title="Orders API",
         version="1",
         description=DESCRIPTION,
-        docs_url=DOCS_PATH,
+        docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
@@ -116,6 +117,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         status,
         health,
         metrics,
+        reference_page,
     ):  # the paths that are words before `/v1/orders/{id}`
         app.include_router(module.router)
     app.openapi = _described(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the description

@@ -11,6 +11,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect
 from structlog.contextvars import bound_contextvars
 
 from orders_api.errors import internal_error, problem_response
@@ -25,6 +26,8 @@ LOG = logging.getLogger("orders_api")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LOGGED_FRAMES = 12
 FIRST_FAILURE = 400
+CLIENT_LEFT = 499
+"""In log and metrics, where a request ended because its client went away."""
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -35,9 +38,8 @@ SECURITY_HEADERS = (
 )
 CLOSED_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 DOCS_SOURCES = (
-    # the page that FastAPI makes loads Swagger UI from this network and starts it with an inline script
-    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; frame-ancestors 'none'; "
-    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 DOCS_POLICY = (b"content-security-policy", DOCS_SOURCES)
 
@@ -58,7 +60,7 @@ class Envelope:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        policy = DOCS_POLICY if scope["path"] == self._docs_path else CLOSED_POLICY
+        policy = DOCS_POLICY if scope["path"].startswith(self._docs_path) else CLOSED_POLICY
         added = [(b"x-request-id", request_id.encode()), policy, *SECURITY_HEADERS]
         status = 0
 
@@ -67,17 +69,22 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *added, *state.get("limit_headers", ())]
+            elif scope["method"] == "HEAD":
+                message["body"] = b""
             await send(message)
 
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         began = time.perf_counter()
         with bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, send_enveloped)
+                await self._app(asked, receive, send_enveloped)
+            except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong with us
+                status = CLIENT_LEFT
             except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the client is told and the log says where
                 _log(error, scope, request_id)
                 if not status:  # else the connection is cut, so that nobody takes half an answer for a whole one
                     await problem_response(internal_error(), request_id)(scope, receive, send_enveloped)
-            self._tell(scope, status, time.perf_counter() - began)
+            self._tell({**asked, "method": scope["method"]}, status, time.perf_counter() - began)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         """Count the answer, and log it: what changed something or failed at `info`, plain reads at `debug`."""

@@ -31,6 +31,7 @@ CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "body_too_large",
     415: "unsupported_media_type",
     422: "invalid_request",
@@ -38,6 +39,10 @@ CODES = {
     500: "internal_error",
     503: "unavailable",
 }
+
+
+WITH_A_BODY = frozenset({408, 413})
+"""A route that reads a body has both."""
 
 
 class Problem(Exception):
@@ -97,7 +102,7 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {
         status: {"description": DESCRIPTIONS[status], "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
-        for status in statuses
+        for status in sorted({*statuses, *(WITH_A_BODY if WITH_A_BODY & set(statuses) else ())})
     }
 
 
@@ -106,6 +111,7 @@ DESCRIPTIONS = {
     401: "There is no token in the request, or it is not accepted: unknown, expired or revoked.",
     403: "The token lacks the scope that is named.",
     404: "It does not exist, or the token may not see it.",
+    408: "The request's body did not arrive in time.",
     409: "It cannot be done as things stand; `code` says why.",
     413: "The request's body is too large.",
     415: "The body is not JSON.",
@@ -157,7 +163,8 @@ def _methods_at(request: Request) -> str:
     described: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     path = request.url.path
     answering = [path] if path in described else [each for each in described if compile_path(each)[0].match(path)]
-    return ", ".join(sorted({method.upper() for each in answering for method in described[each]}))
+    methods = {method.upper() for each in answering for method in described[each]}
+    return ", ".join(sorted({*methods, *(("HEAD",) if "GET" in methods else ())}))
 
 
 def from_http_error(error: HTTPException) -> Problem:

@@ -49,12 +49,21 @@ ITEM_ORIGINAL_ID = AliasChoices("item_original_id", "line_original_id")
 Money = Annotated[str, StringConstraints(pattern=r"^-?\d+(\.\d+)?$")]
 """A decimal number as text, in the order's currency: no rounding by a reader's floating point."""
 
-PlainText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")]
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+DIGITS_AS_NUMBER = BeforeValidator(_as_text)
+"""A whole number stands for its digits: clients write ids without quotes. A number with a point or exponent does not."""
+
+PlainText = Annotated[str, DIGITS_AS_NUMBER, StringConstraints(pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")]
 """Text without control characters other than tab and line ends."""
 
 Word = Annotated[
     str,
     BeforeValidator(lambda value: cleaned(value) if isinstance(value, str) else value),
+    DIGITS_AS_NUMBER,
     StringConstraints(strip_whitespace=True, min_length=1, pattern=rf"^[^{UNSEEN}]*$"),
 ]
 """Text of one line, with something in it; cleaned as identifiers are at every door."""

@@ -13,6 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -33,7 +34,7 @@ from orders_api.schemas import (
     ShipmentRetry,
 )
 from orders_api.writing import Writing, carry_out, carry_out_with_body, described_write
-from warehouse.ledger import confirmations, idempotency, shipment_queries
+from warehouse.ledger import confirmations, idempotency, order_queries, shipment_queries
 from warehouse.ledger.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
 from warehouse.ledger.shipments import Answer, Fault, Item, Report, Result, Sender, Source, examine, report
 from warehouse.ledger.tokens import Scope
@@ -187,7 +188,11 @@ def _reported(writing: Writing[ReportQuery]) -> Response:
         return _response(_worked_on(writing, given, None))
     claimed = _claimed(writing, key)
     if isinstance(claimed, KeptAnswer):
-        return _response(claimed, REPLAYED)
+        if _may_see(writing, claimed):
+            return _response(claimed, REPLAYED)
+        return _response(
+            _worked_on(writing, given, None)
+        )  # another token's answer: this one is judged by its own rights
     try:
         return _response(_worked_on(writing, given, claimed))
     except KeyInFlight:
@@ -249,6 +254,13 @@ def _claimed(writing: Writing[ReportQuery], key: str) -> Claim | KeptAnswer:
     except KeyReused:
         detail = "This key was given with another request: give each request a key of its own."
         raise Problem(422, "idempotency_key_reused", detail) from None
+
+
+def _may_see(writing: Writing[ReportQuery], kept: KeptAnswer) -> bool:
+    """Whether the token that asks may see every order of a kept answer: an earlier one of its consumer may have had more."""
+    named = {each["order_id"] for each in orjson.loads(kept.body)["results"] if each["order_id"]}
+    with writing.installation.ledger.read() as connection:
+        return named <= order_queries.visible_ids(connection, named, writing.caller.visible_channels)
 
 
 def _in_flight() -> Problem:

@@ -50,6 +50,21 @@ class Settings(BaseSettings):
     api_max_body_bytes: int = Field(
         5_000_000, ge=1_000, description="Largest request body the Orders API accepts, in bytes."
     )
+    api_request_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="How long the head of a request, and then its body, may take to arrive, in seconds.",
+    )
+    api_keep_alive_seconds: int = Field(
+        90,
+        ge=1,
+        le=3600,
+        description="How long an idle connection is kept, in seconds; longer than the proxy in front keeps its own.",
+    )
+    api_max_connections: int = Field(
+        1000, ge=10, description="Open connections beyond which each process of the Orders API answers 503."
+    )
     api_requests_per_minute: int = Field(
         6000, ge=1, description="Requests that each API token may make in a minute, in each process of the Orders API."
     )

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas import OrderChanges
+from warehouse.ledger import consumers as readers
 from warehouse.ledger.schema import consumers
 from warehouse.orders import Status
 
@@ -60,13 +61,30 @@ def test_a_changed_order_comes_again_once_in_its_latest_state(erp, book, order):
     assert follow(erp, end) == ([], end)
 
 
-def test_a_reader_of_one_channel_is_sent_past_the_others_changes(german, book, order):
+def test_a_reader_of_one_channel_learns_no_position_of_the_others(german, book, order):
     book.put(order(1), order(2, channel="mirakl_de"), order(3), order(4))
 
     found, after = follow(german)
 
     assert [each["channel"] for each in found] == ["mirakl_de"]
-    assert after == 4
+    assert after == 2
+    assert follow(german, after) == ([], 2)
+    for beyond in (3, 4, 5):
+        refused = german.get("/v1/orders/changes", after=beyond)
+        assert (refused.status_code, refused.json()["code"]) == (400, "unknown_position")
+        assert "The feed ends at 2" in refused.json()["detail"]
+    book.put(order(5, channel="mirakl_de"))
+    assert [each["position"] for each in follow(german, after)[0]] == [5]
+
+
+def test_a_reader_of_one_channel_that_was_led_further_goes_on_from_there(german, book, order, api_ledger, clock):
+    book.put(order(1, channel="mirakl_de"), order(2))
+    with api_ledger.write() as connection:
+        readers.note_position(connection, "german", 2, clock())
+
+    assert follow(german, 2) == ([], 2)
+    book.put(order(3, channel="mirakl_de"))
+    assert [each["position"] for each in follow(german, 2)[0]] == [3]
 
 
 def test_a_position_beyond_the_end_is_refused_and_says_what_to_do(erp, book, order):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from orders_api import reference_page
 
 OPERATIONS = {
     "accept_cancellation_request",
@@ -96,11 +99,36 @@ def test_every_reference_leads_somewhere(description):
     assert "AcknowledgementRequest" in found
 
 
-def test_the_documentation_page_is_served_with_a_policy_that_lets_it_work(stranger):
-    response = stranger.get("/docs")
+def test_the_documentation_page_asks_no_other_host_and_runs_nothing_inline(stranger):
+    page = stranger.get("/docs")
 
-    assert response.status_code == 200
-    assert "script-src" in response.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "unsafe" not in policy
+    assert "://" not in policy + page.text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) == page.text.count("src=") + page.text.count("href=") == 4
+    assert not re.search(r"<script>|<style|style=|\bon\w+=", page.text)
+    for path in loaded:
+        answer = stranger.get(f"/{path}")
+        assert (answer.status_code, answer.headers["content-security-policy"]) == (200, policy)
+    start = stranger.get("/docs/reference.js").text
+    assert "validatorUrl: null" in start
+    assert stranger.get("/openapi.json").status_code == 200
+    outside = re.compile(r'url\(["\']?(?!["\']?data:)|@import')
+    assert not outside.search(stranger.get("/docs/swagger-ui.css").text)
+
+
+@pytest.mark.parametrize("name", ["package.json", "reference.html", "..%2Fapp.py", "nothing.js"])
+def test_the_documentation_page_serves_what_it_loads_and_nothing_else(stranger, name):
+    assert stranger.get(f"/docs/{name}").status_code == 404
+
+
+def test_swagger_ui_stands_there_with_its_licence_and_version():
+    folder = reference_page.STATIC / "swagger-ui"
+    assert json.loads((folder / "package.json").read_text())["version"]
+    assert "Apache License" in (folder / "LICENSE").read_text()
+    assert (folder / "NOTICE").exists()
 
 
 EACH_ON_ITS_OWN = """

@@ -44,7 +44,7 @@ def test_every_error_is_a_problem(erp, method, path, status, code):
 
 
 def test_a_method_that_is_not_allowed_names_those_that_are(erp):
-    assert erp.request("DELETE", "/v1/orders").headers["allow"] == "GET"
+    assert erp.request("DELETE", "/v1/orders").headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", ["/v1/orders", "/nowhere", "/healthz", "/readyz", "/openapi.json"])
@@ -152,9 +152,9 @@ def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/shipments", "GET, POST"),
+        ("/v1/shipments", "GET, HEAD, POST"),
         ("/v1/orders/acknowledgements", "POST"),
-        ("/v1/shipments/00000000-0000-5000-8000-000000000000", "GET"),
+        ("/v1/shipments/00000000-0000-5000-8000-000000000000", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,6 +24,7 @@ from orders_api.schemas import (
     ShipmentPage,
     ShipmentResults,
 )
+from tests.api.conftest import Api
 from warehouse.ledger import carriers, channels, confirmations
 from warehouse.ledger.schema import idempotency_keys, order_events
 from warehouse.ledger.schema import shipments as table
@@ -286,7 +289,7 @@ def test_what_the_marketplace_needs_is_asked_for(shipper, shop, any_ledger, cloc
     ("members", "place"),
     [
         ({}, ""),
-        ({"id": 7}, "/id"),
+        ({"id": 7.5}, "/id"),
         ({"id": ""}, "/id"),
         ({"id": " "}, "/id"),
         ({"id": "x", "nonsense~/": 1}, "/nonsense~0~1"),
@@ -390,6 +393,50 @@ def test_any_shipping_date_is_an_instant_or_a_plain_refusal(value):
 def key_rows(ledger) -> int:
     with ledger.read() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(idempotency_keys)).scalar_one()
+
+
+def test_an_answer_is_given_again_to_a_token_that_may_see_it_only(any_app, any_ledger, any_book, order, clock, issued):
+    (own,) = any_book.put(order(1, channel="mirakl_de"))
+    confirm(any_ledger, clock(), "mirakl_de")
+    whole, other = (
+        Api(any_app, issued(any_ledger, clock(), "erp", Scope.SHIPMENTS_WRITE, channels=channels))
+        for channels in (None, ["amazon_fr"])
+    )
+    asked = {"id": own, "tracking_number": "T1"}
+    assert [each.result for each in results(report(whole, asked, **{"Idempotency-Key": "1"}))] == ["accepted"]
+
+    refusal = report(other, asked, status=422, **{"Idempotency-Key": "1"})
+
+    assert refusal.json()["results"][0]["errors"][0]["code"] == "unknown_order"
+    assert refusal.json()["results"][0]["shipment_id"] is None
+    assert report(whole, asked, **{"Idempotency-Key": "1"}).headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF8 * 2])
+def test_a_byte_order_mark_before_the_body_is_skipped(shipper, shop, mark):
+    body = json.dumps({"shipments": [{"id": shop(1)[0], "tracking_number": "T1"}]}).encode()
+    answer = shipper.request("POST", "/v1/shipments", content=mark + body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_another_encoding_is_named(shipper, encoding):
+    body = "\ufeff".encode(encoding) if encoding == "utf-16-be" else b""
+    body += json.dumps({"shipments": []}).encode(encoding)
+    answer = shipper.request("POST", "/v1/shipments", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert "UTF-16" in answer.json()["errors"][0]["message"]
+
+
+def test_digits_without_quotes_are_digits_and_rounded_ones_are_not(shipper, shop):
+    own = shop(1, 2)
+    number = 12345678901234567890
+    report(shipper, {"id": own[0], "tracking_number": number, "package_id": 7})
+    (shown,) = shipper.get("/v1/shipments").json()["shipments"]
+    assert (shown["tracking_number"], shown["package_id"]) == (str(number), "7")
+    for wrong in (1.5, 1e20, True):
+        refusal = report(shipper, {"id": own[0], "tracking_number": wrong}, status=422)
+        assert refusal.json()["errors"][0]["pointer"] == "/shipments/0/tracking_number"
 
 
 def test_a_request_under_the_same_key_is_answered_again(shipper, shop):

@@ -34,7 +34,7 @@ from warehouse.ledger.schema import (
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Dialect, RowMapping
@@ -298,14 +298,32 @@ def changes(connection: Connection, visible_channels: tuple[str, ...] | None, af
     """What changed after a position: each order once, in its present state, by position.
 
     Positions are given in commit order, and the head is read first: whatever is committed later lies beyond it. A reader of
-    few channels is therefore sent on to the head at the end, and never walks through the others' changes again.
+    few channels has a head of its own, the last position in them: it learns nothing of how much the others do.
     """
     head = mark(connection, POSITION)
     wanted = OrderFilter(visible_channels=visible_channels)
     found = page(connection, wanted, Sort.POSITION, Key(position=after), limit)
     last = found.rows[-1]["position"] if found.rows else after
+    if visible_channels is not None:
+        head = last if found.rows else _own_head(connection, visible_channels, after)
     has_more = found.next_key is not None
     return Changes(found.rows, last if has_more else max(last, head), has_more, head)
+
+
+def _own_head(connection: Connection, visible_channels: tuple[str, ...], after: int) -> int:
+    """The last position of these channels when none is beyond `after`: mostly that one, which is found at once."""
+    own = sa.select(orders.c.position).where(orders.c.channel.in_(visible_channels))
+    if after == 0 or connection.execute(own.where(orders.c.position == after)).first() is not None:
+        return after
+    return connection.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0
+
+
+def visible_ids(connection: Connection, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
+    """Those of the orders that a reader may see."""
+    query = sa.select(orders.c.id).where(orders.c.id.in_(ids))
+    if visible_channels is not None:
+        query = query.where(orders.c.channel.in_(visible_channels))
+    return set(connection.execute(query).scalars())
 
 
 @dataclass(frozen=True, slots=True)
