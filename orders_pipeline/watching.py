@@ -69,7 +69,8 @@ def is_overdue(installation: Installation) -> bool:
     """Whether nobody has watched for a while; reads only."""
     with installation.ledger.read() as transaction:
         last = mark(transaction, WATCHED_AT)
-    return installation.clock().timestamp() - last >= WATCHED_EVERY.total_seconds()
+    elapsed = installation.clock().timestamp() - last
+    return not 0 <= elapsed < WATCHED_EVERY.total_seconds()  # before 0: a clock that ran ahead has watched
 
 
 def watch(installation: Installation) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -165,5 +167,17 @@ def test_a_refused_credential_keeps_the_decision_and_tells_it_once(desk):
     assert desk.decision(own_id)[0] == "queued"
     desk.mirakl.clear_faults()
     desk.clock.advance(minutes=5)
+    accepting.accept_all(desk.installation)
+    assert desk.decision(own_id) == ("done", None)
+
+
+def test_a_time_that_a_clock_ahead_has_set_is_not_waited_for(desk):
+    own_id = desk.waiting()[0]
+    desk.decide(own_id, is_accepted=True)
+    ahead = desk.clock() + timedelta(days=3)
+    with desk.installation.ledger.write() as transaction:
+        transaction.execute(sa.update(schema.acceptances).values(due_at=ahead))
+    with desk.installation.ledger.read() as transaction:
+        assert acceptances.is_any_due(transaction, desk.clock())
     accepting.accept_all(desk.installation)
     assert desk.decision(own_id) == ("done", None)

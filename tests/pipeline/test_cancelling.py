@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -153,6 +155,16 @@ def test_a_refused_connection_is_tried_again_later(shop):
     assert cancelling.carry_out(shop.installation)["put_back"] == 1
     assert not cancelling.is_due(shop.installation)
     shop.clock.advance(minutes=11)
+    assert cancelling.carry_out(shop.installation)["told"] == 1
+
+
+def test_a_time_that_a_clock_ahead_has_set_is_not_waited_for(shop):
+    order = shop.waiting("mirakl")
+    shop.cancel(order)
+    with shop.installation.ledger.write() as transaction:
+        ahead = shop.clock() + timedelta(days=3)
+        transaction.execute(sa.update(schema.cancellation_requests).values(due_at=ahead))
+    assert cancelling.is_due(shop.installation)
     assert cancelling.carry_out(shop.installation)["told"] == 1
 
 

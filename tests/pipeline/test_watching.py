@@ -229,6 +229,9 @@ def test_without_ticks_the_follow_up_watches(watched, clock):
     assert not follow_up.is_due(watched.installation)
     clock.advance(minutes=10)
     assert follow_up.is_due(watched.installation)
+    watched.look()
+    clock.advance(days=-3)
+    assert follow_up.is_due(watched.installation)  # a clock that ran ahead has watched
 
 
 def test_a_consumer_that_stops_reading_is_told_while_there_is_news_for_it(installation, clock):

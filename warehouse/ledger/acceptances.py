@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger import incidents, order_events
 from warehouse.ledger.carriers import requirements_of
+from warehouse.ledger.database import has_come
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import acceptances, channels, order_lines, orders
 from warehouse.orders import Status
@@ -193,7 +194,7 @@ def undecided(connection: Connection, channel: str, acceptance_state: str, limit
 def is_any_due(connection: Connection, now: datetime) -> bool:
     """Whether some decision waits to be sent, or its sender may have ended."""
     waiting = sa.or_(
-        sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, acceptances.c.due_at <= now),
+        sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, has_come(acceptances.c.due_at, now)),
         acceptances.c.status == AcceptanceStatus.SENDING.value,
     )
     return connection.execute(sa.select(acceptances.c.order_id).where(waiting).limit(1)).first() is not None
@@ -208,7 +209,7 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
         .where(
             acceptances.c.channel.in_(codes),
             sa.or_(
-                sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, acceptances.c.due_at <= now),
+                sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, has_come(acceptances.c.due_at, now)),
                 acceptances.c.status == AcceptanceStatus.SENDING.value,
             ),
         )

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, State, request_id
 from warehouse.ledger import holds, incidents, order_events
-from warehouse.ledger.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
+from warehouse.ledger.database import CANCELLATIONS, MARKETPLACE_CHANGES, has_come, insert_into, next_values
 from warehouse.ledger.schema import cancellation_requests, channels, orders
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
 
@@ -273,7 +273,7 @@ def due_connections(connection: Connection, now: datetime) -> list[str]:
     query = (
         sa.select(channels.c.connection)
         .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
-        .where(requests.due_at <= now)
+        .where(has_come(requests.due_at, now))
         .distinct()
     )
     return sorted(connection.execute(query).scalars())
@@ -285,7 +285,7 @@ def claim(connection: Connection, owner: str, now: datetime) -> Due | None:
     query = (
         sa.select(cancellation_requests, channels.c.selector)
         .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
-        .where(requests.due_at <= now, channels.c.connection == owner)
+        .where(has_come(requests.due_at, now), channels.c.connection == owner)
         .order_by(requests.due_at, requests.number)
         .limit(1)
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.ledger import holds, incidents, order_events
+from warehouse.ledger.database import has_come
 from warehouse.ledger.fulfilment import restate
 from warehouse.ledger.orders import lock_book
 from warehouse.ledger.schema import (
@@ -45,8 +46,6 @@ CLAIM_LENGTH = timedelta(minutes=5)
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-LONGEST_WAIT = timedelta(hours=25)
-"""No shipment is told to wait for longer, not even by a marketplace that is over its daily quota."""
 MOST_ATTEMPTS = 24
 """Of a shipment that fails in passing, before it waits for a person: about a day."""
 
@@ -193,8 +192,8 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
 
 
 def is_due(now: datetime) -> sa.ColumnElement[bool]:
-    """A shipment's time has come, or lies further ahead than any pause is long: a clock that ran ahead has set it."""
-    return sa.or_(shipments.c.due_at <= now, shipments.c.due_at > now + LONGEST_WAIT)
+    """A shipment's time has come."""
+    return has_come(shipments.c.due_at, now)
 
 
 def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:

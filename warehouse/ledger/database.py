@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -279,3 +281,12 @@ def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlch
 def _begin_sqlite(connection: Connection) -> None:
     is_write = connection.get_execution_options().get("ledger_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+LONGEST_WAIT = timedelta(hours=25)
+"""Nothing is told to wait for longer, not even by a marketplace that is over its daily quota."""
+
+
+def has_come(moment: sa.ColumnElement[datetime], now: datetime) -> sa.ColumnElement[bool]:
+    """A time has come, or lies further ahead than any wait is long: a clock that ran ahead has set it."""
+    return sa.or_(moment <= now, moment > now + LONGEST_WAIT)
