@@ -318,7 +318,10 @@ def set_channel(
 
 def _chosen_confirmation(code: str) -> bool:
     if not sys.stdin.isatty():
-        raise fail("say --confirmation, or --no-confirmation when another system tells the marketplace", Exit.USAGE)
+        notes.print(
+            f"{code} does not confirm: its shipments will be held until `orders channels set {code} --confirmation`"
+        )
+        return False
     return typer.confirm(f"Confirm shipments of {code} to its marketplace?", default=True)
 
 

@@ -155,9 +155,9 @@ def test_a_monitor_is_told_nothing_but_that_a_job_succeeded(campaign) -> None:
 
 
 def test_no_mail_holds_a_mark(campaign) -> None:
-    tested, told = campaign.mails
+    tested, *told = campaign.mails
     assert b"shop.example" in tested
-    assert b"amazon_fr" in told
+    assert any(b"amazon_fr" in each for each in told)
     assert leaks(campaign, {str(number): mail for number, mail in enumerate(campaign.mails)}) == {}
 
 

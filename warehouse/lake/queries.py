@@ -62,7 +62,9 @@ def check(query: str) -> None:
         row = blank.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone()
     tree = json.loads(row[0]) if row else {}
     if tree.get("error", True):
-        raise QueryRefused("only SELECT: the order tables are read, and nothing is written, attached, installed or set")
+        raise QueryRefused(
+            "only SELECT: the order tables are read-only, and nothing is attached, installed, set or written elsewhere"
+        )
     nodes = list(_nodes(tree))
     known = {*TABLES, *VIEWS, *_common_tables(nodes)}
     for node in nodes:
