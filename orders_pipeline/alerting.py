@@ -248,7 +248,7 @@ class _Facts:
     def _passed(self, recipient: Recipient, stream: Stream) -> list[Trouble]:
         """What came and went since the last message of a stream, of the recipient's business."""
         since = max(
-            self._last.get((recipient.code, stream.value), self._now - DAY),
+            min(self._last.get((recipient.code, stream.value), self._now - DAY), self._now),
             recipient.created_at or self._now - DAY,
             self._now - DAY,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -152,6 +152,29 @@ def test_what_came_and_went_between_two_mails_is_told_in_the_next(desk):
     desk.report(code="repeated_page", message="Again.")
     desk.run(minutes=61)
     assert "CAME AND WENT" not in desk.postbox.mails[-1].get_content()
+
+
+def test_a_clock_that_ran_ahead_silences_nobody(desk):
+    ahead = replace(desk.installation, clock=lambda: desk.clock() + timedelta(days=3))
+    desk.report()
+    assert alerting.send_due(ahead).delivered == 1
+    desk.report(code="truncated", message="Too long.")
+    with desk.installation.ledger.write() as transaction:
+        transaction.execute(sa.insert(alert_messages).values(MESSAGE | {"due_at": desk.clock() + timedelta(days=3)}))
+    assert desk.run().delivered == 2
+    assert "truncated" in "".join(mail["Subject"] for mail in desk.postbox.mails)
+
+
+MESSAGE = {
+    "id": "crew-test-1",
+    "recipient": "crew",
+    "stream": "cancellations",
+    "subject": "left by a clock that ran ahead",
+    "body": "text",
+    "created_at": datetime(2026, 11, 2, tzinfo=UTC),
+    "state": "pending",
+    "attempts": 1,
+}
 
 
 def test_a_domain_is_written_in_ascii_and_one_bad_address_delays_no_other(desk):

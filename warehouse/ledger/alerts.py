@@ -363,16 +363,19 @@ def note_requests_told(connection: Connection, recipient: str, through: int) -> 
 
 
 def paces(connection: Connection, now: datetime, length: timedelta) -> Mapping[tuple[str, str], Pace]:
-    """(recipient, stream) → its pace over the last `length`, of those that had any message."""
+    """(recipient, stream) → its pace over the last `length`, of those that had any message.
+
+    A message from the future was written by a clock that ran ahead, and counts for nothing.
+    """
     table = alert_messages.c
     is_waiting = table.state.in_(("pending", "sending"))
     query = sa.select(table.recipient, table.stream, table.created_at, is_waiting).where(
-        sa.or_(table.created_at > now - length, is_waiting)
+        sa.or_(table.created_at.between(now - length, now), is_waiting)
     )
     found: dict[tuple[str, str], Pace] = {}
     for recipient, stream, created_at, waits in connection.execute(query):
         known = found.get((recipient, stream), Pace())
-        recent = (*known.recent, created_at) if created_at > now - length else known.recent
+        recent = (*known.recent, created_at) if now - length < created_at <= now else known.recent
         found[recipient, stream] = Pace(recent, known.is_waiting or bool(waits))
     return found
 
@@ -402,7 +405,11 @@ def due(connection: Connection, now: datetime) -> list[Message]:
     """Messages to be sent now, oldest first; among them those whose sender has died."""
     query = (
         sa.select(alert_messages)
-        .where(alert_messages.c.state.in_(("pending", "sending")), alert_messages.c.due_at <= now)
+        .where(
+            alert_messages.c.state.in_(("pending", "sending")),
+            # no message waits for longer than that: a clock that ran ahead has set it
+            sa.or_(alert_messages.c.due_at <= now, alert_messages.c.due_at > now + LONGEST_WAIT),
+        )
         .order_by(alert_messages.c.created_at, alert_messages.c.id)
     )
     return [
