@@ -41,7 +41,7 @@ def exchanged(api_ledger, book, order, kept, clock) -> list[int]:
             )
             ids.append(files.prepare(transaction, new, clock()))
         files.add_members(transaction, ids[0], [Member(own_id, 1, 1)])
-        files.plan(transaction, "amazon_fr", [PlannedFile(id=ids[0], kept=kept, rows=1, orders=1)], 1, clock())
+        files.plan(transaction, "amazon_fr", [PlannedFile(id=ids[0], kept=kept, rows=1, orders=1)], [], 1, clock())
         files.uploaded(transaction, ids[0], clock())
         for channel in ("amazon_fr", "mirakl_de"):
             new = NewFile(direction=JobKind.IMPORT, channel=channel, name="b.csv", **common)
