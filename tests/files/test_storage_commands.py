@@ -123,6 +123,7 @@ def test_a_folder_needs_no_secret(orders, tmp_path):
     ],
 )
 def test_a_mistake_is_told_in_one_plain_sentence(orders, arguments, code, said):
+    assert orders("add", "known", "--kind", "folder", "--setting", "path=/srv").code == 0
     done = orders(*arguments, typed="x")
 
     assert done.code == code
