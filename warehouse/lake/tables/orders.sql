@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS orders (
     total DECIMAL(24, 8),
     shipping_total DECIMAL(24, 8),
     tax_total DECIMAL(24, 8),
-    charges STRUCT(code VARCHAR, "label" VARCHAR, amount DECIMAL(24, 8), tax DECIMAL(24, 8))[],
+    charges STRUCT(code VARCHAR, "label" VARCHAR, amount DECIMAL(24,8), tax DECIMAL(24,8))[],
     payment_method VARCHAR,
     payment_workflow VARCHAR,
     payment_paid_at TIMESTAMPTZ,
