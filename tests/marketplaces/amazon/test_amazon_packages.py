@@ -116,9 +116,9 @@ class TestRequest:
         assert shop.called(CONFIRM) == 0
 
     def test_a_channel_without_a_marketplace_id(self, shop):
-        with pytest.raises(Permanent) as refused:
-            confirmed(shop, waiting(shop), selector=None)
-        assert refused.value.code == "marketplace_id_missing"
+        receipt = confirmed(shop, waiting(shop), selector=None)
+        told = (receipt.outcome, receipt.code, receipt.is_its_turn)
+        assert told == (Outcome.RETRY, "marketplace_id_missing", False)
 
 
 DOUBTS = [
