@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -86,14 +88,13 @@ def test_a_database_in_another_encoding_is_refused_before_anything_is_created(tm
 
 
 @pytest.fixture
-def pooled_url(tmp_path, postgresql_url):
+def pooled_url(postgresql_url):
     """PgBouncer in transaction mode, with fewer server connections than there are clients."""
     server = sa.make_url(postgresql_url)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = Path(tmp_path, "pooler")
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="orders-pooler-"))  # where PostgreSQL's user may read
     (folder / "users").write_text('"postgres" ""\n')
     (folder / "pgbouncer.ini").write_text(
         f"[databases]\n{server.database} = host=127.0.0.1 port={server.port} dbname={server.database} user=postgres\n"
@@ -101,7 +102,7 @@ def pooled_url(tmp_path, postgresql_url):
         f"pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100\nlogfile = {folder}/log\n"
         f"pidfile = {folder}/pid\nunix_socket_dir =\n"
     )
-    for place in (tmp_path.parent.parent, tmp_path.parent, tmp_path, folder, *folder.iterdir()):
+    for place in (folder, *folder.iterdir()):
         place.chmod(0o777)
     with subprocess.Popen(_as_postgres(["/usr/sbin/pgbouncer", str(folder / "pgbouncer.ini")]), cwd=folder) as pooler:
         deadline = time.monotonic() + 20
@@ -113,6 +114,7 @@ def pooled_url(tmp_path, postgresql_url):
                 time.sleep(0.05)
         yield f"postgresql://postgres@127.0.0.1:{port}/{server.database}"
         pooler.terminate()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_transaction_pooler_is_no_hindrance(tmp_path, pooled_url):
