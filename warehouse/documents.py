@@ -111,7 +111,7 @@ def facts(order: Order) -> str:
         "split_of": order.split_of,
         "problems": [{"code": each.code, "path": each.path, "message": each.message} for each in order.problems],
         "lines": [_line(own_id, each, whole) for each in order.lines],
-        "marketplace_data": order.marketplace_data,
+        "marketplace_data": _in_one_order(order.marketplace_data),
     }
     return orjson.dumps(members).decode()[1:-1]
 
@@ -149,7 +149,7 @@ def parties(of: Personal) -> str:
     details = {
         "gift_messages": of.gift_messages,
         "customisation_urls": of.customisation_urls,
-        "marketplace_data": of.marketplace_data,
+        "marketplace_data": None if of.marketplace_data is None else _in_one_order(of.marketplace_data),
     }
     if any(details.values()):
         members[_DETAILS] = details
@@ -319,6 +319,11 @@ def _cancellation(cancellation: Cancellation | None) -> dict[str, str | None] | 
 def _party(party: Customer | Address | DeliveryPoint | References) -> dict[str, str | None] | None:
     values = {name: getattr(party, name) for name in party.__slots__}
     return values if any(values.values()) else None
+
+
+def _in_one_order(data: Mapping[str, Any]) -> orjson.Fragment:
+    """The same members by name: the order in which a marketplace sends them, or a store keeps them, is no change."""
+    return orjson.Fragment(orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
 
 
 def _digest(text: str) -> bytes:

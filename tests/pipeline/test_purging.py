@@ -23,7 +23,7 @@ def brought_in(connected, marketplaces) -> None:
 
 def book(installation) -> dict[str, tuple]:
     with installation.ledger.read() as connection:
-        columns = (orders.c.id, orders.c.pii_state, orders.c.revision, orders.c.facts)
+        columns = (orders.c.id, orders.c.pii_state, orders.c.revision, orders.c.content_hash, orders.c.facts)
         return {row.id: tuple(row)[1:] for row in connection.execute(sa.select(*columns))}
 
 
