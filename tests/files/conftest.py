@@ -141,6 +141,7 @@ def account():
     password = secrets.token_hex(8)
     authorized = home / "authorized_keys"
     authorized.write_bytes(key.with_suffix(".pub").read_bytes())
+    authorized.chmod(0o644)  # a command that ran in this process has left its umask; the server reads this as the user
     folder = home / "user"
     folder.mkdir()
     if os.geteuid() != 0:
