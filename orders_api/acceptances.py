@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orders_api.addresses import address
 from orders_api.answers import NO_STORE, rendered
 from orders_api.bodies import JSON
 from orders_api.errors import Problem, describe, from_validation, not_found
@@ -72,7 +73,9 @@ def _decided(writing: Writing[NoQuery]) -> Response:
             raise _undecidable(error) from None
     lines = [{"item_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
     body = rendered({"order_id": own_id, "status": decision.status, "lines": lines})
-    return Response(body, 202, {"Location": f"/v1/orders/{own_id}", "Cache-Control": NO_STORE}, JSON)
+    return Response(
+        body, 202, {"Location": address(writing.request, f"/v1/orders/{own_id}"), "Cache-Control": NO_STORE}, JSON
+    )
 
 
 def _asked(body: bytes) -> AcceptanceRequest:

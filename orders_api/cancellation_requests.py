@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api import cursors
+from orders_api.addresses import address, next_link, next_path
 from orders_api.answers import NO_STORE, json_answer, rendered
 from orders_api.bodies import JSON
 from orders_api.errors import Problem, describe, from_validation, not_found
 from orders_api.order_filters import Word, check_channels
-from orders_api.orders import ORDER_ID_PARAMETER, next_path
+from orders_api.orders import ORDER_ID_PARAMETER
 from orders_api.reading import NoQuery, Reading, Route, path_id
 from orders_api.schemas import (
     ORDER_ID,
@@ -107,9 +108,8 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
     if len(rows) > query.limit:
         rows.pop()
         following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["number"]))
-    links = {"Link": f'<{following}>; rel="next"'} if following else None
     body = rendered({"cancellation_requests": [_document(row) for row in rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=links)
+    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
 @Route(
@@ -220,7 +220,10 @@ def _cancelled(writing: Writing[NoQuery]) -> Response:
             row = cancellations.ask(connection, own_id, wanted, writing.caller.consumer, asked.reason, writing.now)
         except Undecidable as error:
             raise _refused(error.refusal) from None
-    headers = {"Location": f"/v1/cancellation-requests/{row['id']}", "Cache-Control": NO_STORE}
+    headers = {
+        "Location": address(writing.request, f"/v1/cancellation-requests/{row['id']}"),
+        "Cache-Control": NO_STORE,
+    }
     return Response(rendered(_document(row)), 202, headers, JSON)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect
 from structlog.contextvars import bound_contextvars
 
+from orders_api.addresses import own_path
 from orders_api.errors import internal_error, problem_response
 from warehouse.logs import Event
 
@@ -47,8 +48,9 @@ DOCS_POLICY = (b"content-security-policy", DOCS_SOURCES)
 class Envelope:
     """ASGI middleware, the outermost one."""
 
-    def __init__(self, app: ASGIApp, docs_path: str, latencies: Latencies) -> None:
+    def __init__(self, app: ASGIApp, path_prefix: str, docs_path: str, latencies: Latencies) -> None:
         self._app = app
+        self._path_prefix = path_prefix
         self._docs_path = docs_path
         self._latencies = latencies
 
@@ -57,6 +59,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "root_path": self._path_prefix, "path": own_path(scope["path"], self._path_prefix)}
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id

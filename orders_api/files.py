@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from orders_api import cursors
+from orders_api.addresses import next_link, next_path
 from orders_api.answers import NO_STORE, json_answer, rendered
 from orders_api.errors import Problem, not_found
 from orders_api.order_filters import Word, check_channels
-from orders_api.orders import next_path
 from orders_api.reading import NoQuery, Reading, Route
 from orders_api.schemas import FileDocument, FilePage, FileRowPage
 from warehouse.archive import open_archive
@@ -106,7 +106,7 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
     found = book.listed(reading.connection, wanted, before, query.limit + 1)
     following = _following(reading, fingerprint, found, query.limit, [each.id for each in found])
     body = rendered({"files": [_document(each) for each in found], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=_links(following))
+    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
 @Route(
@@ -140,7 +140,7 @@ def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
     found = book.rows_of(reading.connection, record.id, after, query.limit + 1, query.outcome)
     following = _following(reading, fingerprint, found, query.limit, [each.number for each in found])
     body = rendered({"rows": [_row(each) for each in found], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=_links(following))
+    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
 @Route(
@@ -153,8 +153,8 @@ def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
     path_parameters=(FILE_ID_PARAMETER,),
     responses={
         200: {
-            "description": "The exact bytes. A download that ends early is cut off before its announced length, so that a "
-            "client notices.",
+            "description": "The exact bytes. A download that ends early is cut off before its announced length, or its "
+            "last chunk, so that a client notices.",
             "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
         }
     },
@@ -181,10 +181,6 @@ def _following(reading: Reading, fingerprint: str, found: list[Any], limit: int,
         return None
     found.pop()
     return next_path(reading.request, cursors.encode_number(fingerprint, numbers[limit - 1]))
-
-
-def _links(following: str | None) -> dict[str, str] | None:
-    return {"Link": f'<{following}>; rel="next"'} if following else None
 
 
 def _one(reading: Reading) -> FileRecord:

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api import cursors
+from orders_api.addresses import next_link, next_path
 from orders_api.answers import NO_STORE, json_answer, rendered
 from orders_api.bodies import JSON
 from orders_api.errors import Problem, describe, from_validation, not_found
 from orders_api.order_filters import Word, check_channels
-from orders_api.orders import next_path
 from orders_api.reading import NoQuery, Reading, Route
 from orders_api.schemas import Incident, IncidentResolution, Incidents
 from orders_api.writing import Writing, carry_out_with_body, described_write
@@ -107,9 +107,8 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
     if len(rows) > query.limit:
         rows.pop()
         following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["id"]))
-    links = {"Link": f'<{following}>; rel="next"'} if following else None
     body = rendered({"incidents": [incident_document(row) for row in rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=links)
+    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
 @Route(

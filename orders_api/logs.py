@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from orders_api import cursors
+from orders_api.addresses import next_link, next_path
 from orders_api.answers import json_answer, rendered
 from orders_api.order_filters import MOMENT, RANGE, Instant, Word, check_channels
-from orders_api.orders import next_path
 from orders_api.reading import Reading, Route
 from orders_api.schemas import Logs
 from warehouse.clock import iso
@@ -81,9 +81,8 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
     if len(rows) > query.limit:
         rows.pop()
         following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["id"]))
-    links = {"Link": f'<{following}>; rel="next"'} if following else None
     body = rendered({"entries": [_entry(row) for row in rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=links)
+    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
 def _entry(row: Mapping[str, Any]) -> dict[str, Any]:

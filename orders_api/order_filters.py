@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from orders_api.errors import not_found
+from orders_api.errors import Problem, not_found
+from orders_api.reading import ONE_AT_A_TIME
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
-from warehouse.ledger.order_queries import OrderFilter, Sort, known_channels
+from warehouse.ledger.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
 from warehouse.orders import Status
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class OrderFilterQuery(BaseModel):
         """
         visible_channels = reading.caller.visible_channels
         check_channels(reading.connection, self.channel, visible_channels)
+        _check_marketplaces(reading.connection, self.marketplace)
         received_after, received_before = self._received(reading.installation)
         return OrderFilter(
             visible_channels=visible_channels,
@@ -166,6 +168,18 @@ def check_channels(connection: Connection, codes: Sequence[str], visible_channel
     known = known_channels(connection, codes)
     if any(code not in known or (visible_channels is not None and code not in visible_channels) for code in codes):
         raise not_found("channel", "There is no such channel for this token.", "unknown_channel")
+
+
+def _check_marketplaces(connection: Connection, labels: Sequence[str]) -> None:
+    """Refuse several labels in one: it would find nothing. A label may hold a comma of its own.
+
+    Raises:
+        Problem: 422.
+    """
+    parts = {part.strip() for label in labels if "," in label for part in label.split(",")}
+    if parts and known_marketplaces(connection, parts):
+        errors = [{"parameter": "marketplace", "message": ONE_AT_A_TIME}]
+        raise Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
 
 
 class OrderListQuery(OrderFilterQuery):

@@ -5,11 +5,11 @@ they are only joined.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from fastapi import APIRouter
 
 from orders_api import cursors
+from orders_api.addresses import next_link, next_path
 from orders_api.answers import json_answer, rendered
 from orders_api.errors import Problem, not_found
 from orders_api.order_filters import ChangesQuery, OrderListQuery
@@ -19,7 +19,6 @@ from warehouse.clock import iso
 from warehouse.ledger import consumers, order_queries, raw_orders
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.responses import Response
 
     from warehouse.ledger.order_queries import Row
@@ -61,9 +60,8 @@ def list_orders(reading: Reading, query: OrderListQuery) -> Response:
     members = f'"next":{rendered(following).decode()}'
     if query.count:
         members += f',"count":{order_queries.count(reading.connection, wanted)}'
-    links = {"Link": f'<{following}>; rel="next"'} if following else None
     body = f'{{"orders":[{",".join(texts)}],{members}}}'.encode()
-    return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=links)
+    return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=next_link(following))
 
 
 @Route(
@@ -146,12 +144,6 @@ def get_order_payload(reading: Reading, _query: NoQuery) -> Response:
     text = kept.open(reading.installation.keys).decode("utf-8", "replace") if is_whole else kept.payload
     members = f'"id":"{own_id}","received_at":"{iso(kept.received_at)}","redacted":{"false" if is_whole else "true"}'
     return json_answer(reading.request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
-
-
-def next_path(request: Request, cursor: str) -> str:
-    """The same question with another cursor; without the host, which only a proxy may know."""
-    asked = [(name, value) for name, value in request.query_params.multi_items() if name not in {"cursor", "count"}]
-    return f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
 
 
 def _one(reading: Reading) -> Row:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Query = TypeVar("Query", bound=BaseModel)
 REPEATABLE = frozenset({"status", "channel", "marketplace", "column", "kind", "stage", "code", "level"})
+MAY_HOLD_COMMAS = frozenset({"marketplace"})
+ONE_AT_A_TIME = "one value at a time: for several repeat the parameter, name=first&name=second"
 NAME_LIMIT = 64
 
 READING_THREADS = 2
@@ -178,15 +180,19 @@ def parsed(request: Request, model: type[Query]) -> Query:
     """
     values: dict[str, Any] = {}
     repeated: set[str] = set()
+    joined: set[str] = set()
     for name, value in request.query_params.multi_items():
         if name in REPEATABLE:
             values.setdefault(name, []).append(value)
+            if "," in value and name not in MAY_HOLD_COMMAS:
+                joined.add(name)
         elif name in values:
             repeated.add(name[:NAME_LIMIT])
         else:
             values[name] = value
-    if repeated:
+    if repeated or joined:
         errors = [{"parameter": name, "message": "given more than once"} for name in sorted(repeated)]
+        errors += [{"parameter": name, "message": ONE_AT_A_TIME} for name in sorted(joined)]
         raise Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
     try:
         return model.model_validate(values)

@@ -6,11 +6,15 @@ a path prefix too.
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
+
+from orders_api.answers import TAG_CHARACTERS
 
 DOCS_PATH = "/docs"
 STATIC = Path(__file__).parent / "static"
@@ -28,7 +32,7 @@ router = APIRouter(include_in_schema=False)
 @router.api_route(DOCS_PATH, methods=["GET", "HEAD"])
 async def read_reference() -> FileResponse:
     """The page."""
-    return FileResponse(STATIC / "reference.html")
+    return _file(STATIC / "reference.html")
 
 
 @router.api_route(f"{DOCS_PATH}/{{name}}", methods=["GET", "HEAD"])
@@ -36,4 +40,14 @@ async def read_reference_file(name: str) -> FileResponse:
     """What the page loads."""
     if name not in FILES:
         raise HTTPException(404)
-    return FileResponse(FILES[name])
+    return _file(FILES[name])
+
+
+def _file(path: Path) -> FileResponse:
+    return FileResponse(path, headers={"ETag": _tag(path)})
+
+
+@cache
+def _tag(path: Path) -> str:
+    """Weak: the same for the compressed answer."""
+    return f'W/"{hashlib.sha256(path.read_bytes()).hexdigest()[:TAG_CHARACTERS]}"'

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from orders_api import cursors
+from orders_api.addresses import next_link, next_path
 from orders_api.answers import json_answer, rendered
 from orders_api.errors import not_found
 from orders_api.order_filters import MOMENT, RANGE, Instant, Word, check_channels
-from orders_api.orders import next_path
 from orders_api.reading import NoQuery, Reading, Route, path_id
 from orders_api.schemas import ORDER_ID, ORIGINAL_ID, REPORT_ID, ShipmentDetail, ShipmentPage
 from orders_api.shipments import SHIPMENT_ID_PARAMETER
@@ -116,9 +116,8 @@ def list_shipments(reading: Reading, query: ShipmentListQuery) -> Response:
     if page.next_place is not None:
         cursor = cursors.encode_moment(fingerprint, page.next_place.reported_at, page.next_place.id)
         following = next_path(reading.request, cursor)
-    links = {"Link": f'<{following}>; rel="next"'} if following else None
     body = rendered({"shipments": [_shipment(row) for row in page.rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=links)
+    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
 @Route(

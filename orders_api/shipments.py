@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orders_api.addresses import address
 from orders_api.answers import NO_STORE, rendered
 from orders_api.bodies import JSON
 from orders_api.errors import Problem, describe, from_validation, message_of, not_found, place_in_body
@@ -166,7 +167,7 @@ def _retried(writing: Writing[NoQuery]) -> Response:
                 raise Problem(409, error.code, error.message) from None
     if status is None:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
-    headers = {"Location": f"/v1/shipments/{own_id}", "Cache-Control": NO_STORE}
+    headers = {"Location": address(writing.request, f"/v1/shipments/{own_id}"), "Cache-Control": NO_STORE}
     return Response(rendered({"id": own_id, "status": status}), 202, headers, JSON)
 
 
@@ -185,16 +186,15 @@ def _reported(writing: Writing[ReportQuery]) -> Response:
     given = _given(writing.body)
     key = _key(writing.request)
     if key is None:
-        return _response(_worked_on(writing, given, None))
+        return _response(writing.request, _worked_on(writing, given, None))
     claimed = _claimed(writing, key)
     if isinstance(claimed, KeptAnswer):
         if _may_see(writing, claimed):
-            return _response(claimed, REPLAYED)
-        return _response(
-            _worked_on(writing, given, None)
-        )  # another token's answer: this one is judged by its own rights
+            return _response(writing.request, claimed, REPLAYED)
+        # another token's answer: this one is judged by its own rights
+        return _response(writing.request, _worked_on(writing, given, None))
     try:
-        return _response(_worked_on(writing, given, claimed))
+        return _response(writing.request, _worked_on(writing, given, claimed))
     except KeyInFlight:
         raise _in_flight() from None
     except Exception:
@@ -398,6 +398,8 @@ def _all_refused(results: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem(422, "all_refused", detail, errors=errors, members={"results": results})
 
 
-def _response(answer: KeptAnswer, more: Mapping[str, str] | None = None) -> Response:
+def _response(request: Request, answer: KeptAnswer, more: Mapping[str, str] | None = None) -> Response:
     headers = {**answer.headers, "Cache-Control": NO_STORE, **(more or {})}
+    if "Location" in headers:  # kept without the prefix, which may change
+        headers["Location"] = address(request, headers["Location"])
     return Response(answer.body, answer.status, headers, JSON)

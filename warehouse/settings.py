@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.logs import LogFormat, LogLevel
@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     time_zone: str = Field("UTC", description="The tenant's time zone (IANA name), for 'today' and 'this week'.")
     api_host: str = Field("127.0.0.1", description="Address the Orders API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port the Orders API listens on.")
+    api_path_prefix: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+        description="Path below which a proxy serves the Orders API, such as `/orders-hub`, whether the proxy takes it off or "
+        "not; `next`, `Link`, `Location` and the API's description name it.",
+    )
     api_max_body_bytes: int = Field(
         5_000_000, ge=1_000, description="Largest request body the Orders API accepts, in bytes."
     )
@@ -163,6 +169,14 @@ class Settings(BaseSettings):
     alert_summary_hour: int = Field(
         7, ge=0, le=23, description="From which hour on, in the tenant's time zone, the daily summary is sent."
     )
+
+    @field_validator("api_path_prefix")
+    @classmethod
+    def _begins_like_no_path_of_ours(cls, prefix: str) -> str:
+        first = prefix.strip("/").partition("/")[0]
+        if first in {"v1", "docs", "openapi.json", "healthz", "readyz", "metrics"}:
+            raise ValueError(f"a path of the API itself begins with /{first}: take another prefix")
+        return prefix.rstrip("/")
 
     @property
     def ledger_url(self) -> str:

@@ -34,7 +34,7 @@ from warehouse.ledger.schema import (
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Dialect, RowMapping
@@ -440,6 +440,12 @@ _TOLD_COLUMNS = (
 def known_channels(connection: Connection, codes: Sequence[str]) -> frozenset[str]:
     """Those of the codes that are channels."""
     return frozenset(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
+
+
+def known_marketplaces(connection: Connection, labels: Collection[str]) -> frozenset[str]:
+    """Those of the labels that a channel's marketplace has."""
+    query = sa.select(channels.c.marketplace).where(channels.c.marketplace.in_(labels))
+    return frozenset(connection.execute(query).scalars())
 
 
 @dataclass(frozen=True, slots=True)
