@@ -178,7 +178,6 @@ def incident_document(row: Mapping[str, Any]) -> dict[str, Any]:
         "hint",
         "details",
         "run_id",
-        "file_id",
         "attempt_id",
         "occurrences",
         "resolution",
@@ -186,6 +185,7 @@ def incident_document(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in plain},
         "order_id": row["order_id"] or None,
+        "file_id": row["file_id"] or None,
         "first_seen_at": iso(row["first_seen_at"]),
         "last_seen_at": iso(row["last_seen_at"]),
         "resolved_at": None if row["resolved_at"] is None else iso(row["resolved_at"]),

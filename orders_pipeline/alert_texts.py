@@ -91,8 +91,9 @@ def _trouble(each: Trouble, zone: ZoneInfo) -> list[str]:
 
 
 def _head(each: Trouble, zone: ZoneInfo) -> str:
-    orders = f" in {each.incidents} orders" if each.incidents > 1 else ""
-    return f"* {_name(each)} ({each.kind}): {_times(each.occurrences)}{orders} since {_when(each.first_seen_at, zone)}"
+    things = "files" if each.is_about_files else "orders"
+    places = f" in {each.incidents} {things}" if each.incidents > 1 else ""
+    return f"* {_name(each)} ({each.kind}): {_times(each.occurrences)}{places} since {_when(each.first_seen_at, zone)}"
 
 
 def _request(row: Mapping[str, Any], zone: ZoneInfo) -> list[str]:

@@ -43,7 +43,7 @@ LEASE_LENGTH = timedelta(minutes=10)
 
 HOUR = timedelta(hours=1)
 MESSAGES_AN_HOUR = 2
-"""Of problems of one severity, to one recipient: the first at once, and one digest of everything since."""
+"""Of problems of one severity, to one recipient: the first at once, and a digest of what came since. Counted as they arrive."""
 STREAMS = {Severity.OUTAGE: Stream.PROBLEMS, Severity.NOTICE: Stream.NOTICES}
 """Each severity has a budget of its own: what one order needs never uses up the messages about an outage."""
 APART = timedelta(minutes=5)
@@ -136,12 +136,16 @@ def news(open_now: Iterable[Trouble], known: Iterable[Told]) -> News:
     before = {each.key: each for each in known}
     present = {each.key: each for each in open_now}
     new = [each for key, each in present.items() if key not in before]
-    grown = [
-        each for key, each in present.items() if key in before and each.occurrences >= GROWN * before[key].occurrences
-    ]
+    grown = [each for key, each in present.items() if key in before and _has_grown(each, before[key])]
     over = [each for key, each in before.items() if key not in present]
     told = {each.key for each in (*new, *grown)}
     return News(new, grown, over, [each for key, each in present.items() if key not in told])
+
+
+def _has_grown(trouble: Trouble, known: Told) -> bool:
+    """Whether it is to be told again: another file is in it, or it has happened many times as often."""
+    has_another_file = trouble.is_about_files and trouble.newest > known.newest
+    return has_another_file or trouble.occurrences >= GROWN * known.occurrences
 
 
 def may_tell(pace: Pace, now: datetime, most: int) -> bool:
@@ -350,10 +354,14 @@ def _deliver(installation: Installation, lease: Lease) -> tuple[int, int]:
 def _deliver_one(
     installation: Installation, lease: Lease, recipient: Recipient, message: Message
 ) -> NotDelivered | None:
+    claimed_at = installation.clock()
     with installation.ledger.write() as transaction:
-        leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
-        if not alerts.claim(transaction, message, installation.clock()):
-            return None
+        leases.hold(transaction, lease, claimed_at, LEASE_LENGTH)
+        if not alerts.claim(transaction, message, claimed_at):
+            raise leases.LeaseLost(f"alert {message.id} was taken by another process")
+    if installation.clock() - claimed_at >= alerts.CLAIM / 2:
+        # This process stood still: by the time the message is out, another one may be sending it.
+        raise leases.LeaseLost(f"alert {message.id} was claimed too long ago")
     problem = None
     try:
         deliver(installation.settings, installation.keys, recipient, message)

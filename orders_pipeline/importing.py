@@ -16,7 +16,7 @@ import hashlib
 import io
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from orders_pipeline import refusals
 from orders_pipeline.file_runs import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
 from orders_pipeline.files.errors import AlreadyThere, FileMissing, FolderMissing, TooLarge
 from orders_pipeline.shipment_files import (
@@ -37,13 +38,13 @@ from orders_pipeline.shipment_files import (
     read_sheet,
 )
 from warehouse.archive import Archive, ArchiveError, open_archive
-from warehouse.ledger import file_jobs, files, incidents, shipments, storages
+from warehouse.ledger import file_jobs, files, shipments, storages
 from warehouse.ledger.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.files import FileState, NewFile, RowOutcome
 from warehouse.ledger.schema import orders
 from warehouse.ledger.shipments import Sender, Source
 from warehouse.orders import FulfilledBy
-from warehouse.templates import ResultColumn, csv_bytes, file_date
+from warehouse.templates import ResultColumn, ShipmentColumn, csv_bytes, file_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,9 +66,6 @@ WAIT = timedelta(minutes=10)
 
 WATCHED = timedelta(days=7)
 """How long refused files are watched for growing."""
-
-ROWS_STAGE = "import_rows"
-"""Stage of the incidents about what is in a file; `import` is that of reaching the storage."""
 
 CONSUMER = "shipment_imports"
 PACKAGES_PER_TRANSACTION = 100
@@ -103,6 +101,7 @@ def _import(run: JobRun) -> None:
     for remote in settled:
         _try(failures, run, None, partial(_take, run, remote, since.get(_place(remote))))
     _try(failures, run, None, partial(_watch_rejected, run))
+    _try(failures, run, None, partial(_close_settled, run))
     if failures:
         raise JobFailed(failures[0])
 
@@ -114,6 +113,15 @@ def _try(failures: list[Failure], run: JobRun, record: FileRecord | None, step: 
     failures.append(failure)
     if record is not None:
         run.note_failure(record, failure)
+
+
+def _close_settled(run: JobRun) -> None:
+    with run.installation.ledger.read() as transaction:
+        if not refusals.any_open(transaction, run.job.channel):
+            return
+    with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
+        refusals.close_settled(transaction, run.job.channel, run.installation.clock())
 
 
 # -- fetch
@@ -210,7 +218,7 @@ def _receive_too_large(run: JobRun, new: NewFile, limit: int) -> FileRecord:
     with run.installation.ledger.write() as transaction:
         run.hold(transaction)
         own_id = files.receive(transaction, new, None, now)
-        _refuse(transaction, new.channel, own_id, new.name, FileFault.FILE_TOO_LARGE, message, now)
+        _refuse(transaction, own_id, FileFault.FILE_TOO_LARGE, message, now)
         return _found(transaction, own_id)
 
 
@@ -272,15 +280,7 @@ def apply_file(
     except FileRefused as refused:
         with installation.ledger.write() as transaction:
             hold(transaction)
-            _refuse(
-                transaction,
-                record.channel,
-                record.id,
-                record.name,
-                refused.code,
-                refused.message,
-                installation.clock(),
-            )
+            _refuse(transaction, record.id, refused.code, refused.message, installation.clock())
             return _found(transaction, record.id)
     _apply_rows(installation, record, sheet, settled, hold)
     details = {
@@ -293,7 +293,7 @@ def apply_file(
         hold(transaction)
         files.applied(transaction, record.id, details, installation.clock())
         applied = _found(transaction, record.id)
-        _tell_refusals(transaction, applied, installation.clock())
+        refusals.tell_refused_rows(transaction, applied, installation.clock())
     return applied
 
 
@@ -307,7 +307,9 @@ def _apply_rows(
     with installation.ledger.read() as transaction:
         known_ids = _known_ids(transaction, record.channel, needs_ids(sheet))
     reading = read_packages(sheet, record.channel, ZoneInfo(installation.settings.time_zone), known_ids)
-    for fates in _batches(reading.refused, ROWS_PER_TRANSACTION):
+    with installation.ledger.read() as transaction:
+        refused = _with_orders(transaction, record.channel, sheet, reading.refused)
+    for fates in _batches(refused, ROWS_PER_TRANSACTION):
         with installation.ledger.write() as transaction:
             hold(transaction)
             files.record_rows(transaction, record.id, record.channel, fates, installation.clock())
@@ -386,6 +388,7 @@ def _apply_at_once(installation: Installation, record: FileRecord, settings: Imp
     applied = apply_file(installation, record, settings, lambda _transaction: None)
     with installation.ledger.write() as transaction:
         files.finished(transaction, applied.id, installation.clock())
+        refusals.close_settled(transaction, applied.channel, installation.clock())
         return _found(transaction, applied.id)
 
 
@@ -426,45 +429,21 @@ def _known_ids(transaction: Transaction, channel: str, originals: Sequence[str])
     return found
 
 
-def _refuse(
-    transaction: Transaction, channel: str, file_id: int, name: str, code: FileFault, message: str, now: datetime
-) -> None:
+def _with_orders(transaction: Transaction, channel: str, sheet: Sheet, refused: Sequence[RowFate]) -> Sequence[RowFate]:
+    """Refused rows with the order that each names, as far as it is known: what is reported of that order later settles them."""
+    rows = {row.number: row for row in sheet.rows if len(row.cells) == len(sheet.header)}
+    named = {
+        each.number: sheet.cell(rows[each.number], ShipmentColumn.ORIGINAL_ID)
+        for each in refused
+        if each.order_id is None and each.number in rows
+    }
+    known = _known_ids(transaction, channel, sorted({each for each in named.values() if each is not None}))
+    return [replace(each, order_id=each.order_id or known.get(named.get(each.number) or "")) for each in refused]
+
+
+def _refuse(transaction: Transaction, file_id: int, code: FileFault, message: str, now: datetime) -> None:
     files.refused(transaction, file_id, code.value, message, now)
-    incidents.report(
-        transaction,
-        incidents.Report(
-            scope="channel",
-            subject=channel,
-            stage=ROWS_STAGE,
-            code="file_refused",
-            message=f"the shipment file {name} was refused: {code}: {message}",
-            hint=f"`orders imports show {file_id}` tells more; nothing of it was applied, and its bytes are kept",
-            file_id=str(file_id),
-            details={"fault": code.value},
-        ),
-        now,
-    )
-
-
-def _tell_refusals(transaction: Transaction, record: FileRecord, now: datetime) -> None:
-    """An incident for refused rows; a file of which every row counts ends it."""
-    if not record.refused:
-        incidents.resolve(transaction, "channel", record.channel, ROWS_STAGE, now)
-        return
-    incidents.report(
-        transaction,
-        incidents.Report(
-            scope="channel",
-            subject=record.channel,
-            stage=ROWS_STAGE,
-            code="rows_refused",
-            message=f"{record.refused} of {record.rows} rows of the shipment file {record.name} were refused",
-            hint=f"`orders imports show {record.id}` lists them; correct them and send them again: the others do no harm",
-            file_id=str(record.id),
-            details={"rows": record.rows, "refused": record.refused},
-        ),
-        now,
-    )
+    refusals.tell_refused_file(transaction, _found(transaction, file_id), now)
 
 
 # -- answer and clear
@@ -568,24 +547,7 @@ def _watch_rejected(run: JobRun) -> None:
             with run.installation.ledger.write() as transaction:
                 run.hold(transaction)
                 files.describe(transaction, record, {"rejected_size": size}, now)
-                _tell_grown(transaction, record, now)
-
-
-def _tell_grown(transaction: Transaction, record: FileRecord, now: datetime) -> None:
-    name = f"{REJECTED}/{record.details['rejected_as']}"
-    incidents.report(
-        transaction,
-        incidents.Report(
-            scope="channel",
-            subject=record.channel,
-            stage=ROWS_STAGE,
-            code="rejected_file_grew",
-            message=f"the shipment file {record.name} was refused, and was written on in {name} afterwards",
-            hint="its sender writes slowly: move it back into the import folder; write files as .part and rename them",
-            file_id=str(record.id),
-        ),
-        now,
-    )
+                refusals.tell_grown(transaction, record, f"{REJECTED}/{record.details['rejected_as']}", now)
 
 
 def _is_same(storage: Storage, record: FileRecord) -> bool:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, counters, incidents, leases, products, raw_orders
 from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
+from warehouse.ledger.schema import incidents as incident_rows
 from warehouse.ledger.verification import observe
 from warehouse.logs import Event, place_of
 
@@ -316,11 +319,14 @@ def _conclude(installation: Installation, lease: Lease) -> None:
     now = installation.clock()
     with installation.ledger.write() as transaction:
         leases.release(transaction, lease, now)
-        rows = raw_orders.quarantined(transaction)
-        still = {row["channel"] or row["connection"] for row in rows}
-        for incident in incidents.listed(transaction, limit=1000):
-            if incident["stage"] == STAGE and incident["subject"] not in still:
-                incidents.resolve(transaction, incident["scope"], incident["subject"], STAGE, now)
+        still = raw_orders.quarantine_reasons(transaction)
+        table = incident_rows.c
+        query = sa.select(table.scope, table.subject, table.code).where(
+            table.resolved_at.is_(None), table.stage == STAGE, table.order_id == ""
+        )
+        for scope, subject, code in transaction.execute(query).all():
+            if (subject, code) not in still:
+                incidents.resolve(transaction, scope, subject, STAGE, now, codes=[code])
 
 
 def backlog(transaction: Transaction) -> int:

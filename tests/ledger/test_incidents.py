@@ -80,7 +80,7 @@ def test_cause_and_links_are_kept_and_the_latest_count(any_ledger, clock):
         again = incidents.report(connection, problem(run_id="r2", attempt_id="a", cause="two clients"), clock())
         (row,) = incidents.listed(connection)
     assert first == again == row["id"]
-    assert (row["run_id"], row["attempt_id"], row["file_id"], row["cause"]) == ("r2", "a", None, "two clients")
+    assert (row["run_id"], row["attempt_id"], row["file_id"], row["cause"]) == ("r2", "a", "", "two clients")
 
 
 def test_the_run_is_the_one_that_log_lines_name(any_ledger, clock):

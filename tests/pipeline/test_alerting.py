@@ -154,6 +154,38 @@ def test_what_came_and_went_between_two_mails_is_told_in_the_next(desk):
     assert "CAME AND WENT" not in desk.postbox.mails[-1].get_content()
 
 
+def test_what_arrives_late_counts_from_when_it_arrives(make_desk, settings):
+    desk = make_desk(settings)
+    desk.add(CREW)
+    arrivals: list[int] = []
+
+    def follow(minutes: int) -> None:
+        for _ in range(minutes):
+            desk.report(code=f"code_{len(arrivals)}_{desk.clock():%H%M}")
+            desk.run(minutes=1)
+            arrivals.extend([int(desk.clock().timestamp()) // 60] * (len(desk.postbox.mails) - len(arrivals)))
+
+    follow(34)  # the mail server is down
+    desk.open()
+    follow(150)
+    assert len(arrivals) >= 4
+    assert min(later - first for first, later in zip(arrivals, arrivals[2:], strict=False)) >= 60
+
+
+def test_a_process_that_stood_still_leaves_its_message_to_others(desk):
+    desk.report()
+    moments = iter([timedelta()] * 4)
+
+    def late():
+        return desk.clock() + next(moments, timedelta(minutes=11))
+
+    assert alerting.send_due(replace(desk.installation, clock=late)) == alerting.Sent()
+    assert desk.postbox.mails == []
+    desk.clock.advance(minutes=22)
+    assert desk.run().delivered == 1
+    assert len(desk.postbox.mails) == 1
+
+
 def test_a_clock_that_ran_ahead_silences_nobody(desk):
     ahead = replace(desk.installation, clock=lambda: desk.clock() + timedelta(days=3))
     desk.report()
@@ -244,6 +276,27 @@ def test_a_problem_that_grows_tenfold_is_told_again_and_not_before(desk):
     desk.report(times=1)
     desk.run()
     assert desk.postbox.subjects[1] == "[Orders] 1 growing, 1 open: amazon_eu pull throttled ×30"
+
+
+def test_every_refused_file_is_told_and_many_in_one_mail(desk):
+    def refuse(number: int) -> None:
+        about = {"scope": "channel", "subject": "amazon_fr", "stage": "import_rows", "code": "file_refused"}
+        desk.report(**about, file_id=str(number), message=f"the shipment file {number}.csv was refused")
+
+    refuse(1)
+    desk.run()
+    desk.run(minutes=70)
+    assert len(desk.postbox.mails) == 1
+    for number in range(2, 300):
+        refuse(number)
+    desk.run(minutes=59)
+    assert len(desk.postbox.mails) == 2
+    assert "in 299 files" in desk.postbox.bodies[1]
+    with desk.installation.ledger.write() as transaction:
+        for number in range(1, 299):
+            incidents.resolve_file(transaction, str(number), "settled", desk.clock())
+    desk.run(minutes=70)
+    assert len(desk.postbox.mails) == 2, "one of them is still open"
 
 
 def test_recovery_is_told_once(desk):

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any, Self
 from unittest.mock import patch
@@ -68,8 +67,7 @@ def _mail_server(machine: Machine) -> type:
 
         def send_message(self, mail: EmailMessage, *, from_addr: str, to_addrs: list[str]) -> None:
             machine.reach("before a mail")
-            written = parsedate_to_datetime(str(mail["Date"]))
-            machine.postbox.mails.append((written, to_addrs[0], str(mail["Message-ID"])))
+            machine.postbox.mails.append((machine.clock.true(), to_addrs[0], str(mail["Message-ID"])))
             machine.reach("after a mail")
 
         def quit(self) -> None:

@@ -117,7 +117,7 @@ class ApiDown(Exception):
 
 @dataclass
 class Postbox:
-    """The mail server: what it was given (when it was written, to whom, its id), and whether it answers."""
+    """The mail server: what it was given (when it came, to whom, its id), and whether it answers."""
 
     mails: list[tuple[datetime, str, str]] = field(default_factory=list)
     is_down: bool = False

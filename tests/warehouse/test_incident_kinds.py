@@ -12,7 +12,7 @@ import warehouse
 from warehouse.incidents import ANY_STAGE, KINDS
 from warehouse.ledger.file_jobs import JobKind
 
-NAMES = {"PULL", "SWEEP", "CLOCK", "STAGE", "ROWS_STAGE"}
+NAMES = {"PULL", "SWEEP", "CLOCK", "STAGE"}
 
 
 def stages() -> dict[str, str]:

@@ -87,7 +87,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Open incidents that are one condition: the same subject, stage and code, whichever orders they are about."""
+    """Open incidents that are one condition: the same subject, stage and code, whichever orders or files they are about.
+
+    `newest` is the id of the newest of them, `is_about_files` whether that is about one file.
+    """
 
     scope: str
     subject: str
@@ -98,6 +101,8 @@ class Trouble:
     hint: str
     incidents: int
     occurrences: int
+    newest: int
+    is_about_files: bool
     first_seen_at: datetime
     last_seen_at: datetime
 
@@ -109,13 +114,14 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A condition that a recipient knows of, and how often it had happened when it was told last."""
+    """A condition that a recipient knows of, how often it had happened when it was told last, and its newest incident then."""
 
     scope: str
     subject: str
     stage: str
     code: str
     occurrences: int
+    newest: int
     message: str
     at: datetime
 
@@ -141,7 +147,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a recipient's stream had messages in the last hour, and whether one is still on its way."""
+    """When messages of a recipient's stream arrived in the last hour, and whether one is still on its way."""
 
     recent: tuple[datetime, ...] = ()
     is_waiting: bool = False
@@ -279,6 +285,8 @@ def troubles(connection: Connection) -> list[Trouble]:
             hint=row[incidents.c.hint],
             incidents=row[grouped.c.incidents],
             occurrences=int(row[grouped.c.occurrences]),
+            newest=row[incidents.c.id],
+            is_about_files=row[incidents.c.file_id] != "",
             first_seen_at=row[grouped.c.first],
             last_seen_at=row[grouped.c.last],
         )
@@ -312,6 +320,8 @@ def passed(connection: Connection, since: datetime) -> list[Trouble]:
             **one,
             incidents=1 + (before.incidents if before else 0),
             occurrences=row["occurrences"] + (before.occurrences if before else 0),
+            newest=row["id"],
+            is_about_files=row["file_id"] != "",
             first_seen_at=before.first_seen_at if before else row["first_seen_at"],
             last_seen_at=row["last_seen_at"],
         )
@@ -335,6 +345,7 @@ def note_told(
             "recipient": recipient,
             **dict(zip(("scope", "subject", "stage", "code"), each.key, strict=True)),
             "occurrences": each.occurrences,
+            "newest": each.newest,
             "message": each.message,
             "at": now,
         }
@@ -365,17 +376,19 @@ def note_requests_told(connection: Connection, recipient: str, through: int) -> 
 def paces(connection: Connection, now: datetime, length: timedelta) -> Mapping[tuple[str, str], Pace]:
     """(recipient, stream) → its pace over the last `length`, of those that had any message.
 
-    A message from the future was written by a clock that ran ahead, and counts for nothing.
+    What counts is when a message was taken, however long before it was written. One that was taken in the future was sent by a
+    clock that ran ahead, and counts for nothing.
     """
     table = alert_messages.c
     is_waiting = table.state.in_(("pending", "sending"))
-    query = sa.select(table.recipient, table.stream, table.created_at, is_waiting).where(
-        sa.or_(table.created_at.between(now - length, now), is_waiting)
+    query = sa.select(table.recipient, table.stream, table.sent_at, is_waiting).where(
+        sa.or_(table.sent_at.between(now - length, now), is_waiting)
     )
     found: dict[tuple[str, str], Pace] = {}
-    for recipient, stream, created_at, waits in connection.execute(query):
+    for recipient, stream, sent_at, waits in connection.execute(query):
         known = found.get((recipient, stream), Pace())
-        recent = (*known.recent, created_at) if now - length < created_at <= now else known.recent
+        is_recent = sent_at is not None and now - length < sent_at <= now
+        recent = (*known.recent, sent_at) if is_recent else known.recent
         found[recipient, stream] = Pace(recent, known.is_waiting or bool(waits))
     return found
 

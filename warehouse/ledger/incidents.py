@@ -1,4 +1,5 @@
-"""Problems as rows: one open incident per (scope, subject, stage, code, order), counted while it lasts, resolved when it ends.
+"""Problems as rows: one open incident per (scope, subject, stage, code, order, file), counted while it lasts, resolved when it
+ends. What is about one order or file is closed by that order or file alone.
 
 This is the one door for every stage. Who is told about an incident is not decided here.
 """
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Row
 
-OPEN = ("scope", "subject", "stage", "code", "order_id")
-LATEST = ("message", "cause", "hint", "details", "run_id", "file_id", "attempt_id", "last_seen_at")
+OPEN = ("scope", "subject", "stage", "code", "order_id", "file_id")
+LATEST = ("message", "cause", "hint", "details", "run_id", "attempt_id", "last_seen_at")
 ORDERS_PER_QUERY = 500
 
 
@@ -44,7 +45,7 @@ class Report:
         details: JSON-able technical details.
         occurrences: How many times it happened.
         run_id: Dagster's run in which it happened; unless given, the one that the log lines of the moment name.
-        file_id: The imported or exported file that it is about.
+        file_id: The imported or exported file when it is about one, else "".
         attempt_id: The attempt to confirm a shipment that it is about.
     """
 
@@ -59,7 +60,7 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
     occurrences: int = 1
     run_id: str | None = None
-    file_id: str | None = None
+    file_id: str = ""
     attempt_id: str | None = None
 
 
@@ -107,7 +108,7 @@ def resolve(
     *,
     codes: Sequence[str] | None = None,
 ) -> int:
-    """Close the open incidents of a stage after it succeeded. Returns how many.
+    """Close the open incidents of a stage after it succeeded, except those about one order or file. Returns how many.
 
     Args:
         connection: A write transaction.
@@ -117,7 +118,13 @@ def resolve(
         now: When it succeeded.
         codes: Only these; None for all.
     """
-    condition = [incidents.c.scope == scope, incidents.c.subject == subject, incidents.c.stage == stage]
+    condition = [
+        incidents.c.scope == scope,
+        incidents.c.subject == subject,
+        incidents.c.stage == stage,
+        incidents.c.order_id == "",
+        incidents.c.file_id == "",
+    ]
     if codes is not None:
         condition.append(incidents.c.code.in_(codes))
     return len(_close(connection, condition, "succeeded", now))
@@ -131,6 +138,27 @@ def resolve_order(
     if codes is not None:
         condition.append(incidents.c.code.in_(codes))
     return len(_close(connection, condition, "succeeded", now))
+
+
+def resolve_file(connection: Connection, file_id: str, resolution: str, now: datetime) -> int:
+    """Close the open incidents that are about one file. Returns how many."""
+    return len(_close(connection, [incidents.c.file_id == file_id], resolution, now))
+
+
+def files_in_trouble(connection: Connection, scope: str, subject: str, stage: str) -> list[str]:
+    """The files that open incidents of a stage are about, the oldest incident first."""
+    query = (
+        sa.select(incidents.c.file_id)
+        .where(
+            incidents.c.scope == scope,
+            incidents.c.subject == subject,
+            incidents.c.stage == stage,
+            incidents.c.resolved_at.is_(None),
+            incidents.c.file_id != "",
+        )
+        .order_by(incidents.c.id)
+    )
+    return list(dict.fromkeys(connection.execute(query).scalars()))
 
 
 def resolve_by_hand(connection: Connection, incident_id: int, reason: str, now: datetime) -> bool:

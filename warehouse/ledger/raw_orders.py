@@ -334,5 +334,11 @@ def quarantined(connection: Connection, limit: int = 1000) -> list[dict[str, Any
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def quarantine_reasons(connection: Connection) -> frozenset[tuple[str, str]]:
+    """(channel, or connection where no channel is known; code) of everything in quarantine."""
+    subject = sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection)
+    return frozenset((row[0], row[1]) for row in connection.execute(sa.select(subject, quarantine.c.code).distinct()))
+
+
 def _stored(row: Any) -> Stored:  # noqa: ANN401 - a row mapping
     return Stored(**{name: row[name] for name in Stored.__slots__})

@@ -509,7 +509,7 @@ incidents = sa.Table(
     sa.Column("hint", sa.Text, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
     sa.Column("run_id", sa.String(36), comment="Dagster's run in which it was seen last"),
-    sa.Column("file_id", sa.String(36)),
+    sa.Column("file_id", sa.String(36), nullable=False, server_default="", comment='"" when not about one file'),
     sa.Column("attempt_id", sa.String(36)),
     sa.Column("first_seen_at", Instant, nullable=False),
     sa.Column("last_seen_at", Instant, nullable=False),
@@ -523,6 +523,7 @@ incidents = sa.Table(
         "stage",
         "code",
         "order_id",
+        "file_id",
         unique=True,
         sqlite_where=sa.text("resolved_at IS NULL"),
         postgresql_where=sa.text("resolved_at IS NULL"),
@@ -580,6 +581,7 @@ alerts_told = sa.Table(
     _code("stage", primary_key=True),
     _code("code", primary_key=True),
     sa.Column("occurrences", sa.Integer, nullable=False, comment="as they were told last"),
+    sa.Column("newest", sa.Integer, nullable=False, server_default="0", comment="id of the newest incident told"),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("at", Instant, nullable=False),
 )
@@ -601,6 +603,7 @@ alert_messages = sa.Table(
     sa.Column("sent_at", Instant),
     _code("error_code"),
     sa.Index("ix_alert_messages_created", "created_at"),
+    sa.Index("ix_alert_messages_sent", "sent_at"),
     sa.Index("ix_alert_messages_due", "due_at", sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT),
 )
 
