@@ -11,7 +11,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from warehouse.identifiers import MAX_LENGTH
+from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
 from warehouse.orders import Problem
 
 if TYPE_CHECKING:
@@ -85,6 +85,35 @@ def identifier(value: object) -> str | None:
         value = str(value) if abs(value) < IDENTIFIER_NUMBER_LIMIT else None
     word = value.strip() if isinstance(value, str) else ""
     return word if word and word.isprintable() and len(word) <= IDENTIFIER_LENGTH else None
+
+
+def code(of: JsonObject, key: str, path: str) -> str | None:
+    r"""An identifier that the order can do without, such as a SKU: cleaned as at every door. As it was sent is in the payload.
+
+    >>> code({"sku": "\u200b LAMP\u00ad-1 "}, "sku", "$")
+    'LAMP-1'
+
+    Raises:
+        Unreadable: It holds control characters or line ends, or is too long.
+    """
+    value = cleaned(text(of, key, path) or "")
+    if has_unseen(value):
+        raise Unreadable("no_identifier", f"{path}.{key}", "an identifier with control characters or line ends")
+    if len(value) > IDENTIFIER_LENGTH:
+        raise Unreadable("no_identifier", f"{path}.{key}", f"an identifier of more than {IDENTIFIER_LENGTH} characters")
+    return value or None
+
+
+def package_code(of: JsonObject, key: str, path: str) -> str | None:
+    r"""A tracking number, carrier or reference of a package at the marketplace, like `code`; one that breaks the rule is None.
+
+    So one odd package makes no other one unreadable.
+
+    >>> package_code({"tracking": "1Z\u200b9"}, "tracking", "$"), package_code({"tracking": "1Z\t9"}, "tracking", "$")
+    ('1Z9', None)
+    """
+    value = cleaned(text(of, key, path) or "")
+    return None if not value or has_unseen(value) or len(value) > IDENTIFIER_LENGTH else value
 
 
 def amount(of: JsonObject, key: str, path: str) -> Decimal | None:

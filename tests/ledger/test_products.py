@@ -124,6 +124,8 @@ def test_a_missing_column_keeps_and_an_empty_cell_empties(stocked, tmp_path):
     ("row", "code"),
     [
         (f",{EAN},t,u", "missing_sku"),
+        ("A\x96B,,t,u", "invalid_sku"),
+        (f"{'A' * 201},,t,u", "invalid_sku"),
         ("A,4006381333932,t,u", "invalid_gtin"),
         ("A,12345,t,u", "invalid_gtin"),
         ("A,40063813339३१,t,u", "invalid_gtin"),
@@ -135,6 +137,11 @@ def test_a_bad_row_is_named_and_the_others_are_loaded(stocked, tmp_path, row, co
     loaded = load(stocked, "shop_fr", written(tmp_path, f"sku,gtin,title,url\nB,,,\n{row}\nC,,,\n"), NOW)
     assert [(remark.row, remark.code) for remark in loaded.refused] == [(2, code)]
     assert [sku for sku, *_ in known(stocked)] == ["B", "C"]
+
+
+def test_invisible_characters_in_a_sku_are_no_other_sku(stocked, tmp_path):
+    load(stocked, "shop_fr", written(tmp_path, f"sku,gtin\n\u200bLAMP\u00ad-1\u2060,{EAN}\n"), NOW)
+    assert known(stocked) == [("LAMP-1", EAN, None, None)]
 
 
 def test_of_two_rows_with_one_sku_the_last_good_one_counts(stocked, tmp_path):

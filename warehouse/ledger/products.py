@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
 from warehouse.ledger.database import PRODUCTS, mark, next_values, upsert
 from warehouse.ledger.schema import channels, order_lines, orders, products
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 COLUMNS = ("sku", "gtin", "title", "url")
+IDENTIFIERS = frozenset({"sku", "gtin"})
+"""Columns that are cleaned as what marketplaces send is, so that both meet."""
+
 GTIN_LENGTHS = frozenset({8, 12, 13, 14})
 ROWS_PER_TRANSACTION = 2_000
 VALUES_PER_QUERY = 10_000
@@ -47,8 +51,8 @@ class Remark:
 
     Attributes:
         row: Row number, from 1, the header not counted.
-        code: `missing_sku`, `invalid_gtin` or `wrong_number_of_cells` for a refused row; `duplicate_sku` for a row that
-            a later one with the same SKU overrules.
+        code: `missing_sku`, `invalid_sku`, `invalid_gtin` or `wrong_number_of_cells` for a refused row; `duplicate_sku` for one
+            that a later one with the same SKU overrules.
         sku: The row's SKU, if it has one.
         message: Plain sentence.
     """
@@ -238,11 +242,16 @@ def _take(read: _File, names: Sequence[str], number: int, row: Sequence[str | No
         read.refused.append(Remark(number, "wrong_number_of_cells", None, message))
         return
     cells = {
-        name: (value or "").strip() or None for name, value in zip(names, row, strict=True) if name in read.columns
+        name: (cleaned(value or "") if name in IDENTIFIERS else (value or "").strip()) or None
+        for name, value in zip(names, row, strict=True)
+        if name in read.columns
     }
     sku, gtin = cells["sku"], cells.get("gtin")
     if sku is None:
         read.refused.append(Remark(number, "missing_sku", None, "the row has no SKU"))
+    elif has_unseen(sku) or len(sku) > MAX_LENGTH["original_id"]:
+        message = f"the SKU holds control characters, or more than {MAX_LENGTH['original_id']} characters"
+        read.refused.append(Remark(number, "invalid_sku", None, message))
     elif gtin is not None and not is_gtin(gtin):
         message = f"{gtin!r} is not a GTIN of 8, 12, 13 or 14 digits with a right check digit"
         read.refused.append(Remark(number, "invalid_gtin", sku, message))

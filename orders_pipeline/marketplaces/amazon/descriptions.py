@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orders_pipeline.marketplaces.amazon.personal_data import PII_PATHS
-from orders_pipeline.marketplaces.reading import JsonObject, instant, objects, section, text, tolerated
+from orders_pipeline.marketplaces.reading import JsonObject, code, instant, objects, section, text, tolerated
 from orders_pipeline.marketplaces.source_data import SourceData, named, rest_of
 from warehouse.orders import DeliveryPoint, DeliveryWindow, Gift, References, RelatedOrder
 
@@ -122,11 +122,11 @@ def _references(order: JsonObject) -> References:
     numbers: dict[str, str] = {}
     for index, each in enumerate(objects(section(order, "tax", "$"), "taxRegistrations", "$.tax")):
         path = f"$.tax.taxRegistrations[{index}]"
-        number = text(each, "taxRegistrationNumber", path)
+        number = code(each, "taxRegistrationNumber", path)
         if number is not None and text(each, "entityType", path) in {None, "BUYER"}:
             numbers.setdefault(text(each, "taxRegistrationType", path) or COMPANY_NUMBERS[0], number)
     return References(
-        purchase_order=text(section(order, "buyer", "$"), "buyerPurchaseOrderNumber", "$.buyer"),
+        purchase_order=code(section(order, "buyer", "$"), "buyerPurchaseOrderNumber", "$.buyer"),
         vat_id=next((numbers[kind] for kind in COMPANY_NUMBERS if kind in numbers), None),
     )
 
@@ -134,7 +134,7 @@ def _references(order: JsonObject) -> References:
 def _related_order(order: JsonObject) -> RelatedOrder | None:
     for index, each in enumerate(objects(order, "associatedOrders", "$")):
         path = f"$.associatedOrders[{index}]"
-        original_id, relation = text(each, "orderId", path), text(each, "associationType", path)
+        original_id, relation = code(each, "orderId", path), text(each, "associationType", path)
         if original_id is not None and relation is not None:
             return RelatedOrder(original_id=original_id, relation=RELATIONS.get(relation, relation))
     return None

@@ -20,6 +20,7 @@ from orders_pipeline.marketplaces.countries import country_code
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
+    code,
     count,
     instant,
     objects,
@@ -234,7 +235,7 @@ class _Reading:
         path = f"$.orderItems[{index}]"
         here = f"{path}.product"
         product = section(item, "product", path)
-        asin = text(product, "asin", here)
+        asin = tolerated(self.problems, lambda: code(product, "asin", here), None)
         has_page = link and asin and len(asin) == _ASIN_LETTERS and asin.isascii() and asin.isalnum()
         cancellation = _line_cancellation(item, path)
         is_executed = cancellation is not None and bool(cancellation.executed_by or cancellation.execution_reason)
@@ -245,7 +246,7 @@ class _Reading:
         return Line(
             original_id=required_identifier(item, "orderItemId", path),
             number=index + 1,
-            sku=text(product, "sellerSku", here),
+            sku=tolerated(self.problems, lambda: code(product, "sellerSku", here), None),
             title=text(product, "title", here),
             product_url=f"{link}{asin}" if has_page else None,
             quantity_ordered=units.ordered,

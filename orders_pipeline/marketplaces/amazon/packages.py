@@ -7,7 +7,7 @@ the data set PACKAGES is asked for.
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from orders_pipeline.marketplaces.reading import JsonObject, count, objects, required_text, section, text
+from orders_pipeline.marketplaces.reading import JsonObject, count, objects, package_code, required_text, section, text
 from warehouse.orders import Package
 
 NOT_SHIPPED = frozenset({"PENDING", "CANCELLED", "CANCELED"})
@@ -30,12 +30,12 @@ def read_packages(order: JsonObject, *, is_nothing_shipped: bool) -> tuple[Packa
 
 
 def _package(of: JsonObject, path: str) -> Package:
-    carrier = text(of, "carrier", path)
+    carrier = package_code(of, "carrier", path)
     status = text(section(of, "packageStatus", path), "status", f"{path}.packageStatus") or ""
     return Package(
-        label=text(of, "packageReferenceId", path),
+        label=package_code(of, "packageReferenceId", path),
         carriers=(carrier,) if carrier else (),
-        tracking_number=text(of, "trackingNumber", path),
+        tracking_number=package_code(of, "trackingNumber", path),
         quantities=_quantities(of, path),
         is_shipped=status.upper() not in NOT_SHIPPED,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from orders_pipeline.marketplaces.mirakl.personal_data import PII_PATHS
-from orders_pipeline.marketplaces.reading import JsonObject, instant, section, text, tolerated
+from orders_pipeline.marketplaces.reading import JsonObject, code, instant, section, text, tolerated
 from orders_pipeline.marketplaces.source_data import SourceData, named, rest_of
 from warehouse.orders import DeliveryPoint, DeliveryWindow, References
 
@@ -58,7 +58,7 @@ def describe(order: JsonObject, problems: list[Problem]) -> Description:
         service_level=tolerated(problems, lambda: text(order, "shipping_type_code", "$"), None),
         deliver_by=tolerated(problems, lambda: _deliver_by(order), DeliveryWindow()),
         delivery_point=tolerated(
-            problems, lambda: DeliveryPoint(id=text(order, "shipping_pudo_id", "$")), DeliveryPoint()
+            problems, lambda: DeliveryPoint(id=code(order, "shipping_pudo_id", "$")), DeliveryPoint()
         ),
         references=tolerated(problems, lambda: _references(order), References()),
     )
@@ -67,7 +67,7 @@ def describe(order: JsonObject, problems: list[Problem]) -> Description:
 def describe_line(line: JsonObject, path: str, problems: list[Problem]) -> LineDescription:
     """Read what describes a line, like `describe`."""
     return LineDescription(
-        marketplace_sku=tolerated(problems, lambda: text(line, "product_sku", path), None),
+        marketplace_sku=tolerated(problems, lambda: code(line, "product_sku", path), None),
         condition=tolerated(problems, lambda: text(line, "offer_state_code", path), None),
         ship_from=tolerated(problems, lambda: _ship_from(line, path), None),
     )
@@ -88,9 +88,9 @@ def _deliver_by(order: JsonObject) -> DeliveryWindow:
 def _references(order: JsonObject) -> References:
     path = "$.customer.organization"
     organization = section(section(order, "customer", "$"), "organization", "$.customer")
-    return References(vat_id=text(organization, "tax_identification_number", path))
+    return References(vat_id=code(organization, "tax_identification_number", path))
 
 
 def _ship_from(line: JsonObject, path: str) -> str | None:
     here = f"{path}.shipping_from"
-    return text(section(section(line, "shipping_from", path), "warehouse", here), "code", f"{here}.warehouse")
+    return code(section(section(line, "shipping_from", path), "warehouse", here), "code", f"{here}.warehouse")

@@ -24,6 +24,7 @@ from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
     amount,
+    code,
     count,
     flag,
     instant,
@@ -31,6 +32,7 @@ from orders_pipeline.marketplaces.reading import (
     required_identifier,
     section,
     text,
+    tolerated,
 )
 from warehouse.orders import (
     Address,
@@ -333,12 +335,11 @@ class _Reading:
 
     def _line(self, of: JsonObject, path: str, original_id: str, number: int, amounts: LineAmounts) -> _LineRead:
         state = text(of, "order_line_state", path)
-        sku = text(of, "offer_sku", path)
-        units = self._quantities(of, path, state, original_id, sku)
+        units = self._quantities(of, path, state, original_id, text(of, "offer_sku", path))
         line = Line(
             original_id=original_id,
             number=number,
-            sku=sku,
+            sku=tolerated(self.problems, lambda: code(of, "offer_sku", path), None),
             title=text(of, "product_title", path),
             quantity_ordered=units.ordered,
             quantity_shipped=units.shipped,

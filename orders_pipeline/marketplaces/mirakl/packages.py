@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from orders_pipeline.marketplaces.reading import JsonObject, count, objects, section, text
+from orders_pipeline.marketplaces.reading import JsonObject, count, objects, package_code, section, text
 from warehouse.orders import Line, Package
 
 CANCELED = "CANCELED"
@@ -50,9 +50,9 @@ def _package(shipment: JsonObject, path: str, known: dict[str, str]) -> Package:
     is_told = True
     for at, each in enumerate(objects(shipment, "shipment_lines", path)):
         line_path = f"{path}.shipment_lines[{at}]"
-        labels.add(text(each, "package_reference", line_path))
+        labels.add(package_code(each, "package_reference", line_path))
         name = text(each, "order_line_id", line_path)
-        line = known.get(name or "") or known.get(text(each, "offer_sku", line_path) or "")
+        line = known.get(name or "") or known.get(package_code(each, "offer_sku", line_path) or "")
         if line is None:
             is_told = False
         else:
@@ -60,7 +60,7 @@ def _package(shipment: JsonObject, path: str, known: dict[str, str]) -> Package:
     return Package(
         label=labels.pop() if len(labels) == 1 else None,
         carriers=_carriers(tracking, here, ("carrier_code", "carrier_name", "carrier_standard_code")),
-        tracking_number=text(tracking, "tracking_number", here),
+        tracking_number=package_code(tracking, "tracking_number", here),
         quantities=tuple(units.items()) if is_told else (),
     )
 
@@ -72,7 +72,7 @@ def of_order(order: JsonObject, lines: Sequence[Line]) -> tuple[Package, ...] | 
         Unreadable: A value of the wrong type.
     """
     carriers = _carriers(order, "$", ("shipping_carrier_code", "shipping_company", "shipping_carrier_standard_code"))
-    number = text(order, "shipping_tracking", "$")
+    number = package_code(order, "shipping_tracking", "$")
     if not carriers and number is None:
         return None
     units = tuple((line.original_id, line.quantity_shipped) for line in lines if line.quantity_shipped)
@@ -89,5 +89,5 @@ def within(packages: tuple[Package, ...] | None, lines: Sequence[Line]) -> tuple
 
 
 def _carriers(of: JsonObject, path: str, names: Sequence[str]) -> tuple[str, ...]:
-    words = [text(of, name, path) for name in names]
+    words = [package_code(of, name, path) for name in names]
     return tuple(dict.fromkeys(word for word in words if word))

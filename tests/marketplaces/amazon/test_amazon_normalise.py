@@ -883,3 +883,40 @@ def test_what_only_describes_an_order_does_not_cost_it_when_it_is_odd(read, an_o
         ("member_unreadable", "$.tax"),
         ("member_unreadable", "$.orderItems[0].fulfillment.packing.giftOption"),
     }
+
+
+@pytest.mark.parametrize(
+    ("sent", "sku", "found"),
+    [
+        ("\u200bTEAPOT\u00ad-08\u2060 ", "TEAPOT-08", []),
+        ("\u00a0TEAPOT-08\n", "TEAPOT-08", []),
+        ("TEA\tPOT", None, ["member_unreadable"]),
+        ("TEA\u0096POT", None, ["member_unreadable"]),
+        ("TEA\u2028POT", None, ["member_unreadable"]),
+        ("T" * 201, None, ["member_unreadable"]),
+        ("T" * 200, "T" * 200, []),
+    ],
+)
+def test_a_sku_is_an_identifier_and_never_costs_the_order(read, an_order, an_item, sent, sku, found):
+    item = an_item()
+    item["product"] |= {"sellerSku": sent, "asin": "\ufeffB0MADEUP01"}
+    order = read(an_order(orderItems=[item]))
+    assert (order.lines[0].sku, order.lines[0].marketplace_sku) == (sku, "B0MADEUP01")
+    assert codes(order) == found
+    assert [each.path for each in order.problems] == ["$.orderItems[0].product.sellerSku"] * len(found)
+
+
+def test_codes_of_a_package_are_identifiers_and_one_odd_package_hides_no_other(read, an_order):
+    units = [{"orderItemId": "70010000000001", "quantity": 1}]
+    first = {
+        "packageReferenceId": " 1\u200b",
+        "carrier": "\u202aDHL",
+        "trackingNumber": "6A1\u00ad2",
+        "packageItems": units,
+    }
+    second = {**first, "packageReferenceId": "2", "trackingNumber": "T\t1"}
+    packages = read(an_order(packages=[first, second])).packages
+    assert [(each.label, each.carriers, each.tracking_number) for each in packages] == [
+        ("1", ("DHL",), "6A12"),
+        ("2", ("DHL",), None),
+    ]

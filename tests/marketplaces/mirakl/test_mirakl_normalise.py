@@ -781,3 +781,31 @@ class TestDescription:
         assert order.purchased_at == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
         assert order.marketplace_updated_at == datetime(2026, 10, 25, 1, 30, 0, 500000, tzinfo=UTC)
         assert order.ship_by == datetime(2026, 10, 27, 23, 59, 59, tzinfo=UTC)
+
+
+class TestIdentifiers:
+    """SKUs and codes of packages are identifiers as at every door."""
+
+    @pytest.mark.parametrize(
+        ("sent", "sku", "found"),
+        [
+            ("\u200bSPADE\u00ad-1 ", "SPADE-1", []),
+            ("SPADE\u0007-1", None, ["member_unreadable"]),
+            ("SPADE\u2029-1", None, ["member_unreadable"]),
+            ("S" * 201, None, ["member_unreadable"]),
+        ],
+    )
+    def test_a_sku_never_costs_the_order(self, an_order, a_line, order_of, codes_of, sent, sku, found):
+        order = order_of(an_order(a_line(1, offer_sku=sent, product_sku="P\u200b1")))
+        assert (order.lines[0].sku, order.lines[0].marketplace_sku) == (sku, "P1")
+        assert codes_of(order) == found
+
+    def test_a_shipment_that_names_the_sku_as_the_line_does_is_joined(self, an_order, a_line, a_shipment, order_of):
+        sku = "SPADE\u200b-2"
+        tracking = {"carrier_code": "UPS\u200b", "tracking_number": "\u202a1Z9\u202c"}
+        shipment = a_shipment(shipment_lines=[{"offer_sku": sku, "quantity": 1}], tracking=tracking)
+        order = order_of({"order": an_order(a_line(1), a_line(2, offer_sku=sku)), "shipments": [shipment]})
+        assert [line.quantity_shipped for line in order.lines] == [0, 1]
+        (package,) = order.packages
+        assert (package.carriers, package.tracking_number) == (("UPS",), "1Z9")
+        assert package.quantities == ((order.lines[1].original_id, 1),)
