@@ -15,7 +15,7 @@ from orders_api.errors import FAULTS_TOLD, Problem, describe, from_validation, m
 from orders_api.reading import NoQuery
 from orders_api.schemas import AcknowledgementRequest, AcknowledgementRequestItem, AcknowledgementResults
 from orders_api.writing import Writing, carry_out_with_body, described_write
-from warehouse.ledger.acknowledgements import Acknowledgement, Answer, Result, acknowledge
+from warehouse.ledger.acknowledgements import Acknowledgement, AcknowledgementEffect, Answer, acknowledge
 from warehouse.ledger.tokens import Scope
 
 router = APIRouter(tags=["Orders"])
@@ -62,7 +62,7 @@ class _Body(BaseModel):
     acknowledgements: list[Any] = Field(min_length=1, max_length=1000)
 
 
-_INVALID = Answer(Result.INVALID)
+_INVALID = Answer(AcknowledgementEffect.INVALID)
 
 
 def _items(body: bytes) -> list[Any]:

@@ -25,7 +25,7 @@ from orders_api.schemas import (
     OrderCancellation,
 )
 from orders_api.writing import Writing, carry_out_with_body, described_write
-from warehouse.cancellations import Decision, State
+from warehouse.cancellations import Decision, RequestState
 from warehouse.clock import iso
 from warehouse.ledger import cancellations, order_queries, shipment_queries
 from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable
@@ -68,7 +68,7 @@ class CancellationQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: State | None = Field(None, description="Only in this state.", examples=["open"])
+    state: RequestState | None = Field(None, description="Only in this state.", examples=["open"])
     channel: list[Word] = Field([], description="Of any of these channels; may be repeated.", examples=["amazon_fr"])
     order_id: Word | None = Field(None, description="Of this order, by its internal id.", examples=[ORDER_ID])
     shipped_despite: bool | None = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["Health"])
 
+OPEN_TO_EVERYONE: dict[str, Any] = {"security": []}
+
 LEAST_FREE_BYTES = 200_000_000
 """Below it the ledger may soon be unable to commit; load balancers should look elsewhere before it does."""
 
@@ -31,7 +33,14 @@ LONGEST_WAIT_SECONDS = 3.0
 """For each answer of the ledger: whoever asks whether this process can serve will not wait for long."""
 
 
-@router.get("/healthz", operation_id="get_health", summary="Whether the process lives", response_model=Health)
+@router.get(
+    "/healthz",
+    operation_id="get_health",
+    summary="Whether the process lives",
+    response_model=Health,
+    responses=describe(422, 500),
+    openapi_extra=OPEN_TO_EVERYONE,
+)
 async def get_health(request: Request) -> Response:
     """Answers as long as the process does; looks at nothing else."""
     parsed(request, NoQuery)
@@ -43,7 +52,8 @@ async def get_health(request: Request) -> Response:
     operation_id="get_readiness",
     summary="Whether the process can serve",
     response_model=Readiness,
-    responses=describe(503),
+    responses=describe(422, 500, 503),
+    openapi_extra=OPEN_TO_EVERYONE,
 )
 def get_readiness(request: Request) -> Response:
     """The ledger can be read, its schema is this release's, its sealed data open, and the disk has room.

@@ -18,18 +18,17 @@ from pydantic import (
     model_validator,
 )
 
-from warehouse.cancellations import State as RequestState
+from warehouse.cancellations import RequestState
 from warehouse.identifiers import MAX_LENGTH, UNSEEN, cleaned
 from warehouse.incidents import Kind
 from warehouse.ledger.acceptances import AcceptanceStatus
-from warehouse.ledger.acknowledgements import Outcome, Result
-from warehouse.ledger.channel_status import State as ChannelState
+from warehouse.ledger.acknowledgements import AcknowledgementEffect, Outcome
+from warehouse.ledger.channel_status import ChannelState
 from warehouse.ledger.confirmations import AttemptOutcome
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import RowOutcome
 from warehouse.ledger.log import Level
-from warehouse.ledger.shipments import Result as ReportResult
-from warehouse.ledger.shipments import Source
+from warehouse.ledger.shipments import ReportResult, Source
 from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, PiiState, Status
 from warehouse.shipments import CarrierRule, shipping_moment
 
@@ -88,6 +87,45 @@ class Shape(BaseModel):
     """Base of every shape: what is not described is not there."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _alternatives(*, is_exclusive: bool, **named: tuple[str, ...]) -> ConfigDict:
+    """A shape that is described as several: each with the members that it cannot do without.
+
+    Args:
+        is_exclusive: Whether the members of one alternative must not be there in another.
+        named: Name of the alternative → its members.
+    """
+    distinguishing = {member for members in named.values() for member in members}
+
+    def describe(schema: dict[str, Any]) -> None:
+        whole = dict(schema)
+        about = {name: whole.pop(name) for name in ("title", "description")}
+        found = []
+        for name, members in named.items():
+            barred = distinguishing - set(members) if is_exclusive else set()
+            properties = {
+                member: _left_out(each) if member in barred else _given(each) if member in members else each
+                for member, each in whole["properties"].items()
+            }
+            required = [*whole.get("required", ()), *members]
+            found.append({**whole, "title": f"{about['title']}{name}", "properties": properties, "required": required})
+        schema.clear()
+        schema.update({**about, "oneOf" if is_exclusive else "anyOf": found})
+
+    return ConfigDict(extra="forbid", json_schema_extra=describe)
+
+
+def _given(member: dict[str, Any]) -> dict[str, Any]:
+    """A member that must be there, and not null."""
+    kind: dict[str, Any]
+    (kind,) = [each for each in member["anyOf"] if each != {"type": "null"}]
+    return {name: value for name, value in member.items() if name not in {"anyOf", "default"}} | kind
+
+
+def _left_out(member: dict[str, Any]) -> dict[str, Any]:
+    """A member that may be null at most."""
+    return {"title": member["title"], "type": "null", "description": "Left out, or null.", "examples": [None]}
 
 
 class Customer(Shape):
@@ -455,6 +493,8 @@ class Timeline(Shape):
 class AcknowledgementRequestItem(Shape):
     """One order that was taken over, or refused: named by `id`, or by `channel` and `original_id`."""
 
+    model_config = _alternatives(is_exclusive=True, ById=("id",), ByOriginalId=("channel", "original_id"))
+
     id: PlainText | None = Field(None, description="Internal id of the order.", max_length=36, examples=[ORDER_ID])
     channel: PlainText | None = Field(
         None, description="Code of the channel, with `original_id`.", max_length=64, examples=["amazon_fr"]
@@ -510,7 +550,7 @@ class AcknowledgementResult(Shape):
     """What became of one acknowledgement."""
 
     index: int = Field(description="Place in the request, from 0.", examples=[0])
-    result: Result = Field(
+    result: AcknowledgementEffect = Field(
         description="`acknowledged`; `already_acknowledged`: the same was known, or a newer one; `stale_revision`: recorded, "
         "but the order has changed since: read it again; `unknown_revision`: there is none of that number yet; "
         "`unknown_order`; `ambiguous_order`: both halves of a split order, name one by id; `invalid`: not as described, see "
@@ -665,6 +705,8 @@ class Incidents(Shape):
 class ReportedItem(Shape):
     """Units of one line in a package, named by our id or the marketplace's."""
 
+    model_config = _alternatives(is_exclusive=False, ById=("item_id",), ByOriginalId=("item_original_id",))
+
     item_id: Word | None = Field(
         None, description="Internal id of the line.", max_length=MAX_LENGTH["item_id"], examples=[LINE_ID]
     )
@@ -692,6 +734,8 @@ class ReportedItem(Shape):
 
 class ReportedShipment(Shape):
     """One package that has left: of an order named by `id`, or by `original_id` (with `channel`, should two have it)."""
+
+    model_config = _alternatives(is_exclusive=False, ById=("id",), ByOriginalId=("original_id",))
 
     id: Word | None = Field(
         None, description="Internal id of the order.", max_length=MAX_LENGTH["id"], examples=[ORDER_ID]
@@ -1051,6 +1095,8 @@ class ChannelRequirements(Shape):
 class LineDecision(Shape):
     """One line that is accepted or refused, named by our id or the marketplace's."""
 
+    model_config = _alternatives(is_exclusive=True, ById=("item_id",), ByOriginalId=("item_original_id",))
+
     item_id: Word | None = Field(
         None, description="Internal id of the line.", max_length=36, validation_alias=ITEM_ID, examples=[LINE_ID]
     )
@@ -1072,6 +1118,8 @@ class LineDecision(Shape):
 
 class AcceptanceRequest(Shape):
     """What the seller decides about an order: `accepted` for all of it, or `lines`, every one."""
+
+    model_config = _alternatives(is_exclusive=True, AsAWhole=("accepted",), ByLine=("lines",))
 
     accepted: bool | None = Field(None, description="Accept, or refuse, all lines.", strict=True, examples=[True])
     lines: list[LineDecision] | None = Field(
@@ -1204,6 +1252,8 @@ class CancellationDecision(Shape):
 
 class OrderCancellationLine(Shape):
     """Units of one line, named by our id or the marketplace's."""
+
+    model_config = _alternatives(is_exclusive=True, ById=("item_id",), ByOriginalId=("item_original_id",))
 
     item_id: PlainText | None = Field(
         None, description="Internal id of the line.", max_length=36, validation_alias=ITEM_ID, examples=[LINE_ID]

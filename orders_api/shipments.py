@@ -37,7 +37,7 @@ from orders_api.schemas import (
 from orders_api.writing import Writing, carry_out, carry_out_with_body, described_write
 from warehouse.ledger import confirmations, idempotency, order_queries, shipment_queries
 from warehouse.ledger.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
-from warehouse.ledger.shipments import Answer, Fault, Item, Report, Result, Sender, Source, examine, report
+from warehouse.ledger.shipments import Answer, Fault, Item, Report, ReportResult, Sender, Source, examine, report
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import ConfirmationStatus
 
@@ -214,7 +214,7 @@ def _given(body: bytes) -> _Given:
             sound.append((index, _report(ReportedShipment.model_validate(each))))
         except ValidationError as error:
             faults = error.errors(include_input=False, include_url=False, include_context=False)
-            unsound[index] = Answer(result=Result.REFUSED, faults=tuple(_invalid(fault) for fault in faults))
+            unsound[index] = Answer(result=ReportResult.REFUSED, faults=tuple(_invalid(fault) for fault in faults))
     return _Given(sound, unsound)
 
 
@@ -353,11 +353,13 @@ def _answer(report_id: str, answers: Mapping[int, Answer], *, is_dry_run: bool) 
         Problem: 422 `all_refused`.
     """
     results = _results(answers)
-    if all(each.result is Result.REFUSED for each in answers.values()):
+    if all(each.result is ReportResult.REFUSED for each in answers.values()):
         raise _all_refused(results)
     held = sum(each.status == ConfirmationStatus.HELD for each in answers.values())
     body = rendered({"report_id": report_id, "dry_run": is_dry_run, "held": held, "results": results})
-    fresh = {each.shipment_id for each in answers.values() if each.result in {Result.ACCEPTED, Result.UPDATED}}
+    fresh = {
+        each.shipment_id for each in answers.values() if each.result in {ReportResult.ACCEPTED, ReportResult.UPDATED}
+    }
     if is_dry_run or not fresh:
         return KeptAnswer(200, {}, body)
     where = f"/v1/shipments/{fresh.pop()}" if len(fresh) == 1 else f"/v1/shipments?report_id={report_id}"

@@ -29,7 +29,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse import restore_mark
 from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
 from warehouse.ledger import channel_status, channels, incidents, keys, personal_data, schema
-from warehouse.ledger.channel_status import State
+from warehouse.ledger.channel_status import ChannelState
 from warehouse.ledger.credentials import SecretMissing, resolve_credentials
 from warehouse.ledger.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
@@ -250,14 +250,17 @@ def _channels(patient: Patient) -> Iterator[Finding]:
         found = channel_status.standings(transaction, None, patient.now)
     for each in found:
         seen = each.state if each.lag_seconds is None else f"{each.state}, {each.lag_seconds / 60:.0f} minutes behind"
-        is_bad = each.state in {State.LATE, State.FAILING}
-        verdict = _graded(each.state in {State.NEW, State.THROTTLED} or is_bad, is_bad)
-        hint = {State.FAILING: "`orders incidents list`", State.LATE: "is the pipeline running? `orders pull` by hand"}
+        is_bad = each.state in {ChannelState.LATE, ChannelState.FAILING}
+        verdict = _graded(each.state in {ChannelState.NEW, ChannelState.THROTTLED} or is_bad, is_bad)
+        hint = {
+            ChannelState.FAILING: "`orders incidents list`",
+            ChannelState.LATE: "is the pipeline running? `orders pull` by hand",
+        }
         yield Finding(f"channel {each.channel}", verdict, seen, hint.get(each.state, ""))
         if each.held:
             told = f"{each.held} are held: the marketplace is told of none of them"
             yield Finding(f"shipments {each.channel}", Verdict.WARN, told, _HELD_HINT)
-        elif not each.confirmation and each.state is not State.OFF:
+        elif not each.confirmation and each.state is not ChannelState.OFF:
             told = "confirmation is off: shipments will be held"
             yield Finding(f"shipments {each.channel}", Verdict.OK, told, _HELD_HINT)
 

@@ -10,7 +10,7 @@ MERCHANT = "MERCHANT"
 """The requester of a cancellation that the seller wants: no marketplace asks for it, and none withdraws it."""
 
 
-class State(StrEnum):
+class RequestState(StrEnum):
     """Where a request stands.
 
     OPEN: nobody has decided. ACCEPTED: the seller agrees, and the marketplace is yet to show it. DECLINED: the seller ships.
@@ -26,10 +26,10 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-LIVE = frozenset({State.OPEN, State.ACCEPTED})
+LIVE = frozenset({RequestState.OPEN, RequestState.ACCEPTED})
 """States that somebody has to do something about."""
 
-UNDECIDED = frozenset({State.OPEN, State.ACCEPTED, State.EXPIRED})
+UNDECIDED = frozenset({RequestState.OPEN, RequestState.ACCEPTED, RequestState.EXPIRED})
 """States in which shipping the units is shipping despite the request."""
 
 

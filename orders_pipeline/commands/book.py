@@ -10,7 +10,7 @@ import typer
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse import documents
-from warehouse.cancellations import Decision, State
+from warehouse.cancellations import Decision, RequestState
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.ledger import cancellations as requests
 from warehouse.ledger import order_queries
@@ -113,7 +113,7 @@ def show_order(
 
 @cancellations.command("list")
 def list_requests(
-    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    state: Annotated[RequestState | None, typer.Option(help="Only in this state.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Any of these channels; repeatable.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: Json = False,

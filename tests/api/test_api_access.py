@@ -181,7 +181,7 @@ def test_a_foreign_order_cannot_be_acknowledged(two_worlds, german, erp):
     french_id, _ = two_worlds
     for item in ({"id": french_id}, {"channel": "amazon_fr", "original_id": "402-0000001"}):
         response = german.post("/v1/orders/acknowledgements", {"acknowledgements": [{**item, "outcome": "ok"}]})
-        assert response.json()["results"][0]["result"] == acknowledgements.Result.UNKNOWN_ORDER
+        assert response.json()["results"][0]["result"] == acknowledgements.AcknowledgementEffect.UNKNOWN_ORDER
     assert erp.get(f"/v1/orders/{french_id}").json()["acknowledgements"] == []
 
 

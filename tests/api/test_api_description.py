@@ -71,8 +71,64 @@ def test_every_operation_says_what_it_does_and_which_token_it_needs(description)
     for name, operation in operations(description):
         assert operation["summary"], name
         assert operation["description"], name
-        assert ("security" in operation) == needs_token(name), name
+        assert bool(operation["security"]) == needs_token(name), name
         assert ("401" in operation["responses"]) == needs_token(name), name
+
+
+def test_the_token_is_described_and_each_operation_names_a_scope(description):
+    schemes = description["components"]["securitySchemes"]
+    for name, operation in operations(description):
+        for demanded in operation["security"]:
+            ((scheme, scopes),) = demanded.items()
+            assert schemes[scheme]["scheme"] == "bearer"
+            assert len(scopes) == 1, name
+
+
+def test_every_error_is_told_as_a_problem(description):
+    for name, operation in operations(description):
+        errors = {status: told for status, told in operation["responses"].items() if status >= "400"}
+        assert {"422", "500"} <= set(errors), name
+        assert {"408", "413", "415"} <= set(errors) or "requestBody" not in operation, name
+        for status, told in errors.items():
+            ((media_type, content),) = told["content"].items()
+            assert media_type == "application/problem+json", (name, status)
+            assert content["schema"] == {"$ref": "#/components/schemas/ProblemDocument"}, (name, status)
+
+
+def test_a_component_has_a_name_of_its_own_that_says_nothing_of_our_modules(description):
+    schemas = description["components"]["schemas"]
+    assert [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
+    titles = [schema["title"] for schema in schemas.values()]
+    assert sorted(titles) == sorted(schemas)
+
+
+ALTERNATIVES = {
+    "AcknowledgementRequestItem": ("oneOf", [["id"], ["channel", "original_id"]]),
+    "ReportedShipment": ("anyOf", [["id"], ["original_id"]]),
+    "ReportedItem": ("anyOf", [["item_id"], ["item_original_id"]]),
+    "LineDecision": ("oneOf", [["item_id"], ["item_original_id"]]),
+    "OrderCancellationLine": ("oneOf", [["item_id"], ["item_original_id"]]),
+    "AcceptanceRequest": ("oneOf", [["accepted"], ["lines"]]),
+}
+
+
+@pytest.mark.parametrize("name", ALTERNATIVES)
+def test_the_ways_to_name_a_thing_are_alternatives(description, name):
+    kind, members = ALTERNATIVES[name]
+    found = description["components"]["schemas"][name][kind]
+    for alternative, needed in zip(found, members, strict=True):
+        assert set(needed) <= set(alternative["required"])
+        assert all(alternative["properties"][each]["type"] != "null" for each in needed)
+    if kind == "oneOf":
+        barred = [{name for name, each in one["properties"].items() if each.get("type") == "null"} for one in found]
+        assert barred == [set(members[1]), set(members[0])]
+
+
+def every_property(name: str, schema: dict):
+    """The members of a shape and of its alternatives."""
+    for alternative in [schema, *schema.get("oneOf", ()), *schema.get("anyOf", ())]:
+        for field, described in alternative.get("properties", {}).items():
+            yield (name, field), described
 
 
 def test_every_parameter_has_a_description_and_an_example(description):
@@ -85,9 +141,9 @@ def test_every_parameter_has_a_description_and_an_example(description):
 
 def test_every_field_has_a_description_and_an_example(description):
     for name, schema in description["components"]["schemas"].items():
-        for field, described in schema.get("properties", {}).items():
-            assert described.get("description"), (name, field)
-            assert described.get("examples"), (name, field)
+        for place, described in every_property(name, schema):
+            assert described.get("description"), place
+            assert described.get("examples"), place
 
 
 def test_every_reference_leads_somewhere(description):

@@ -162,7 +162,7 @@ def _report(installation: Installation, count: int) -> None:
         with installation.ledger.write() as transaction:
             part = reports[start : start + REPORTED_AT_ONCE]
             answers = shipments.report(transaction, sender, part, installation.clock())
-        accepted += sum(each.result is shipments.Result.ACCEPTED for each in answers)
+        accepted += sum(each.result is shipments.ReportResult.ACCEPTED for each in answers)
     assert accepted >= count * 0.9, accepted
 
 

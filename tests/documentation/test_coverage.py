@@ -19,11 +19,11 @@ from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.shipment_files import FileFault, RowFault
 from tests.documentation import generate
-from warehouse.cancellations import State as RequestState
+from warehouse.cancellations import RequestState
 from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.cancellations import Refusal
-from warehouse.ledger.channel_status import State
+from warehouse.ledger.channel_status import ChannelState
 from warehouse.ledger.configuration import (
     AlertEntry,
     CarrierMapping,
@@ -231,7 +231,7 @@ def test_every_event_of_the_log() -> None:
 
 def test_every_state_of_a_channel() -> None:
     text = page("docs/operations.md")
-    assert [state for state in State if f"| `{state.value}` |" not in text] == []
+    assert [state for state in ChannelState if f"| `{state.value}` |" not in text] == []
 
 
 def test_every_target_of_the_makefile() -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger import incidents, schema, tokens
 from warehouse.ledger import orders as book
-from warehouse.ledger.acknowledgements import Acknowledgement, Outcome, Result, acknowledge
+from warehouse.ledger.acknowledgements import Acknowledgement, AcknowledgementEffect, Outcome, acknowledge
 from warehouse.ledger.schema import orders
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import FulfilledBy, Order, Status
@@ -80,7 +80,10 @@ def test_acknowledging_while_the_pipeline_writes_neither_blocks_for_good_nor_los
     writer.join()
 
     assert failures == []
-    assert {each.result for each in results} <= {Result.ACKNOWLEDGED, Result.ALREADY_ACKNOWLEDGED}
+    assert {each.result for each in results} <= {
+        AcknowledgementEffect.ACKNOWLEDGED,
+        AcknowledgementEffect.ALREADY_ACKNOWLEDGED,
+    }
     with filled.read() as connection:
         rows = connection.execute(sa.select(orders.c.acknowledgements, orders.c.revision)).all()
     assert {row.revision for row in rows} == {11}
@@ -91,11 +94,11 @@ def test_what_is_rolled_back_was_never_acknowledged(filled, clock):
     own_id = an_order(1).id
     given = [Acknowledgement(id=own_id, outcome=Outcome.OK)]
     with filled.engine.connect().execution_options(ledger_write=True) as connection:
-        assert acknowledge(connection, "erp", None, given, clock())[0].result is Result.ACKNOWLEDGED
+        assert acknowledge(connection, "erp", None, given, clock())[0].result is AcknowledgementEffect.ACKNOWLEDGED
         connection.rollback()
 
     with filled.write() as connection:
-        assert acknowledge(connection, "erp", None, given, clock())[0].result is Result.ACKNOWLEDGED
+        assert acknowledge(connection, "erp", None, given, clock())[0].result is AcknowledgementEffect.ACKNOWLEDGED
 
 
 def test_an_order_that_the_erp_refuses_is_an_incident_until_it_takes_it_over(filled, clock):

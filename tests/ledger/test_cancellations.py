@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from warehouse.cancellations import Decision, State, request_id
+from warehouse.cancellations import Decision, RequestState, request_id
 from warehouse.ledger import cancellations, incidents, log
 from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
@@ -124,13 +124,13 @@ def test_a_line_that_joins_is_told_again(shop):
 @pytest.mark.parametrize(
     ("after", "state", "despite"),
     [
-        ({"first": DONE}, State.EXECUTED, False),
-        ({"first": None}, State.WITHDRAWN, False),
-        ({"first": ASKED, "status": Status.CANCELED}, State.EXECUTED, False),
-        ({"first": None, "status": Status.CANCELED}, State.EXECUTED, False),
-        ({"first": ASKED, "status": Status.SHIPPED, "lines": 2}, State.EXPIRED, True),
-        ({"first": ASKED, "lines": 1}, State.OPEN, True),
-        ({"first": None, "lines": 2}, State.EXPIRED, True),
+        ({"first": DONE}, RequestState.EXECUTED, False),
+        ({"first": None}, RequestState.WITHDRAWN, False),
+        ({"first": ASKED, "status": Status.CANCELED}, RequestState.EXECUTED, False),
+        ({"first": None, "status": Status.CANCELED}, RequestState.EXECUTED, False),
+        ({"first": ASKED, "status": Status.SHIPPED, "lines": 2}, RequestState.EXPIRED, True),
+        ({"first": ASKED, "lines": 1}, RequestState.OPEN, True),
+        ({"first": None, "lines": 2}, RequestState.EXPIRED, True),
     ],
 )
 def test_a_request_follows_what_the_marketplace_shows(shop, after, state, despite):

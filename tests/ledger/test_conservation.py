@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.ledger.test_shipments import NOW, Shop, a_line, an_order
 from warehouse.ledger import cancellations, incidents, schema, shipment_queries
 from warehouse.ledger.shipment_queries import ShipmentFilter
-from warehouse.ledger.shipments import Item, Report, Result
+from warehouse.ledger.shipments import Item, Report, ReportResult
 from warehouse.orders import Bar, Cancellation, Status, conserved, line_id
 from warehouse.privacy import open_key_ring
 
@@ -87,7 +87,7 @@ def test_what_was_not_shown_there_is_what_was_cancelled(shop):
     (own_id,) = shop.put(order)
     item = Item(item_original_id="L1", item_quantity_shipped=1)
     for package in ("A", "B", "C"):
-        assert shop.one(package_id=package, tracking_number=package, items=(item,)).result is Result.ACCEPTED
+        assert shop.one(package_id=package, tracking_number=package, items=(item,)).result is ReportResult.ACCEPTED
     with shop.ledger.write() as connection:
         connection.execute(
             sa.update(schema.shipments).where(schema.shipments.c.package_id == "C").values(status="verified")
@@ -158,7 +158,7 @@ def test_what_may_not_ship_is_refused_when_it_is_reported(shop, changes, reason)
     assert shop.row(own_id)["may_not_ship_reason"] == reason
     for items in ((), (Item(item_original_id="L1", item_quantity_shipped=1),), (Item(item_original_id="L1"),)):
         answer = shop.one(items=items)
-        assert (answer.result, [fault.code for fault in answer.faults]) == (Result.REFUSED, ["may_not_ship"])
+        assert (answer.result, [fault.code for fault in answer.faults]) == (ReportResult.REFUSED, ["may_not_ship"])
     assert shop.shipments() == []
 
 
@@ -167,7 +167,7 @@ def test_the_units_that_were_not_refunded_ship_and_no_others(shop):
     (own_id,) = shop.put(an_order(lines=(line,)))
     two = shop.one(items=(Item(item_original_id="L1", item_quantity_shipped=2),))
     assert [fault.code for fault in two.faults] == ["may_not_ship"]
-    assert shop.one().result is Result.ACCEPTED
+    assert shop.one().result is ReportResult.ACCEPTED
     assert shop.quantities(own_id) == [(1, 2)]
     members = shop.row(own_id)["document"]
     assert (members["may_ship"], members["lines"][0]["may_not_ship_reason"]) == (False, "refunded")
@@ -178,7 +178,7 @@ def test_the_units_that_were_not_refunded_ship_and_no_others(shop):
 def test_a_line_that_may_ship_ships_beside_one_that_may_not(shop):
     lines = (replace(a_line("L1", 1, 2), bar=Bar.INCIDENT_OPEN), a_line("L2", 2, 1))
     (own_id,) = shop.put(an_order(lines=lines))
-    assert shop.one().result is Result.ACCEPTED
+    assert shop.one().result is ReportResult.ACCEPTED
     assert shop.quantities(own_id) == [(0, 2), (1, 0)]
     assert shop.row(own_id)["may_not_ship_reason"] == "no_line_may_ship"
 
@@ -188,7 +188,7 @@ def test_a_bar_that_falls_opens_the_order_again(shop):
     (own_id,) = shop.put(order)
     shop.put(later(order, 5, bar=None))
     assert (shop.row(own_id)["may_not_ship_reason"], shop.row(own_id)["document"]["may_ship"]) == (None, True)
-    assert shop.one().result is Result.ACCEPTED
+    assert shop.one().result is ReportResult.ACCEPTED
 
 
 NUMBERS = count(1000)

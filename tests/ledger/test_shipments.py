@@ -21,7 +21,7 @@ from warehouse.ledger.shipments import (
     SMALLEST_REFERENCE,
     Item,
     Report,
-    Result,
+    ReportResult,
     Sender,
     Source,
     examine,
@@ -127,7 +127,7 @@ def shop(any_ledger, any_settings) -> Shop:
 def test_a_whole_order_is_shipped(shop):
     (order_id,) = shop.put(an_order())
     answer = shop.one()
-    assert (answer.result, answer.order_id, answer.status) == (Result.ACCEPTED, order_id, "queued")
+    assert (answer.result, answer.order_id, answer.status) == (ReportResult.ACCEPTED, order_id, "queued")
     row = shop.row(order_id)
     assert (row["status"], row["source_status"], row["confirmation_status"]) == (
         "SHIPPED",
@@ -143,11 +143,11 @@ def test_a_whole_order_is_shipped(shop):
 def test_a_part_and_then_the_rest(shop):
     (order_id,) = shop.put(an_order())
     part = shop.one(package_id="A", items=(Item(item_original_id="L1", item_quantity_shipped=2),))
-    assert part.result is Result.ACCEPTED
+    assert part.result is ReportResult.ACCEPTED
     assert shop.row(order_id)["status"] == "PARTIALLY_SHIPPED"
     assert shop.quantities(order_id) == [(2, 1), (0, 1)]
     rest = shop.one(package_id="B", tracking_number="T2")
-    assert rest.result is Result.ACCEPTED
+    assert rest.result is ReportResult.ACCEPTED
     assert shop.row(order_id)["status"] == "SHIPPED"
     assert {each["package_id"] for each in shop.shipments()} == {"A", "B"}
 
@@ -168,9 +168,9 @@ def test_the_same_again_is_already_known_and_changes_nothing(shop):
     again = shop.one(package_id="1")
     unnamed = shop.one()
     renamed = shop.one(package_id="2", items=(Item(item_original_id="L1"), Item(item_original_id="L2")))
-    assert again.result is unnamed.result is Result.ALREADY_KNOWN
+    assert again.result is unnamed.result is ReportResult.ALREADY_KNOWN
     assert again.shipment_id == unnamed.shipment_id == first.shipment_id
-    assert renamed.result is Result.REFUSED  # nothing remains: neither a second shipment nor a silent success
+    assert renamed.result is ReportResult.REFUSED  # nothing remains: neither a second shipment nor a silent success
     assert (shop.shipments(), shop.versions(order_id)) == before
 
 
@@ -179,14 +179,14 @@ def test_the_same_content_under_another_name_is_already_known(shop):
     items = (Item(item_original_id="L1", item_quantity_shipped=1),)
     first = shop.one(package_id="A", items=items)
     again = shop.one(package_id="B", items=items)
-    assert (again.result, again.shipment_id) == (Result.ALREADY_KNOWN, first.shipment_id)
+    assert (again.result, again.shipment_id) == (ReportResult.ALREADY_KNOWN, first.shipment_id)
 
 
 def test_the_same_package_again_updates_its_tracking(shop):
     (order_id,) = shop.put(an_order())
     shop.one(package_id="1")
     again = shop.one(package_id="1", tracking_number="T9", carrier_code=None)
-    assert again.result is Result.UPDATED
+    assert again.result is ReportResult.UPDATED
     (shipment,) = shop.shipments()
     assert (shipment["tracking_number"], shipment["carrier_code"], shipment["version"]) == ("T9", "UPS", 2)
     assert shop.quantities(order_id) == [(3, 0), (1, 0)]
@@ -203,7 +203,7 @@ def test_items_may_be_corrected_until_they_are_sent(shop):
     (order_id,) = shop.put(an_order())
     shop.one(package_id="1", items=(Item(item_original_id="L1", item_quantity_shipped=1),))
     more = shop.one(package_id="1", items=(Item(item_original_id="L1", item_quantity_shipped=3),))
-    assert (more.result, shop.quantities(order_id)) == (Result.UPDATED, [(3, 0), (0, 1)])
+    assert (more.result, shop.quantities(order_id)) == (ReportResult.UPDATED, [(3, 0), (0, 1)])
     too_many = shop.one(package_id="1", items=(Item(item_original_id="L1", item_quantity_shipped=4),))
     assert [each.code for each in too_many.faults] == ["quantity_exceeds_remaining"]
     with shop.ledger.write() as connection:
@@ -248,7 +248,7 @@ def test_what_is_refused(shop, order, given, code, field):
     (order_id,) = shop.put(an_order(**order))
     before = shop.row(order_id)
     answer = shop.one(**given)
-    assert answer.result is Result.REFUSED
+    assert answer.result is ReportResult.REFUSED
     assert [(each.code, each.field) for each in answer.faults] == [(code, field)]
     assert (shop.row(order_id), shop.shipments()) == (before, [])
 
@@ -256,7 +256,7 @@ def test_what_is_refused(shop, order, given, code, field):
 def test_one_refusal_stops_no_other(shop):
     shop.put(an_order(1), an_order(2))
     answers = shop.ship(Report(original_id="402-1"), Report(original_id="402-8"), Report(original_id="402-2"))
-    assert [each.result for each in answers] == [Result.ACCEPTED, Result.REFUSED, Result.ACCEPTED]
+    assert [each.result for each in answers] == [ReportResult.ACCEPTED, ReportResult.REFUSED, ReportResult.ACCEPTED]
 
 
 def test_reports_of_one_request_see_each_other(shop):
@@ -266,14 +266,14 @@ def test_reports_of_one_request_see_each_other(shop):
         Report(original_id="402-1", package_id="1", items=(item,)),
         Report(original_id="402-1", package_id="2", items=(item,)),
     )
-    assert [each.result for each in answers] == [Result.ACCEPTED, Result.REFUSED]
+    assert [each.result for each in answers] == [ReportResult.ACCEPTED, ReportResult.REFUSED]
 
 
 def test_a_hundred_at_once_never_over_ship(any_settings, shop):
     (order_id,) = shop.put(an_order(lines=(a_line("L1", 1, 10),)))
     ledgers = [open_ledger(any_settings) for _ in range(4)]
 
-    def ship(number: int) -> Result:
+    def ship(number: int) -> ReportResult:
         item = Item(item_original_id="L1", item_quantity_shipped=1)
         given = Report(original_id="402-1", package_id=f"P{number}", tracking_number=f"T{number}", items=(item,))
         with ledgers[number % 4].write() as connection:
@@ -283,7 +283,7 @@ def test_a_hundred_at_once_never_over_ship(any_settings, shop):
         results = list(pool.map(ship, range(100)))
     for each in ledgers:
         each.close()
-    assert results.count(Result.ACCEPTED) == 10
+    assert results.count(ReportResult.ACCEPTED) == 10
     assert shop.quantities(order_id) == [(10, 0)]
     assert len({each["reference"] for each in shop.shipments()}) == 10
 
@@ -334,14 +334,14 @@ def test_the_merchants_own_mapping_goes_first(shop):
         carriers.save_carrier(
             connection, carriers.CarrierEntry(channel="amazon_fr", code="Own", carrier_code="DHL"), NOW
         )
-    assert shop.one(carrier_code="OWN").result is Result.ACCEPTED
+    assert shop.one(carrier_code="OWN").result is ReportResult.ACCEPTED
 
 
 def test_of_some_programmes_the_marketplace_is_told_nothing(shop):
     (order_id, other) = shop.put(an_order(1, programs=("LABELLED",)), an_order(2))
     require(shop, unconfirmed_programs=("LABELLED",))
     answer = shop.one(carrier_code="DHL")
-    assert (answer.result, answer.status, shop.row(order_id)["status"]) == (Result.ACCEPTED, "none", "SHIPPED")
+    assert (answer.result, answer.status, shop.row(order_id)["status"]) == (ReportResult.ACCEPTED, "none", "SHIPPED")
     assert [each["held_reason"] for each in shop.shipments()] == [BY_MARKETPLACE]
     assert shop.one(original_id="402-2", carrier_code="DHL").status == "queued"
     assert shop.row(other)["confirmation_status"] == "queued"
@@ -356,7 +356,7 @@ def test_a_sender_sees_only_its_channels(shop):
 def test_two_channels_may_have_the_same_id(shop):
     shop.put(an_order(), an_order(channel="mirakl_fr"))
     assert [each.code for each in shop.one().faults] == ["ambiguous_order"]
-    assert shop.one(channel="mirakl_fr").result is Result.ACCEPTED
+    assert shop.one(channel="mirakl_fr").result is ReportResult.ACCEPTED
 
 
 def test_of_a_split_order_the_merchants_half_is_meant(shop):
@@ -370,7 +370,7 @@ def test_of_a_split_order_the_merchants_half_is_meant(shop):
 def test_lines_go_by_our_ids_too(shop):
     (order_id,) = shop.put(an_order())
     answer = shop.one(items=(Item(item_id=line_id(order_id, "L2"), item_quantity_shipped=1),))
-    assert (answer.result, shop.quantities(order_id)) == (Result.ACCEPTED, [(0, 3), (1, 0)])
+    assert (answer.result, shop.quantities(order_id)) == (ReportResult.ACCEPTED, [(0, 3), (1, 0)])
 
 
 def test_examining_writes_nothing(shop):
@@ -378,7 +378,7 @@ def test_examining_writes_nothing(shop):
     before = shop.row(order_id)
     with shop.ledger.read() as connection:
         (answer,) = examine(connection, ERP, [Report(original_id="402-1")], NOW)
-    assert answer.result is Result.ACCEPTED
+    assert answer.result is ReportResult.ACCEPTED
     assert (shop.row(order_id), shop.shipments()) == (before, [])
 
 
@@ -415,7 +415,7 @@ def test_what_the_marketplace_tells_without_news_is_kept(shop):
     shop.put(an_order(marketplace_updated_at=later(5), status=Status.PARTIALLY_SHIPPED, lines=told))
     assert len(shop.versions(order_id)) == 2
     rest = shop.one(package_id="2", tracking_number="T2")
-    assert (rest.result, shop.quantities(order_id)) == (Result.ACCEPTED, [(3, 0), (1, 0)])
+    assert (rest.result, shop.quantities(order_id)) == (ReportResult.ACCEPTED, [(3, 0), (1, 0)])
 
 
 def test_units_that_others_shipped_are_not_shipped_again(shop):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from orders_pipeline import ordering, pulling
 from warehouse.ledger import schema, shipments
-from warehouse.ledger.shipments import Report, Result, Sender, Source
+from warehouse.ledger.shipments import Report, ReportResult, Sender, Source
 
 ERP = Sender(consumer="erp", source=Source.API, report_id="r-1")
 
@@ -50,7 +50,7 @@ class Shop:
     def ship(self, *given: Report) -> list[str]:
         with self.installation.ledger.write() as connection:
             answers = shipments.report(connection, ERP, given, self.clock())
-        assert {each.result for each in answers} <= {Result.ACCEPTED, Result.UPDATED}, answers
+        assert {each.result for each in answers} <= {ReportResult.ACCEPTED, ReportResult.UPDATED}, answers
         return [each.shipment_id for each in answers]
 
     def ship_some(self, channel: str, count: int) -> list[str]:

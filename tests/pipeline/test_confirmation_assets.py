@@ -16,7 +16,7 @@ from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.schedules import confirm_shipments_every_15_minutes
 from orders_pipeline.sensors import new_shipments
 from warehouse.ledger import schema, shipments
-from warehouse.ledger.shipments import Report, Result, Sender, report
+from warehouse.ledger.shipments import Report, ReportResult, Sender, report
 
 NOW = datetime.now(UTC)
 
@@ -53,7 +53,7 @@ def ship(installation, count: int) -> None:
         ids = list(connection.execute(waiting.order_by(book.c.id).limit(count)).scalars())
         given = [Report(id=each, tracking_number=f"T-{each[:8]}", carrier_code="DHL") for each in ids]
         answers = report(connection, sender, given, installation.clock())
-    assert [each.result for each in answers] == [Result.ACCEPTED] * count
+    assert [each.result for each in answers] == [ReportResult.ACCEPTED] * count
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
-class Result(StrEnum):
+class AcknowledgementEffect(StrEnum):
     """What became of one acknowledgement."""
 
     ACKNOWLEDGED = "acknowledged"
@@ -84,7 +84,7 @@ class Answer:
         candidates: Internal ids, when `original_id` names both halves of a split order.
     """
 
-    result: Result
+    result: AcknowledgementEffect
     order_id: str | None = None
     revision: int | None = None
     current_revision: int | None = None
@@ -120,7 +120,12 @@ def acknowledge(
         candidates = found.matching(each)
         if len(candidates) != 1:
             ids = tuple(sorted(row["id"] for row in candidates))
-            answers.append(Answer(Result.AMBIGUOUS_ORDER if ids else Result.UNKNOWN_ORDER, candidates=ids))
+            answers.append(
+                Answer(
+                    AcknowledgementEffect.AMBIGUOUS_ORDER if ids else AcknowledgementEffect.UNKNOWN_ORDER,
+                    candidates=ids,
+                )
+            )
             continue
         order = candidates[0]
         answer, row = _meet(each, order, known.get(order["id"]), consumer, now)
@@ -172,7 +177,7 @@ def _meet(
     revision = current if given.revision is None else given.revision
     before = None if known is None else known["revision"]
     if revision > current:
-        return Answer(Result.UNKNOWN_REVISION, own_id, before, current), None
+        return Answer(AcknowledgementEffect.UNKNOWN_REVISION, own_id, before, current), None
     number = given.order_number if given.order_number is not None or known is None else known["order_number"]
     row = {
         "order_id": own_id,
@@ -184,9 +189,9 @@ def _meet(
         "at": now,
     }
     is_news = known is None or (revision >= known["revision"] and any(row[name] != known[name] for name in _CONTENT))
-    result = Result.ACKNOWLEDGED if is_news else Result.ALREADY_ACKNOWLEDGED
+    result = AcknowledgementEffect.ACKNOWLEDGED if is_news else AcknowledgementEffect.ALREADY_ACKNOWLEDGED
     if revision < current:
-        result = Result.STALE_REVISION
+        result = AcknowledgementEffect.STALE_REVISION
     return Answer(result, own_id, revision if is_news else before, current), row if is_news else None
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
-from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, State, request_id
+from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, RequestState, request_id
 from warehouse.ledger import holds, incidents, order_events
 from warehouse.ledger.database import CANCELLATIONS, MARKETPLACE_CHANGES, has_come, insert_into, next_values
 from warehouse.ledger.schema import cancellation_requests, channels, orders
@@ -134,12 +134,12 @@ def decide(
     row = find(connection, wanted_id, visible_channels)
     if row is None:
         raise Undecidable(Refusal.UNKNOWN)
-    state = State.ACCEPTED if decision is Decision.ACCEPT else State.DECLINED
+    state = RequestState.ACCEPTED if decision is Decision.ACCEPT else RequestState.DECLINED
     if row["state"] == state.value:
         return row
-    if row["state"] in {State.EXECUTED, State.WITHDRAWN}:
+    if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
         raise Undecidable(Refusal.CLOSED)
-    if row["state"] == State.ACCEPTED and (row["told_at"] is not None or row["claimed_until"] is not None):
+    if row["state"] == RequestState.ACCEPTED and (row["told_at"] is not None or row["claimed_until"] is not None):
         raise Undecidable(Refusal.CARRIED_OUT)
     decided = row | {
         "state": state.value,
@@ -153,7 +153,7 @@ def decide(
         "updated_at": now,
     }
     _write(connection, [decided], {(row["order_id"], row["requester"]): row}, now)
-    if decision is Decision.DECLINE and (row["state"] == State.ACCEPTED.value or row["hold_until"] is not None):
+    if decision is Decision.DECLINE and (row["state"] == RequestState.ACCEPTED.value or row["hold_until"] is not None):
         _tell_again(connection, [row["order_id"]])
     return decided
 
@@ -194,7 +194,7 @@ def ask(
         "lines": _wanted_lines(orjson.loads("{" + order["facts"] + "}")["lines"], wanted),
         "requested_at": now,
         "seen_at": now,
-        "state": State.ACCEPTED.value,
+        "state": RequestState.ACCEPTED.value,
         "decided_by": by,
         "decided_at": now,
         "due_at": now,
@@ -238,10 +238,12 @@ def expire(connection: Connection, now: datetime) -> int:
         now: The present instant.
     """
     requests = cancellation_requests.c
-    query = sa.select(cancellation_requests).where(requests.state == State.OPEN.value, requests.hold_until <= now)
+    query = sa.select(cancellation_requests).where(
+        requests.state == RequestState.OPEN.value, requests.hold_until <= now
+    )
     rows = [dict(row) for row in connection.execute(query).mappings()]
     known = {(row["order_id"], row["requester"]): row for row in rows}
-    _write(connection, [row | {"state": State.EXPIRED.value, "closed_at": now} for row in rows], known, now)
+    _write(connection, [row | {"state": RequestState.EXPIRED.value, "closed_at": now} for row in rows], known, now)
     _tell_again(connection, [row["order_id"] for row in rows])
     return len(rows)
 
@@ -316,7 +318,9 @@ def put_back(connection: Connection, due: Due, wait: timedelta | None, now: date
 def _conclude(connection: Connection, due: Due, values: Row, now: datetime) -> bool:
     requests = cancellation_requests.c
     changed = sa.update(cancellation_requests).where(
-        requests.id == due.request["id"], requests.attempts == due.attempt, requests.state == State.ACCEPTED.value
+        requests.id == due.request["id"],
+        requests.attempts == due.attempt,
+        requests.state == RequestState.ACCEPTED.value,
     )
     return bool(connection.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
 
@@ -383,7 +387,7 @@ def _follow(
         row = _with_lines(order, requester, asked, before)
     elif before is not None and requester != MERCHANT and before["state"] in LIVE:
         is_over = order.status in {Status.CANCELED, Status.REFUSED} or _shipped(order, before)
-        row = before if is_over else _closed(before, State.WITHDRAWN, now)
+        row = before if is_over else _closed(before, RequestState.WITHDRAWN, now)
     if row is None or row["state"] not in UNDECIDED:
         return row
     return _progress(order, row, now)
@@ -395,7 +399,7 @@ def _with_lines(order: Order, requester: str, asked: tuple[str | None, list[Line
     live = before["lines"] if before is not None and before["state"] in LIVE else []
     known = {each["original_id"] for each in (before["lines"] if before else ())}
     joined = [line for line in lines if line.original_id not in known]
-    if before is not None and not joined and before["state"] != State.WITHDRAWN:
+    if before is not None and not joined and before["state"] != RequestState.WITHDRAWN:
         return before
     base = before if before is not None and live else _blank_of(order, requester)
     return (
@@ -404,7 +408,7 @@ def _with_lines(order: Order, requester: str, asked: tuple[str | None, list[Line
             "reason": reason,
             "lines": [*live, *(_line(order, line) for line in (joined if live else lines))],
             "requested_at": order.marketplace_updated_at,
-            "state": State.OPEN.value,
+            "state": RequestState.OPEN.value,
         }
         | _UNDECIDED
     )
@@ -428,19 +432,19 @@ def _progress(order: Order, row: Row, now: datetime) -> Row:
     despite = _shipped(order, row)
     after = row | {"shipped_despite": row["shipped_despite"] or despite}
     if fates and all(fate is not None for fate in fates):
-        is_cancelled = State.EXECUTED in fates or order.status in {Status.CANCELED, Status.REFUSED}
-        after = _closed(after, State.EXECUTED if is_cancelled else State.EXPIRED, now)
+        is_cancelled = RequestState.EXECUTED in fates or order.status in {Status.CANCELED, Status.REFUSED}
+        after = _closed(after, RequestState.EXECUTED if is_cancelled else RequestState.EXPIRED, now)
     return after
 
 
-def _fate(order: Order, asked: Row, line: Line | None) -> State | None:
+def _fate(order: Order, asked: Row, line: Line | None) -> RequestState | None:
     """EXECUTED, EXPIRED (shipped), or None while the units are neither."""
     if line is None or order.status in {Status.CANCELED, Status.REFUSED}:
-        return State.EXECUTED
+        return RequestState.EXECUTED
     if _is_executed(line.cancellation) or _gone(line.quantity_cancelled, asked, "cancelled"):
-        return State.EXECUTED
+        return RequestState.EXECUTED
     is_shipped = order.status is Status.SHIPPED or _gone(line.quantity_shipped, asked, "shipped")
-    return State.EXPIRED if is_shipped else None
+    return RequestState.EXPIRED if is_shipped else None
 
 
 def _is_executed(cancellation: Cancellation | None) -> bool:
@@ -459,7 +463,7 @@ def _shipped(order: Order, row: Row) -> bool:
     )
 
 
-def _closed(row: Row, state: State, now: datetime) -> Row:
+def _closed(row: Row, state: RequestState, now: datetime) -> Row:
     if row["state"] == state.value:
         return row
     return row | {"state": state.value, "closed_at": now, "due_at": None, "claimed_until": None}
@@ -511,7 +515,7 @@ def _holds(connection: Connection, codes: Iterable[str]) -> dict[str, timedelta]
 
 
 def _with_hold(row: Row, before: Row | None, hold: timedelta | None, now: datetime) -> Row:
-    is_new = row["state"] == State.OPEN.value and (before is None or before["state"] not in LIVE)
+    is_new = row["state"] == RequestState.OPEN.value and (before is None or before["state"] not in LIVE)
     return row | {"hold_until": now + hold} if is_new and hold is not None else row
 
 
@@ -539,14 +543,14 @@ def _write(connection: Connection, rows: Sequence[Row], known: Mapping[tuple[str
 def _is_news(row: Row, before: Row | None) -> bool:
     """Whether somebody asks for something that nobody has been told of."""
     return row["number"] == 0 or (
-        before is not None and row["state"] == State.OPEN.value and row["lines"] != before["lines"]
+        before is not None and row["state"] == RequestState.OPEN.value and row["lines"] != before["lines"]
     )
 
 
 def _tell(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
     events = []
     for row in rows:
-        kind = "cancellation_requested" if row["state"] == State.OPEN.value else f"cancellation_{row['state']}"
+        kind = "cancellation_requested" if row["state"] == RequestState.OPEN.value else f"cancellation_{row['state']}"
         data = {
             "request": row["id"],
             "requester": row["requester"],

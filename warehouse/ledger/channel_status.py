@@ -41,7 +41,7 @@ COUNTED_AT_MOST = 2_000
 """A backlog is counted up to here: beyond it the number says nothing more, and counting costs."""
 
 
-class State(StrEnum):
+class ChannelState(StrEnum):
     """How a channel stands, in one word."""
 
     OK = "ok"
@@ -72,7 +72,7 @@ class Standing:
 
     channel: str
     connection: str
-    state: State
+    state: ChannelState
     last_success_at: datetime | None
     complete_through: datetime | None
     lag_seconds: float | None
@@ -150,16 +150,16 @@ def last_successes(connection: Connection) -> dict[str, datetime]:
     return {row.code: row.finished_at for row in connection.execute(query)}
 
 
-def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_throttled: bool) -> State:
+def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_throttled: bool) -> ChannelState:
     if not row["retrieval"]:
-        return State.OFF
+        return ChannelState.OFF
     if is_failing:
-        return State.FAILING
+        return ChannelState.FAILING
     if row["complete_through"] is None:
-        return State.NEW
+        return ChannelState.NEW
     if row["complete_through"] < late_before(now, row["state"]):
-        return State.LATE
-    return State.THROTTLED if is_throttled else State.OK
+        return ChannelState.LATE
+    return ChannelState.THROTTLED if is_throttled else ChannelState.OK
 
 
 def _failing(connection: Connection) -> set[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.cancellations import State
+from warehouse.cancellations import RequestState
 from warehouse.ledger import order_events
 from warehouse.ledger.fulfilment import restate
 from warehouse.ledger.schema import cancellation_requests, channels, orders, shipments
@@ -38,8 +38,8 @@ def is_held(order_id: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[
     cancellation the seller has accepted: until the marketplace shows it, or somebody declines after all.
     """
     requests = cancellation_requests.alias("held")
-    is_accepted = requests.c.state == State.ACCEPTED.value
-    is_waiting = sa.and_(requests.c.state == State.OPEN.value, requests.c.hold_until > now)
+    is_accepted = requests.c.state == RequestState.ACCEPTED.value
+    is_waiting = sa.and_(requests.c.state == RequestState.OPEN.value, requests.c.hold_until > now)
     return sa.exists().where(requests.c.order_id == order_id, sa.or_(is_accepted, is_waiting))
 
 
@@ -55,7 +55,7 @@ def held_orders(connection: Connection, order_ids: Sequence[str], now: datetime)
 def asked_orders(connection: Connection, order_ids: Sequence[str]) -> frozenset[str]:
     """Those of the orders whose cancellation somebody has asked for, without an end so far."""
     table = cancellation_requests.c
-    live = [State.OPEN.value, State.ACCEPTED.value]
+    live = [RequestState.OPEN.value, RequestState.ACCEPTED.value]
     query = sa.select(table.order_id).where(table.order_id.in_(order_ids), table.state.in_(live))
     return frozenset(connection.execute(query).scalars())
 

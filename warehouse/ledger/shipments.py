@@ -50,7 +50,7 @@ BY_MARKETPLACE = "confirmed_by_marketplace"
 """Why a shipment is not told: the marketplace confirms orders of this programme by itself."""
 
 
-class Result(StrEnum):
+class ReportResult(StrEnum):
     """What became of one reported shipment."""
 
     ACCEPTED = "accepted"
@@ -126,7 +126,7 @@ class Answer:
         notices: What the sender should know of one that is not refused.
     """
 
-    result: Result
+    result: ReportResult
     shipment_id: str | None = None
     order_id: str | None = None
     status: str | None = None
@@ -208,7 +208,7 @@ def _examined(connection: Connection, sender: Sender, given: Sequence[Report], n
             intake.answers.append(intake.take(each))
         except _Refused as refused:
             intake.answers.append(
-                Answer(result=Result.REFUSED, order_id=refused.order_id, faults=tuple(refused.faults))
+                Answer(result=ReportResult.REFUSED, order_id=refused.order_id, faults=tuple(refused.faults))
             )
     return intake
 
@@ -409,9 +409,9 @@ class _Intake:
         order.packages[package_id] = row
         self.lines_of[row["id"]] = _add(order, quantities)
         self._note(row, "shipment_reported", sum(quantities.values()))
-        return self._answer(Result.ACCEPTED, order, given, row)
+        return self._answer(ReportResult.ACCEPTED, order, given, row)
 
-    def _answer(self, result: Result, order: _Order, given: Report, row: Mapping[str, Any]) -> Answer:
+    def _answer(self, result: ReportResult, order: _Order, given: Report, row: Mapping[str, Any]) -> Answer:
         return Answer(
             result=result,
             shipment_id=row["id"],
@@ -562,7 +562,7 @@ class _Intake:
         told["shipped_at"] = given.shipping_date or known["shipped_at"]
         corrected = self._corrected(order, given, known)
         if corrected is None and all(known[name] == value for name, value in told.items()):
-            return self._answer(Result.ALREADY_KNOWN, order, given, known)
+            return self._answer(ReportResult.ALREADY_KNOWN, order, given, known)
         self._check_told(order, told)
         if corrected is not None:
             self.lines_of[known["id"]] = corrected
@@ -570,7 +570,7 @@ class _Intake:
         if known["status"] in _TOLD_AGAIN:
             known |= {**self._first_state(order), "attempts": 0}
         self._note(known, "shipment_updated", sum(units for units, _ in self.lines_of[known["id"]].values()))
-        return self._answer(Result.UPDATED, order, given, known)
+        return self._answer(ReportResult.UPDATED, order, given, known)
 
     def _corrected(self, order: _Order, given: Report, known: Mapping[str, Any]) -> dict[str, tuple[int, int]] | None:
         """What the package holds now, when the report says something else than before."""
