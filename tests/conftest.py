@@ -6,6 +6,7 @@ Fixtures of one area live in that area's own conftest.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import tempfile
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -21,6 +23,9 @@ import pytest
 from warehouse.ledger.database import Ledger, open_ledger
 from warehouse.privacy import KeyRing, open_key_ring
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 TEST_KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
@@ -98,15 +103,28 @@ def postgresql_server():
     shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str):
-    """A fresh, empty database on the server; dropped afterwards."""
+@contextlib.contextmanager
+def _database(server: str, template: str) -> Iterator[str]:
     name = f"orders_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-    yield f"{postgresql_server}/{name}"
-    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield f"{server}/{name}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A fresh, empty database on the server; dropped afterwards."""
+    with _database(postgresql_server, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_ledger_url(postgresql_server: str, new_postgresql_ledger: str) -> Iterator[str]:
+    """The same with the ledger of a new installation."""
+    with _database(postgresql_server, new_postgresql_ledger) as url:
+        yield url
 
 
 @pytest.fixture
@@ -117,21 +135,61 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A fresh installation on SQLite and again on PostgreSQL: for everything that touches storage."""
+    """An installation on SQLite, nothing made yet, and on PostgreSQL, its ledger new: for everything that touches storage."""
+    url = None if request.param == "sqlite" else request.getfixturevalue("postgresql_ledger_url")
+    return Settings(_env_file=None, home=tmp_path / "home", keys=TEST_KEYS, database_url=url)
+
+
+@pytest.fixture(scope="session")
+def new_sqlite_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger's file of a new installation, to be copied: its schema takes longer to make than most tests to run."""
+    home = tmp_path_factory.mktemp("new-ledger")
+    open_ledger(Settings(_env_file=None, home=home, keys=TEST_KEYS)).close()
+    assert [each.name for each in home.iterdir()] == ["ledger.sqlite"]
+    return home / "ledger.sqlite"
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_ledger(postgresql_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the ledger of a new installation, to be copied."""
+    name = "orders_new_ledger"
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    home = tmp_path_factory.mktemp("new-ledger")
+    open_ledger(Settings(_env_file=None, home=home, keys=TEST_KEYS, database_url=f"{postgresql_server}/{name}")).close()
+    return name
+
+
+@pytest.fixture
+def open_new_ledger(request: pytest.FixtureRequest) -> Callable[[Settings], Ledger]:
+    """Opens a ledger as `open_ledger` does; where there is none yet, from a copy of a new one (on SQLite)."""
+
+    def open_one(settings: Settings) -> Ledger:
+        if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
+            settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copy(request.getfixturevalue("new_sqlite_ledger"), settings.home)
+        return open_ledger(settings)
+
+    return open_one
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_empty_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """The same with an empty database: for what makes a ledger's schema, or looks whether there is one."""
     url = None if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
     return Settings(_env_file=None, home=tmp_path / "home", keys=TEST_KEYS, database_url=url)
 
 
 @pytest.fixture
-def ledger(settings: Settings):
-    opened = open_ledger(settings)
+def ledger(settings: Settings, open_new_ledger):
+    opened = open_new_ledger(settings)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def any_ledger(any_settings: Settings):
-    opened: Ledger = open_ledger(any_settings)
+def any_ledger(any_settings: Settings, open_new_ledger):
+    opened: Ledger = open_new_ledger(any_settings)
     yield opened
     opened.close()
 

@@ -19,7 +19,7 @@ from orders_api.app import create_app
 from warehouse.ledger import orders as book_of_orders
 from warehouse.ledger import tokens
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.database import Ledger, open_ledger
+from warehouse.ledger.database import Ledger
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Problem, Status, Tax
 from warehouse.privacy import KeyRing, open_key_ring
@@ -179,8 +179,8 @@ def any_erp(any_app, any_ledger, clock):
 
 
 @pytest.fixture
-def api_ledger(settings, clock):
-    opened = open_ledger(settings)
+def api_ledger(settings, open_new_ledger, clock):
+    opened = open_new_ledger(settings)
     set_up(opened, clock())
     yield opened
     opened.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 from dataclasses import dataclass
 
@@ -57,7 +58,9 @@ def written(orders):
 
 
 @pytest.fixture
-def configured(written):
+def configured(written, new_sqlite_ledger):
     orders = written
+    (orders.folder / "home").mkdir(mode=0o700)
+    shutil.copy(new_sqlite_ledger, orders.folder / "home")
     assert orders("apply", "-f", "orders.yaml").returncode == 0
     return orders

@@ -18,7 +18,7 @@ from orders_pipeline.installation import Installation
 from warehouse.ledger import file_jobs, files, shipments, storages
 from warehouse.ledger import orders as book_of_orders
 from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.database import open_ledger
+from warehouse.ledger.database import Ledger
 from warehouse.ledger.file_jobs import FileJob, JobKind
 from warehouse.ledger.files import FileFilter, FileRecord
 from warehouse.ledger.schema import orders as orders_table
@@ -151,8 +151,8 @@ def read_csv(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True))
 
 
-def open_shop(settings, clock, folder: Path) -> Shop:
-    installation = Installation(settings, open_ledger(settings), open_key_ring(settings), clock, lambda _seconds: None)
+def open_shop(settings, ledger: Ledger, clock, folder: Path) -> Shop:
+    installation = Installation(settings, ledger, open_key_ring(settings), clock, lambda _seconds: None)
     for name in ("out", "in"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with installation.ledger.write() as transaction:
@@ -166,19 +166,15 @@ def open_shop(settings, clock, folder: Path) -> Shop:
 
 
 @pytest.fixture
-def shop(any_settings, clock, tmp_path):
+def shop(any_settings, any_ledger, clock, tmp_path):
     """On SQLite and on PostgreSQL."""
-    opened = open_shop(any_settings, clock, tmp_path / "partner")
-    yield opened
-    opened.ledger.close()
+    return open_shop(any_settings, any_ledger, clock, tmp_path / "partner")
 
 
 @pytest.fixture
-def small_shop(settings, clock, tmp_path):
+def small_shop(settings, ledger, clock, tmp_path):
     """On SQLite only: for what does not depend on the database."""
-    opened = open_shop(settings, clock, tmp_path / "partner")
-    yield opened
-    opened.ledger.close()
+    return open_shop(settings, ledger, clock, tmp_path / "partner")
 
 
 @pytest.fixture
@@ -192,6 +188,6 @@ def a_line():
 
 
 @pytest.fixture
-def shop_in():
+def shop_in(open_new_ledger):
     """Open, or make, a shop with these settings and clock, and this folder as its storage."""
-    return open_shop
+    return lambda settings, clock, folder: open_shop(settings, open_new_ledger(settings), clock, folder)

@@ -123,12 +123,12 @@ def test_check_values_open_with_their_key_only(sealed, any_ledger, k1):
     assert not sealing.opens_one_of(parse_key_ring(f"k1:{key_of(new_key())}"), values)
 
 
-def test_looking_makes_no_ledger(any_settings):
+def test_looking_makes_no_ledger(any_empty_settings):
     with pytest.raises(LedgerMissingError, match="orders apply"):
-        open_existing_ledger(any_settings)
-    assert not any_settings.home.exists()
-    open_ledger(any_settings).close()
-    open_existing_ledger(any_settings).close()
+        open_existing_ledger(any_empty_settings)
+    assert not any_empty_settings.home.exists()
+    open_ledger(any_empty_settings).close()
+    open_existing_ledger(any_empty_settings).close()
 
 
 def test_a_ledger_of_a_newer_release_is_told_and_left_alone(any_settings, any_ledger):

@@ -35,10 +35,10 @@ def test_the_migrated_schema_is_the_declared_one(any_ledger):
         assert compare_metadata(context, metadata) == []
 
 
-def test_an_older_state_with_data_moves_up_and_keeps_its_rows(any_settings, clock):
-    if not any_settings.is_postgresql:
-        any_settings.home.mkdir(parents=True)
-    older = Ledger(make_engine(any_settings.ledger_url))
+def test_an_older_state_with_data_moves_up_and_keeps_its_rows(any_empty_settings, clock):
+    if not any_empty_settings.is_postgresql:
+        any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
     migrate(older, versions()[0])
     insert = sa.text(
         "INSERT INTO connections (code, kind, label, settings, credentials, state, created_at, updated_at) "
@@ -47,17 +47,17 @@ def test_an_older_state_with_data_moves_up_and_keeps_its_rows(any_settings, cloc
     with older.write() as connection:
         connection.execute(insert)
     older.close()
-    newer = open_ledger(any_settings)
+    newer = open_ledger(any_empty_settings)
     with newer.read() as connection:
         assert schema_version(newer) == SCHEMA_HEAD
         assert connection.execute(sa.text("SELECT label FROM connections")).scalars().all() == ["C"]
     newer.close()
 
 
-def test_orders_of_an_older_release_get_the_members_that_they_lack(any_settings):
-    if not any_settings.is_postgresql:
-        any_settings.home.mkdir(parents=True)
-    older = Ledger(make_engine(any_settings.ledger_url))
+def test_orders_of_an_older_release_get_the_members_that_they_lack(any_empty_settings):
+    if not any_empty_settings.is_postgresql:
+        any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
     migrate(older, "0007")
     order = {
         **dict.fromkeys(("id", "original_id", "channel", "marketplace"), "o"),
@@ -76,7 +76,7 @@ def test_orders_of_an_older_release_get_the_members_that_they_lack(any_settings)
     with older.write() as connection:
         connection.execute(sa.insert(sa.table("orders", *(sa.column(n, orders.c[n].type) for n in order))), [order])
     older.close()
-    newer = open_ledger(any_settings)
+    newer = open_ledger(any_empty_settings)
     with newer.read() as connection:
         facts = json.loads("{" + connection.execute(sa.select(orders.c.facts)).scalar_one() + "}")
     newer.close()
@@ -85,9 +85,9 @@ def test_orders_of_an_older_release_get_the_members_that_they_lack(any_settings)
     assert (line["sku"], line["gift"], line["is_customised"]) == ("LAMP", None, False)
 
 
-def test_opening_twice_migrates_once(any_settings):
-    open_ledger(any_settings).close()
-    again = open_ledger(any_settings)
+def test_opening_twice_migrates_once(any_empty_settings):
+    open_ledger(any_empty_settings).close()
+    again = open_ledger(any_empty_settings)
     assert schema_version(again) == SCHEMA_HEAD
     again.close()
 
@@ -119,17 +119,17 @@ BEFORE_CONSERVATION = (
 )
 
 
-def test_lines_that_did_not_conserve_are_settled(any_settings):
-    if not any_settings.is_postgresql:
-        any_settings.home.mkdir(parents=True)
-    older = Ledger(make_engine(any_settings.ledger_url))
+def test_lines_that_did_not_conserve_are_settled(any_empty_settings):
+    if not any_empty_settings.is_postgresql:
+        any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
     migrate(older, "0009")
     with older.write() as connection:
         for statement in BEFORE_CONSERVATION:
             connection.execute(sa.text(statement.replace(":", "\\:")))
         connection.execute(sa.text("UPDATE marks SET value = 7 WHERE name = 'position'"))
     older.close()
-    newer = open_ledger(any_settings)
+    newer = open_ledger(any_empty_settings)
     names = "quantity_ordered, quantity_shipped, quantity_cancelled, quantity_remaining, told_shipped"
     with newer.read() as connection:
         lines = connection.execute(sa.text(f"SELECT {names} FROM order_lines ORDER BY id")).all()

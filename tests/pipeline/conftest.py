@@ -18,7 +18,7 @@ from orders_pipeline.resources import Source
 from orders_pipeline.sandbox import amazon, mirakl, server
 from orders_pipeline.sandbox.engine import GenerateRequest
 from warehouse.ledger import channels
-from warehouse.ledger.database import Ledger, open_ledger
+from warehouse.ledger.database import Ledger
 from warehouse.privacy import open_key_ring
 
 if TYPE_CHECKING:
@@ -129,14 +129,14 @@ def marketplaces(clock, credentials) -> Iterator[Marketplaces]:
 
 
 @pytest.fixture
-def open_installation(clock) -> Iterator[Callable[[Settings], Installation]]:
+def open_installation(clock, open_new_ledger) -> Iterator[Callable[[Settings], Installation]]:
     """Open installations on the test's clock; waiting for quota moves it."""
     opened: list[Installation] = []
 
     def open_one(settings: Settings) -> Installation:
         installation = Installation(
             settings,
-            open_ledger(settings),
+            open_new_ledger(settings),
             open_key_ring(settings),
             clock,
             lambda seconds: clock.advance(seconds=seconds),

@@ -108,14 +108,14 @@ def test_sealed_data_that_do_not_open_are_told(healthy, clock):
     assert "no key ring" in failures(healthy.settings.model_copy(update={"keys": None}), clock)["sealed data"]
 
 
-def test_a_schema_of_another_release_is_told_and_not_migrated(any_settings, clock):
-    any_settings.home.mkdir(parents=True)
-    older = Ledger(make_engine(any_settings.ledger_url))
+def test_a_schema_of_another_release_is_told_and_not_migrated(any_empty_settings, clock):
+    any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
     migrate(older, "0002")
-    assert "at migration 0002" in failures(any_settings, clock)["ledger"]
+    assert "at migration 0002" in failures(any_empty_settings, clock)["ledger"]
     with older.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    assert "newer release" in failures(any_settings, clock)["ledger"]
+    assert "newer release" in failures(any_empty_settings, clock)["ledger"]
     older.close()
 
 
