@@ -18,7 +18,7 @@ from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger import channels, counters, incidents, leases, products, raw_orders
-from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, mark, set_mark
+from warehouse.ledger.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
 from warehouse.ledger.orders import Arrival, Change, arrive, compare, lock_book, settle
 from warehouse.ledger.schema import incidents as incident_rows
 from warehouse.ledger.verification import observe
@@ -40,6 +40,8 @@ logger = logging.getLogger("orders_pipeline.ordering")
 STAGE = "normalise"
 LEASE = "normalise"
 LEASE_LENGTH = timedelta(minutes=5)
+CHUNKS_AGAIN = 20
+"""Of open orders that an upgrade has read again, in one run: no tick becomes long by it."""
 
 
 @dataclass(slots=True)
@@ -147,10 +149,28 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
             if progress is not None:
                 progress(len(part.readings))
         through = parts[-1].through
+    _read_open_again(installation, reader, lease, tally)
     _conclude(installation, lease)
     if tally.counts:
         logger.info(Event.NORMALISE_FINISHED, extra=dict(tally.counts))
     return tally
+
+
+def _read_open_again(installation: Installation, reader: Reader, lease: Lease, tally: Tally) -> None:
+    """After an upgrade: read some more of the open orders again, as this release reads them. Mostly there is none."""
+    for _ in range(CHUNKS_AGAIN):
+        with installation.ledger.read() as transaction:
+            through = mark(transaction, READ_AGAIN_THROUGH)
+            if through <= 0:
+                return
+            raws, rest = raw_orders.of_open_orders(transaction, through, installation.settings.write_chunk)
+        parts = _parts(installation, [reader.read(each) for each in raws])
+        with installation.ledger.write() as transaction:
+            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            for part in parts:
+                changes = _settle(installation, transaction, part, tally)
+                tally.counts.update(change.outcome for change in changes)
+            set_mark(transaction, READ_AGAIN_THROUGH, rest)
 
 
 def replay(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -525,6 +526,10 @@ def _place(settings: Settings, path: str) -> Path | None:
 # -- PostgreSQL's own programs
 
 
+DUMPED_TABLE = re.compile(r"\d+; \d+ \d+ TABLE \S+ (\S+) ")
+"""A table in the list of a dump's contents."""
+
+
 def _program(name: str) -> str:
     found = shutil.which(name) or next(
         (str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
@@ -579,5 +584,23 @@ def _has_tables(settings: Settings) -> bool:
 
 def _restore_dump(dump: Path, settings: Settings, *, replaces: bool) -> None:
     arguments, environment = _access(settings)
+    if replaces:
+        _drop_newer(dump, settings)
     flags = ["--no-owner", "--exit-on-error", "--single-transaction", *(("--clean", "--if-exists") if replaces else ())]
     _run([_program("pg_restore"), *arguments, *flags, str(dump)], environment)
+
+
+def _drop_newer(dump: Path, settings: Settings) -> None:
+    """Drop the ledger's tables that the dump lacks: a later release has made them, and upgrading would meet them again."""
+    done = subprocess.run(  # noqa: S603 - PostgreSQL's own
+        [_program("pg_restore"), "--list", str(dump)], capture_output=True, check=False, text=True
+    )
+    if done.returncode:
+        raise BackupError(f"pg_restore cannot list the dump: {done.stderr.strip() or done.returncode}")
+    kept = {found[1] for line in done.stdout.splitlines() if (found := DUMPED_TABLE.match(line))}
+    with _database_of(settings) as ledger, ledger.write() as connection:
+        present = set(sa.inspect(connection).get_table_names())
+        quoted = connection.dialect.identifier_preparer.quote
+        for table in metadata.sorted_tables[::-1]:
+            if table.name in present - kept:
+                connection.execute(sa.text(f"DROP TABLE {quoted(table.name)} CASCADE"))

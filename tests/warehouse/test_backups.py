@@ -20,7 +20,15 @@ from warehouse import backups, connect
 from warehouse.backups import BackupError
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.database import SCHEMA_HEAD, UnfitLedgerError, open_existing_ledger, open_ledger
+from warehouse.ledger.database import (
+    SCHEMA_HEAD,
+    Ledger,
+    UnfitLedgerError,
+    make_engine,
+    migrate,
+    open_existing_ledger,
+    open_ledger,
+)
 from warehouse.ledger.keys import open_keys
 from warehouse.ledger.schema import orders
 from warehouse.orders import Address, Customer
@@ -229,6 +237,20 @@ def test_a_backup_of_a_newer_release_is_told_first(settings, clock, tmp_path):
     with pytest.raises(BackupError, match="newer release"):
         backups.restore(tmp_path / "copy", fresh, clock())
     assert not fresh.home.exists()
+
+
+def test_a_backup_of_an_older_schema_replaces_an_upgraded_ledger(any_settings, clock, tmp_path):
+    if not any_settings.is_postgresql:
+        any_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_settings.ledger_url))
+    migrate(older, "0010")  # before the table of sealing keys
+    older.close()
+    backups.backup(any_settings, tmp_path / "copy", clock())
+    fill(any_settings, clock)
+    backups.restore(tmp_path / "copy", any_settings, clock(), replaces=True)
+    assert documents(any_settings) == []
+    fill(any_settings, clock)
+    assert len(documents(any_settings)) == ORDERS
 
 
 def test_no_backup_is_made_of_a_ledger_of_a_newer_release(filled, clock, tmp_path):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0013"
+SCHEMA_HEAD = "0014"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -41,6 +41,7 @@ CANCELLATIONS = "cancellations"
 WATCHED_AT = "watched_at"
 MARKETPLACE_CHANGES = "marketplace_changes"
 TRACES = "traces"
+READ_AGAIN_THROUGH = "read_again_through"
 """Names of the marks that the migrations create."""
 
 

@@ -276,6 +276,22 @@ def newest(
         after = rows[-1].seq
 
 
+def of_open_orders(connection: Connection, through: int, chunk: int) -> tuple[list[Stored], int]:
+    """What open orders were last read from, up to a seq, the newest of them; and the seq to go on from, 0 when none is left."""
+    of_orders = (
+        sa.select(orders.c.raw_seq)
+        .where(orders.c.closed_at.is_(None), orders.c.raw_seq <= through)
+        .distinct()
+        .order_by(orders.c.raw_seq.desc())
+        .limit(chunk)
+    )
+    seqs = list(connection.execute(of_orders).scalars())
+    if not seqs:
+        return [], 0
+    query = sa.select(*STORED).where(raw_orders.c.seq.in_(seqs)).order_by(raw_orders.c.seq)
+    return [_stored(row) for row in connection.execute(query).mappings()], seqs[-1] - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What an order was read from: when it came, its bytes sealed (None: purged), and the same without personal data."""

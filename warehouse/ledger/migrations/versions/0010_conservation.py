@@ -20,7 +20,7 @@ LINE_MEMBERS: dict[str, Any] = {
     "kept_total": None,
     "refunded_total": None,
 }
-"""What known orders lack; filled in when the marketplace is read again, by the next change or by `orders replay`."""
+"""What known orders lack; filled in when they are read again: open ones after migration 0014, others by `orders replay`."""
 
 
 def upgrade() -> None:

@@ -1,0 +1,74 @@
+"""What an upgrade of an older ledger leaves to the pipeline: open orders are read again, bit by bit."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from orders_pipeline import ordering, pulling
+from warehouse.ledger.database import READ_AGAIN_THROUGH, mark, migrate
+from warehouse.ledger.schema import marks, orders
+
+
+def facts(installation) -> dict[str, dict]:
+    with installation.ledger.read() as connection:
+        rows = connection.execute(sa.select(orders.c.id, orders.c.facts))
+        return {row.id: orjson.loads("{" + row.facts + "}") for row in rows}
+
+
+def reasons(found: dict[str, dict]) -> dict[str, tuple]:
+    return {own_id: (each["may_ship"], each["may_not_ship_reason"]) for own_id, each in found.items()}
+
+
+def make_older(installation) -> set[str]:
+    """The ledger as the release of migration 0013 left it after an upgrade: every order may ship. Returns the open ones."""
+    with installation.ledger.write() as connection:
+        rows = connection.execute(sa.select(orders.c.id, orders.c.facts, orders.c.closed_at, orders.c.status)).all()
+        for row in rows:
+            members = orjson.loads("{" + row.facts + "}") | {"may_ship": True, "may_not_ship_reason": None}
+            values = {"facts": orjson.dumps(members).decode()[1:-1], "content_hash": b"older"}
+            connection.execute(
+                sa.update(orders).where(orders.c.id == row.id).values(may_not_ship_reason=None, **values)
+            )
+        connection.execute(sa.delete(marks).where(marks.c.name == READ_AGAIN_THROUGH))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0013'"))
+    return {row.id for row in rows if row.closed_at is None}
+
+
+@pytest.mark.parametrize("chunks", [1, 20])
+def test_open_orders_of_an_older_ledger_are_read_again(connected, marketplaces, monkeypatch, chunks):
+    monkeypatch.setattr(ordering, "CHUNKS_AGAIN", chunks)
+    marketplaces.generate(60)
+    pulling.pull_all(connected)
+    ordering.normalise_pending(connected)
+    settings = connected.settings.model_copy(update={"write_chunk": 10})
+    installation = type(connected)(settings, connected.ledger, connected.keys, connected.clock, connected.sleep)
+    before = facts(installation)
+    still_open = make_older(installation)
+    barred = {own_id for own_id in still_open if not before[own_id]["may_ship"]}
+    assert barred
+    assert all(each["may_ship"] for each in facts(installation).values())
+    migrate(installation.ledger)
+    runs = 0
+    while _rest(installation):
+        ordering.normalise_pending(installation)
+        runs += 1
+    assert (runs > 1) is (chunks == 1)
+    after = facts(installation)
+    assert {own_id: after[own_id] for own_id in still_open} == {own_id: before[own_id] for own_id in still_open}
+    assert all(after[own_id]["may_ship"] for own_id in after.keys() - still_open)
+    with installation.ledger.read() as connection:
+        changed = connection.execute(sa.select(orders.c.id).where(orders.c.revision > 1)).scalars().all()
+    assert barred <= set(changed), "an ERP that follows the changes is told"
+    tally = ordering.normalise_pending(installation)
+    assert not tally.counts
+
+
+def _rest(installation) -> int:
+    with installation.ledger.read() as connection:
+        return mark(connection, READ_AGAIN_THROUGH)
+
+
+def test_a_new_ledger_has_nothing_to_read_again(connected):
+    assert _rest(connected) == 0
