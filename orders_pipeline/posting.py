@@ -139,8 +139,8 @@ def _server_fault(code: str, message: str, hint: str) -> NotDelivered:
 def _session(settings: Settings, host: str) -> Iterator[smtplib.SMTP]:
     """A session with the mail server, logged in; cut when it takes too long as a whole."""
     seconds = settings.smtp_timeout_seconds
-    context = tls.trusting(settings.smtp_ca_file)
     if settings.smtp_security == "tls":
+        context = tls.trusting(settings.smtp_ca_file)
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, settings.smtp_port, timeout=seconds, context=context)
     else:
         server = smtplib.SMTP(host, settings.smtp_port, timeout=seconds)
@@ -149,7 +149,7 @@ def _session(settings: Settings, host: str) -> Iterator[smtplib.SMTP]:
     watchdog.start()
     try:
         if settings.smtp_security == "starttls":
-            server.starttls(context=context)
+            server.starttls(context=tls.trusting(settings.smtp_ca_file))
         elif settings.smtp_security == "loopback" and not _is_loopback(host):
             raise _server_fault(
                 "mail_tls_failed",

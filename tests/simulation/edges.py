@@ -1,7 +1,7 @@
 """The edges of the product, where it meets sockets, other processes, the wall clock and chance: here the world stands there.
 
-Nothing of the product itself is replaced: what is put in its place belongs to the standard library, to httpx and to anyio, or
-is a source of chance, of time, or of the names of processes.
+Nothing of the product itself is replaced: what is put in its place belongs to the standard library (files and disks too), to
+httpx and to anyio, or is a source of chance, of time, or of the names of processes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from unittest.mock import patch
 import anyio.to_thread
 import httpx
 
+import warehouse.archive
 import warehouse.clock
+from orders_pipeline.files import folder
 from tests.simulation.clock import WorldClock
+from tests.simulation.disks import System
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
 from warehouse.ledger import confirmations, leases
@@ -45,6 +48,8 @@ def at_the_edges(machine: Machine, wire: Wire, environment: Mapping[str, str]) -
             (confirmations, "random", machine.chance),
             (leases, "this_process", lambda: machine.running[-1].name if machine.running else "nobody"),
             (leases, "is_gone", lambda _: False),
+            (folder, "os", System(machine.share)),
+            (warehouse.archive, "os", System(machine.disk)),
             (warehouse.clock, "datetime", _Frozen(machine.clock)),
         ):
             stack.enter_context(patch.object(target, name, value))

@@ -6,7 +6,9 @@ are left out of it. Which events make a story is in `story`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from random import Random
 
@@ -15,7 +17,7 @@ from orders_pipeline.installation import Installation
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest, HeldOrder
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from tests.simulation import machine as jobs
-from tests.simulation.processes import Fate
+from tests.simulation.processes import FAILURES, Fate
 from tests.simulation.world import Place, World
 from warehouse.ledger.configuration import ConfigurationError
 
@@ -65,9 +67,7 @@ def _fate(world: World, chance: Random, job: Callable[..., object]) -> Fate:
     if luck < 0.10:
         return Fate(dies_at=chance.randint(1, reach))
     if luck < 0.13:
-        return Fate(
-            fails_at=chance.randint(1, 4 * reach), failure=chance.choice(("disk I/O error", "database is locked"))
-        )
+        return Fate(fails_at=chance.randint(1, 4 * reach), failure=chance.choice(FAILURES))
     if luck < 0.23:
         return Fate(meets_at=chance.randint(1, reach), meeting=_meeting(world, chance, job))
     return Fate()
@@ -315,7 +315,12 @@ def _packed(erp: object, body: Mapping[str, object]) -> str:
 
 
 def _api_fate(world: World, chance: Random) -> Fate:
-    return Fate(dies_at=chance.randint(1, 8)) if chance.random() + world.is_calm < 0.1 else Fate()
+    luck = chance.random() + world.is_calm
+    if luck < 0.1:
+        return Fate(dies_at=chance.randint(1, 8))
+    if luck < 0.16:
+        return Fate(fails_at=chance.randint(1, 20), failure=chance.choice(FAILURES))
+    return Fate()
 
 
 # -- operators
@@ -392,6 +397,9 @@ PASSING = (
 )
 
 
+BREAKS = (errno.EIO, errno.ECONNRESET, errno.ENOSPC, errno.EACCES)
+
+
 def marketplace_fails(world: World, chance: Random) -> None:
     """A marketplace answers some calls wrongly, or not at all."""
     kind = chance.choice(sorted(world.sandboxes))
@@ -404,6 +412,13 @@ def marketplace_fails(world: World, chance: Random) -> None:
     )
     sandbox.add_fault(fault)
     world.say(f"{kind} will answer {fault.count} × {fault.operation} with {fault.kind}")
+
+
+def package_is_lost(world: World, chance: Random) -> None:
+    """A marketplace says that it has taken the next package, and loses it."""
+    kind = chance.choice(sorted(world.sandboxes))
+    world.wire.forgetful.add(world.host(kind))
+    world.say(f"{kind} will lose a package that it has taken")
 
 
 def listing_is_late(world: World, chance: Random) -> None:
@@ -444,6 +459,46 @@ def disk_fills(world: World, _chance: Random) -> None:
         world.say("the disk is nearly full")
 
 
+def share_fails(world: World, chance: Random) -> None:
+    """The share refuses everybody, or is full, or breaks off in the middle of a file; or it works again."""
+    share = world.machine.share
+    if share.refusal is not None:
+        share.mend()
+        _over(world, world.by_file)
+    elif chance.random() < 0.6:
+        share.breaks_after, share.breaks_with = chance.randint(1, 25), chance.choice(BREAKS)
+    else:
+        share.refusal = chance.choice((errno.EACCES, errno.ENOSPC, errno.ESTALE))
+        world.say(f"the share says: {os.strerror(share.refusal)}")
+        if share.refusal != errno.ENOSPC:
+            world.troubles |= dict.fromkeys(world.by_file, world.clock.true())
+
+
+def disk_breaks(world: World, chance: Random) -> None:
+    """A file of ours cannot be kept, once."""
+    world.machine.disk.breaks_after, world.machine.disk.breaks_with = chance.randint(1, 12), chance.choice(BREAKS)
+
+
+def lake_goes(world: World, _chance: Random) -> None:
+    """The storage of the tables is gone, or comes back; either way they are to be published."""
+    if not world.has_tables:
+        return
+    world.last.pop(jobs.publish_tables.__name__, None)
+    if world.machine.lake_is_away:
+        world.machine.bring_lake_back()
+        _over(world, ["lake"])
+        return
+    world.machine.take_lake_away()
+    if world.machine.lake_is_away:
+        world.troubles["lake"] = world.clock.true()
+        world.say("the storage of the tables is gone")
+
+
+def _over(world: World, names: Iterable[str]) -> None:
+    for name in names:
+        world.troubles.pop(name, None)
+
+
 def clock_jumps(world: World, chance: Random) -> None:
     """Our machine's clock is wrong for one tick."""
     error = timedelta(hours=chance.choice((-30, -2, -1, 1, 3, 26, 72, 80)))
@@ -457,18 +512,28 @@ def clock_jumps(world: World, chance: Random) -> None:
 
 # -- peace
 
-PEACEFUL_ROUNDS = 8
+CALM_ROUNDS, PEACEFUL_ROUNDS = 3, 7
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+def calm(world: World, _chance: Random) -> None:
+    """Everything works for an hour and a half, and nobody sweeps: what is listed arrives."""
+    mend(world)
+    for _ in range(CALM_ROUNDS):
+        world.clock.advance(HALF_AN_HOUR)
+        world.machine.counts["ticks"] += 1
+        world.machine.run(jobs.pull_orders)
 
 
 def peace(world: World, _chance: Random) -> None:
     """Everything works for some hours: what was late catches up, and what is wrong stays wrong."""
     mend(world)
     for number in range(PEACEFUL_ROUNDS):
-        world.clock.advance(timedelta(minutes=30))
+        world.clock.advance(HALF_AN_HOUR)
         for erp in world.erps:
             erp.deliver()
         world.machine.counts["ticks"] += 1
-        if number in {2, 6}:
+        if number in {1, 5}:
             world.machine.run(jobs.sweep_orders)
         for job in (jobs.pull_orders, jobs.confirm_shipments, jobs.exchange_files):
             world.machine.run(job)
@@ -486,9 +551,13 @@ def peace(world: World, _chance: Random) -> None:
 def mend(world: World) -> None:
     """Whatever did not work works again."""
     world.wire.cut.clear()
+    world.wire.forgetful.clear()
     for sandbox in world.sandboxes.values():
         sandbox.clear_faults()
     world.machine.postbox.is_down = False
     world.machine.is_disk_low = False
+    world.machine.disk.mend()
+    world.machine.share.mend()
+    world.machine.bring_lake_back()
     world.troubles.clear()
     world.clock.error = timedelta()

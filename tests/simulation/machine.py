@@ -36,11 +36,13 @@ from orders_pipeline import (
     watching,
 )
 from orders_pipeline.installation import Installation
+from orders_pipeline.lake_access import publishing
 from orders_pipeline.marketplaces.amazon import session  # noqa: F401 - a library that takes most of a second to import
 from tests.simulation.clock import WorldClock
+from tests.simulation.disks import Disk
 from tests.simulation.processes import Fate, Killed, Process, watch
 from warehouse import backups
-from warehouse.lake.lake import open_lake
+from warehouse.lake.attachment import LakeError
 from warehouse.lake.publishing import publish
 from warehouse.ledger import acceptances, confirmations
 from warehouse.ledger.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
@@ -86,7 +88,7 @@ def sweep_orders(installation: Installation) -> None:
 
 def publish_tables(installation: Installation) -> None:
     """The book, into the tables."""
-    with open_lake(installation.settings) as lake:
+    with publishing(installation) as lake:
         publish(installation.ledger, lake, installation.clock())
 
 
@@ -144,8 +146,12 @@ class Machine:
         self.counts: Counter[str] = Counter()
         self.defects: list[str] = []
         self.is_disk_low = False
+        self.disk = Disk("the disk", self.reach)
+        self.share = Disk("the share", self.reach)
+        """Where files are exchanged with an ERP."""
         self.done_at: dict[str, datetime] = {}
-        """Job → when its last whole run began."""
+        """Job → when the last of its runs that came to an end began."""
+        self.lake_is_away = False
         self.reaches: dict[str, int] = {}
         """Job → how many places where it could be killed its last whole run came to."""
         self._numbers = 0
@@ -178,6 +184,11 @@ class Machine:
             self.counts["kills"] += 1
         except LeaseLost:
             outcome = "overtaken"
+        except LakeError as error:
+            outcome = "failed"
+            self.done_at[job.__name__] = began_at
+            if not self.lake_is_away and process.fate.fails_at is None:
+                self.defects.append(f"{job.__name__} ended with {error}")
         except DBAPIError as error:
             outcome = "failed"
             if process.fate.fails_at is None:
@@ -251,10 +262,27 @@ class Machine:
         """Move to another machine: a backup, and its restoring into an empty place."""
         self.stop_api()
         self._let_go()
+        self.bring_lake_back()
         backups.backup(self.settings, folder, self.clock.ours())
         shutil.rmtree(self.settings.home)
         backups.restore(folder, self.settings, self.clock.ours())
         shutil.rmtree(folder)
+
+    def take_lake_away(self) -> None:
+        """Where the files of the tables were is no folder any more."""
+        files = Path(self.settings.lake_files)
+        if files.is_dir() and not self.lake_is_away:
+            files.rename(files.with_suffix(".away"))
+            files.touch()
+            self.lake_is_away = True
+
+    def bring_lake_back(self) -> None:
+        """The files of the tables are where they were."""
+        if self.lake_is_away:
+            files = Path(self.settings.lake_files)
+            files.unlink()
+            files.with_suffix(".away").rename(files)
+            self.lake_is_away = False
 
     def close(self) -> None:
         """Let go of everything."""

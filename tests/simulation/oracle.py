@@ -7,7 +7,7 @@ shows to everybody over its API. It never looks into the product.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -40,6 +40,13 @@ PASSING = frozenset(
         "mail_server_unreachable",
         "unauthorised",
         "stale",
+        "lake_unreachable",
+        "archive_failed",
+        "storage_failed",
+        "storage_no_space",
+        "storage_own_disk_failed",
+        "storage_permission_denied",
+        "storage_transfer_cut",
         "internal_error",
     }
 )
@@ -86,6 +93,10 @@ class Oracle:
             *self._untold_troubles(),
             *self._mails(),
         ]
+
+    def in_calm(self) -> list[Finding]:
+        """What must not be so once everything has been listed again, without a sweep."""
+        return [*self.at_any_time(), *self._lost_orders(but_for=self.world.moved)]
 
     def in_peace(self) -> list[Finding]:
         """What must not be so any more."""
@@ -190,7 +201,7 @@ class Oracle:
             name
             for name, since in self.world.troubles.items()
             if now - since > TOLD_WITHIN
-            and done.get("pull_orders", since) > since + TOLD_WITHIN / 2
+            and done.get(self._looked_at_by(name), since) > since + TOLD_WITHIN / 2
             and self._is_asked(name)
         ]
         if not due:
@@ -199,6 +210,11 @@ class Oracle:
         for name in due:
             if name not in subjects and f"{name}_account" not in subjects:
                 yield Finding("trouble is not told", f"{name} since {self.world.troubles[name]:%d %b %H:%M}")
+
+    def _looked_at_by(self, name: str) -> str:
+        if name in self.world.by_file:
+            return "exchange_files"
+        return "publish_tables" if name == "lake" else "pull_orders"
 
     def _is_asked(self, name: str) -> bool:
         return name not in self.world.sandboxes or any(
@@ -236,13 +252,13 @@ class Oracle:
 
     # -- in peace
 
-    def _lost_orders(self) -> Iterator[Finding]:
+    def _lost_orders(self, but_for: Container[tuple[str, str]] = ()) -> Iterator[Finding]:
         shown: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for each in self._all("/v1/orders?limit=500", "orders"):
             shown[(each["channel"], each["original_id"])].append(each)
         for kind, order in self.world.held():
             place = self.world.place_of(kind, order)
-            if place is None or not place.retrieval:
+            if place is None or not place.retrieval or (kind, order.id) in but_for:
                 continue
             documents = shown.get((place.code, order.id))
             if documents is None:
@@ -293,7 +309,8 @@ class Oracle:
             return
         if shipment["status"] == NOT_TOLD:
             return
-        age = self.world.clock.true() - note.at
+        since = datetime.fromisoformat(shipment["sent_at"]) if shipment["status"] == "sent" else note.at
+        age = self.world.clock.true() - since
         facts = f"{about} is {shipment['status']} since {note.at:%d %b %H:%M}"
         if age >= UNTOLD_AFTER and not self._is_told(note, shipment, self.incidents):
             yield Finding("shipment waits in silence", facts)

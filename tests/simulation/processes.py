@@ -15,6 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+GONE = "server closed the connection unexpectedly"
+FAILURES = ("disk I/O error", "database is locked", "database or disk is full", GONE)
+"""What a database says."""
+
 
 class Killed(BaseException):
     """The end of a process, as a signal would bring it."""
@@ -28,8 +32,8 @@ class Fate:
         dies_at: The commit or call where it is killed.
         meets_at: The first place from which on, outside of transactions, `meeting` happens in its middle.
         meeting: What others do there.
-        fails_at: The statement that the database refuses.
-        failure: In what words.
+        fails_at: The statement, or commit, that the database refuses.
+        failure: In what words. After `GONE` the connection is lost; a commit that it hits has been done all the same.
     """
 
     dies_at: int | None = None
@@ -68,9 +72,13 @@ class Process:
         """Send a statement, which a dead process does not, and which the database may refuse."""
         if self.is_dead:
             raise Killed(self.name)
-        self.statements += 1
-        if self.statements == self.fate.fails_at:
+        if self.is_refused():
             raise sqlite3.OperationalError(self.fate.failure)
+
+    def is_refused(self) -> bool:
+        """Count a statement; whether it is the one that the database refuses."""
+        self.statements += 1
+        return self.statements == self.fate.fails_at
 
 
 def watch(engine: Engine, at_work: Callable[[], Process | None]) -> None:
@@ -79,9 +87,15 @@ def watch(engine: Engine, at_work: Callable[[], Process | None]) -> None:
 
     def do_commit(connection: Any) -> None:
         process = at_work()
+        is_refused = False
         if process:
             process.reach("before a commit", is_free=False)
+            is_refused = process.is_refused()
+            if is_refused and process.fate.failure != GONE:
+                raise sqlite3.OperationalError(process.fate.failure)
         commit(connection)
+        if process and is_refused:
+            raise sqlite3.OperationalError(GONE)
         if process:
             process.reach("after a commit", is_free=True)
 
@@ -90,5 +104,9 @@ def watch(engine: Engine, at_work: Callable[[], Process | None]) -> None:
         if process:
             process.execute()
 
+    def handle_error(context: Any) -> None:
+        context.is_disconnect = context.is_disconnect or str(context.original_exception) == GONE
+
     engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
     sa.event.listen(engine, "do_execute", execute)
+    sa.event.listen(engine, "handle_error", handle_error)

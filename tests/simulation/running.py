@@ -79,6 +79,8 @@ def run(seed: int, steps: Sequence[Step], passed_over: frozenset[str] = frozense
             outcome.step = number
             if step.event == "peace":
                 outcome.findings = oracle.in_peace()
+            elif step.event == "calm":
+                outcome.findings = oracle.in_calm()
             elif number == len(steps) or world.clock.true() - judged >= HOUR or world.machine.defects:
                 outcome.findings = oracle.at_any_time()
             else:

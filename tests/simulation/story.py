@@ -35,14 +35,18 @@ WEIGHTS: dict[Event, float] = {
     events.restart_api: 0.5,
     events.marketplace_fails: 3,
     events.listing_is_late: 0.7,
+    events.package_is_lost: 0.4,
     events.network_fails: 1,
     events.mail_fails: 0.5,
     events.disk_fills: 0.2,
+    events.disk_breaks: 0.4,
+    events.share_fails: 1,
+    events.lake_goes: 0.4,
     events.clock_jumps: 0.4,
 }
 """How often each event happens, compared with the others."""
 
-EVENTS: dict[str, Event] = {each.__name__: each for each in (*WEIGHTS, events.peace)}
+EVENTS: dict[str, Event] = {each.__name__: each for each in (*WEIGHTS, events.calm, events.peace)}
 TICKS_BETWEEN_PEACE = 90
 QUIET_HOURS = (5, 9, 14, 30, 62)
 
@@ -75,8 +79,7 @@ def written(seed: int, ticks: int) -> Sequence[Step]:
             if chance.random() < 0.06:
                 minutes = 60.0 * chance.choice(QUIET_HOURS)
         steps.append(Step(name, minutes, chance.getrandbits(32)))
-        if since_peace >= TICKS_BETWEEN_PEACE:
-            steps.append(Step("peace", 1.0, 0))
+        if since_peace >= TICKS_BETWEEN_PEACE or done == ticks:
+            steps += [Step("calm", 1.0, 0), Step("peace", 1.0, 0)]
             since_peace = 0
-    steps.append(Step("peace", 1.0, 0))
     return steps

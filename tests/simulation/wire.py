@@ -6,6 +6,7 @@ answers, which is the sandbox's matter, as are its own faults.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl
 import httpx
 from starlette.routing import compile_path
 
-from orders_pipeline.sandbox.engine import Call, Operation, Sandbox, http_date
+from orders_pipeline.sandbox.engine import Call, Operation, Outcome, Sandbox, http_date
 
 READ_TIMEOUT = 60.0
 
@@ -32,6 +33,8 @@ class Wire:
         }
         self.cut: set[str] = set()
         """Hosts that cannot be reached."""
+        self.forgetful: set[str] = set()
+        """Hosts that will say that they have taken the next package, and lose it."""
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         """Carry one request there and its answer back; either may get lost."""
@@ -40,7 +43,8 @@ class Wire:
         if sandbox is None or host in self.cut:
             raise httpx.ConnectError(f"no route to {host}", request=request)
         self._reach("before a call")
-        outcome = sandbox.take(self._call(sandbox, host, request))
+        call = self._call(sandbox, host, request)
+        outcome = self._lost(sandbox, host, call) if host in self.forgetful else sandbox.take(call)
         self._advance(timedelta(seconds=min(outcome.delay_seconds, READ_TIMEOUT)))
         if outcome.delay_seconds >= READ_TIMEOUT:
             raise httpx.ReadTimeout("no answer in time", request=request)
@@ -51,6 +55,17 @@ class Wire:
         if outcome.content:
             headers["Content-Type"] = outcome.media_type
         return httpx.Response(outcome.status, headers=headers, content=outcome.content, request=request)
+
+    def _lost(self, sandbox: Sandbox, host: str, call: Call) -> Outcome:
+        """Work a call off; when it made a package, everything but the answer is undone."""
+        if call.operation.method == "GET":
+            return sandbox.take(call)
+        before, records = _packages(sandbox), copy.deepcopy(sandbox.records)
+        outcome = sandbox.take(call)
+        if _packages(sandbox) > before:
+            sandbox.records = records
+            self.forgetful.discard(host)
+        return outcome
 
     def _call(self, sandbox: Sandbox, host: str, request: httpx.Request) -> Call:
         operation, parameters = self._found(host, request)
@@ -71,3 +86,7 @@ class Wire:
             if match and operation.method == request.method:
                 return operation, match.groupdict()
         raise AssertionError(f"the sandbox at {host} has no {request.method} {request.url.path}")
+
+
+def _packages(sandbox: Sandbox) -> int:
+    return sum(len(each.packages) for each in sandbox.held())
