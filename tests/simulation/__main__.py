@@ -58,9 +58,8 @@ def main() -> int:
         _say("\n".join(f"  {each}" for each in outcome.findings))
         if not asked.go_on:
             break
-    _say(
-        f"{totals['ticks']} ticks, {totals['kills']} kills, {days:.0f} simulated days, {seconds:.0f} s, {failed} worlds failed"
-    )
+    told = f"{totals['ticks']} ticks, {totals['kills']} kills, {days:.0f} simulated days, {seconds:.0f} CPU s"
+    _say(f"{told}, {failed} worlds failed")
     return 1 if failed else 0
 
 

@@ -128,12 +128,13 @@ class Postbox:
 class Machine:
     """One installation and whatever of it is running."""
 
-    def __init__(self, home: Path, clock: WorldClock, chance: Random) -> None:
+    def __init__(self, home: Path, clock: WorldClock, chance: Random, database: str | None = None) -> None:
         self.clock = clock
         self.chance = chance
         self.settings = Settings(
             _env_file=None,
             home=home,
+            database_url=database,
             keys="test:" + "A" * 43 + "=",
             pull_threads=1,
             smtp_host="127.0.0.1",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
@@ -68,12 +69,12 @@ class Process:
             self.has_met = True
             self.fate.meeting()
 
-    def execute(self) -> None:
+    def execute(self, refuse: Callable[[], None]) -> None:
         """Send a statement, which a dead process does not, and which the database may refuse."""
         if self.is_dead:
             raise Killed(self.name)
         if self.is_refused():
-            raise sqlite3.OperationalError(self.fate.failure)
+            refuse()
 
     def is_refused(self) -> bool:
         """Count a statement; whether it is the one that the database refuses."""
@@ -87,22 +88,22 @@ def watch(engine: Engine, at_work: Callable[[], Process | None]) -> None:
 
     def do_commit(connection: Any) -> None:
         process = at_work()
-        is_refused = False
-        if process:
-            process.reach("before a commit", is_free=False)
-            is_refused = process.is_refused()
-            if is_refused and process.fate.failure != GONE:
-                raise sqlite3.OperationalError(process.fate.failure)
+        if process is None:
+            commit(connection)
+            return
+        process.reach("before a commit", is_free=False)
+        is_refused = process.is_refused()
+        if is_refused and process.fate.failure != GONE:
+            _refuse(engine, connection, process.fate.failure)
         commit(connection)
-        if process and is_refused:
-            raise sqlite3.OperationalError(GONE)
-        if process:
-            process.reach("after a commit", is_free=True)
+        if is_refused:
+            _refuse(engine, connection, GONE)
+        process.reach("after a commit", is_free=True)
 
-    def execute(*_: Any) -> None:
+    def execute(cursor: Any, *_: Any) -> None:
         process = at_work()
         if process:
-            process.execute()
+            process.execute(lambda: _refuse(engine, cursor.connection, process.fate.failure))
 
     def handle_error(context: Any) -> None:
         context.is_disconnect = context.is_disconnect or str(context.original_exception) == GONE
@@ -110,3 +111,12 @@ def watch(engine: Engine, at_work: Callable[[], Process | None]) -> None:
     engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
     sa.event.listen(engine, "do_execute", execute)
     sa.event.listen(engine, "handle_error", handle_error)
+
+
+def _refuse(engine: Engine, connection: Any, failure: str) -> None:
+    """SQLite's failures are made up; PostgreSQL really ends the session, and what is asked of it next fails."""
+    if engine.dialect.name != "postgresql":
+        raise sqlite3.OperationalError(failure)
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])

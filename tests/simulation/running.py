@@ -41,7 +41,7 @@ class Outcome:
         diary: What happened until then.
         counts: How many ticks, kills and runs there were.
         days: Days that passed in the world.
-        seconds: Seconds that passed here.
+        seconds: CPU seconds that it took.
         digest: A hash of all that the marketplaces saw: the same for the same seed.
     """
 
@@ -56,20 +56,23 @@ class Outcome:
 
     def __str__(self) -> str:
         ticks, kills = self.counts["ticks"], self.counts["kills"]
-        return f"{ticks} ticks, {kills} kills, {self.days:.1f} days, {self.seconds:.1f} s, {self.digest[:12]}"
+        return f"{ticks} ticks, {kills} kills, {self.days:.1f} days, {self.seconds:.1f} CPU s, {self.digest[:12]}"
 
 
-def run(seed: int, steps: Sequence[Step], passed_over: frozenset[str] = frozenset()) -> Outcome:
+def run(
+    seed: int, steps: Sequence[Step], passed_over: frozenset[str] = frozenset(), database: str | None = None
+) -> Outcome:
     """Let a story happen; ends at the first step after which the oracle finds something.
 
     Args:
         seed: Of the world.
         steps: The story.
         passed_over: Rules whose breaches are not looked at.
+        database: URL of an empty PostgreSQL database for the ledger; None: SQLite.
     """
-    began = time.perf_counter()
+    began = time.process_time()
     outcome = Outcome(seed)
-    with _quietly(), _home() as home, made(seed, home) as world:
+    with _quietly(), _home() as home, made(seed, home, database) as world:
         oracle = Oracle(world)
         judged = world.clock.true()
         for number, step in enumerate(steps, 1):
@@ -90,7 +93,7 @@ def run(seed: int, steps: Sequence[Step], passed_over: frozenset[str] = frozense
             if outcome.findings:
                 break
         _sum_up(outcome, world)
-    outcome.seconds = time.perf_counter() - began
+    outcome.seconds = time.process_time() - began
     return outcome
 
 

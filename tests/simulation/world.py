@@ -134,14 +134,14 @@ class World:
 
 
 @contextlib.contextmanager
-def made(seed: int, home: Path) -> Iterator[World]:
+def made(seed: int, home: Path, database: str | None = None) -> Iterator[World]:
     """A world at its beginning: marketplaces with a few orders, an installation that is connected to all of them, two ERPs."""
     clock = WorldClock()
     chance = Random(f"world:{seed}")
     sandboxes = {
         kind: sandbox(seed=seed, rate_factor=math.inf, clock=clock.true) for kind, sandbox in SANDBOXES.items()
     }
-    machine = Machine(home, clock, Random(f"machine:{seed}"))
+    machine = Machine(home, clock, Random(f"machine:{seed}"), database)
     hosts = {f"{kind}.example": sandbox for kind, sandbox in sandboxes.items()}
     wire = Wire(hosts, machine.reach, clock.advance)
     world = World(seed, home, clock, chance, sandboxes, machine, wire)
