@@ -55,8 +55,11 @@ class Installation:
             KeyRingError: The ring lacks the key that something was encrypted with.
         """
         if sealed is None:
-            return [documents.document(row, None) for row in rows]
-        return [documents.document(row, self._parties(row["id"], sealed.get(row["id"]))) for row in rows]
+            return [self._with_payload_url(row["id"], documents.document(row, None)) for row in rows]
+        return [
+            self._with_payload_url(row["id"], documents.document(row, self._parties(row["id"], sealed.get(row["id"]))))
+            for row in rows
+        ]
 
     def note(self, token: tokens.TokenInfo, position: int | None) -> None:
         """Remember that a token was used, and how far its consumer has read; called when the answer is out.
@@ -77,6 +80,9 @@ class Installation:
             LOG.warning(Event.READER_NOT_NOTED, extra=about)
         finally:
             self._writing.release()
+
+    def _with_payload_url(self, order_id: str, document: str) -> str:
+        return f'{document[:-1]},"payload_url":"{self.settings.api_path_prefix}/v1/orders/{order_id}/payload"}}'
 
     def _parties(self, order_id: str, sealed: bytes | None) -> str:
         return documents.NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()

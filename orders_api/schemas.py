@@ -413,6 +413,10 @@ class OrderDocument(Shape):
         "only with the scope for that.",
         examples=[{"shipping_type_label": "Relay point"}],
     )
+    payload_url: str = Field(
+        description="Path of what the marketplace sent of this order, as `GET /v1/orders/{id}/payload` reads it.",
+        examples=[f"/v1/orders/{ORDER_ID}/payload"],
+    )
     redacted: bool = Field(description="Whether personal data was left out for want of the scope.", examples=[True])
     customer: Customer | None = Field(description="The buyer; null when unknown or redacted.", examples=[None])
     shipping_address: Address | None = Field(

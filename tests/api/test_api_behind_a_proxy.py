@@ -119,6 +119,17 @@ def test_the_pages_of_a_list_are_found_through_the_proxy(client, front, book, or
     assert sorted(seen) == sorted(made)
 
 
+def test_an_order_names_where_its_payload_is(client, front, book, order):
+    (order_id,) = book.put(order(1))
+    for found in (
+        client.get(f"{front}/v1/orders").json()["orders"][0],
+        client.get(f"{front}/v1/orders/{order_id}").json(),
+    ):
+        assert found["payload_url"] == f"{PREFIX}/v1/orders/{order_id}/payload"
+    told = client.get(urljoin(front, found["payload_url"]))
+    assert told.json()["code"] == "payload_not_kept", "the book of this test has orders without payloads"
+
+
 def test_what_was_accepted_is_found_through_the_proxy_also_when_it_is_told_again(client, front, book, order):
     (order_id,) = book.put(order(1))
     sent = {"shipments": [{"id": order_id, "tracking_number": "T1", "carrier_code": "DPD"}]}

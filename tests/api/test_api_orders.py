@@ -291,7 +291,7 @@ def test_the_timeline_tells_what_happened_oldest_first(erp, book, order, api_led
             order_id=own_id,
         )
         incidents.report(connection, report, clock.advance(minutes=5))
-        incidents.resolve(connection, "channel", "amazon_fr", "normalise", clock.advance(minutes=5))
+        incidents.resolve_order(connection, [own_id], "normalise", clock.advance(minutes=5))
 
     response = erp.get(f"/v1/orders/{own_id}/events")
 
