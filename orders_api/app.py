@@ -46,6 +46,7 @@ from orders_api.schemas import (
 from warehouse.clock import utc_now
 from warehouse.ledger.database import open_ledger
 from warehouse.ledger.keys import open_keys
+from warehouse.ledger.numbering import open_numbering
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     )
     limiter = RateLimiter(settings.api_requests_per_minute)
     ledger = open_ledger(settings)
-    installation = Installation(settings, ledger, open_keys(settings, ledger, clock()), clock, limiter)
+    keys = open_keys(settings, ledger, clock())
+    installation = Installation(settings, ledger, keys, clock, limiter, open_numbering(ledger))
     app.state.installation = installation
     errors.install(app)
     app.add_middleware(

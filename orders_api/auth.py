@@ -48,6 +48,11 @@ class Caller:
         return self.token.channels
 
     @property
+    def sees_all_channels(self) -> bool:
+        """Whether numbers that go through the whole book tell it nothing that it may not know."""
+        return self.token.channels is None
+
+    @property
     def may_read_pii(self) -> bool:
         """Whether personal data may be answered."""
         return self.may(Scope.ORDERS_READ_PII)

@@ -95,7 +95,11 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
     """Who asked to cancel what, newest first. The order itself carries the label `cancellation_requested`."""
     visible = reading.caller.visible_channels
     check_channels(reading.connection, query.channel, visible)
-    before = None if query.cursor is None else cursors.decode_number(query.cursor, query.fingerprint())
+    before = (
+        None
+        if query.cursor is None
+        else cursors.decode_number(reading.installation.numbering, query.cursor, query.fingerprint())
+    )
     wanted = RequestFilter(
         visible_channels=visible,
         states=() if query.state is None else (query.state.value,),
@@ -107,7 +111,10 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
     following = None
     if len(rows) > query.limit:
         rows.pop()
-        following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["number"]))
+        following = next_path(
+            reading.request,
+            cursors.encode_number(reading.installation.numbering, query.fingerprint(), rows[-1]["number"]),
+        )
     body = rendered({"cancellation_requests": [_document(row) for row in rows], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 

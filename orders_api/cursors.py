@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import orjson
 
 from orders_api.errors import Problem
+from warehouse.ledger.numbering import Numbered, Numbering
 from warehouse.ledger.order_queries import Key, Sort
 
 VERSION = 1
@@ -30,7 +31,7 @@ def encode(fingerprint: str, key: Key) -> str:
     place: list[object] = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
     if key.has_errors is not None:
         place.append(key.has_errors)
-    return base64.urlsafe_b64encode(orjson.dumps([VERSION, fingerprint, *place])).decode().rstrip("=")
+    return _encoded([VERSION, fingerprint, *place])
 
 
 def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
@@ -45,16 +46,24 @@ def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
         raise _unknown() from error
 
 
-def encode_number(fingerprint: str, last: int) -> str:
-    """The cursor of a list that is sorted by a number alone."""
-    return encode(_digest(fingerprint), Key(position=last))
+def encode_number(numbering: Numbering, fingerprint: str, last: int) -> str:
+    """The cursor of a list that is sorted by a number alone, which it does not tell."""
+    return _encoded([VERSION, _digest(fingerprint), numbering.id(Numbered.PLACE, last)])
 
 
-def decode_number(cursor: str, fingerprint: str) -> int:
+def decode_number(numbering: Numbering, cursor: str, fingerprint: str) -> int:
     """Reverse `encode_number`; raises like `decode`."""
-    position = decode(cursor, _digest(fingerprint), Sort.LATEST_CHANGE).position
-    assert position is not None
-    return position
+    try:
+        match _parts(cursor):
+            case [int(version), str(asked), str(place)] if version == VERSION and asked == _digest(fingerprint):
+                number = numbering.number(Numbered.PLACE, place)
+            case _:
+                number = None
+    except (ValueError, TypeError) as error:
+        raise _unknown() from error
+    if number is None:
+        raise _unknown()
+    return number
 
 
 def encode_moment(fingerprint: str, moment: datetime, own_id: str) -> str:
@@ -72,6 +81,10 @@ def decode_moment(cursor: str, fingerprint: str) -> tuple[datetime, str]:
 
 def _digest(fingerprint: str) -> str:
     return hashlib.blake2b(fingerprint.encode(), digest_size=9).hexdigest()
+
+
+def _encoded(parts: list[object]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
 def _parts(cursor: str) -> list[object]:

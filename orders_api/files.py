@@ -18,13 +18,14 @@ from orders_api.addresses import next_link, next_path
 from orders_api.answers import NO_STORE, json_answer, rendered
 from orders_api.errors import Problem, not_found
 from orders_api.order_filters import Word, check_channels
-from orders_api.reading import NoQuery, Reading, Route
-from orders_api.schemas import FileDocument, FilePage, FileRowPage
+from orders_api.reading import NoQuery, Reading, Route, number_in_path
+from orders_api.schemas import FILE_ID, FileDocument, FilePage, FileRowPage
 from warehouse.archive import open_archive
 from warehouse.clock import iso
 from warehouse.ledger import files as book
 from warehouse.ledger.file_jobs import JobKind
 from warehouse.ledger.files import FileFilter, FileState, RowOutcome
+from warehouse.ledger.numbering import Numbered
 from warehouse.ledger.tokens import Scope
 
 if TYPE_CHECKING:
@@ -36,14 +37,13 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["Files"])
 
-LARGEST_ID = 2**63 - 1
 FILE_ID_PARAMETER = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "Number of the file.",
-    "example": 12,
-    "schema": {"type": "integer"},
+    "description": "Id of the file; a token of all channels may give its number instead.",
+    "example": FILE_ID,
+    "schema": {"type": "string"},
 }
 
 
@@ -96,7 +96,11 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
     visible = reading.caller.visible_channels
     check_channels(reading.connection, query.channel, visible)
     fingerprint = f"files {query.direction} {query.state} {' '.join(sorted(query.channel))}"
-    before = None if query.cursor is None else cursors.decode_number(query.cursor, fingerprint)
+    before = (
+        None
+        if query.cursor is None
+        else cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
+    )
     wanted = FileFilter(
         visible_channels=visible,
         channels=tuple(query.channel),
@@ -105,7 +109,7 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
     )
     found = book.listed(reading.connection, wanted, before, query.limit + 1)
     following = _following(reading, fingerprint, found, query.limit, [each.id for each in found])
-    body = rendered({"files": [_document(each) for each in found], "next": following})
+    body = rendered({"files": [_document(reading, each) for each in found], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
@@ -120,7 +124,7 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
 ).serve(router)
 def get_file(reading: Reading, _query: NoQuery) -> Response:
     """One file: where it went or came from, how far it is, and what became of its rows in numbers."""
-    return json_answer(reading.request, rendered(_document(_one(reading))), holds_pii=False)
+    return json_answer(reading.request, rendered(_document(reading, _one(reading))), holds_pii=False)
 
 
 @Route(
@@ -136,7 +140,9 @@ def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
     """The rows of a shipment file by number, each applied, known before, or refused with a code. An order file has none."""
     record = _one(reading)
     fingerprint = f"file rows {record.id} {query.outcome}"
-    after = 0 if query.cursor is None else cursors.decode_number(query.cursor, fingerprint)
+    after = (
+        0 if query.cursor is None else cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
+    )
     found = book.rows_of(reading.connection, record.id, after, query.limit + 1, query.outcome)
     following = _following(reading, fingerprint, found, query.limit, [each.number for each in found])
     body = rendered({"rows": [_row(each) for each in found], "next": following})
@@ -180,24 +186,27 @@ def _following(reading: Reading, fingerprint: str, found: list[Any], limit: int,
     if len(found) <= limit:
         return None
     found.pop()
-    return next_path(reading.request, cursors.encode_number(fingerprint, numbers[limit - 1]))
+    return next_path(
+        reading.request, cursors.encode_number(reading.installation.numbering, fingerprint, numbers[limit - 1])
+    )
 
 
 def _one(reading: Reading) -> FileRecord:
-    text = reading.path["id"]
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
-    record = None
-    if number <= LARGEST_ID:
-        record = book.find(reading.connection, number, reading.caller.visible_channels)
+    caller = reading.caller
+    number = number_in_path(reading.request, reading.installation, caller, Numbered.FILE)
+    record = None if number is None else book.find(reading.connection, number, caller.visible_channels)
     if record is None:
         raise not_found("id", "There is no such file for this token.", "unknown_file")
     return record
 
 
-def _document(record: FileRecord) -> dict[str, Any]:
+def _document(reading: Reading, record: FileRecord) -> dict[str, Any]:
     details = record.details
+    numbering = reading.installation.numbering
+    same_as = details.get("same_as")
     return {
-        "id": record.id,
+        "id": numbering.id(Numbered.FILE, record.id),
+        "number": record.id if reading.caller.sees_all_channels else None,
         "direction": record.direction,
         "channel": record.channel,
         "storage": record.storage or None,
@@ -215,7 +224,7 @@ def _document(record: FileRecord) -> dict[str, Any]:
         "encoding": details.get("encoding"),
         "delimiter": details.get("delimiter"),
         "unknown_columns": details.get("unknown_columns") or [],
-        "same_as": details.get("same_as"),
+        "same_as": None if same_as is None else numbering.id(Numbered.FILE, same_as),
         "error_code": record.error_code,
         "error": record.error,
         "created_at": iso(record.created_at),

@@ -16,13 +16,14 @@ from orders_api.answers import NO_STORE, json_answer, rendered
 from orders_api.bodies import JSON
 from orders_api.errors import Problem, describe, from_validation, not_found
 from orders_api.order_filters import Word, check_channels
-from orders_api.reading import NoQuery, Reading, Route
-from orders_api.schemas import Incident, IncidentResolution, Incidents
+from orders_api.reading import NoQuery, Reading, Route, number_in_path
+from orders_api.schemas import INCIDENT_ID, Incident, IncidentResolution, Incidents
 from orders_api.writing import Writing, carry_out_with_body, described_write
 from warehouse.clock import iso
 from warehouse.incidents import Kind
 from warehouse.ledger import channel_status, incidents
 from warehouse.ledger.channel_status import IncidentFilter
+from warehouse.ledger.numbering import Numbered
 from warehouse.ledger.tokens import Scope
 
 if TYPE_CHECKING:
@@ -32,14 +33,13 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["Incidents"])
 
-LARGEST_ID = 2**63 - 1
 INCIDENT_PARAMETER = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "Number of the incident.",
-    "example": 17,
-    "schema": {"type": "integer"},
+    "description": "Id of the incident; a token of all channels may give its number instead.",
+    "example": INCIDENT_ID,
+    "schema": {"type": "string"},
 }
 
 
@@ -92,7 +92,11 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
     """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
     visible = reading.caller.visible_channels
     check_channels(reading.connection, query.channel, visible)
-    before = None if query.cursor is None else cursors.decode_number(query.cursor, query.fingerprint())
+    before = (
+        None
+        if query.cursor is None
+        else cursors.decode_number(reading.installation.numbering, query.cursor, query.fingerprint())
+    )
     wanted = IncidentFilter(
         visible_channels=visible,
         channels=tuple(query.channel),
@@ -106,8 +110,10 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
     following = None
     if len(rows) > query.limit:
         rows.pop()
-        following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["id"]))
-    body = rendered({"incidents": [incident_document(row) for row in rows], "next": following})
+        following = next_path(
+            reading.request, cursors.encode_number(reading.installation.numbering, query.fingerprint(), rows[-1]["id"])
+        )
+    body = rendered({"incidents": [incident_document(reading, row) for row in rows], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
@@ -122,8 +128,8 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
 ).serve(router)
 def get_incident(reading: Reading, _query: NoQuery) -> Response:
     """One incident, open or resolved."""
-    row = _one(reading.connection, reading.request, reading.caller.visible_channels)
-    return json_answer(reading.request, rendered(incident_document(row)), holds_pii=False)
+    row = _one(reading.connection, reading)
+    return json_answer(reading.request, rendered(incident_document(reading, row)), holds_pii=False)
 
 
 @router.post(
@@ -144,30 +150,29 @@ def _resolved(writing: Writing[NoQuery]) -> Response:
         asked = IncidentResolution.model_validate_json(writing.body)
     except ValidationError as error:
         raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
-    visible = writing.caller.visible_channels
     with writing.installation.ledger.write() as connection:
-        row = _one(connection, writing.request, visible)
+        row = _one(connection, writing)
         if not incidents.resolve_by_hand(connection, row["id"], asked.reason, writing.now):
             raise Problem(409, "incident_resolved", "This incident is resolved already.")
-        row = _one(connection, writing.request, visible)
-    return Response(rendered(incident_document(row)), headers={"Cache-Control": NO_STORE}, media_type=JSON)
+        row = _one(connection, writing)
+    return Response(rendered(incident_document(writing, row)), headers={"Cache-Control": NO_STORE}, media_type=JSON)
 
 
-def _one(connection: Connection, request: Request, visible_channels: tuple[str, ...] | None) -> dict[str, Any]:
-    given = request.path_params["id"]
+def _one(connection: Connection, asked: Reading | Writing[NoQuery]) -> dict[str, Any]:
+    number = number_in_path(asked.request, asked.installation, asked.caller, Numbered.INCIDENT)
     rows = []
-    if given.isascii() and given.isdecimal() and int(given[:20]) <= LARGEST_ID:
-        wanted = IncidentFilter(visible_channels=visible_channels, is_open=None, id=int(given))
+    if number is not None:
+        wanted = IncidentFilter(visible_channels=asked.caller.visible_channels, is_open=None, id=number)
         rows = channel_status.incident_rows(connection, wanted, None, 1)
     if not rows:
         raise not_found("id", "There is no such incident for this token.", "unknown_incident")
     return rows[0]
 
 
-def incident_document(row: Mapping[str, Any]) -> dict[str, Any]:
+def incident_document(asked: Reading | Writing[NoQuery], row: Mapping[str, Any]) -> dict[str, Any]:
     """An incident as the API shows it."""
+    numbering = asked.installation.numbering
     plain = (
-        "id",
         "scope",
         "subject",
         "stage",
@@ -176,16 +181,18 @@ def incident_document(row: Mapping[str, Any]) -> dict[str, Any]:
         "message",
         "cause",
         "hint",
-        "details",
         "run_id",
-        "attempt_id",
         "occurrences",
         "resolution",
     )
     return {
+        "id": numbering.id(Numbered.INCIDENT, row["id"]),
+        "number": row["id"] if asked.caller.sees_all_channels else None,
         **{name: row[name] for name in plain},
+        "details": numbering.told(row["details"]),
+        "attempt_id": numbering.id(Numbered.ATTEMPT, int(row["attempt_id"])) if row["attempt_id"] else None,
         "order_id": row["order_id"] or None,
-        "file_id": row["file_id"] or None,
+        "file_id": numbering.id(Numbered.FILE, int(row["file_id"])) if row["file_id"] else None,
         "first_seen_at": iso(row["first_seen_at"]),
         "last_seen_at": iso(row["last_seen_at"]),
         "resolved_at": None if row["resolved_at"] is None else iso(row["resolved_at"]),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orders_api.rate_limits import RateLimiter
     from warehouse.clock import Clock
     from warehouse.ledger.database import Ledger
+    from warehouse.ledger.numbering import Numbering
     from warehouse.ledger.order_queries import Row
     from warehouse.privacy import KeyRing
     from warehouse.settings import Settings
@@ -41,6 +42,7 @@ class Installation:
     keys: KeyRing
     clock: Clock
     limiter: RateLimiter
+    numbering: Numbering
     latencies: Latencies = field(default_factory=Latencies)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 

@@ -16,11 +16,14 @@ from orders_api.schemas import Logs
 from warehouse.clock import iso
 from warehouse.ledger import log
 from warehouse.ledger.log import Level, LogFilter
+from warehouse.ledger.numbering import Numbered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.responses import Response
+
+    from warehouse.ledger.numbering import Numbering
 
 router = APIRouter(tags=["Incidents"])
 
@@ -66,7 +69,11 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
     """
     visible = reading.caller.visible_channels
     check_channels(reading.connection, query.channel, visible)
-    before = None if query.cursor is None else cursors.decode_number(query.cursor, query.fingerprint())
+    before = (
+        None
+        if query.cursor is None
+        else cursors.decode_number(reading.installation.numbering, query.cursor, query.fingerprint())
+    )
     wanted = LogFilter(
         visible_channels=visible,
         channels=tuple(query.channel),
@@ -80,10 +87,17 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
     following = None
     if len(rows) > query.limit:
         rows.pop()
-        following = next_path(reading.request, cursors.encode_number(query.fingerprint(), rows[-1]["id"]))
-    body = rendered({"entries": [_entry(row) for row in rows], "next": following})
+        following = next_path(
+            reading.request, cursors.encode_number(reading.installation.numbering, query.fingerprint(), rows[-1]["id"])
+        )
+    body = rendered({"entries": [_entry(reading.installation.numbering, row) for row in rows], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 
 
-def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{str(name): value for name, value in row.items()}, "at": iso(row["at"])}
+def _entry(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{str(name): value for name, value in row.items()},
+        "id": numbering.id(Numbered.ENTRY, row["id"]),
+        "at": iso(row["at"]),
+        "data": numbering.told(row["data"]),
+    }

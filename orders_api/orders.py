@@ -118,7 +118,11 @@ def list_order_events(reading: Reading, _query: NoQuery) -> Response:
     """When it was received, changed, acknowledged, in trouble and out of it: oldest first, the latest thousand of each."""
     own_id = _one(reading)["id"]
     entries = order_queries.timeline(reading.connection, own_id)
-    events = [{"at": iso(each.at), "kind": each.kind, "text": each.text, "data": each.data} for each in entries]
+    numbering = reading.installation.numbering
+    events = [
+        {"at": iso(each.at), "kind": each.kind, "text": each.text, "data": numbering.told(each.data)}
+        for each in entries
+    ]
     return json_answer(reading.request, rendered({"id": own_id, "events": events}), holds_pii=False)
 
 

@@ -7,6 +7,7 @@ filters), and would tell a stranger which parameter is wrong before asking who i
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from orders_api.auth import Caller
+    from warehouse.ledger.numbering import Numbered
     from warehouse.ledger.order_queries import Row
 
 Query = TypeVar("Query", bound=BaseModel)
@@ -38,6 +40,7 @@ REPEATABLE = frozenset({"status", "channel", "marketplace", "column", "kind", "s
 MAY_HOLD_COMMAS = frozenset({"marketplace"})
 ONE_AT_A_TIME = "one value at a time: for several repeat the parameter, name=first&name=second"
 NAME_LIMIT = 64
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 READING_THREADS = 2
 """Reads that are worked on at once: one computes while the other waits for the database. Three or more take the interpreter
@@ -142,6 +145,17 @@ def path_id(request: Request) -> str | None:
         return str(uuid.UUID(request.path_params["id"]))
     except ValueError:
         return None
+
+
+def number_in_path(request: Request, installation: Installation, caller: Caller, kind: Numbered) -> int | None:
+    """What the id in the path stands for; None when it is none of this kind.
+
+    The number itself is understood of a caller who sees all channels: another could count with it.
+    """
+    given: str = request.path_params["id"]
+    if caller.sees_all_channels and NUMBER.fullmatch(given):
+        return int(given)
+    return installation.numbering.number(kind, given)
 
 
 def _readers() -> CapacityLimiter:

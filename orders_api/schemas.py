@@ -36,6 +36,9 @@ ORDER_ID = "0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"
 LINE_ID = "9d1f3f4a-50c1-5a6e-8f0e-0a6a2f0b7c11"
 SHIPMENT_ID = "3f6a5b1e-2c0d-5f7a-8b9c-1d2e3f4a5b6c"
 REPORT_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+FILE_ID = "file_k5xg6y3b7m2a4d6qwzr5t3n7ue"
+INCIDENT_ID = "incident_m2a4d6qwzr5t3n7uek5xg6y3b7"
+ATTEMPT_ID = "attempt_zr5t3n7uek5xg6y3b7m2a4d6qw"
 SHIPPED_AT = "2026-11-03T14:05:00.000Z"
 ORIGINAL_ID = "402-1234567-7654321"
 PURCHASED_AT = "2026-11-02T09:12:44.000Z"
@@ -675,7 +678,10 @@ class ChannelStatuses(Shape):
 class Incident(Shape):
     """One problem, counted while it lasts."""
 
-    id: int = Field(description="Number of the incident.", examples=[17])
+    id: str = Field(description="Id of the incident, the same for good.", examples=[INCIDENT_ID])
+    number: int | None = Field(
+        description="Its number in commands; null for a token that is limited to channels.", examples=[17]
+    )
     scope: Literal["channel", "connection", "system"] = Field(description="What it is about.", examples=["channel"])
     subject: str = Field(description="Code of the channel or connection, or the component.", examples=["amazon_fr"])
     stage: str = Field(description="Where it happened.", examples=["pull"])
@@ -989,7 +995,7 @@ class Shipment(Shape):
 class ConfirmationAttempt(Shape):
     """One attempt to tell the marketplace."""
 
-    id: int = Field(description="Number of the attempt.", examples=[511])
+    id: str = Field(description="Id of the attempt.", examples=[ATTEMPT_ID])
     version: int = Field(description="The version that was told.", examples=[1])
     operation: str | None = Field(description="The last call that was made.", examples=["confirmShipment"])
     outcome: AttemptOutcome = Field(
@@ -1170,7 +1176,7 @@ class IncidentResolution(Shape):
 class LogEntry(Shape):
     """One thing that happened."""
 
-    id: int = Field(description="Number of the entry.", examples=[90210])
+    id: str = Field(description="Id of the entry.", examples=["entry_y3b7m2a4d6qwzr5t3n7uek5xg6"])
     at: datetime = Field(description="When it happened.", examples=[RECEIVED_AT])
     level: Level = Field(description="How much it matters.", examples=["info"])
     stage: str = Field(description="Where it happened.", examples=["normalise"])
@@ -1347,7 +1353,10 @@ class ProblemDocument(Shape):
 class FileDocument(Shape):
     """A file that was written to a storage or read from one."""
 
-    id: int = Field(description="Number of the file.", examples=[12])
+    id: str = Field(description="Id of the file, the same for good.", examples=[FILE_ID])
+    number: int | None = Field(
+        description="Its number in commands; null for a token that is limited to channels.", examples=[12]
+    )
     direction: JobKind = Field(description="`export`: an order file; `import`: a shipment file.", examples=["export"])
     channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
     storage: str | None = Field(
@@ -1380,7 +1389,7 @@ class FileDocument(Shape):
     encoding: str | None = Field(description="How the text of a shipment file was read.", examples=["utf-8"])
     delimiter: str | None = Field(description="What separates its cells.", examples=[";"])
     unknown_columns: list[str] = Field(description="Columns that were left out.", examples=[["note"]])
-    same_as: int | None = Field(description="Number of the earlier file with the same bytes.", examples=[None])
+    same_as: str | None = Field(description="Id of the earlier file with the same bytes.", examples=[None])
     error_code: str | None = Field(
         description="Why the whole file was refused, or what stands in its way.", examples=[None]
     )
@@ -1419,5 +1428,6 @@ class FileRowPage(Shape):
 
     rows: list[FileRow] = Field(description="By number.", examples=[[]])
     next: str | None = Field(
-        description="Path of the next page; null on the last one.", examples=["/v1/files/12/rows?cursor=WzEsImlkIl0"]
+        description="Path of the next page; null on the last one.",
+        examples=[f"/v1/files/{FILE_ID}/rows?cursor=WzEsImlkIl0"],
     )

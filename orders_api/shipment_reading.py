@@ -17,6 +17,7 @@ from orders_api.schemas import ORDER_ID, ORIGINAL_ID, REPORT_ID, ShipmentDetail,
 from orders_api.shipments import SHIPMENT_ID_PARAMETER
 from warehouse.clock import iso
 from warehouse.ledger import shipment_queries
+from warehouse.ledger.numbering import Numbered
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import ConfirmationStatus
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.responses import Response
+
+    from warehouse.ledger.numbering import Numbering
 
 router = APIRouter(tags=["Shipments"])
 
@@ -136,7 +139,7 @@ def get_shipment(reading: Reading, _query: NoQuery) -> Response:
     row = own_id and shipment_queries.by_id(reading.connection, own_id, reading.caller.visible_channels)
     if not row:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
-    attempts = [_attempt(each) for each in row["made"]]
+    attempts = [_attempt(reading.installation.numbering, each) for each in row["made"]]
     return json_answer(reading.request, rendered({**_shipment(row), "attempts": attempts}), holds_pii=False)
 
 
@@ -197,9 +200,10 @@ _MEMBERS = (
 )
 
 
-def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("id", "version", "operation", "outcome", "http_status", "request_id", "code", "message", "hint")
+def _attempt(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("version", "operation", "outcome", "http_status", "request_id", "code", "message", "hint")
     return {
+        "id": numbering.id(Numbered.ATTEMPT, row["id"]),
         **{name: row[name] for name in names},
         "started_at": iso(row["started_at"]),
         "finished_at": _wire(row["finished_at"]),

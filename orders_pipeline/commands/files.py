@@ -27,9 +27,12 @@ from warehouse.ledger.channels import all_channels
 from warehouse.ledger.file_jobs import FileJob, ImportSettings, JobKind
 from warehouse.ledger.file_schedules import Frequency, Weekday
 from warehouse.ledger.files import FileFilter, FileState, RowOutcome
+from warehouse.ledger.numbering import Numbered, number_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
 
     from orders_pipeline.file_runs import JobResult
     from orders_pipeline.installation import Installation
@@ -44,7 +47,7 @@ imports = typer.Typer(
 
 Channel = Annotated[str, typer.Argument(help="The channel's code.")]
 Channels = Annotated[list[str] | None, typer.Argument(help="Codes of channels; default: every one whose job is on.")]
-FileId = Annotated[int, typer.Argument(help="The file's number, as the list shows it.")]
+FileId = Annotated[str, typer.Argument(help="The file's number, as the list shows it, or its id in the API.")]
 Storage = Annotated[str | None, typer.Option(help="Code of the storage; a new job needs one.")]
 Folder = Annotated[str | None, typer.Option(help="Folder at the storage; of a new job: its root.")]
 How = Annotated[Frequency | None, typer.Option(help="How often; of a new job: 15m.")]
@@ -323,7 +326,7 @@ def download_import(
     """
     with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
-            record = book.find(transaction, file)
+            record = _named(transaction, file)
         if record is None or record.sha256 is None:
             raise fail(f"there is no file {file} whose bytes are kept", Exit.USAGE)
         archive = open_archive(installation.settings, installation.keys)
@@ -461,12 +464,17 @@ def _check_channels(installation: Installation, codes: Sequence[str]) -> None:
         raise fail(f"there is no channel {', '.join(unknown)}", Exit.USAGE)
 
 
-def _find(installation: Installation, file: int, kind: JobKind) -> FileRecord:
+def _find(installation: Installation, file: str, kind: JobKind) -> FileRecord:
     with installation.ledger.read() as transaction:
-        record = book.find(transaction, file)
+        record = _named(transaction, file)
     if record is None or record.direction is not kind:
         raise fail(f"there is no {kind} file {file}", Exit.USAGE)
     return record
+
+
+def _named(transaction: Connection, file: str) -> FileRecord | None:
+    number = number_given(transaction, Numbered.FILE, file)
+    return None if number is None else book.find(transaction, number)
 
 
 def _list(

@@ -13,9 +13,11 @@ from warehouse.ledger import incidents as book
 from warehouse.ledger import log
 from warehouse.ledger.channel_status import IncidentFilter, incident_rows
 from warehouse.ledger.log import Level, LogFilter
+from warehouse.ledger.numbering import Numbered, number_given
 
 incidents = typer.Typer(name="incidents", help="Problems, one row each.", no_args_is_help=True, rich_markup_mode=None)
 
+IncidentId = Annotated[str, typer.Argument(help="The incident's number, as the list shows it, or its id in the API.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 Channels = Annotated[list[str] | None, typer.Option("--channel", help="Only what concerns this channel; repeatable.")]
 Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only of this stage; repeatable.")]
@@ -69,7 +71,7 @@ def list_incidents(
 
 @incidents.command()
 def show(
-    incident: Annotated[int, typer.Argument(help="The incident's id.")],
+    incident: IncidentId,
     as_json: Json = False,
 ) -> None:
     """Everything that is known of one incident.
@@ -77,7 +79,9 @@ def show(
     Example: orders incidents show 12
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        rows = incident_rows(transaction, IncidentFilter(is_open=None, id=incident), None, 1)
+        number = number_given(transaction, Numbered.INCIDENT, incident)
+        wanted = IncidentFilter(is_open=None, id=number)
+        rows = [] if number is None else incident_rows(transaction, wanted, None, 1)
     if not rows:
         raise fail(f"there is no incident {incident}", Exit.USAGE)
     if as_json:
@@ -90,7 +94,7 @@ def show(
 
 @incidents.command()
 def resolve(
-    incident: Annotated[int, typer.Argument(help="The incident's id.")],
+    incident: IncidentId,
     reason: Annotated[str, typer.Option(help="Why it is no problem any more.")],
 ) -> None:
     """Close one incident by hand.
@@ -98,7 +102,8 @@ def resolve(
     Example: orders incidents resolve 12 --reason "marketplace confirmed by phone"
     """
     with opened() as installation, installation.ledger.write() as transaction:
-        if not book.resolve_by_hand(transaction, incident, reason, installation.clock()):
+        number = number_given(transaction, Numbered.INCIDENT, incident)
+        if number is None or not book.resolve_by_hand(transaction, number, reason, installation.clock()):
             raise fail(f"there is no open incident {incident}", Exit.USAGE)
     notes.print(f"incident {incident} is resolved")
 

@@ -64,21 +64,21 @@ def test_a_stranger_sees_none_of_it(stranger, path):
 
 def test_the_list_shows_what_is_final_and_visible(exchanged, erp, german):
     page = FilePage.model_validate_json(erp.get("/v1/files").content)
-    assert [each.id for each in page.files] == [exchanged[3], exchanged[2], exchanged[0]]
-    assert [each["id"] for each in german.get("/v1/files").json()["files"]] == [exchanged[3]]
+    assert [each.number for each in page.files] == [exchanged[3], exchanged[2], exchanged[0]]
+    assert [each["id"] for each in german.get("/v1/files").json()["files"]] == [page.files[0].id]
     by_direction = erp.get("/v1/files", direction="export").json()["files"]
     assert [each["name"] for each in by_direction] == ["a.csv"]
-    assert [each["id"] for each in erp.get("/v1/files", state="applied", channel="amazon_fr").json()["files"]] == [
+    assert [each["number"] for each in erp.get("/v1/files", state="applied", channel="amazon_fr").json()["files"]] == [
         exchanged[2]
     ]
 
 
 def test_pages_of_files(exchanged, erp):
     first = erp.get("/v1/files", limit="2")
-    assert [each["id"] for each in first.json()["files"]] == [exchanged[3], exchanged[2]]
+    assert [each["number"] for each in first.json()["files"]] == [exchanged[3], exchanged[2]]
     assert first.headers["link"] == f'<{first.json()["next"]}>; rel="next"'
     second = erp.request("GET", first.json()["next"]).json()
-    assert ([each["id"] for each in second["files"]], second["next"]) == ([exchanged[0]], None)
+    assert ([each["number"] for each in second["files"]], second["next"]) == ([exchanged[0]], None)
     assert erp.get("/v1/files", limit="2", cursor="nonsense").status_code == 400
 
 
