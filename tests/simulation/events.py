@@ -371,6 +371,7 @@ def move_house(world: World, _chance: Random) -> None:
     """An operator moves the installation to another machine, by backup and restore."""
     if not world.machine.running:
         world.machine.move(world.home.parent / "backup")
+        _over(world, ["lake"])
         world.say("the installation is restored on another machine")
 
 

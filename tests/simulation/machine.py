@@ -7,7 +7,9 @@ a job runs and what goes wrong with it (`events`), and what stands in the place 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -297,6 +299,8 @@ class Machine:
             ledger.engine.dispose()
 
 
+_NEW: list[bytes] = []
+"""A ledger that is new: making one takes most of a second."""
 _OPENED: dict[tuple[str, str], Ledger] = {}
 _AT_WORK: dict[tuple[str, str], Callable[[], Process | None]] = {}
 
@@ -304,12 +308,19 @@ _AT_WORK: dict[tuple[str, str], Callable[[], Process | None]] = {}
 def _opened(role: str, settings: Settings, at_work: Callable[[], Process | None]) -> Ledger:
     """A ledger of a place, its engine kept from world to world: what takes time is compiling its statements anew."""
     key = (role, settings.ledger_url)
+    place = settings.home / "ledger.sqlite"
+    is_new = not settings.is_postgresql and not place.exists()
+    if is_new and _NEW:
+        place.write_bytes(_NEW[0])
     if key not in _OPENED:
         ledger = _OPENED[key] = open_ledger(settings)
         watch(ledger.engine, lambda: _AT_WORK[key]())  # noqa: PLW0108 - it is another one in the next world
     _AT_WORK[key] = at_work
     if schema_version(_OPENED[key]) != SCHEMA_HEAD:
         migrate(_OPENED[key])
+    if is_new and not _NEW:
+        with contextlib.closing(sqlite3.connect(place)) as ledger:
+            _NEW.append(ledger.serialize())
     return _OPENED[key]
 
 

@@ -360,8 +360,11 @@ class Oracle:
         """What was only for want of a marketplace, a disk or a database is no incident any more."""
         asked = {f"{each.kind}_account" for each in self.world.places.values() if each.retrieval}
         off = {each.code for each in self.world.places.values() if not each.retrieval}
+        # A cancellation in doubt waits for a person, and why it went wrong at first stays to be read.
+        in_doubt = {each["order_id"] for each in self.incidents if each["code"] == "cancellation_in_doubt"}
         for each in self.incidents:
             is_looked_at = each["scope"] != "connection" or each["subject"] in asked
+            is_looked_at &= not (each["stage"] == "cancel" and each["order_id"] in in_doubt)
             if each["code"] in PASSING and is_looked_at and each["subject"] not in off:
                 about = f"{each['subject']} {each['stage']} {each['code']}: {each['message']}"
                 yield Finding("incident does not end", f"{about} (since {each['first_seen_at']})")
