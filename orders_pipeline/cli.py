@@ -31,7 +31,7 @@ from orders_pipeline.commands import (
     tables,
     tokens,
 )
-from orders_pipeline.commands.output import Exit, notes
+from orders_pipeline.commands.output import Exit, notes, write_utf8
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.configuration import ConfigurationError
@@ -124,6 +124,7 @@ def _root(
 def main() -> None:
     """Run the command line; known failures end in one plain line and their exit code, never in a traceback."""
     write_privately()
+    write_utf8()
     try:
         app()
     except ConfigurationError as error:

@@ -158,19 +158,27 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
 
 def _read_open_again(installation: Installation, reader: Reader, lease: Lease, tally: Tally) -> None:
     """After an upgrade: read some more of the open orders again, as this release reads them. Mostly there is none."""
-    for _ in range(CHUNKS_AGAIN):
+    chunk = installation.settings.write_chunk
+    with installation.ledger.read() as transaction:
+        through = mark(transaction, READ_AGAIN_THROUGH)
+        if through <= 0:
+            return
+        seqs = raw_orders.seqs_of_open_orders(transaction, through, CHUNKS_AGAIN * chunk)
+    is_rest = len(seqs) < CHUNKS_AGAIN * chunk
+    for start in range(0, len(seqs), chunk):
         with installation.ledger.read() as transaction:
-            through = mark(transaction, READ_AGAIN_THROUGH)
-            if through <= 0:
-                return
-            raws, rest = raw_orders.of_open_orders(transaction, through, installation.settings.write_chunk)
+            raws = raw_orders.by_seqs(transaction, seqs[start : start + chunk])
         parts = _parts(installation, [reader.read(each) for each in raws])
         with installation.ledger.write() as transaction:
             leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
             for part in parts:
                 changes = _settle(installation, transaction, part, tally)
                 tally.counts.update(change.outcome for change in changes)
-            set_mark(transaction, READ_AGAIN_THROUGH, rest)
+            set_mark(transaction, READ_AGAIN_THROUGH, seqs[start : start + chunk][-1] - 1)
+    if is_rest:
+        with installation.ledger.write() as transaction:
+            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            set_mark(transaction, READ_AGAIN_THROUGH, 0)
 
 
 def replay(

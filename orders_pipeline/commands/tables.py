@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import duckdb
 import typer
 
-from orders_pipeline.commands.output import Exit, answers, notes, print_json, print_rows, print_table, progress
+from orders_pipeline.commands.output import (
+    Exit,
+    answers,
+    as_typed,
+    notes,
+    print_json,
+    print_rows,
+    print_table,
+    progress,
+)
 from orders_pipeline.installation import opened
 from warehouse import connect
 from warehouse.lake.definitions import dictionary
@@ -59,7 +68,7 @@ def sql(
     require_fitting_ledger(Settings())
     with connect() as lake:
         if query is not None:
-            if not _answer(lake, query, form):
+            if not _answer(lake, as_typed(query), form):
                 raise typer.Exit(Exit.FAILED)
             return
         notes.print("order tables, read-only; `orders tables list` names them; Ctrl-D ends")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
@@ -486,3 +486,25 @@ def test_nothing_personal_or_from_cells_is_in_the_ledger_or_in_incidents(small_s
     assert "Zoë" not in told
     assert "canari" not in told.lower()
     assert "+336" not in told
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "outcome"),
+    [
+        ("Asia/Tokyo", "2026-11-03", "applied"),  # it is the 3rd there already
+        ("UTC", "2026-11-03T01:00:00+09:00", "applied"),
+        ("UTC", "2026-11-02T16:03:00Z", "applied"),
+        ("UTC", "2026-11-02T16:06:00Z", "shipping_date_in_future"),
+        ("UTC", "2026-11-04", "shipping_date_in_future"),
+    ],
+)
+def test_the_clock_and_the_zone_of_the_erp_may_be_ahead(
+    shop_in, settings, clock, tmp_path, an_order, zone, written, outcome
+):
+    clock.now = datetime(2026, 11, 2, 16, tzinfo=UTC)
+    shop = shop_in(settings.model_copy(update={"time_zone": zone}), clock, tmp_path / "partner")
+    shop.put(an_order(1))
+    shop.drop("a.csv", sheet(f",{FIRST},1,T1,{written},UPS,,,"))
+    (record,) = shop.run_import().files
+    ((_, fate, code, _),) = shop.fates(record)
+    assert (code or fate) == outcome

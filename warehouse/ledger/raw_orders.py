@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from warehouse.ledger import log
 from warehouse.ledger.database import RAW_SEQ, next_values, upsert
 from warehouse.ledger.schema import coverage, orders, pulls, quarantine, raw_orders
+from warehouse.orders import CLOSED_STATUSES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -276,20 +277,17 @@ def newest(
         after = rows[-1].seq
 
 
-def of_open_orders(connection: Connection, through: int, chunk: int) -> tuple[list[Stored], int]:
-    """What open orders were last read from, up to a seq, the newest of them; and the seq to go on from, 0 when none is left."""
-    of_orders = (
-        sa.select(orders.c.raw_seq)
-        .where(orders.c.closed_at.is_(None), orders.c.raw_seq <= through)
-        .distinct()
-        .order_by(orders.c.raw_seq.desc())
-        .limit(chunk)
-    )
-    seqs = list(connection.execute(of_orders).scalars())
-    if not seqs:
-        return [], 0
+def seqs_of_open_orders(connection: Connection, through: int, limit: int) -> list[int]:
+    """What open orders were last read from, up to a seq: the newest first."""
+    is_open = orders.c.status.in_(sorted(set(Status) - CLOSED_STATUSES))
+    query = sa.select(orders.c.raw_seq).where(is_open, orders.c.raw_seq <= through).distinct()
+    return list(connection.execute(query.order_by(orders.c.raw_seq.desc()).limit(limit)).scalars())
+
+
+def by_seqs(connection: Connection, seqs: Sequence[int]) -> list[Stored]:
+    """Raw orders by seq; those that are not kept any more are left out."""
     query = sa.select(*STORED).where(raw_orders.c.seq.in_(seqs)).order_by(raw_orders.c.seq)
-    return [_stored(row) for row in connection.execute(query).mappings()], seqs[-1] - 1
+    return [_stored(row) for row in connection.execute(query).mappings()]
 
 
 @dataclass(frozen=True, slots=True)
