@@ -19,10 +19,23 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# what generates clients from the API's description: apart, because its pins are not ours
+CLIENTS := $(VENV)/clients
+
+$(CLIENTS)/.python: tests/clients/requirements.txt $(VENV)/.dev
+	$(BIN)/python -m venv $(CLIENTS)/python
+	$(CLIENTS)/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(CLIENTS)/.node: tests/clients/package-lock.json tests/clients/package.json tests/clients/.npmrc
+	@mkdir -p $(CLIENTS)/node && cp $^ $(CLIENTS)/node/
+	@if command -v npm >/dev/null; then cd $(CLIENTS)/node && npm ci --silent && touch ../.node; \
+	else echo "npm is missing: the client in TypeScript is not tested"; fi
+
 demo: $(VENV)/.run ## sandbox marketplaces, pipeline and API with made-up orders (ONCE=1: run once and exit)
 	@$(BIN)/orders demo $(if $(ONCE),--once,)
 
-test: $(VENV)/.dev ## the whole test suite
+test: $(VENV)/.dev $(CLIENTS)/.python $(CLIENTS)/.node ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST)
 
 check: $(VENV)/.dev ## formatting, lint and types
@@ -39,11 +52,14 @@ faults: $(VENV)/.dev ## the whole confirmation campaign: a thousand shipments, t
 simulate: $(VENV)/.dev ## worlds that act by themselves, from so many seeds (SEEDS=1000: a night), until one fails
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),8) --first $(or $(FIRST),1) --shrink 600
 
-lock: ## refresh the hash-locked requirements (needs uv on PATH)
+lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build --extra dev pyproject.toml -o requirements-dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate tests/clients/requirements.in -o tests/clients/requirements.txt
+	cd tests/clients && npm install --package-lock-only --silent
 
 clean: ## remove the environment and everything the demo wrote
 	rm -rf $(VENV) data build *.egg-info

@@ -171,6 +171,19 @@ def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
             for model in SHAPES_WITHOUT_A_ROUTE:
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
+            _drop_defaults(components["schemas"])
         return app.openapi_schema or {}
 
     return openapi
+
+
+def _drop_defaults(schema: Any) -> None:  # noqa: ANN401 - any JSON schema
+    """What may be left out is optional and nothing else: for a default, generators demand or promise the member."""
+    if isinstance(schema, list):
+        for each in schema:
+            _drop_defaults(each)
+    elif isinstance(schema, dict):
+        for each in schema.get("properties", {}).values():
+            each.pop("default", None)
+        for each in schema.values():
+            _drop_defaults(each)

@@ -21,7 +21,7 @@ from orders_api.schemas import (
     ORDER_ID,
     CancellationDecision,
     CancellationRequest,
-    CancellationRequests,
+    CancellationRequestPage,
     OrderCancellation,
 )
 from orders_api.writing import Writing, carry_out_with_body, described_write
@@ -88,7 +88,7 @@ class CancellationQuery(BaseModel):
     operation_id="list_cancellation_requests",
     summary="List requests to cancel",
     query=CancellationQuery,
-    answer=CancellationRequests,
+    answer=CancellationRequestPage,
     problems=(400, 404),
 ).serve(router)
 def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Response:

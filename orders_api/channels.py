@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from orders_api.answers import json_answer, rendered
 from orders_api.errors import not_found
 from orders_api.reading import NoQuery, Reading, Route
-from orders_api.schemas import ChannelRequirements, Channels, Coverage
+from orders_api.schemas import ChannelCoverageList, ChannelList, ChannelRequirements
 from orders_api.shipment_reading import READERS
 from warehouse.clock import iso
 from warehouse.ledger import carriers, channel_status
@@ -39,7 +39,7 @@ CHANNEL_PARAMETER = {
 
 
 @Route(
-    path="/v1/channels", operation_id="list_channels", summary="List channels", query=NoQuery, answer=Channels
+    path="/v1/channels", operation_id="list_channels", summary="List channels", query=NoQuery, answer=ChannelList
 ).serve(router)
 def list_channels(reading: Reading, _query: NoQuery) -> Response:
     """Every channel that the token may see."""
@@ -85,7 +85,7 @@ def get_channel_requirements(reading: Reading, _query: NoQuery) -> Response:
     operation_id="get_coverage",
     summary="Read how complete each channel is",
     query=NoQuery,
-    answer=Coverage,
+    answer=ChannelCoverageList,
 ).serve(router)
 def get_coverage(reading: Reading, _query: NoQuery) -> Response:
     """From when to when no order of a channel is missing, and how the last attempt to retrieve went."""

@@ -17,7 +17,7 @@ from orders_api.bodies import JSON
 from orders_api.errors import Problem, describe, from_validation, not_found
 from orders_api.order_filters import Word, check_channels
 from orders_api.reading import NoQuery, Reading, Route, number_in_path
-from orders_api.schemas import INCIDENT_ID, Incident, IncidentResolution, Incidents
+from orders_api.schemas import INCIDENT_ID, Incident, IncidentPage, IncidentResolution
 from orders_api.writing import Writing, carry_out_with_body, described_write
 from warehouse.clock import iso
 from warehouse.incidents import Kind
@@ -85,7 +85,7 @@ class IncidentQuery(BaseModel):
     operation_id="list_incidents",
     summary="List incidents",
     query=IncidentQuery,
-    answer=Incidents,
+    answer=IncidentPage,
     problems=(400, 404),
 ).serve(router)
 def list_incidents(reading: Reading, query: IncidentQuery) -> Response:

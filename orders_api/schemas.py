@@ -604,7 +604,7 @@ class Channel(Shape):
     acceptance: str = Field(description="Who accepts orders: `manual`, `automatic` or `off`.", examples=["manual"])
 
 
-class Channels(Shape):
+class ChannelList(Shape):
     """Every channel that the token may see."""
 
     channels: list[Channel] = Field(description="By code.", examples=[[]])
@@ -636,7 +636,7 @@ class ChannelCoverage(Shape):
     )
 
 
-class Coverage(Shape):
+class ChannelCoverageList(Shape):
     """How complete every channel is."""
 
     coverage: list[ChannelCoverage] = Field(description="By channel code.", examples=[[]])
@@ -702,7 +702,7 @@ class Incident(Shape):
     resolution: str | None = Field(description="How it ended.", examples=["succeeded"])
 
 
-class Incidents(Shape):
+class IncidentPage(Shape):
     """A page of incidents."""
 
     incidents: list[Incident] = Field(description="Newest first.", examples=[[]])
@@ -1239,7 +1239,7 @@ class CancellationRequest(Shape):
     shipped_despite: bool = Field(description="Whether units were shipped nevertheless.", examples=[False])
 
 
-class CancellationRequests(Shape):
+class CancellationRequestPage(Shape):
     """A page of requests to cancel."""
 
     cancellation_requests: list[CancellationRequest] = Field(description="Newest first.", examples=[[]])

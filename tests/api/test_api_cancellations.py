@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders_api.schemas import CancellationRequest, CancellationRequests
+from orders_api.schemas import CancellationRequest, CancellationRequestPage
 from warehouse.ledger.tokens import Scope
 from warehouse.orders import Cancellation, Status
 
@@ -29,7 +29,7 @@ def asked(book, order, cancellation):
 
 def listed(response) -> list[CancellationRequest]:
     assert response.status_code == 200, response.text
-    return CancellationRequests.model_validate_json(response.content).cancellation_requests
+    return CancellationRequestPage.model_validate_json(response.content).cancellation_requests
 
 
 def test_a_stranger_sees_and_decides_nothing(stranger, asked):

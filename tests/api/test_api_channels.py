@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_api.schemas import Channels, Coverage
+from orders_api.schemas import ChannelCoverageList, ChannelList
 from warehouse.ledger.schema import coverage, pulls
 
 
@@ -16,7 +16,7 @@ def test_a_stranger_sees_none_of_it(stranger):
 
 
 def test_channels_are_listed(erp, german):
-    channels = Channels.model_validate_json(erp.get("/v1/channels").content).channels
+    channels = ChannelList.model_validate_json(erp.get("/v1/channels").content).channels
 
     assert [each.code for each in channels] == ["amazon_fr", "mirakl_de"]
     assert (channels[0].connection, channels[0].retrieval, channels[0].acceptance) == (
@@ -63,7 +63,7 @@ def pulled(api_ledger, clock):
 
 
 def test_coverage_tells_how_complete_a_channel_is(erp, pulled):
-    french, german = Coverage.model_validate_json(erp.get("/v1/coverage").content).coverage
+    french, german = ChannelCoverageList.model_validate_json(erp.get("/v1/coverage").content).coverage
 
     assert (french.channel, french.age_seconds) == ("amazon_fr", 180.0)
     assert (french.last_pull.outcome, french.last_pull.error_code) == ("failed", "throttled")

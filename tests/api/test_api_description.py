@@ -102,6 +102,12 @@ def test_a_component_has_a_name_of_its_own_that_says_nothing_of_our_modules(desc
     assert sorted(titles) == sorted(schemas)
 
 
+def test_no_member_of_a_shape_has_a_default_which_generators_take_for_a_promise(description):
+    for name, schema in description["components"]["schemas"].items():
+        for place, described in every_property(name, schema):
+            assert "default" not in described, place
+
+
 ALTERNATIVES = {
     "AcknowledgementRequestItem": ("oneOf", [["id"], ["channel", "original_id"]]),
     "ReportedShipment": ("anyOf", [["id"], ["original_id"]]),

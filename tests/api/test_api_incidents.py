@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders_api.schemas import Incident, Incidents, Logs
+from orders_api.schemas import Incident, IncidentPage, Logs
 from warehouse.clock import iso
 from warehouse.ledger import incidents, log
 from warehouse.ledger.log import Entry, Level
@@ -39,7 +39,7 @@ def troubles(api_ledger, clock):
 
 def codes(response) -> list[str]:
     assert response.status_code == 200, response.text
-    return [f"{each.subject}/{each.code}" for each in Incidents.model_validate_json(response.content).incidents]
+    return [f"{each.subject}/{each.code}" for each in IncidentPage.model_validate_json(response.content).incidents]
 
 
 @pytest.mark.parametrize(
