@@ -91,8 +91,7 @@ def _trouble(each: Trouble, zone: ZoneInfo) -> list[str]:
 
 
 def _head(each: Trouble, zone: ZoneInfo) -> str:
-    things = "files" if each.is_about_files else "orders"
-    places = f" in {each.incidents} {things}" if each.incidents > 1 else ""
+    places = f" in {each.incidents} {each.about}" if each.incidents > 1 else ""
     return f"* {_name(each)} ({each.kind}): {_times(each.occurrences)}{places} since {_when(each.first_seen_at, zone)}"
 
 

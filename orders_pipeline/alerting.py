@@ -143,9 +143,9 @@ def news(open_now: Iterable[Trouble], known: Iterable[Told]) -> News:
 
 
 def _has_grown(trouble: Trouble, known: Told) -> bool:
-    """Whether it is to be told again: another file is in it, or it has happened many times as often."""
-    has_another_file = trouble.is_about_files and trouble.newest > known.newest
-    return has_another_file or trouble.occurrences >= GROWN * known.occurrences
+    """Whether it is to be told again: another order or file is in it, or it has happened many times as often."""
+    has_another = trouble.about != "" and trouble.newest > known.newest
+    return has_another or trouble.occurrences >= GROWN * known.occurrences
 
 
 def may_tell(pace: Pace, now: datetime, most: int) -> bool:

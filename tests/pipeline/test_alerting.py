@@ -299,6 +299,19 @@ def test_every_refused_file_is_told_and_many_in_one_mail(desk):
     assert len(desk.postbox.mails) == 2, "one of them is still open"
 
 
+def test_another_order_in_trouble_is_told_though_an_earlier_one_is_open(desk):
+    about = {"scope": "channel", "subject": "amazon_fr", "stage": "ship", "code": "shipped_despite_cancellation"}
+    desk.report(**about, order_id="o1", message="order 1: stop the package")
+    desk.run(minutes=70)
+    desk.report(**about, order_id="o1", message="order 1: stop the package")
+    desk.run(minutes=70)
+    assert len(desk.postbox.mails) == 1
+    desk.report(**about, order_id="o2", message="order 2: stop the package")
+    desk.run()
+    assert len(desk.postbox.mails) == 2
+    assert "order 2: stop the package" in desk.postbox.bodies[1]
+
+
 def test_recovery_is_told_once(desk):
     desk.report()
     desk.run()

@@ -89,7 +89,7 @@ class Recipient:
 class Trouble:
     """Open incidents that are one condition: the same subject, stage and code, whichever orders or files they are about.
 
-    `newest` is the id of the newest of them, `is_about_files` whether that is about one file.
+    `newest` is the id of the newest of them, and `about` what it is about one of: `orders`, `files`, or "" for neither.
     """
 
     scope: str
@@ -102,7 +102,7 @@ class Trouble:
     incidents: int
     occurrences: int
     newest: int
-    is_about_files: bool
+    about: str
     first_seen_at: datetime
     last_seen_at: datetime
 
@@ -286,12 +286,16 @@ def troubles(connection: Connection) -> list[Trouble]:
             incidents=row[grouped.c.incidents],
             occurrences=int(row[grouped.c.occurrences]),
             newest=row[incidents.c.id],
-            is_about_files=row[incidents.c.file_id] != "",
+            about=_about(row[incidents.c.order_id], row[incidents.c.file_id]),
             first_seen_at=row[grouped.c.first],
             last_seen_at=row[grouped.c.last],
         )
         for row in connection.execute(query).mappings()
     ]
+
+
+def _about(order_id: str, file_id: str) -> str:
+    return "files" if file_id else "orders" if order_id else ""
 
 
 def told(connection: Connection) -> dict[str, list[Told]]:
@@ -321,7 +325,7 @@ def passed(connection: Connection, since: datetime) -> list[Trouble]:
             incidents=1 + (before.incidents if before else 0),
             occurrences=row["occurrences"] + (before.occurrences if before else 0),
             newest=row["id"],
-            is_about_files=row["file_id"] != "",
+            about=_about(row["order_id"], row["file_id"]),
             first_seen_at=before.first_seen_at if before else row["first_seen_at"],
             last_seen_at=row["last_seen_at"],
         )
