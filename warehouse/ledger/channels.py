@@ -50,31 +50,38 @@ class Channel:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+_CONNECTIONS = sa.select(connections).order_by(connections.c.code)
+_CONNECTION = sa.select(connections).where(connections.c.code == sa.bindparam("wanted"))
+_CHANNELS = sa.select(channels).order_by(channels.c.code)
+_CHANNELS_OF = _CHANNELS.where(channels.c.connection == sa.bindparam("wanted"))
+_RETRIEVED = sa.select(channels.c.code).where(
+    channels.c.connection == sa.bindparam("wanted"), channels.c.retrieval.is_(True)
+)
+"""Built once: every run asks them several times."""
+
+
 def all_connections(transaction: Transaction) -> list[Connection]:
     """Every connection, by code."""
-    rows = transaction.execute(sa.select(connections).order_by(connections.c.code)).mappings()
+    rows = transaction.execute(_CONNECTIONS).mappings()
     return [_connection(row) for row in rows]
 
 
 def find_connection(transaction: Transaction, code: str) -> Connection | None:
     """One connection, None when there is none of that code."""
-    row = transaction.execute(sa.select(connections).where(connections.c.code == code)).mappings().one_or_none()
+    row = transaction.execute(_CONNECTION, {"wanted": code}).mappings().one_or_none()
     return _connection(row) if row else None
 
 
 def all_channels(transaction: Transaction, connection: str | None = None) -> list[Channel]:
     """Every channel, or those of one connection, by code."""
-    query = sa.select(channels).order_by(channels.c.code)
-    if connection is not None:
-        query = query.where(channels.c.connection == connection)
+    query, wanted = (_CHANNELS, {}) if connection is None else (_CHANNELS_OF, {"wanted": connection})
     names = Channel.__slots__
-    return [Channel(**{name: row[name] for name in names}) for row in transaction.execute(query).mappings()]
+    return [Channel(**{name: row[name] for name in names}) for row in transaction.execute(query, wanted).mappings()]
 
 
 def retrieved_codes(transaction: Transaction, connection: str) -> frozenset[str]:
     """Codes of the connection's channels that have retrieval on at this moment."""
-    query = sa.select(channels.c.code).where(channels.c.connection == connection, channels.c.retrieval.is_(True))
-    return frozenset(transaction.execute(query).scalars())
+    return frozenset(transaction.execute(_RETRIEVED, {"wanted": connection}).scalars())
 
 
 def save_connection(transaction: Transaction, connection: Connection, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,7 +252,13 @@ def set_mark(connection: Connection, name: str, value: int) -> None:
 
 def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT that overwrites `columns` (default: all but the keys) of the row with the same keys."""
-    insert = insert_into(connection, table)
+    return _upsert(connection.dialect.name, table, keys, columns)
+
+
+@cache
+def _upsert(dialect: str, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:  # noqa: ANN401 - as above
+    """Built once: building such a statement takes longer than running it."""
+    insert = _insert(dialect, table)
     chosen = columns or tuple(column.name for column in table.columns if column.name not in keys)
     return insert.on_conflict_do_update(
         index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen}
@@ -260,7 +267,11 @@ def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], colum
 
 def insert_into(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT of the database at hand, which knows ON CONFLICT."""
-    return postgresql_dialect.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return _insert(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - as above
+    return postgresql_dialect.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.sql.dml import ReturningUpdate
 
 OPEN = ("scope", "subject", "stage", "code", "order_id", "file_id")
 LATEST = ("message", "cause", "hint", "details", "run_id", "attempt_id", "last_seen_at")
@@ -118,16 +119,10 @@ def resolve(
         now: When it succeeded.
         codes: Only these; None for all.
     """
-    condition = [
-        incidents.c.scope == scope,
-        incidents.c.subject == subject,
-        incidents.c.stage == stage,
-        incidents.c.order_id == "",
-        incidents.c.file_id == "",
-    ]
-    if codes is not None:
-        condition.append(incidents.c.code.in_(codes))
-    return len(_close(connection, condition, "succeeded", now))
+    about = {"of_scope": scope, "of_subject": subject, "of_stage": stage}
+    if codes is None:
+        return len(_close(connection, _STAGE_SUCCEEDED, about, "succeeded", now))
+    return len(_close(connection, _CODES_SUCCEEDED, about | {"of_codes": list(codes)}, "succeeded", now))
 
 
 def resolve_order(
@@ -137,12 +132,12 @@ def resolve_order(
     condition = [incidents.c.order_id.in_(order_ids), incidents.c.stage == stage]
     if codes is not None:
         condition.append(incidents.c.code.in_(codes))
-    return len(_close(connection, condition, "succeeded", now))
+    return len(_close(connection, _CLOSING.where(*condition), {}, "succeeded", now))
 
 
 def resolve_file(connection: Connection, file_id: str, resolution: str, now: datetime) -> int:
     """Close the open incidents that are about one file. Returns how many."""
-    return len(_close(connection, [incidents.c.file_id == file_id], resolution, now))
+    return len(_close(connection, _CLOSING.where(incidents.c.file_id == file_id), {}, resolution, now))
 
 
 def files_in_trouble(connection: Connection, scope: str, subject: str, stage: str) -> list[str]:
@@ -163,20 +158,35 @@ def files_in_trouble(connection: Connection, scope: str, subject: str, stage: st
 
 def resolve_by_hand(connection: Connection, incident_id: int, reason: str, now: datetime) -> bool:
     """Close one open incident with a person's reason; False when there is no such open incident."""
-    return bool(_close(connection, [incidents.c.id == incident_id], reason, now))
+    return bool(_close(connection, _CLOSING.where(incidents.c.id == incident_id), {}, reason, now))
+
+
+_CLOSING = (
+    sa.update(incidents)
+    .where(incidents.c.resolved_at.is_(None))
+    .values(resolved_at=sa.bindparam("over_at"), resolution=sa.bindparam("how"))
+    .returning(*[incidents.c[name] for name in ("id", *OPEN, "message")])
+)
+_STAGE_SUCCEEDED = _CLOSING.where(
+    incidents.c.scope == sa.bindparam("of_scope"),
+    incidents.c.subject == sa.bindparam("of_subject"),
+    incidents.c.stage == sa.bindparam("of_stage"),
+    incidents.c.order_id == "",
+    incidents.c.file_id == "",
+)
+_CODES_SUCCEEDED = _STAGE_SUCCEEDED.where(incidents.c.code.in_(sa.bindparam("of_codes", expanding=True)))
+"""Built once: every success closes what may have been open before it."""
 
 
 def _close(
-    connection: Connection, condition: Sequence[sa.ColumnElement[bool]], resolution: str, now: datetime
+    connection: Connection,
+    closing: ReturningUpdate[Any],
+    about: Mapping[str, Any],
+    resolution: str,
+    now: datetime,
 ) -> Sequence[Row[Any]]:
     """Close open incidents; an order without any other trouble has no errors any more."""
-    columns = [incidents.c[name] for name in ("id", *OPEN, "message")]
-    closed = connection.execute(
-        sa.update(incidents)
-        .where(incidents.c.resolved_at.is_(None), *condition)
-        .values(resolved_at=now, resolution=resolution)
-        .returning(*columns)
-    ).all()
+    closed = connection.execute(closing, {**about, "over_at": now, "how": resolution}).all()
     log.record(connection, [_resolved(row, resolution) for row in closed], now)
     ids = sorted({row.order_id for row in closed if row.order_id})
     for start in range(0, len(ids), ORDERS_PER_QUERY):

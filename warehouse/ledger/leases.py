@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, RowMapping
 
 
+_LEASE = sa.select(leases).where(leases.c.name == sa.bindparam("lease"))
+_LEASE_TO_TAKE = _LEASE.with_for_update()
+_OURS = sa.and_(leases.c.name == sa.bindparam("lease"), leases.c.fence == sa.bindparam("own_fence"))
+_END = sa.update(leases).where(_OURS).values(expires_at=sa.bindparam("ends_at"))
+"""Built once: every transaction of a run asks for its lease."""
+
 CLOCK_TOLERANCE = timedelta(hours=1)
 """By how much the clocks of two holders may differ."""
 
@@ -43,7 +49,7 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
     believed.
     """
     holder = this_process()
-    row = connection.execute(sa.select(leases).where(leases.c.name == name).with_for_update()).mappings().one_or_none()
+    row = connection.execute(_LEASE_TO_TAKE, {"lease": name}).mappings().one_or_none()
     if row is None:
         first = insert_into(connection, leases).values(name=name, holder=holder, fence=1, expires_at=now + length)
         is_ours = connection.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
@@ -61,7 +67,7 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
 
 def is_taken(connection: Connection, name: str, now: datetime, length: timedelta) -> bool:
     """Whether somebody holds a lease now, as `acquire` judges it."""
-    row = connection.execute(sa.select(leases).where(leases.c.name == name)).mappings().one_or_none()
+    row = connection.execute(_LEASE, {"lease": name}).mappings().one_or_none()
     return row is not None and _is_taken(row, now, length)
 
 
@@ -75,17 +81,15 @@ def hold(connection: Connection, lease: Lease, now: datetime, length: timedelta)
     Raises:
         LeaseLost: Another holder has taken it.
     """
-    extended = connection.execute(
-        sa.update(leases)
-        .where(leases.c.name == lease.name, leases.c.fence == lease.fence)
-        .values(expires_at=now + length)
-    )
+    extended = connection.execute(_END, _ending(lease, now + length))
     if extended.rowcount != 1:
         raise LeaseLost(f"the lease {lease.name} has gone to another holder")
 
 
 def release(connection: Connection, lease: Lease, now: datetime) -> None:
     """Give a lease back; nothing happens when it is no longer ours."""
-    connection.execute(
-        sa.update(leases).where(leases.c.name == lease.name, leases.c.fence == lease.fence).values(expires_at=now)
-    )
+    connection.execute(_END, _ending(lease, now))
+
+
+def _ending(lease: Lease, ends_at: datetime) -> dict[str, object]:
+    return {"lease": lease.name, "own_fence": lease.fence, "ends_at": ends_at}

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+_BUCKET = (
+    sa.select(quota_buckets)
+    .where(
+        quota_buckets.c.connection == sa.bindparam("owner"),
+        quota_buckets.c.operation == sa.bindparam("asked_operation"),
+    )
+    .with_for_update()
+)
+
 LONGEST_BLOCK = timedelta(hours=24)
 """After a 429: a marketplace's daily quota is the longest that one can ask to wait for."""
 
@@ -29,8 +38,7 @@ def take(connection: Connection, owner: str, operation: str, per_second: float, 
     A clock that steps back refills nothing; a rate that changed applies from now on. A block that ends later than any lasts
     was set by a clock that ran ahead, and is not believed.
     """
-    key = (quota_buckets.c.connection == owner, quota_buckets.c.operation == operation)
-    row = connection.execute(sa.select(quota_buckets).where(*key).with_for_update()).mappings().one_or_none()
+    row = connection.execute(_BUCKET, {"owner": owner, "asked_operation": operation}).mappings().one_or_none()
     if row is None:
         tokens, blocked_until = float(burst), None
     else:
