@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -151,3 +152,35 @@ def test_lines_that_did_not_conserve_are_settled(any_empty_settings):
         "kept_total": None,
         "refunded_total": None,
     }
+
+
+def test_open_incidents_of_an_older_ledger_stay_and_count_as_told(any_empty_settings):
+    if not any_empty_settings.is_postgresql:
+        any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
+    migrate(older, "0012")
+    incident = f"""
+    INSERT INTO incidents (id, scope, subject, stage, code, order_id, message, hint, details, file_id, first_seen_at,
+        last_seen_at, occurrences)
+    VALUES (1, 'channel', 'c', 'import_rows', 'rows_refused', '', 'm', '', '{{}}', FILE, {AT}, {AT}, 1)
+    """
+    recipient = f"""
+    INSERT INTO alert_recipients (code, kind, address, channels, kinds, summary, requests_told, created_at, updated_at)
+    VALUES ('crew', 'email', 'crew@shop.example', '[]', '[]', false, 0, {AT}, {AT})
+    """
+    told = f"""
+    INSERT INTO alerts_told (recipient, scope, subject, stage, code, occurrences, message, at)
+    VALUES ('crew', 'channel', 'c', 'import_rows', 'rows_refused', 1, 'm', {AT})
+    """
+    with older.write() as connection:
+        for statement in (incident.replace("FILE", "NULL"), recipient, told):
+            connection.execute(sa.text(statement.replace(":", "\\:")))
+    older.close()
+    newer = open_ledger(any_empty_settings)
+    with newer.read() as connection:
+        kept = connection.execute(sa.text("SELECT file_id, occurrences FROM incidents")).one()
+        newest = connection.execute(sa.text("SELECT newest FROM alerts_told")).scalar_one()
+    with newer.write() as connection, pytest.raises(sa.exc.IntegrityError):
+        connection.execute(sa.text(incident.replace("FILE", "''").replace("(1,", "(2,").replace(":", "\\:")))
+    newer.close()
+    assert (tuple(kept), newest) == (("", 1), 1)

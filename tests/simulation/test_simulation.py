@@ -6,11 +6,15 @@ The worlds of a night are `make simulate`; a world that fails is replayed by `py
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.registry import SANDBOXES
+from tests.simulation.clock import START
+from tests.simulation.machine import Postbox
+from tests.simulation.oracle import Oracle
 from tests.simulation.running import run
 from tests.simulation.shrinking import shrunk
 from tests.simulation.story import EVENTS, Step, written
@@ -116,6 +120,24 @@ def test_the_oracle_finds_what_is_wrong(monkeypatch, tamper, rule):
     assert not run(3, QUIET_DAY).findings
     failed = run(3, [*QUIET_DAY, Step("tamper", 1, 0), Step("peace", 1, 0)])
     assert {each.rule for each in failed.findings} == {rule}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "jumped", "found"),
+    [
+        ((0, 20, 59), None, 1),
+        ((0, 20, 60), None, 0),
+        ((0, 20, 59), -61, 1),
+        ((0, 20, 59), 10, 0),  # on both sides of a clock that was wrong nobody can know what was sent when
+    ],
+)
+def test_the_oracle_counts_mails_by_the_hours_of_the_world(minutes, jumped, found):
+    at = {each: START + timedelta(minutes=each) for each in (*minutes, jumped) if each is not None}
+    mails = [(at[each], "desk@shop.example", f"<desk-notices-{each}@shop.example>") for each in minutes]
+    again = (at[minutes[1]], "desk@shop.example", mails[0][2])  # the same mail twice is one
+    machine = SimpleNamespace(postbox=Postbox(mails=[mails[0], again, *mails[1:]]))
+    world = SimpleNamespace(machine=machine, jumped_at=None if jumped is None else at[jumped])
+    assert len(list(Oracle(world)._mails())) == found
 
 
 def test_a_story_that_fails_shrinks_to_what_it_takes(monkeypatch):

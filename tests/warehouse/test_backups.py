@@ -239,18 +239,18 @@ def test_a_backup_of_a_newer_release_is_told_first(settings, clock, tmp_path):
     assert not fresh.home.exists()
 
 
-def test_a_backup_of_an_older_schema_replaces_an_upgraded_ledger(any_settings, clock, tmp_path):
-    if not any_settings.is_postgresql:
-        any_settings.home.mkdir(parents=True)
-    older = Ledger(make_engine(any_settings.ledger_url))
+def test_a_backup_of_an_older_schema_replaces_an_upgraded_ledger(any_empty_settings, clock, tmp_path):
+    if not any_empty_settings.is_postgresql:
+        any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
     migrate(older, "0010")  # before the table of sealing keys
     older.close()
-    backups.backup(any_settings, tmp_path / "copy", clock())
-    fill(any_settings, clock)
-    backups.restore(tmp_path / "copy", any_settings, clock(), replaces=True)
-    assert documents(any_settings) == []
-    fill(any_settings, clock)
-    assert len(documents(any_settings)) == ORDERS
+    backups.backup(any_empty_settings, tmp_path / "copy", clock())
+    fill(any_empty_settings, clock)
+    backups.restore(tmp_path / "copy", any_empty_settings, clock(), replaces=True)
+    assert documents(any_empty_settings) == []
+    fill(any_empty_settings, clock)
+    assert len(documents(any_empty_settings)) == ORDERS
 
 
 def test_no_backup_is_made_of_a_ledger_of_a_newer_release(filled, clock, tmp_path):
