@@ -109,7 +109,7 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
 DESCRIPTIONS = {
     400: "The cursor or position is not one of this list's, or a header is not as described.",
     401: "There is no token in the request, or it is not accepted: unknown, expired or revoked.",
-    403: "The token lacks the scope that is named.",
+    403: "The token lacks the scope that is named, or is limited to channels where that is not possible.",
     404: "It does not exist, or the token may not see it.",
     408: "The request's body did not arrive in time.",
     409: "It cannot be done as things stand; `code` says why.",

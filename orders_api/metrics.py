@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from orders_api.errors import Problem
 from orders_api.reading import NoQuery, Reading, Route
 from warehouse.ledger.counters import BUCKETS, SUM
 from warehouse.ledger.measures import Kind, Measure, measured
@@ -46,6 +47,9 @@ METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
 ).serve(router)
 def get_metrics(reading: Reading, _query: NoQuery) -> Response:
     """For Prometheus, which sends the token from `authorization.credentials_file`. Names no order and no person."""
+    if not reading.caller.sees_all_channels:
+        detail = "Metrics count the orders of all channels, and this token is limited to some: take one that is not."
+        raise Problem(403, "token_of_some_channels", detail)
     installation = reading.installation
     families = [_family(each) for each in measured(reading.connection, installation.clock())]
     families += [_family(each) for each in _of_the_disk(installation.settings)]

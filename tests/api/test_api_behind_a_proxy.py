@@ -162,6 +162,13 @@ def test_without_a_prefix_the_paths_are_the_plain_ones(erp, book, order):
     assert "servers" not in erp.get("/openapi.json").json()
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-Prefix", "X-Forwarded-Host", "Forwarded", "X-Original-URI"])
+def test_no_header_of_a_request_moves_the_addresses(erp, book, order, name):
+    book.put(order(1), order(2))
+    answer = erp.request("GET", "/v1/orders?limit=1", headers={name: "/evil"})
+    assert "evil" not in answer.text + answer.headers["link"]
+
+
 @pytest.mark.parametrize("prefix", ["hub", "/hub//x", "/v1", "/docs/x", "/a b", "/a?b", "//evil.example"])
 def test_a_prefix_that_is_none_is_refused(tmp_path, prefix):
     with pytest.raises(ValidationError):

@@ -43,6 +43,17 @@ def test_who_takes_gzip_gets_the_same_in_less(filled, erp, path):
     assert packed.headers.get("content-length", str(len(small))) == str(len(small))
 
 
+@pytest.mark.parametrize("given", ["gzip;q=0", "deflate, gzip; q=0.0, br", "GZIP;q=0", "br", "identity"])
+def test_who_takes_no_gzip_gets_none(filled, erp, given):
+    answer, body = raw(erp, "/v1/orders", **{"Accept-Encoding": given})
+    assert ("content-encoding" in answer.headers, body[:1]) == (False, b"{")
+
+
+@pytest.mark.parametrize("given", ["gzip", "br, gzip;q=0.5", "gzip;q=1.0, *;q=0"])
+def test_who_takes_it_besides_others_gets_it(filled, erp, given):
+    assert raw(erp, "/v1/orders", **{"Accept-Encoding": given})[0].headers["content-encoding"] == "gzip"
+
+
 def test_a_small_answer_is_sent_as_it_is(erp):
     answer, body = raw(erp, "/healthz", **GZIP)
     assert ("content-encoding" in answer.headers, body) == (False, b'{"status":"ok"}')

@@ -71,6 +71,13 @@ def test_a_token_for_metrics_reads_nothing_else(as_token, issued, api_ledger, cl
     assert prometheus.get("/v1/orders").json()["code"] == "missing_scope"
 
 
+@pytest.mark.parametrize("scope", [Scope.METRICS_READ, Scope.ADMIN])
+def test_a_token_of_one_channel_learns_no_numbers_of_the_others(as_token, issued, api_ledger, clock, scope):
+    limited = as_token(issued(api_ledger, clock(), "limited", scope, channels=["mirakl_de"]))
+    refused = limited.get("/metrics")
+    assert (refused.status_code, refused.json()["code"]) == (403, "token_of_some_channels")
+
+
 def test_an_empty_installation_has_metrics(prometheus):
     found = samples(prometheus)
     assert at(found, "orders_normalise_backlog") == 0
