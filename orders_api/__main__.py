@@ -8,7 +8,7 @@ import uvicorn
 
 from orders_api.app import create_app
 from orders_api.serving import server_config
-from warehouse.ledger.database import UnfitLedgerError
+from warehouse.ledger.base.database import UnfitLedgerError
 from warehouse.logs import LogLevel, configure
 from warehouse.privacy import KeyRingError
 from warehouse.processes import write_privately

@@ -9,29 +9,13 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from orders_api import (
-    acceptances,
-    acknowledgements,
-    cancellation_requests,
-    channels,
-    errors,
-    exports,
-    files,
-    health,
-    incidents,
-    logs,
-    metrics,
-    orders,
-    reference_page,
-    shipment_reading,
-    shipments,
-    status,
-)
-from orders_api.auth import SECURITY_SCHEME
+from orders_api import health, metrics, reference_page
 from orders_api.compression import Compression
-from orders_api.envelope import Envelope
-from orders_api.installation import Installation
-from orders_api.rate_limits import RateLimiter
+from orders_api.kit import errors
+from orders_api.kit.auth import SECURITY_SCHEME
+from orders_api.kit.envelope import Envelope
+from orders_api.kit.installation import Installation
+from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
 from orders_api.schemas import (
     AcceptanceRequest,
@@ -42,10 +26,24 @@ from orders_api.schemas import (
     ProblemDocument,
     ShipmentRequest,
 )
+from orders_api.v1 import (
+    acceptances,
+    acknowledgements,
+    cancellation_requests,
+    channels,
+    exports,
+    files,
+    incidents,
+    logs,
+    orders,
+    shipment_reports,
+    status,
+)
+from orders_api.v1 import shipments as shipment_reading
 from warehouse.clock import utc_now
-from warehouse.ledger.database import open_ledger
-from warehouse.ledger.keys import open_keys
-from warehouse.ledger.numbering import open_numbering
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.exchange.numbering import open_numbering
+from warehouse.ledger.status.keys import open_keys
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -113,7 +111,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         acknowledgements,
         acceptances,
         orders,
-        shipments,
+        shipment_reports,
         shipment_reading,
         cancellation_requests,
         channels,

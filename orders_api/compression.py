@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
-from orders_api.exports import MEDIA_TYPES, ExportFormat
+from orders_api.v1.exports import MEDIA_TYPES, ExportFormat
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

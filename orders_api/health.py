@@ -10,17 +10,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.answers import rendered
-from orders_api.errors import Problem, describe
-from orders_api.installation import installation_of
-from orders_api.reading import NoQuery, parsed
+from orders_api.kit.answers import rendered
+from orders_api.kit.errors import Problem, describe
+from orders_api.kit.installation import installation_of
+from orders_api.kit.reading import NoQuery, parsed
 from orders_api.schemas import Health, Readiness
-from warehouse.ledger.database import SCHEMA_HEAD, schema_version
-from warehouse.ledger.keys import newest_cannot_open
-from warehouse.ledger.waits import waiting_at_most
+from warehouse.ledger.base.database import SCHEMA_HEAD, schema_version
+from warehouse.ledger.base.waits import waiting_at_most
+from warehouse.ledger.status.keys import newest_cannot_open
 
 if TYPE_CHECKING:
-    from orders_api.installation import Installation
+    from orders_api.kit.installation import Installation
 
 router = APIRouter(tags=["Health"])
 

@@ -1,7 +1,7 @@
 """`/metrics` in Prometheus' text format: how long this process takes to answer, and what the ledger can tell.
 
 Each process keeps its own `latencies`; what comes from the ledger is the same whichever process is asked. What is measured in
-the ledger, and at what cost, is in `warehouse.ledger.measures`. https://prometheus.io/docs/instrumenting/exposition_formats/
+the ledger, and at what cost, is in `warehouse.ledger.status.measures`. https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from orders_api.errors import Problem
-from orders_api.reading import NoQuery, Reading, Route
-from warehouse.ledger.counters import BUCKETS, SUM
-from warehouse.ledger.measures import Kind, Measure, measured
-from warehouse.ledger.tokens import Scope
+from orders_api.kit.errors import Problem
+from orders_api.kit.reading import NoQuery, Reading, Route
+from warehouse.ledger.base.counters import BUCKETS, SUM
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.status.measures import Kind, Measure, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

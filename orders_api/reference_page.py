@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
-from orders_api.answers import TAG_CHARACTERS
+from orders_api.kit.answers import TAG_CHARACTERS
 
 DOCS_PATH = "/docs"
 STATIC = Path(__file__).parent / "static"

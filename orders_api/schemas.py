@@ -21,14 +21,14 @@ from pydantic import (
 from warehouse.cancellations import RequestState
 from warehouse.identifiers import MAX_LENGTH, UNSEEN, cleaned
 from warehouse.incidents import Kind
-from warehouse.ledger.acceptances import AcceptanceStatus
-from warehouse.ledger.acknowledgements import AcknowledgementEffect, Outcome
-from warehouse.ledger.channel_status import ChannelState
-from warehouse.ledger.confirmations import AttemptOutcome
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.files import RowOutcome
-from warehouse.ledger.log import Level
-from warehouse.ledger.shipments import ReportResult, Source
+from warehouse.ledger.book.acknowledgements import AcknowledgementEffect, Outcome
+from warehouse.ledger.exchange.files import RowOutcome
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.shipping.acceptances import AcceptanceStatus
+from warehouse.ledger.shipping.confirmations import AttemptOutcome
+from warehouse.ledger.shipping.shipments import ReportResult, Source
+from warehouse.ledger.status.channel_status import ChannelState
+from warehouse.ledger.watch.activity import Level
 from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, PiiState, Status
 from warehouse.shipments import CarrierRule, shipping_moment
 

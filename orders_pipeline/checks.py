@@ -12,7 +12,7 @@ from orders_pipeline import verdicts
 from orders_pipeline.resources import Source
 from orders_pipeline.verdicts import Verdict
 from warehouse.lake.lake import open_lake
-from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS
+from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS
 
 SHOWN = 20
 """How many offenders a check names."""

@@ -34,8 +34,8 @@ from orders_pipeline.commands import (
 from orders_pipeline.commands.output import Exit, notes, write_utf8
 from orders_pipeline.sandbox.commands import sandbox
 from warehouse.lake.attachment import LakeError
-from warehouse.ledger.configuration import ConfigurationError
-from warehouse.ledger.database import UnfitLedgerError, WrongEncoding
+from warehouse.ledger.base.database import UnfitLedgerError, WrongEncoding
+from warehouse.ledger.settings.configuration import ConfigurationError
 from warehouse.logs import Event, LogLevel, configure
 from warehouse.privacy import KeyRingError
 from warehouse.processes import write_privately

@@ -24,7 +24,6 @@ from orders_pipeline.checks import confirmations_checks, full_checks, orders_che
 from orders_pipeline.follow_up import follow_up
 from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.resources import Source
-from orders_pipeline.retention import prune_runs
 from orders_pipeline.schedules import SCHEDULES
 from orders_pipeline.sensors import (
     connection_partitions,
@@ -33,6 +32,7 @@ from orders_pipeline.sensors import (
     new_shipments,
     ping_after_success,
 )
+from orders_pipeline.upkeep.dagster_runs import prune_runs
 
 MARKETPLACES = [
     dg.AssetSpec(

@@ -6,7 +6,7 @@ https://docs.dagster.io/guides/observe/asset-freshness-policies
 
 import dagster as dg
 
-from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, PULL_INTERVAL
+from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, PULL_INTERVAL
 
 TICK_FRESHNESS = dg.FreshnessPolicy.time_window(
     warn_window=LATE_AFTER_INTERVALS * PULL_INTERVAL, fail_window=2 * LATE_AFTER_INTERVALS * PULL_INTERVAL

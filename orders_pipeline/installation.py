@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warehouse.clock import Clock, utc_now
-from warehouse.ledger.database import Ledger, open_existing_ledger, open_ledger
-from warehouse.ledger.keys import open_keys
+from warehouse.ledger.base.database import Ledger, open_existing_ledger, open_ledger
+from warehouse.ledger.status.keys import open_keys
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import duckdb
 
 from warehouse.lake.attachment import LakeError
 from warehouse.lake.lake import open_lake
-from warehouse.ledger import incidents
+from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

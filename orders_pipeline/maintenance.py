@@ -1,21 +1,23 @@
 """The daily maintenance of the two stores: compacting the lake, letting the ledger go of what the lake keeps, and purging
 personal data whose time is over.
 
-What goes and what stays is decided in `warehouse.lake` and `warehouse.ledger.retention`; Dagster's runs in `retention`.
+What goes and what stays is decided in `warehouse.lake` and `warehouse.ledger.book.retention`; Dagster's runs in
+`upkeep.dagster_runs`.
 """
 
 from datetime import timedelta
 
 import dagster as dg
 
-from orders_pipeline import purging
 from orders_pipeline.assets.order_tables import LAKE_WRITER
 from orders_pipeline.resources import Source
+from orders_pipeline.upkeep import personal_data
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import published_through
-from warehouse.ledger import alerts, idempotency, log
-from warehouse.ledger.retention import prune
+from warehouse.ledger.base import idempotency
+from warehouse.ledger.book.retention import prune
+from warehouse.ledger.watch import activity, alerts
 
 
 @dg.op(pool=LAKE_WRITER)
@@ -42,7 +44,7 @@ def prune_log(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) 
     """Let go of entries of the log, and of alerts that have arrived, older than ORDERS_LOG_RETENTION_DAYS."""
     with source.opened() as installation:
         before = installation.clock() - timedelta(days=installation.settings.log_retention_days)
-        entries = log.prune(installation.ledger, before)
+        entries = activity.prune(installation.ledger, before)
         with installation.ledger.write() as transaction:
             messages = alerts.prune(transaction, before)
     context.add_output_metadata({"log_entries": entries, "alert_messages": messages})
@@ -60,7 +62,7 @@ def maintain_storage() -> None:
 def purge_due(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
     """Take out the personal data of orders that were closed more than ORDERS_PII_RETENTION_DAYS ago."""
     with source.opened() as installation:
-        gone = purging.purge(installation)
+        gone = personal_data.purge(installation)
     context.add_output_metadata({name: getattr(gone, name) for name in gone.__slots__})
 
 

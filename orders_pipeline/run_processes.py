@@ -1,6 +1,6 @@
 """Which of Dagster's runs really work: a run whose process was killed with its whole machine says "started" for ever.
 
-A guard against piling up, not a lock: what two processes may not do at once is in `warehouse.ledger.leases`.
+A guard against piling up, not a lock: what two processes may not do at once is in `warehouse.ledger.base.leases`.
 """
 
 from __future__ import annotations

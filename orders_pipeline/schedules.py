@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import running
 from warehouse.clock import utc_now
-from warehouse.ledger import acceptances, confirmations, schema
+from warehouse.ledger.base import schema
+from warehouse.ledger.shipping import acceptances, confirmations
 
 
 @dg.schedule(

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
-from orders_pipeline import file_runs, follow_up, pinging
+from orders_pipeline import follow_up
+from orders_pipeline.alerts import heartbeat
 from orders_pipeline.assets.file_runs import JOBS_TAG
 from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.assets.shipment_imports import shipment_imports
+from orders_pipeline.file_jobs import job_run
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import UNFINISHED, running
 from orders_pipeline.schedules import unless_running
 from warehouse.clock import utc_now
-from warehouse.ledger import acceptances, channels, confirmations
-from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.settings import channels
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.shipping import acceptances, confirmations
 
 FILE_ASSETS = {JobKind.EXPORT: order_exports, JobKind.IMPORT: shipment_imports}
 
@@ -83,7 +86,7 @@ def connection_partitions(
 def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourceParam[Source]) -> None:
     """In the daemon and not in the run: when the daemon is gone, the monitor hears nothing, and that is the alarm."""
     with source.opened() as installation:
-        pinging.ping(installation, context.dagster_run.job_name)
+        heartbeat.ping(installation, context.dagster_run.job_name)
 
 
 @dg.sensor(job_name="confirm_shipments", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -118,7 +121,7 @@ def due_file_jobs(
 ) -> dg.RunRequest | dg.SkipReason:
     """One run for all file jobs whose time has come; times that were missed meanwhile are made up for by it."""
     with source.opened() as installation:
-        kinds = [kind for kind in JobKind if file_runs.due(installation, kind)]
+        kinds = [kind for kind in JobKind if job_run.due(installation, kind)]
     if not kinds:
         return dg.SkipReason("no file job is due")
     reason = running(context.instance, "exchange_files", utc_now())

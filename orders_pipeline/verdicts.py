@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.lake.publishing import published_through
-from warehouse.ledger import schema
-from warehouse.ledger.channel_status import LATE_AFTER_INTERVALS, late_before
-from warehouse.ledger.verification import UNVERIFIED_AFTER
+from warehouse.ledger.base import schema
+from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
+from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from warehouse.ledger.database import Ledger, open_ledger
+from warehouse.ledger.base.database import Ledger, open_ledger
 from warehouse.privacy import KeyRing, open_key_ring
 from warehouse.settings import Settings
 

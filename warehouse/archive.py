@@ -1,8 +1,8 @@
 """The archive: the exact bytes of every file that was written to or read from a storage, compressed and encrypted, by SHA-256.
 
-What a file was for and what became of it is in `warehouse.ledger.files`. A file is in the archive whole or not at all: it is
-written under another name, flushed to the disk, and renamed. It consists of pieces that are each sealed for their place in this
-one file, the last one marked as such: pieces cannot be exchanged, left out or cut off without being noticed.
+What a file was for and what became of it is in `warehouse.ledger.exchange.files`. A file is in the archive whole or not at
+all: it is written under another name, flushed to the disk, and renamed. It consists of pieces that are each sealed for their
+place in this one file, the last one marked as such: pieces cannot be exchanged, left out or cut off without being noticed.
 """
 
 from __future__ import annotations

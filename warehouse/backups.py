@@ -27,15 +27,15 @@ from sqlalchemy.engine import make_url
 from warehouse import restore_mark
 from warehouse.clock import iso
 from warehouse.lake.attachment import LakeError, catalog_file, connect_reader
-from warehouse.ledger.database import (
+from warehouse.ledger.base.database import (
     Ledger,
     UnfitLedgerError,
     make_engine,
     require_fitting_ledger,
     require_known_schema,
 )
-from warehouse.ledger.keys import check_values, opens_one_of, sealed_sample
-from warehouse.ledger.schema import metadata, sealing_keys
+from warehouse.ledger.base.schema import metadata, sealing_keys
+from warehouse.ledger.status.keys import check_values, opens_one_of, sealed_sample
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring, parse_key_ring
 from warehouse.settings import Settings
 
@@ -557,7 +557,7 @@ def _run(command: list[str], environment: Mapping[str, str]) -> None:
 
 def _dump(settings: Settings, target: Path) -> tuple[dict[str, int], Mapping[str, str], str]:
     """Ledger, catalog and Dagster's tables in one dump of one snapshot; the rows of the ledger are counted in the same one."""
-    from warehouse.ledger.postgresql import unbound  # noqa: PLC0415 - the driver is loaded where it is used
+    from warehouse.ledger.base.postgresql import unbound  # noqa: PLC0415 - the driver is loaded where it is used
 
     arguments, environment = _access(settings)
     ledger = Ledger(make_engine(settings.ledger_url))

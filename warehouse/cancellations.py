@@ -1,4 +1,4 @@
-"""The domain: what a request to cancel an order is. A word list and an id; the rows are in `warehouse.ledger.cancellations`."""
+"""The domain: what a request to cancel an order is. Words and an id; rows are in `warehouse.ledger.book.cancellations`."""
 
 from __future__ import annotations
 

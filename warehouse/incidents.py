@@ -1,6 +1,6 @@
 """The domain: what kinds of incidents there are, and what usually lies behind one. A word list, no storage.
 
-Opening and resolving incidents is in `warehouse.ledger.incidents`; who is told is in `orders_pipeline.alerting`.
+Opening and resolving incidents is in `warehouse.ledger.watch.incidents`; who is told is in `orders_pipeline.alerts.plan`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Modules log through the standard library (`logging.getLogger(…).info(Event.…, extra={…})`); a process that calls `configure`
 gets their lines as JSON, or coloured on a terminal, with whatever is bound: `structlog.contextvars.bound_contextvars(
 run_id=…, request_id=…, connection=…, channel=…, order_id=…, attempt=…)`. Problems that a person must act on are incidents
-(`warehouse.ledger.incidents`), not log lines. https://www.structlog.org/en/stable/standard-library.html
+(`warehouse.ledger.watch.incidents`), not log lines. https://www.structlog.org/en/stable/standard-library.html
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The domain: what a shipment is, and what a marketplace needs to know of one, whichever marketplace it goes to.
 
-Frozen types and their vocabulary. Taking shipments in and keeping them is in `warehouse.ledger.shipments`; telling the
-marketplace is in `orders_pipeline.confirming`.
+Frozen types and their vocabulary. Taking shipments in and keeping them is in `warehouse.ledger.shipping.shipments`; telling the
+marketplace is in `orders_pipeline.stages.confirm`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Storages: their kinds and the settings of each, as they stand in the ledger and in orders.yaml.
 
-How files are moved is in `orders_pipeline.files`; the table is in `warehouse.ledger.storages`.
+How files are moved is in `orders_pipeline.storages`; the table is in `warehouse.ledger.settings.storages`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The two CSV templates as tables: the columns of the order export and of the shipment import, and the names of order files.
 
-Pure: how a file gets to a storage is in `orders_pipeline.exporting`, how one is read is in `orders_pipeline.importing`, what
-becomes of a reported shipment is in `warehouse.ledger.shipments`. The order columns serve the API's download too.
+Pure: how a file gets to a storage is in `orders_pipeline.file_jobs.export`, how one is read is in
+`orders_pipeline.file_jobs.ingest`, what becomes of a reported shipment is in `warehouse.ledger.shipping.shipments`. The
+order columns serve the API's download too.
 """
 
 from __future__ import annotations

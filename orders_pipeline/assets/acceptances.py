@@ -1,12 +1,12 @@
 """The asset `acceptances`: the seller's decisions about orders, told to the marketplaces that leave them to the seller.
 
-The engine is `orders_pipeline.accepting`.
+The engine is `orders_pipeline.stages.accept`.
 """
 
 import dagster as dg
 
-from orders_pipeline import accepting
 from orders_pipeline.resources import Source
+from orders_pipeline.stages import accept
 
 
 @dg.asset(
@@ -20,7 +20,7 @@ from orders_pipeline.resources import Source
 def acceptances(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     """Send every decision that is due."""
     with source.opened() as installation:
-        results = accepting.accept_all(installation)
+        results = accept.accept_all(installation)
     metadata: dict[str, dg.MetadataValue] = {
         name: dg.MetadataValue.int(sum(each.counts[name] for each in results))
         for name in ("done", "rejected", "queued")

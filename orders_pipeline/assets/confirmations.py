@@ -1,6 +1,6 @@
 """The asset `confirmations`: what the ERP has shipped, told to the marketplaces and read back.
 
-The engine is `orders_pipeline.confirming`. A marketplace that fails is a row and an incident; it stops no other.
+The engine is `orders_pipeline.stages.confirm`. A marketplace that fails is a row and an incident; it stops no other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from datetime import datetime
 
 import dagster as dg
 
-from orders_pipeline import confirming
-from orders_pipeline.confirming import ConfirmResult
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
-from warehouse.ledger import confirmations as book
+from orders_pipeline.stages import confirm
+from orders_pipeline.stages.confirm import ConfirmResult
+from warehouse.ledger.shipping import confirmations as book
 from warehouse.processes import this_process
 
 SHOWN = ("queued", "sending", "in_doubt", "held", "rejected", "sent", "verified")
@@ -30,7 +30,7 @@ def confirmations(context: dg.AssetExecutionContext, source: dg.ResourceParam[So
     """Send what is due, end doubts, verify."""
     context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     with source.opened() as installation:
-        results = confirming.confirm_all(installation)
+        results = confirm.confirm_all(installation)
         with installation.ledger.read() as transaction:
             counts, oldest = book.counts(transaction), book.oldest_waiting(transaction)
         now = installation.clock()

@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
-from orders_pipeline import file_runs
-from orders_pipeline.file_runs import JobResult
+from orders_pipeline.file_jobs import job_run
+from orders_pipeline.file_jobs.job_run import JobResult
 from orders_pipeline.installation import Installation
-from warehouse.ledger.file_jobs import FileJob, JobKind
-from warehouse.ledger.files import FileRecord
+from warehouse.ledger.exchange.files import FileRecord
+from warehouse.ledger.settings.file_jobs import FileJob, JobKind
 
 JOBS_TAG = "orders/file_jobs"
 """Run tag that says which jobs run; a job's configuration would not reach a run that a sensor selects assets for."""
 
 CHOICES: dict[str, Callable[[Installation, JobKind], list[FileJob]]] = {
-    "due": file_runs.due,
-    "all": file_runs.switched_on,
+    "due": job_run.due,
+    "all": job_run.switched_on,
 }
 """`due`: those whose time has come, as the sensor asks. `all`: every one that is on, when a person starts the run."""
 

@@ -1,15 +1,16 @@
 """The asset `order_exports`: order files on the partners' storages.
 
-The engine is `orders_pipeline.exporting`. A storage that fails is an incident and a failed check; it stops no other channel.
+The engine is `orders_pipeline.file_jobs.export`. A storage that fails is an incident and a failed check; it stops no
+other channel.
 """
 
 import dagster as dg
 
 from orders_pipeline.assets.file_runs import materialization, run_jobs
-from orders_pipeline.exporting import export_channel
+from orders_pipeline.file_jobs.export import export_channel
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
-from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.processes import this_process
 
 EXPORTS_DONE = "exports_done"

@@ -15,7 +15,7 @@ from orders_pipeline.lake_access import publishing
 from orders_pipeline.resources import Source
 from warehouse.lake.definitions import TABLES, statement
 from warehouse.lake.publishing import publish, published_through
-from warehouse.ledger.database import POSITION, RAW_SEQ, mark
+from warehouse.ledger.base.database import POSITION, RAW_SEQ, mark
 from warehouse.logs import Event
 
 logger = logging.getLogger("orders_pipeline.order_tables")

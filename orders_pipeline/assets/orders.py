@@ -1,6 +1,6 @@
 """The asset `orders`: the order book in the ledger, brought up to the newest raw order.
 
-The engine is `orders_pipeline.ordering`; what an order is, is in `warehouse.orders`.
+The engine is `orders_pipeline.stages.normalise`; what an order is, is in `warehouse.orders`.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from orders_pipeline import ordering, watching
+from orders_pipeline.alerts import conditions
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.resources import Source
-from warehouse.ledger import schema
-from warehouse.ledger.database import POSITION, mark
+from orders_pipeline.stages import normalise
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import POSITION, mark
 
 OUTCOMES = ("new", "changed", "unchanged", "stale", "quarantined")
 PREVIEW_ROWS = 10
@@ -35,8 +36,8 @@ def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     with source.opened() as installation:
         with installation.ledger.read() as transaction:
             before = mark(transaction, POSITION)
-        tally = ordering.normalise_pending(installation)
-        watching.watch(installation)
+        tally = normalise.normalise_pending(installation)
+        conditions.watch(installation)
         with installation.ledger.read() as transaction:
             after = mark(transaction, POSITION)
             rows = changed_since(transaction, before)

@@ -1,6 +1,6 @@
 """The asset `raw_orders`: every payload as the marketplaces sent it, one partition per connection.
 
-The engine is `orders_pipeline.pulling`. Failures are rows and incidents, never exceptions of a tick: one connection's
+The engine is `orders_pipeline.stages.pull`. Failures are rows and incidents, never exceptions of a tick: one connection's
 outage stops no other.
 """
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from orders_pipeline import pulling, sweeping
 from orders_pipeline.freshness import TICK_FRESHNESS
-from orders_pipeline.pulling import PullResult
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
-from warehouse.ledger import quotas
+from orders_pipeline.stages import pull, sweep
+from orders_pipeline.stages.pull import PullResult
+from warehouse.ledger.base import quotas
 from warehouse.processes import this_process
 
 CONNECTIONS = dg.DynamicPartitionsDefinition(name="connection")
@@ -26,7 +26,7 @@ FETCHED = frozenset({"complete", "idle"})
 READING_TAG = "orders/reading"
 """Run tag that says what is read; a job's configuration would reach only runs of one partition."""
 
-READINGS = {"due": pulling.pull_all, "sweep": sweeping.sweep_all}
+READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all}
 """`due`: what came since the last time. `sweep`: the last days and every open order again."""
 
 

@@ -1,15 +1,15 @@
 """The asset `shipment_imports`: the shipment files that partners have put on their storages, read and answered.
 
-The engine is `orders_pipeline.importing`. A file that is refused is an incident and is moved aside; it stops no other.
+The engine is `orders_pipeline.file_jobs.ingest`. A file that is refused is an incident and is moved aside; it stops no other.
 """
 
 import dagster as dg
 
 from orders_pipeline.assets.file_runs import materialization, run_jobs
-from orders_pipeline.importing import import_channel
+from orders_pipeline.file_jobs.ingest import import_channel
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
-from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.processes import this_process
 
 IMPORTS_DONE = "imports_done"

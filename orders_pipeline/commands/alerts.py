@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from orders_pipeline import alerting
+from orders_pipeline.alerts import plan
+from orders_pipeline.alerts.delivery import NotDelivered, deliver
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
 from orders_pipeline.installation import opened, opened_to_read
-from orders_pipeline.posting import NotDelivered, deliver
 from warehouse.incidents import Kind
-from warehouse.ledger import alerts as book
-from warehouse.ledger.alerts import Message, Recipient, RecipientError, RecipientKind, Stream
+from warehouse.ledger.watch import alerts as book
+from warehouse.ledger.watch.alerts import Message, Recipient, RecipientError, RecipientKind, Stream
 
 alerts = typer.Typer(name="alerts", help="Who is told of problems.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -134,7 +134,7 @@ def send() -> None:
     Example: orders alerts send
     """
     with opened() as installation:
-        sent = alerting.send_due(installation)
+        sent = plan.send_due(installation)
     notes.print(f"{sent.planned} written, {sent.delivered} delivered, {sent.failed} to be tried again")
     if sent.failed:
         raise typer.Exit(Exit.PARTIAL)

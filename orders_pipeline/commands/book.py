@@ -12,11 +12,11 @@ from orders_pipeline.installation import opened, opened_to_read
 from warehouse import documents
 from warehouse.cancellations import Decision, RequestState
 from warehouse.date_presets import DatePreset, bounds
-from warehouse.ledger import cancellations as requests
-from warehouse.ledger import order_queries
-from warehouse.ledger.cancellations import RequestFilter, Undecidable
-from warehouse.ledger.order_queries import OrderFilter, Sort
-from warehouse.ledger.orders import lock_book
+from warehouse.ledger.book import cancellations as requests
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.book.cancellations import RequestFilter, Undecidable
+from warehouse.ledger.book.order_queries import OrderFilter, Sort
+from warehouse.ledger.book.orders import lock_book
 from warehouse.orders import Status
 
 cancellations = typer.Typer(

@@ -8,9 +8,9 @@ import typer
 
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse.ledger import carriers as book
-from warehouse.ledger import configuration
-from warehouse.ledger.channels import all_channels
+from warehouse.ledger.settings import carriers as book
+from warehouse.ledger.settings import configuration
+from warehouse.ledger.settings.channels import all_channels
 from warehouse.shipments import CarrierRule
 
 carriers = typer.Typer(name="carriers", help="Carriers, per channel.", no_args_is_help=True, rich_markup_mode=None)

@@ -16,12 +16,12 @@ from orders_pipeline.commands.output import Exit, answers, fail, notes, print_js
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.pulling import client_for
-from warehouse.ledger import channels as book
-from warehouse.ledger import configuration
-from warehouse.ledger.credentials import seal_secret, shown
-from warehouse.ledger.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
-from warehouse.ledger.shipment_queries import held_by_channel
+from orders_pipeline.stages.pull import client_for
+from warehouse.ledger.base.credentials import seal_secret, shown
+from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
+from warehouse.ledger.settings import channels as book
+from warehouse.ledger.settings import configuration
+from warehouse.ledger.shipping.shipment_queries import held_by_channel
 from warehouse.settings import Settings
 
 connections = typer.Typer(

@@ -26,12 +26,16 @@ from orders_pipeline.commands.output import Exit, answers, fail, notes, print_ta
 from orders_pipeline.commands.status import counts_by_channel, print_counts
 from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from orders_pipeline.sandbox.mirakl import API_KEY
+from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from orders_pipeline.sandbox.mirakl.server import API_KEY
 from warehouse import connect
-from warehouse.ledger import configuration, confirmations, incidents, products, raw_orders, schema, tokens
-from warehouse.ledger.channels import all_channels
-from warehouse.ledger.database import NORMALISED_THROUGH, RAW_SEQ, mark
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import NORMALISED_THROUGH, RAW_SEQ, mark
+from warehouse.ledger.book import products, raw_orders
+from warehouse.ledger.settings import configuration, tokens
+from warehouse.ledger.settings.channels import all_channels
+from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.watch import incidents
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from orders_pipeline.commands.output import fail, print_table
-from orders_pipeline.exporting import export_channel
-from orders_pipeline.file_runs import switched_on
-from orders_pipeline.importing import import_channel
-from warehouse.ledger import schema
-from warehouse.ledger.file_jobs import JobKind
+from orders_pipeline.file_jobs.export import export_channel
+from orders_pipeline.file_jobs.ingest import import_channel
+from orders_pipeline.file_jobs.job_run import switched_on
+from warehouse.ledger.base import schema
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orders_pipeline.file_runs import JobResult
+    from orders_pipeline.file_jobs.job_run import JobResult
     from orders_pipeline.installation import Installation
 
 CHANNEL = "mirakl_es"

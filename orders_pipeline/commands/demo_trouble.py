@@ -14,9 +14,11 @@ import httpx
 import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
-from orders_pipeline import alerting, ordering, pulling
+from orders_pipeline.alerts import plan
 from orders_pipeline.commands.output import answers, fail, print_table
-from warehouse.ledger import alerts, schema
+from orders_pipeline.stages import normalise, pull
+from warehouse.ledger.base import schema
+from warehouse.ledger.watch import alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,15 +107,15 @@ def _an_order(installation: Installation) -> str:
 
 
 def _tick(installation: Installation) -> None:
-    pulling.pull_all(installation)
-    ordering.normalise_pending(installation)
-    alerting.send_due(installation)
+    pull.pull_all(installation)
+    normalise.normalise_pending(installation)
+    plan.send_due(installation)
 
 
 def _incidents(installation: Installation, *, is_open: bool) -> list[dict[str, Any]]:
     table = schema.incidents
     condition = table.c.resolved_at.is_(None) if is_open else table.c.resolved_at.is_not(None)
-    query = sa.select(table).where(condition, table.c.stage.in_([pulling.PULL, ordering.STAGE])).order_by(table.c.id)
+    query = sa.select(table).where(condition, table.c.stage.in_([pull.PULL, normalise.STAGE])).order_by(table.c.id)
     with installation.ledger.read() as transaction:
         return [dict(row) for row in transaction.execute(query).mappings()]
 

@@ -1,4 +1,4 @@
-"""`orders doctor`: what is the matter with this installation. What is looked at is in `orders_pipeline.doctor`."""
+"""`orders doctor`: what is the matter with this installation. What is looked at is in `orders_pipeline.upkeep.doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, print_json, print_table
-from orders_pipeline.doctor import Verdict, examine
+from orders_pipeline.upkeep.doctor import Verdict, examine
 from warehouse.clock import utc_now
 from warehouse.settings import Settings
 

@@ -11,32 +11,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from orders_pipeline import exporting, file_runs, importing
 from orders_pipeline.commands.configuration import pair
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
-from orders_pipeline.exporting import export_channel
-from orders_pipeline.files.errors import StorageError
-from orders_pipeline.importing import import_channel
+from orders_pipeline.file_jobs import export as exporting
+from orders_pipeline.file_jobs import ingest, job_run
+from orders_pipeline.file_jobs.export import export_channel
+from orders_pipeline.file_jobs.ingest import import_channel
+from orders_pipeline.file_jobs.shipment_file import FileRefused
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.shipment_files import FileRefused
+from orders_pipeline.storages.errors import StorageError
 from warehouse.archive import ArchiveError, open_archive
-from warehouse.ledger import configuration, file_jobs, storages
-from warehouse.ledger import files as book
-from warehouse.ledger.channels import all_channels
-from warehouse.ledger.file_jobs import FileJob, ImportSettings, JobKind
-from warehouse.ledger.file_schedules import Frequency, Weekday
-from warehouse.ledger.files import FileFilter, FileState, RowOutcome
-from warehouse.ledger.numbering import Numbered, number_given
+from warehouse.ledger.exchange import files as book
+from warehouse.ledger.exchange.files import FileFilter, FileState, RowOutcome
+from warehouse.ledger.exchange.numbering import Numbered, number_given
+from warehouse.ledger.settings import configuration, file_jobs, storages
+from warehouse.ledger.settings.channels import all_channels
+from warehouse.ledger.settings.file_jobs import FileJob, ImportSettings, JobKind
+from warehouse.ledger.settings.file_schedules import Frequency, Weekday
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
-    from orders_pipeline.file_runs import JobResult
+    from orders_pipeline.file_jobs.job_run import JobResult
     from orders_pipeline.installation import Installation
-    from warehouse.ledger.files import FileRecord, RowFate
+    from warehouse.ledger.exchange.files import FileRecord, RowFate
 
 SHOWN_ROWS = 1_000
 
@@ -293,7 +294,7 @@ def retry_import(file: FileId) -> None:
         with installation.ledger.read() as transaction:
             state = file_jobs.find_job(transaction, record.channel, JobKind.IMPORT)
         try:
-            record = importing.retry(installation, record, state.job if state else None)
+            record = ingest.retry(installation, record, state.job if state else None)
         except ArchiveError as error:
             raise fail(error.message) from None
     _print_file(record)
@@ -311,7 +312,7 @@ def give_up_import(file: FileId) -> None:
     with opened() as installation:
         record = _find(installation, file, JobKind.IMPORT)
         with _waiting(record):
-            importing.give_up(installation, record)
+            ingest.give_up(installation, record)
     notes.print(f"{record.name} is left alone", markup=False)
 
 
@@ -365,7 +366,7 @@ def import_file(
         settings = state.job.import_settings if state else ImportSettings()
         try:
             if dry_run:
-                trial = importing.try_file(installation, channel, file.read_bytes(), settings)
+                trial = ingest.try_file(installation, channel, file.read_bytes(), settings)
                 if trial.sheet.unknown_columns:
                     notes.print(f"columns not known, left out: {', '.join(trial.sheet.unknown_columns)}", markup=False)
                 _print_fates(trial.fates, as_json=as_json)
@@ -373,7 +374,7 @@ def import_file(
                 if any(each.outcome is RowOutcome.REFUSED for each in trial.fates):
                     raise typer.Exit(Exit.PARTIAL)
                 return
-            record = importing.import_local(installation, channel, file, settings)
+            record = ingest.import_local(installation, channel, file, settings)
         except OSError as error:
             raise fail(f"{file}: {error.strerror}") from None
         except FileRefused as refused:
@@ -393,13 +394,13 @@ def _waiting(record: FileRecord) -> Iterator[None]:
     """The words for why nothing can be done about a file now."""
     try:
         yield
-    except file_runs.Busy:
+    except job_run.Busy:
         raise fail(
             f"a run of the {record.direction} job of {record.channel} is under way: try again after it"
         ) from None
     except exporting.NotPlanned as error:
         raise fail(f"file {record.id} does not wait for its delivery: it is {error.state}", Exit.USAGE) from None
-    except importing.NotWaiting as error:
+    except ingest.NotWaiting as error:
         raise fail(str(error), Exit.USAGE) from None
 
 
@@ -447,7 +448,7 @@ def _run(kind: JobKind, channels: Sequence[str] | None, run: Callable[[Installat
 
 def _chosen(installation: Installation, kind: JobKind, channels: Sequence[str] | None) -> list[FileJob]:
     if not channels:
-        return file_runs.switched_on(installation, kind)
+        return job_run.switched_on(installation, kind)
     with installation.ledger.read() as transaction:
         states = {code: file_jobs.find_job(transaction, code, kind) for code in channels}
     for code, state in states.items():

@@ -9,11 +9,11 @@ import typer
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_json, print_rows
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import Kind
-from warehouse.ledger import incidents as book
-from warehouse.ledger import log
-from warehouse.ledger.channel_status import IncidentFilter, incident_rows
-from warehouse.ledger.log import Level, LogFilter
-from warehouse.ledger.numbering import Numbered, number_given
+from warehouse.ledger.exchange.numbering import Numbered, number_given
+from warehouse.ledger.status.channel_status import IncidentFilter, incident_rows
+from warehouse.ledger.watch import activity
+from warehouse.ledger.watch import incidents as book
+from warehouse.ledger.watch.activity import Level, LogFilter
 
 incidents = typer.Typer(name="incidents", help="Problems, one row each.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -135,5 +135,5 @@ def logs(
         until=None if until is None else instant(until),
     )
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        rows = log.listed(transaction, wanted, None, limit)
+        rows = activity.listed(transaction, wanted, None, limit)
     print_rows("Log", rows, ("at", "level", "stage", "kind", "channel", "order_id", "text"), as_json)

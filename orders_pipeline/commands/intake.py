@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orders_pipeline import confirming, ordering, pulling, sweeping
 from orders_pipeline.commands.output import (
     Exit,
     answers,
@@ -21,8 +20,14 @@ from orders_pipeline.commands.output import (
 )
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from orders_pipeline.lake_access import publishing
+from orders_pipeline.stages import confirm as confirming
+from orders_pipeline.stages import normalise
+from orders_pipeline.stages import pull as pulling
+from orders_pipeline.stages import sweep as sweeping
 from warehouse.lake.publishing import publish
-from warehouse.ledger import channels, raw_orders, shipment_queries
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.settings import channels
+from warehouse.ledger.shipping import shipment_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,14 +136,14 @@ def replay(
       orders replay 402-2654339-9122716
     """
 
-    def show(difference: ordering.Difference) -> None:
+    def show(difference: normalise.Difference) -> None:
         if as_json:
             print_json({name: getattr(difference, name) for name in difference.__slots__})
         else:
             changed = ", ".join(difference.changed)
             answers.print(f"{difference.outcome} {difference.channel} {difference.original_id} {changed}", markup=False)
 
-    run: Callable[..., ordering.Tally] = ordering.preview_replay if dry_run else ordering.replay
+    run: Callable[..., normalise.Tally] = normalise.preview_replay if dry_run else normalise.replay
     with opened() as installation:
         tally = run(installation, connection, original_ids or None, show)
         if not dry_run:
@@ -162,9 +167,9 @@ def quarantine(as_json: Json = False) -> None:
 def bring_in(installation: Installation) -> None:
     """Normalise and publish what was pulled, with progress."""
     with installation.ledger.read() as transaction:
-        waiting = ordering.backlog(transaction)
+        waiting = normalise.backlog(transaction)
     with progress("normalising", waiting) as (bar, task):
-        tally = ordering.normalise_pending(installation, lambda count: bar.advance(task, count))
+        tally = normalise.normalise_pending(installation, lambda count: bar.advance(task, count))
     notes.print(", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.counts.items())) or "nothing new")
     publish_tables(installation)
 

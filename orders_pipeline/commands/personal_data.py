@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from orders_pipeline import purging
 from orders_pipeline.commands.output import fail, notes, print_json, print_table
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse.ledger.personal_data import TracesRemain
+from orders_pipeline.upkeep import personal_data
+from warehouse.ledger.book.personal_data import TracesRemain
 
 
 def purge(
@@ -31,7 +31,7 @@ def purge(
     is_real = yes and not dry_run
     with (opened if is_real else opened_to_read)() as installation:
         try:
-            counts = purging.purge(installation) if is_real else purging.due(installation)
+            counts = personal_data.purge(installation) if is_real else personal_data.due(installation)
         except TracesRemain as error:
             raise fail(f"deleted, but not overwritten on the disk: {error}") from None
     rows = {name: getattr(counts, name) for name in counts.__slots__}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import answers, notes
-from warehouse.ledger.database import open_ledger, schema_version
+from warehouse.ledger.base.database import open_ledger, schema_version
 from warehouse.privacy import new_key
 from warehouse.settings import Settings
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orders_pipeline import ordering
 from orders_pipeline.commands.intake import publish_tables
 from orders_pipeline.commands.output import Exit, fail, notes
 from orders_pipeline.installation import opened
-from warehouse.ledger import products as book
-from warehouse.ledger.channels import all_channels
+from orders_pipeline.stages import normalise
+from warehouse.ledger.book import products as book
+from warehouse.ledger.settings.channels import all_channels
 
 if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
@@ -72,5 +72,5 @@ def link_lines(installation: Installation, channel: str, loaded: book.Loaded) ->
     for owner in sorted({connection for connection, _ in touched}):
         ids = [original_id for connection, original_id in touched if connection == owner]
         for start in range(0, len(ids), IDS_AT_A_TIME):
-            changed += ordering.replay(installation, owner, ids[start : start + IDS_AT_A_TIME])["changed"]
+            changed += normalise.replay(installation, owner, ids[start : start + IDS_AT_A_TIME])["changed"]
     return changed

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import Installation, opened, opened_to_read
-from warehouse.ledger import channels, confirmations, shipment_queries
+from warehouse.ledger.settings import channels
+from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.orders import ConfirmationStatus
 
 shipments = typer.Typer(

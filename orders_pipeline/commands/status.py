@@ -9,8 +9,10 @@ import typer
 
 from orders_pipeline.commands.output import print_json, print_table
 from orders_pipeline.installation import opened_to_read
-from warehouse.ledger import channel_status, incidents, raw_orders
-from warehouse.ledger.schema import orders
+from warehouse.ledger.base.schema import orders
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.status import channel_status
+from warehouse.ledger.watch import incidents
 from warehouse.orders import Status
 
 if TYPE_CHECKING:

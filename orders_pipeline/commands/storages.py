@@ -10,7 +10,8 @@ import typer
 
 from orders_pipeline.commands.configuration import apply_entry, pair, typed_secret
 from orders_pipeline.commands.output import Exit, fail, notes, print_json, print_rows, print_table
-from orders_pipeline.files.errors import (
+from orders_pipeline.installation import Installation, opened, opened_to_read
+from orders_pipeline.storages.errors import (
     HostKeyUnknown,
     LoginRefused,
     StorageError,
@@ -18,13 +19,13 @@ from orders_pipeline.files.errors import (
     TransferCut,
     Unreachable,
 )
-from orders_pipeline.files.places import Places
-from orders_pipeline.files.probing import probe
-from orders_pipeline.files.storages import Verdict, open_storage
-from orders_pipeline.installation import Installation, opened, opened_to_read
-from warehouse.ledger import file_jobs, files
-from warehouse.ledger import storages as book
-from warehouse.ledger.credentials import seal_secret, shown
+from orders_pipeline.storages.open_storages import Places
+from orders_pipeline.storages.probe import probe
+from orders_pipeline.storages.registry import Verdict, open_storage
+from warehouse.ledger.base.credentials import seal_secret, shown
+from warehouse.ledger.exchange import files
+from warehouse.ledger.settings import file_jobs
+from warehouse.ledger.settings import storages as book
 from warehouse.storages import CREDENTIALS, StorageKind
 
 storages = typer.Typer(

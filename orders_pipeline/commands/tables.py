@@ -28,7 +28,7 @@ from warehouse.lake.maintenance import maintain as maintain_lake
 from warehouse.lake.publishing import publish as publish_orders
 from warehouse.lake.publishing import rebuild as rebuild_lake
 from warehouse.lake.queries import QueryRefused, ask
-from warehouse.ledger.database import require_fitting_ledger
+from warehouse.ledger.base.database import require_fitting_ledger
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:

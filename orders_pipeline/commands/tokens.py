@@ -9,8 +9,8 @@ import typer
 
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_rows
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse.ledger import tokens as book
-from warehouse.ledger.tokens import Scope, TokenError
+from warehouse.ledger.settings import tokens as book
+from warehouse.ledger.settings.tokens import Scope, TokenError
 
 tokens = typer.Typer(name="tokens", help="Access to the Orders API.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -1,7 +1,7 @@
 """What every marketplace module offers the pipeline, written once: the `Marketplace` protocol and the types that cross it.
 
-Marketplace modules implement this; the pull engine (`orders_pipeline.pulling`) and the normaliser (`orders_pipeline.ordering`)
-use it. Nothing here talks to a marketplace or to storage.
+Marketplace modules implement this; the pull engine (`orders_pipeline.stages.pull`) and the normaliser
+(`orders_pipeline.stages.normalise`) use it. Nothing here talks to a marketplace or to storage.
 """
 
 from __future__ import annotations

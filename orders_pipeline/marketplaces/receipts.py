@@ -1,7 +1,8 @@
 """Receipts: how the packages of one confirmation come to one receipt each, the same for every marketplace.
 
 What lives here: what an answer means in general, and telling packages in turn. What does not: the meaning of one
-marketplace's answers, which is in its own `confirmation`; what follows from a receipt, which is `orders_pipeline.confirming`.
+marketplace's answers, which is in its own `confirmation`; what follows from a receipt, which is
+`orders_pipeline.stages.confirm`.
 """
 
 from __future__ import annotations

@@ -25,10 +25,12 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 
-from orders_pipeline.sandbox import amazon, loading, mirakl, server
+from orders_pipeline.sandbox import loading, server
+from orders_pipeline.sandbox.amazon import server as amazon
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.json_values import JsonValue
+from orders_pipeline.sandbox.mirakl import server as mirakl
 
 REQUEST_SECONDS = 60.0
 PROBE_SECONDS = 2.0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orders_pipeline.sandbox.amazon import AmazonSandbox
-from orders_pipeline.sandbox.mirakl import MiraklSandbox
+from orders_pipeline.sandbox.amazon.server import AmazonSandbox
+from orders_pipeline.sandbox.mirakl.server import MiraklSandbox
 
 if TYPE_CHECKING:
     from orders_pipeline.sandbox.engine import Sandbox

@@ -15,18 +15,18 @@ import pytest
 from typer.testing import CliRunner
 
 from orders_api.app import create_app
-from orders_pipeline import ordering, pulling
 from orders_pipeline.cli import app as cli
 from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from orders_pipeline.sandbox.commands import Kind, build
-from orders_pipeline.sandbox.mirakl import API_KEY
+from orders_pipeline.sandbox.mirakl.server import API_KEY
 from orders_pipeline.sandbox.server import running
+from orders_pipeline.stages import normalise, pull
 from warehouse import connect
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger import configuration, tokens
+from warehouse.ledger.settings import configuration, tokens
 from warehouse.settings import Settings
 
 AMAZON_PAGE = {
@@ -176,9 +176,9 @@ def product(any_settings: Settings, tmp_path, monkeypatch):
                 configuration.apply(transaction, configuration.read_document(text), MARKETPLACES, datetime.now(UTC))
                 scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII]
                 _, token = tokens.create(transaction, "erp", scopes, None, None, datetime.now(UTC))
-            results = pulling.pull_all(installation)
+            results = pull.pull_all(installation)
             assert [each.outcome for each in results] == ["complete", "complete"], results
-            tally = ordering.normalise_pending(installation)
+            tally = normalise.normalise_pending(installation)
             assert (tally["new"], tally["quarantined"]) == (2, 0)
             with open_lake(any_settings) as lake:
                 publish(installation.ledger, lake, datetime.now(UTC))

@@ -16,11 +16,11 @@ import pytest
 import uvicorn
 
 from orders_api.app import create_app
-from warehouse.ledger import orders as book_of_orders
-from warehouse.ledger import tokens
-from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.database import Ledger
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base.database import Ledger
+from warehouse.ledger.book import orders as book_of_orders
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Problem, Status, Tax
 from warehouse.privacy import KeyRing, open_key_ring
 

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from orders_api.app import create_app
-from warehouse.ledger import acknowledgements, incidents, tokens
-from warehouse.ledger.schema import parties
-from warehouse.ledger.shipments import Report, Sender, Source, report
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base.schema import parties
+from warehouse.ledger.book import acknowledgements
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.shipping.shipments import Report, Sender, Source, report
+from warehouse.ledger.watch import incidents
 
 OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs"}
 GERMAN_SECRETS = ("402-0000077", "mirakl_de", "Mirakl DE", "BULB-GERMAN", "T-GERMAN")

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas import AcknowledgementResults
-from warehouse.ledger.schema import order_events
+from warehouse.ledger.base.schema import order_events
 from warehouse.orders import FulfilledBy, Status
 
 PATH = "/v1/orders/acknowledgements"

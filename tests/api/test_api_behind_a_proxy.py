@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from orders_api.app import create_app
 from orders_api.serving import server_config
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.settings import Settings
 
 PREFIX = "/orders-hub/api"

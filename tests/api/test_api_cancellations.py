@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orders_api.schemas import CancellationRequest, CancellationRequestPage
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.orders import Cancellation, Status
 
 PATH = "/v1/cancellation-requests"

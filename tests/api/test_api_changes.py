@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas import OrderChanges
-from warehouse.ledger import consumers as readers
-from warehouse.ledger.schema import consumers
+from warehouse.ledger.base.schema import consumers
+from warehouse.ledger.book import consumers as readers
 from warehouse.orders import Status
 
 WRITERS = 4

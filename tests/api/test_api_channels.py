@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas import ChannelCoverageList, ChannelList
-from warehouse.ledger.schema import coverage, pulls
+from warehouse.ledger.base.schema import coverage, pulls
 
 
 def test_a_stranger_sees_none_of_it(stranger):

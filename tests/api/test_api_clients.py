@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings.tokens import Scope
 
 PROGRAMS = Path(__file__).parent.parent / "clients"
 TOOLS = Path(sys.prefix) / "clients"

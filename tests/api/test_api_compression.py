@@ -84,7 +84,7 @@ def test_head_tells_of_the_packed_answer(filled, erp):
 
 def test_a_download_is_packed_piece_by_piece(filled, erp, monkeypatch):
     """Each piece can be unpacked when it arrives: nothing waits for the end of the download."""
-    monkeypatch.setattr("warehouse.ledger.order_queries.CHUNK", 10)
+    monkeypatch.setattr("warehouse.ledger.book.order_queries.CHUNK", 10)
     pieces: list[bytes] = []
 
     async def download() -> None:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas import ProblemDocument
-from warehouse.ledger import order_queries
+from warehouse.ledger.book import order_queries
 from warehouse.privacy import new_key, parse_key_ring
 
 SECURITY_HEADERS = {

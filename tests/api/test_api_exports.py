@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orders_api.schemas import OrderDocument
-from warehouse.ledger import order_queries
+from warehouse.ledger.book import order_queries
 from warehouse.orders import FulfilledBy, Line, Status
 from warehouse.templates import OrderColumn
 

@@ -6,9 +6,9 @@ import pytest
 
 from orders_api.schemas import FileDocument, FilePage, FileRowPage
 from warehouse.archive import open_archive
-from warehouse.ledger import files
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.files import Member, NewFile, PlannedFile, RowFate, RowOutcome
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.files import Member, NewFile, PlannedFile, RowFate, RowOutcome
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.privacy import open_key_ring
 
 CONTENT = "order_id,customer_name\r\n402-1,Zoë Canari\r\n".encode()

@@ -8,9 +8,9 @@ import pytest
 
 from orders_api.schemas import Incident, IncidentPage, Logs
 from warehouse.clock import iso
-from warehouse.ledger import incidents, log
-from warehouse.ledger.log import Entry, Level
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.watch import activity, incidents
+from warehouse.ledger.watch.activity import Entry, Level
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def logged(api_ledger, clock):
     ]
     for each in entries:
         with api_ledger.write() as connection:
-            log.record(connection, [each], clock.advance(minutes=1))
+            activity.record(connection, [each], clock.advance(minutes=1))
 
 
 def kinds(response) -> str:

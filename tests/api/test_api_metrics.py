@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from warehouse.ledger import counters, incidents, raw_orders
-from warehouse.ledger.measures import measured
-from warehouse.ledger.schema import quarantine, quota_buckets
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base import counters
+from warehouse.ledger.base.schema import quarantine, quota_buckets
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.status.measures import measured
+from warehouse.ledger.watch import incidents
 
 LARGE = ("orders", "order_lines", "order_versions", "order_events", "raw_orders", "parties", "shipments", "pulls")
 """Tables that grow with the number of orders or with time."""

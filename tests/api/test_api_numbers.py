@@ -10,13 +10,14 @@ import pytest
 
 from orders_api.app import create_app
 from orders_pipeline.commands import files as file_commands
-from warehouse.ledger import files, incidents, log
-from warehouse.ledger.database import open_ledger
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.files import NewFile
-from warehouse.ledger.log import Entry
-from warehouse.ledger.numbering import Numbered, number_given, open_numbering
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.files import NewFile
+from warehouse.ledger.exchange.numbering import Numbered, number_given, open_numbering
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.watch import activity, incidents
+from warehouse.ledger.watch.activity import Entry
 
 ID = re.compile(r"(file|incident|entry|attempt)_[a-z2-7]{26}")
 
@@ -45,7 +46,7 @@ def busy(api_ledger, clock, book, order):
                 details={"file": number, "raw_seq": number},
             )
             incidents.report(transaction, problem, clock())
-            log.record(
+            activity.record(
                 transaction,
                 [Entry(stage="import", kind="file_seen", text="Seen", channel=channel, data={"file": number})],
                 clock(),

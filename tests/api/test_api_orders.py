@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from orders_api.app import create_app
 from orders_api.schemas import OrderDocument, OrderPage, OrderPayload, Timeline
 from tests.api.conftest import Api, issue
-from warehouse.ledger import incidents, raw_orders, schema
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.watch import incidents
 from warehouse.orders import FulfilledBy, Status
 from warehouse.privacy import open_key_ring
 

@@ -12,7 +12,7 @@ import uvicorn
 
 from orders_api.app import create_app
 from orders_api.serving import server_config
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings.tokens import Scope
 
 PATIENCE = 20.0
 """So long a test waits for the server before it fails."""

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_api import shipments as intake
 from orders_api.schemas import (
     AcceptanceState,
     ChannelRequirements,
@@ -24,11 +23,13 @@ from orders_api.schemas import (
     ShipmentPage,
     ShipmentResults,
 )
+from orders_api.v1 import shipment_reports as intake
 from tests.api.conftest import Api
-from warehouse.ledger import carriers, channels, confirmations
-from warehouse.ledger.schema import idempotency_keys, order_events
-from warehouse.ledger.schema import shipments as table
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base.schema import idempotency_keys, order_events
+from warehouse.ledger.base.schema import shipments as table
+from warehouse.ledger.settings import carriers, channels
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.shipping import confirmations
 from warehouse.orders import FulfilledBy, Line, Status, line_id
 from warehouse.shipments import Carrier, CarrierRule, Requirements, shipping_moment
 

@@ -42,8 +42,8 @@ from tests.benchmarks.measuring import (
     server,
 )
 from warehouse.clock import iso
-from warehouse.ledger import tokens
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 
 CONNECTIONS = 4
 """Enough to keep one process busy; more of them only wait for each other."""

@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 from sqlalchemy.engine import Connection
 
-from orders_pipeline.ordering import normalise_pending
+from orders_pipeline.stages.normalise import normalise_pending
 from tests.benchmarks.api_reading import make_token, serving
 from tests.benchmarks.filling import fill_book, installed, keep_raw, order_id, sandbox_orders
 from tests.benchmarks.measuring import Child, Figure, Target, Workshop, median, percentile
-from warehouse.ledger.database import Ledger
+from warehouse.ledger.base.database import Ledger
 
 LATENCY = Target("<=", 200)
 LOCK = Target("<=", 100)

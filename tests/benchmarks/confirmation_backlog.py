@@ -11,16 +11,20 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from orders_pipeline import confirming, ordering
 from orders_pipeline.installation import Installation
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox import amazon, mirakl, server
+from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.amazon import server as amazon
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
+from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.stages import confirm, normalise
 from tests.benchmarks.filling import RawOrder, installed, keep_raw, truth_as_raw
 from tests.benchmarks.measuring import Figure, Target, Workshop
-from warehouse.ledger import channels, order_queries, shipments
-from warehouse.ledger.confirmations import counts
-from warehouse.ledger.shipments import Report, Sender, Source
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.settings import channels
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.shipping.confirmations import counts
+from warehouse.ledger.shipping.shipments import Report, Sender, Source
 
 USED = Target(">=", 0.95)
 FRANCE = "A13V1IB3VIYZZH"
@@ -65,14 +69,14 @@ def _measure(workshop: Workshop, kind: str) -> list[Figure]:
         installation = Installation(opened.settings, opened.ledger, opened.keys, clock, clock.wait)
         keep_raw(installation, kind, raws)
         _connect(installation, kind, url)
-        ordering.normalise_pending(installation)
+        normalise.normalise_pending(installation)
         workshop.say(f"reporting {count:,} shipments")
         _report(installation, count)
         workshop.say("confirming at real quota on a clock of its own")
         began, worked = clock.now, time.perf_counter()
         ended = began
         while _left(installation):
-            result = confirming.confirm_connection(installation, f"bench_{kind}")
+            result = confirm.confirm_connection(installation, f"bench_{kind}")
             assert result.error is None, result.error
             ended = max((entry.at for entry in sandbox.journal if entry.operation == SENDING[kind]), default=began)
         seconds = time.perf_counter() - worked

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from orders_pipeline.ordering import normalise_pending
-from orders_pipeline.pulling import pull_all
-from orders_pipeline.sandbox import mirakl
+from orders_pipeline.sandbox.mirakl import server
+from orders_pipeline.stages.normalise import normalise_pending
+from orders_pipeline.stages.pull import pull_all
 from tests.benchmarks.filling import installed
 from tests.benchmarks.measuring import Child, Figure, Step, Task, Workshop
 from tests.benchmarks.sandboxes import CREDENTIALS, connect, serve_mirakl
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.schema import coverage
+from warehouse.ledger.base.schema import coverage
 
 if TYPE_CHECKING:
     from dlt.sources.helpers.rest_client.client import RESTClient
@@ -95,7 +95,7 @@ def pull_with_dlt(url: str, folder: str) -> Generator[object, None, None]:
     pipeline = dlt.pipeline("orders", destination=destination, dataset_name="bench", pipelines_dir=str(path / "dlt"))
     client = RESTClient(
         base_url=url,
-        auth=APIKeyAuth(name="Authorization", api_key=mirakl.API_KEY, location="header"),
+        auth=APIKeyAuth(name="Authorization", api_key=server.API_KEY, location="header"),
         paginator=OffsetPaginator(limit=PAGE_SIZE, limit_param="max", total_path="total_count"),
         data_selector="orders",
     )

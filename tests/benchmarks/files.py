@@ -14,13 +14,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from orders_pipeline.exporting import export_channel
-from orders_pipeline.importing import import_local
+from orders_pipeline.file_jobs.export import export_channel
+from orders_pipeline.file_jobs.ingest import import_local
 from tests.benchmarks.filling import CHANNELS, fill_book, installed, order_id
 from tests.benchmarks.measuring import MEGABYTE, Child, Figure, Target, Workshop
-from warehouse.ledger import file_jobs
-from warehouse.ledger.file_jobs import FileJob, JobKind
-from warehouse.ledger.storages import StorageEntry, save_storage
+from warehouse.ledger.settings import file_jobs
+from warehouse.ledger.settings.file_jobs import FileJob, JobKind
+from warehouse.ledger.settings.storages import StorageEntry, save_storage
 from warehouse.templates import ShipmentColumn, csv_bytes
 
 MOST_ROWS = 100_000

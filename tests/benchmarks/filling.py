@@ -1,6 +1,6 @@
 """Data for the benchmarks: raw orders of the sandboxes kept as a pull keeps them, and a made-up order book of any size.
 
-The book is inserted in bulk, each row a variation of what `warehouse.ledger.orders.arrive` makes of a template: letting a
+The book is inserted in bulk, each row a variation of what `warehouse.ledger.book.orders.arrive` makes of a template: letting a
 million orders in through the front door takes as long as what is to be measured. Nothing is measured here.
 """
 
@@ -23,18 +23,19 @@ from orders_pipeline.installation import Installation, opened
 from orders_pipeline.marketplaces.mirakl.documents import envelope
 from orders_pipeline.marketplaces.protocol import RawOrder
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.pulling import prepare_payload
-from orders_pipeline.sandbox.amazon import AmazonSandbox
+from orders_pipeline.sandbox.amazon.server import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
-from orders_pipeline.sandbox.mirakl import MiraklSandbox
+from orders_pipeline.sandbox.mirakl.server import MiraklSandbox
+from orders_pipeline.stages.pull import prepare_payload
 from warehouse import documents
 from warehouse import orders as domain
 from warehouse.clock import iso
-from warehouse.ledger import channels, raw_orders
-from warehouse.ledger import orders as book
-from warehouse.ledger.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
-from warehouse.ledger.schema import order_lines, order_versions, orders, parties
-from warehouse.ledger.schema import raw_orders as raw_table
+from warehouse.ledger.base.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
+from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
+from warehouse.ledger.base.schema import raw_orders as raw_table
+from warehouse.ledger.book import orders as book
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.settings import channels
 from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status, Tax
 from warehouse.privacy import KeyRing
 from warehouse.settings import Settings

@@ -18,7 +18,7 @@ from tests.benchmarks.filling import change_orders, fill_book, fill_raw, install
 from tests.benchmarks.measuring import MEGABYTE, REPEATS, Child, Figure, Target, Workshop, median
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.schema import order_versions, orders, raw_orders
+from warehouse.ledger.base.schema import order_versions, orders, raw_orders
 
 CHANGED_TARGET = Target("<=", 2)
 ROWS_PER_BATCH = 20_000

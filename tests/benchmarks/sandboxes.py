@@ -6,9 +6,10 @@ import math
 from collections.abc import Generator
 
 from orders_pipeline.installation import Installation
-from orders_pipeline.sandbox import mirakl, server
+from orders_pipeline.sandbox import server
 from orders_pipeline.sandbox.engine import GenerateRequest
-from warehouse.ledger import channels
+from orders_pipeline.sandbox.mirakl import server as mirakl
+from warehouse.ledger.settings import channels
 
 SETTLED_SECONDS = 900.0
 """Made-up orders are at least this old, so that the marketplace's own lag hides none."""

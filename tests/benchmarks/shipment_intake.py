@@ -21,8 +21,8 @@ from tests.benchmarks.api_writing import normalise_timed
 from tests.benchmarks.filling import arrive_waiting, installed, keep_raw, sandbox_orders
 from tests.benchmarks.measuring import Child, Figure, Target, Workshop, percentile
 from tests.benchmarks.normalising import create_database, postgresql
-from warehouse.ledger import tokens
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 
 THOUSAND = 1_000
 IDLE_REQUESTS = {1: 300, THOUSAND: 8}

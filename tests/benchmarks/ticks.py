@@ -9,8 +9,8 @@ from collections.abc import Generator
 from typing import Any
 
 from orders_pipeline.installation import Installation, opened
-from orders_pipeline.ordering import normalise_pending
-from orders_pipeline.pulling import pull_all
+from orders_pipeline.stages.normalise import normalise_pending
+from orders_pipeline.stages.pull import pull_all
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 

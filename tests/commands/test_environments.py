@@ -15,14 +15,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orders_pipeline.sandbox import mirakl, server
+from orders_pipeline.sandbox import server
 from orders_pipeline.sandbox.engine import GenerateRequest
+from orders_pipeline.sandbox.mirakl import server as mirakl
 from tests.lake.conftest import Shop
 from warehouse.clock import utc_now
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.database import open_ledger
-from warehouse.ledger.keys import open_keys
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.status.keys import open_keys
 
 STRANGER = 12345
 """A user and group without an entry in the password file."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orders_pipeline.files.folder import FolderStorage
+from orders_pipeline.storages.folder import FolderStorage
 from warehouse.storages import FolderSettings
 
 EVERYBODY = stat.S_IRWXG | stat.S_IRWXO

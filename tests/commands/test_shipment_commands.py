@@ -7,8 +7,10 @@ import json
 import pytest
 
 from orders_pipeline.installation import opened
-from warehouse.ledger import carriers, confirmations, orders
-from warehouse.ledger.shipments import Report, Sender, Source, report
+from warehouse.ledger.book import orders
+from warehouse.ledger.settings import carriers
+from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping.shipments import Report, Sender, Source, report
 from warehouse.orders import FulfilledBy, Line, Order, Status
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 

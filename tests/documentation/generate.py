@@ -23,7 +23,13 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.configuration import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry, StorageSection
+from warehouse.ledger.settings.configuration import (
+    ChannelEntry,
+    ConnectionEntry,
+    ExportEntry,
+    ImportEntry,
+    StorageSection,
+)
 from warehouse.settings import Settings
 from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSettings
 from warehouse.templates import OrderColumn

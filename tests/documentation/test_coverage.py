@@ -10,21 +10,20 @@ import dagster as dg
 import pytest
 import typer
 
-from orders_api import errors
+from orders_api.kit import errors
 from orders_pipeline.cli import app
 from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.files.errors import StorageError
+from orders_pipeline.file_jobs.shipment_file import FileFault, RowFault
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.shipment_files import FileFault, RowFault
+from orders_pipeline.storages.errors import StorageError
 from tests.documentation import generate
 from warehouse.cancellations import RequestState
 from warehouse.incidents import Kind
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.cancellations import Refusal
-from warehouse.ledger.channel_status import ChannelState
-from warehouse.ledger.configuration import (
+from warehouse.ledger.book.cancellations import Refusal
+from warehouse.ledger.settings.configuration import (
     AlertEntry,
     CarrierMapping,
     ChannelEntry,
@@ -33,7 +32,8 @@ from warehouse.ledger.configuration import (
     ImportEntry,
     StorageSection,
 )
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.status.channel_status import ChannelState
 from warehouse.logs import Event
 from warehouse.orders import Bar, Status
 from warehouse.settings import Settings
@@ -95,7 +95,7 @@ def test_every_credential() -> None:
 def test_every_setting_that_a_marketplace_reads_itself() -> None:
     source = "".join(
         path.read_text()
-        for path in [*(ROOT / "orders_pipeline/marketplaces").rglob("*.py"), ROOT / "orders_pipeline/pulling.py"]
+        for path in [*(ROOT / "orders_pipeline/marketplaces").rglob("*.py"), ROOT / "orders_pipeline/stages/pull.py"]
     )
     read = set(re.findall(r"settings(?:\.get\(|, |\[)\"(\w+)\"", source))
     assert {"shop_id", "rate_factor", "read_seconds", "merchant_fulfillment_centers"} <= read
@@ -162,8 +162,8 @@ def test_every_column_of_both_csv_templates() -> None:
 
 
 def test_every_reason_to_refuse_a_shipment_file_or_a_row() -> None:
-    by_intake = literals("warehouse/ledger/shipments.py", {"_refused"}, 0, "code")
-    by_intake |= literals("warehouse/ledger/shipments.py", {"Fault"}, 0, "code")
+    by_intake = literals("warehouse/ledger/shipping/shipments.py", {"_refused"}, 0, "code")
+    by_intake |= literals("warehouse/ledger/shipping/shipments.py", {"Fault"}, 0, "code")
     assert {"unknown_order", "tracking_number_missing"} <= by_intake
     reasons = {fault.value for kind in (FileFault, RowFault) for fault in kind} | by_intake
     assert reasons - words("docs/operations.md") == set()

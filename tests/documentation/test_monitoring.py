@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orders_api.app import create_app
 from tests.documentation.test_coverage import ROOT, words
-from warehouse.ledger import tokens
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 
 FOLDER = ROOT / "docs" / "monitoring"
 METRIC = re.compile(r"\borders_\w+")

@@ -15,9 +15,9 @@ import typer
 import yaml
 
 import warehouse
-from orders_api.exports import OrderExportQuery
-from orders_api.order_filters import ChangesQuery, OrderListQuery
 from orders_api.schemas import AcceptanceRequest, AcknowledgementRequest, ShipmentRequest
+from orders_api.v1.exports import OrderExportQuery
+from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from orders_pipeline.cli import app
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from tests.documentation import generate
@@ -25,8 +25,8 @@ from warehouse.clock import utc_now
 from warehouse.lake import attachment
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger import configuration
-from warehouse.ledger.database import open_ledger
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.settings import configuration
 from warehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -32,13 +32,15 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from orders_pipeline import confirming, ordering, pulling
 from orders_pipeline.installation import Installation
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.stages import confirm, normalise
+from orders_pipeline.stages import pull as pulling
 from tests.faults.confirmation_checker import Findings, check, edited_packages, ordered_units
-from warehouse.ledger import schema, tokens
-from warehouse.ledger.database import open_ledger
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.settings import tokens
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
@@ -312,13 +314,13 @@ class Campaign:
         installation = Installation(self.settings, ledger, open_key_ring(self.settings), self.now)
         self._others_ship(1)
         pulling.pull_all(installation)
-        ordering.normalise_pending(installation)
+        normalise.normalise_pending(installation)
         self._others_ship(3)  # these the book does not know of yet when the ERP reports
         with ledger.write() as connection:
             connection.execute(sa.update(schema.channels).values(confirmation=True))
             scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.SHIPMENTS_WRITE]
             token = tokens.create(connection, "erp", scopes, None, None, self.now())[1]
-        confirming.confirm_all(installation)  # learns what shipments need
+        confirm.confirm_all(installation)  # learns what shipments need
         self.batches = list(self._batches(ledger))
         self.figures.shipments = sum(len(each) for each in self.batches)
         ledger.close()

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orders_pipeline import accepting, confirming, ordering, pulling
 from orders_pipeline.installation import Installation
 from orders_pipeline.marketplaces.amazon import session  # noqa: F401 - the library takes most of a second to import
-from warehouse.ledger.database import open_ledger
+from orders_pipeline.stages import accept, confirm, normalise, pull
+from warehouse.ledger.base.database import open_ledger
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
@@ -36,10 +36,10 @@ def run(command: dict[str, Any]) -> int:
     ledger = open_ledger(settings)
     installation = Installation(settings, ledger, open_key_ring(settings), clock)
     if command["pull"]:
-        pulling.pull_all(installation)
-        ordering.normalise_pending(installation)
-        accepting.accept_all(installation)
-    confirming.confirm_all(installation)
+        pull.pull_all(installation)
+        normalise.normalise_pending(installation)
+        accept.accept_all(installation)
+    confirm.confirm_all(installation)
     ledger.close()
     return 0
 

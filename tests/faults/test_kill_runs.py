@@ -24,8 +24,9 @@ from orders_pipeline.run_processes import running
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from warehouse.lake.attachment import LakeEmptyError, connect_reader
 from warehouse.lake.lake import open_lake
-from warehouse.ledger import raw_orders, schema
-from warehouse.ledger.database import NORMALISED_THROUGH, POSITION, RAW_SEQ, Ledger, mark, open_ledger
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import NORMALISED_THROUGH, POSITION, RAW_SEQ, Ledger, mark, open_ledger
+from warehouse.ledger.book import raw_orders
 
 SEED = 20261102
 ORDERS = 150

@@ -13,12 +13,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling, sweeping
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
+from orders_pipeline.stages import normalise, pull, sweep
 from warehouse.clock import utc_now
-from warehouse.ledger import channels, incidents, raw_orders, schema
-from warehouse.ledger.database import open_ledger
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.settings import channels
+from warehouse.ledger.watch import incidents
 
 
 @pytest.fixture
@@ -30,9 +33,9 @@ def settings(settings):
 LISTINGS = {"amazon_eu": "searchOrders", "mirakl_shop": "OR11"}
 
 
-def tick(installation) -> dict[str, pulling.PullResult]:
-    results = pulling.pull_all(installation)
-    ordering.normalise_pending(installation)
+def tick(installation) -> dict[str, pull.PullResult]:
+    results = pull.pull_all(installation)
+    normalise.normalise_pending(installation)
     return {each.connection: each for each in results}
 
 
@@ -149,8 +152,8 @@ def test_an_order_that_the_listing_hides_is_found_by_the_sweep(connected, market
     clock.advance(minutes=30)
     tick(connected)
     assert ("amazon_eu", hidden) not in booked(connected)
-    sweeping.sweep_all(connected)
-    ordering.normalise_pending(connected)
+    sweep.sweep_all(connected)
+    normalise.normalise_pending(connected)
     assert booked(connected) == marketplaces.statuses()
     assert ("amazon_eu", "missed_by_listing") in open_incidents(connected)
 
@@ -190,8 +193,8 @@ def test_one_malformed_order_is_put_aside_and_the_rest_goes_on(connected, market
     assert len(open_incidents(connected)) == 1
     marketplaces.amazon.clear_faults(())
     clock.advance(minutes=1)
-    sweeping.sweep_all(connected)
-    ordering.normalise_pending(connected)
+    sweep.sweep_all(connected)
+    normalise.normalise_pending(connected)
     assert booked(connected) == truth
     with connected.ledger.read() as transaction:
         assert raw_orders.quarantined(transaction) == []
@@ -200,15 +203,15 @@ def test_one_malformed_order_is_put_aside_and_the_rest_goes_on(connected, market
 def test_a_replay_heals_what_a_mapping_could_not_read(connected, marketplaces, monkeypatch) -> None:
     """The payload is kept as it came: after a fix nothing has to be pulled again."""
     marketplaces.generate(4)
-    pulling.pull_all(connected)
-    known = ordering.MARKETPLACES
-    monkeypatch.setattr(ordering, "MARKETPLACES", {name: each for name, each in known.items() if name != "mirakl"})
-    ordering.normalise_pending(connected)
+    pull.pull_all(connected)
+    known = normalise.MARKETPLACES
+    monkeypatch.setattr(normalise, "MARKETPLACES", {name: each for name, each in known.items() if name != "mirakl"})
+    normalise.normalise_pending(connected)
     assert {code for _, code in open_incidents(connected)} == {"unknown_connection"}
-    monkeypatch.setattr(ordering, "MARKETPLACES", known)
+    monkeypatch.setattr(normalise, "MARKETPLACES", known)
     calls = len(marketplaces.mirakl.journal)
-    ordering.replay(connected)
-    ordering.normalise_pending(connected)
+    normalise.replay(connected)
+    normalise.normalise_pending(connected)
     assert booked(connected) == marketplaces.statuses()
     assert open_incidents(connected) == set()
     assert len(marketplaces.mirakl.journal) == calls

@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import exporting, importing
-from orders_pipeline.file_runs import JobResult
+from orders_pipeline.file_jobs import export as exporting
+from orders_pipeline.file_jobs import ingest
+from orders_pipeline.file_jobs.job_run import JobResult
 from orders_pipeline.installation import Installation
-from warehouse.ledger import file_jobs, files, shipments, storages
-from warehouse.ledger import orders as book_of_orders
-from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.database import Ledger
-from warehouse.ledger.file_jobs import FileJob, JobKind
-from warehouse.ledger.files import FileFilter, FileRecord
-from warehouse.ledger.schema import orders as orders_table
-from warehouse.ledger.schema import shipments as shipments_table
+from warehouse.ledger.base.database import Ledger
+from warehouse.ledger.base.schema import orders as orders_table
+from warehouse.ledger.base.schema import shipments as shipments_table
+from warehouse.ledger.book import orders as book_of_orders
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.files import FileFilter, FileRecord
+from warehouse.ledger.settings import file_jobs, storages
+from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.file_jobs import FileJob, JobKind
+from warehouse.ledger.shipping import shipments
 from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
 from warehouse.privacy import open_key_ring
 
@@ -116,7 +119,7 @@ class Shop:
         return path
 
     def run_import(self, **settings) -> JobResult:
-        return importing.import_channel(self.installation, self.declare(JobKind.IMPORT, settings=settings))
+        return ingest.import_channel(self.installation, self.declare(JobKind.IMPORT, settings=settings))
 
     def names(self, folder: str) -> list[str]:
         place = self.folder / folder

@@ -14,17 +14,21 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import exporting, file_runs
+from orders_pipeline.file_jobs import export, job_run
 from warehouse.archive import open_archive
 from warehouse.clock import iso
-from warehouse.ledger import acknowledgements, file_jobs, incidents, leases, order_queries, shipments, storages
-from warehouse.ledger import files as book_of_files
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.file_schedules import Frequency
-from warehouse.ledger.files import FileState
-from warehouse.ledger.schema import consumers, file_members, files
-from warehouse.ledger.schema import leases as leases_table
-from warehouse.ledger.storages import StorageEntry
+from warehouse.ledger.base import leases
+from warehouse.ledger.base.schema import consumers, file_members, files
+from warehouse.ledger.base.schema import leases as leases_table
+from warehouse.ledger.book import acknowledgements, order_queries
+from warehouse.ledger.exchange import files as book_of_files
+from warehouse.ledger.exchange.files import FileState
+from warehouse.ledger.settings import file_jobs, storages
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.settings.file_schedules import Frequency
+from warehouse.ledger.settings.storages import StorageEntry
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.watch import incidents
 from warehouse.orders import Address, Bar, Customer, DeliveryPoint, FulfilledBy, Status, line_id
 from warehouse.templates import ExtraColumn, OrderColumn
 
@@ -281,7 +285,7 @@ def test_preview_writes_nothing_and_tells_the_same(shop, an_order, a_line):
     shop.declare(JobKind.EXPORT, settings={"split_by_country": True})
     with shop.ledger.read() as transaction:
         state = file_jobs.find_job(transaction, "amazon_fr", JobKind.EXPORT)
-    found = exporting.preview(shop.installation, state)
+    found = export.preview(shop.installation, state)
     assert [(each.name, each.orders, each.rows) for each in found] == [
         (f"orders_export_amazon_fr_ES_{STAMP}.csv", 1, 1),
         (f"orders_export_amazon_fr_FR_{STAMP}.csv", 1, 2),
@@ -296,7 +300,7 @@ def test_resending_puts_the_same_bytes_there_again(shop, an_order):
     before = path.read_bytes()
     path.unlink()
     shop.put(an_order(status=Status.CANCELED, marketplace_updated_at=file.created_at))
-    exporting.resend(shop.installation, file)
+    export.resend(shop.installation, file)
     assert path.read_bytes() == before
 
 
@@ -326,10 +330,10 @@ def test_what_a_killed_run_had_begun_is_let_go_of(shop, an_order, clock):
 def test_an_undeliverable_file_blocks_neither_others_nor_later_changes(shop, an_order, clock):
     shop.put(an_order(1))
     job = shop.declare(JobKind.EXPORT, folder="nowhere")
-    assert exporting.export_channel(shop.installation, job).outcome == "failed"
+    assert export.export_channel(shop.installation, job).outcome == "failed"
     shop.put(an_order(2))
     clock.advance(minutes=15)
-    result = exporting.export_channel(shop.installation, shop.declare(JobKind.EXPORT))
+    result = export.export_channel(shop.installation, shop.declare(JobKind.EXPORT))
     assert (result.outcome, "storage_folder_missing" in result.error) == ("failed", True)
     assert [row["order_id"] for rows in shop.sheets().values() for row in rows] == ["402-0000002"]
     with shop.ledger.read() as transaction:
@@ -346,7 +350,7 @@ def test_a_storage_that_cannot_be_reached_holds_changes_back_for_one_file(shop, 
         storages.save_storage(transaction, gone, clock())
     job = shop.declare(JobKind.EXPORT, storage="gone")
     for number in (2, 3):
-        assert exporting.export_channel(shop.installation, job).outcome == "failed"
+        assert export.export_channel(shop.installation, job).outcome == "failed"
         shop.put(an_order(number))
         clock.advance(minutes=15)
     assert [each.orders for each in shop.records()] == [1]
@@ -355,30 +359,30 @@ def test_a_storage_that_cannot_be_reached_holds_changes_back_for_one_file(shop, 
 def test_a_stranded_file_is_redirected(shop, an_order, clock):
     shop.put(an_order(1))
     job = shop.declare(JobKind.EXPORT, folder="nowhere")
-    exporting.export_channel(shop.installation, job)
+    export.export_channel(shop.installation, job)
     (record,) = shop.records()
     assert record.attempts == 1
     with shop.ledger.read() as transaction:
         assert [each.id for each in book_of_files.waiting_at(transaction, "partner")] == [record.id]
-    exporting.redirect(shop.installation, record, "partner", "out")
+    export.redirect(shop.installation, record, "partner", "out")
     clock.advance(minutes=15)
-    assert exporting.export_channel(shop.installation, job).outcome == "done"
+    assert export.export_channel(shop.installation, job).outcome == "done"
     assert shop.names("out") == [record.name]
     with shop.ledger.read() as transaction:
         assert book_of_files.waiting_at(transaction, "partner") == []
-    with pytest.raises(exporting.NotPlanned):
-        exporting.redirect(shop.installation, record, "partner", "out")
+    with pytest.raises(export.NotPlanned):
+        export.redirect(shop.installation, record, "partner", "out")
 
 
 def test_the_orders_of_a_file_that_is_given_up_are_told_again(shop, an_order, clock):
     first, *_others = shop.put(an_order(1), an_order(2), an_order(3))
     stranded = shop.declare(JobKind.EXPORT, folder="nowhere")
-    exporting.export_channel(shop.installation, stranded)
+    export.export_channel(shop.installation, stranded)
     clock.advance(minutes=15)
     shop.put(an_order(2, status=Status.CANCELED, marketplace_updated_at=clock()))
     assert shop.export().outcome == "failed"
     assert [row["order_id"] for rows in shop.sheets().values() for row in rows] == ["402-0000002"]
-    exporting.give_up(shop.installation, shop.records()[0])
+    export.give_up(shop.installation, shop.records()[0])
     shop.put(an_order(3, status=Status.CANCELED, marketplace_updated_at=clock()))
     clock.advance(minutes=15)
     result = shop.export()
@@ -398,39 +402,39 @@ def test_the_orders_of_a_file_that_is_given_up_are_told_again(shop, an_order, cl
 
 def test_nothing_is_redirected_or_given_up_while_a_run_is_at_it(shop, an_order, clock):
     shop.put(an_order(1))
-    exporting.export_channel(shop.installation, shop.declare(JobKind.EXPORT, folder="nowhere"))
+    export.export_channel(shop.installation, shop.declare(JobKind.EXPORT, folder="nowhere"))
     with shop.ledger.write() as transaction:
-        leases.acquire(transaction, "export:amazon_fr", clock(), file_runs.LEASE_LENGTH)
-    for step in (exporting.give_up, lambda one, two: exporting.redirect(one, two, "partner", "out")):
-        with pytest.raises(file_runs.Busy):
+        leases.acquire(transaction, "export:amazon_fr", clock(), job_run.LEASE_LENGTH)
+    for step in (export.give_up, lambda one, two: export.redirect(one, two, "partner", "out")):
+        with pytest.raises(job_run.Busy):
             step(shop.installation, shop.records()[0])
 
 
 def test_a_run_that_was_killed_is_done_again_at_once_and_told(shop, an_order, clock, monkeypatch):
     shop.put(an_order(1))
     job = shop.declare(JobKind.EXPORT, frequency=Frequency.WEEKLY)
-    monkeypatch.setattr(exporting, "_export", lambda _run: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(export, "_export", lambda _run: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        exporting.export_channel(shop.installation, job)
+        export.export_channel(shop.installation, job)
     monkeypatch.undo()
-    assert file_runs.due(shop.installation, JobKind.EXPORT) == []  # this process lives and could still be at it
+    assert job_run.due(shop.installation, JobKind.EXPORT) == []  # this process lives and could still be at it
     with shop.ledger.write() as transaction:
         transaction.execute(sa.update(leases_table).values(holder=f"{socket.gethostname()}:{_ended_process()}"))
     clock.advance(minutes=1)
-    assert file_runs.due(shop.installation, JobKind.EXPORT) == [job]
-    monkeypatch.setattr(exporting, "_export", lambda _run: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert job_run.due(shop.installation, JobKind.EXPORT) == [job]
+    monkeypatch.setattr(export, "_export", lambda _run: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        exporting.export_channel(shop.installation, job)
+        export.export_channel(shop.installation, job)
     monkeypatch.undo()
     with shop.ledger.write() as transaction:
         (incident,) = incidents.listed(transaction)
         transaction.execute(sa.delete(leases_table))
     assert (incident["stage"], incident["code"]) == ("export", "job_interrupted")
-    assert exporting.export_channel(shop.installation, job).outcome == "done"
+    assert export.export_channel(shop.installation, job).outcome == "done"
     with shop.ledger.read() as transaction:
         assert incidents.listed(transaction) == []
     clock.advance(minutes=1)
-    assert file_runs.due(shop.installation, JobKind.EXPORT) == []
+    assert job_run.due(shop.installation, JobKind.EXPORT) == []
 
 
 def _ended_process() -> int:

@@ -12,7 +12,7 @@ from orders_pipeline.assets.file_runs import JOBS_TAG
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.resources import Source
 from orders_pipeline.sensors import due_file_jobs
-from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from orders_pipeline import importing
 from orders_pipeline.cli import main
-from warehouse.ledger.channels import Channel, save_channel
-from warehouse.ledger.file_jobs import JobKind
+from orders_pipeline.file_jobs import ingest
+from warehouse.ledger.settings.channels import Channel, save_channel
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.orders import Address
 from warehouse.templates import ShipmentColumn
 
@@ -159,7 +159,7 @@ def test_a_folder_has_one_reader(small_shop, orders, tmp_path):
     assert (done.code, "amazon_de.import.folder" in done.err) == (4, True), done.err
     job = small_shop.declare(JobKind.IMPORT, channel="amazon_de")
     small_shop.drop("a.csv", f"{HEADER}\n,402-0000001,1,T1,,,,,\n")
-    result = importing.import_channel(small_shop.installation, job)
+    result = ingest.import_channel(small_shop.installation, job)
     assert "folder_has_two_readers" in result.error
     assert small_shop.names("in") == ["a.csv"]
 

@@ -11,14 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders_pipeline import importing
-from orders_pipeline.file_runs import JobRun
-from orders_pipeline.files.folder import FolderStorage
+from orders_pipeline.file_jobs import ingest
+from orders_pipeline.file_jobs.job_run import JobRun
+from orders_pipeline.storages.folder import FolderStorage
 from warehouse.archive import open_archive
-from warehouse.ledger import file_jobs, files, incidents, log, order_queries, shipments
-from warehouse.ledger.file_jobs import ImportSettings, JobKind
-from warehouse.ledger.files import FileState, RowOutcome
-from warehouse.ledger.schema import leases
+from warehouse.ledger.base.schema import leases
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.files import FileState, RowOutcome
+from warehouse.ledger.settings import file_jobs
+from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.watch import activity, incidents
 from warehouse.orders import FulfilledBy, Status, line_id
 from warehouse.templates import ShipmentColumn
 
@@ -97,7 +101,9 @@ def test_refused_rows_do_not_stop_the_others_and_are_answered(shop, an_order, a_
     assert incident["file_id"] == str(record.id)
     with shop.ledger.read() as transaction:
         (entry,) = [
-            each for each in log.listed(transaction, log.LogFilter(), None, 100) if each["kind"] == "file_applied"
+            each
+            for each in activity.listed(transaction, activity.LogFilter(), None, 100)
+            if each["kind"] == "file_applied"
         ]
     assert (entry["level"], entry["channel"], entry["data"]["file"]) == ("warning", record.channel, record.id)
 
@@ -301,14 +307,14 @@ def test_a_newer_file_of_the_same_name_is_never_deleted_unread(small_shop, an_or
     shop = small_shop
     shop.put(an_order(1), an_order(2))
     path = shop.drop("a.csv", sheet(f",{FIRST},1,T1,,,,,"))
-    real = importing._answer
+    real = ingest._answer
 
     def replaced_meanwhile(run: JobRun, record) -> None:
         real(run, record)
         path.write_text(sheet(f",{SECOND},1,T2,,,,,"))
         os.utime(path, (1, 1))
 
-    monkeypatch.setattr(importing, "_answer", replaced_meanwhile)
+    monkeypatch.setattr(ingest, "_answer", replaced_meanwhile)
     shop.run_import()
     assert shop.names("in") == ["a.csv"]
     monkeypatch.undo()
@@ -348,14 +354,14 @@ def test_a_file_in_the_way_stops_no_other(small_shop, an_order, monkeypatch):
     shop.drop("a.csv", sheet(f",{FIRST},1,T1,,,,,"))
     shop.drop("b.csv", sheet(f",{SECOND},1,T2,,,,,"))
     (shop.folder / "in" / "a.csv.d").mkdir()
-    real = importing._clear
+    real = ingest._clear
 
     def denied(run: JobRun, record) -> None:
         if record.name == "a.csv":
-            raise importing.FileMissing("a.csv: permission denied")
+            raise ingest.FileMissing("a.csv: permission denied")
         real(run, record)
 
-    monkeypatch.setattr(importing, "_clear", denied)
+    monkeypatch.setattr(ingest, "_clear", denied)
     result = shop.run_import()
     assert (result.outcome, [each.name for each in result.files]) == ("failed", ["b.csv"])
     assert shop.run_import().outcome == "failed"
@@ -372,10 +378,10 @@ def test_a_local_file_dry_and_for_good(small_shop, an_order, tmp_path):
     shop.put(an_order(1))
     path = tmp_path / "local.csv"
     path.write_text(sheet(f",{FIRST},1,T1,,,,,", ",x,1,T2,,,,,"))
-    trial = importing.try_file(shop.installation, "amazon_fr", path.read_bytes(), ImportSettings())
+    trial = ingest.try_file(shop.installation, "amazon_fr", path.read_bytes(), ImportSettings())
     assert [(each.number, each.outcome) for each in trial.fates] == [(1, RowOutcome.APPLIED), (2, RowOutcome.REFUSED)]
     assert (shop.shipments(), shop.records()) == ([], [])
-    record = importing.import_local(shop.installation, "amazon_fr", path)
+    record = ingest.import_local(shop.installation, "amazon_fr", path)
     assert (record.applied, record.refused, record.finished_at is not None) == (1, 1, True)
     assert path.exists()
 
@@ -391,7 +397,7 @@ def test_a_local_import_that_was_cut_off_is_finished_by_the_next_run(small_shop,
 
     monkeypatch.setattr(shipments, "report", cut)
     with pytest.raises(KeyboardInterrupt):
-        importing.import_local(shop.installation, "amazon_fr", path)
+        ingest.import_local(shop.installation, "amazon_fr", path)
     monkeypatch.undo()
     (record,) = shop.run_import().files
     assert (record.name, record.applied, record.finished_at is not None) == ("local.csv", 1, True)
@@ -406,7 +412,7 @@ def test_retrying_looks_at_the_refused_rows_alone(shop, an_order, clock):
     with shop.ledger.read() as transaction:
         state = file_jobs.find_job(transaction, "amazon_fr", JobKind.IMPORT)
     clock.advance(minutes=1)
-    record = importing.retry(shop.installation, record, state.job)
+    record = ingest.retry(shop.installation, record, state.job)
     assert (record.state, record.applied, record.known, record.refused) == (FileState.APPLIED, 2, 0, 0)
 
 
@@ -414,7 +420,7 @@ def test_several_chunks_resume_where_they_were_cut(small_shop, an_order, monkeyp
     shop = small_shop
     shop.put(*(an_order(number) for number in range(1, 8)))
     shop.drop("a.csv", sheet(*(f",402-{number:07d},1,T{number},,,,," for number in range(1, 8))))
-    monkeypatch.setattr(importing, "PACKAGES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(ingest, "PACKAGES_PER_TRANSACTION", 2)
     real, calls = shipments.report, []
 
     def cut(*given):
@@ -462,7 +468,7 @@ def test_applied_and_known_and_refused_are_all_rows(small_shop, an_order):
     def run(seed: int) -> None:
         path = shop.folder / "local.csv"
         path.write_text(random_sheet(Random(seed), ROWS_EACH))
-        record = importing.import_local(shop.installation, "amazon_fr", path)
+        record = ingest.import_local(shop.installation, "amazon_fr", path)
         assert record.rows == record.applied + record.known + record.refused == ROWS_EACH
         rows = shop.rows(record)
         if record.state is FileState.APPLIED:

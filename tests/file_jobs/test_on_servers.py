@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from orders_pipeline import exporting, importing
-from orders_pipeline.files.storages import Storage
-from warehouse.ledger import storages
-from warehouse.ledger.credentials import seal_secret
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.files import FileState
+from orders_pipeline.file_jobs import export, ingest
+from orders_pipeline.storages.registry import Storage
+from warehouse.ledger.base.credentials import seal_secret
+from warehouse.ledger.exchange.files import FileState
+from warehouse.ledger.settings import storages
+from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn
 
 specification = util.spec_from_file_location("storage_servers", Path(__file__).parents[1] / "files" / "conftest.py")
@@ -50,12 +50,12 @@ def test_orders_go_out_and_shipments_come_in(remote_shop, storage, place, an_ord
     shop = remote_shop
     shop.put(an_order(1), an_order(2))
     job = shop.declare(JobKind.EXPORT, storage="remote", folder=place)
-    (exported,) = exporting.export_channel(shop.installation, job).files
+    (exported,) = export.export_channel(shop.installation, job).files
     assert names(storage, place) == [exported.name]
     with (tmp_path / "read").open("wb") as sink:
         assert storage.read(f"{place}/{exported.name}", sink, 1_000_000) == exported.size
     assert (tmp_path / "read").read_bytes().count(b"\r\n") == 3
-    exporting.resend(shop.installation, exported)
+    export.resend(shop.installation, exported)
     assert names(storage, place) == [exported.name]
 
     for name, text in (
@@ -65,7 +65,7 @@ def test_orders_go_out_and_shipments_come_in(remote_shop, storage, place, an_ord
         (tmp_path / name).write_text(text)
         storage.write(f"{place}/{name}", tmp_path / name)
     job = shop.declare(JobKind.IMPORT, storage="remote", folder=place)
-    result = importing.import_channel(shop.installation, job)
+    result = ingest.import_channel(shop.installation, job)
     assert (result.outcome, {each.name: each.state for each in result.files}) == (
         "done",
         {"good.csv": FileState.APPLIED, "junk.csv": FileState.REFUSED},

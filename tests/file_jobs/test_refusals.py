@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import importing, refusals
-from warehouse.ledger import incidents, shipments
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.schema import incidents as incident_rows
+from orders_pipeline.file_jobs import ingest, refusals
+from warehouse.ledger.base.schema import incidents as incident_rows
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.watch import incidents
 
 HEADER = "id,original_id,package_id,tracking_number,shipping_date,carrier_code,item_id,item_original_id,item_quantity_shipped"
 FIRST, SECOND = "402-0000001", "402-0000002"
@@ -113,7 +114,7 @@ def test_a_file_that_is_tried_again_closes_its_own(shop, an_order):
     early = take(shop, "early.csv", sheet(f",{SECOND},1,T2,,,,,"))
     wrong = take(shop, "wrong.csv", sheet(f",{FIRST},1,T1,,,,L1,9"))
     shop.put(an_order(2))
-    importing.retry(shop.installation, shop.records(JobKind.IMPORT)[0], None)
+    ingest.retry(shop.installation, shop.records(JobKind.IMPORT)[0], None)
     assert early.id != wrong.id
     assert troubles(shop) == [(str(wrong.id), "rows_refused")]
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders_pipeline.shipment_files import FileRefused, needs_ids, read_packages, read_sheet
-from warehouse.ledger.file_jobs import ImportSettings
-from warehouse.ledger.shipments import Answer, Fault, Item, ReportResult
+from orders_pipeline.file_jobs.shipment_file import FileRefused, needs_ids, read_packages, read_sheet
+from warehouse.ledger.settings.file_jobs import ImportSettings
+from warehouse.ledger.shipping.shipments import Answer, Fault, Item, ReportResult
 from warehouse.templates import ShipmentColumn, csv_bytes
 
 ANY = ImportSettings()

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from orders_pipeline.files.storages import open_storage
+from orders_pipeline.storages.registry import open_storage
 
 with warnings.catch_warnings():
     # Python 3.11's own asyncore warns of its end; later versions bring it along with pyftpdlib.

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from orders_pipeline.files.errors import (
+from orders_pipeline.storages.errors import (
     AlreadyThere,
     LoginRefused,
     NoSpace,
@@ -19,8 +19,8 @@ from orders_pipeline.files.errors import (
     TlsRefused,
     Unreachable,
 )
-from orders_pipeline.files.probing import probe
-from orders_pipeline.files.storages import Verdict, open_storage
+from orders_pipeline.storages.probe import probe
+from orders_pipeline.storages.registry import Verdict, open_storage
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_connection_that_the_server_dropped_while_idle_is_made_anew(start_ftp,
     served = start_ftp(timeout=1)
     storage = served.open()
     storage.list("/")
-    monkeypatch.setattr("orders_pipeline.files.ftp.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("orders_pipeline.storages.ftp.IDLE_SECONDS", 0.0)
     assert storage._client.sock.recv(1, socket.MSG_PEEK) == b"4", "the server says good-bye"
 
     assert storage.list("/") == ()

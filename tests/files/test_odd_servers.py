@@ -13,8 +13,8 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from orders_pipeline.files.errors import PermissionDenied, StorageError, TimedOut, TransferCut
-from orders_pipeline.files.storages import open_storage
+from orders_pipeline.storages.errors import PermissionDenied, StorageError, TimedOut, TransferCut
+from orders_pipeline.storages.registry import open_storage
 
 LINE = b"type=file;size=3;modify=20261102093000; a.csv\r\n"
 LIMIT_SECONDS, TIMEOUT_SECONDS = 1.5, 1.0

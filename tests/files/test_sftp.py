@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from orders_pipeline.files.errors import (
+from orders_pipeline.storages.errors import (
     HostKeyChanged,
     HostKeyUnknown,
     LoginRefused,
@@ -18,8 +18,8 @@ from orders_pipeline.files.errors import (
     SettingsInvalid,
     Unreachable,
 )
-from orders_pipeline.files.probing import probe
-from orders_pipeline.files.storages import open_storage
+from orders_pipeline.storages.probe import probe
+from orders_pipeline.storages.registry import open_storage
 
 
 @pytest.fixture

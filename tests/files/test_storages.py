@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orders_pipeline.files.errors import (
+from orders_pipeline.storages.errors import (
     AlreadyThere,
     FileMissing,
     FolderMissing,
@@ -17,8 +17,8 @@ from orders_pipeline.files.errors import (
     SettingsInvalid,
     TooLarge,
 )
-from orders_pipeline.files.probing import probe
-from orders_pipeline.files.storages import Verdict, open_storage
+from orders_pipeline.storages.probe import probe
+from orders_pipeline.storages.registry import Verdict, open_storage
 
 CONTENT = os.urandom(100_000) + b"\r\n\n\r\x00\xff"
 

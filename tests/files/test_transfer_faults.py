@@ -11,8 +11,8 @@ from contextlib import closing
 
 import pytest
 
-from orders_pipeline.files.errors import StorageError, TimedOut, TransferCut, Unreachable
-from orders_pipeline.files.watch import watched
+from orders_pipeline.storages.deadline import watched
+from orders_pipeline.storages.errors import StorageError, TimedOut, TransferCut, Unreachable
 
 CONTENT = os.urandom(150_000)
 CUTS = 26

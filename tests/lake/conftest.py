@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse.lake.lake import open_lake
-from warehouse.ledger import orders as book
-from warehouse.ledger.database import RAW_SEQ, Ledger, next_values
-from warehouse.ledger.schema import channels, connections, raw_orders
+from warehouse.ledger.base.database import RAW_SEQ, Ledger, next_values
+from warehouse.ledger.base.schema import channels, connections, raw_orders
+from warehouse.ledger.book import orders as book
 from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status, Tax
 from warehouse.privacy import KeyRing, open_key_ring
 

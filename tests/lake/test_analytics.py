@@ -19,7 +19,7 @@ from warehouse.lake import attachment
 from warehouse.lake.attachment import LakeEmptyError, LakeError
 from warehouse.lake.lake import Backoff, LakeBusyError, open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.schema import products, pulls
+from warehouse.ledger.base.schema import products, pulls
 from warehouse.orders import Bar, FulfilledBy, Status
 from warehouse.settings import Settings
 

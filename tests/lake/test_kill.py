@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.schema import orders as orders_table
+from warehouse.ledger.base.schema import orders as orders_table
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 ORDERS = 60
@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from warehouse.lake import publishing
 from warehouse.lake.lake import Lake, open_lake
-from warehouse.ledger.database import open_ledger
+from warehouse.ledger.base.database import open_ledger
 from warehouse.settings import Settings
 
 settings = Settings(_env_file=None, home=Path(sys.argv[1]), database_url=sys.argv[2] or None)

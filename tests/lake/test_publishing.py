@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from warehouse.lake.definitions import TABLES
 from warehouse.lake.publishing import LakeAheadError, publish, published_through, rebuild
-from warehouse.ledger import incidents
-from warehouse.ledger.database import POSITION, set_mark
-from warehouse.ledger.schema import acknowledgements, channels, consumers, order_versions, orders, pulls
+from warehouse.ledger.base.database import POSITION, set_mark
+from warehouse.ledger.base.schema import acknowledgements, channels, consumers, order_versions, orders, pulls
+from warehouse.ledger.watch import incidents
 from warehouse.orders import (
     Address,
     Cancellation,

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse.lake.publishing import publish, rebuild
-from warehouse.ledger import confirmations
-from warehouse.ledger.confirmations import AttemptOutcome, Result
-from warehouse.ledger.schema import shipments
-from warehouse.ledger.shipments import Item, Report, Sender, Source, report
+from warehouse.ledger.base.schema import shipments
+from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping.confirmations import AttemptOutcome, Result
+from warehouse.ledger.shipping.shipments import Item, Report, Sender, Source, report
 from warehouse.orders import line_id
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -10,11 +10,13 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from warehouse.ledger import incidents, schema, tokens
-from warehouse.ledger import orders as book
-from warehouse.ledger.acknowledgements import Acknowledgement, AcknowledgementEffect, Outcome, acknowledge
-from warehouse.ledger.schema import orders
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.schema import orders
+from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.acknowledgements import Acknowledgement, AcknowledgementEffect, Outcome, acknowledge
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.watch import incidents
 from warehouse.orders import FulfilledBy, Order, Status
 
 MOMENT = datetime(2026, 10, 1, 8, tzinfo=UTC)

@@ -10,14 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse.cancellations import Decision, RequestState, request_id
-from warehouse.ledger import cancellations, incidents, log
-from warehouse.ledger.cancellations import Refusal, RequestFilter, Undecidable
-from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.database import MARKETPLACE_CHANGES, mark
-from warehouse.ledger.holds import held_orders
-from warehouse.ledger.order_queries import told_orders
-from warehouse.ledger.orders import arrive, lock_book, settle
-from warehouse.ledger.schema import order_events
+from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
+from warehouse.ledger.base.schema import order_events
+from warehouse.ledger.book import cancellations
+from warehouse.ledger.book.cancellations import Refusal, RequestFilter, Undecidable
+from warehouse.ledger.book.holds import held_orders
+from warehouse.ledger.book.order_queries import told_orders
+from warehouse.ledger.book.orders import arrive, lock_book, settle
+from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.watch import activity, incidents
 from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
 
@@ -218,7 +219,7 @@ def test_the_timeline_and_the_log_tell_of_it_and_its_incidents_end_with_it(shop)
     shop.put(shop.order(DONE))
     with shop.ledger.read() as connection:
         kinds = connection.execute(sa.select(order_events.c.kind).order_by(order_events.c.id)).scalars().all()
-        entries = log.listed(connection, log.LogFilter(order_id=order.id, stages=("cancel",)), None, 10)
+        entries = activity.listed(connection, activity.LogFilter(order_id=order.id, stages=("cancel",)), None, 10)
         assert incidents.listed(connection) == []
     assert kinds == ["cancellation_requested", "cancellation_executed"]
     assert [each["kind"] for each in entries][::-1] == [

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from warehouse.ledger import channels, configuration, credentials
-from warehouse.ledger.configuration import ConfigurationError
+from warehouse.ledger.base import credentials
+from warehouse.ledger.settings import channels, configuration
+from warehouse.ledger.settings.configuration import ConfigurationError
 
 GOOD = """
 connections:

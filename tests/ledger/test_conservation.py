@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.ledger.test_shipments import NOW, Shop, a_line, an_order
-from warehouse.ledger import cancellations, incidents, schema, shipment_queries
-from warehouse.ledger.shipment_queries import ShipmentFilter
-from warehouse.ledger.shipments import Item, Report, ReportResult
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import cancellations
+from warehouse.ledger.shipping import shipment_queries
+from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
+from warehouse.ledger.shipping.shipments import Item, Report, ReportResult
+from warehouse.ledger.watch import incidents
 from warehouse.orders import Bar, Cancellation, Status, conserved, line_id
 from warehouse.privacy import open_key_ring
 

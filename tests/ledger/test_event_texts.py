@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warehouse.ledger.event_texts import event_text
+from warehouse.ledger.book.event_texts import event_text
 
 
 @pytest.mark.parametrize(

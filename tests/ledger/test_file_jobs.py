@@ -10,11 +10,11 @@ import pydantic
 import pytest
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from warehouse.ledger import configuration, file_jobs
-from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.file_jobs import FileJob, JobKind, kept_settings
-from warehouse.ledger.file_schedules import Frequency
-from warehouse.ledger.storages import StorageEntry, save_storage
+from warehouse.ledger.settings import configuration, file_jobs
+from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.file_jobs import FileJob, JobKind, kept_settings
+from warehouse.ledger.settings.file_schedules import Frequency
+from warehouse.ledger.settings.storages import StorageEntry, save_storage
 
 UTC_ZONE = ZoneInfo("UTC")
 JOB = FileJob(channel="amazon_fr", kind=JobKind.EXPORT, storage="partner", folder="out", settings={"statuses": []})

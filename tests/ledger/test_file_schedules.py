@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse.ledger.file_schedules import INTERVALS, Frequency, Schedule, Weekday, next_due
+from warehouse.ledger.settings.file_schedules import INTERVALS, Frequency, Schedule, Weekday, next_due
 
 PARIS, KOLKATA = ZoneInfo("Europe/Paris"), ZoneInfo("Asia/Kolkata")
 

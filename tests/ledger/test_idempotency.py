@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from warehouse.ledger import idempotency
-from warehouse.ledger.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
-from warehouse.ledger.schema import idempotency_keys
+from warehouse.ledger.base import idempotency
+from warehouse.ledger.base.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
+from warehouse.ledger.base.schema import idempotency_keys
 
 HASH = bytes(32)
 OTHER = bytes(31) + b"\1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from warehouse.ledger import incidents, log
-from warehouse.ledger.incidents import Report
+from warehouse.ledger.watch import activity, incidents
+from warehouse.ledger.watch.incidents import Report
 
 
 def problem(**changes) -> Report:
@@ -94,7 +94,7 @@ def test_opening_and_resolving_are_in_the_log_and_counting_is_not(any_ledger, cl
         for _ in range(3):
             incidents.report(connection, problem(), clock.advance(minutes=1))
         incidents.resolve(connection, "connection", "amazon_eu", "pull", clock.advance(minutes=1))
-        entries = log.listed(connection, log.LogFilter(), None, 10)
+        entries = activity.listed(connection, activity.LogFilter(), None, 10)
     assert [(each["kind"], each["level"], each["connection"]) for each in entries] == [
         ("incident_resolved", "info", "amazon_eu"),
         ("incident_opened", "error", "amazon_eu"),

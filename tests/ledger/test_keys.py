@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.lake.conftest import Shop
-from warehouse.ledger import keys as sealing
-from warehouse.ledger.credentials import seal_secret
-from warehouse.ledger.database import LedgerMissingError, UnfitLedgerError, open_existing_ledger, open_ledger
-from warehouse.ledger.keys import cannot_open, newest_cannot_open, open_keys
-from warehouse.ledger.schema import connections, parties, sealing_keys
+from warehouse.ledger.base.credentials import seal_secret
+from warehouse.ledger.base.database import LedgerMissingError, UnfitLedgerError, open_existing_ledger, open_ledger
+from warehouse.ledger.base.schema import connections, parties, sealing_keys
+from warehouse.ledger.status import keys as sealing
+from warehouse.ledger.status.keys import cannot_open, newest_cannot_open, open_keys
 from warehouse.orders import Customer
 from warehouse.privacy import KeyRingError, new_key, parse_key_ring
 

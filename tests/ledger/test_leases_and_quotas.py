@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from warehouse.ledger import leases, quotas
-from warehouse.ledger.schema import leases as table
+from warehouse.ledger.base import leases, quotas
+from warehouse.ledger.base.schema import leases as table
 
 LENGTH = timedelta(minutes=5)
 

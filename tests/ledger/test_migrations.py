@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from warehouse.ledger import database
-from warehouse.ledger.database import SCHEMA_HEAD, Ledger, make_engine, migrate, open_ledger, schema_version
-from warehouse.ledger.schema import metadata, orders
+from warehouse.ledger.base import database
+from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, make_engine, migrate, open_ledger, schema_version
+from warehouse.ledger.base.schema import metadata, orders
 
 
 def versions() -> list[str]:

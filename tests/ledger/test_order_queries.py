@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger import order_queries
-from warehouse.ledger import orders as book
-from warehouse.ledger.order_queries import Key, OrderFilter, Sort
-from warehouse.ledger.schema import order_versions
+from warehouse.ledger.base.schema import order_versions
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.order_queries import Key, OrderFilter, Sort
 from warehouse.orders import FulfilledBy, Order, Status
 
 MOMENT = datetime(2026, 10, 1, 8, 30, 15, 123456, tzinfo=UTC)

@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger import incidents
-from warehouse.ledger.orders import arrive, lock_book, merge_address, settle
-from warehouse.ledger.schema import order_lines, order_versions, orders, parties
+from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
+from warehouse.ledger.book.orders import arrive, lock_book, merge_address, settle
+from warehouse.ledger.watch import incidents
 from warehouse.orders import (
     Address,
     Customer,

@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger import orders as book
-from warehouse.ledger import personal_data
-from warehouse.ledger.database import RAW_SEQ, TRACES, mark, next_values, set_mark
-from warehouse.ledger.personal_data import UNREAD_GRACE, Purge
-from warehouse.ledger.schema import order_versions, orders, parties, raw_orders
+from warehouse.ledger.base.database import RAW_SEQ, TRACES, mark, next_values, set_mark
+from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
+from warehouse.ledger.book import orders as book
+from warehouse.ledger.book import personal_data
+from warehouse.ledger.book.personal_data import UNREAD_GRACE, Purge
 from warehouse.orders import Address, Customer, DeliveryPoint, FulfilledBy, Gift, Line, Order, References, Status
 from warehouse.privacy import open_key_ring
 

@@ -18,9 +18,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import _as_postgres
-from warehouse.ledger import postgresql
-from warehouse.ledger.database import WrongEncoding, make_engine, open_ledger, schema_version
-from warehouse.ledger.waits import waiting_at_most
+from warehouse.ledger.base import postgresql
+from warehouse.ledger.base.database import WrongEncoding, make_engine, open_ledger, schema_version
+from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.settings import Settings
 
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from warehouse.ledger import orders as book
-from warehouse.ledger.database import PRODUCTS, mark
-from warehouse.ledger.products import ProductFileError, is_gtin, link, load, orders_with_products
-from warehouse.ledger.schema import channels, connections, products
+from warehouse.ledger.base.database import PRODUCTS, mark
+from warehouse.ledger.base.schema import channels, connections, products
+from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.products import ProductFileError, is_gtin, link, load, orders_with_products
 from warehouse.orders import FulfilledBy, Line, Order, Status
 from warehouse.privacy import open_key_ring
 

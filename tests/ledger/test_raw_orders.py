@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from warehouse.ledger import channels, raw_orders
-from warehouse.ledger.raw_orders import Payload, PullStart
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book.raw_orders import Payload, PullStart
+from warehouse.ledger.settings import channels
 
 
 @pytest.fixture

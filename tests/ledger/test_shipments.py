@@ -11,11 +11,12 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from warehouse.ledger import carriers, channels, schema
-from warehouse.ledger.database import open_ledger
-from warehouse.ledger.holds import CONFIRMATION_OFF
-from warehouse.ledger.orders import arrive, lock_book, settle
-from warehouse.ledger.shipments import (
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.book.holds import CONFIRMATION_OFF
+from warehouse.ledger.book.orders import arrive, lock_book, settle
+from warehouse.ledger.settings import carriers, channels
+from warehouse.ledger.shipping.shipments import (
     BY_MARKETPLACE,
     LARGEST_REFERENCE,
     SMALLEST_REFERENCE,

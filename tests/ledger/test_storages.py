@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from warehouse.ledger import configuration, credentials, storages
-from warehouse.ledger.storages import StorageEntry
+from warehouse.ledger.base import credentials
+from warehouse.ledger.settings import configuration, storages
+from warehouse.ledger.settings.storages import StorageEntry
 from warehouse.privacy import KeyRingError
 
 PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"

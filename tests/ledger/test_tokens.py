@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from warehouse.ledger import schema, tokens
-from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.tokens import Scope, TokenError
+from warehouse.ledger.base import schema
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.tokens import Scope, TokenError
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from orders_pipeline.marketplaces.protocol import (
     Window,
 )
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from orders_pipeline.sandbox.commands import Kind, build
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl import API_KEY
+from orders_pipeline.sandbox.mirakl.server import API_KEY
 from orders_pipeline.sandbox.server import running
 from warehouse.documents import facts
 from warehouse.privacy import without_pii

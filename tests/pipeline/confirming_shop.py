@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling
-from warehouse.ledger import schema, shipments
-from warehouse.ledger.shipments import Report, ReportResult, Sender, Source
+from orders_pipeline.stages import normalise
+from orders_pipeline.stages import pull as pulling
+from warehouse.ledger.base import schema
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.shipping.shipments import Report, ReportResult, Sender, Source
 
 ERP = Sender(consumer="erp", source=Source.API, report_id="r-1")
 
@@ -28,7 +30,7 @@ class Shop:
     def pull(self) -> None:
         results = pulling.pull_all(self.installation)
         assert [each.error for each in results] == [None] * len(results)
-        ordering.normalise_pending(self.installation)
+        normalise.normalise_pending(self.installation)
 
     def waiting(self, channel: str) -> list[dict]:
         """Orders that can be shipped, with several units first."""

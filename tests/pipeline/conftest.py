@@ -15,10 +15,12 @@ import pytest
 
 from orders_pipeline.installation import Installation
 from orders_pipeline.resources import Source
-from orders_pipeline.sandbox import amazon, mirakl, server
+from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.amazon import server as amazon
 from orders_pipeline.sandbox.engine import GenerateRequest
-from warehouse.ledger import channels
-from warehouse.ledger.database import Ledger
+from orders_pipeline.sandbox.mirakl import server as mirakl
+from warehouse.ledger.base.database import Ledger
+from warehouse.ledger.settings import channels
 from warehouse.privacy import open_key_ring
 
 if TYPE_CHECKING:

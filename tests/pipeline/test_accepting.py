@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import accepting, confirming, ordering, pulling
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from warehouse.ledger import acceptances, schema
+from orders_pipeline.stages import accept, confirm, normalise
+from orders_pipeline.stages import pull as pulling
+from warehouse.ledger.base import schema
+from warehouse.ledger.shipping import acceptances
 
 
 class Desk:
@@ -26,7 +28,7 @@ class Desk:
 
     def pull(self) -> None:
         pulling.pull_all(self.installation)
-        ordering.normalise_pending(self.installation)
+        normalise.normalise_pending(self.installation)
 
     def waiting(self) -> list[str]:
         query = sa.select(schema.orders.c.id).where(schema.orders.c.marketplace_status == "WAITING_ACCEPTANCE")
@@ -63,7 +65,7 @@ def desk(connected, marketplaces, clock):
     made = Desk(connected, marketplaces, clock)
     made.policy("manual")
     made.pull()
-    confirming.confirm_all(connected)  # learns what is needed
+    confirm.confirm_all(connected)  # learns what is needed
     assert len(made.waiting()) > 2
     return made
 
@@ -72,7 +74,7 @@ def test_by_hand_every_line_together(desk):
     yes, no, later = desk.waiting()[:3]
     desk.decide(yes, is_accepted=True)
     desk.decide(no, is_accepted=False)
-    results = accepting.accept_all(desk.installation)
+    results = accept.accept_all(desk.installation)
     assert [each.error for each in results] == [None, None]
     assert (desk.decision(yes), desk.decision(no)) == (("done", None), ("done", None))
     assert (desk.state(yes), desk.state(no), desk.state(later)) == (
@@ -80,24 +82,24 @@ def test_by_hand_every_line_together(desk):
         "REFUSED",
         "WAITING_ACCEPTANCE",
     )
-    ordering.normalise_pending(desk.installation)
+    normalise.normalise_pending(desk.installation)
     assert {yes, no}.isdisjoint(desk.waiting())  # read again at once, without waiting for the next pull
 
 
 def test_the_policy_accepts_by_itself(desk):
     waiting = desk.waiting()
     desk.policy("automatic")
-    accepting.accept_all(desk.installation)
-    ordering.normalise_pending(desk.installation)
+    accept.accept_all(desk.installation)
+    normalise.normalise_pending(desk.installation)
     assert desk.waiting() == []
     assert desk.accepted() == len(waiting)
-    accepting.accept_all(desk.installation)
+    accept.accept_all(desk.installation)
     assert desk.accepted() == len(waiting)
 
 
 def test_a_manual_policy_decides_nothing(desk):
     before = desk.waiting()
-    accepting.accept_all(desk.installation)
+    accept.accept_all(desk.installation)
     assert (desk.waiting(), desk.accepted()) == (before, 0)
 
 
@@ -145,7 +147,7 @@ def test_a_lost_answer_is_settled_by_reading_the_order(desk, kind):
     desk.decide(own_id, is_accepted=True)
     desk.mirakl.add_fault(Fault(kind, operation="OR21"))
     for _ in range(3):
-        accepting.accept_all(desk.installation)
+        accept.accept_all(desk.installation)
         desk.clock.advance(minutes=5)
     assert (desk.decision(own_id), desk.accepted()) == (("done", None), 1)
 
@@ -155,7 +157,7 @@ def test_decided_at_the_marketplace_meanwhile(desk):
     desk.decide(own_id, is_accepted=True)
     record = desk.record(own_id)
     desk.mirakl._decide(record, {line["order_line_id"]: True for line in record.lines})
-    accepting.accept_all(desk.installation)
+    accept.accept_all(desk.installation)
     assert desk.decision(own_id) == ("done", None)
 
 
@@ -163,11 +165,11 @@ def test_a_refused_credential_keeps_the_decision_and_tells_it_once(desk):
     own_id = desk.waiting()[0]
     desk.decide(own_id, is_accepted=True)
     desk.mirakl.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
-    accepting.accept_all(desk.installation)
+    accept.accept_all(desk.installation)
     assert desk.decision(own_id)[0] == "queued"
     desk.mirakl.clear_faults()
     desk.clock.advance(minutes=5)
-    accepting.accept_all(desk.installation)
+    accept.accept_all(desk.installation)
     assert desk.decision(own_id) == ("done", None)
 
 
@@ -179,5 +181,5 @@ def test_a_time_that_a_clock_ahead_has_set_is_not_waited_for(desk):
         transaction.execute(sa.update(schema.acceptances).values(due_at=ahead))
     with desk.installation.ledger.read() as transaction:
         assert acceptances.is_any_due(transaction, desk.clock())
-    accepting.accept_all(desk.installation)
+    accept.accept_all(desk.installation)
     assert desk.decision(own_id) == ("done", None)

@@ -11,13 +11,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import alerting, posting
+from orders_pipeline.alerts import delivery, plan
 from tests.pipeline.mail_servers import Postbox, certificate, free_port, server_context, serving, silent_server
-from warehouse.ledger import alerts, incidents, leases
-from warehouse.ledger.alerts import Recipient, RecipientError, RecipientKind
-from warehouse.ledger.channels import Channel, Connection, save_channel, save_connection
-from warehouse.ledger.incidents import Report
-from warehouse.ledger.schema import alert_messages, alert_recipients
+from warehouse.ledger.base import leases
+from warehouse.ledger.base.schema import alert_messages, alert_recipients
+from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.watch import alerts, incidents
+from warehouse.ledger.watch.alerts import Recipient, RecipientError, RecipientKind
+from warehouse.ledger.watch.incidents import Report
 from warehouse.settings import Settings
 
 CREW = Recipient(code="crew", kind=RecipientKind.EMAIL, address="crew@shop.example", summary=False)
@@ -57,12 +58,12 @@ class Desk:
         with self.installation.ledger.write() as transaction:
             incidents.resolve(transaction, "connection", subject, "pull", self.clock())
 
-    def run(self, minutes: int = 0) -> alerting.Sent:
+    def run(self, minutes: int = 0) -> plan.Sent:
         """A pass now, or one a minute for a while; the last one's result."""
-        sent = alerting.send_due(self.installation)
+        sent = plan.send_due(self.installation)
         for _ in range(minutes):
             self.clock.advance(minutes=1)
-            sent = alerting.send_due(self.installation)
+            sent = plan.send_due(self.installation)
         return sent
 
     def open_codes(self) -> list[tuple[str, str]]:
@@ -129,7 +130,7 @@ def test_notices_never_use_up_the_messages_of_outages(desk):
         desk.report(scope="channel", subject="amazon_fr", stage="import_rows", code=f"rows_refused_{number}")
         desk.run(minutes=1)
     notices = len(desk.postbox.mails)
-    assert notices == alerting.MESSAGES_AN_HOUR
+    assert notices == plan.MESSAGES_AN_HOUR
     desk.report(code="unreachable", message="Nobody answers.")
     desk.run()
     assert len(desk.postbox.mails) == notices + 1
@@ -179,7 +180,7 @@ def test_a_process_that_stood_still_leaves_its_message_to_others(desk):
     def late():
         return desk.clock() + next(moments, timedelta(minutes=11))
 
-    assert alerting.send_due(replace(desk.installation, clock=late)) == alerting.Sent()
+    assert plan.send_due(replace(desk.installation, clock=late)) == plan.Sent()
     assert desk.postbox.mails == []
     desk.clock.advance(minutes=22)
     assert desk.run().delivered == 1
@@ -189,7 +190,7 @@ def test_a_process_that_stood_still_leaves_its_message_to_others(desk):
 def test_a_clock_that_ran_ahead_silences_nobody(desk):
     ahead = replace(desk.installation, clock=lambda: desk.clock() + timedelta(days=3))
     desk.report()
-    assert alerting.send_due(ahead).delivered == 1
+    assert plan.send_due(ahead).delivered == 1
     desk.report(code="truncated", message="Too long.")
     with desk.installation.ledger.write() as transaction:
         transaction.execute(sa.insert(alert_messages).values(MESSAGE | {"due_at": desk.clock() + timedelta(days=3)}))
@@ -226,7 +227,7 @@ def test_a_domain_is_written_in_ascii_and_one_bad_address_delays_no_other(desk):
             )
         )
     desk.report()
-    assert desk.run() == alerting.Sent(3, 2, 1)
+    assert desk.run() == plan.Sent(3, 2, 1)
     assert {mail["To"] for mail in desk.postbox.mails} == {"crew@shop.example", "crew@xn--mller-shop-9db.example"}
     assert desk.open_codes() == [("aaa", "recipient_refused")]
 
@@ -240,14 +241,14 @@ def test_an_address_that_cannot_be_sent_to_is_refused_when_it_is_entered(desk, a
 
 
 def test_nothing_to_tell_sends_nothing(desk):
-    assert desk.run() == alerting.Sent(0, 0, 0)
-    assert not alerting.is_due(desk.installation)
+    assert desk.run() == plan.Sent(0, 0, 0)
+    assert not plan.is_due(desk.installation)
 
 
 def test_the_first_occurrence_is_told_at_once_with_counts_in_the_first_line(any_desk):
     any_desk.report(times=37, hint="Wait.")
-    assert alerting.is_due(any_desk.installation)
-    assert any_desk.run() == alerting.Sent(1, 1, 0)
+    assert plan.is_due(any_desk.installation)
+    assert any_desk.run() == plan.Sent(1, 1, 0)
     (mail,) = any_desk.postbox.mails
     assert mail["Subject"] == "[Orders] 1 new, 1 open: amazon_eu pull throttled ×37"
     assert mail["To"] == "crew@shop.example"
@@ -256,7 +257,7 @@ def test_the_first_occurrence_is_told_at_once_with_counts_in_the_first_line(any_
     assert body.splitlines()[0] == "1 new, 1 open; 37 times in all."
     assert "Slow down." in body
     assert "What to do: Wait." in body
-    assert not alerting.is_due(any_desk.installation)
+    assert not plan.is_due(any_desk.installation)
 
 
 def test_the_same_problem_again_is_not_told_again(desk):
@@ -424,7 +425,7 @@ def test_while_the_server_is_down_nothing_is_lost_and_it_is_an_incident(make_des
     desk = make_desk(any_settings)
     desk.add(CREW)
     desk.report()
-    assert desk.run() == alerting.Sent(1, 0, 1)
+    assert desk.run() == plan.Sent(1, 0, 1)
     assert desk.open_codes() == [("smtp", "mail_server_unreachable")]
     desk.report(code="timeout")
     desk.run(minutes=20)
@@ -442,7 +443,7 @@ def test_a_down_server_is_asked_once_a_pass_and_ever_more_rarely(make_desk, sett
     for number in range(5):
         desk.add(replace(CREW, code=f"crew{number}"))
     desk.report()
-    assert desk.run() == alerting.Sent(5, 0, 1)
+    assert desk.run() == plan.Sent(5, 0, 1)
     desk.run(minutes=180)
     with desk.installation.ledger.read() as transaction:
         attempts = transaction.execute(sa.select(sa.func.max(alert_messages.c.attempts))).scalar_one()
@@ -452,7 +453,7 @@ def test_a_down_server_is_asked_once_a_pass_and_ever_more_rarely(make_desk, sett
 def test_a_greylisted_mail_arrives_once_by_trying_again(desk):
     desk.postbox.greylist = 2
     desk.report()
-    assert desk.run() == alerting.Sent(1, 0, 1)
+    assert desk.run() == plan.Sent(1, 0, 1)
     assert desk.open_codes() == [("crew", "recipient_refused")]
     desk.run(minutes=10)
     assert len(desk.postbox.mails) == 1
@@ -463,7 +464,7 @@ def test_one_refused_recipient_does_not_stop_the_others(desk):
     desk.add(replace(CREW, code="zz", address="other@shop.example"))
     desk.postbox.greylist = 1
     desk.report()
-    assert desk.run() == alerting.Sent(2, 1, 1)
+    assert desk.run() == plan.Sent(2, 1, 1)
 
 
 def test_a_server_that_says_nothing_is_given_up_in_time(make_desk, settings):
@@ -471,7 +472,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(make_desk, settings):
         desk = make_desk(settings, smtp_port=port, smtp_timeout_seconds=0.2)
         desk.add(CREW)
         desk.report()
-        assert desk.run() == alerting.Sent(1, 0, 1)
+        assert desk.run() == plan.Sent(1, 0, 1)
         assert desk.open_codes() == [("smtp", "mail_server_unreachable")]
 
 
@@ -543,7 +544,7 @@ def test_without_tls_mail_goes_to_this_machine_only(make_desk, settings):
     desk.add(CREW)
     desk.report()
     assert desk.run().delivered == 1
-    assert not posting._is_loopback("mail.shop.example")
+    assert not delivery._is_loopback("mail.shop.example")
 
 
 def test_without_a_mail_server_it_is_said_so(make_desk, settings):
@@ -584,7 +585,7 @@ def test_a_restart_anywhere_tells_everything_and_the_outbox_once(any_desk, monke
 def test_two_processes_at_once_send_each_mail_once(any_desk, open_installation):
     other = open_installation(any_desk.installation.settings)
     any_desk.report()
-    threads = [threading.Thread(target=alerting.send_due, args=[each]) for each in (any_desk.installation, other) * 2]
+    threads = [threading.Thread(target=plan.send_due, args=[each]) for each in (any_desk.installation, other) * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -624,7 +625,7 @@ def test_a_webhook_is_told_by_a_secret_address(desk, hook, monkeypatch, caplog):
     monkeypatch.setenv("TEST_HOOK", f"json://user:topsecret@127.0.0.1:{hook.server_port}/path")
     desk.add(Recipient(code="chat", kind=RecipientKind.URL, address="env:TEST_HOOK", summary=False))
     desk.report()
-    assert desk.run() == alerting.Sent(2, 2, 0)
+    assert desk.run() == plan.Sent(2, 2, 0)
     assert "amazon_eu pull throttled" in hook.taken[0]
     hook.status = 500
     desk.report(code="timeout")
@@ -679,4 +680,4 @@ def test_a_removed_recipient_is_told_nothing_more(desk):
     with desk.installation.ledger.write() as transaction:
         assert alerts.remove_recipient(transaction, "crew")
         assert not alerts.remove_recipient(transaction, "crew")
-    assert desk.run() == alerting.Sent(0, 0, 0)
+    assert desk.run() == plan.Sent(0, 0, 0)

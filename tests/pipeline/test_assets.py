@@ -12,7 +12,8 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.lake.lake import open_lake
-from warehouse.ledger import incidents, schema
+from warehouse.ledger.base import schema
+from warehouse.ledger.watch import incidents
 from warehouse.processes import this_process
 
 PARTITIONED = dg.AssetKey("raw_orders")

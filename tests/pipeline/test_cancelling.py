@@ -7,15 +7,21 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import cancelling, confirming, follow_up, ordering, pulling
+from orders_pipeline import follow_up
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.stages import cancel as cancelling
+from orders_pipeline.stages import confirm, normalise
+from orders_pipeline.stages import pull as pulling
 from warehouse.cancellations import Decision
-from warehouse.ledger import cancellations, incidents, schema, shipments
-from warehouse.ledger.cancellations import RequestFilter
-from warehouse.ledger.holds import held_orders
-from warehouse.ledger.orders import lock_book
-from warehouse.ledger.shipments import Report, Sender, Source
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import cancellations
+from warehouse.ledger.book.cancellations import RequestFilter
+from warehouse.ledger.book.holds import held_orders
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.shipping.shipments import Report, Sender, Source
+from warehouse.ledger.watch import incidents
 
 
 class Shop:
@@ -28,7 +34,7 @@ class Shop:
         self.clock.advance(minutes=20)
         results = pulling.pull_all(self.installation)
         assert [each.error for each in results] == [None] * len(results)
-        ordering.normalise_pending(self.installation)
+        normalise.normalise_pending(self.installation)
 
     def waiting(self, channel: str, lines: int = 1) -> dict:
         """An order that waits to be shipped, with at least so many units on its first line."""
@@ -222,8 +228,8 @@ def test_a_held_order_is_not_confirmed_until_it_is_declined(shop):
     with shop.installation.ledger.write() as transaction:
         (answer,) = shipments.report(transaction, sender, [report], shop.clock())
     assert answer.faults == ()
-    confirming.confirm_all(shop.installation)
+    confirm.confirm_all(shop.installation)
     assert shop.marketplaces.amazon.journal.effects() == []
     shop.decide(order, Decision.DECLINE)
-    confirming.confirm_all(shop.installation)
+    confirm.confirm_all(shop.installation)
     assert len(shop.marketplaces.amazon.journal.effects()) == 1

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling, verdicts
+from orders_pipeline import verdicts
 from orders_pipeline.checks import (
     FULL_CHECKS,
     ORDERS_CHECKS,
@@ -18,17 +18,18 @@ from orders_pipeline.checks import (
     raw_orders_checks,
 )
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
+from orders_pipeline.stages import normalise, pull
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger import schema
+from warehouse.ledger.base import schema
 
 
 @pytest.fixture
 def filled(connected, marketplaces):
     """Both marketplaces' orders in the book."""
     marketplaces.generate(6)
-    pulling.pull_all(connected)
-    ordering.normalise_pending(connected)
+    pull.pull_all(connected)
+    normalise.normalise_pending(connected)
     return connected
 
 
@@ -72,7 +73,7 @@ def test_every_check_tells_what_it_expected_and_how_much_it_looked_at(published,
 def test_a_failed_pull_names_connection_channels_and_code(filled, source, marketplaces, clock) -> None:
     marketplaces.amazon.add_fault(Fault(FaultKind.ERROR_HTML, count=None))
     clock.advance(minutes=5)
-    pulling.pull_all(filled)
+    pull.pull_all(filled)
     failed = results(raw_orders_checks, source)["connections_pulled"]
     assert not failed.passed
     assert shown(failed) == "amazon_eu (amazon_de, amazon_fr): marketplace_unavailable"
@@ -80,7 +81,7 @@ def test_a_failed_pull_names_connection_channels_and_code(filled, source, market
 
 def test_a_refused_credential_fails_the_check_though_no_pull_began(filled, source, monkeypatch) -> None:
     monkeypatch.delenv("TEST_MIRAKL_API_KEY")
-    pulling.pull_all(filled)
+    pull.pull_all(filled)
     assert "credential_missing" in shown(results(raw_orders_checks, source)["connections_pulled"])
 
 
@@ -124,8 +125,8 @@ def test_quarantine_is_counted_by_channel_and_reason(connected, marketplaces, so
             count=None,
         )
     )
-    pulling.pull_all(connected)
-    ordering.normalise_pending(connected)
+    pull.pull_all(connected)
+    normalise.normalise_pending(connected)
     found = results(orders_checks, source)["quarantine_empty"]
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.WARN
@@ -221,7 +222,7 @@ def test_the_daily_checks_find_what_is_wrong_in_the_lake(published, source, stat
 
 def test_orders_that_changed_since_publishing_are_no_difference(published, source, marketplaces) -> None:
     marketplaces.generate(4, seed=50)
-    pulling.pull_all(published)
+    pull.pull_all(published)
     spoil(published, "UPDATE orders SET position = 5000 WHERE position = 1")
     assert results(full_checks, source)["tables_equal_book"].passed
 

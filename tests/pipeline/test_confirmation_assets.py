@@ -15,8 +15,9 @@ from orders_pipeline.resources import Source
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.schedules import confirm_shipments_every_15_minutes
 from orders_pipeline.sensors import new_shipments
-from warehouse.ledger import schema, shipments
-from warehouse.ledger.shipments import Report, ReportResult, Sender, report
+from warehouse.ledger.base import schema
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.shipping.shipments import Report, ReportResult, Sender, report
 
 NOW = datetime.now(UTC)
 

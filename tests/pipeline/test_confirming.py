@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline.confirming import confirm_all
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import Shop, whole
-from warehouse.ledger import confirmations, quotas, schema
-from warehouse.ledger.shipments import Item, Report
+from warehouse.ledger.base import quotas, schema
+from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping.shipments import Item, Report
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster_postgres import PostgresEventLogStorage
 
-from orders_pipeline import retention
 from orders_pipeline.dagster_storage import SCHEMA, postgresql_url
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import LONGEST_RUN
+from orders_pipeline.upkeep import dagster_runs
 from warehouse.lake.lake import open_lake
-from warehouse.ledger import schema
+from warehouse.ledger.base import schema
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_everything_in_one_postgresql(
         assert all(each.success for each in results)
         assert all(each.passed for each in results[1].get_asset_check_evaluations())
         assert instance.get_latest_materialization_event(dg.AssetKey("order_tables")).run_id == results[1].run_id
-        assert retention.prune(instance, datetime.now(UTC) + timedelta(days=1)) == 1
+        assert dagster_runs.prune(instance, datetime.now(UTC) + timedelta(days=1)) == 1
         assert [run.run_id for run in instance.get_runs()] == [results[1].run_id]
     with installation.ledger.read() as transaction:
         booked = set(transaction.execute(sa.select(schema.orders.c.original_id)).scalars())

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling
-from orders_pipeline.doctor import Verdict, examine
+from orders_pipeline.stages import normalise, pull
+from orders_pipeline.upkeep.doctor import Verdict, examine
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger import channels
-from warehouse.ledger.database import Ledger, make_engine, migrate
+from warehouse.ledger.base.database import Ledger, make_engine, migrate
+from warehouse.ledger.settings import channels
 from warehouse.privacy import new_key
 
 
@@ -37,8 +37,8 @@ def healthy(any_settings, open_installation, marketplaces, clock):
     installation = open_installation(any_settings.model_copy(update={"api_port": 9}))
     marketplaces.connect(installation.ledger, clock())
     marketplaces.generate(10)
-    pulling.pull_all(installation)
-    ordering.normalise_pending(installation)
+    pull.pull_all(installation)
+    normalise.normalise_pending(installation)
     with open_lake(installation.settings) as lake:
         publish(installation.ledger, lake, clock())
     return installation

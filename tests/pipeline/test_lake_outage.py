@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling
 from orders_pipeline.lake_access import publishing
+from orders_pipeline.stages import normalise, pull
 from warehouse import connect
 from warehouse.lake.attachment import LakeError
 from warehouse.lake.publishing import publish
-from warehouse.ledger import schema
+from warehouse.ledger.base import schema
 
 
 def tick(installation) -> None:
-    pulling.pull_all(installation)
-    ordering.normalise_pending(installation)
+    pull.pull_all(installation)
+    normalise.normalise_pending(installation)
     with publishing(installation) as lake:
         publish(installation.ledger, lake, installation.clock())
 

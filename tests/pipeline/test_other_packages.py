@@ -7,12 +7,12 @@ import copy
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline.confirming import confirm_all
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import Shop, whole
-from warehouse.ledger import schema
-from warehouse.ledger.shipments import Item
+from warehouse.ledger.base import schema
+from warehouse.ledger.shipping.shipments import Item
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dagster as dg
 import pytest
 
-from orders_pipeline.pinging import ping
+from orders_pipeline.alerts.heartbeat import ping
 from orders_pipeline.resources import Source
 from orders_pipeline.sensors import ping_after_success
-from warehouse.ledger import incidents
+from warehouse.ledger.watch import incidents
 
 
 class Monitor(HTTPServer):

@@ -5,20 +5,22 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling, purging, sweeping
 from orders_pipeline.maintenance import purge_personal_data
+from orders_pipeline.stages import normalise, pull, sweep
+from orders_pipeline.upkeep import personal_data as purging
 from warehouse import connect
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger import incidents, personal_data
-from warehouse.ledger.schema import orders, parties, raw_orders
+from warehouse.ledger.base.schema import orders, parties, raw_orders
+from warehouse.ledger.book import personal_data
+from warehouse.ledger.watch import incidents
 from warehouse.orders import CLOSED_STATUSES
 
 
 def brought_in(connected, marketplaces) -> None:
     marketplaces.generate(30)
-    pulling.pull_all(connected)
-    ordering.normalise_pending(connected)
+    pull.pull_all(connected)
+    normalise.normalise_pending(connected)
 
 
 def book(installation) -> dict[str, tuple]:
@@ -40,11 +42,11 @@ def test_what_was_purged_stays_so_through_replay_and_sweep(connected, marketplac
     assert {own_id for own_id, row in after.items() if row[0] == "expired"} <= closed
     assert {row[0] for own_id, row in after.items() if own_id in closed} <= {"expired", "withheld"}
 
-    tally = ordering.replay(connected)
+    tally = normalise.replay(connected)
     assert tally["quarantined"] == tally["changed"] == tally["new"] == 0
     assert book(connected) == after
-    sweeping.sweep_all(connected)
-    ordering.normalise_pending(connected)
+    sweep.sweep_all(connected)
+    normalise.normalise_pending(connected)
     again = book(connected)
     assert {own_id: row[0] for own_id, row in again.items() if after[own_id][0] == "expired"} == {
         own_id: "expired" for own_id, row in after.items() if row[0] == "expired"

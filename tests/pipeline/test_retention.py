@@ -9,12 +9,13 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling, retention
 from orders_pipeline.sandbox.engine import AdvanceRequest
+from orders_pipeline.stages import normalise, pull
+from orders_pipeline.upkeep import dagster_runs
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, published_through
-from warehouse.ledger import retention as ledger_retention
-from warehouse.ledger import schema
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import retention as ledger_retention
 
 LATER = datetime.now(UTC) + timedelta(days=400)
 
@@ -63,7 +64,7 @@ def test_keeps_the_newest_materialisation_of_every_asset_and_partition(stored) -
         )
     }
     runs["plain"] = plain.execute_in_process(instance=stored).run_id
-    assert retention.prune(stored, LATER) == 3
+    assert dagster_runs.prune(stored, LATER) == 3
     left = {run.run_id for run in stored.get_runs()}
     assert left == {runs["silent b"], runs["new a"], runs["new whole"]}
     assert stored.get_materialized_partitions(by_connection.key) == {"a", "b"}
@@ -77,7 +78,7 @@ def test_the_files_of_deleted_runs_go_with_them(stored) -> None:
         printed.mkdir(parents=True, exist_ok=True)
         (printed / "step.out").write_text("printed")
     assert shard(stored, old).exists()
-    retention.prune(stored, LATER)
+    dagster_runs.prune(stored, LATER)
     assert not shard(stored, old).exists()
     assert not (Path(stored.storage_directory()) / old).exists()
     assert shard(stored, new).exists()
@@ -88,19 +89,19 @@ def test_young_and_unfinished_runs_stay(stored) -> None:
     young = dg.materialize([whole], instance=stored).run_id
     dg.materialize([whole], instance=stored)
     working = stored.create_run_for_job(plain, status=dg.DagsterRunStatus.STARTED).run_id
-    assert retention.prune(stored, datetime.now(UTC) - timedelta(days=14)) == 0
-    assert retention.prune(stored, LATER) == 1
+    assert dagster_runs.prune(stored, datetime.now(UTC) - timedelta(days=14)) == 0
+    assert dagster_runs.prune(stored, LATER) == 1
     left = {run.run_id for run in stored.get_runs()}
     assert working in left
     assert young not in left
 
 
 def test_deletes_more_runs_than_one_page_holds(stored, monkeypatch) -> None:
-    monkeypatch.setattr(retention, "RUNS_PER_QUERY", 2)
+    monkeypatch.setattr(dagster_runs, "RUNS_PER_QUERY", 2)
     for _ in range(7):
         plain.execute_in_process(instance=stored)
     kept = dg.materialize([whole], instance=stored).run_id
-    assert retention.prune(stored, LATER) == 7
+    assert dagster_runs.prune(stored, LATER) == 7
     assert [run.run_id for run in stored.get_runs()] == [kept]
 
 
@@ -114,8 +115,8 @@ def changed_twice(any_settings, open_installation, marketplaces, clock):
         if step:
             marketplaces.amazon.advance(AdvanceRequest(step))
             clock.advance(minutes=30)
-        pulling.pull_all(installation)
-        ordering.normalise_pending(installation)
+        pull.pull_all(installation)
+        normalise.normalise_pending(installation)
     return installation
 
 
@@ -148,7 +149,7 @@ def test_the_newest_payload_of_every_order_stays_and_the_book_replays_from_it(ch
     gone = ledger_retention.prune(changed_twice.ledger, published(changed_twice), clock() + timedelta(days=400))
     assert gone.raw_orders > 0
     assert count(changed_twice, schema.raw_orders) == payloads_before - gone.raw_orders
-    tally = ordering.replay(changed_twice)
+    tally = normalise.replay(changed_twice)
     assert (tally["new"], tally["changed"]) == (0, 0)
     assert book(changed_twice) == orders_before
 

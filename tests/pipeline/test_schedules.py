@@ -18,7 +18,7 @@ from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import LONGEST_RUN, PROCESS_TAG, running
 from orders_pipeline.schedules import SCHEDULES, pull_orders_every_5_minutes, sweep_orders_daily
 from orders_pipeline.sensors import connection_partitions, due_follow_ups, partition_changes
-from warehouse.ledger import channels
+from warehouse.ledger.settings import channels
 from warehouse.processes import is_gone, this_process
 
 NOW = datetime.now(UTC)

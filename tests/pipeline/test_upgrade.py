@@ -6,9 +6,9 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import ordering, pulling
-from warehouse.ledger.database import READ_AGAIN_THROUGH, mark, migrate
-from warehouse.ledger.schema import marks, orders
+from orders_pipeline.stages import normalise, pull
+from warehouse.ledger.base.database import READ_AGAIN_THROUGH, mark, migrate
+from warehouse.ledger.base.schema import marks, orders
 
 
 def facts(installation) -> dict[str, dict]:
@@ -38,10 +38,10 @@ def make_older(installation) -> set[str]:
 
 @pytest.mark.parametrize("chunks", [1, 20])
 def test_open_orders_of_an_older_ledger_are_read_again(connected, marketplaces, monkeypatch, chunks):
-    monkeypatch.setattr(ordering, "CHUNKS_AGAIN", chunks)
+    monkeypatch.setattr(normalise, "CHUNKS_AGAIN", chunks)
     marketplaces.generate(60)
-    pulling.pull_all(connected)
-    ordering.normalise_pending(connected)
+    pull.pull_all(connected)
+    normalise.normalise_pending(connected)
     settings = connected.settings.model_copy(update={"write_chunk": 10})
     installation = type(connected)(settings, connected.ledger, connected.keys, connected.clock, connected.sleep)
     before = facts(installation)
@@ -52,7 +52,7 @@ def test_open_orders_of_an_older_ledger_are_read_again(connected, marketplaces, 
     migrate(installation.ledger)
     runs = 0
     while _rest(installation):
-        ordering.normalise_pending(installation)
+        normalise.normalise_pending(installation)
         runs += 1
     assert (runs > 1) is (chunks == 1)
     after = facts(installation)
@@ -61,7 +61,7 @@ def test_open_orders_of_an_older_ledger_are_read_again(connected, marketplaces, 
     with installation.ledger.read() as connection:
         changed = connection.execute(sa.select(orders.c.id).where(orders.c.revision > 1)).scalars().all()
     assert barred <= set(changed), "an ERP that follows the changes is told"
-    tally = ordering.normalise_pending(installation)
+    tally = normalise.normalise_pending(installation)
     assert not tally.counts
 
 

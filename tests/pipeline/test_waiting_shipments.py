@@ -8,14 +8,17 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline.confirming import confirm_all
+from orders_pipeline.alerts.conditions import watch
 from orders_pipeline.sandbox.engine import AdvanceRequest
-from orders_pipeline.watching import watch
+from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import ERP, Shop, whole
 from warehouse.cancellations import Decision
-from warehouse.ledger import cancellations, channels, confirmations, schema, shipments
-from warehouse.ledger.orders import lock_book
-from warehouse.ledger.shipments import Item
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import cancellations
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.settings import channels
+from warehouse.ledger.shipping import confirmations, shipments
+from warehouse.ledger.shipping.shipments import Item
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_pipeline import follow_up, watching
-from warehouse.ledger import consumers, incidents, tokens
-from warehouse.ledger.channels import Channel, Connection, remember, save_channel, save_connection
-from warehouse.ledger.database import POSITION, set_mark
-from warehouse.ledger.schema import coverage, orders, shipments
+from orders_pipeline import follow_up
+from orders_pipeline.alerts import conditions
+from warehouse.ledger.base.database import POSITION, set_mark
+from warehouse.ledger.base.schema import coverage, orders, shipments
+from warehouse.ledger.book import consumers
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.channels import Channel, Connection, remember, save_channel, save_connection
+from warehouse.ledger.watch import incidents
 
 
 class Disk(NamedTuple):
@@ -34,7 +37,7 @@ class Watched:
 
     def look(self) -> list[str]:
         """Codes of the open incidents of the watch after it has looked."""
-        watching.watch(self.installation)
+        conditions.watch(self.installation)
         with self.installation.ledger.read() as transaction:
             return sorted(row["code"] for row in incidents.listed(transaction))
 
@@ -146,8 +149,8 @@ def test_a_week_without_orders_at_this_hour_makes_silence_usual(watched, clock):
 
 @given(st.lists(st.integers(0, 50), min_size=5, max_size=5))
 def test_silence_needs_nothing_now_and_enough_in_every_week(counts):
-    expected = counts[0] == 0 and min(counts[1:]) >= watching.USUALLY_AT_LEAST
-    assert (watching.is_silent(counts) is not None) == expected
+    expected = counts[0] == 0 and min(counts[1:]) >= conditions.USUALLY_AT_LEAST
+    assert (conditions.is_silent(counts) is not None) == expected
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,7 @@ def test_an_expired_credential_is_one_incident_and_not_two(watched, clock):
 
 
 def test_a_full_disk_is_told(watched, monkeypatch):
-    monkeypatch.setattr(watching.shutil, "disk_usage", lambda _: Disk(100_000_000_000, 99_500_000_000, 500_000_000))
+    monkeypatch.setattr(conditions.shutil, "disk_usage", lambda _: Disk(100_000_000_000, 99_500_000_000, 500_000_000))
     assert watched.look() == ["disk_low"]
     monkeypatch.undo()
     assert watched.look() == []
@@ -242,18 +245,18 @@ def test_a_consumer_that_stops_reading_is_told_while_there_is_news_for_it(instal
         consumers.note_position(transaction, "erp", 4, clock())
         set_mark(transaction, POSITION, 4)
     clock.advance(hours=8)
-    assert "consumer_stopped" not in watching.watch(watched)
+    assert "consumer_stopped" not in conditions.watch(watched)
     with installation.ledger.write() as transaction:
         set_mark(transaction, POSITION, 9)
-    assert "consumer_stopped" in watching.watch(watched)
-    assert "consumer_stopped" not in watching.watch(
+    assert "consumer_stopped" in conditions.watch(watched)
+    assert "consumer_stopped" not in conditions.watch(
         replace(watched, settings=settings.model_copy(update={"consumer_alert_hours": 0}))
     )
     with installation.ledger.write() as transaction:
         consumers.note_position(transaction, "erp", 9, clock())
-    assert "consumer_stopped" not in watching.watch(watched)
+    assert "consumer_stopped" not in conditions.watch(watched)
     with installation.ledger.write() as transaction:
         set_mark(transaction, POSITION, 12)
         tokens.revoke(transaction, own_id, clock())
     clock.advance(hours=8)
-    assert "consumer_stopped" not in watching.watch(watched)
+    assert "consumer_stopped" not in conditions.watch(watched)

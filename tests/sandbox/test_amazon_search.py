@@ -7,7 +7,7 @@ from itertools import chain
 
 import pytest
 
-from orders_pipeline.sandbox.amazon_state import PLANS
+from orders_pipeline.sandbox.amazon.state import PLANS
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 
 FRANCE, GERMANY, JAPAN, USA = "A13V1IB3VIYZZH", "A1PA6795UKMFR9", "A1VC38T7YXB528", "ATVPDKIKX0DER"

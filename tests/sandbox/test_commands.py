@@ -7,8 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from orders_pipeline.sandbox import amazon, mirakl
+from orders_pipeline.sandbox.amazon import server
 from orders_pipeline.sandbox.commands import Kind, _announced, _kept_files, _load_kept, build, running_url, sandbox
+from orders_pipeline.sandbox.mirakl import server as mirakl
 from orders_pipeline.sandbox.server import running
 
 ORDER = {
@@ -91,14 +92,14 @@ def test_a_stale_address_is_no_running_sandbox(home):
 
 
 def test_the_address_file_goes_with_the_sandbox(home):
-    with running(amazon.create_app(amazon.AmazonSandbox())) as url, _announced(Kind.AMAZON, url):
+    with running(server.create_app(server.AmazonSandbox())) as url, _announced(Kind.AMAZON, url):
         assert running_url(Kind.AMAZON) == url
     assert not (home / "sandbox" / "amazon.json").exists()
 
 
 def test_advance_and_faults_reach_the_running_sandbox():
-    state = amazon.AmazonSandbox()
-    with running(amazon.create_app(state)) as url, _announced(Kind.AMAZON, url):
+    state = server.AmazonSandbox()
+    with running(server.create_app(state)) as url, _announced(Kind.AMAZON, url):
         assert invoke("advance", "amazon", "ship").exit_code == 0
         assert json.loads(invoke("faults", "amazon", "throttled", "--count", "0").stdout)[0]["count"] is None
         assert "1 faults lifted" in invoke("faults", "amazon", "--clear").stderr

@@ -8,9 +8,10 @@ import time
 import httpx
 import pytest
 
-from orders_pipeline.sandbox import amazon, mirakl
+from orders_pipeline.sandbox.amazon import server
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultBook, FaultKind, spoil
+from orders_pipeline.sandbox.mirakl import server as mirakl
 from orders_pipeline.sandbox.server import running
 
 
@@ -156,7 +157,7 @@ def test_a_revoked_key_is_unauthorised(mirakl_http):
 
 
 def test_a_dropped_answer_after_the_work_was_done(amazon_state):
-    with running(amazon.create_app(amazon_state)) as url, httpx.Client(base_url=url) as http:
+    with running(server.create_app(amazon_state)) as url, httpx.Client(base_url=url) as http:
         arm(http, "dropped", operation="token")
         with pytest.raises(httpx.RemoteProtocolError):
             http.post("/auth/o2/token", data={"grant_type": "refresh_token"})

@@ -9,11 +9,11 @@ from decimal import Decimal
 
 import pytest
 
-from orders_pipeline.sandbox.amazon import AmazonSandbox
+from orders_pipeline.sandbox.amazon.server import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.generator import Catalogue, decimal_text
-from orders_pipeline.sandbox.mirakl import MiraklSandbox
-from orders_pipeline.sandbox.mirakl_orders import cancelled_quantity
+from orders_pipeline.sandbox.mirakl.orders import cancelled_quantity
+from orders_pipeline.sandbox.mirakl.server import MiraklSandbox
 
 KINDS = [AmazonSandbox, MiraklSandbox]
 

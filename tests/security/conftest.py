@@ -28,18 +28,20 @@ import pytest
 from typer.testing import CliRunner
 
 from orders_api.app import create_app
-from orders_pipeline.alerting import send_due
+from orders_pipeline.alerts.heartbeat import ping
+from orders_pipeline.alerts.plan import send_due
 from orders_pipeline.cli import app as orders_command
 from orders_pipeline.installation import opened
-from orders_pipeline.pinging import ping
-from orders_pipeline.sandbox import amazon, mirakl, server
+from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.amazon import server as amazon
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl_orders import Channel
+from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl.orders import Channel
 from tests.pipeline.mail_servers import Postbox, free_port, serving
 from warehouse.clock import utc_now
-from warehouse.ledger import tokens
-from warehouse.ledger.database import open_ledger
-from warehouse.ledger.tokens import Scope
+from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.privacy import new_key, parse_key_ring
 from warehouse.settings import Settings
 from warehouse.templates import ShipmentColumn

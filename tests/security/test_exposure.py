@@ -14,14 +14,15 @@ import sqlalchemy as sa
 import typer
 
 from orders_pipeline.cli import app
-from orders_pipeline.files.ftp import FtpsStorage
 from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
-from warehouse.ledger import schema, tokens
-from warehouse.ledger.configuration import ConfigurationError, read_document
-from warehouse.ledger.credentials import seal_secret
-from warehouse.ledger.tokens import Scope
+from orders_pipeline.storages.ftp import FtpsStorage
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.credentials import seal_secret
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.configuration import ConfigurationError, read_document
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.privacy import without_pii
 from warehouse.settings import Settings
 from warehouse.storages import SETTINGS, FtpsSettings

@@ -24,12 +24,13 @@ import httpx
 
 import warehouse.archive
 import warehouse.clock
-from orders_pipeline.files import folder
+from orders_pipeline.storages import folder
 from tests.simulation.clock import WorldClock
 from tests.simulation.disks import System
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
-from warehouse.ledger import confirmations, leases
+from warehouse.ledger.base import leases
+from warehouse.ledger.shipping import confirmations
 
 ROOMY = 100_000_000_000
 NEARLY_FULL = 1_000_000

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from random import Random
 
-from orders_pipeline import pulling
 from orders_pipeline.installation import Installation
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest, HeldOrder
 from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.stages import pull
 from tests.simulation import machine as jobs
 from tests.simulation.processes import FAILURES, Fate
 from tests.simulation.world import Place, World
-from warehouse.ledger.configuration import ConfigurationError
+from warehouse.ledger.settings.configuration import ConfigurationError
 
 Event = Callable[[World, Random], None]
 
@@ -344,7 +344,7 @@ def pull_since(world: World, chance: Random) -> None:
     world.say(f"an operator pulls {kind} since {since:%d %b}")
 
     def read_again(installation: Installation) -> None:
-        pulling.pull_since(installation, f"{kind}_account", since)
+        pull.pull_since(installation, f"{kind}_account", since)
 
     world.machine.run(read_again, _fate(world, chance, read_again))
 

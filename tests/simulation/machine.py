@@ -23,69 +23,59 @@ import httpx
 from sqlalchemy.exc import DBAPIError
 
 from orders_api.app import create_app
-from orders_pipeline import (
-    accepting,
-    alerting,
-    cancelling,
-    confirming,
-    exporting,
-    file_runs,
-    importing,
-    ordering,
-    pulling,
-    purging,
-    sweeping,
-    watching,
-)
+from orders_pipeline.alerts import conditions, plan
+from orders_pipeline.file_jobs import export, ingest, job_run
 from orders_pipeline.installation import Installation
 from orders_pipeline.lake_access import publishing
 from orders_pipeline.marketplaces.amazon import session  # noqa: F401 - a library that takes most of a second to import
+from orders_pipeline.stages import accept, cancel, confirm, normalise, pull, sweep
+from orders_pipeline.upkeep import personal_data
 from tests.simulation.clock import WorldClock
 from tests.simulation.disks import Disk
 from tests.simulation.processes import Fate, Killed, Process, watch
 from warehouse import backups
 from warehouse.lake.attachment import LakeError
 from warehouse.lake.publishing import publish
-from warehouse.ledger import acceptances, confirmations
-from warehouse.ledger.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
-from warehouse.ledger.file_jobs import JobKind
-from warehouse.ledger.leases import LeaseLost
+from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
+from warehouse.ledger.base.leases import LeaseLost
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.shipping import acceptances, confirmations
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
 
 def pull_orders(installation: Installation) -> None:
     """A tick: what came, into the book; what is wrong, into incidents."""
-    pulling.pull_all(installation)
-    ordering.normalise_pending(installation)
-    watching.watch(installation)
+    pull.pull_all(installation)
+    normalise.normalise_pending(installation)
+    conditions.watch(installation)
 
 
 def confirm_shipments(installation: Installation) -> None:
     """Decisions and shipments, told to the marketplaces."""
-    accepting.accept_all(installation)
-    confirming.confirm_all(installation)
+    accept.accept_all(installation)
+    confirm.confirm_all(installation)
 
 
 def follow_up(installation: Installation) -> None:
     """Cancellations told, conditions watched, alerts sent."""
-    cancelling.carry_out(installation)
-    watching.watch(installation)
-    alerting.send_due(installation)
+    cancel.carry_out(installation)
+    conditions.watch(installation)
+    plan.send_due(installation)
 
 
 def exchange_files(installation: Installation) -> None:
     """Order files out, shipment files in."""
-    for job in file_runs.due(installation, JobKind.EXPORT):
-        exporting.export_channel(installation, job)
-    for job in file_runs.due(installation, JobKind.IMPORT):
-        importing.import_channel(installation, job)
+    for job in job_run.due(installation, JobKind.EXPORT):
+        export.export_channel(installation, job)
+    for job in job_run.due(installation, JobKind.IMPORT):
+        ingest.import_channel(installation, job)
 
 
 def sweep_orders(installation: Installation) -> None:
     """The last days and every open order, once more."""
-    sweeping.sweep_all(installation)
-    ordering.normalise_pending(installation)
+    sweep.sweep_all(installation)
+    normalise.normalise_pending(installation)
 
 
 def publish_tables(installation: Installation) -> None:
@@ -96,12 +86,12 @@ def publish_tables(installation: Installation) -> None:
 
 def purge_personal_data(installation: Installation) -> None:
     """What is personal and no longer needed, gone."""
-    purging.purge(installation)
+    personal_data.purge(installation)
 
 
 def is_follow_up_due(installation: Installation) -> bool:
     """What the sensor of `follow_up` asks every minute."""
-    return alerting.is_due(installation) or cancelling.is_due(installation) or watching.is_overdue(installation)
+    return plan.is_due(installation) or cancel.is_due(installation) or conditions.is_overdue(installation)
 
 
 def is_confirmation_due(installation: Installation) -> bool:

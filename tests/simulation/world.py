@@ -25,7 +25,7 @@ from tests.simulation.erp import Erp, Note
 from tests.simulation.file_erp import EXTRA_COLUMNS, FileErp
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
-from warehouse.ledger import configuration, tokens
+from warehouse.ledger.settings import configuration, tokens
 
 RECIPIENT = "desk@shop.example"
 GENEROUS = 1_000_000.0

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline.doctor import examine
+from orders_pipeline.upkeep.doctor import examine
 from tests.lake.conftest import Shop
 from warehouse import backups, connect
 from warehouse.backups import BackupError
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.database import (
+from warehouse.ledger.base.database import (
     SCHEMA_HEAD,
     Ledger,
     UnfitLedgerError,
@@ -29,8 +29,8 @@ from warehouse.ledger.database import (
     open_existing_ledger,
     open_ledger,
 )
-from warehouse.ledger.keys import open_keys
-from warehouse.ledger.schema import orders
+from warehouse.ledger.base.schema import orders
+from warehouse.ledger.status.keys import open_keys
 from warehouse.orders import Address, Customer
 from warehouse.privacy import new_key, open_key_ring, parse_key_ring
 from warehouse.restore_mark import RestoreUnfinishedError

@@ -10,7 +10,7 @@ import orders_api
 import orders_pipeline
 import warehouse
 from warehouse.incidents import ANY_STAGE, KINDS
-from warehouse.ledger.file_jobs import JobKind
+from warehouse.ledger.settings.file_jobs import JobKind
 
 NAMES = {"PULL", "SWEEP", "CLOCK", "STAGE"}
 

@@ -127,7 +127,7 @@ def test_anything_can_be_logged(value):
 
 
 def test_key_ring_and_credentials_are_hidden_from_the_moment_they_are_read(lines, tmp_path):
-    from warehouse.ledger.credentials import resolve_credentials  # noqa: PLC0415 - only here
+    from warehouse.ledger.base.credentials import resolve_credentials  # noqa: PLC0415 - only here
 
     logger, written = lines
     pair = new_key()

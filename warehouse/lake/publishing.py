@@ -20,9 +20,8 @@ import sqlalchemy as sa
 from warehouse.lake import definitions
 from warehouse.lake.attachment import LakeError, quoted
 from warehouse.lake.definitions import statement
-from warehouse.ledger.database import POSITION, PRODUCTS, RAW_SEQ, mark
-from warehouse.ledger.files import HIDDEN
-from warehouse.ledger.schema import (
+from warehouse.ledger.base.database import POSITION, PRODUCTS, RAW_SEQ, mark
+from warehouse.ledger.base.schema import (
     Instant,
     acknowledgements,
     cancellation_requests,
@@ -40,6 +39,7 @@ from warehouse.ledger.schema import (
     shipment_lines,
     shipments,
 )
+from warehouse.ledger.exchange.files import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from warehouse.lake.lake import Lake
-    from warehouse.ledger.database import Ledger
+    from warehouse.ledger.base.database import Ledger
 
     Progress = Callable[[str, int], None]
     Step = Callable[[DuckDBPyConnection], int]

@@ -19,7 +19,7 @@ from orders_pipeline.marketplaces.mirakl.client import MiraklClient
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
-from orders_pipeline.sandbox.mirakl import Features, MiraklSandbox, create_app
+from orders_pipeline.sandbox.mirakl.server import Features, MiraklSandbox, create_app
 from orders_pipeline.sandbox.server import running
 from warehouse.orders import Status
 

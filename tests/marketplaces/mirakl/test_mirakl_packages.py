@@ -17,7 +17,7 @@ from orders_pipeline.marketplaces.mirakl.transport import Reply
 from orders_pipeline.marketplaces.protocol import ChannelContext, ConnectionContext, Outcome, Parcel
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl import API_KEY, MiraklSandbox, create_app
+from orders_pipeline.sandbox.mirakl.server import API_KEY, MiraklSandbox, create_app
 from orders_pipeline.sandbox.server import running
 from warehouse.orders import Package
 from warehouse.shipments import CarrierRule

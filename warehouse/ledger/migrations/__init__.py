@@ -1,1 +1,1 @@
-"""Migrations of the ledger, run by `warehouse.ledger.database.migrate`."""
+"""Migrations of the ledger, run by `warehouse.ledger.base.database.migrate`."""

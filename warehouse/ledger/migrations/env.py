@@ -1,10 +1,10 @@
-"""Alembic's entry: runs migrations on the connection that `warehouse.ledger.database.migrate` hands over."""
+"""Alembic's entry: runs migrations on the connection that `warehouse.ledger.base.database.migrate` hands over."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from warehouse.ledger.schema import metadata
+from warehouse.ledger.base.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from warehouse.ledger import schema
+from warehouse.ledger.base import schema
 
 revision = "0006"
 down_revision = "0005"

@@ -11,7 +11,7 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """One column, two indexes of the few rows that hold personal data, one table, one mark."""
-    from warehouse.ledger.schema import Instant
+    from warehouse.ledger.base.schema import Instant
 
     op.add_column(
         "orders",

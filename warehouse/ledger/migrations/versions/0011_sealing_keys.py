@@ -11,7 +11,7 @@ down_revision = "0010"
 
 def upgrade() -> None:
     """One table; it is filled when the ledger is next opened with a key ring that opens what is in it."""
-    from warehouse.ledger.schema import Instant
+    from warehouse.ledger.base.schema import Instant
 
     op.create_table(
         "sealing_keys",

@@ -1,0 +1,118 @@
+"""What surrounds every answer: a request id, security headers, the rate limit's headers, its time, its log line, and the
+last resort for an error that nobody expected. Which errors are expected is in `errors`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+from structlog.contextvars import bound_contextvars
+
+from orders_api.kit.addresses import own_path
+from orders_api.kit.errors import internal_error, problem_response
+from warehouse.logs import Event
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from orders_api.kit.latencies import Latencies
+
+LOG = logging.getLogger("orders_api")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+LOGGED_FRAMES = 12
+FIRST_FAILURE = 400
+CLIENT_LEFT = 499
+"""In log and metrics, where a request ended because its client went away."""
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+CLOSED_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+DOCS_SOURCES = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DOCS_POLICY = (b"content-security-policy", DOCS_SOURCES)
+
+
+class Envelope:
+    """ASGI middleware, the outermost one."""
+
+    def __init__(self, app: ASGIApp, path_prefix: str, docs_path: str, latencies: Latencies) -> None:
+        self._app = app
+        self._path_prefix = path_prefix
+        self._docs_path = docs_path
+        self._latencies = latencies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and put its answer into the envelope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope = {**scope, "root_path": self._path_prefix, "path": own_path(scope["path"], self._path_prefix)}
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        policy = DOCS_POLICY if scope["path"].startswith(self._docs_path) else CLOSED_POLICY
+        added = [(b"x-request-id", request_id.encode()), policy, *SECURITY_HEADERS]
+        status = 0
+
+        async def send_enveloped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *added, *state.get("limit_headers", ())]
+            elif scope["method"] == "HEAD":
+                message["body"] = b""
+            await send(message)
+
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        began = time.perf_counter()
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self._app(asked, receive, send_enveloped)
+            except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong with us
+                status = CLIENT_LEFT
+            except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the client is told and the log says where
+                _log(error, scope, request_id)
+                if not status:  # else the connection is cut, so that nobody takes half an answer for a whole one
+                    await problem_response(internal_error(), request_id)(scope, receive, send_enveloped)
+            self._tell({**asked, "method": scope["method"]}, status, time.perf_counter() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count the answer, and log it: what changed something or failed at `info`, plain reads at `debug`."""
+        route = getattr(scope.get("route"), "path", None)
+        self._latencies.observe(scope["method"], route, status, seconds)
+        is_plain = scope["method"] in {"GET", "HEAD"} and status < FIRST_FAILURE
+        about = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 6)}
+        LOG.log(logging.DEBUG if is_plain else logging.INFO, Event.REQUEST_SERVED, extra=about)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return secrets.token_hex(8)
+
+
+def _log(error: BaseException, scope: Scope, request_id: str) -> None:
+    """Where it happened and what kind of error it is; not its message, which may quote an order or a statement."""
+    frames = traceback.extract_tb(error.__traceback__)[-LOGGED_FRAMES:]
+    about = {
+        "request_id": request_id,
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", None),
+        "error": type(error).__qualname__,
+        "at": " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames),
+    }
+    LOG.error(Event.UNEXPECTED_ERROR, extra=about)

@@ -1,0 +1,97 @@
+"""What the running API holds: its settings, the open ledger, the key ring, the clock, and the notes it takes on its readers.
+
+Routes reach it through `installation_of`; there is no module state.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from orders_api.kit.latencies import Latencies
+from warehouse import documents
+from warehouse.ledger.book import consumers
+from warehouse.ledger.settings import tokens
+from warehouse.logs import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+
+    from orders_api.kit.rate_limits import RateLimiter
+    from warehouse.clock import Clock
+    from warehouse.ledger.base.database import Ledger
+    from warehouse.ledger.book.order_queries import Row
+    from warehouse.ledger.exchange.numbering import Numbering
+    from warehouse.privacy import KeyRing
+    from warehouse.settings import Settings
+
+LOG = logging.getLogger("orders_api")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One installation of the product, as the API sees it."""
+
+    settings: Settings
+    ledger: Ledger
+    keys: KeyRing
+    clock: Clock
+    limiter: RateLimiter
+    numbering: Numbering
+    latencies: Latencies = field(default_factory=Latencies)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def documents(self, rows: Sequence[Row], sealed: Mapping[str, bytes] | None) -> list[str]:
+        """Orders as JSON texts.
+
+        Args:
+            rows: From `order_queries`.
+            sealed: Their encrypted parties; None where the reader may not see them.
+
+        Raises:
+            KeyRingError: The ring lacks the key that something was encrypted with.
+        """
+        if sealed is None:
+            return [self._with_payload_url(row["id"], documents.document(row, None)) for row in rows]
+        return [
+            self._with_payload_url(row["id"], documents.document(row, self._parties(row["id"], sealed.get(row["id"]))))
+            for row in rows
+        ]
+
+    def note(self, token: tokens.TokenInfo, position: int | None) -> None:
+        """Remember that a token was used, and how far its consumer has read; called when the answer is out.
+
+        Nothing depends on these notes, so a busy ledger costs a note and never a read: while one is being written others
+        are left out, and the next request brings them again.
+        """
+        if not self._writing.acquire(blocking=False):
+            return
+        now = self.clock()
+        try:
+            with self.ledger.write() as connection:
+                tokens.note_use(connection, token.id, now)
+                if position is not None:
+                    consumers.note_position(connection, token.consumer, position, now)
+        except SQLAlchemyError as error:
+            about = {"consumer": token.consumer, "error": type(error).__qualname__}
+            LOG.warning(Event.READER_NOT_NOTED, extra=about)
+        finally:
+            self._writing.release()
+
+    def _with_payload_url(self, order_id: str, document: str) -> str:
+        return f'{document[:-1]},"payload_url":"{self.settings.api_path_prefix}/v1/orders/{order_id}/payload"}}'
+
+    def _parties(self, order_id: str, sealed: bytes | None) -> str:
+        return documents.NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()
+
+
+def installation_of(request: Request) -> Installation:
+    """The installation behind the application that was asked."""
+    installation: Installation = request.app.state.installation
+    return installation

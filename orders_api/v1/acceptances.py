@@ -1,0 +1,116 @@
+"""Accepting and refusing orders, where the marketplace leaves that to the seller. The pipeline tells the marketplace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from orders_api.kit.addresses import address
+from orders_api.kit.answers import NO_STORE, rendered
+from orders_api.kit.bodies import JSON
+from orders_api.kit.errors import Problem, describe, from_validation, not_found
+from orders_api.kit.reading import NoQuery, path_id
+from orders_api.kit.writing import Writing, carry_out_with_body, described_write
+from orders_api.schemas import ORDER_ID, AcceptanceRequest, AcceptanceState
+from orders_api.v1.orders import ORDER_ID_PARAMETER
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.shipping import acceptances, shipment_queries
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from orders_api.schemas import LineDecision
+
+router = APIRouter(tags=["Orders"])
+
+OF_THE_REQUEST = frozenset({"unknown_line", "line_undecided"})
+"""Why a decision is wrong in itself; everything else is about the order's state."""
+
+
+@router.post(
+    "/v1/orders/{id}/acceptance",  # noqa: FAST003 - the id is read from the request
+    operation_id="decide_order",
+    summary="Accept or refuse an order",
+    status_code=202,
+    response_model=AcceptanceState,
+    responses={
+        **describe(401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
+        202: {
+            "description": "The decision is committed; the marketplace is told later.",
+            "headers": {
+                "Location": {
+                    "description": "The order.",
+                    "schema": {"type": "string"},
+                    "example": f"/v1/orders/{ORDER_ID}",
+                }
+            },
+        },
+    },
+    openapi_extra=described_write(Scope.SHIPMENTS_WRITE, NoQuery, AcceptanceRequest, parameters=(ORDER_ID_PARAMETER,)),
+)
+async def decide_order(request: Request) -> Response:
+    """Accept or refuse an order that waits for it at the marketplace: all of it, or every line by itself.
+
+    The same decision again changes nothing; another one is refused, because the first may have been sent.
+    """
+    return await carry_out_with_body(request, Scope.SHIPMENTS_WRITE, NoQuery, _decided)
+
+
+def _decided(writing: Writing[NoQuery]) -> Response:
+    asked = _asked(writing.body)
+    own_id = path_id(writing.request)
+    with writing.installation.ledger.write() as connection:
+        if own_id is None or order_queries.by_id(connection, own_id, writing.caller.visible_channels) is None:
+            raise not_found("id", "There is no such order for this token.", "unknown_order")
+        decisions = _decisions(connection, own_id, asked)
+        try:
+            decision = acceptances.decide(connection, own_id, decisions, writing.caller.consumer, writing.now)
+        except acceptances.Undecidable as error:
+            raise _undecidable(error) from None
+    lines = [{"item_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
+    body = rendered({"order_id": own_id, "status": decision.status, "lines": lines})
+    return Response(
+        body, 202, {"Location": address(writing.request, f"/v1/orders/{own_id}"), "Cache-Control": NO_STORE}, JSON
+    )
+
+
+def _asked(body: bytes) -> AcceptanceRequest:
+    try:
+        return AcceptanceRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
+
+
+def _decisions(connection: Connection, order_id: str, asked: AcceptanceRequest) -> dict[str, bool]:
+    if asked.lines is None:
+        return acceptances.for_every_line(connection, order_id, is_accepted=asked.accepted is True)
+    known = shipment_queries.line_ids(connection, order_id)
+    decisions: dict[str, bool] = {}
+    for index, each in enumerate(asked.lines):
+        line = _line(each, known, index)
+        if line in decisions:
+            raise _wrong_line("duplicate_line", index, "Another entry names the same line.")
+        decisions[line] = each.accepted
+    return decisions
+
+
+def _line(given: LineDecision, known: dict[str, str], index: int) -> str:
+    line = given.item_id if given.item_original_id is None else known.get(given.item_original_id)
+    if line not in known.values():
+        raise _wrong_line("unknown_line", index, "The order has no such line.")
+    assert line is not None
+    return line
+
+
+def _wrong_line(code: str, index: int, message: str) -> Problem:
+    return Problem(422, code, message, errors=[{"pointer": f"/lines/{index}", "message": message}])
+
+
+def _undecidable(error: acceptances.Undecidable) -> Problem:
+    errors = [{"pointer": f"/{error.field}", "message": error.message}] if error.field else []
+    return Problem(422 if error.code in OF_THE_REQUEST else 409, error.code, error.message, errors=errors)

@@ -1,0 +1,207 @@
+"""The query parameters of lists and exports, and how they become the one `OrderFilter` that both obey."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from orders_api.kit.errors import Problem, not_found
+from orders_api.kit.reading import ONE_AT_A_TIME
+from warehouse.date_presets import DatePreset, bounds
+from warehouse.identifiers import UNSEEN
+from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
+from warehouse.orders import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from orders_api.kit.installation import Installation
+    from orders_api.kit.reading import Reading
+
+FIRST_YEAR = 1000
+"""Dates before it have no four digits, and would not compare as text."""
+
+LARGEST_POSITION = 2**63 - 1
+MOMENT = "2026-11-01T00:00:00Z"
+RANGE = "ISO 8601 with an offset or Z; write + as %2B. Ranges include their start and exclude their end."
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str) or not value[:1].isdigit():
+        raise ValueError("should be an ISO 8601 date and time")
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("should be an ISO 8601 date and time; write + as %2B") from None
+    if instant.utcoffset() is None:
+        raise ValueError("needs an offset from UTC, or Z")
+    if instant.year < FIRST_YEAR:
+        raise ValueError(f"should not be before the year {FIRST_YEAR}")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=rf"^[^{UNSEEN}]+$")]
+
+
+class FulfilledByChoice(StrEnum):
+    """Who ships; `none` for orders of which the marketplace does not say."""
+
+    MERCHANT = "merchant"
+    MARKETPLACE = "marketplace"
+    NONE = "none"
+
+
+class OrderFilterQuery(BaseModel):
+    """The filters. They narrow each other down; a repeated one widens itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[Status] = Field([], description="Any of these statuses; may be repeated.", examples=["SHIPPED"])
+    channel: list[Word] = Field([], description="Any of these channel codes; may be repeated.", examples=["amazon_fr"])
+    marketplace: list[Word] = Field(
+        [], description="Label of the marketplace, exactly: any of these; may be repeated.", examples=["Amazon FR"]
+    )
+    fulfilled_by: FulfilledByChoice | None = Field(
+        None, description="Who ships; `none`: the marketplace does not say.", examples=["merchant"]
+    )
+    purchased_after: Instant | None = Field(
+        None, description=f"Ordered at this time or later. {RANGE}", examples=[MOMENT]
+    )
+    purchased_before: Instant | None = Field(None, description=f"Ordered before this time. {RANGE}", examples=[MOMENT])
+    received: DatePreset | None = Field(
+        None,
+        description="Arrived here on these days, in the time zone of the installation: `this_week` begins on Monday, "
+        "`last_week` is the seven days before today.",
+        examples=["yesterday"],
+    )
+    received_after: Instant | None = Field(
+        None, description=f"Arrived here at this time or later. {RANGE}", examples=[MOMENT]
+    )
+    received_before: Instant | None = Field(
+        None, description=f"Arrived here before this time. {RANGE}", examples=[MOMENT]
+    )
+    updated_after: Instant | None = Field(
+        None, description=f"Changed at the marketplace at this time or later. {RANGE}", examples=[MOMENT]
+    )
+    updated_before: Instant | None = Field(
+        None, description=f"Changed at the marketplace before this time. {RANGE}", examples=[MOMENT]
+    )
+    has_errors: bool | None = Field(None, description="Only with, or only without, errors.", examples=[True])
+    cancellation_requested: bool | None = Field(
+        None, description="Only with, or only without, a request to cancel the order or a line.", examples=[True]
+    )
+    may_ship: bool | None = Field(
+        None, description="Only what the marketplace lets ship, or only what it bars.", examples=[True]
+    )
+    original_id: Word | None = Field(
+        None,
+        description="The marketplace's order id; finds both halves of a split order.",
+        examples=["402-1234567-7654321"],
+    )
+    id: Word | None = Field(None, description="Internal order id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"])
+    sort: Sort = Field(
+        Sort.NEWEST,
+        description="By purchase date or by position of the last change; `-` puts the greatest first. `-has_errors`: orders "
+        "with errors first, then the others, each by purchase date, the newest first; `has_errors`: the other way round.",
+        examples=["-purchased_at"],
+    )
+
+    def wanted(self, reading: Reading) -> OrderFilter:
+        """The filter for a reader.
+
+        Args:
+            reading: The read under way.
+
+        Raises:
+            Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
+        """
+        visible_channels = reading.caller.visible_channels
+        check_channels(reading.connection, self.channel, visible_channels)
+        _check_marketplaces(reading.connection, self.marketplace)
+        received_after, received_before = self._received(reading.installation)
+        return OrderFilter(
+            visible_channels=visible_channels,
+            statuses=tuple(status.value for status in self.status),
+            channels=tuple(self.channel),
+            marketplaces=tuple(self.marketplace),
+            fulfilled_by=None if self.fulfilled_by is None else self.fulfilled_by.value,
+            purchased_after=self.purchased_after,
+            purchased_before=self.purchased_before,
+            received_after=received_after,
+            received_before=received_before,
+            updated_after=self.updated_after,
+            updated_before=self.updated_before,
+            has_errors=self.has_errors,
+            cancellation_requested=self.cancellation_requested,
+            may_ship=self.may_ship,
+            original_id=self.original_id,
+            id=self.id,
+        )
+
+    def _received(self, installation: Installation) -> tuple[datetime | None, datetime | None]:
+        """When what is asked for arrived: on the days of the preset, and within the range."""
+        if self.received is None:
+            return self.received_after, self.received_before
+        first, end = bounds(self.received, installation.clock(), installation.settings.time_zone)
+        after = first if self.received_after is None else max(first, self.received_after)
+        before = end if self.received_before is None else min(end, self.received_before)
+        return after.astimezone(UTC), before.astimezone(UTC)
+
+
+def check_channels(connection: Connection, codes: Sequence[str], visible_channels: tuple[str, ...] | None) -> None:
+    """Refuse a channel that does not exist or may not be seen: a mistyped one must not look like one without orders.
+
+    Raises:
+        Problem: 404 `unknown_channel`.
+    """
+    if not codes:
+        return
+    known = known_channels(connection, codes)
+    if any(code not in known or (visible_channels is not None and code not in visible_channels) for code in codes):
+        raise not_found("channel", "There is no such channel for this token.", "unknown_channel")
+
+
+def _check_marketplaces(connection: Connection, labels: Sequence[str]) -> None:
+    """Refuse several labels in one: it would find nothing. A label may hold a comma of its own.
+
+    Raises:
+        Problem: 422.
+    """
+    parts = {part.strip() for label in labels if "," in label for part in label.split(",")}
+    if parts and known_marketplaces(connection, parts):
+        errors = [{"parameter": "marketplace", "message": ONE_AT_A_TIME}]
+        raise Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
+
+
+class OrderListQuery(OrderFilterQuery):
+    """The filters, and which page."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Orders a page.", examples=[100])
+    cursor: str | None = Field(
+        None, description="Where the page begins: from `next`, with the same filters and sort.", examples=["WzEsImYiXQ"]
+    )
+    count: bool = Field(False, description="Also count the orders that the filter finds.", examples=[True])
+
+
+class ChangesQuery(BaseModel):
+    """Which part of the change feed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(
+        0,
+        ge=0,
+        le=LARGEST_POSITION,
+        description="Position to read after; `next_after` of the last call.",
+        examples=[48213],
+    )
+    limit: int = Field(100, ge=1, le=1000, description="Orders an answer.", examples=[100])

@@ -1,0 +1,599 @@
+"""Shipment files: from a storage through the one intake into the ledger, answered, and only then taken away from the storage.
+
+The engine of the asset `shipment_imports` and of `orders imports`. Each step may be killed, and is done again by the next run:
+
+1. *fetch*: the bytes into the archive, then the file into the ledger. A file that cannot be whole yet waits for some minutes.
+2. *apply*: packages through `warehouse.ledger.shipping.shipments`, some at a time, with the fates of their rows in the same
+   transaction.
+3. *answer*: a result file, where rows were refused.
+4. *clear*: the file is deleted at the storage, or moved to `rejected` when it was refused as a whole.
+
+So the bytes are always in at least one place. How a file is read is in `shipment_file`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from orders_pipeline.file_jobs import refusals
+from orders_pipeline.file_jobs.job_run import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
+from orders_pipeline.file_jobs.shipment_file import (
+    FileFault,
+    FileRefused,
+    Sheet,
+    cannot_be_whole,
+    needs_ids,
+    read_packages,
+    read_sheet,
+)
+from orders_pipeline.storages.errors import AlreadyThere, FileMissing, FolderMissing, TooLarge
+from warehouse.archive import Archive, ArchiveError, open_archive
+from warehouse.ledger.base.schema import orders
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.files import FileState, NewFile, RowOutcome
+from warehouse.ledger.settings import file_jobs, storages
+from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
+from warehouse.ledger.shipping import shipments
+from warehouse.ledger.shipping.shipments import Sender, Source
+from warehouse.orders import FulfilledBy
+from warehouse.templates import ResultColumn, ShipmentColumn, csv_bytes, file_date
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.storages.registry import RemoteFile, Storage
+    from warehouse.ledger.exchange.files import FileRecord, RowFate
+    from warehouse.ledger.settings.file_jobs import FileJob
+
+Value = TypeVar("Value")
+
+logger = logging.getLogger("orders_pipeline.file_jobs.ingest")
+
+WAIT = timedelta(minutes=10)
+"""How long a file that cannot be whole must stay as it is before it is taken for what it is."""
+
+WATCHED = timedelta(days=7)
+"""How long refused files are watched for growing."""
+
+CONSUMER = "shipment_imports"
+PACKAGES_PER_TRANSACTION = 100
+ROWS_PER_TRANSACTION = 1_000
+IDS_PER_QUERY = 500
+REJECTED, PROCESSED, RESULTS = "rejected", "processed", "results"
+RESULT_SUFFIX = ".result.csv"
+NO_STORAGE = ""
+"""Storage of a file that a person handed over on the command line."""
+
+
+def import_channel(installation: Installation, job: FileJob) -> JobResult:
+    """Finish what an earlier run has left, then read every shipment file that has come."""
+    return run_job(installation, job, _import)
+
+
+def _import(run: JobRun) -> None:
+    """One file's failure stops no other; the first one is told at the end."""
+    failures: list[Failure] = []
+    with run.installation.ledger.read() as transaction:
+        known = [each.job for each in file_jobs.all_jobs(transaction)]
+        fault = file_jobs.reader_fault(known, storages.all_storages(transaction), run.job)
+        left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
+    for record in left:
+        _try(failures, run, record, partial(_finish, run, record))
+    if fault is not None:
+        raise JobFailed(
+            Failure("folder_has_two_readers", fault, "change one of the two jobs: nothing is read until then")
+        )
+    stuck = _unfinished_places(run)
+    settled = [each for each in _settled(run) if _place(each) not in stuck]
+    since = _waited_since(run, settled)
+    for remote in settled:
+        _try(failures, run, None, partial(_take, run, remote, since.get(_place(remote))))
+    _try(failures, run, None, partial(_watch_rejected, run))
+    _try(failures, run, None, partial(_close_settled, run))
+    if failures:
+        raise JobFailed(failures[0])
+
+
+def _try(failures: list[Failure], run: JobRun, record: FileRecord | None, step: Callable[[], None]) -> None:
+    failure = attempt(step)
+    if failure is None:
+        return
+    failures.append(failure)
+    if record is not None:
+        run.note_failure(record, failure)
+
+
+def _close_settled(run: JobRun) -> None:
+    with run.installation.ledger.read() as transaction:
+        if not refusals.any_open(transaction, run.job.channel):
+            return
+    with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
+        refusals.close_settled(transaction, run.job.channel, run.installation.clock())
+
+
+# -- fetch
+
+
+def _take(run: JobRun, remote: RemoteFile, since: datetime | None) -> None:
+    """Read a file, unless it has waited for the rest of it, unchanged, for less than its time."""
+    has_waited = since is not None and run.installation.clock() - since >= WAIT
+    if since is not None and not has_waited:
+        return
+    record = _fetch(run, remote, may_wait=not has_waited)
+    if record is not None:
+        _finish(run, record)
+
+
+def _waited_since(run: JobRun, settled: Sequence[RemoteFile]) -> dict[tuple[object, ...], datetime]:
+    """Since when files have been waited for that are still as they were; the others are forgotten."""
+    with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
+        places, now = {_place(each) for each in settled}, run.installation.clock()
+        found = {
+            (each.storage, each.folder, *_known_place(each)): each
+            for each in files.waiting(transaction, run.job.channel)
+        }
+        here = {(run.job.storage, run.job.folder, *place) for place in places}
+        # A time beyond the present was written by a clock that ran ahead.
+        gone = [each.name for key, each in found.items() if key not in here or each.created_at > now]
+        files.stop_waiting(transaction, run.job.channel, gone)
+    return {_known_place(each): each.created_at for each in found.values() if each.name not in gone}
+
+
+def _settled(run: JobRun) -> list[RemoteFile]:
+    """The shipment files of the folder that nobody is writing any more: of the same size and time at two looks."""
+    storage = run.places.at(run.job.storage)
+    seen = {each.name: each for each in storage.list(run.job.folder) if is_shipment_file(each.name)}
+    with run.installation.ledger.read() as transaction:  # both jobs may use one folder
+        for name in files.taken_names(transaction, list(seen)):
+            del seen[name]
+    if not seen:
+        return []
+    run.installation.sleep(run.installation.settings.import_look_seconds)
+    again = {each.name: each for each in storage.list(run.job.folder)}
+    return [each for name, each in seen.items() if again.get(name) == each]
+
+
+def is_shipment_file(name: str) -> bool:
+    """Whether a file is picked up: CSV, not hidden, not one of our answers; what is being written has another ending.
+
+    >>> [is_shipment_file(name) for name in ("a.csv", "B.CSV", ".a.csv", "a.csv.part", "a.tmp", "a.result.csv")]
+    [True, True, False, False, False, False]
+    """
+    lower = name.lower()
+    return lower.endswith(".csv") and not name.startswith(".") and not lower.endswith(RESULT_SUFFIX)
+
+
+def _fetch(run: JobRun, remote: RemoteFile, *, may_wait: bool) -> FileRecord | None:
+    """The bytes into the archive, then the file into the ledger; None when the rest of it is waited for."""
+    storage, limit = run.places.at(run.job.storage), run.installation.settings.import_max_bytes
+    new = NewFile(
+        direction=JobKind.IMPORT,
+        channel=run.job.channel,
+        storage=run.job.storage,
+        folder=run.job.folder,
+        name=remote.name,
+        details={
+            "remote_size": remote.size,
+            "remote_modified_at": remote.modified_at.isoformat() if remote.modified_at else None,
+        },
+    )
+    now, taken = run.installation.clock, io.BytesIO()
+    with run.archive.writing() as writing:
+        try:
+            storage.read(files.join(run.job.folder, remote.name), taken, limit)
+        except TooLarge:
+            return _receive_too_large(run, new, limit)
+        if may_wait and cannot_be_whole(taken.getvalue(), run.job.import_settings):
+            logger.info("import of %s: a file cannot be whole yet, and waits", run.job.channel)
+            with run.installation.ledger.write() as transaction:
+                run.hold(transaction)
+                files.wait(transaction, new, now())
+            return None
+        writing.write(taken.getbuffer())
+        kept = writing.keep()
+    with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
+        files.stop_waiting(transaction, new.channel, [new.name])
+        return _found(transaction, files.receive(transaction, new, kept, now()))
+
+
+def _receive_too_large(run: JobRun, new: NewFile, limit: int) -> FileRecord:
+    """It is not even fetched: its bytes stay at the storage, in `rejected`."""
+    now = run.installation.clock()
+    message = f"The file has more than {limit:,} bytes: split it, or raise ORDERS_IMPORT_MAX_BYTES."
+    with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
+        own_id = files.receive(transaction, new, None, now)
+        _refuse(transaction, own_id, FileFault.FILE_TOO_LARGE, message, now)
+        return _found(transaction, own_id)
+
+
+def _unfinished_places(run: JobRun) -> set[tuple[object, ...]]:
+    """The files that are known and still at the storage, because something there keeps them from being cleared away."""
+    with run.installation.ledger.read() as transaction:
+        left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
+    return {_known_place(each) for each in left}
+
+
+def _known_place(record: FileRecord) -> tuple[object, ...]:
+    return (record.name, record.details.get("remote_size"), record.details.get("remote_modified_at"))
+
+
+def _place(remote: RemoteFile) -> tuple[object, ...]:
+    return (remote.name, remote.size, remote.modified_at.isoformat() if remote.modified_at else None)
+
+
+# -- apply
+
+
+def _finish(run: JobRun, record: FileRecord) -> None:
+    """Do what remains to be done with a file."""
+    if record.state is FileState.RECEIVED:
+        record = apply_file(run.installation, record, run.job.import_settings, run.hold)
+    if record.storage != NO_STORAGE:
+        _answer(run, record)
+        _clear(run, record)
+    with run.installation.ledger.write() as transaction:
+        files.finished(transaction, record.id, run.installation.clock())
+        run.done.append(_found(transaction, record.id))
+
+
+def apply_file(
+    installation: Installation, record: FileRecord, settings: ImportSettings, hold: Callable[[Transaction], None]
+) -> FileRecord:
+    """Give every row of a received file its fate; rows that were applied before are left alone.
+
+    Args:
+        installation: The installation.
+        record: A file whose bytes are in the archive.
+        settings: How it is to be read.
+        hold: Called in each writing transaction; raises when this process may not go on.
+
+    Raises:
+        ArchiveError: The bytes are not there any more.
+    """
+    with installation.ledger.read() as transaction:
+        earlier = files.read_before(transaction, record.channel, _sha256(record), record.id)
+        settled = files.settled_rows(transaction, record.id)
+    if earlier is not None and not settled:
+        with installation.ledger.write() as transaction:
+            hold(transaction)
+            files.repeated(transaction, record, earlier, installation.clock())
+            return _found(transaction, record.id)
+    archive = open_archive(installation.settings, installation.keys)
+    try:
+        sheet = read_sheet(_bytes(archive, record), settings)
+    except FileRefused as refused:
+        with installation.ledger.write() as transaction:
+            hold(transaction)
+            _refuse(transaction, record.id, refused.code, refused.message, installation.clock())
+            return _found(transaction, record.id)
+    _apply_rows(installation, record, sheet, settled, hold)
+    details = {
+        **record.details,
+        "encoding": sheet.encoding,
+        "delimiter": sheet.delimiter,
+        "unknown_columns": list(sheet.unknown_columns),
+    }
+    with installation.ledger.write() as transaction:
+        hold(transaction)
+        files.applied(transaction, record.id, details, installation.clock())
+        applied = _found(transaction, record.id)
+        refusals.tell_refused_rows(transaction, applied, installation.clock())
+    return applied
+
+
+def _apply_rows(
+    installation: Installation,
+    record: FileRecord,
+    sheet: Sheet,
+    settled: frozenset[int],
+    hold: Callable[[Transaction], None],
+) -> None:
+    with installation.ledger.read() as transaction:
+        known_ids = _known_ids(transaction, record.channel, needs_ids(sheet))
+    reading = read_packages(sheet, record.channel, ZoneInfo(installation.settings.time_zone), known_ids)
+    with installation.ledger.read() as transaction:
+        refused = _with_orders(transaction, record.channel, sheet, reading.refused)
+    for fates in _batches(refused, ROWS_PER_TRANSACTION):
+        with installation.ledger.write() as transaction:
+            hold(transaction)
+            files.record_rows(transaction, record.id, record.channel, fates, installation.clock())
+    sender = _sender(record.channel, record.id)
+    open_packages = [each for each in reading.packages if not settled.issuperset(each.rows)]
+    for packages in _batches(open_packages, PACKAGES_PER_TRANSACTION):
+        with installation.ledger.write() as transaction:
+            hold(transaction)
+            now = installation.clock()
+            answers = shipments.report(transaction, sender, [each.report for each in packages], now)
+            fates = [fate for package, answer in zip(packages, answers, strict=True) for fate in package.fates(answer)]
+            files.record_rows(transaction, record.id, record.channel, fates, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What would become of a file: how it was read, and the fate of each row."""
+
+    sheet: Sheet
+    fates: Sequence[RowFate]
+
+
+def try_file(installation: Installation, channel: str, data: bytes, settings: ImportSettings) -> Trial:
+    """What applying a file would come to; writes nothing.
+
+    Raises:
+        FileRefused: It is no shipment file.
+    """
+    sheet = read_sheet(data, settings)
+    with installation.ledger.read() as transaction:
+        known_ids = _known_ids(transaction, channel, needs_ids(sheet))
+        reading = read_packages(sheet, channel, ZoneInfo(installation.settings.time_zone), known_ids)
+        fates = list(reading.refused)
+        for packages in _batches(reading.packages, PACKAGES_PER_TRANSACTION):
+            given = [each.report for each in packages]
+            answers = shipments.examine(transaction, _sender(channel, 0), given, installation.clock())
+            fates += [fate for each, answer in zip(packages, answers, strict=True) for fate in each.fates(answer)]
+    return Trial(sheet, sorted(fates, key=lambda fate: fate.number))
+
+
+def import_local(
+    installation: Installation, channel: str, path: Path, settings: ImportSettings | None = None
+) -> FileRecord:
+    """Apply a file of this machine, as if it had come over a storage; nothing happens to the file itself.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    archive = open_archive(installation.settings, installation.keys)
+    new = NewFile(direction=JobKind.IMPORT, channel=channel, storage=NO_STORAGE, folder="", name=path.name)
+    with archive.writing() as writing:
+        writing.write(path.read_bytes())
+        kept = writing.keep()
+    with installation.ledger.write() as transaction:
+        record = _found(transaction, files.receive(transaction, new, kept, installation.clock()))
+    return _apply_at_once(installation, record, settings or ImportSettings())
+
+
+def retry(installation: Installation, record: FileRecord, job: FileJob | None) -> FileRecord:
+    """Look again at the refused rows of a file, or at one that was refused as a whole; what was applied stays.
+
+    The answer at the storage stays as it is; the new fates are in the ledger.
+
+    Raises:
+        ArchiveError: Its bytes are not kept any more, or never were.
+    """
+    _sha256(record)
+    with installation.ledger.write() as transaction:
+        files.read_again(transaction, record.id, installation.clock())
+        record = _found(transaction, record.id)
+    return _apply_at_once(installation, record, job.import_settings if job else ImportSettings())
+
+
+def _apply_at_once(installation: Installation, record: FileRecord, settings: ImportSettings) -> FileRecord:
+    """Apply a file that is nowhere to be answered or cleared away."""
+    applied = apply_file(installation, record, settings, lambda _transaction: None)
+    with installation.ledger.write() as transaction:
+        files.finished(transaction, applied.id, installation.clock())
+        refusals.close_settled(transaction, applied.channel, installation.clock())
+        return _found(transaction, applied.id)
+
+
+class NotWaiting(Exception):
+    """Nothing that could be left undone remains about the file; the message says why."""
+
+
+def give_up(installation: Installation, record: FileRecord) -> None:
+    """Do nothing more at the storage about a file that was read: no answer, and it stays where it is.
+
+    Raises:
+        NotWaiting: It is finished, or its rows have no fates yet.
+        Busy: A run of the job is under way.
+    """
+    with installation.ledger.write() as transaction, held(installation, transaction, JobKind.IMPORT, record.channel):
+        found = _found(transaction, record.id)
+        if found.finished_at is not None:
+            raise NotWaiting(f"file {record.id} is finished")
+        if found.state is FileState.RECEIVED:
+            raise NotWaiting(f"the rows of file {record.id} are not applied yet: see `orders imports run`")
+        files.leave_alone(transaction, record.id, installation.clock())
+
+
+def _sender(channel: str, file_id: int) -> Sender:
+    return Sender(consumer=CONSUMER, source=Source.FILE, report_id=f"file-{file_id}", visible_channels=(channel,))
+
+
+def _known_ids(transaction: Transaction, channel: str, originals: Sequence[str]) -> dict[str, str]:
+    """Marketplace order id → internal id; of a split order the half that the merchant ships."""
+    found: dict[str, str] = {}
+    for part in _batches(originals, IDS_PER_QUERY):
+        query = sa.select(orders.c.original_id, orders.c.id).where(
+            orders.c.channel == channel,
+            orders.c.original_id.in_(part),
+            sa.func.coalesce(orders.c.fulfilled_by, "") != FulfilledBy.MARKETPLACE.value,
+        )
+        found |= {row.original_id: row.id for row in transaction.execute(query)}
+    return found
+
+
+def _with_orders(transaction: Transaction, channel: str, sheet: Sheet, refused: Sequence[RowFate]) -> Sequence[RowFate]:
+    """Refused rows with the order that each names, as far as it is known: what is reported of that order later settles them."""
+    rows = {row.number: row for row in sheet.rows if len(row.cells) == len(sheet.header)}
+    named = {
+        each.number: sheet.cell(rows[each.number], ShipmentColumn.ORIGINAL_ID)
+        for each in refused
+        if each.order_id is None and each.number in rows
+    }
+    known = _known_ids(transaction, channel, sorted({each for each in named.values() if each is not None}))
+    return [replace(each, order_id=each.order_id or known.get(named.get(each.number) or "")) for each in refused]
+
+
+def _refuse(transaction: Transaction, file_id: int, code: FileFault, message: str, now: datetime) -> None:
+    files.refused(transaction, file_id, code.value, message, now)
+    refusals.tell_refused_file(transaction, _found(transaction, file_id), now)
+
+
+# -- answer and clear
+
+
+def _answer(run: JobRun, record: FileRecord) -> None:
+    """Put the result file where the sender finds it; again after a crash, with the same bytes in the same place."""
+    settings = run.job.import_settings
+    if not (settings.always_result or record.refused or record.state is FileState.REFUSED):
+        return
+    folder = files.join(record.folder, RESULTS) if settings.result_folder is None else settings.result_folder
+    storage = run.storage_of(record)
+    storage.make_folder(folder)
+    with tempfile.TemporaryFile(dir=run.archive.folder) as plain:
+        for part in result_file(run.installation, record, settings):
+            plain.write(part)
+        plain.flush()
+        storage.write_again(
+            files.join(folder, Path(record.name).stem + RESULT_SUFFIX), Path(f"/proc/self/fd/{plain.fileno()}")
+        )
+
+
+def result_file(installation: Installation, record: FileRecord, settings: ImportSettings) -> Iterable[bytes]:
+    """The rows of a file as they came, each with what became of it; of a file refused as a whole only the reason."""
+    added = [column.value for column in ResultColumn]
+    if record.state is FileState.REFUSED:
+        yield csv_bytes([added, ["", RowOutcome.REFUSED.value, record.error_code, "", record.error]])
+        return
+    archive = open_archive(installation.settings, installation.keys)
+    sheet = read_sheet(_bytes(archive, record), settings)
+    yield csv_bytes([[*sheet.header, *added]], sheet.delimiter)
+    with installation.ledger.read() as transaction:
+        fates = {each.number: each for each in files.rows_of(transaction, record.id)}
+    for rows in _batches(sheet.rows, ROWS_PER_TRANSACTION):
+        yield csv_bytes(
+            [[*_squared(row.cells, len(sheet.header)), row.number, *_told(fates.get(row.number))] for row in rows],
+            sheet.delimiter,
+        )
+
+
+def _squared(cells: Sequence[str], width: int) -> list[str]:
+    """As many cells as the header has, so that what is added stands under its own columns."""
+    return [*cells[:width], *[""] * (width - len(cells))]
+
+
+def _told(fate: RowFate | None) -> list[str | None]:
+    if fate is None:  # the file's bytes were read before, and every row of them counts
+        return [RowOutcome.KNOWN.value, None, None, None]
+    return [fate.outcome.value, fate.code, fate.column_name, fate.message]
+
+
+def _clear(run: JobRun, record: FileRecord) -> None:
+    """Take a file that is done with away from its storage; nothing is done when another one has taken its place."""
+    storage = run.storage_of(record)
+    if not _is_same(storage, record):
+        return
+    if record.state is FileState.REFUSED:
+        name = _move(run, storage, record, REJECTED)
+        with run.installation.ledger.write() as transaction:
+            files.describe(transaction, record, {"rejected_as": name}, run.installation.clock())
+    elif run.job.import_settings.keep_remote:
+        _move(run, storage, record, PROCESSED)
+    else:
+        try:
+            storage.remove(record.path)
+        except FileMissing:
+            return
+
+
+def _move(run: JobRun, storage: Storage, record: FileRecord, folder: str) -> str:
+    """Move a file to a folder beside it; under its own name, or another one that is returned."""
+    place, name = files.join(record.folder, folder), record.name
+    try:
+        storage.move(record.path, files.join(place, name))
+    except AlreadyThere:
+        name = f"{Path(record.name).stem}.{file_date(run.installation.clock())}.csv"
+        storage.move(record.path, files.join(place, name))
+    return name
+
+
+def _watch_rejected(run: JobRun) -> None:
+    """Tell when a file grows that was refused and moved away: its sender was still writing, and nobody reads it there."""
+    now = run.installation.clock()
+    with run.installation.ledger.read() as transaction:
+        refused = [
+            each
+            for each in files.refused_since(transaction, run.job.channel, now - WATCHED)
+            if each.storage == run.job.storage and each.folder == run.job.folder and "rejected_as" in each.details
+        ]
+    if not refused:
+        return
+    try:
+        sizes = {
+            each.name: each.size for each in run.places.at(run.job.storage).list(files.join(run.job.folder, REJECTED))
+        }
+    except FolderMissing:
+        return
+    for record in refused:
+        size = sizes.get(record.details["rejected_as"])
+        if size is not None and size != record.details.get("rejected_size", record.details["remote_size"]):
+            with run.installation.ledger.write() as transaction:
+                run.hold(transaction)
+                files.describe(transaction, record, {"rejected_size": size}, now)
+                refusals.tell_grown(transaction, record, f"{REJECTED}/{record.details['rejected_as']}", now)
+
+
+def _is_same(storage: Storage, record: FileRecord) -> bool:
+    """Whether the file at the storage is still the one that was read.
+
+    Where the server does not tell when a file was changed, its bytes are compared.
+    """
+    present = storage.look(record.path)
+    if present is None or present.size != record.details["remote_size"]:
+        return False
+    if present.modified_at is not None or record.sha256 is None:
+        return bool(_place(present)[2] == record.details["remote_modified_at"])
+    digest = _Digest()
+    storage.read(record.path, cast("BinaryIO", digest), present.size)
+    return digest.sha256.hexdigest() == record.sha256
+
+
+class _Digest:
+    """A sink that only computes."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self.sha256.update(data)
+        return len(data)
+
+
+def _bytes(archive: Archive, record: FileRecord) -> bytes:
+    return b"".join(archive.read(_sha256(record)))
+
+
+def _sha256(record: FileRecord) -> str:
+    if record.sha256 is None:
+        raise ArchiveError(f"the bytes of file {record.id} were never kept")
+    return record.sha256
+
+
+def _batches(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _found(transaction: Transaction, file_id: int) -> FileRecord:
+    record = files.find(transaction, file_id)
+    assert record is not None
+    return record

@@ -1,0 +1,203 @@
+"""Incidents about what is in shipment files: one for each file that was refused, or of which rows were, until it is settled.
+
+Applying files is in `ingest`. Reaching a storage has incidents of its own, in `job_run`. A file is settled when
+
+* it was read again (`orders imports retry`) and every row of it counts, or
+* another file of its name came later of which every row counts, or
+* each order of its refused rows was reported since then, in a file of that name or until nothing was left to ship.
+
+What nobody sends again, such as a row without a need, is closed by hand: `orders incidents resolve`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import file_rows, order_lines, shipments
+from warehouse.ledger.base.schema import files as file_table
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.files import FileState, RowOutcome
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.watch import incidents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.ledger.exchange.files import FileRecord
+
+STAGE = "import_rows"
+"""Of the incidents about what is in a file; `import` is that of reaching the storage."""
+
+FILE_REFUSED, ROWS_REFUSED, FILE_GREW = "file_refused", "rows_refused", "rejected_file_grew"
+MOST_FILES = 100
+"""With incidents of their own, of a channel; any further ones share one, which is closed by hand."""
+
+LATER_FILES = 100
+IDS_PER_QUERY = 500
+
+
+def tell_refused_file(transaction: Transaction, record: FileRecord, now: datetime) -> None:
+    """Open an incident about a file that was refused as a whole."""
+    message = f"the shipment file {record.name} was refused: {record.error_code}: {record.error}"
+    hint = (
+        f"`orders imports show {record.id}` tells more; nothing of it was applied, and its bytes are kept; "
+        "this is over when a file of that name has been taken"
+    )
+    _report(transaction, record, FILE_REFUSED, message, hint, {"fault": record.error_code}, now)
+
+
+def tell_refused_rows(transaction: Transaction, record: FileRecord, now: datetime) -> None:
+    """Open an incident about a file of which rows were refused; close it when none is any more."""
+    if not record.refused:
+        incidents.resolve_file(transaction, str(record.id), "every row of the file counts", now)
+        return
+    message = f"{record.refused} of {record.rows} rows of the shipment file {record.name} were refused"
+    hint = f"`orders imports show {record.id}` lists them; correct them and send them again: the others do no harm"
+    _report(transaction, record, ROWS_REFUSED, message, hint, {"rows": record.rows, "refused": record.refused}, now)
+
+
+def tell_grown(transaction: Transaction, record: FileRecord, place: str, now: datetime) -> None:
+    """Open an incident about a refused file that was written on after it was moved away."""
+    message = f"the shipment file {record.name} was refused, and was written on in {place} afterwards"
+    hint = "its sender writes slowly: move it back into the import folder; write files as .part and rename them"
+    _report(transaction, record, FILE_GREW, message, hint, {}, now)
+
+
+def _report(
+    transaction: Transaction,
+    record: FileRecord,
+    code: str,
+    message: str,
+    hint: str,
+    details: dict[str, object],
+    now: datetime,
+) -> None:
+    known = incidents.files_in_trouble(transaction, "channel", record.channel, STAGE)
+    own_id = str(record.id)
+    has_room = own_id in known or len(known) < MOST_FILES
+    shared = f"many shipment files were refused; the last: {message}"
+    incidents.report(
+        transaction,
+        incidents.Report(
+            scope="channel",
+            subject=record.channel,
+            stage=STAGE,
+            code=code,
+            message=message if has_room else shared,
+            hint=hint
+            if has_room
+            else "`orders imports list` has them all; resolve this incident when they are settled",
+            file_id=own_id if has_room else "",
+            details=details,
+        ),
+        now,
+    )
+
+
+def any_open(transaction: Transaction, channel: str) -> bool:
+    """Whether an incident about a file of a channel is open."""
+    return bool(incidents.files_in_trouble(transaction, "channel", channel, STAGE))
+
+
+def close_settled(transaction: Transaction, channel: str, now: datetime) -> None:
+    """Close the incidents about files of a channel that are settled meanwhile."""
+    for file_id in incidents.files_in_trouble(transaction, "channel", channel, STAGE):
+        record = files.find(transaction, int(file_id))
+        if record is None or record.state is FileState.RECEIVED:
+            continue
+        how = _how_settled(transaction, record)
+        if how is not None:
+            incidents.resolve_file(transaction, file_id, how, now)
+
+
+def _how_settled(transaction: Transaction, record: FileRecord) -> str | None:
+    """What has settled a file, as a resolution says it; None when nothing has."""
+    refused = record.state is FileState.REFUSED
+    if not refused and not record.refused:
+        return "every row of the file counts"
+    successors = _successors(transaction, record)
+    whole = next((each.id for each in successors if not each.refused), None)
+    replaced = None if whole is None else f"file {whole} of the same name has come, and every row of it counts"
+    if refused:
+        return replaced
+    rows = files.rows_of(transaction, record.id, outcome=RowOutcome.REFUSED)
+    ids = {each.order_id for each in rows if each.order_id is not None}
+    if any(each.order_id is None for each in rows) and replaced is None:
+        return None
+    if (
+        ids
+        - _reported_in(transaction, [each.id for each in successors], ids)
+        - _shipped_since(transaction, record, ids)
+    ):
+        return None
+    return "the orders of the refused rows have been reported since" if ids else replaced
+
+
+def _successors(transaction: Transaction, record: FileRecord) -> list[FileRecord]:
+    """Files that were read after a file and have its name, or the one that it got in `rejected`; the first of them."""
+    names = {record.name, str(record.details.get("rejected_as", record.name))}
+    query = (
+        sa.select(file_table.c.id)
+        .where(
+            file_table.c.channel == record.channel,
+            file_table.c.direction == JobKind.IMPORT.value,
+            file_table.c.name.in_(sorted(names)),
+            file_table.c.id > record.id,
+            file_table.c.state.in_((FileState.APPLIED.value, FileState.REPEATED.value)),
+        )
+        .order_by(file_table.c.refused, file_table.c.id)
+        .limit(LATER_FILES)
+    )
+    found = (files.find(transaction, own_id) for own_id in transaction.execute(query).scalars().all())
+    return [each for each in found if each is not None]
+
+
+def _reported_in(transaction: Transaction, file_ids: list[int], ids: Iterable[str]) -> set[str]:
+    """Those of the orders that have a row in one of the files which counts."""
+    if not file_ids:
+        return set()
+    found: set[str] = set()
+    for part in _parts(ids):
+        query = sa.select(file_rows.c.order_id).where(
+            file_rows.c.file_id.in_(file_ids),
+            file_rows.c.order_id.in_(part),
+            file_rows.c.outcome != RowOutcome.REFUSED.value,
+        )
+        found |= set(transaction.execute(query).scalars())
+    return found
+
+
+def _shipped_since(transaction: Transaction, record: FileRecord, ids: Iterable[str]) -> set[str]:
+    """Those of the orders of which a later file or report told something, and nothing is left to ship."""
+    latest = (
+        sa.select(sa.func.max(file_rows.c.recorded_at))
+        .where(file_rows.c.file_id == record.id, file_rows.c.outcome == RowOutcome.REFUSED.value)
+        .scalar_subquery()
+    )
+    found: set[str] = set()
+    for part in _parts(ids):
+        left = sa.select(order_lines.c.order_id).where(
+            order_lines.c.order_id.in_(part), sa.func.coalesce(order_lines.c.quantity_remaining, 1) > 0
+        )
+        in_files = sa.select(file_rows.c.order_id).where(
+            file_rows.c.order_id.in_(part),
+            file_rows.c.file_id > record.id,
+            file_rows.c.outcome != RowOutcome.REFUSED.value,
+        )
+        told = sa.select(shipments.c.order_id).where(
+            shipments.c.order_id.in_(part),
+            shipments.c.order_id.not_in(left),
+            sa.or_(shipments.c.reported_at > latest, shipments.c.order_id.in_(in_files)),
+        )
+        found |= set(transaction.execute(told).scalars())
+    return found
+
+
+def _parts(ids: Iterable[str]) -> Iterable[list[str]]:
+    ordered = sorted(ids)
+    return (ordered[start : start + IDS_PER_QUERY] for start in range(0, len(ordered), IDS_PER_QUERY))

@@ -1,0 +1,1 @@
+"""Amazon's Selling Partner API as the sandbox serves it."""

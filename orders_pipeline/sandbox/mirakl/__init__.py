@@ -1,0 +1,1 @@
+"""Mirakl's seller API as the sandbox serves it."""

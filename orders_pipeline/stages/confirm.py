@@ -1,0 +1,473 @@
+"""Confirmation: telling the marketplaces of shipments, ending doubts, and reading back whether they show what they were told.
+
+The engine of the `confirmations` asset; knows neither Dagster nor any marketplace. Which shipment may be sent, and what
+becomes of it, is in `warehouse.ledger.shipping.confirmations` and `verification`; taking shipments in is in
+`warehouse.ledger.shipping.shipments`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from structlog.contextvars import bound_contextvars
+
+from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient
+from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.stages.pull import client_for
+from orders_pipeline.stages.read_back import read_back
+from orders_pipeline.stages.requirements import keep_needs
+from warehouse.ledger.base import quotas
+from warehouse.ledger.book import cancellations, holds
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.settings import channels
+from warehouse.ledger.settings.carriers import TRACKING_PLACE, Carriers
+from warehouse.ledger.shipping import confirmations, verification
+from warehouse.ledger.shipping.confirmations import AttemptOutcome, Claim, Result
+from warehouse.ledger.watch import incidents
+from warehouse.logs import Event, carried, place_of
+from warehouse.shipments import Idempotency
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from warehouse.ledger.settings.channels import Channel, Connection
+    from warehouse.ledger.shipping.verification import Waiting
+    from warehouse.orders import Order
+
+logger = logging.getLogger("orders_pipeline.stages.confirm")
+
+STAGE = "confirm"
+"""Stage of the incidents that are about a connection."""
+
+CLAIMED_AT_ONCE = 20
+"""Shipments that a sender takes up in one transaction, where each is a call of its own."""
+
+CALL_MARGIN = timedelta(minutes=2)
+"""A call is made only while its claim holds for longer than the call can take."""
+
+LONGEST_RUN = timedelta(minutes=14, seconds=40)
+"""A backlog is worked at until shortly before the schedule's next run goes on with it: the quota is never left unused."""
+ROUNDS = 5
+"""How often a run sends and reads doubts back in turn: a doubt that is refuted is sent again in the same run."""
+
+READ_BACKS = 20
+"""Calls that a run spends on verifying what no pull has shown."""
+
+VERIFIED_LATER = timedelta(hours=1)
+CONNECTION_PAUSE = timedelta(minutes=5)
+"""Before the next attempt of shipments that could not be sent for want of the connection."""
+
+UNVERIFIED = "confirmation_unverified"
+
+
+@dataclass(slots=True)
+class ConfirmResult:
+    """What one connection's run came to.
+
+    Attributes:
+        connection: The connection's code.
+        counts: Shipments `sent`, `rejected`, `in_doubt`, `retry` (attempts), `verified`, `refuted`.
+        error: What went wrong with the connection as a whole, None otherwise.
+    """
+
+    connection: str
+    counts: Counter[str] = field(default_factory=Counter)
+    error: MarketplaceError | None = None
+
+
+class ClaimsLost(Exception):
+    """Somebody else has taken over what was about to be sent: it must not be."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One connection while its shipments are confirmed."""
+
+    installation: Installation
+    connection: Connection
+    channels: Sequence[Channel]
+    marketplace: Marketplace
+    result: ConfirmResult
+    ends_at: datetime
+    claims: Sequence[Claim] = ()
+    client: Client = field(init=False)
+    carriers: Carriers = field(init=False)
+
+    @property
+    def codes(self) -> list[str]:
+        return [each.code for each in self.channels]
+
+    @property
+    def confirming(self) -> list[str]:
+        return [each.code for each in self.channels if each.confirmation]
+
+    def check_claims(self) -> None:
+        """The last thing before each call: what is about to be sent is still ours to send."""
+        if not self.claims:
+            return
+        now = self.installation.clock()
+        with self.installation.ledger.read() as transaction:
+            if not confirmations.is_ours(transaction, self.claims, now, CALL_MARGIN):
+                raise ClaimsLost
+
+
+def confirm_all(installation: Installation, codes: Sequence[str] | None = None) -> list[ConfirmResult]:
+    """Confirm what is due at every connection, or at the given ones, several at a time; one's failure stops no other."""
+    with installation.ledger.write() as transaction:
+        now = installation.clock()
+        confirmations.hold_switched_off(transaction, now)
+        lock_book(transaction)
+        cancellations.expire(transaction, now)
+        holds.follow_all(transaction, now)
+    with installation.ledger.read() as transaction:
+        known = {each.connection for each in channels.all_channels(transaction) if each.retrieval or each.confirmation}
+    chosen = sorted(known if codes is None else known & set(codes))
+    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="confirm") as pool:
+        return list(pool.map(carried(partial(confirm_connection, installation)), chosen))
+
+
+def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
+    """Send what is due at one connection, end doubts, and verify; never raises for what a marketplace does."""
+    result = ConfirmResult(code)
+    with installation.ledger.read() as transaction:
+        connection = channels.find_connection(transaction, code)
+        serving = channels.all_channels(transaction, code)
+    if connection is None or not serving:
+        return result
+    ends_at = installation.clock() + LONGEST_RUN
+    session = _Session(installation, connection, serving, MARKETPLACES[connection.kind], result, ends_at)
+    with bound_contextvars(connection=code, stage="confirm"):
+        _run_to_its_end(session)
+    return result
+
+
+def _run_to_its_end(session: _Session) -> None:
+    """Run, and turn every failure into the result's error."""
+    result = session.result
+    try:
+        _run(session)
+    except MarketplaceError as error:
+        result.error = error
+    except sa.exc.DBAPIError as error:
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
+        result.error = Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
+        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
+        result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
+    try:
+        _conclude(session)
+    except sa.exc.DBAPIError as error:
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
+        result.error = result.error or Transient("ledger_unavailable", str(error.orig))
+
+
+def _run(session: _Session) -> None:
+    installation = session.installation
+    selectors = [each.selector for each in session.channels if each.selector is not None]
+    session.client = client_for(installation, session.connection, selectors, session.check_claims)
+    try:
+        keep_needs(installation, session.codes, session.marketplace, session.client)
+        with installation.ledger.read() as transaction:
+            session.carriers = Carriers.of(transaction, session.codes)
+        for _ in range(ROUNDS):
+            with installation.ledger.write() as transaction:
+                pause = _doubt_pause(session.marketplace)
+                confirmations.give_up_lost_claims(transaction, session.codes, installation.clock(), pause)
+            doubts = _end_doubts(session)
+            if not _send_due(session) and not doubts:
+                break
+        with suppress(Throttled):  # verifying has no hurry, and the next pull may do it
+            _verify(session)
+    finally:
+        session.client.close()
+
+
+# -- sending
+
+
+def _send_due(session: _Session) -> int:
+    """Send until nothing is due; returns how many attempts were made."""
+    installation = session.installation
+    per_call = session.marketplace.parcels_per_call
+    attempts = 0
+    while session.confirming and installation.clock() < session.ends_at:
+        with installation.ledger.write() as transaction:
+            claims = confirmations.claim(
+                transaction, session.confirming, max(per_call, CLAIMED_AT_ONCE), installation.clock()
+            )
+        if not claims:
+            break
+        attempts += len(claims)
+        parts = [claims[start : start + per_call] for start in range(0, len(claims), per_call)]
+        for place, part in enumerate(parts):
+            error = _send(session, part)
+            if error is not None:
+                rest = [each for later in parts[place + 1 :] for each in later]
+                _record(session, [(each, _not_sent(error)) for each in rest])
+                raise error
+    return attempts
+
+
+def _named(session: _Session, claims: Sequence[Claim]) -> Sequence[Claim]:
+    """The claims that may be sent, each by a name that is free there.
+
+    Where the marketplace changes the package that has the name it is told, the packages of an order of which it shows shipped
+    units are read first.
+
+    Raises:
+        MarketplaceError: They could not be read: nothing was sent.
+    """
+    shared = [each for each in claims if each.is_beside_others]
+    if not shared or session.marketplace.requirements.idempotency is not Idempotency.NATURAL:
+        return claims
+    known, _ = _read_orders(session, {each.shipment["order_id"]: each.original_id for each in shared})
+    read = [(each, known[each.shipment["order_id"]]) for each in shared if each.shipment["order_id"] in known]
+    with session.installation.ledger.write() as transaction:
+        named, there = verification.settle_names(transaction, read, session.installation.clock())
+    unread = Transient("order_unread", "The order's packages could not be read before it was told of another one.")
+    read_ids = {each.id for each, _ in read}
+    _record(session, there + [(each, _not_sent(unread)) for each in shared if each.id not in read_ids])
+    return [*named, *(each for each in claims if not each.is_beside_others)]
+
+
+def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None:
+    """One call of `confirm` and its record; returns what is wrong with the connection, if something is."""
+    try:
+        claims = _named(session, claims)
+    except MarketplaceError as failure:
+        _record(session, [(each, _not_sent(failure)) for each in claims])
+        return failure
+    if not claims:
+        return None
+    parcels = [_parcel(session, each) for each in claims]
+    session.claims = claims
+    error: MarketplaceError | None = None
+    try:
+        receipts = {each.shipment_id: each for each in session.client.confirm(parcels)}
+        results = [(each, _result(receipts.get(each.id))) for each in claims]
+    except ClaimsLost:
+        logger.warning(Event.CLAIMS_LOST, extra={"shipments": [each.id for each in claims]})
+        return None
+    except InDoubt as doubt:
+        results = [(each, _failed(AttemptOutcome.IN_DOUBT, doubt)) for each in claims]
+    except MarketplaceError as failure:
+        error = failure
+        results = [(each, _not_sent(failure)) for each in claims]
+    finally:
+        session.claims = ()
+    pause = _doubt_pause(session.marketplace)
+    told = {each.shipment_id: each.carrier_code or each.carrier_name for each in parcels}
+    full = [(each, replace(result, told_carrier=told[each.id], wait=_wait(result, pause))) for each, result in results]
+    _record(session, full)
+    return error
+
+
+def _wait(result: Result, doubt_pause: timedelta) -> timedelta | None:
+    return doubt_pause if result.outcome is AttemptOutcome.IN_DOUBT else result.wait
+
+
+def _record(session: _Session, results: Sequence[tuple[Claim, Result]]) -> None:
+    if not results:
+        return
+    with session.installation.ledger.write() as transaction:
+        confirmations.record(transaction, results, session.installation.clock())
+    session.result.counts.update(result.outcome.value for _, result in results)
+
+
+def _parcel(session: _Session, claim: Claim) -> Parcel:
+    row = claim.shipment
+    carrier = session.carriers.told(row["channel"], row["carrier_code"], row["carrier_name"])
+    address = row["tracking_url"] or carrier.tracking_url
+    if address is not None and row["tracking_number"] is not None:
+        address = address.replace(TRACKING_PLACE, row["tracking_number"])
+    return Parcel(
+        shipment_id=claim.id,
+        original_id=claim.original_id,
+        selector=claim.selector,
+        reference=row["reference"],
+        package_id=row["package_id"],
+        known_as=row["known_as"],
+        is_update=row["sent_version"] is not None,
+        is_whole=claim.is_whole,
+        carrier_code=carrier.code,
+        carrier_name=carrier.name,
+        tracking_number=row["tracking_number"],
+        tracking_url=address,
+        shipping_method=row["shipping_method"],
+        ship_from=row["ship_from"],
+        return_tracking_number=row["return_tracking_number"],
+        return_carrier=row["return_carrier"],
+        shipped_at=row["shipped_at"],
+        quantities=claim.quantities,
+    )
+
+
+def _result(receipt: Receipt | None) -> Result:
+    """A receipt in the ledger's words; a package without one may have arrived."""
+    if receipt is None:
+        message = "The answer does not name this package."
+        return Result(outcome=AttemptOutcome.IN_DOUBT, code="no_receipt", message=message)
+    return Result(
+        outcome=_OUTCOMES[receipt.outcome],
+        operation=receipt.operation,
+        http_status=receipt.http_status,
+        request_id=receipt.request_id,
+        code=receipt.code,
+        message=receipt.message,
+        hint=receipt.hint,
+        known_as=receipt.known_as,
+        is_counted=receipt.is_its_turn,
+    )
+
+
+_OUTCOMES = {
+    Outcome.SENT: AttemptOutcome.SENT,
+    Outcome.REJECTED: AttemptOutcome.REJECTED,
+    Outcome.IN_DOUBT: AttemptOutcome.IN_DOUBT,
+    Outcome.RETRY: AttemptOutcome.RETRY,
+}
+
+
+def _not_sent(error: MarketplaceError) -> Result:
+    """Nothing has arrived, and it is no fault of the shipment: it waits for the connection."""
+    told = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else CONNECTION_PAUSE
+    wait = min(told, quotas.LONGEST_BLOCK)
+    return replace(_failed(AttemptOutcome.RETRY, error), wait=wait, is_counted=False)
+
+
+def _failed(outcome: AttemptOutcome, error: MarketplaceError) -> Result:
+    return Result(outcome=outcome, code=error.code, message=error.message, hint=error.hint)
+
+
+def _doubt_pause(marketplace: Marketplace) -> timedelta:
+    """How long a doubt waits: not at all where sending twice is harmless."""
+    match marketplace.requirements.idempotency:
+        case Idempotency.NATURAL:
+            return timedelta(0)
+        case Idempotency.NONE:
+            return confirmations.DOUBT_PAUSE
+
+
+# -- reading back
+
+
+def _end_doubts(session: _Session) -> int:
+    """Read back what is in doubt and decide it; returns how many doubts have ended."""
+    installation = session.installation
+    limit = READ_BACKS * session.marketplace.orders_per_read_back
+    with installation.ledger.read() as transaction:
+        waiting = verification.doubted(transaction, session.codes, limit, installation.clock())
+    if not waiting:
+        return 0
+    try:
+        known, unread = _read_back(session, waiting)
+    except Throttled:
+        known, unread = {}, {each.shipment["order_id"] for each in waiting}  # sending has a quota of its own
+    read = [(each, known.get(each.shipment["order_id"])) for each in waiting if each.shipment["order_id"] not in unread]
+    with installation.ledger.write() as transaction:
+        now = installation.clock()
+        verification.end_doubts(transaction, read, now)
+        later = [each.shipment["id"] for each in waiting if each.shipment["order_id"] in unread]
+        verification.postpone(transaction, later, now + CONNECTION_PAUSE)
+    session.result.counts["refuted"] += len(read)
+    return len(read)
+
+
+def _verify(session: _Session) -> None:
+    """Read back what was sent and no pull has shown yet; what is not shown so far is looked at again later."""
+    installation = session.installation
+    limit = READ_BACKS * session.marketplace.orders_per_read_back
+    with installation.ledger.read() as transaction:
+        now = installation.clock()
+        waiting = verification.unverified(transaction, session.codes, limit, now, now)
+    if not waiting:
+        return
+    known, _ = _read_back(session, waiting)
+    with installation.ledger.write() as transaction:
+        now = installation.clock()
+        session.result.counts["verified"] += verification.observe(transaction, list(known.values()), now)
+        verification.postpone_unverified(transaction, [each.shipment["id"] for each in waiting], now + VERIFIED_LATER)
+
+
+def _read_back(session: _Session, waiting: Sequence[Waiting]) -> tuple[dict[str, Order], set[str]]:
+    """The orders as the marketplace shows them now by internal id, and the ids of those that could not be read."""
+    return _read_orders(session, {each.shipment["order_id"]: each.original_id for each in waiting})
+
+
+def _read_orders(session: _Session, original_ids: Mapping[str, str]) -> tuple[dict[str, Order], set[str]]:
+    """Orders as the marketplace shows them now by internal id, and the internal ids of those that could not be read."""
+    known: dict[str, Order] = {}
+    unread: set[str] = set()
+    asked = list(dict.fromkeys(original_ids.values()))
+    for original_id, orders in read_back(session.client, session.marketplace, session.channels, asked):
+        if orders is None:
+            unread |= {own_id for own_id, named in original_ids.items() if named == original_id}
+            continue
+        known |= {each.id: each for each in orders}
+    return known, unread
+
+
+# -- the end of a run
+
+
+def _conclude(session: _Session) -> None:
+    installation, result = session.installation, session.result
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        error = result.error
+        if isinstance(error, Throttled) and error.code == "throttled":
+            quotas.block(transaction, result.connection, now, error.retry_after)
+        if error is None:
+            incidents.resolve(transaction, "connection", result.connection, STAGE, now)
+        else:
+            incidents.report(
+                transaction,
+                incidents.Report(
+                    scope="connection",
+                    subject=result.connection,
+                    stage=STAGE,
+                    code=error.code,
+                    message=error.message,
+                    hint=error.hint,
+                ),
+                now,
+            )
+        _tell_unverified(transaction, session, now)
+    about = {**result.counts, "code": error.code if error else None}
+    logger.log(logging.WARNING if error else logging.INFO, Event.CONFIRM_FINISHED, extra=about)
+
+
+def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: datetime) -> None:
+    """One incident for each channel with confirmations that the marketplace should have shown by now."""
+    late = verification.unverified_counts(transaction, session.codes, now)
+    for code in session.codes:
+        if code not in late:
+            incidents.resolve(transaction, "channel", code, STAGE, now, codes=[UNVERIFIED])
+            continue
+        hours = verification.UNVERIFIED_AFTER // timedelta(hours=1)
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="channel",
+                subject=code,
+                stage=STAGE,
+                code=UNVERIFIED,
+                message=f"{late[code]} confirmations were sent and the marketplace does not show them: for {hours} hours, "
+                "or with the time by which their orders must be shipped at hand",
+                hint="see `orders shipments list --status sent`, and compare one of them at the marketplace",
+                details={"shipments": late[code]},
+            ),
+            now,
+        )

@@ -1,0 +1,365 @@
+"""From raw orders to the order book: reading each payload, putting aside what cannot be read, settling the rest.
+
+The engine of the `orders` asset and of `orders replay`. What a payload means is each marketplace's knowledge; how an order
+meets the book is in `warehouse.ledger.book.orders`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from orders_pipeline.marketplaces.payloads import NotJson, parse
+from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from warehouse.ledger.base import counters, leases
+from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
+from warehouse.ledger.base.schema import incidents as incident_rows
+from warehouse.ledger.book import products, raw_orders
+from warehouse.ledger.book.orders import Arrival, Change, arrive, compare, lock_book, settle
+from warehouse.ledger.settings import channels
+from warehouse.ledger.shipping.verification import observe
+from warehouse.ledger.watch import incidents
+from warehouse.logs import Event, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
+    from warehouse.ledger.base.leases import Lease
+    from warehouse.ledger.book.raw_orders import Stored
+    from warehouse.orders import Order
+
+logger = logging.getLogger("orders_pipeline.stages.normalise")
+
+STAGE = "normalise"
+LEASE = "normalise"
+LEASE_LENGTH = timedelta(minutes=5)
+CHUNKS_AGAIN = 20
+"""Of open orders that an upgrade has read again, in one run: no tick becomes long by it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What normalising came to: orders `new`, `changed`, `unchanged`, `stale`, raw payloads `quarantined`."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __getitem__(self, outcome: str) -> int:
+        return self.counts[outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One raw order read: its orders, or why there are none."""
+
+    raw: Stored
+    orders: Sequence[Order] = ()
+    fault: Unreadable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One order that a replay changes (or would change), with the names of the members that differ."""
+
+    order_id: str
+    channel: str
+    original_id: str
+    outcome: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Readings that are committed together, ready for the book: each order is in it at most once.
+
+    Attributes:
+        readings: The raw orders in order of arrival.
+        arrivals: Their orders, rendered, with their products.
+        products: The state of the catalogue that was used.
+    """
+
+    readings: Sequence[Reading]
+    arrivals: Sequence[Arrival]
+    products: int
+
+    @property
+    def through(self) -> int:
+        """The last raw order of the part."""
+        return self.readings[-1].raw.seq
+
+
+class Reader:
+    """Reads raw orders of any connection; knows the channels as they were when it was made."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._keys = installation.keys
+        with installation.ledger.read() as transaction:
+            self._kinds = {each.code: each.kind for each in channels.all_connections(transaction)}
+            self._channels = {
+                each.code: ChannelContext(each.code, each.marketplace, each.settings)
+                for each in channels.all_channels(transaction)
+            }
+
+    def read(self, raw: Stored) -> Reading:
+        """Normalise one payload; never raises for what a payload holds."""
+        try:
+            return Reading(raw, self._orders(raw))
+        except Unreadable as fault:
+            return Reading(raw, fault=fault)
+        except NotJson as error:
+            return Reading(raw, fault=Unreadable("not_json", "$", str(error)))
+        except Exception as error:  # noqa: BLE001 - a defect must not lose the order
+            # It is quarantined and heals by a replay. Its message stays out of the log: it may quote the payload.
+            about = {"raw_seq": raw.seq, "connection": raw.connection, "channel": raw.channel}
+            logger.error(Event.UNEXPECTED_ERROR, extra=about | {"exception": place_of(error)})  # noqa: TRY400 - as above
+            return Reading(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
+
+    def _orders(self, raw: Stored) -> Sequence[Order]:
+        marketplace = MARKETPLACES.get(self._kinds.get(raw.connection, ""))
+        if marketplace is None:
+            raise Unreadable("unknown_connection", "$", f"there is no connection {raw.connection} any more")
+        channel = self._channels.get(raw.channel or "")
+        if channel is None:
+            raise Unreadable("unknown_channel", "$", "the payload does not say which channel it belongs to")
+        return marketplace.normalise(parse(raw.open(self._keys)), channel)
+
+
+def normalise_pending(installation: Installation, progress: Callable[[int], None] | None = None) -> Tally:
+    """Bring the order book up to the newest raw order, chunk by chunk; each chunk commits with its mark.
+
+    Does nothing when another process is at it. `progress` is told the raw orders done after each chunk.
+    """
+    tally = Tally()
+    lease = _acquire(installation)
+    if lease is None:
+        tally.counts["busy"] = 1
+        return tally
+    reader = Reader(installation)
+    with installation.ledger.read() as transaction:
+        through = mark(transaction, NORMALISED_THROUGH)
+    while parts := _prepare(installation, reader, through):
+        for part in parts:
+            _commit(installation, part, lease, tally)
+            if progress is not None:
+                progress(len(part.readings))
+        through = parts[-1].through
+    _read_open_again(installation, reader, lease, tally)
+    _conclude(installation, lease)
+    if tally.counts:
+        logger.info(Event.NORMALISE_FINISHED, extra=dict(tally.counts))
+    return tally
+
+
+def _read_open_again(installation: Installation, reader: Reader, lease: Lease, tally: Tally) -> None:
+    """After an upgrade: read some more of the open orders again, as this release reads them. Mostly there is none."""
+    chunk = installation.settings.write_chunk
+    with installation.ledger.read() as transaction:
+        through = mark(transaction, READ_AGAIN_THROUGH)
+        if through <= 0:
+            return
+        seqs = raw_orders.seqs_of_open_orders(transaction, through, CHUNKS_AGAIN * chunk)
+    is_rest = len(seqs) < CHUNKS_AGAIN * chunk
+    for start in range(0, len(seqs), chunk):
+        with installation.ledger.read() as transaction:
+            raws = raw_orders.by_seqs(transaction, seqs[start : start + chunk])
+        parts = _parts(installation, [reader.read(each) for each in raws])
+        with installation.ledger.write() as transaction:
+            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            for part in parts:
+                changes = _settle(installation, transaction, part, tally)
+                tally.counts.update(change.outcome for change in changes)
+            set_mark(transaction, READ_AGAIN_THROUGH, seqs[start : start + chunk][-1] - 1)
+    if is_rest:
+        with installation.ledger.write() as transaction:
+            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            set_mark(transaction, READ_AGAIN_THROUGH, 0)
+
+
+def replay(
+    installation: Installation,
+    connection: str | None = None,
+    original_ids: Sequence[str] | None = None,
+    report: Callable[[Difference], None] | None = None,
+) -> Tally:
+    """Normalise the newest raw payload of every order again, write what changed, and report each difference."""
+    return _replay(installation, connection, original_ids, report, _settle_part)
+
+
+def preview_replay(
+    installation: Installation,
+    connection: str | None = None,
+    original_ids: Sequence[str] | None = None,
+    report: Callable[[Difference], None] | None = None,
+) -> Tally:
+    """What `replay` would do, without writing anything."""
+    return _replay(installation, connection, original_ids, report, _compare_part)
+
+
+def _replay(
+    installation: Installation,
+    connection: str | None,
+    original_ids: Sequence[str] | None,
+    report: Callable[[Difference], None] | None,
+    treat: Callable[[Installation, Part, Tally], list[Change]],
+) -> Tally:
+    tally = Tally()
+    reader = Reader(installation)
+    with installation.ledger.read() as transaction:
+        for raws in raw_orders.newest(transaction, connection, original_ids, installation.settings.write_chunk):
+            for part in _parts(installation, [reader.read(each) for each in raws]):
+                names = {each.order.id: each.order for each in part.arrivals}
+                for change in treat(installation, part, tally):
+                    tally.counts[change.outcome] += 1
+                    if report is not None and change.outcome in {"new", "changed"}:
+                        order = names[change.order_id]
+                        report(Difference(order.id, order.channel, order.original_id, change.outcome, change.changed))
+    return tally
+
+
+def _settle_part(installation: Installation, part: Part, tally: Tally) -> list[Change]:
+    with installation.ledger.write() as transaction:
+        return _settle(installation, transaction, part, tally)
+
+
+def _compare_part(installation: Installation, part: Part, tally: Tally) -> list[Change]:
+    tally.counts["quarantined"] += sum(1 for each in part.readings if each.fault is not None)
+    with installation.ledger.read() as transaction:
+        return compare(transaction, installation.keys, part.arrivals).changes
+
+
+def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) -> None:
+    with installation.ledger.write() as transaction:
+        leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+        changes = _settle(installation, transaction, part, tally)
+        _count_lag(transaction, part, changes, installation.clock())
+        set_mark(transaction, NORMALISED_THROUGH, part.through)
+    tally.counts.update(change.outcome for change in changes)
+
+
+def _count_lag(transaction: Transaction, part: Part, changes: Sequence[Change], now: datetime) -> None:
+    """How long after the marketplace's own change an order is in the book; imported history tells nothing of that."""
+    arrived = {each.order.id: each for each in part.arrivals}
+    seen = [arrived[each.order_id] for each in changes if each.outcome in {"new", "changed"}]
+    lags = [
+        (each.order.channel, (now - each.order.marketplace_updated_at).total_seconds())
+        for each in seen
+        if not each.is_historical
+    ]
+    counters.observe(transaction, counters.INGEST_LAG, lags)
+
+
+def _settle(installation: Installation, transaction: Transaction, part: Part, tally: Tally) -> list[Change]:
+    """Let a part meet the book, with the catalogue as it is now."""
+    lock_book(transaction)
+    is_current = mark(transaction, PRODUCTS) == part.products
+    arrivals = part.arrivals if is_current else _link(transaction, part.readings)
+    changes = settle(transaction, installation.keys, arrivals, installation.clock())
+    stale = {each.order_id for each in changes if each.outcome == "stale"}
+    observe(transaction, [each.order for each in arrivals if each.order.id not in stale], installation.clock())
+    _put_aside(installation, transaction, part.readings, tally)
+    return changes
+
+
+def _prepare(installation: Installation, reader: Reader, after: int) -> list[Part]:
+    """Read the next chunk of raw orders; [] when there is none."""
+    with installation.ledger.read() as transaction:
+        raws = raw_orders.pending(transaction, after, installation.settings.write_chunk)
+    return _parts(installation, [reader.read(each) for each in raws])
+
+
+def _parts(installation: Installation, readings: Sequence[Reading]) -> list[Part]:
+    """Cut a chunk wherever an order comes a second time, and render its orders with their products."""
+    with installation.ledger.read() as transaction:
+        state = mark(transaction, PRODUCTS)
+        return [Part(each, _link(transaction, each), state) for each in _distinct(readings)]
+
+
+def _link(transaction: Transaction, readings: Sequence[Reading]) -> list[Arrival]:
+    origins = [(reading.raw, order) for reading in readings for order in reading.orders]
+    linked = products.link(transaction, [order for _, order in origins])
+    return [
+        arrive(order, raw.seq, raw.received_at, is_historical=raw.is_historical)
+        for (raw, _), order in zip(origins, linked, strict=True)
+    ]
+
+
+def _put_aside(installation: Installation, transaction: Transaction, readings: Sequence[Reading], tally: Tally) -> None:
+    """Quarantine what could not be read and release what can be read now; both are told through incidents."""
+    now = installation.clock()
+    for owner, own in _by_connection(readings).items():
+        healed = [each.raw.original_id for each in own if each.fault is None]
+        if healed:
+            raw_orders.release_orders(transaction, owner, healed)
+    faulty = [(each.raw, each.fault) for each in readings if each.fault is not None]
+    for raw, fault in faulty:
+        raw_orders.quarantine_order(transaction, raw, fault.code, fault.path, fault.reason, now)
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="channel" if raw.channel else "connection",
+                subject=raw.channel or raw.connection,
+                stage=STAGE,
+                code=fault.code,
+                message=f"an order could not be read: {fault.path}: {fault.reason}",
+                hint="see `orders quarantine`; after a fix `orders replay` brings the orders into the book",
+                details={"original_id": raw.original_id, "path": fault.path, "raw_seq": raw.seq},
+            ),
+            now,
+        )
+    tally.counts["quarantined"] += len(faulty)
+
+
+def _distinct(readings: Sequence[Reading]) -> Iterable[list[Reading]]:
+    """Cut a chunk wherever an order comes a second time: within one commit each order is written once."""
+    part: list[Reading] = []
+    ids: set[str] = set()
+    for reading in readings:
+        own = {each.id for each in reading.orders}
+        if ids & own:
+            yield part
+            part, ids = [], set()
+        part.append(reading)
+        ids |= own
+    if part:
+        yield part
+
+
+def _by_connection(part: Sequence[Reading]) -> dict[str, list[Reading]]:
+    grouped: dict[str, list[Reading]] = {}
+    for each in part:
+        grouped.setdefault(each.raw.connection, []).append(each)
+    return grouped
+
+
+def _acquire(installation: Installation) -> Lease | None:
+    with installation.ledger.write() as transaction:
+        return leases.acquire(transaction, LEASE, installation.clock(), LEASE_LENGTH)
+
+
+def _conclude(installation: Installation, lease: Lease) -> None:
+    """Give the lease back, and close the incidents of channels that have nothing in quarantine any more."""
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        leases.release(transaction, lease, now)
+        still = raw_orders.quarantine_reasons(transaction)
+        table = incident_rows.c
+        query = sa.select(table.scope, table.subject, table.code).where(
+            table.resolved_at.is_(None), table.stage == STAGE, table.order_id == ""
+        )
+        for scope, subject, code in transaction.execute(query).all():
+            if (subject, code) not in still:
+                incidents.resolve(transaction, scope, subject, STAGE, now, codes=[code])
+
+
+def backlog(transaction: Transaction) -> int:
+    """How many raw orders wait to be normalised; more than the number of rows when some were pruned."""
+    return mark(transaction, RAW_SEQ) - mark(transaction, NORMALISED_THROUGH)

@@ -1,0 +1,746 @@
+"""Retrieval: which windows are due, reading them from the marketplace, and keeping what came, page by page.
+
+The engine of the `raw_orders` asset; knows neither Dagster nor any marketplace. What a payload means is in `normalise`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+from structlog.contextvars import bound_contextvars
+
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Transient, Unauthorised
+from orders_pipeline.marketplaces.payloads import NotJson, parse
+from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.stages.requirements import keep_needs
+from warehouse.ledger.base import leases, quotas
+from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.settings import channels
+from warehouse.ledger.watch import incidents
+from warehouse.logs import Event, carried, place_of
+from warehouse.privacy import KeyRingError, without_pii
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from warehouse.ledger.base.leases import Lease
+    from warehouse.ledger.settings.channels import Channel, Connection
+
+logger = logging.getLogger("orders_pipeline.stages.pull")
+
+LEASE_LENGTH = timedelta(minutes=10)
+CLOSING_MARGIN = timedelta(minutes=1)
+"""Added to the marketplace's own lag: clocks differ."""
+LONGEST_QUOTA_WAIT = 45.0
+"""Seconds a pull waits for quota; a longer wait fails the window, which the next tick tries again."""
+SHORTEST_WINDOW = timedelta(minutes=15)
+PULL = "pull"
+SWEEP = "sweep"
+CLOCK = "clock"
+"""Stages of incidents."""
+BACKFILL = "backfill"
+SWEEP_WINDOW = timedelta(days=5)
+SELECTOR_INVALID = "selector_invalid"
+SELECTOR_HINT = "correct the channel's selector, or its connection's region: orders apply"
+CLOCK_SKEW = "clock_skew"
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far our clock and the marketplace's may be apart before somebody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullResult:
+    """What one connection's pull came to.
+
+    Attributes:
+        connection: The connection's code.
+        outcome: `complete`, `failed`, `busy` (another process pulls it) or `idle` (nothing to pull).
+        windows: How many windows were completed.
+        pages, seen, new, skipped: Counts over all windows; `new` are raw payloads kept.
+        error: The failure, None otherwise.
+        missed: Original ids that a sweep found and no pull had ever listed.
+        listed: Original ids that a sweep's listing gave.
+    """
+
+    connection: str
+    outcome: str
+    windows: int = 0
+    pages: int = 0
+    seen: int = 0
+    new: int = 0
+    skipped: int = 0
+    error: MarketplaceError | None = None
+    missed: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One connection while it is being pulled."""
+
+    installation: Installation
+    connection: Connection
+    channels: Sequence[Channel]
+    marketplace: Marketplace
+    client: Client
+    lease: Lease
+    serving: Sequence[Channel]
+    """Every channel of the connection: an order of one that is switched off is not another one's."""
+
+    def route(self, selector: str | None) -> str | None:
+        """The channel a payload belongs to; None when it does not say and there is more than one."""
+        return route(self.channels if selector is None else self.serving, selector)
+
+
+def route(channels: Sequence[Channel], selector: str | None) -> str | None:
+    """The channel of a connection that a payload belongs to; None when it does not say and there is more than one."""
+    for channel in channels:
+        if channel.selector == selector and selector is not None:
+            return channel.code
+    whole = [each.code for each in channels if each.selector is None]
+    if whole:
+        return whole[0]
+    return channels[0].code if selector is None and len(channels) == 1 else None
+
+
+def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
+    """One tick: pull every connection that has a channel to retrieve, several at a time; one's failure stops no other."""
+    chosen = retrieved_connections(installation, codes)
+    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="pull") as pool:
+        return list(pool.map(carried(partial(pull_connection, installation)), chosen))
+
+
+def pull_connection(installation: Installation, code: str) -> PullResult:
+    """Pull the windows of one connection that are due, oldest first."""
+    return _with_session(installation, code, _pull_due)
+
+
+def pull_since(installation: Installation, code: str, since: datetime) -> PullResult:
+    """Read the time from `since` to now, newest window first.
+
+    What lies before the time that is covered is back-filled: its orders are historical. Covered time is read again, as a sweep
+    does: an order that was missed there is as new as any.
+    """
+
+    def run(session: _Session) -> PullResult:
+        covered = _covered(session)
+        if covered is None:
+            return _pull_windows(session, BACKFILL, _backwards(since, _closing(session), _window_length(session)))
+        parts = [_pull_due(session)]
+        if parts[0].outcome != "failed":
+            parts.append(
+                _pull_windows(session, SWEEP, _backwards(max(since, covered.since), covered.until, SWEEP_WINDOW))
+            )
+            _report_missed(session, parts[1])
+        if parts[-1].outcome != "failed":
+            parts.append(_pull_windows(session, BACKFILL, _backwards(since, covered.since, _window_length(session))))
+        return _sum(code, parts)
+
+    return _with_session(installation, code, run)
+
+
+def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> PullResult:
+    """List the last days again, then read by id the open orders that the listing did not give.
+
+    Reports what no pull had listed. `open_ids` are marketplace order ids, the longest open first; at most
+    `sweep_open_orders` of them are read in one sweep.
+    """
+
+    def run(session: _Session) -> PullResult:
+        listed = _pull_windows(session, SWEEP, _sweep_windows(session))
+        given = set(listed.listed)
+        rest = [each for each in open_ids if each not in given][: installation.settings.sweep_open_orders]
+        by_id = _sweep_ids(session, rest)
+        total = _sum(code, [by_id, listed])
+        _report_missed(session, total)
+        return total
+
+    return _with_session(installation, code, run, SWEEP)
+
+
+def refetch(installation: Installation, code: str, original_ids: Sequence[str]) -> PullResult:
+    """Read the named orders of a connection again, right after something was decided about them."""
+
+    def run(session: _Session) -> PullResult:
+        return _sweep_ids(session, original_ids)
+
+    return _with_session(installation, code, run, SWEEP)
+
+
+def client_for(
+    installation: Installation,
+    connection: Connection,
+    selectors: Sequence[str],
+    before_call: Callable[[], None] = lambda: None,
+) -> Client:
+    """A client of a connection, quota taken from the ledger; `before_call` is the last thing done before each call.
+
+    Raises:
+        Unauthorised: A credential cannot be resolved.
+        Permanent: The connection is of a kind that does not exist.
+    """
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None:
+        raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
+    try:
+        credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
+    except (SecretMissing, KeyRingError) as error:
+        raise Unauthorised(
+            "credential_missing", str(error), "set the variable, write the file, or type the secret again"
+        ) from None
+    context = ConnectionContext(
+        connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
+    )
+    quota = _quota_taker(installation, connection.code, marketplace, connection.settings)
+
+    def taker(operation: str) -> None:
+        quota(operation)
+        before_call()
+
+    return marketplace.connect(context, taker, installation.settings.pull_max_pages)
+
+
+def retrieved_connections(installation: Installation, codes: Sequence[str] | None) -> list[str]:
+    """Codes of the connections that have a channel to retrieve; of the given ones, or of all."""
+    with installation.ledger.read() as transaction:
+        due = {each.connection for each in channels.all_channels(transaction) if each.retrieval}
+    return sorted(due if codes is None else due & set(codes))
+
+
+def _with_session(
+    installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str = PULL
+) -> PullResult:
+    """Run under the connection's lease; every line that is logged meanwhile names the connection."""
+    with bound_contextvars(connection=code, stage=stage):
+        result = _in_session(installation, code, run, stage)
+        _tell(result)
+    return result
+
+
+def _tell(result: PullResult) -> None:
+    if result.outcome == "idle":
+        return
+    counts = {name: getattr(result, name) for name in ("outcome", "windows", "pages", "seen", "new", "skipped")}
+    if result.error is None:
+        logger.info(Event.PULL_FINISHED, extra=counts)
+    else:
+        logger.warning(Event.PULL_FAILED, extra=counts | {"code": result.error.code, "reason": result.error.message})
+
+
+def _in_session(installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str) -> PullResult:
+    """Open a session under the connection's lease, run, and turn every failure into a result and an incident."""
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        connection = channels.find_connection(transaction, code)
+        serving = channels.all_channels(transaction, code)
+        chosen = [each for each in serving if each.retrieval]
+        if connection is None or not chosen:
+            return PullResult(code, "idle")
+        chosen = _askable(transaction, connection, chosen, now)
+        if not chosen:
+            error = Permanent(SELECTOR_INVALID, "none of the connection's channels can be asked for", SELECTOR_HINT)
+            return PullResult(code, "failed", error=error)
+        lease = leases.acquire(transaction, f"pull:{code}", now, LEASE_LENGTH)
+    if lease is None:
+        return PullResult(code, "busy")
+    try:
+        client = client_for(installation, connection, asked_selectors(chosen))
+        try:
+            session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease, serving)
+            result = run(session)
+            _remember_skew(session)
+            keep_needs(installation, [each.code for each in chosen], session.marketplace, client)
+        finally:
+            client.close()
+    except MarketplaceError as error:
+        result = PullResult(code, "failed", error=error)
+    except leases.LeaseLost:
+        return PullResult(code, "busy")
+    except sa.exc.DBAPIError as error:
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
+        result = PullResult(
+            code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
+        )
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the others
+        # Its place goes to the log, its kind to the incident.
+        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
+        result = PullResult(code, "failed", error=Permanent("internal_error", f"unexpected {type(error).__name__}"))
+    try:
+        _conclude(installation, result, lease, stage)
+    except sa.exc.DBAPIError as error:
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
+        return replace(result, outcome="failed", error=result.error or Transient("ledger_unavailable", str(error.orig)))
+    return result
+
+
+def asked_selectors(chosen: Sequence[Channel]) -> list[str]:
+    """What a connection is asked for: everything, said by (), as soon as one channel takes the whole of it."""
+    selectors = [each.selector for each in chosen if each.selector is not None]
+    return selectors if len(selectors) == len(chosen) else []
+
+
+def _askable(
+    transaction: Transaction, connection: Connection, chosen: Sequence[Channel], now: datetime
+) -> list[Channel]:
+    """The channels that can be asked for; each of the others is an incident, and is covered by nothing."""
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None:
+        return list(chosen)
+    good = []
+    for channel in chosen:
+        fault = marketplace.selector_fault(channel.selector, connection.region)
+        if fault is None:
+            incidents.resolve(transaction, "channel", channel.code, PULL, now, codes=[SELECTOR_INVALID])
+            good.append(channel)
+            continue
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="channel",
+                subject=channel.code,
+                stage=PULL,
+                code=SELECTOR_INVALID,
+                message=f"the channel's orders are not retrieved: {fault}",
+                hint=SELECTOR_HINT,
+            ),
+            now,
+        )
+    return good
+
+
+def _conclude(installation: Installation, result: PullResult, lease: Lease, stage: str) -> None:
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        leases.release(transaction, lease, now)
+        if isinstance(result.error, Throttled) and result.error.code == "throttled":
+            quotas.block(transaction, result.connection, now, result.error.retry_after)
+        if result.outcome == "complete" and not result.missed:
+            for each in dict.fromkeys(
+                (stage, SWEEP)
+            ):  # the sweep comes once a day: what it met is over with any success
+                incidents.resolve(transaction, "connection", result.connection, each, now)
+        elif result.error is not None:
+            incidents.report(
+                transaction,
+                incidents.Report(
+                    scope="connection",
+                    subject=result.connection,
+                    stage=stage,
+                    code=result.error.code,
+                    message=result.error.message,
+                    hint=result.error.hint,
+                ),
+                now,
+            )
+
+
+def _pull_due(session: _Session) -> PullResult:
+    """Pull what is due by the marketplace's clock.
+
+    Its clock is known from its answers only, so there is always a call: a difference that was learnt while our clock was wrong
+    would otherwise never be measured again. Where the answer shows another difference, the windows are cut anew at once.
+    """
+    believed = _skew(session)
+    first = _pull_windows(session, "tick", _due_windows(session) or [_newest_window(session)])
+    if abs(_skew(session) - believed) <= CLOCK_TOLERANCE:
+        return first
+    return _sum(session.connection.code, [first, _pull_windows(session, "tick", _due_windows(session))])
+
+
+def _newest_window(session: _Session) -> Window:
+    """The end of what is covered, once more."""
+    until = _closing(session)
+    covered = _covered(session)
+    if covered is not None:
+        until = min(until, covered.until)
+    return Window(
+        until - max(SHORTEST_WINDOW, timedelta(minutes=session.installation.settings.pull_overlap_minutes)), until
+    )
+
+
+def _skew(session: _Session) -> timedelta:
+    """The marketplace's clock less ours: as told in this session, else as last seen."""
+    told = session.client.server_time()
+    if told is not None:
+        return told - session.installation.clock()
+    return timedelta(seconds=float(session.connection.state.get("clock_skew_seconds", 0.0)))
+
+
+def _now_there(session: _Session) -> datetime:
+    """The marketplace's present."""
+    return session.installation.clock() + _skew(session)
+
+
+def _closing(session: _Session) -> datetime:
+    """The newest instant whose changes are all readable by now."""
+    return _now_there(session) - session.marketplace.lag - CLOSING_MARGIN
+
+
+def _window_length(session: _Session) -> timedelta:
+    minutes = session.connection.state.get("window_minutes")
+    longest = timedelta(hours=session.installation.settings.pull_window_hours)
+    if minutes is None or float(minutes) >= longest / timedelta(minutes=1):
+        return longest
+    return max(SHORTEST_WINDOW, timedelta(minutes=float(minutes)))
+
+
+def _due_windows(session: _Session) -> list[Window]:
+    """From the oldest cursor of the channels to the closing time, in bounded windows, a bounded number of them."""
+    settings = session.installation.settings
+    until = _closing(session)
+    with session.installation.ledger.read() as transaction:
+        known = raw_orders.covered(transaction, [each.code for each in session.channels])
+    first = until - timedelta(days=settings.pull_first_days)
+    start = min(known[each.code][1] if each.code in known else first for each in session.channels)
+    if start >= until:
+        return []
+    overlap = timedelta(minutes=settings.pull_overlap_minutes)
+    windows: list[Window] = []
+    while start < until and len(windows) < settings.pull_windows_per_tick:
+        end = min(until, start + _window_length(session))
+        windows.append(Window(start - overlap, end))
+        start = end
+    return windows
+
+
+def _covered(session: _Session) -> Window | None:
+    """What is covered of every channel; None while one is not covered at all."""
+    with session.installation.ledger.read() as transaction:
+        known = raw_orders.covered(transaction, [each.code for each in session.channels])
+    if len(known) < len(session.channels):
+        return None
+    return Window(max(pair[0] for pair in known.values()), min(pair[1] for pair in known.values()))
+
+
+def _sweep_windows(session: _Session) -> list[Window]:
+    with session.installation.ledger.read() as transaction:
+        known = raw_orders.covered(transaction, [each.code for each in session.channels])
+    if not known:
+        return []
+    end = min(pair[1] for pair in known.values())
+    since = max(end - timedelta(days=session.installation.settings.sweep_days), min(pair[0] for pair in known.values()))
+    return _backwards(since, end, SWEEP_WINDOW)
+
+
+def _backwards(since: datetime, end: datetime, length: timedelta) -> list[Window]:
+    windows: list[Window] = []
+    while end > since:
+        start = max(since, end - length)
+        windows.append(Window(start, end))
+        end = start
+    return windows
+
+
+def _pull_windows(session: _Session, kind: str, windows: Sequence[Window]) -> PullResult:
+    parts: list[PullResult] = []
+    for window in windows:
+        part = _pull_window(session, kind, window)
+        parts.append(part)
+        if part.outcome != "complete":
+            break
+    return _sum(session.connection.code, parts)
+
+
+def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
+    """One window: every page is kept as it comes, the cursor moves with the last one."""
+    installation = session.installation
+    pull_id = _begin(session, kind, window)
+    seen = new = skipped = pages = 0
+    missed: list[str] = []
+    listed: list[str] = []
+    error: MarketplaceError | None = None
+    try:
+        for page, is_last in _with_last(session.client.pull(window)):
+            payloads, passed = _prepare(session, page)
+            known_before = _known_ids(session, payloads) if kind == SWEEP else frozenset()
+            with installation.ledger.write() as transaction:
+                fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, kind)
+                if is_last:
+                    _complete(session, transaction, pull_id, window, kind)
+            if kind == SWEEP:
+                listed += [each.original_id for each in payloads]
+                missed += [each for each in fresh if each not in known_before]
+            pages += 1
+            seen += len(page.orders)
+            new += len(fresh)
+            skipped += dropped
+        if pages == 0:
+            with installation.ledger.write() as transaction:
+                leases.hold(transaction, session.lease, installation.clock(), LEASE_LENGTH)
+                _complete(session, transaction, pull_id, window, kind)
+    except MarketplaceError as failure:
+        error = failure
+        _fail(session, pull_id, failure)
+    _adapt(session, window, error)
+    return PullResult(
+        session.connection.code,
+        "complete" if error is None else "failed",
+        1 if error is None else 0,
+        pages,
+        seen,
+        new,
+        skipped,
+        error,
+        tuple(missed),
+        tuple(listed),
+    )
+
+
+def _begin(session: _Session, kind: str, window: Window) -> int:
+    installation = session.installation
+    now = installation.clock()
+    with installation.ledger.write() as transaction:
+        leases.hold(transaction, session.lease, now, LEASE_LENGTH)
+        start = raw_orders.PullStart(
+            connection=session.connection.code,
+            kind=kind,
+            channels=[each.code for each in session.channels],
+            since=window.since,
+            until=window.until,
+            started_at=now,
+        )
+        return raw_orders.begin_pull(transaction, start)
+
+
+def _keep(
+    session: _Session,
+    transaction: Transaction,
+    pull_id: int,
+    payloads: Sequence[raw_orders.Payload],
+    passed: int,
+    kind: str,
+) -> tuple[list[str], int]:
+    """Keep a page under the lease, without the orders of channels that were switched off since the pull began."""
+    now = session.installation.clock()
+    leases.hold(transaction, session.lease, now, LEASE_LENGTH)
+    on = channels.retrieved_codes(transaction, session.connection.code)
+    wanted = [each for each in payloads if each.channel is None or each.channel in on]
+    dropped = passed + len(payloads) - len(wanted)
+    fresh = raw_orders.keep_page(
+        transaction, session.connection.code, pull_id, wanted, dropped, now, is_historical=kind == BACKFILL
+    )
+    return fresh, dropped
+
+
+def _complete(session: _Session, transaction: Transaction, pull_id: int, window: Window, kind: str) -> None:
+    now = session.installation.clock()
+    raw_orders.finish_pull(transaction, pull_id, "complete", now, missing_data=session.client.degraded)
+    if kind != SWEEP:
+        asked = {each.code: each.selector for each in session.channels}
+        codes = [
+            each.code
+            for each in channels.all_channels(transaction, session.connection.code)
+            if each.retrieval and each.code in asked and each.selector == asked[each.code]
+        ]
+        until = min(window.until, _closing(session))
+        if until > window.since:
+            raw_orders.cover(transaction, codes, window.since, until, now)
+
+
+def _fail(session: _Session, pull_id: int, failure: MarketplaceError) -> None:
+    now = session.installation.clock()
+    with session.installation.ledger.write() as transaction:
+        raw_orders.finish_pull(transaction, pull_id, "failed", now, error_code=failure.code, error=failure.message)
+
+
+def _adapt(session: _Session, window: Window, error: MarketplaceError | None) -> None:
+    """A window that ran out of quota or pages is asked for again in halves; after successes the length grows back."""
+    known = session.connection.state.get("window_minutes")
+    length = (window.until - window.since).total_seconds() / 60
+    if isinstance(error, Throttled) or (error is not None and error.code == "truncated"):
+        chosen = max(SHORTEST_WINDOW.total_seconds() / 60, length / 2)
+    elif error is None and known is not None:
+        longest = session.installation.settings.pull_window_hours * 60.0
+        chosen = min(longest, float(known) * 2)
+        if chosen == known:
+            return
+    else:
+        return
+    with session.installation.ledger.write() as transaction:
+        channels.remember(transaction, session.connection.code, {"window_minutes": chosen})
+
+
+def _sweep_ids(session: _Session, open_ids: Sequence[str]) -> PullResult:
+    """Read open orders by id: what a listing hides shows here."""
+    if not open_ids:
+        return PullResult(session.connection.code, "complete")
+    now = session.installation.clock()
+    pull_id = _begin(session, SWEEP, Window(now, now))
+    seen = new = skipped = pages = 0
+    try:
+        for page in session.client.fetch(open_ids):
+            payloads, passed = _prepare(session, page)
+            with session.installation.ledger.write() as transaction:
+                fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, SWEEP)
+            pages, seen, new, skipped = pages + 1, seen + len(page.orders), new + len(fresh), skipped + dropped
+    except MarketplaceError as failure:
+        _fail(session, pull_id, failure)
+        return PullResult(session.connection.code, "failed", 0, pages, seen, new, skipped, failure)
+    with session.installation.ledger.write() as transaction:
+        raw_orders.finish_pull(transaction, pull_id, "complete", session.installation.clock())
+    return PullResult(session.connection.code, "complete", 0, pages, seen, new, skipped)
+
+
+def _report_missed(session: _Session, result: PullResult) -> None:
+    if not result.missed:
+        return
+    installation = session.installation
+    with installation.ledger.write() as transaction:
+        incidents.report(
+            transaction,
+            incidents.Report(
+                scope="connection",
+                subject=session.connection.code,
+                stage=SWEEP,
+                code="missed_by_listing",
+                message=f"the sweep found {len(result.missed)} orders that no pull had listed; they are in the book now",
+                hint="nothing to do once; if it repeats, tell the marketplace's support which orders its listing omits",
+                details={"original_ids": list(result.missed[:100])},
+                occurrences=len(result.missed),
+            ),
+            installation.clock(),
+        )
+
+
+def _known_ids(session: _Session, payloads: Sequence[raw_orders.Payload]) -> frozenset[str]:
+    with session.installation.ledger.read() as transaction:
+        ids = [each.original_id for each in payloads]
+        return frozenset(raw_orders.latest_hashes(transaction, session.connection.code, ids))
+
+
+def _prepare(session: _Session, page: Page) -> tuple[list[raw_orders.Payload], int]:
+    """Hash, redact and seal a page outside of any transaction; orders of channels not retrieved are passed over."""
+    payloads: dict[str, raw_orders.Payload] = {}
+    passed = 0
+    for raw in page.orders:
+        channel = session.route(raw.selector)
+        if channel is None and raw.selector is not None:
+            passed += 1
+            continue
+        payload = prepare_payload(session.installation, session.marketplace, session.connection.code, channel, raw)
+        payloads[payload.original_id] = payload
+    return list(payloads.values()), passed
+
+
+def prepare_payload(
+    installation: Installation, marketplace: Marketplace, connection: str, channel: str | None, raw: RawOrder
+) -> raw_orders.Payload:
+    """One raw order hashed, redacted and sealed."""
+    try:
+        value = parse(raw.body)
+    except NotJson:
+        value = None
+    clear = _dump(without_pii(value, marketplace.pii_paths))
+    digest = hashlib.sha256(raw.body if value is None else _dump(value)).digest()
+    # An order without a readable id is told by its content: its place in a page says nothing in the next pull.
+    own_id = f"?{digest.hex()[:16]}" if raw.original_id.startswith("?") else raw.original_id
+    sealed = installation.keys.seal_compressed(raw.body, raw_orders.bound_to(connection, own_id))
+    return raw_orders.Payload(own_id, channel, digest, sealed, clear.decode())
+
+
+def _dump(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """JSON with sorted keys; values that orjson refuses (huge integers, lone surrogates) go the slow, escaped way."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONEncodeError, TypeError):
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
+    """Each page with whether it is the last: the cursor may move only in the last page's transaction."""
+    held: Page | None = None
+    for page in pages:
+        if held is not None:
+            yield held, False
+        held = page
+    if held is not None:
+        yield held, True
+
+
+def _quota_taker(
+    installation: Installation, owner: str, marketplace: Marketplace, settings: Mapping[str, Any]
+) -> Callable[[str], None]:
+    factor = float(settings.get("rate_factor", 1.0))
+
+    def take(operation: str) -> None:
+        rate = marketplace.rates[operation]
+        while True:
+            with installation.ledger.write() as transaction:
+                wait = quotas.take(
+                    transaction, owner, operation, rate.per_second * factor, rate.burst, installation.clock()
+                )
+            if wait <= 0.0:
+                return
+            if wait > LONGEST_QUOTA_WAIT:
+                raise Throttled("quota_used_up", f"no quota for {operation} for another {wait:.0f} s", wait)
+            installation.sleep(wait)
+
+    return take
+
+
+def _remember_skew(session: _Session) -> None:
+    """Remember what a reader needs to judge how late a channel is: the clocks' difference, and what no pull can tell yet."""
+    learnt: dict[str, float] = {"closing_seconds": (session.marketplace.lag + CLOSING_MARGIN).total_seconds()}
+    told = session.client.server_time()
+    now = session.installation.clock()
+    skew = timedelta() if told is None else told - now
+    if told is not None:
+        learnt["clock_skew_seconds"] = round(skew.total_seconds() / 10) * 10
+    with session.installation.ledger.write() as transaction:
+        channels.remember(transaction, session.connection.code, learnt)
+        if told is not None:
+            _tell_skew(transaction, session.connection.code, skew, now)
+
+
+def _tell_skew(transaction: Transaction, code: str, skew: timedelta, now: datetime) -> None:
+    if abs(skew) <= CLOCK_TOLERANCE:
+        incidents.resolve(transaction, "connection", code, CLOCK, now)
+        return
+    minutes = round(abs(skew) / timedelta(minutes=1))
+    side = "behind" if skew > timedelta() else "ahead of"
+    incidents.report(
+        transaction,
+        incidents.Report(
+            scope="connection",
+            subject=code,
+            stage=CLOCK,
+            code=CLOCK_SKEW,
+            message=f"this machine's clock is {minutes} minutes {side} the marketplace's",
+            hint="set the clock by a time server: every time that is written here is wrong by as much",
+            details={"skew_seconds": round(skew.total_seconds())},
+        ),
+        now,
+    )
+
+
+def _sum(code: str, parts: Sequence[PullResult]) -> PullResult:
+    """What several parts of a pull came to together; those that had nothing to do are left out."""
+    parts = [each for each in parts if each.outcome != "idle"]
+    if not parts:
+        return PullResult(code, "idle")
+    return PullResult(
+        code,
+        parts[-1].outcome,
+        sum(each.windows for each in parts),
+        sum(each.pages for each in parts),
+        sum(each.seen for each in parts),
+        sum(each.new for each in parts),
+        sum(each.skipped for each in parts),
+        parts[-1].error,
+        tuple(each for part in parts for each in part.missed),
+        tuple(each for part in parts for each in part.listed),
+    )

@@ -1,0 +1,1 @@
+"""What keeps an installation sound: its doctor, the purge of personal data, Dagster's old runs."""

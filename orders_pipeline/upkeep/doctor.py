@@ -1,0 +1,442 @@
+"""Everything that a support engineer would ask first, answered by looking: each part ok, warn or fail, with what to do.
+
+It changes nothing: no schema is migrated, no key is made, no marketplace is asked. Trying a connection is `orders connections
+test`, checking a backup `orders verify`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import stat
+import sys
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import httpx
+import sqlalchemy as sa
+
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from warehouse import restore_mark
+from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
+from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
+from warehouse.ledger.book import personal_data
+from warehouse.ledger.settings import channels
+from warehouse.ledger.status import channel_status, keys
+from warehouse.ledger.status.channel_status import ChannelState
+from warehouse.ledger.watch import incidents
+from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
+from warehouse.processes import is_gone
+from warehouse.restore_mark import RestoreUnfinishedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import dagster as dg
+
+    from warehouse.clock import Clock
+    from warehouse.settings import Settings
+
+LEAST_FREE_BYTES, COMFORTABLE_FREE_BYTES = 200_000_000, 2_000_000_000
+CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 300
+PURGE_GRACE = timedelta(days=2)
+"""The daily purge may have been missed once."""
+RUNS_LOOKED_AT = 300
+PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", "python-amazon-sp-api", "cryptography")
+OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was seen of one part, and what to do about it."""
+
+    part: str
+    verdict: Verdict
+    seen: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined; `keys` is None when the key ring does not open, `ledger` when there is none to look at."""
+
+    settings: Settings
+    now: datetime
+    keys: KeyRing | None
+    ledger: Ledger | None
+
+
+def examine(settings: Settings, clock: Clock) -> list[Finding]:
+    """Look at everything; a part that cannot be looked at is a finding, and stops no other."""
+    ring, key_ring = _keys(settings)
+    is_restored = restore_mark.file_of(settings).exists()
+    ledger, database = (None, [_being_restored()]) if is_restored else _ledger(settings)
+    patient = Patient(settings, clock(), ring, ledger)
+    try:
+        return [*_versions(), *key_ring, *database, *(each for look in _LOOKS for each in _guarded(look, patient))]
+    finally:
+        if ledger is not None:
+            ledger.close()
+
+
+def _guarded(look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> list[Finding]:
+    part = look.__name__.strip("_").replace("_", " ")
+    try:
+        return list(look(patient))
+    except Exception as error:  # noqa: BLE001 - a broken part must not hide the others
+        return [
+            Finding(part, Verdict.FAIL, f"cannot be looked at: {type(error).__name__}", "see the other findings first")
+        ]
+
+
+def _versions() -> list[Finding]:
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "not installed"
+
+    told = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
+    machine = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.platform(terse=True)}"
+    return [Finding("versions", Verdict.OK, told), Finding("machine", Verdict.OK, machine)]
+
+
+def _keys(settings: Settings) -> tuple[KeyRing | None, list[Finding]]:
+    path = key_file(settings)
+    if not has_key_ring(settings) and settings.keys_file is None and not settings.is_postgresql:
+        return None, [Finding("key ring", Verdict.OK, "none yet: it is made at first use")]
+    try:
+        ring = open_key_ring(settings)
+    except (KeyRingError, OSError) as error:
+        return None, [Finding("key ring", Verdict.FAIL, str(error), "without it personal data and secrets are lost")]
+    source = "ORDERS_KEYS" if settings.keys is not None else str(path)
+    told = Finding("key ring", Verdict.OK, f"{len(ring.ciphers)} keys from {source}, {ring.active} encrypts")
+    if settings.keys is None and path.stat().st_mode & OPEN_TO_OTHERS:
+        mode = stat.filemode(path.stat().st_mode)
+        return ring, [told, Finding("key file", Verdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
+    return ring, [told]
+
+
+def _being_restored() -> Finding:
+    return Finding("ledger", Verdict.FAIL, str(RestoreUnfinishedError()), "`orders restore FOLDER`")
+
+
+def _ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
+    if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
+        return None, [Finding("ledger", Verdict.WARN, "there is none yet", "`orders apply -f orders.yaml` makes it")]
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        found = schema_version(ledger)
+        with ledger.read() as transaction:
+            is_restored = settings.is_postgresql and restore_mark.has_table(transaction)
+    except sa.exc.DBAPIError as error:
+        ledger.close()
+        return None, [
+            Finding("ledger", Verdict.FAIL, f"cannot be read: {error.orig}", "check the database and the disk")
+        ]
+    where = "PostgreSQL" if settings.is_postgresql else str(settings.home / "ledger.sqlite")
+    if is_restored:
+        ledger.close()
+        return None, [_being_restored()]
+    if found == SCHEMA_HEAD:
+        return ledger, [Finding("ledger", Verdict.OK, f"{where}, migration {found}")]
+    ledger.close()
+    if found is None or found < SCHEMA_HEAD:
+        seen = f"{where} is at migration {found or 'none'}, this release at {SCHEMA_HEAD}"
+        return None, [Finding("ledger", Verdict.FAIL, seen, "back up, then `orders migrate`")]
+    return None, [Finding("ledger", Verdict.FAIL, f"{where} is of a newer release ({found})", "install that release")]
+
+
+def _sealed_data(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        problem = keys.cannot_open(transaction, patient.keys)
+    if problem:
+        yield Finding("sealed data", Verdict.FAIL, problem, "bring back the key ring that belongs to this ledger")
+    elif patient.keys is not None:
+        yield Finding("sealed data", Verdict.OK, "the newest and the oldest open")
+
+
+def _home(patient: Patient) -> Iterator[Finding]:
+    home = patient.settings.home.absolute()
+    if not home.exists():
+        yield Finding("home", Verdict.WARN, f"{home} is not there yet", "it is made at first use")
+    elif home.stat().st_mode & stat.S_IWOTH:
+        yield Finding("home", Verdict.FAIL, f"everybody may write to {home}", f"chmod o-w {home}")
+    elif not os.access(home, os.W_OK | os.X_OK):
+        yield Finding("home", Verdict.FAIL, f"{home} cannot be written by this user", "run as its owner")
+    else:
+        yield Finding("home", Verdict.OK, f"{home}, {stat.filemode(home.stat().st_mode)}")
+    free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
+    verdict = _graded(free < COMFORTABLE_FREE_BYTES, free < LEAST_FREE_BYTES)
+    yield Finding("disk", verdict, f"{free / 1e9:.1f} GB free", "" if verdict is Verdict.OK else "make room")
+
+
+def _time_zone(patient: Patient) -> Iterator[Finding]:
+    name = patient.settings.time_zone
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        yield Finding("time zone", Verdict.FAIL, f"there is no time zone {name!r}", "correct ORDERS_TIME_ZONE")
+
+
+def _integrity(patient: Patient) -> Iterator[Finding]:
+    if patient.settings.is_postgresql or patient.ledger is None:
+        return
+    path = patient.settings.home / "ledger.sqlite"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        [(told,), *_] = database.execute("PRAGMA quick_check(1)").fetchall()
+    if told == "ok":
+        yield Finding("integrity", Verdict.OK, f"SQLite finds no damage in {path.stat().st_size / 1e6:.0f} MB")
+    else:
+        yield Finding("integrity", Verdict.FAIL, told, "stop everything, and restore the last backup")
+
+
+def _connections(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        found = channels.all_connections(transaction)
+    if not found:
+        yield Finding("connections", Verdict.WARN, "there are none yet", "`orders apply -f orders.yaml`")
+    for each in found:
+        yield _connection(patient, each)
+        skew = float(each.state.get("clock_skew_seconds", 0.0))
+        verdict = _graded(abs(skew) > CLOCK_WARN_SECONDS, abs(skew) > CLOCK_FAIL_SECONDS)
+        if verdict is not Verdict.OK:
+            seen = f"{each.code}'s clock and ours are {abs(skew):.0f} s apart"
+            yield Finding("clock", verdict, seen, "let NTP set this machine's clock")
+
+
+def _connection(patient: Patient, connection: channels.Connection) -> Finding:
+    part = f"connection {connection.code}"
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None:
+        return Finding(part, Verdict.FAIL, f"there is no marketplace {connection.kind!r}", "correct orders.yaml")
+    missing = [name for name in marketplace.credential_names if name not in connection.credentials]
+    if missing:
+        return Finding(
+            part, Verdict.FAIL, f"lacks {', '.join(missing)}", f"`orders connections secret {connection.code} …`"
+        )
+    if patient.keys is None:
+        return Finding(part, Verdict.FAIL, "its secrets cannot be opened without the key ring", "see key ring")
+    try:
+        resolve_credentials(connection.code, connection.credentials, patient.keys)
+    except (SecretMissing, KeyRingError) as error:
+        return Finding(part, Verdict.FAIL, str(error), "set the variable, write the file, or type the secret again")
+    return Finding(part, Verdict.OK, f"{connection.kind}, every credential is there")
+
+
+def _channels(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        found = channel_status.standings(transaction, None, patient.now)
+    for each in found:
+        seen = each.state if each.lag_seconds is None else f"{each.state}, {each.lag_seconds / 60:.0f} minutes behind"
+        is_bad = each.state in {ChannelState.LATE, ChannelState.FAILING}
+        verdict = _graded(each.state in {ChannelState.NEW, ChannelState.THROTTLED} or is_bad, is_bad)
+        hint = {
+            ChannelState.FAILING: "`orders incidents list`",
+            ChannelState.LATE: "is the pipeline running? `orders pull` by hand",
+        }
+        yield Finding(f"channel {each.channel}", verdict, seen, hint.get(each.state, ""))
+        if each.held:
+            told = f"{each.held} are held: the marketplace is told of none of them"
+            yield Finding(f"shipments {each.channel}", Verdict.WARN, told, _HELD_HINT)
+        elif not each.confirmation and each.state is not ChannelState.OFF:
+            told = "confirmation is off: shipments will be held"
+            yield Finding(f"shipments {each.channel}", Verdict.OK, told, _HELD_HINT)
+
+
+_HELD_HINT = "`orders channels set CODE --confirmation`, then `orders shipments release CODE` or `skip CODE`"
+
+
+def _problems(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        count = sa.select(sa.func.count()).select_from(schema.incidents).where(schema.incidents.c.resolved_at.is_(None))
+        open_incidents = transaction.execute(count).scalar_one()
+        aside = transaction.execute(sa.select(sa.func.count()).select_from(schema.quarantine)).scalar_one()
+        worst = incidents.listed(transaction, limit=1)
+    newest = f", the newest: {worst[0]['subject']}: {worst[0]['code']}" if worst else ""
+    yield Finding(
+        "incidents",
+        _graded(open_incidents > 0),
+        f"{open_incidents} open{newest}",
+        _if(open_incidents, "`orders incidents list`"),
+    )
+    yield Finding("quarantine", _graded(aside > 0), f"{aside} payloads", _if(aside, "`orders quarantine`"))
+
+
+def _leases(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        rows = (
+            transaction.execute(sa.select(schema.leases).where(schema.leases.c.expires_at > patient.now))
+            .mappings()
+            .all()
+        )
+    for row in rows:
+        if is_gone(row["holder"]):
+            seen = f"{row['name']} is held by {row['holder']}, which has ended"
+            yield Finding("leases", Verdict.WARN, seen, "nothing: the next one takes it over")
+    yield Finding(
+        "leases", Verdict.OK, ", ".join(f"{row['name']} by {row['holder']}" for row in rows) or "none is held"
+    )
+
+
+def _personal_data(patient: Patient) -> Iterator[Finding]:
+    if patient.ledger is None:
+        return
+    before = patient.now - timedelta(days=patient.settings.pii_retention_days) - PURGE_GRACE
+    overdue = personal_data.due(patient.ledger, patient.settings.archive, before)
+    with patient.ledger.read() as transaction:
+        first = personal_data.oldest(transaction)
+    age = "there is none" if first is None else f"the oldest is {(patient.now - first).days} days old"
+    if overdue:
+        seen = f"{overdue.orders} orders, {overdue.payloads} payloads and {overdue.files} files are overdue; {age}"
+        yield Finding(
+            "personal data", Verdict.FAIL, seen, "`orders purge --yes`; does the job purge_personal_data run?"
+        )
+    else:
+        yield Finding("personal data", Verdict.OK, f"nothing is overdue; {age}")
+
+
+def _order_tables(patient: Patient) -> Iterator[Finding]:
+    try:
+        with connect_reader(patient.settings) as lake:
+            through = dict(lake.execute("SELECT name, through FROM published").fetchall()).get("orders", 0)
+    except LakeEmptyError:
+        yield Finding("order tables", Verdict.WARN, "nothing was published yet", "`orders tables publish`")
+        return
+    except LakeError as error:
+        yield Finding(
+            "order tables", Verdict.FAIL, str(error).partition("\n")[0], "restore them, or `orders tables rebuild`"
+        )
+        return
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        behind = mark(transaction, POSITION) - through
+    if behind < 0:
+        seen = "they are ahead of the ledger, which was restored"
+        yield Finding("order tables", Verdict.FAIL, seen, "`orders tables rebuild`")
+    else:
+        yield Finding("order tables", Verdict.OK, f"{behind} changes behind the ledger")
+
+
+def _api(patient: Patient) -> Iterator[Finding]:
+    host = patient.settings.api_host
+    with suppress(ValueError):  # a name
+        host = "127.0.0.1" if ip_address(host).is_unspecified else host
+    url = f"http://{f'[{host}]' if ':' in host else host}:{patient.settings.api_port}/readyz"
+    try:
+        answer = httpx.get(url, timeout=2.0, trust_env=False)
+    except httpx.HTTPError as error:
+        yield Finding("API", Verdict.WARN, f"{url}: {type(error).__name__}", "`orders api`, if it is meant to run here")
+        return
+    ready = answer.is_success
+    yield Finding(
+        "API",
+        _graded(not ready, not ready),
+        f"{url}: {answer.status_code}",
+        _if(not ready, "its answer names the check"),
+    )
+
+
+def _dagster(patient: Patient) -> Iterator[Finding]:
+    folder = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
+    if not (folder / "dagster.yaml").exists():
+        hint = "run it in the folder of dagster.yaml, or set DAGSTER_HOME to it"
+        yield Finding("Dagster", Verdict.WARN, "it is not known where its state is", hint)
+        return
+    if not patient.settings.is_postgresql and not (patient.settings.home / "dagster").exists():
+        yield Finding("Dagster", Verdict.WARN, "it has never run here", "`dagster dev`")
+        return
+    import dagster  # noqa: PLC0415 - a second of start-up that the other looks do not need
+
+    with dagster.DagsterInstance.from_config(str(folder)) as instance:
+        yield from _daemons(instance, patient.now)
+        yield from _runs(instance)
+
+
+def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
+    hint = "`dagster dev`, or `dagster-daemon run`"
+    for name, each in sorted(instance.get_daemon_statuses().items()):
+        if not each.required:
+            continue
+        beat = each.last_heartbeat
+        seen = "never seen" if beat is None else f"last seen {now.timestamp() - beat.timestamp:.0f} s ago"
+        is_alive = bool(each.healthy)
+        yield Finding(f"daemon {name.lower()}", _graded(not is_alive, not is_alive), seen, _if(not is_alive, hint))
+
+
+def _runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
+    last: dict[str, dg.DagsterRun] = {}
+    ended: dict[str, str] = {}
+    for record in instance.get_run_records(limit=RUNS_LOOKED_AT):
+        run = record.dagster_run
+        if run.job_name not in last and not run.job_name.startswith("__"):
+            last[run.job_name] = run
+            ended[run.job_name] = f"{datetime.fromtimestamp(record.start_time or 0, UTC):%Y-%m-%d %H:%M} UTC"
+    for name, run in sorted(last.items()):
+        is_failed = run.status.value == "FAILURE"
+        seen = f"its last run, {ended[name]}: {run.status.value.lower()}"
+        yield Finding(
+            f"job {name}", _graded(is_failed), seen, _if(is_failed, f"look at run {run.run_id} on Dagster's page")
+        )
+
+
+def _programs(patient: Patient) -> Iterator[Finding]:
+    if patient.settings.is_postgresql and shutil.which("pg_dump") is None:
+        yield Finding("backups", Verdict.WARN, "pg_dump is not on PATH", "install PostgreSQL's client programs")
+    if sys.prefix == sys.base_prefix:
+        yield Finding("environment", Verdict.WARN, "not in a virtual environment", "other software may change ours")
+
+
+def _graded(is_odd: bool, is_bad: bool = False) -> Verdict:  # noqa: FBT001, FBT002 - two questions, one answer
+    return Verdict.FAIL if is_bad else Verdict.WARN if is_odd else Verdict.OK
+
+
+def _if(condition: object, hint: str) -> str:
+    return hint if condition else ""
+
+
+_LOOKS: Sequence[Callable[[Patient], Iterator[Finding]]] = (
+    _sealed_data,
+    _home,
+    _time_zone,
+    _integrity,
+    _connections,
+    _channels,
+    _problems,
+    _leases,
+    _personal_data,
+    _order_tables,
+    _api,
+    _dagster,
+    _programs,
+)

@@ -1,0 +1,304 @@
+"""Opening the ledger: the engine, its two kinds of transaction, counters, and bringing the schema up to date.
+
+What is read and written is in the modules of each noun; they take the `Connection` that `read()` or `write()` gives.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite
+
+from warehouse import restore_mark
+from warehouse.ledger.base.schema import marks
+from warehouse.ledger.base.waits import waiting_at_most
+from warehouse.logs import REDACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from warehouse.settings import Settings
+
+BUSY_TIMEOUT_MS = 15_000
+SCHEMA_HEAD = "0014"
+"""The newest migration; a test compares it with the migrations folder."""
+
+POSITION = "position"
+RAW_SEQ = "raw"
+NORMALISED_THROUGH = "normalised_through"
+PRODUCTS = "products"
+CANCELLATIONS = "cancellations"
+WATCHED_AT = "watched_at"
+MARKETPLACE_CHANGES = "marketplace_changes"
+TRACES = "traces"
+READ_AGAIN_THROUGH = "read_again_through"
+"""Names of the marks that the migrations create."""
+
+
+ENCODING = "UTF8"
+"""Of a PostgreSQL database that can hold every text."""
+
+
+class WrongEncoding(Exception):
+    """The database cannot hold every text; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An open ledger, safe to share between threads."""
+
+    engine: Engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction with one stable view of the ledger."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction: committed when the block ends, rolled back when it raises.
+
+        On SQLite it takes the write lock at its start, so that it never fails half-way for want of it. Keep it short.
+        """
+        with self.engine.connect().execution_options(ledger_write=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Let go of every database connection."""
+        self.engine.dispose()
+
+
+class UnfitLedgerError(Exception):
+    """There is no ledger, or it is not one for this release; the message says what to do."""
+
+
+class LedgerMissingError(UnfitLedgerError):
+    """There is no ledger."""
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger of these settings, its schema brought up to date first.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        UnfitLedgerError: A newer release has written it.
+    """
+    restore_mark.require_no_file(settings)
+    if not settings.is_postgresql:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        if _fitting_version(ledger) != SCHEMA_HEAD:
+            migrate(ledger)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def open_existing_ledger(settings: Settings) -> Ledger:
+    """The same for reading commands: none is made where there is none.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        LedgerMissingError: There is none.
+        UnfitLedgerError: A newer release has written it.
+    """
+    restore_mark.require_no_file(settings)
+    if settings.is_postgresql or (settings.home / "ledger.sqlite").exists():
+        ledger = Ledger(make_engine(settings.ledger_url))
+        try:
+            is_there = _fitting_version(ledger) is not None
+        finally:
+            ledger.close()
+        if is_there:
+            return open_ledger(settings)
+    where = "in the database of ORDERS_DATABASE_URL" if settings.is_postgresql else f"at {settings.home}"
+    raise LedgerMissingError(f"there is no ledger {where} yet: `orders apply -f orders.yaml` makes it")
+
+
+def require_fitting_ledger(settings: Settings) -> None:
+    """Look whether the ledger, if there is one, may be worked with; makes and changes nothing.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        UnfitLedgerError: A newer release has written it.
+    """
+    restore_mark.require_no_file(settings)
+    if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
+        return
+    ledger = Ledger(make_engine(settings.ledger_url))
+    try:
+        _fitting_version(ledger)
+    finally:
+        ledger.close()
+
+
+def require_known_schema(version: str | None, what: str) -> None:
+    """Refuse the schema of a newer release.
+
+    Raises:
+        UnfitLedgerError: It is one.
+    """
+    if version is not None and version > SCHEMA_HEAD:
+        raise UnfitLedgerError(
+            f"{what} is of a newer release (migration {version}, this one knows {SCHEMA_HEAD}): install that release"
+        )
+
+
+def _fitting_version(ledger: Ledger) -> str | None:
+    if ledger.engine.dialect.name == "postgresql":
+        with ledger.read() as connection:
+            if restore_mark.has_table(connection):
+                raise restore_mark.RestoreUnfinishedError
+    found = schema_version(ledger)
+    require_known_schema(found, "the ledger")
+    return found
+
+
+def make_engine(url: str) -> Engine:
+    """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
+    REDACTOR.hide([str(sa.make_url(url).password or "")])
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(
+            url,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            hide_parameters=True,
+            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        )
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    from warehouse.ledger.base.postgresql import make_postgresql_engine  # noqa: PLC0415 - the driver is loaded where it is used
+
+    return make_postgresql_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True)
+
+
+def schema_version(ledger: Ledger) -> str | None:
+    """The migration the database is at, None for an empty one."""
+    with ledger.read() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        return version
+
+
+def migrate(ledger: Ledger, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, in one transaction, safe against two processes doing so at once."""
+    from alembic import command  # noqa: PLC0415 - half of a cold start, needed only when the schema is behind
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with ledger.write() as connection, _as_long_as_it_takes(connection):
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(727301)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+@contextmanager
+def _as_long_as_it_takes(connection: Connection) -> Iterator[None]:
+    """A migration of a large ledger has no bound; what it writes must be held by the database's encoding."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    from warehouse.ledger.base.postgresql import unbound  # noqa: PLC0415 - as above
+
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != ENCODING:
+        raise WrongEncoding(
+            f"the database is encoded in {encoding}, which cannot hold every name and address: create it anew with "
+            f"ENCODING '{ENCODING}' TEMPLATE template0"
+        )
+    unbound(connection)
+    with waiting_at_most(None):
+        yield
+
+
+def next_values(connection: Connection, name: str, count: int) -> int:
+    """Take `count` consecutive values of a counter and return the first.
+
+    The counter's row stays locked until the transaction ends: values are assigned in commit order, on PostgreSQL too.
+    """
+    updated = connection.execute(
+        sa.update(marks).where(marks.c.name == name).values(value=marks.c.value + count).returning(marks.c.value)
+    ).scalar_one()
+    return int(updated) - count + 1
+
+
+def mark(connection: Connection, name: str) -> int:
+    """The present value of a counter or cursor; the migrations create every one of them."""
+    return int(connection.execute(sa.select(marks.c.value).where(marks.c.name == name)).scalar_one())
+
+
+def set_mark(connection: Connection, name: str, value: int) -> None:
+    """Move a cursor; in the transaction of the rows that it stands for."""
+    connection.execute(sa.update(marks).where(marks.c.name == name).values(value=value))
+
+
+def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert
+    """An INSERT that overwrites `columns` (default: all but the keys) of the row with the same keys."""
+    return _upsert(connection.dialect.name, table, keys, columns)
+
+
+@cache
+def _upsert(dialect: str, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:  # noqa: ANN401 - as above
+    """Built once: building such a statement takes longer than running it."""
+    insert = _insert(dialect, table)
+    chosen = columns or tuple(column.name for column in table.columns if column.name not in keys)
+    return insert.on_conflict_do_update(
+        index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen}
+    )
+
+
+def insert_into(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
+    """An INSERT of the database at hand, which knows ON CONFLICT."""
+    return _insert(connection.dialect.name, table)
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - as above
+    return postgresql_dialect.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return orjson.dumps(value).decode()
+
+
+def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
+    raw.isolation_level = None  # the driver would otherwise begin transactions at moments of its own
+    cursor = raw.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-32000")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: it may be personal
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get("ledger_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+LONGEST_WAIT = timedelta(hours=25)
+"""Nothing is told to wait for longer, not even by a marketplace that is over its daily quota."""
+
+
+def has_come(moment: sa.ColumnElement[datetime], now: datetime) -> sa.ColumnElement[bool]:
+    """A time has come, or lies further ahead than any wait is long: a clock that ran ahead has set it."""
+    return sa.or_(moment <= now, moment > now + LONGEST_WAIT)

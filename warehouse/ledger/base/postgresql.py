@@ -1,0 +1,78 @@
+"""Connections to PostgreSQL of which every wait has a bound, and that work behind a transaction pooler.
+
+The server ends statements and waits for locks (set for each transaction, because a pooler may hand out another session next
+time); a server that does not answer at all is left after a little longer. No statement is prepared by name. SQLite has its own
+way of waiting: see `database`.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+
+from warehouse.ledger.base.waits import LOCK_SECONDS, STATEMENT_SECONDS, longest_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from psycopg.waiting import Ready, Wait
+    from sqlalchemy.engine import Connection, Engine
+
+Outcome = TypeVar("Outcome")
+
+CONNECT_SECONDS = 5
+POOL_SECONDS = 10.0
+"""How long a thread waits for one of this process's connections."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that does not wait for ever for a server that has stopped answering."""
+
+    def wait(
+        self, gen: Generator[Wait, Ready | int, Outcome], interval: float = 0.1, timeout: float | None = None
+    ) -> Outcome:
+        bounds = [each for each in (timeout, longest_wait()) if each is not None]
+        began = monotonic()
+        try:
+            return super().wait(gen, interval, min(bounds, default=None))
+        except psycopg.Error:
+            if bounds and monotonic() - began >= min(bounds):  # what comes later would be taken for the next answer
+                self.close()
+            raise
+
+
+def make_postgresql_engine(url: str, **options: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+    """An engine whose connections and transactions have bounds."""
+    engine = sa.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=POOL_SECONDS,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
+        **options,
+    )
+    sa.event.listen(engine, "do_connect", _connect)
+    sa.event.listen(engine, "begin", _bound)
+    return engine
+
+
+def unbound(connection: Connection) -> None:
+    """Let the statements of this transaction take as long as they need."""
+    if connection.dialect.name == "postgresql":
+        _set(connection, 0, 0)
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's event signature
+    return _Connection.connect(*arguments, **options)
+
+
+def _bound(connection: Connection) -> None:
+    _set(connection, STATEMENT_SECONDS, LOCK_SECONDS)
+
+
+def _set(connection: Connection, statement: int, lock: int) -> None:
+    connection.exec_driver_sql(
+        f"SELECT set_config('statement_timeout', '{statement}s', true), set_config('lock_timeout', '{lock}s', true)"
+    )

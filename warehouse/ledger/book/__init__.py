@@ -1,0 +1,1 @@
+"""The order book: raw payloads, orders with their revisions, what becomes of them, and how they are found."""

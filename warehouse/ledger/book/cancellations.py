@@ -1,0 +1,564 @@
+"""Requests to cancel an order or some of its lines: what was asked for, by whom, what was decided, and what came of it.
+
+`observe` follows what the marketplace shows, in the transaction in which the order is written; `decide` keeps a person's
+decision; telling the marketplace is in `orders_pipeline.stages.cancel`. What a request holds meanwhile is in `holds`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, RequestState, request_id
+from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, has_come, insert_into, next_values
+from warehouse.ledger.base.schema import cancellation_requests, channels, orders
+from warehouse.ledger.book import holds, order_events
+from warehouse.ledger.watch import incidents
+from warehouse.orders import Cancellation, Line, Order, Status, line_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+Row = dict[str, Any]
+
+STAGE = "cancel"
+"""The stage of its incidents and log entries."""
+
+HOLD_SETTING = "cancellation_hold_hours"
+"""Channel setting: how long an order with an open request is neither exported nor confirmed."""
+
+CLAIM = timedelta(minutes=15)
+"""How long telling a marketplace may take before it counts as lost."""
+
+LONGEST_HOLD_HOURS = 24.0 * 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFilter:
+    """Which requests; an empty tuple or None does not filter.
+
+    Attributes:
+        visible_channels: What the reader may see; None for everything.
+        states: Any of these.
+        channels: Any of these.
+        order_id: Of one order.
+        shipped_despite: Only those whose units were shipped nevertheless, or only the others.
+    """
+
+    visible_channels: tuple[str, ...] | None = None
+    states: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    order_id: str | None = None
+    shipped_despite: bool | None = None
+
+
+class Refusal(StrEnum):
+    """Why a decision cannot be taken."""
+
+    UNKNOWN = "unknown_cancellation_request"
+    CLOSED = "cancellation_request_closed"
+    CARRIED_OUT = "cancellation_carried_out"
+    UNDER_WAY = "cancellation_under_way"
+    UNKNOWN_LINE = "unknown_line"
+    NOTHING_REMAINS = "nothing_to_cancel"
+
+
+class Undecidable(Exception):
+    """A decision that cannot be taken; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
+def observe(connection: Connection, arrived: Sequence[Order], now: datetime) -> None:
+    """Bring requests in line with orders that the marketplace has just shown, in the transaction that writes them.
+
+    Args:
+        connection: A write transaction that holds `orders.lock_book`.
+        arrived: The orders as the marketplace describes them.
+        now: When they were seen.
+    """
+    asked = {order.id: _asked(order) for order in arrived}
+    ids = list(asked)
+    known = {
+        (row["order_id"], row["requester"]): dict(row)
+        for row in connection.execute(
+            sa.select(cancellation_requests).where(cancellation_requests.c.order_id.in_(ids))
+        ).mappings()
+    }
+    if not known and not any(asked.values()):
+        return
+    holds = _holds(connection, {order.channel for order in arrived})
+    changed: list[Row] = []
+    for order in arrived:
+        requesters = dict.fromkeys([*asked[order.id], *(name for own_id, name in known if own_id == order.id)])
+        for requester in requesters:
+            before = known.get((order.id, requester))
+            after = _follow(order, requester, asked[order.id].get(requester), before, now)
+            if after is not None and after != before:
+                changed.append(_with_hold(after, before, holds.get(order.channel), now))
+    _write(connection, changed, known, now)
+
+
+def decide(
+    connection: Connection,
+    wanted_id: str,
+    decision: Decision,
+    by: str,
+    reason: str | None,
+    visible_channels: tuple[str, ...] | None,
+    now: datetime,
+) -> Row:
+    """Keep a decision; the same one again changes nothing. An accepted request is due to be carried out at once.
+
+    Args:
+        connection: A write transaction that holds `orders.lock_book`.
+        wanted_id: The request.
+        decision: What the seller wants.
+        by: Who decides.
+        reason: Plain text, without personal data.
+        visible_channels: What that person may see; None for everything.
+        now: When it is decided.
+
+    Raises:
+        Undecidable: There is no such request, the marketplace has closed it, or it was told of the acceptance already.
+    """
+    row = find(connection, wanted_id, visible_channels)
+    if row is None:
+        raise Undecidable(Refusal.UNKNOWN)
+    state = RequestState.ACCEPTED if decision is Decision.ACCEPT else RequestState.DECLINED
+    if row["state"] == state.value:
+        return row
+    if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
+        raise Undecidable(Refusal.CLOSED)
+    if row["state"] == RequestState.ACCEPTED and (row["told_at"] is not None or row["claimed_until"] is not None):
+        raise Undecidable(Refusal.CARRIED_OUT)
+    decided = row | {
+        "state": state.value,
+        "decided_by": by,
+        "decided_at": now,
+        "decision_reason": reason,
+        "due_at": now if decision is Decision.ACCEPT else None,
+        "claimed_until": None,
+        "attempts": 0,
+        "closed_at": None if decision is Decision.ACCEPT else now,
+        "updated_at": now,
+    }
+    _write(connection, [decided], {(row["order_id"], row["requester"]): row}, now)
+    if decision is Decision.DECLINE and (row["state"] == RequestState.ACCEPTED.value or row["hold_until"] is not None):
+        _tell_again(connection, [row["order_id"]])
+    return decided
+
+
+def ask(
+    connection: Connection,
+    order_id: str,
+    wanted: Mapping[str, int | None] | None,
+    by: str,
+    reason: str | None,
+    now: datetime,
+) -> Row:
+    """Keep that the seller wants to cancel units of an order that nobody asked to cancel; accepted from the start.
+
+    Args:
+        connection: A write transaction that holds `orders.lock_book`.
+        order_id: An order that is there.
+        wanted: Line id → units, None for all that remains of it; None for all that remains of the order.
+        by: Who wants it.
+        reason: The marketplace's reason code, or plain text.
+        now: When.
+
+    Raises:
+        Undecidable: An earlier wish is still under way, a line is none of the order's, or that much does not remain of it.
+    """
+    columns = ("id", "original_id", "channel", "marketplace", "facts")
+    order = dict(
+        connection.execute(sa.select(*(orders.c[name] for name in columns)).where(orders.c.id == order_id))
+        .mappings()
+        .one()
+    )
+    before = find(connection, request_id(order_id, MERCHANT), None)
+    if before is not None and before["state"] in LIVE:
+        raise Undecidable(Refusal.UNDER_WAY)
+    row = {
+        **_blank(order, MERCHANT),
+        "reason": reason,
+        "lines": _wanted_lines(orjson.loads("{" + order["facts"] + "}")["lines"], wanted),
+        "requested_at": now,
+        "seen_at": now,
+        "state": RequestState.ACCEPTED.value,
+        "decided_by": by,
+        "decided_at": now,
+        "due_at": now,
+    }
+    _write(connection, [row], {} if before is None else {(order_id, MERCHANT): before}, now)
+    return row
+
+
+def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int | None] | None) -> list[Row]:
+    known = {line["id"]: line for line in lines}
+    remaining = {own_id: line["quantity_remaining_to_ship"] for own_id, line in known.items()}
+    if wanted is None:
+        wanted = {own_id: units for own_id, units in remaining.items() if units}
+    if not wanted:
+        raise Undecidable(Refusal.NOTHING_REMAINS)
+    found = []
+    for own_id, asked in wanted.items():
+        if own_id not in known:
+            raise Undecidable(Refusal.UNKNOWN_LINE)
+        units = remaining[own_id] if asked is None else asked
+        if not units or units < 1 or units > (remaining[own_id] or 0):
+            raise Undecidable(Refusal.NOTHING_REMAINS)
+        line = known[own_id]
+        found.append(
+            {
+                "id": own_id,
+                "original_id": line["original_id"],
+                "quantity": units,
+                "shipped": line["quantity_shipped"] or 0,
+                "cancelled": line["quantity_cancelled"] or 0,
+            }
+        )
+    return found
+
+
+def expire(connection: Connection, now: datetime) -> int:
+    """End the holds that are over: what nobody decided is exported and confirmed again. Returns how many.
+
+    Args:
+        connection: A write transaction that holds `orders.lock_book`.
+        now: The present instant.
+    """
+    requests = cancellation_requests.c
+    query = sa.select(cancellation_requests).where(
+        requests.state == RequestState.OPEN.value, requests.hold_until <= now
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    known = {(row["order_id"], row["requester"]): row for row in rows}
+    _write(connection, [row | {"state": RequestState.EXPIRED.value, "closed_at": now} for row in rows], known, now)
+    _tell_again(connection, [row["order_id"] for row in rows])
+    return len(rows)
+
+
+def _tell_again(connection: Connection, order_ids: Sequence[str]) -> None:
+    """Let order files that left these orders out while they were held take them up."""
+    ids = sorted(set(order_ids))
+    if not ids:
+        return
+    first = next_values(connection, MARKETPLACE_CHANGES, len(ids))
+    update = (
+        sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(marketplace_change=sa.bindparam("new"))
+    )
+    connection.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An accepted request whose marketplace is to be told, with what is known of its order there."""
+
+    request: Row
+    selector: str | None
+    attempt: int
+
+
+def due_connections(connection: Connection, now: datetime) -> list[str]:
+    """Codes of the connections whose marketplace is to be told something now."""
+    requests = cancellation_requests.c
+    query = (
+        sa.select(channels.c.connection)
+        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
+        .where(has_come(requests.due_at, now))
+        .distinct()
+    )
+    return sorted(connection.execute(query).scalars())
+
+
+def claim(connection: Connection, owner: str, now: datetime) -> Due | None:
+    """Take up the longest waiting request of a connection to tell its marketplace of it."""
+    requests = cancellation_requests.c
+    query = (
+        sa.select(cancellation_requests, channels.c.selector)
+        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
+        .where(has_come(requests.due_at, now), channels.c.connection == owner)
+        .order_by(requests.due_at, requests.number)
+        .limit(1)
+    )
+    found = connection.execute(query).mappings().one_or_none()
+    if found is None:
+        return None
+    row = {str(name): value for name, value in found.items()}
+    selector, attempt = row.pop("selector"), row["attempts"] + 1
+    changed = sa.update(cancellation_requests).where(requests.id == row["id"], requests.attempts == row["attempts"])
+    taken = connection.execute(changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now))
+    return Due(row, selector, attempt) if taken.rowcount else None
+
+
+def told(connection: Connection, due: Due, now: datetime) -> None:
+    """Remember that the marketplace took the cancellation; that it is carried out shows with the order."""
+    if _conclude(connection, due, {"told_at": now}, now):
+        data = {"request": due.request["id"]}
+        event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
+        order_events.record(connection, [event], now)
+        incidents.resolve_order(connection, [due.request["order_id"]], STAGE, now)
+
+
+def put_back(connection: Connection, due: Due, wait: timedelta | None, now: datetime) -> None:
+    """Remember that the marketplace did not take the cancellation; None: it is not tried again by itself."""
+    _conclude(connection, due, {"due_at": None if wait is None else now + wait}, now)
+
+
+def _conclude(connection: Connection, due: Due, values: Row, now: datetime) -> bool:
+    requests = cancellation_requests.c
+    changed = sa.update(cancellation_requests).where(
+        requests.id == due.request["id"],
+        requests.attempts == due.attempt,
+        requests.state == RequestState.ACCEPTED.value,
+    )
+    return bool(connection.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
+
+
+def lost_claims(connection: Connection, now: datetime) -> list[Row]:
+    """Requests whose teller has died: nobody knows whether the marketplace was told. They are not tried again by themselves."""
+    requests = cancellation_requests.c
+    query = sa.select(cancellation_requests).where(requests.claimed_until <= now)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    ids = [row["id"] for row in rows]
+    connection.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
+    return rows
+
+
+def find(connection: Connection, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+    """One request, None when there is none or the reader may not see it."""
+    query = sa.select(cancellation_requests).where(cancellation_requests.c.id == wanted_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
+        return None
+    return dict(row)
+
+
+def listed(connection: Connection, wanted: RequestFilter, before: int | None, limit: int) -> list[Row]:
+    """The `limit` newest requests with a number below `before`, newest first."""
+    table = cancellation_requests.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    if before is not None:
+        conditions.append(table.number < before)
+    sets = ((table.state, wanted.states), (table.channel, wanted.channels))
+    conditions += [column.in_(values) for column, values in sets if values]
+    if wanted.visible_channels is not None:
+        conditions.append(table.channel.in_(wanted.visible_channels))
+    if wanted.order_id is not None:
+        conditions.append(table.order_id == wanted.order_id)
+    if wanted.shipped_despite is not None:
+        conditions.append(table.shipped_despite == (sa.true() if wanted.shipped_despite else sa.false()))
+    query = sa.select(cancellation_requests).where(*conditions).order_by(table.number.desc()).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+# -- what the marketplace shows
+
+
+def _asked(order: Order) -> dict[str, tuple[str | None, list[Line]]]:
+    """Requester → reason and lines."""
+    found: dict[str, tuple[str | None, list[Line]]] = {}
+    for line in order.lines:
+        if line.cancellation is not None and line.cancellation.requested_by:
+            reason = line.cancellation.request_reason
+            found.setdefault(line.cancellation.requested_by, (reason, []))[1].append(line)
+    whole = order.cancellation
+    if not found and whole is not None and whole.requested_by:
+        found[whole.requested_by] = (whole.request_reason, list(order.lines))
+    return found
+
+
+def _follow(
+    order: Order, requester: str, asked: tuple[str | None, list[Line]] | None, before: Row | None, now: datetime
+) -> Row | None:
+    """The row of a request after the order was seen; None when there is nothing to keep."""
+    row = before
+    if asked is not None:
+        row = _with_lines(order, requester, asked, before)
+    elif before is not None and requester != MERCHANT and before["state"] in LIVE:
+        is_over = order.status in {Status.CANCELED, Status.REFUSED} or _shipped(order, before)
+        row = before if is_over else _closed(before, RequestState.WITHDRAWN, now)
+    if row is None or row["state"] not in UNDECIDED:
+        return row
+    return _progress(order, row, now)
+
+
+def _with_lines(order: Order, requester: str, asked: tuple[str | None, list[Line]], before: Row | None) -> Row:
+    """A new request, the known one with the lines that joined it, or one that is asked for again."""
+    reason, lines = asked
+    live = before["lines"] if before is not None and before["state"] in LIVE else []
+    known = {each["original_id"] for each in (before["lines"] if before else ())}
+    joined = [line for line in lines if line.original_id not in known]
+    if before is not None and not joined and before["state"] != RequestState.WITHDRAWN:
+        return before
+    base = before if before is not None and live else _blank_of(order, requester)
+    return (
+        base
+        | {
+            "reason": reason,
+            "lines": [*live, *(_line(order, line) for line in (joined if live else lines))],
+            "requested_at": order.marketplace_updated_at,
+            "state": RequestState.OPEN.value,
+        }
+        | _UNDECIDED
+    )
+
+
+def _line(order: Order, line: Line) -> Row:
+    open_units = line.quantity_remaining_to_ship
+    return {
+        "id": line_id(order.id, line.original_id),
+        "original_id": line.original_id,
+        "quantity": line.quantity_ordered if open_units is None else open_units,
+        "shipped": line.quantity_shipped or 0,
+        "cancelled": line.quantity_cancelled or 0,
+    }
+
+
+def _progress(order: Order, row: Row, now: datetime) -> Row:
+    """What has become of the units that were asked for: cancelled, shipped, or neither yet."""
+    lines = {line.original_id: line for line in order.lines}
+    fates = [_fate(order, each, lines.get(each["original_id"])) for each in row["lines"]]
+    despite = _shipped(order, row)
+    after = row | {"shipped_despite": row["shipped_despite"] or despite}
+    if fates and all(fate is not None for fate in fates):
+        is_cancelled = RequestState.EXECUTED in fates or order.status in {Status.CANCELED, Status.REFUSED}
+        after = _closed(after, RequestState.EXECUTED if is_cancelled else RequestState.EXPIRED, now)
+    return after
+
+
+def _fate(order: Order, asked: Row, line: Line | None) -> RequestState | None:
+    """EXECUTED, EXPIRED (shipped), or None while the units are neither."""
+    if line is None or order.status in {Status.CANCELED, Status.REFUSED}:
+        return RequestState.EXECUTED
+    if _is_executed(line.cancellation) or _gone(line.quantity_cancelled, asked, "cancelled"):
+        return RequestState.EXECUTED
+    is_shipped = order.status is Status.SHIPPED or _gone(line.quantity_shipped, asked, "shipped")
+    return RequestState.EXPIRED if is_shipped else None
+
+
+def _is_executed(cancellation: Cancellation | None) -> bool:
+    return cancellation is not None and bool(cancellation.executed_by or cancellation.execution_reason)
+
+
+def _gone(units: int | None, asked: Row, name: str) -> bool:
+    return bool(asked["quantity"]) and units is not None and units - asked[name] >= asked["quantity"]
+
+
+def _shipped(order: Order, row: Row) -> bool:
+    """Whether units that were asked for left nevertheless."""
+    before = {each["original_id"]: each["shipped"] for each in row["lines"]}
+    return any(
+        (line.quantity_shipped or 0) > before.get(line.original_id, line.quantity_shipped or 0) for line in order.lines
+    )
+
+
+def _closed(row: Row, state: RequestState, now: datetime) -> Row:
+    if row["state"] == state.value:
+        return row
+    return row | {"state": state.value, "closed_at": now, "due_at": None, "claimed_until": None}
+
+
+# -- rows
+
+
+_UNDECIDED: Row = {
+    "decided_by": None,
+    "decided_at": None,
+    "decision_reason": None,
+    "attempts": 0,
+    "due_at": None,
+    "claimed_until": None,
+    "told_at": None,
+    "closed_at": None,
+}
+
+
+def _blank_of(order: Order, requester: str) -> Row:
+    return _blank({name: getattr(order, name) for name in ("id", "original_id", "channel", "marketplace")}, requester)
+
+
+def _blank(order: Mapping[str, Any], requester: str) -> Row:
+    return {
+        "id": request_id(order["id"], requester),
+        "number": 0,
+        "order_id": order["id"],
+        "original_id": order["original_id"],
+        "channel": order["channel"],
+        "marketplace": order["marketplace"],
+        "requester": requester,
+        "hold_until": None,
+        "shipped_despite": False,
+        **_UNDECIDED,
+    }
+
+
+def _holds(connection: Connection, codes: Iterable[str]) -> dict[str, timedelta]:
+    """How long each of the channels holds an order with an open request, of those that do."""
+    query = sa.select(channels.c.code, channels.c.settings).where(channels.c.code.in_(sorted(codes)))
+    found = {}
+    for code, settings in connection.execute(query):
+        hours = settings.get(HOLD_SETTING)
+        if isinstance(hours, int | float) and not isinstance(hours, bool) and hours > 0:
+            found[code] = timedelta(hours=min(float(hours), LONGEST_HOLD_HOURS))
+    return found
+
+
+def _with_hold(row: Row, before: Row | None, hold: timedelta | None, now: datetime) -> Row:
+    is_new = row["state"] == RequestState.OPEN.value and (before is None or before["state"] not in LIVE)
+    return row | {"hold_until": now + hold} if is_new and hold is not None else row
+
+
+def _write(connection: Connection, rows: Sequence[Row], known: Mapping[tuple[str, str], Row], now: datetime) -> None:
+    """Write rows, tell of them in the order's timeline and the log, and end the incidents of those that are over."""
+    if not rows:
+        return
+    before = [known.get((row["order_id"], row["requester"])) for row in rows]
+    asked_again = [row for row, old in zip(rows, before, strict=True) if _is_news(row, old)]
+    first = next_values(connection, CANCELLATIONS, len(asked_again)) if asked_again else 0
+    for number, row in enumerate(asked_again, first):
+        row["number"] = number
+    insert = insert_into(connection, cancellation_requests)
+    columns = [column.name for column in cancellation_requests.columns if column.name != "id"]
+    update = insert.on_conflict_do_update(index_elements=["id"], set_={name: insert.excluded[name] for name in columns})
+    connection.execute(update, [{"seen_at": now} | row | {"updated_at": now} for row in rows])
+    moved = [row for row, old in zip(rows, before, strict=True) if old is None or old["state"] != row["state"]]
+    _tell(connection, moved, now)
+    over = [row["order_id"] for row in moved if row["state"] not in LIVE]
+    if over:
+        incidents.resolve_order(connection, over, STAGE, now)
+    holds.follow(connection, [row["order_id"] for row in moved], now)
+
+
+def _is_news(row: Row, before: Row | None) -> bool:
+    """Whether somebody asks for something that nobody has been told of."""
+    return row["number"] == 0 or (
+        before is not None and row["state"] == RequestState.OPEN.value and row["lines"] != before["lines"]
+    )
+
+
+def _tell(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
+    events = []
+    for row in rows:
+        kind = "cancellation_requested" if row["state"] == RequestState.OPEN.value else f"cancellation_{row['state']}"
+        data = {
+            "request": row["id"],
+            "requester": row["requester"],
+            "reason": row["reason"],
+            "by": row["decided_by"],
+            "lines": [each["id"] for each in row["lines"]],
+            "shipped_despite": row["shipped_despite"],
+        }
+        events.append({"order_id": row["order_id"], "kind": kind, "data": data})
+    order_events.record(connection, events, now)

@@ -1,0 +1,330 @@
+"""What our shipments make of an order: its quantities, its status, and how far its confirmations have come.
+
+The marketplace's facts and our shipments have a writer each; what readers see is put together from both here, whenever one
+of them changes. Taking shipments in is in `shipments`, telling the marketplace in `confirmations`; how an arriving order
+meets the book is in `orders`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import POSITION, next_values
+from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
+from warehouse.ledger.book import shipped_despite
+from warehouse.orders import (
+    CLOSED_STATUSES,
+    Bar,
+    ConfirmationStatus,
+    Status,
+    effective_status,
+    line_bar,
+    order_bar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, RowMapping
+
+_WORST_FIRST = (
+    ConfirmationStatus.REJECTED,
+    ConfirmationStatus.IN_DOUBT,
+    ConfirmationStatus.HELD,
+    ConfirmationStatus.SENDING,
+    ConfirmationStatus.QUEUED,
+    ConfirmationStatus.SENT,
+    ConfirmationStatus.VERIFIED,
+    ConfirmationStatus.NONE,
+)
+"""An order with several shipments shows the state that needs somebody most."""
+
+_UNDER_WAY = frozenset({ConfirmationStatus.QUEUED.value, ConfirmationStatus.SENDING.value})
+"""Going to and fro between these is no news: it moves no revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Units of one line that we have reported, and those that others had shipped when we did."""
+
+    units: int
+    by_others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the marketplace says of one line: units shipped (None: it does not), and what it has against shipping it."""
+
+    shipped: int | None
+    bar: Bar | None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An order as readers see it.
+
+    Attributes:
+        facts: The rendered members of the document.
+        status: Its state.
+        bar: Why nothing of it may be shipped; None when it may.
+        lines: Line id → units shipped and remaining.
+        may_have_left: Line id → units that we have reported and the marketplace has cancelled.
+    """
+
+    facts: str
+    status: Status
+    bar: Bar | None
+    lines: Mapping[str, tuple[int | None, int | None]]
+    may_have_left: Mapping[str, int]
+
+
+def shipped_units(
+    told: int | None, ordered: int | None, cancelled: int | None, reported: Reported | None
+) -> tuple[int | None, int]:
+    """Units of a line that were shipped, by whomever, and those that we have reported although they are cancelled.
+
+    What the marketplace cancels is cancelled, whatever was reported: together both are never more than what was ordered.
+
+    Args:
+        told: What the marketplace says was shipped; None when it does not.
+        ordered: Units ordered; None when the marketplace does not say.
+        cancelled: Units cancelled; None when the marketplace does not say.
+        reported: Our shipments of the line; None without any.
+
+    >>> shipped_units(1, 3, 0, Reported(units=1, by_others=1)), shipped_units(0, 2, 2, Reported(units=2, by_others=0))
+    ((2, 0), (0, 2))
+    """
+    if reported is None:
+        return told, 0
+    units = max(told or 0, reported.units + reported.by_others)
+    room = units if ordered is None else ordered - (cancelled or 0)
+    return min(units, room), min(reported.units, max(0, units - room))
+
+
+def remaining_units(ordered: int | None, shipped: int | None, cancelled: int | None) -> int | None:
+    """Ordered − shipped − cancelled; None when a part is unknown."""
+    if ordered is None or shipped is None or cancelled is None:
+        return None
+    return ordered - shipped - cancelled
+
+
+def reported_units(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, Reported]]:
+    """Order id → line id → our shipments of it, of the orders that have any."""
+    query = (
+        sa.select(
+            shipments.c.order_id,
+            shipment_lines.c.line_id,
+            sa.func.sum(shipment_lines.c.quantity),
+            sa.func.max(shipment_lines.c.shipped_by_others),
+        )
+        .join_from(shipments, shipment_lines)
+        .where(shipments.c.order_id.in_(order_ids))
+        .group_by(shipments.c.order_id, shipment_lines.c.line_id)
+    )
+    found: dict[str, dict[str, Reported]] = {}
+    for order_id, line_id, units, by_others in connection.execute(query):
+        found.setdefault(order_id, {})[line_id] = Reported(int(units), int(by_others))
+    return found
+
+
+def raised(
+    facts: str, source: Status, whole: Bar | None, told: Mapping[str, Told], reported: Mapping[str, Reported]
+) -> Raised:
+    """An order as readers see it.
+
+    Args:
+        facts: The marketplace's facts, as `documents.facts` renders them, or as an earlier call has left them.
+        source: The marketplace's state in our words.
+        whole: Why nothing of the order may be shipped, for a reason that is not one of its lines.
+        told: What the marketplace says, by line id.
+        reported: Our shipments by line id.
+    """
+    members = orjson.loads("{" + facts + "}")
+    units: dict[str, tuple[int | None, int | None]] = {}
+    left: dict[str, int] = {}
+    bars: list[tuple[Bar | None, int | None]] = []
+    for line in members["lines"]:
+        own_id, ordered, cancelled = line["id"], line["quantity_ordered"], line["quantity_cancelled"]
+        shipped, beyond = shipped_units(told[own_id].shipped, ordered, cancelled, reported.get(own_id))
+        remaining = remaining_units(ordered, shipped, cancelled)
+        bar = line_bar(told[own_id].bar, remaining, line.get("quantity_refunded"))
+        units[own_id] = (shipped, remaining)
+        bars.append((bar, remaining))
+        if beyond:
+            left[own_id] = beyond
+        bar = whole or bar
+        line |= {"quantity_shipped": shipped, "quantity_remaining_to_ship": remaining}
+        line |= {"may_ship": bar is None, "may_not_ship_reason": bar}
+    bar = order_bar(whole, bars)
+    members |= {"may_ship": bar is None, "may_not_ship_reason": bar}
+    is_raised = any(units[own_id][0] for own_id in reported if own_id in units)
+    status = effective_status(source, [remaining for _, remaining in units.values()]) if is_raised else source
+    return Raised(orjson.dumps(members).decode()[1:-1], status, bar, units, left)
+
+
+def overall(states: Iterable[str]) -> ConfirmationStatus:
+    """The confirmation status of an order from those of its shipments.
+
+    >>> overall(["verified", "rejected"]).value, overall([]).value
+    ('rejected', 'none')
+    """
+    present = set(states)
+    return next((each for each in _WORST_FIRST if each.value in present), ConfirmationStatus.NONE)
+
+
+def restate(connection: Connection, order_ids: Iterable[str], now: datetime) -> None:
+    """Bring orders in line with their shipments; each that a reader sees differently gets a revision and a position.
+
+    Args:
+        connection: A write transaction that holds `orders.lock_book`.
+        order_ids: Orders whose shipments have changed.
+        now: When it is recorded.
+    """
+    chosen = sorted(set(order_ids))
+    reported = reported_units(connection, chosen)
+    states = _confirmation_states(connection, chosen)
+    told = _told(connection, chosen)
+    news: list[dict[str, Any]] = []
+    quiet: list[dict[str, Any]] = []
+    left: dict[str, Mapping[str, int]] = {}
+    for row in connection.execute(sa.select(*_COLUMNS).where(orders.c.id.in_(chosen))).mappings():
+        own_id = row["id"]
+        source = Status(row["source_status"] or row["status"])
+        seen = raised(row["facts"], source, _whole_bar(row), told.get(own_id, {}), reported.get(own_id, {}))
+        left[own_id] = seen.may_have_left
+        confirmation = overall(states.get(own_id, ())).value
+        changed = _changed(row, seen.facts, seen.status, confirmation)
+        values = {
+            "own_id": own_id,
+            "new_status": seen.status.value,
+            "source": source.value,
+            "confirmation": confirmation,
+            "new_facts": seen.facts,
+            "bar": seen.bar,
+        }
+        if not changed:
+            quiet.append(values)
+            continue
+        news.append({**values, "changed": changed, "row": row, "lines": seen.lines})
+    if quiet:
+        _write_quiet(connection, quiet)
+    if news:
+        _write_news(connection, news, now)
+    shipped_despite.note(connection, left, now)
+
+
+def _whole_bar(row: RowMapping) -> Bar | None:
+    """Why nothing of the order may be shipped, for a reason that is not one of its lines."""
+    reason = row["may_not_ship_reason"]
+    return None if reason in {None, Bar.NO_LINE_MAY_SHIP.value} else Bar(reason)
+
+
+_COLUMNS = (
+    orders.c.id,
+    orders.c.status,
+    orders.c.source_status,
+    orders.c.confirmation_status,
+    orders.c.revision,
+    orders.c.marketplace_updated_at,
+    orders.c.raw_seq,
+    orders.c.facts,
+    orders.c.may_not_ship_reason,
+)
+
+
+def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> list[str]:
+    """Names of the members that a reader sees differently."""
+    changed = ["status"] if row["status"] != status.value else []
+    if row["facts"] != facts:
+        changed.append("lines")
+    if row["confirmation_status"] != confirmation and not {row["confirmation_status"], confirmation} <= _UNDER_WAY:
+        changed.append("confirmation_status")
+    return changed
+
+
+def _told(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
+    """Order id → line id → what the marketplace says of it."""
+    columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.told_shipped, order_lines.c.bar)
+    found: dict[str, dict[str, Told]] = {}
+    for row in connection.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
+        found.setdefault(row.order_id, {})[row.id] = Told(row.told_shipped, Bar(row.bar) if row.bar else None)
+    return found
+
+
+def _confirmation_states(connection: Connection, order_ids: Sequence[str]) -> dict[str, set[str]]:
+    query = sa.select(shipments.c.order_id, shipments.c.status).where(shipments.c.order_id.in_(order_ids))
+    found: dict[str, set[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.order_id, set()).add(row.status)
+    return found
+
+
+def _write_quiet(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    update = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"), orders.c.confirmation_status != sa.bindparam("confirmation"))
+        .values(confirmation_status=sa.bindparam("confirmation"))
+    )
+    connection.execute(update, [{name: row[name] for name in ("own_id", "confirmation")} for row in rows])
+
+
+_CLOSING = sa.bindparam("closing", type_=orders.c.closed_at.type)
+"""When an order that was open is closed; None where it is open."""
+
+
+def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    first = next_values(connection, POSITION, len(news))
+    update = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"))
+        .values(
+            status=sa.bindparam("new_status"),
+            source_status=sa.bindparam("source"),
+            confirmation_status=sa.bindparam("confirmation"),
+            facts=sa.bindparam("new_facts"),
+            may_not_ship_reason=sa.bindparam("bar"),
+            revision=sa.bindparam("new_revision"),
+            position=sa.bindparam("new_position"),
+            closed_at=sa.case((_CLOSING.is_(None), sa.null()), else_=sa.func.coalesce(orders.c.closed_at, _CLOSING)),
+        )
+    )
+    written, versions = [], []
+    for position, each in enumerate(news, first):
+        row = each["row"]
+        plain = {name: value for name, value in each.items() if name not in {"changed", "row", "lines"}}
+        closing = now if each["new_status"] in CLOSED_STATUSES else None
+        written.append({**plain, "closing": closing, "new_revision": row["revision"] + 1, "new_position": position})
+        versions.append(
+            {
+                "position": position,
+                "order_id": row["id"],
+                "revision": row["revision"] + 1,
+                "status": each["new_status"],
+                "marketplace_updated_at": row["marketplace_updated_at"],
+                "recorded_at": now,
+                "raw_seq": row["raw_seq"],
+                "changed": orjson.dumps(each["changed"]).decode(),
+                "facts": each["new_facts"],
+            }
+        )
+    connection.execute(update, written)
+    connection.execute(sa.insert(order_versions), versions)
+    units = [
+        {"own_id": own_id, "shipped": shipped, "remaining": remaining}
+        for each in news
+        for own_id, (shipped, remaining) in each["lines"].items()
+    ]
+    if units:
+        connection.execute(_UNITS, units)
+
+
+_UNITS = (
+    sa.update(order_lines)
+    .where(order_lines.c.id == sa.bindparam("own_id"))
+    .values(quantity_shipped=sa.bindparam("shipped"), quantity_remaining=sa.bindparam("remaining"))
+)

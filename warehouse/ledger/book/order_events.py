@@ -1,0 +1,74 @@
+"""What happened to orders on our side: each event stands in its order's timeline and in the log, written by this one door.
+
+Which events there are is decided where they happen; what each of them says is in `event_texts`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import order_events, orders
+from warehouse.ledger.book.event_texts import event_text
+from warehouse.ledger.watch import activity
+from warehouse.ledger.watch.activity import Entry, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+STAGES = {
+    "acknowledged": "api",
+    "shipment": "import",
+    "confirmation": "confirm",
+    "acceptance": "accept",
+    "cancellation": "cancel",
+}
+"""The first word of an event's kind → its stage in the log."""
+
+TROUBLE = ("_rejected", "_in_doubt", "_differs", "_held", "_requested")
+"""Ends of kinds that somebody may have to do something about."""
+
+ORDERS_PER_QUERY = 500
+
+
+def record(connection: Connection, events: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Write events, in the transaction of what they tell.
+
+    Args:
+        connection: A write transaction.
+        events: order_id, kind, and data: JSON-able details, nothing personal.
+        now: When they happened.
+    """
+    if not events:
+        return
+    rows = [
+        {"order_id": each["order_id"], "at": now, "kind": each["kind"], "data": dict(each["data"])} for each in events
+    ]
+    connection.execute(sa.insert(order_events), rows)
+    channels = _channels(connection, sorted({row["order_id"] for row in rows}))
+    entries = [
+        Entry(
+            stage=STAGES.get(row["kind"].partition("_")[0], "orders"),
+            kind=row["kind"],
+            level=Level.WARNING if row["kind"].endswith(TROUBLE) else Level.INFO,
+            text=event_text(row["kind"], row["data"]),
+            channel=channels.get(row["order_id"]),
+            order_id=row["order_id"],
+            data=row["data"],
+        )
+        for row in rows
+    ]
+    activity.record(connection, entries, now)
+
+
+def _channels(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), ORDERS_PER_QUERY):
+        chosen = orders.c.id.in_(ids[start : start + ORDERS_PER_QUERY])
+        rows = connection.execute(sa.select(orders.c.id, orders.c.channel).where(chosen))
+        found |= {row.id: row.channel for row in rows}
+    return found

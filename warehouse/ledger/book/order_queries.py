@@ -1,0 +1,735 @@
+"""Reading the order book: filtered pages by keyset, the change feed, one order, its parties and its timeline.
+
+Every reader (API, export, command line) asks through one `OrderFilter`, and what a reader may see is a part of it, so that the
+allow-list is applied in this one place. How a row becomes a document is in `warehouse.documents`; nothing writes here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse.clock import iso
+from warehouse.ledger.base.database import POSITION, mark
+from warehouse.ledger.base.schema import (
+    Instant,
+    channels,
+    file_members,
+    file_rows,
+    files,
+    incidents,
+    order_events,
+    order_versions,
+    orders,
+    parties,
+)
+from warehouse.ledger.book import holds
+from warehouse.ledger.book.event_texts import event_text
+from warehouse.orders import OPEN_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, Dialect, RowMapping
+
+    from warehouse.ledger.base.database import Ledger
+
+Row = dict[str, Any]
+
+CHUNK = 1000
+"""Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
+
+TOLD_CHUNK = 4000
+"""Orders that an export reads at a time: each chunk costs a commit, and writing the membership of so many holds the write
+lock for some 20 ms."""
+
+TIMELINE_LIMIT = 1000
+"""Entries of each source in a timeline at most, the newest ones."""
+
+
+class _WireInstant(sa.types.UserDefinedType[str]):
+    """An `Instant` column read as the wire writes it: on SQLite a cut; two conversions cost a third of a page."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str]:  # noqa: ARG002 - SQLAlchemy's
+        return iso if dialect.name == "postgresql" else _cut
+
+
+def _cut(stored: str) -> str:
+    return stored[:MILLISECONDS_END] + "Z"
+
+
+MILLISECONDS_END = len("2026-11-01T12:00:00.000")
+
+DOCUMENT_COLUMNS = (
+    orders.c.id,
+    orders.c.position,
+    orders.c.revision,
+    orders.c.status,
+    orders.c.purchased_at,
+    sa.type_coerce(orders.c.marketplace_updated_at, _WireInstant()).label("marketplace_updated_at"),
+    sa.type_coerce(orders.c.received_at, _WireInstant()).label("received_at"),
+    orders.c.confirmation_status,
+    orders.c.has_errors,
+    orders.c.is_historical,
+    orders.c.pii_state,
+    orders.c.acknowledgements,
+    orders.c.facts,
+)
+"""What `documents.document` needs, and the columns that a keyset continues from."""
+
+NAMES = tuple(column.name for column in DOCUMENT_COLUMNS)
+
+
+class Sort(StrEnum):
+    """In which order a list comes; every one of them is an index with a unique end, so paging never skips or repeats.
+
+    ERRORS_FIRST: orders with errors, the newest purchase first, then the others like that: two lists, one after the other.
+    ERRORS_LAST: the same two lists the other way round.
+    """
+
+    NEWEST = "-purchased_at"
+    OLDEST = "purchased_at"
+    POSITION = "position"
+    LATEST_CHANGE = "-position"
+    ERRORS_FIRST = "-has_errors"
+    ERRORS_LAST = "has_errors"
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the greatest comes first."""
+        return self.value.startswith("-")
+
+    @property
+    def is_by_errors(self) -> bool:
+        """Whether orders with and without errors are two lists."""
+        return self in {Sort.ERRORS_FIRST, Sort.ERRORS_LAST}
+
+    @property
+    def is_by_position(self) -> bool:
+        """Whether the key is the position alone, else it is the purchase date with the id."""
+        return self in {Sort.POSITION, Sort.LATEST_CHANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The place of an order in a list: its position, or its purchase date and id.
+
+    `has_errors` says in which of the two lists of a sort by errors the place is; None for every other sort.
+    """
+
+    position: int | None = None
+    purchased_at: datetime | None = None
+    id: str | None = None
+    has_errors: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders; an empty tuple or None does not filter. Ranges are half open: `after` is included, `before` is not.
+
+    Attributes:
+        visible_channels: What the reader may see at all; None for everything.
+        statuses: Any of these.
+        channels: Any of these.
+        marketplaces: Label of the marketplace, exactly: any of these.
+        fulfilled_by: `merchant`, `marketplace`, or `none` for orders of which the marketplace did not say.
+        purchased_after: First purchase date included (marketplace's clock).
+        purchased_before: First purchase date not included any more.
+        received_after: First time of arrival included (our clock).
+        received_before: First time of arrival not included any more.
+        updated_after: First change at the marketplace included (marketplace's clock).
+        updated_before: First change at the marketplace not included any more.
+        has_errors: Only with, or only without, errors.
+        cancellation_requested: Only with, or only without, a request to cancel the order or a line.
+        may_ship: Only what the marketplace lets ship, or only what it bars.
+        original_id: The marketplace's order id; finds both halves of a split order.
+        id: The internal id.
+    """
+
+    visible_channels: tuple[str, ...] | None = None
+    statuses: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    marketplaces: tuple[str, ...] = ()
+    fulfilled_by: str | None = None
+    purchased_after: datetime | None = None
+    purchased_before: datetime | None = None
+    received_after: datetime | None = None
+    received_before: datetime | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+    has_errors: bool | None = None
+    cancellation_requested: bool | None = None
+    may_ship: bool | None = None
+    original_id: str | None = None
+    id: str | None = None
+
+    @property
+    def effective_channels(self) -> tuple[str, ...] | None:
+        """Channels that are asked for and may be seen; None for every channel."""
+        if not self.channels:
+            return self.visible_channels
+        if self.visible_channels is None:
+            return self.channels
+        return tuple(code for code in self.channels if code in self.visible_channels)
+
+    def fingerprint(self, sort: Sort) -> str:
+        """A short text that is the same for the same question; what the reader may see is no part of the question."""
+        asked = [
+            sorted(set(self.statuses)),
+            sorted(set(self.channels)),
+            sorted(set(self.marketplaces)),
+            *(_plain(getattr(self, name)) for name in self.__slots__ if name not in _SETS),
+            sort.value,
+        ]
+        return hashlib.blake2b(orjson.dumps(asked), digest_size=9).hexdigest()
+
+
+_SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows for `documents.document`; `next_key` is None on the last page."""
+
+    rows: list[Row]
+    next_key: Key | None
+
+
+def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+    """The `limit` orders that follow `after`."""
+    if sort.is_by_errors:
+        return _by_errors(connection, wanted, sort, after, limit)
+    query = _page_query(wanted, sort, after is not None, limit + 1)
+    found = connection.execute(query, _place(after)).all()
+    rows = [dict(zip(NAMES, row, strict=True)) for row in found]
+    if len(rows) <= limit:
+        return Page(rows, None)
+    rows.pop()
+    return Page(rows, key_of(rows[-1], sort))
+
+
+def _by_errors(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+    """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
+    rows: list[Row] = []
+    first = sort is Sort.ERRORS_FIRST
+    for has_errors in (first, not first):
+        is_passed = after is not None and after.has_errors is not first and has_errors is first
+        if is_passed or wanted.has_errors is (not has_errors):
+            continue
+        start = after if after is not None and after.has_errors is has_errors else None
+        part = replace(wanted, has_errors=has_errors)
+        rows += page(connection, part, Sort.NEWEST, start, limit + 1 - len(rows)).rows
+        if len(rows) > limit:
+            break
+    if len(rows) <= limit:
+        return Page(rows, None)
+    rows = rows[:limit]
+    return Page(rows, key_of(rows[-1], sort))
+
+
+def key_of(row: Mapping[str, Any], sort: Sort) -> Key:
+    """Where a list sorted like this goes on after this row."""
+    if sort.is_by_errors:
+        return Key(purchased_at=row["purchased_at"], id=row["id"], has_errors=bool(row["has_errors"]))
+    return Key(position=row["position"]) if sort.is_by_position else Key(purchased_at=row["purchased_at"], id=row["id"])
+
+
+def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[Row], dict[str, bytes]]]:
+    """Every order of a list, `CHUNK` at a time with their sealed parties, each chunk in a transaction of its own."""
+    after: Key | None = None
+    while True:
+        with ledger.read() as connection:
+            chunk = page(connection, wanted, sort, after, CHUNK)
+            sealed = sealed_parties(connection, [row["id"] for row in chunk.rows])
+        yield chunk.rows, sealed
+        after = chunk.next_key
+        if after is None:
+            return
+
+
+def count(connection: Connection, wanted: OrderFilter) -> int:
+    """How many orders the filter finds."""
+    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False)]
+    query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
+    return int(connection.execute(query).scalar_one())
+
+
+def by_id(connection: Connection, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+    """One order, None when there is none or the reader may not see it."""
+    row = connection.execute(_BY_ID, {"own_id": order_id}).first()
+    if row is None or (visible_channels is not None and row.channel not in visible_channels):
+        return None
+    return dict(zip(NAMES, row, strict=False))
+
+
+def sealed_parties(connection: Connection, order_ids: Sequence[str]) -> dict[str, bytes]:
+    """The encrypted personal data of these orders, of those that have any."""
+    rows = connection.execute(_PARTIES, {"own_ids": list(order_ids)})
+    return {row[0]: row[1] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A part of the change feed.
+
+    Attributes:
+        rows: Orders as they are now, by position.
+        next_after: Where to read on.
+        has_more: Whether more was there at the time of reading.
+        head: The last position of the whole feed.
+    """
+
+    rows: list[Row]
+    next_after: int
+    has_more: bool
+    head: int
+
+
+def changes(connection: Connection, visible_channels: tuple[str, ...] | None, after: int, limit: int) -> Changes:
+    """What changed after a position: each order once, in its present state, by position.
+
+    Positions are given in commit order, and the head is read first: whatever is committed later lies beyond it. A reader of
+    few channels has a head of its own, the last position in them: it learns nothing of how much the others do.
+    """
+    head = mark(connection, POSITION)
+    wanted = OrderFilter(visible_channels=visible_channels)
+    found = page(connection, wanted, Sort.POSITION, Key(position=after), limit)
+    last = found.rows[-1]["position"] if found.rows else after
+    if visible_channels is not None:
+        head = last if found.rows else _own_head(connection, visible_channels, after)
+    has_more = found.next_key is not None
+    return Changes(found.rows, last if has_more else max(last, head), has_more, head)
+
+
+def _own_head(connection: Connection, visible_channels: tuple[str, ...], after: int) -> int:
+    """The last position of these channels when none is beyond `after`: mostly that one, which is found at once."""
+    own = sa.select(orders.c.position).where(orders.c.channel.in_(visible_channels))
+    if after == 0 or connection.execute(own.where(orders.c.position == after)).first() is not None:
+        return after
+    return connection.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0
+
+
+def visible_ids(connection: Connection, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
+    """Those of the orders that a reader may see."""
+    query = sa.select(orders.c.id).where(orders.c.id.in_(ids))
+    if visible_channels is not None:
+        query = query.where(orders.c.channel.in_(visible_channels))
+    return set(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOrder:
+    """An order that the marketplace has changed, as it is now: rendered facts, and its sealed parties if it has any."""
+
+    id: str
+    revision: int
+    position: int
+    status: str
+    fulfilled_by: str | None
+    country_code: str | None
+    change: int
+    facts: str
+    sealed: bytes | None
+
+
+def told_orders(
+    connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
+) -> list[ToldOrder]:
+    """The next `TOLD_CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+
+    Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
+
+    Args:
+        connection: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        after: Number of the last marketplace change not wanted any more.
+        through: Number of the last one that is wanted.
+        now: The present instant.
+    """
+    query = (
+        sa.select(*_TOLD_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(
+            orders.c.channel == channel,
+            orders.c.marketplace_change.between(after + 1, through),
+            ~holds.is_held(orders.c.id, now),
+        )
+        .order_by(orders.c.marketplace_change)
+        .limit(TOLD_CHUNK)
+    )
+    if statuses:
+        # put so that the index on status does not serve it: that one would bring them in another order
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [ToldOrder(*row) for row in connection.execute(query).all()]
+
+
+def told_again(
+    connection: Connection,
+    channel: str,
+    statuses: Sequence[str],
+    given_up: Sequence[int],
+    cursor: int,
+    after: str,
+    now: datetime,
+) -> list[ToldOrder]:
+    """The next `TOLD_CHUNK` orders of files that were given up, by id: those that no later file tells of.
+
+    Args:
+        connection: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        given_up: The files.
+        cursor: Orders that were changed after it are told anyway.
+        after: Id of the last order of the chunk before, "" at first.
+        now: The present instant.
+    """
+    later = file_members.alias()
+    later_file = files.alias()
+    is_told_later = (
+        sa.select(later.c.order_id)
+        .join_from(later, later_file, later_file.c.id == later.c.file_id)
+        .where(
+            later.c.order_id == file_members.c.order_id,
+            later.c.file_id > file_members.c.file_id,
+            later_file.c.state.in_(["planned", "uploaded"]),
+        )
+        .exists()
+    )
+    lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_told_later)
+    query = (
+        sa.select(*_TOLD_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(
+            orders.c.channel == channel,
+            orders.c.id.in_(lost),
+            orders.c.id > after,
+            orders.c.marketplace_change <= cursor,
+            ~holds.is_held(orders.c.id, now),
+        )
+        .order_by(orders.c.id)
+        .limit(TOLD_CHUNK)
+    )
+    if statuses:
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [ToldOrder(*row) for row in connection.execute(query).all()]
+
+
+_TOLD_COLUMNS = (
+    orders.c.id,
+    orders.c.revision,
+    orders.c.position,
+    orders.c.status,
+    orders.c.fulfilled_by,
+    orders.c.shipping_country_code,
+    orders.c.marketplace_change,
+    orders.c.facts,
+    parties.c.sealed,
+)
+
+
+def known_channels(connection: Connection, codes: Sequence[str]) -> frozenset[str]:
+    """Those of the codes that are channels."""
+    return frozenset(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
+
+
+def known_marketplaces(connection: Connection, labels: Collection[str]) -> frozenset[str]:
+    """Those of the labels that a channel's marketplace has."""
+    query = sa.select(channels.c.marketplace).where(channels.c.marketplace.in_(labels))
+    return frozenset(connection.execute(query).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One thing that happened to an order: when, its kind in one word, a plain sentence, and technical details."""
+
+    at: datetime
+    kind: str
+    text: str
+    data: Mapping[str, Any]
+
+
+def timeline(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """What happened to an order, oldest first; nothing personal is in it."""
+    entries = [
+        *_arrivals(connection, order_id),
+        *_own_events(connection, order_id),
+        *_troubles(connection, order_id),
+        *_exports(connection, order_id),
+        *_imports(connection, order_id),
+    ]
+    return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
+
+
+_BY_ID = sa.select(*DOCUMENT_COLUMNS, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
+_PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
+    parties.c.order_id.in_(sa.bindparam("own_ids", expanding=True))
+)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+@lru_cache(maxsize=256)
+def _page_query(wanted: OrderFilter, sort: Sort, is_continued: bool, limit: int) -> sa.Select[Any]:  # noqa: FBT001 - part of the key
+    """The query of a page.
+
+    Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
+    """
+    beyond = [_beyond(sort)] if is_continued else []
+    if wanted.original_id is not None or wanted.id is not None:
+        return _lookup(wanted, sort, beyond).limit(limit)
+    return _walk(wanted, sort, beyond, limit)
+
+
+def _lookup(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """An id finds a handful of orders at most: they are looked up, then sorted by an expression that no index tempts with."""
+    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False), *beyond]
+    order = _ordered([sa.func.coalesce(key, key) for key in _keys(orders, sort)], sort)
+    return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*order)
+
+
+def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]], limit: int) -> sa.Select[Any]:
+    """A walk along the index that has the order asked for, or one for each value of the leading column, merged.
+
+    Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses, and
+    `channel = a ORDER BY position` by sorting every order of the channel.
+    """
+    order = _ordered(_keys(orders, sort), sort)
+    lead = None if sort.is_by_position else _lead(wanted)
+    conditions = [*_conditions(wanted), *_sets(wanted, lead, is_walked=True), *beyond]
+    single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
+    if lead is None:
+        return single.where(*conditions)
+    values = sorted(set(wanted.statuses if lead is orders.c.status else wanted.effective_channels or ()))
+    if len(values) <= 1:  # none: the reader asks for channels that it may not see
+        return single.where(lead == values[0] if values else sa.false(), *conditions)
+    walks = [
+        sa.select(orders.c.id, orders.c.purchased_at)
+        .where(lead == value, *conditions)
+        .order_by(*order)
+        .limit(limit)
+        .subquery()
+        for value in values
+    ]
+    merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
+    of_merged = _ordered(_keys(merged, sort), sort)
+    chosen = sa.select(merged.c.id).order_by(*of_merged).limit(limit)
+    return sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(chosen)).order_by(*order)
+
+
+def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
+    """The column whose index is walked. Open orders are few in every channel; of the closed ones each channel is full."""
+    if wanted.has_errors or wanted.cancellation_requested:
+        return None  # fewer still, in every status and channel
+    is_by_channel = wanted.effective_channels is not None
+    if wanted.statuses and (not is_by_channel or OPEN_STATUSES.issuperset(wanted.statuses)):
+        return orders.c.status
+    return orders.c.channel if is_by_channel else None
+
+
+def _sets(wanted: OrderFilter, lead: sa.Column[Any] | None, *, is_walked: bool) -> list[sa.ColumnElement[bool]]:
+    """The conditions on status and channel but for the leading column's.
+
+    On a walk they are put so that no index serves them: another index would bring the orders in another order.
+    """
+    conditions: list[sa.ColumnElement[bool]] = []
+    for column, values in ((orders.c.status, wanted.statuses), (orders.c.channel, wanted.effective_channels)):
+        if (not values and column is orders.c.status) or values is None or column is lead:
+            continue
+        tested = sa.func.coalesce(column, "") if is_walked else column
+        conditions.append(tested.in_(values))
+    return conditions
+
+
+def _keys(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
+    return (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
+
+
+def _ordered(keys: Sequence[sa.ColumnElement[Any]], sort: Sort) -> list[sa.ColumnElement[Any]]:
+    return [key.desc() if sort.is_descending else key.asc() for key in keys]
+
+
+def _beyond(sort: Sort) -> sa.ColumnElement[bool]:
+    if sort.is_by_position:
+        place = sa.bindparam("after_position", type_=sa.BigInteger)
+        return orders.c.position < place if sort.is_descending else orders.c.position > place
+    row = sa.tuple_(orders.c.purchased_at, orders.c.id)
+    key = sa.tuple_(sa.bindparam("after_purchased_at", type_=Instant), sa.bindparam("after_id", type_=sa.String))
+    return row < key if sort.is_descending else row > key
+
+
+def _place(after: Key | None) -> dict[str, Any]:
+    if after is None:
+        return {}
+    return {"after_position": after.position, "after_purchased_at": after.purchased_at, "after_id": after.id}
+
+
+def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    """Everything but status and channel."""
+    table = orders.c
+    conditions: list[sa.ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (table.original_id, wanted.original_id),
+            (table.id, wanted.id),
+        )
+        if value is not None
+    ]
+    flags = ((table.has_errors, wanted.has_errors), (table.has_cancellation_request, wanted.cancellation_requested))
+    # written out, not bound: a partial index serves only a condition that is known when the query is planned
+    conditions += [column == (sa.true() if asked else sa.false()) for column, asked in flags if asked is not None]
+    if wanted.original_id is not None and wanted.effective_channels is None:
+        conditions.append(
+            table.channel.in_(sa.select(channels.c.code))
+        )  # the index on original ids begins with the channel
+    if wanted.marketplaces:
+        conditions.append(table.marketplace.in_(wanted.marketplaces))
+    if wanted.may_ship is not None:
+        reason = table.may_not_ship_reason
+        conditions.append(reason.is_(None) if wanted.may_ship else reason.is_not(None))
+    if wanted.fulfilled_by is not None:
+        conditions.append(
+            table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
+        )
+    ranges = (
+        (table.purchased_at, wanted.purchased_after, wanted.purchased_before),
+        (table.received_at, wanted.received_after, wanted.received_before),
+        (table.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
+    )
+    for column, first, end in ranges:
+        if first is not None:
+            conditions.append(column >= first)
+        if end is not None:
+            conditions.append(column < end)
+    return conditions
+
+
+def _arrivals(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
+    order = connection.execute(
+        sa.select(orders.c.received_at, orders.c.marketplace, orders.c.is_historical).where(orders.c.id == order_id)
+    ).one()
+    query = (
+        sa.select(order_versions)
+        .where(order_versions.c.order_id == order_id)
+        .order_by(order_versions.c.revision.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    versions = list(connection.execute(query).mappings())[::-1]
+    first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
+    received = TimelineEntry(
+        order.received_at,
+        "received",
+        f"Received from {order.marketplace}" + (f" as {first_status}" if first_status else ""),
+        {"status": first_status, "is_historical": order.is_historical},
+    )
+    entries, before = [received], first_status
+    for version in versions:
+        if version["revision"] > 1:
+            entries.append(_changed(version, before))
+        before = version["status"]
+    return entries
+
+
+def _changed(version: RowMapping, status_before: str | None) -> TimelineEntry:
+    members = orjson.loads(version["changed"])
+    text = f"Changed to revision {version['revision']}: {', '.join(members)}"
+    data: Row = {
+        "revision": version["revision"],
+        "position": version["position"],
+        "members": members,
+        "marketplace_updated_at": iso(version["marketplace_updated_at"]),
+    }
+    if "status" in members:
+        text += f" ({status_before or 'unknown'} to {version['status']})"
+        data |= {"status_from": status_before, "status_to": version["status"]}
+    return TimelineEntry(version["recorded_at"], "changed", text, data)
+
+
+def _own_events(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    query = (
+        sa.select(order_events)
+        .where(order_events.c.order_id == order_id)
+        .order_by(order_events.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    rows = list(connection.execute(query).mappings())[::-1]
+    return [TimelineEntry(row["at"], row["kind"], event_text(row["kind"], row["data"]), row["data"]) for row in rows]
+
+
+def _exports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """The files that the order went out in, once they were uploaded."""
+    query = (
+        sa.select(files.c.id, files.c.name, files.c.storage, files.c.finished_at, file_members.c.revision)
+        .join_from(file_members, files)
+        .where(file_members.c.order_id == order_id, files.c.finished_at.is_not(None), files.c.state == "uploaded")
+        .order_by(files.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    return [
+        TimelineEntry(
+            row.finished_at,
+            "exported",
+            f"Exported in the file {row.name} to {row.storage} (revision {row.revision})",
+            {"file": row.id, "name": row.name, "storage": row.storage, "revision": row.revision},
+        )
+        for row in list(connection.execute(query))[::-1]
+    ]
+
+
+def _imports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    """The rows of shipment files that named the order."""
+    row = file_rows.c
+    query = (
+        sa.select(files.c.id, files.c.name, row.number, row.outcome, row.code, row.message, row.recorded_at)
+        .join_from(file_rows, files)
+        .where(row.order_id == order_id)
+        .order_by(files.c.id.desc(), row.number.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    return [
+        TimelineEntry(
+            each.recorded_at,
+            "imported",
+            f"Row {each.number} of the file {each.name}: {each.outcome}"
+            + (f": {each.message}" if each.message else ""),
+            {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
+        )
+        for each in list(connection.execute(query))[::-1]
+    ]
+
+
+def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:
+    query = (
+        sa.select(incidents)
+        .where(incidents.c.order_id == order_id)
+        .order_by(incidents.c.id.desc())
+        .limit(TIMELINE_LIMIT)
+    )
+    entries = []
+    for row in list(connection.execute(query).mappings())[::-1]:
+        data = {"incident": row["id"], "stage": row["stage"], "code": row["code"]}
+        opened = {
+            **data,
+            "hint": row["hint"],
+            "occurrences": row["occurrences"],
+            "last_seen_at": iso(row["last_seen_at"]),
+        }
+        entries.append(TimelineEntry(row["first_seen_at"], "incident_opened", row["message"], opened))
+        if row["resolved_at"] is not None:
+            resolved = {**data, "resolution": row["resolution"]}
+            entries.append(
+                TimelineEntry(row["resolved_at"], "incident_resolved", f"Resolved: {row['message']}", resolved)
+            )
+    return entries

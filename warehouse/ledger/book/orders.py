@@ -1,0 +1,555 @@
+"""The order book: how an arriving order meets the one that is already there.
+
+The guards live here: an older state never overwrites a newer one, null never wipes a known party or amount, our own columns are
+never touched, and a revision moves only when the content does. Reading a marketplace's payload is not here, nor
+serving orders (`orders_api`) nor publishing them (`warehouse.lake`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse import documents
+from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
+from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
+from warehouse.ledger.book import cancellations, shipped_despite
+from warehouse.ledger.book.fulfilment import Told, raised, reported_units
+from warehouse.ledger.watch import activity, incidents
+from warehouse.orders import (
+    CLOSED_STATUSES,
+    Address,
+    Charge,
+    ConfirmationStatus,
+    Customer,
+    DeliveryPoint,
+    Gift,
+    Line,
+    Order,
+    PiiState,
+    References,
+    line_id,
+    without_personal_data,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, RowMapping
+
+    from warehouse.documents import Personal
+    from warehouse.ledger.book.fulfilment import Raised, Reported
+    from warehouse.orders import Status
+    from warehouse.privacy import KeyRing
+
+MARKETPLACE_COLUMNS = (
+    "original_id",
+    "channel",
+    "marketplace",
+    "status",
+    "marketplace_status",
+    "fulfilled_by",
+    "purchased_at",
+    "marketplace_updated_at",
+    "ship_by",
+    "currency",
+    "total",
+    "shipping_country_code",
+    "has_problems",
+    "has_errors",
+    "has_cancellation_request",
+    "pii_state",
+    "revision",
+    "position",
+    "marketplace_change",
+    "content_hash",
+    "raw_seq",
+    "facts",
+    "source_status",
+    "may_not_ship_reason",
+)
+"""What a changed order overwrites. Everything else in the row is ours and has another writer."""
+
+PLACE = ("line_1", "postal_code", "city", "country_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A normalised order on its way into the book, with where it came from; rendered before any lock is taken."""
+
+    order: Order
+    raw_seq: int
+    received_at: datetime
+    is_historical: bool
+    facts: str
+    parties: str
+    content_hash: bytes
+    pii_state: str
+    raised: Raised | None = None
+    """The order with our shipments taken into account; None: there are none."""
+
+    @property
+    def status(self) -> Status:
+        """The state that readers see."""
+        return self.order.status if self.raised is None else self.raised.status
+
+    @property
+    def seen_facts(self) -> str:
+        """The facts that readers see."""
+        return self.facts if self.raised is None else self.raised.facts
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one arrival: `new`, `changed`, `unchanged` or `stale` (older than what is known)."""
+
+    order_id: str
+    outcome: str
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What settling arrivals comes to.
+
+    Attributes:
+        changes: The change of each arrival.
+        writes: (arrival, new revision, changed members) of those to write.
+        unnoticed: Arrivals that tell something new, of which readers know already through our shipments.
+    """
+
+    changes: list[Change]
+    writes: list[tuple[Arrival, int, tuple[str, ...]]]
+    unnoticed: list[Arrival]
+
+
+def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: bool) -> Arrival:
+    """Render an order for the book. Pure; costs about as much as everything the lock covers, so it is done outside."""
+    rendered_facts = documents.facts(order)
+    rendered_parties = documents.parties(documents.personal(order))
+    return Arrival(
+        order,
+        raw_seq,
+        received_at,
+        is_historical,
+        rendered_facts,
+        rendered_parties,
+        documents.content_hash(rendered_facts, rendered_parties),
+        documents.pii_state(order),
+    )
+
+
+def lock_book(connection: Connection) -> None:
+    """Make this transaction the only one that changes the book until it ends (SQLite's write lock does so already)."""
+    connection.execute(sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update())
+
+
+def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], now: datetime) -> list[Change]:
+    """Let arrivals meet the book and write what changed, each order at most once per call.
+
+    Args:
+        connection: A write transaction that holds `lock_book`.
+        keys: Seals the parties.
+        arrivals: Distinct orders.
+        now: When the change is recorded.
+    """
+    found = compare(connection, keys, arrivals)
+    changes = found.changes
+    told = len(found.writes) + len(found.unnoticed)
+    first_change = next_values(connection, MARKETPLACE_CHANGES, told) if told else 0
+    if found.writes:
+        first_position = next_values(connection, POSITION, len(found.writes))
+        _write(connection, keys, found.writes, first_position, first_change, now)
+    _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
+    if found.unnoticed:
+        _take_over(connection, found.unnoticed, first_change + len(found.writes))
+    _follow_up(connection, found, changes, now)
+    return changes
+
+
+def compare(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]) -> Comparison:
+    """What `settle` would do."""
+    ids = [each.order.id for each in arrivals]
+    known = _known(connection, ids)
+    reported = reported_units(connection, ids)
+    changes: list[Change] = []
+    writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
+    unnoticed: list[Arrival] = []
+    for arrival in arrivals:
+        own_id = arrival.order.id
+        row = known.get(own_id)
+        if row is None:
+            changes.append(Change(own_id, "new"))
+            writes.append((arrival, 1, ()))
+            continue
+        if row["marketplace_updated_at"] > arrival.order.marketplace_updated_at:
+            changes.append(Change(own_id, "stale"))
+            continue
+        is_same = row["content_hash"] == arrival.content_hash and row["pii_state"] != PiiState.EXPIRED
+        kept = arrival if is_same else _keep_known(connection, keys, arrival, row)
+        if own_id in reported:
+            kept = _raise(kept, reported[own_id])
+        members = _changed_members(connection, kept, row)
+        if members:
+            changes.append(Change(own_id, "changed", members))
+            writes.append((kept, row["revision"] + 1, members))
+        else:
+            changes.append(Change(own_id, "unchanged"))
+            if row["content_hash"] != kept.content_hash:
+                unnoticed.append(kept)
+    return Comparison(changes, writes, unnoticed)
+
+
+def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
+    """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
+    order = arrival.order
+    told = {line_id(order.id, each.original_id): Told(each.quantity_shipped, each.bar) for each in order.lines}
+    return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, told, reported))
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
+    columns = (
+        orders.c.id,
+        orders.c.revision,
+        orders.c.status,
+        orders.c.content_hash,
+        orders.c.marketplace_updated_at,
+        orders.c.pii_state,
+    )
+    rows = connection.execute(sa.select(*columns).where(orders.c.id.in_(ids))).mappings()
+    return {row["id"]: row for row in rows}
+
+
+def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
+    """Names of the members that differ; an order whose content is the same has none."""
+    status = ("status",) if row["status"] != arrival.status else ()
+    is_raised = arrival.raised is not None
+    if row["content_hash"] == arrival.content_hash and not is_raised:
+        return status
+    half = documents.HASH_BYTES
+    personal = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
+    if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
+        return status + personal
+    before_text = connection.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
+    before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
+    return status + personal + tuple(name for name in after if before.get(name) != after[name])
+
+
+def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
+    """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
+    order = arrival.order
+    if row["pii_state"] == PiiState.EXPIRED:
+        bare = without_personal_data(order)
+        redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
+        return replace(redone, pii_state=PiiState.EXPIRED.value)
+    order = _keep_amounts(connection, order, row["id"])
+    sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
+    kept = order
+    if (
+        sealed is not None
+        and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
+    ):
+        known = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
+        kept = _keep_personal(connection, order, known)
+    if kept is arrival.order:
+        return arrival
+    return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
+
+
+def _keep_personal(connection: Connection, order: Order, known: Personal) -> Order:
+    """The same order with what it does not tell any more of the buyer filled in from what is known.
+
+    How the parcel is to be handed over belongs to the address: with a new place, only what was sent for it counts.
+    """
+    customer = {name: getattr(order.customer, name) or getattr(known.customer, name) for name in Customer.__slots__}
+    shipping = merge_address(order.shipping_address, known.shipping_address)
+    is_same_place = order.shipping_address == Address() or shipping is not order.shipping_address
+    told, data = order.references, order.personal_marketplace_data
+    if data is None and known.marketplace_data is not None and _is_same_data(connection, order):
+        data = known.marketplace_data
+    return replace(
+        order,
+        customer=Customer(**customer),
+        shipping_address=shipping,
+        billing_address=merge_address(order.billing_address, known.billing_address),
+        delivery_point=known.delivery_point
+        if is_same_place and order.delivery_point == DeliveryPoint()
+        else order.delivery_point,
+        delivery_instructions=order.delivery_instructions or (known.delivery_instructions if is_same_place else None),
+        references=References(
+            purchase_order=told.purchase_order or known.references.purchase_order,
+            vat_id=told.vat_id or known.references.vat_id,
+        ),
+        personal_marketplace_data=data,
+        lines=tuple(_keep_details(line, known) for line in order.lines),
+    )
+
+
+def _keep_details(line: Line, known: Personal) -> Line:
+    message = known.gift_messages.get(line.original_id)
+    link = line.customisation_url or known.customisation_urls.get(line.original_id)
+    gift = line.gift
+    if message is not None and (gift is None or gift.message is None):
+        gift = Gift(message=message, wrap=None if gift is None else gift.wrap)
+    return replace(line, gift=gift, customisation_url=link, is_customised=line.is_customised or link is not None)
+
+
+def _is_same_data(connection: Connection, order: Order) -> bool:
+    """Whether the marketplace's own data is what is known but for its personal part, which is withheld now."""
+    facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == order.id)).scalar_one()
+    known = orjson.loads("{" + facts + "}").get("marketplace_data")
+    return bool(known == orjson.loads(orjson.dumps(order.marketplace_data)))
+
+
+def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
+    """The same order with amounts that it does not tell any more filled in from what is known.
+
+    A marketplace leaves them out when it answers with fewer data sets than usual; a price once told stays true.
+    """
+    is_told = None not in (order.total, order.currency, *(each.line_total for each in order.lines))
+    if is_told:
+        return order
+    facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
+    known = orjson.loads("{" + facts + "}")
+    known_lines = {each["original_id"]: each for each in known["lines"]}
+    known_charges = tuple(
+        Charge(
+            code=each["code"],
+            label=each["label"],
+            amount=Decimal(each["amount"]),
+            tax=_amount(None, each["tax"]),
+        )
+        for each in known["charges"]
+    )
+    lines = tuple(
+        replace(
+            line,
+            line_total=_amount(line.line_total, known_lines.get(line.original_id, {}).get("line_total")),
+            source_unit_price=_amount(
+                line.source_unit_price, known_lines.get(line.original_id, {}).get("source_unit_price")
+            ),
+        )
+        for line in order.lines
+    )
+    filled = replace(
+        order,
+        currency=order.currency or known["currency"],
+        total=_amount(order.total, known["total"]),
+        shipping_total=_amount(order.shipping_total, known["shipping_total"]),
+        tax_total=_amount(order.tax_total, known["tax_total"]),
+        charges=order.charges or known_charges,
+        lines=lines,
+    )
+    return order if filled == order else filled
+
+
+def _amount(told: Decimal | None, known: str | None) -> Decimal | None:
+    return Decimal(known) if told is None and known is not None else told
+
+
+def merge_address(sent: Address, known: Address) -> Address:
+    """What is sent, with gaps filled from what is known, as long as both are the same place; a new place is taken as sent.
+
+    >>> merge_address(Address(city="Nantes"), Address(line_1="1 rue A", city="Nantes", phone="1")).line_1
+    '1 rue A'
+    >>> merge_address(Address(line_1="2 rue B", city="Paris"), Address(line_1="1 rue A", line_2="3e", city="Nantes")).line_2
+    """
+    for name in PLACE:
+        new, old = getattr(sent, name), getattr(known, name)
+        if new is not None and old is not None and new != old:
+            return sent
+    return Address(**{name: getattr(sent, name) or getattr(known, name) for name in Address.__slots__})
+
+
+def _write(
+    connection: Connection,
+    keys: KeyRing,
+    writes: Sequence[tuple[Arrival, int, tuple[str, ...]]],
+    first_position: int,
+    first_change: int,
+    now: datetime,
+) -> None:
+    order_rows, line_rows, party_rows, version_rows, rewritten = [], [], [], [], []
+    for position, (arrival, revision, members) in enumerate(writes, first_position):
+        row = _order_row(arrival, revision, position, first_change + position - first_position)
+        order_rows.append(row)
+        version_rows.append(
+            {
+                "position": position,
+                "order_id": row["id"],
+                "revision": revision,
+                "status": row["status"],
+                "marketplace_updated_at": row["marketplace_updated_at"],
+                "recorded_at": now,
+                "raw_seq": arrival.raw_seq,
+                "changed": orjson.dumps(members).decode(),
+                "facts": arrival.seen_facts,
+            }
+        )
+        line_rows += _line_rows(arrival)
+        if row["pii_state"] == PiiState.PRESENT:
+            sealed = keys.seal(arrival.parties.encode(), f"parties:{row['id']}")
+            party_rows.append({"order_id": row["id"], "sealed": sealed, "updated_at": now})
+        if revision > 1:
+            rewritten.append(row["id"])
+    connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
+    if rewritten:
+        _note_closing(connection, rewritten)
+        incidents.mark_troubled(connection, rewritten)
+        gone = [each["id"] for each in line_rows]
+        connection.execute(
+            sa.delete(order_lines).where(order_lines.c.order_id.in_(rewritten), order_lines.c.id.not_in(gone))
+        )
+    if line_rows:
+        connection.execute(upsert(connection, order_lines, ("id",)), line_rows)
+    if party_rows:
+        connection.execute(upsert(connection, parties, ("order_id",)), party_rows)
+    connection.execute(sa.insert(order_versions), version_rows)
+
+
+def _note_closing(connection: Connection, order_ids: Sequence[str]) -> None:
+    """Remember when orders were closed first, whatever changes about them later; opened again, they have no such time."""
+    is_closed = orders.c.status.in_(sorted(CLOSED_STATUSES))
+    written = orders.c.id.in_(order_ids)
+    first = sa.update(orders).where(written, is_closed, orders.c.closed_at.is_(None))
+    connection.execute(first.values(closed_at=orders.c.marketplace_updated_at))
+    connection.execute(
+        sa.update(orders).where(written, ~is_closed, orders.c.closed_at.is_not(None)).values(closed_at=None)
+    )
+
+
+def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> dict[str, Any]:
+    order = arrival.order
+    cancellations = (order.cancellation, *(line.cancellation for line in order.lines))
+    return {
+        "id": order.id,
+        "original_id": order.original_id,
+        "channel": order.channel,
+        "marketplace": order.marketplace,
+        "status": arrival.status.value,
+        "marketplace_status": order.marketplace_status,
+        "fulfilled_by": order.fulfilled_by.value if order.fulfilled_by else None,
+        "purchased_at": order.purchased_at,
+        "marketplace_updated_at": order.marketplace_updated_at,
+        "closed_at": order.marketplace_updated_at if arrival.status in CLOSED_STATUSES else None,
+        "received_at": arrival.received_at,
+        "ship_by": order.ship_by,
+        "currency": order.currency,
+        "total": documents.money(order.total),
+        "shipping_country_code": order.shipping_address.country_code,
+        "has_problems": bool(order.problems),
+        "has_errors": bool(order.problems),
+        "has_cancellation_request": any(each is not None and each.requested_by for each in cancellations),
+        "is_historical": arrival.is_historical,
+        "confirmation_status": ConfirmationStatus.NONE.value,
+        "pii_state": arrival.pii_state,
+        "revision": revision,
+        "position": position,
+        "marketplace_change": change,
+        "content_hash": arrival.content_hash,
+        "raw_seq": arrival.raw_seq,
+        "facts": arrival.seen_facts,
+        "source_status": _source(arrival),
+        "may_not_ship_reason": order.may_not_ship_reason if arrival.raised is None else arrival.raised.bar,
+        "acknowledgements": "[]",
+    }
+
+
+def _follow_up(connection: Connection, found: Comparison, changes: Sequence[Change], now: datetime) -> None:
+    """What follows from orders that are in the book now: their cancellation requests, and the log."""
+    written = {arrival.order.id: arrival for arrival, _, _ in found.writes}
+    cancellations.observe(connection, [each.order for each in (*written.values(), *found.unnoticed)], now)
+    seen = [each for each in (*written.values(), *found.unnoticed) if each.raised is not None]
+    shipped_despite.note(
+        connection, {each.order.id: each.raised.may_have_left for each in seen if each.raised is not None}, now
+    )
+    entries = [_entry(written[each.order_id], each) for each in changes if each.order_id in written]
+    activity.record(connection, entries, now)
+
+
+def _entry(arrival: Arrival, change: Change) -> activity.Entry:
+    order, is_new = arrival.order, change.outcome == "new"
+    return activity.Entry(
+        stage="normalise",
+        kind="order_received" if is_new else "order_changed",
+        text=f"Received from {order.marketplace} as {arrival.status}"
+        if is_new
+        else f"Changed: {', '.join(change.changed)}",
+        level=activity.Level.WARNING if order.problems else activity.Level.INFO,
+        channel=order.channel,
+        order_id=order.id,
+        data={"original_id": order.original_id, "status": arrival.status.value, "members": change.changed},
+    )
+
+
+def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
+    order, own_id = arrival.order, arrival.order.id
+    seen = {} if arrival.raised is None else arrival.raised.lines
+    rows = []
+    for line in order.lines:
+        row_id = line_id(own_id, line.original_id)
+        shipped, remaining = seen.get(row_id, (line.quantity_shipped, line.quantity_remaining_to_ship))
+        rows.append(
+            {
+                "id": row_id,
+                "order_id": own_id,
+                "original_id": line.original_id,
+                "number": line.number,
+                "channel": order.channel,
+                "sku": line.sku,
+                "gtin": line.gtin,
+                "quantity_ordered": line.quantity_ordered,
+                "quantity_shipped": shipped,
+                "quantity_cancelled": line.quantity_cancelled,
+                "quantity_remaining": remaining,
+                "quantity_refunded": line.quantity_refunded,
+                "told_shipped": line.quantity_shipped,
+                "bar": line.bar,
+            }
+        )
+    return rows
+
+
+def _source(arrival: Arrival) -> str | None:
+    """The marketplace's own state in our words, once shipments of ours have raised the order's."""
+    return None if arrival.raised is None else arrival.order.status.value
+
+
+def _take_over(connection: Connection, unnoticed: Sequence[Arrival], first_change: int) -> None:
+    """Keep what the marketplace says now, where nothing that a reader sees has changed."""
+    update = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"))
+        .values(
+            content_hash=sa.bindparam("digest"),
+            source_status=sa.bindparam("source"),
+            marketplace_change=sa.bindparam("change"),
+        )
+    )
+    rows = [
+        {"own_id": each.order.id, "digest": each.content_hash, "source": _source(each), "change": change}
+        for change, each in enumerate(unnoticed, first_change)
+    ]
+    connection.execute(update, rows)
+    lines = [line for each in unnoticed for line in _line_rows(each)]
+    if lines:
+        connection.execute(upsert(connection, order_lines, ("id",)), lines)
+
+
+def _touch(connection: Connection, unchanged: Sequence[Arrival]) -> None:
+    """Remember the newest time seen of orders whose content stayed the same, so that the stale guard knows it."""
+    newer = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"), orders.c.marketplace_updated_at < sa.bindparam("seen"))
+        .values(marketplace_updated_at=sa.bindparam("seen"), raw_seq=sa.bindparam("seq"))
+    )
+    rows = [
+        {"own_id": each.order.id, "seen": each.order.marketplace_updated_at, "seq": each.raw_seq} for each in unchanged
+    ]
+    if rows:
+        connection.execute(newer, rows)

@@ -1,0 +1,358 @@
+"""Raw orders and the pulls that brought them: payloads as they came, and the record of what was asked and covered.
+
+One transaction holds a page's raw orders and, with the last page, the cursor (`coverage`). Asking a marketplace is in
+`orders_pipeline.stages.pull`; interpreting a payload is in `orders_pipeline.stages.normalise`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
+from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
+from warehouse.ledger.watch import activity
+from warehouse.orders import CLOSED_STATUSES, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+    from warehouse.privacy import KeyRing
+
+IDS_PER_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One raw order ready to be kept: encrypted and redacted outside of any transaction.
+
+    Attributes:
+        original_id: The marketplace's order id.
+        channel: Our channel's code; None when the payload does not say readably.
+        content_hash: 32 bytes; equal for payloads that differ only in the order of keys or in blanks.
+        body: The exact bytes, compressed and sealed.
+        payload: The JSON without personal data.
+    """
+
+    original_id: str
+    channel: str | None
+    content_hash: bytes
+    body: bytes
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A raw order as the ledger keeps it."""
+
+    seq: int
+    connection: str
+    channel: str | None
+    original_id: str
+    received_at: datetime
+    is_historical: bool
+    body: bytes | None
+    payload: str | None
+
+    def open(self, keys: KeyRing) -> bytes:
+        """The exact bytes, or after the purge the redacted JSON."""
+        if self.body is not None:
+            return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
+        return (self.payload or "").encode()
+
+
+STORED = (
+    *(
+        raw_orders.c[name]
+        for name in ("seq", "connection", "channel", "original_id", "received_at", "is_historical", "body")
+    ),
+    sa.case((raw_orders.c.body.is_(None), raw_orders.c.payload)).label("payload"),
+)
+"""The columns of `Stored`; the redacted JSON only where the exact bytes are gone, since it is larger than they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullStart:
+    """What a pull sets out to read; `kind` is `tick`, `backfill` or `sweep`."""
+
+    connection: str
+    kind: str
+    channels: Sequence[str]
+    since: datetime
+    until: datetime
+    started_at: datetime
+
+
+def bound_to(connection: str, original_id: str) -> str:
+    """What a raw body is sealed for."""
+    return f"raw:{connection}:{original_id}"
+
+
+def begin_pull(connection: Connection, start: PullStart) -> int:
+    """Record that a pull began. Pulls of the same connection still said to be running were killed: they are abandoned."""
+    connection.execute(
+        sa.update(pulls)
+        .where(pulls.c.connection == start.connection, pulls.c.outcome == "running")
+        .values(outcome="abandoned", finished_at=start.started_at)
+    )
+    row = {
+        "connection": start.connection,
+        "kind": start.kind,
+        "channels": list(start.channels),
+        "since": start.since,
+        "until": start.until,
+        "started_at": start.started_at,
+        "outcome": "running",
+        "pages": 0,
+        "orders_seen": 0,
+        "orders_new": 0,
+        "orders_skipped": 0,
+        "missing_data": [],
+    }
+    return int(connection.execute(sa.insert(pulls).values(**row).returning(pulls.c.id)).scalar_one())
+
+
+def keep_page(
+    connection: Connection,
+    owner: str,
+    pull_id: int,
+    payloads: Sequence[Payload],
+    skipped: int,
+    now: datetime,
+    *,
+    is_historical: bool,
+) -> list[str]:
+    """Keep one page: payloads whose content is not the latest known are stored. Returns their original ids."""
+    known = latest_hashes(connection, owner, [each.original_id for each in payloads])
+    fresh = [each for each in payloads if known.get(each.original_id) != each.content_hash]
+    page = connection.execute(
+        sa.update(pulls)
+        .where(pulls.c.id == pull_id)
+        .values(
+            pages=pulls.c.pages + 1,
+            orders_seen=pulls.c.orders_seen + len(payloads) + skipped,
+            orders_new=pulls.c.orders_new + len(fresh),
+            orders_skipped=pulls.c.orders_skipped + skipped,
+        )
+        .returning(pulls.c.pages)
+    ).scalar_one()
+    if fresh:
+        first = next_values(connection, RAW_SEQ, len(fresh))
+        rows = [
+            {
+                "seq": seq,
+                "connection": owner,
+                "channel": each.channel,
+                "original_id": each.original_id,
+                "content_hash": each.content_hash,
+                "pull_id": pull_id,
+                "page": page,
+                "received_at": now,
+                "is_historical": is_historical,
+                "body": each.body,
+                "payload": each.payload,
+            }
+            for seq, each in enumerate(fresh, first)
+        ]
+        connection.execute(sa.insert(raw_orders), rows)
+    return [each.original_id for each in fresh]
+
+
+def latest_hashes(connection: Connection, owner: str, original_ids: Sequence[str]) -> dict[str, bytes]:
+    """The content hash of the newest raw payload of each order that has one."""
+    found: dict[str, bytes] = {}
+    for start in range(0, len(original_ids), IDS_PER_QUERY):
+        chunk = original_ids[start : start + IDS_PER_QUERY]
+        query = (
+            sa.select(raw_orders.c.original_id, raw_orders.c.content_hash)
+            .where(raw_orders.c.connection == owner, raw_orders.c.original_id.in_(chunk))
+            .order_by(raw_orders.c.seq)
+        )
+        found |= {original_id: bytes(digest) for original_id, digest in connection.execute(query)}
+    return found
+
+
+def finish_pull(
+    connection: Connection,
+    pull_id: int,
+    outcome: str,
+    now: datetime,
+    *,
+    error_code: str | None = None,
+    error: str | None = None,
+    missing_data: Sequence[str] = (),
+) -> None:
+    """Record how a pull ended: `complete` or `failed`."""
+    values = {
+        "outcome": outcome,
+        "finished_at": now,
+        "error_code": error_code,
+        "error": error,
+        "missing_data": list(missing_data),
+    }
+    finished = sa.update(pulls).where(pulls.c.id == pull_id).values(**values)
+    pull = connection.execute(finished.returning(*_LOGGED)).one()
+    if outcome != "complete" or pull.orders_new:
+        activity.record(connection, [_finished(pull, outcome, error)], now)
+
+
+_LOGGED = (pulls.c.connection, pulls.c.kind, pulls.c.orders_seen, pulls.c.orders_new, pulls.c.error_code)
+
+
+def _finished(pull: Any, outcome: str, error: str | None) -> activity.Entry:  # noqa: ANN401 - a row
+    """How a pull ended. One that was complete and brought nothing is not told: there are hundreds a day."""
+    is_complete = outcome == "complete"
+    text = (
+        f"Pulled {pull.orders_new} new or changed orders of {pull.orders_seen}"
+        if is_complete
+        else f"Pull failed: {error}"
+    )
+    return activity.Entry(
+        stage="sweep" if pull.kind == "sweep" else "pull",
+        kind="pull_complete" if is_complete else "pull_failed",
+        level=activity.Level.INFO if is_complete else activity.Level.ERROR,
+        text=text,
+        connection=pull.connection,
+        data={"kind": pull.kind, "seen": pull.orders_seen, "new": pull.orders_new, "error_code": pull.error_code},
+    )
+
+
+def covered(connection: Connection, codes: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
+    """(complete_from, complete_through) of each channel that was ever covered."""
+    rows = connection.execute(sa.select(coverage).where(coverage.c.channel.in_(codes))).mappings()
+    return {row["channel"]: (row["complete_from"], row["complete_through"]) for row in rows}
+
+
+def cover(connection: Connection, codes: Sequence[str], since: datetime, until: datetime, now: datetime) -> None:
+    """Extend the proven coverage of channels by a complete window; a window that leaves a gap proves nothing and is ignored."""
+    known = covered(connection, codes)
+    rows = []
+    for code in codes:
+        start, end = known.get(code, (since, until))
+        if since <= end and until >= start:
+            rows.append(
+                {
+                    "channel": code,
+                    "complete_from": min(start, since),
+                    "complete_through": max(end, until),
+                    "updated_at": now,
+                }
+            )
+    if rows:
+        connection.execute(upsert(connection, coverage, ("channel",)), rows)
+
+
+def pending(connection: Connection, after_seq: int, limit: int) -> list[Stored]:
+    """The next raw orders in order of arrival."""
+    query = sa.select(*STORED).where(raw_orders.c.seq > after_seq).order_by(raw_orders.c.seq).limit(limit)
+    return [_stored(row) for row in connection.execute(query).mappings()]
+
+
+def newest(
+    connection: Connection, owner: str | None, original_ids: Sequence[str] | None, chunk: int
+) -> Iterator[list[Stored]]:
+    """The newest raw payload of every order, or of the named ones, in chunks by seq: what a replay reads."""
+    later = raw_orders.alias("later")
+    is_newest = ~sa.exists().where(
+        later.c.connection == raw_orders.c.connection,
+        later.c.original_id == raw_orders.c.original_id,
+        later.c.seq > raw_orders.c.seq,
+    )
+    after = 0
+    while True:
+        query = sa.select(*STORED).where(raw_orders.c.seq > after, is_newest).order_by(raw_orders.c.seq).limit(chunk)
+        if owner is not None:
+            query = query.where(raw_orders.c.connection == owner)
+        if original_ids is not None:
+            query = query.where(raw_orders.c.original_id.in_(original_ids))
+        rows = [_stored(row) for row in connection.execute(query).mappings()]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].seq
+
+
+def seqs_of_open_orders(connection: Connection, through: int, limit: int) -> list[int]:
+    """What open orders were last read from, up to a seq: the newest first."""
+    is_open = orders.c.status.in_(sorted(set(Status) - CLOSED_STATUSES))
+    query = sa.select(orders.c.raw_seq).where(is_open, orders.c.raw_seq <= through).distinct()
+    return list(connection.execute(query.order_by(orders.c.raw_seq.desc()).limit(limit)).scalars())
+
+
+def by_seqs(connection: Connection, seqs: Sequence[int]) -> list[Stored]:
+    """Raw orders by seq; those that are not kept any more are left out."""
+    query = sa.select(*STORED).where(raw_orders.c.seq.in_(seqs)).order_by(raw_orders.c.seq)
+    return [_stored(row) for row in connection.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an order was read from: when it came, its bytes sealed (None: purged), and the same without personal data."""
+
+    connection: str
+    original_id: str
+    received_at: datetime
+    body: bytes | None
+    payload: str
+
+    def open(self, keys: KeyRing) -> bytes:
+        """The exact bytes, of a payload that was not purged."""
+        assert self.body is not None
+        return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
+
+
+def of_order(connection: Connection, order_id: str) -> Kept | None:
+    """The payload that an order was last read from; None when it is not kept any more."""
+    columns = ("connection", "original_id", "received_at", "body", "payload")
+    query = (
+        sa.select(*(raw_orders.c[name] for name in columns))
+        .join_from(orders, raw_orders, raw_orders.c.seq == orders.c.raw_seq)
+        .where(orders.c.id == order_id)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Kept(*row)
+
+
+def quarantine_order(connection: Connection, raw: Stored, code: str, path: str, reason: str, now: datetime) -> None:
+    """Put an order aside that gives no order, with the JSON path and the reason."""
+    row = {
+        "connection": raw.connection,
+        "original_id": raw.original_id,
+        "raw_seq": raw.seq,
+        "channel": raw.channel,
+        "code": code,
+        "path": path,
+        "reason": reason,
+        "since": now,
+    }
+    keys = ("connection", "original_id")
+    connection.execute(upsert(connection, quarantine, keys, ("raw_seq", "channel", "code", "path", "reason")), [row])
+
+
+def release_orders(connection: Connection, owner: str, original_ids: Sequence[str]) -> int:
+    """Take orders out of quarantine that can be read now. Returns how many were in it."""
+    gone = connection.execute(
+        sa.delete(quarantine).where(quarantine.c.connection == owner, quarantine.c.original_id.in_(original_ids))
+    )
+    return int(gone.rowcount)
+
+
+def quarantined(connection: Connection, limit: int = 1000) -> list[dict[str, Any]]:
+    """Orders in quarantine, longest first."""
+    query = sa.select(quarantine).order_by(quarantine.c.since, quarantine.c.original_id).limit(limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def quarantine_reasons(connection: Connection) -> frozenset[tuple[str, str]]:
+    """(channel, or connection where no channel is known; code) of everything in quarantine."""
+    subject = sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection)
+    return frozenset((row[0], row[1]) for row in connection.execute(sa.select(subject, quarantine.c.code).distinct()))
+
+
+def _stored(row: Any) -> Stored:  # noqa: ANN401 - a row mapping
+    return Stored(**{name: row[name] for name in Stored.__slots__})

@@ -1,0 +1,1 @@
+"""Files that were exchanged, and the fate of each of their rows."""

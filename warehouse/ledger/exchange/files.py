@@ -1,0 +1,566 @@
+"""Files: what was written to and read from storages, which orders are in which file, and what became of each row.
+
+The bytes are in `warehouse.archive`; the jobs in `file_jobs`. A file's life:
+
+    export: preparing (its members are being collected; nobody sees it) → planned (bytes kept, members final) → uploaded,
+            or given up: then the next export tells its orders again
+    import: waiting (it cannot be whole yet; nobody sees it) → received (bytes kept)
+            → applied (every row has its fate) or refused (as a whole) or repeated → the same, finished
+
+`finished_at` says that nothing remains to be done: uploaded, or its orders told again, or answered and taken away from the
+storage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import insert_into, upsert
+from warehouse.ledger.base.schema import file_members, file_rows, files
+from warehouse.ledger.settings.file_jobs import JobKind, move_cursor
+from warehouse.ledger.watch import activity
+from warehouse.ledger.watch.activity import Entry, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, RowMapping
+
+    from warehouse.archive import Kept
+
+ROWS_PER_TRANSACTION = 1_000
+
+
+class FileState(StrEnum):
+    """Where a file stands."""
+
+    PREPARING = "preparing"
+    PLANNED = "planned"
+    UPLOADED = "uploaded"
+    GIVEN_UP = "given_up"
+    WAITING = "waiting"
+    RECEIVED = "received"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    REPEATED = "repeated"
+
+
+HIDDEN = (FileState.PREPARING, FileState.WAITING)
+"""States that come to nothing, or to a file: until then nobody sees it."""
+
+WAITING_OUTSIDE = (
+    FileState.PLANNED,
+    FileState.RECEIVED,
+    FileState.APPLIED,
+    FileState.REFUSED,
+    FileState.REPEATED,
+)
+"""States of a file for which, as long as it is not finished, something remains to be done at its storage."""
+
+
+class RowOutcome(StrEnum):
+    """What became of a row of a shipment file."""
+
+    APPLIED = "applied"
+    KNOWN = "known"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """One file. `name` and `folder` are the storage's; `rows` counts those below the header."""
+
+    id: int
+    direction: JobKind
+    channel: str
+    storage: str
+    folder: str
+    name: str
+    state: FileState
+    size: int
+    sha256: str | None
+    rows: int
+    orders: int
+    fulfilled_by: str | None
+    country_code: str | None
+    applied: int
+    known: int
+    refused: int
+    details: Mapping[str, Any]
+    error_code: str | None
+    error: str | None
+    attempts: int
+    created_at: datetime
+    finished_at: datetime | None
+    updated_at: datetime
+
+    @property
+    def path(self) -> str:
+        """Where it is on its storage."""
+        return join(self.folder, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file as it is first recorded."""
+
+    direction: JobKind
+    channel: str
+    storage: str
+    folder: str
+    name: str
+    fulfilled_by: str | None = None
+    country_code: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An order in an exported file: which revision of it, and where that stood in the change feed."""
+
+    order_id: str
+    revision: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """A prepared file with what is known once its last row is written."""
+
+    id: int
+    kept: Kept
+    rows: int
+    orders: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFate:
+    """What became of one row. `message` names no person and quotes no cell."""
+
+    number: int
+    outcome: RowOutcome
+    order_id: str | None = None
+    shipment_id: str | None = None
+    code: str | None = None
+    column_name: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFilter:
+    """Which files; an empty tuple or None does not filter."""
+
+    visible_channels: tuple[str, ...] | None = None
+    channels: tuple[str, ...] = ()
+    direction: JobKind | None = None
+    states: tuple[FileState, ...] = ()
+
+
+def join(folder: str, name: str) -> str:
+    """The path of a file in a folder.
+
+    >>> join("/out/", "a.csv"), join("", "a.csv")
+    ('/out/a.csv', 'a.csv')
+    """
+    return f"{folder.rstrip('/')}/{name}" if folder.strip("/") else name
+
+
+def prepare(connection: Connection, new: NewFile, now: datetime) -> int:
+    """Record an export whose members are still to come; its name counts as used from now on. Returns its id."""
+    return _insert(connection, new, FileState.PREPARING, None, now)
+
+
+def receive(connection: Connection, new: NewFile, kept: Kept | None, now: datetime) -> int:
+    """Record a file that was read from a storage. Returns its id."""
+    return _insert(connection, new, FileState.RECEIVED, kept, now)
+
+
+def wait(connection: Connection, new: NewFile, now: datetime) -> None:
+    """Record that a file lies at a storage that cannot be whole yet, in place of what was recorded of it before."""
+    stop_waiting(connection, new.channel, [new.name])
+    _insert(connection, new, FileState.WAITING, None, now)
+
+
+def waiting(connection: Connection, channel: str) -> list[FileRecord]:
+    """The files of a channel that could not be whole when they were last looked at."""
+    query = sa.select(files).where(
+        files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.WAITING
+    )
+    return [_record(row) for row in connection.execute(query.order_by(files.c.id)).mappings()]
+
+
+def stop_waiting(connection: Connection, channel: str, names: Sequence[str]) -> None:
+    """Forget that files were waited for: they were read, or have changed, or are gone."""
+    if names:
+        connection.execute(
+            sa.delete(files).where(
+                files.c.channel == channel,
+                files.c.finished_at.is_(None),
+                files.c.state == FileState.WAITING,
+                files.c.name.in_(names),
+            )
+        )
+
+
+def describe(connection: Connection, record: FileRecord, details: Mapping[str, Any], now: datetime) -> None:
+    """Add to what is known of a file."""
+    values = {"details": {**record.details, **details}, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
+
+
+def refused_since(connection: Connection, channel: str, since: datetime) -> list[FileRecord]:
+    """Shipment files that were refused as a whole since then, the newest first, some hundreds at most."""
+    query = (
+        sa.select(files)
+        .where(
+            files.c.channel == channel,
+            files.c.direction == JobKind.IMPORT,
+            files.c.state == FileState.REFUSED,
+            files.c.created_at >= since,
+        )
+        .order_by(files.c.id.desc())
+        .limit(ROWS_PER_TRANSACTION)
+    )
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def add_members(connection: Connection, file_id: int, members: Sequence[Member]) -> None:
+    """Add orders to a file that is being prepared."""
+    rows = [
+        {"file_id": file_id, "order_id": each.order_id, "revision": each.revision, "position": each.position}
+        for each in members
+    ]
+    connection.execute(sa.insert(file_members), rows)
+
+
+def plan(
+    connection: Connection,
+    channel: str,
+    planned: Sequence[PlannedFile],
+    told_again: Sequence[int],
+    cursor: int,
+    now: datetime,
+) -> None:
+    """Make prepared files final, and move the channel's export cursor, in one transaction.
+
+    Args:
+        connection: The transaction.
+        channel: Code of the channel.
+        planned: The files, with what is known of them by now.
+        told_again: Files that were given up, and whose orders are in the planned ones.
+        cursor: The marketplace change up to which orders are in files now.
+        now: The present instant.
+    """
+    for each in planned:
+        values = {
+            "state": FileState.PLANNED.value,
+            "size": each.kept.size,
+            "sha256": each.kept.sha256,
+            "rows": each.rows,
+            "orders": each.orders,
+            "updated_at": now,
+        }
+        connection.execute(sa.update(files).where(files.c.id == each.id).values(values))
+    if told_again:
+        values = {"finished_at": now, "updated_at": now}
+        connection.execute(sa.update(files).where(files.c.id.in_(told_again)).values(values))
+    move_cursor(connection, channel, cursor)
+
+
+def redirect(connection: Connection, file_id: int, storage: str, folder: str, now: datetime) -> None:
+    """Send a file that was not uploaded yet elsewhere: there it has not been tried."""
+    values = {"storage": storage, "folder": folder, "attempts": 0, "error_code": None, "error": None, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def give_up(connection: Connection, file_id: int, now: datetime) -> None:
+    """Never send a file that was not uploaded yet; the next export tells its orders again."""
+    values = {"state": FileState.GIVEN_UP.value, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.WARNING, now)
+
+
+def leave_alone(connection: Connection, file_id: int, now: datetime) -> None:
+    """Do nothing more outside about a shipment file: it is neither answered nor taken away from its storage."""
+    values = {"finished_at": now, "error_code": None, "error": None, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def to_tell_again(connection: Connection, channel: str) -> list[int]:
+    """Files that were given up, and whose orders are in no other file yet."""
+    query = sa.select(files.c.id).where(
+        files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.GIVEN_UP
+    )
+    return list(connection.execute(query.order_by(files.c.id)).scalars())
+
+
+def waiting_at(connection: Connection, storage: str) -> list[FileRecord]:
+    """Files of which something remains to be done at a storage: as long as there are any, it stays."""
+    query = sa.select(files).where(
+        files.c.storage == storage, files.c.finished_at.is_(None), files.c.state.in_(WAITING_OUTSIDE)
+    )
+    return [_record(row) for row in connection.execute(query.order_by(files.c.id)).mappings()]
+
+
+def discard_prepared(connection: Connection, channel: str) -> bool:
+    """Let go of a part of what a killed export had begun to prepare; False when nothing is left of it."""
+    prepared = sa.select(files.c.id).where(files.c.channel == channel, files.c.state == FileState.PREPARING)
+    ids = list(connection.execute(prepared.where(files.c.finished_at.is_(None))).scalars())
+    if not ids:
+        return False
+    part = (
+        sa.select(file_members.c.order_id).where(file_members.c.file_id == ids[0]).limit(ROWS_PER_TRANSACTION)
+    ).scalar_subquery()
+    gone = connection.execute(
+        sa.delete(file_members).where(file_members.c.file_id == ids[0], file_members.c.order_id.in_(part))
+    )
+    if gone.rowcount < ROWS_PER_TRANSACTION:
+        connection.execute(sa.delete(files).where(files.c.id == ids[0]))
+    return True
+
+
+def taken_names(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+    """Those of the names that an export has had before."""
+    taken: set[str] = set()
+    for start in range(0, len(names), ROWS_PER_TRANSACTION):
+        part = names[start : start + ROWS_PER_TRANSACTION]
+        query = sa.select(files.c.name).where(files.c.direction == JobKind.EXPORT, files.c.name.in_(part))
+        taken |= set(connection.execute(query).scalars())
+    return frozenset(taken)
+
+
+def rename(connection: Connection, file_id: int, name: str, now: datetime) -> None:
+    """Give a file that was not uploaded yet another name."""
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(name=name, updated_at=now))
+
+
+def begin_upload(connection: Connection, file_id: int, now: datetime) -> None:
+    """Note, before the first byte leaves, that the file may be on the storage from now on."""
+    values = {"attempts": files.c.attempts + 1, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def uploaded(connection: Connection, file_id: int, now: datetime) -> None:
+    """Note that the file is on the storage under its name."""
+    values = {
+        "state": FileState.UPLOADED.value,
+        "finished_at": sa.func.coalesce(files.c.finished_at, sa.literal(now, files.c.finished_at.type)),
+        "error_code": None,
+        "error": None,
+        "updated_at": now,
+    }
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.INFO, now)
+
+
+def failed(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:
+    """Note what stands in the way of a file; it stays unfinished and is tried again."""
+    values = {"error_code": code, "error": message, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def record_rows(connection: Connection, file_id: int, channel: str, fates: Sequence[RowFate], now: datetime) -> None:
+    """Keep the fates of rows; in the transaction of the shipments that they became. A row's newest fate counts."""
+    rows = [
+        {
+            "file_id": file_id,
+            "number": each.number,
+            "channel": channel,
+            "order_id": each.order_id,
+            "shipment_id": each.shipment_id,
+            "outcome": each.outcome.value,
+            "code": each.code,
+            "column_name": each.column_name,
+            "message": each.message,
+            "recorded_at": now,
+        }
+        for each in fates
+    ]
+    if rows:
+        connection.execute(upsert(connection, file_rows, ("file_id", "number")), rows)
+
+
+def settled_rows(connection: Connection, file_id: int) -> frozenset[int]:
+    """Numbers of the rows that were applied or were known: they are not looked at again."""
+    query = sa.select(file_rows.c.number).where(
+        file_rows.c.file_id == file_id, file_rows.c.outcome != RowOutcome.REFUSED
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def applied(connection: Connection, file_id: int, details: Mapping[str, Any], now: datetime) -> None:
+    """Every row has its fate: count them."""
+    counts: dict[str, int] = dict.fromkeys(RowOutcome, 0)
+    query = (
+        sa.select(file_rows.c.outcome, sa.func.count())
+        .where(file_rows.c.file_id == file_id)
+        .group_by(file_rows.c.outcome)
+    )
+    counts |= {row[0]: row[1] for row in connection.execute(query)}
+    orders = connection.execute(
+        sa.select(sa.func.count(file_rows.c.order_id.distinct())).where(file_rows.c.file_id == file_id)
+    ).scalar_one()
+    values = {
+        **counts,
+        "rows": sum(counts.values()),
+        "orders": orders,
+        "state": FileState.APPLIED.value,
+        "details": dict(details),
+        "error_code": None,
+        "error": None,
+        "updated_at": now,
+    }
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.WARNING if values["refused"] else Level.INFO, now)
+
+
+def repeated(connection: Connection, record: FileRecord, earlier: FileRecord, now: datetime) -> None:
+    """The same bytes were read before, and every row of them counts: nothing is to be done."""
+    values = {
+        "state": FileState.REPEATED.value,
+        "rows": earlier.rows,
+        "orders": earlier.orders,
+        "known": earlier.rows,
+        "details": {**record.details, "same_as": earlier.id},
+        "updated_at": now,
+    }
+    connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
+    _log(connection, record.id, Level.INFO, now)
+
+
+def refused(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:
+    """The file as a whole is no shipment file."""
+    values = {"state": FileState.REFUSED.value, "error_code": code, "error": message, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(connection, file_id, Level.WARNING, now)
+
+
+def finished(connection: Connection, file_id: int, now: datetime) -> None:
+    """Nothing remains to be done outside."""
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(finished_at=now, updated_at=now))
+
+
+def read_again(connection: Connection, file_id: int, now: datetime) -> None:
+    """Put a file that was read back to where its rows are to be applied; what was applied stays so."""
+    values = {"state": FileState.RECEIVED.value, "error_code": None, "error": None, "updated_at": now}
+    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+
+
+def unfinished(connection: Connection, channel: str, direction: JobKind) -> list[FileRecord]:
+    """Files of a channel of which something remains to be done, the oldest first."""
+    query = (
+        sa.select(files)
+        .where(
+            files.c.channel == channel,
+            files.c.finished_at.is_(None),
+            files.c.direction == direction,
+            files.c.state.in_(WAITING_OUTSIDE),
+        )
+        .order_by(files.c.id)
+    )
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def read_before(connection: Connection, channel: str, sha256: str, besides: int) -> FileRecord | None:
+    """The latest other file of a channel with the same bytes of which every row counts; None when there is none."""
+    query = (
+        sa.select(files)
+        .where(
+            files.c.sha256 == sha256,
+            files.c.channel == channel,
+            files.c.direction == JobKind.IMPORT,
+            files.c.state == FileState.APPLIED,
+            files.c.refused == 0,
+            files.c.id != besides,
+        )
+        .order_by(files.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return _record(row) if row else None
+
+
+def find(connection: Connection, file_id: int, visible_channels: tuple[str, ...] | None = None) -> FileRecord | None:
+    """One file, None when there is none or the reader may not see it."""
+    query = sa.select(files).where(files.c.id == file_id, files.c.state.not_in(HIDDEN))
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
+        return None
+    return _record(row)
+
+
+def listed(connection: Connection, wanted: FileFilter, before_id: int | None, limit: int) -> list[FileRecord]:
+    """Files, the newest first; `before_id` continues after an earlier page."""
+    query = sa.select(files).where(files.c.state.not_in(HIDDEN)).order_by(files.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(files.c.id < before_id)
+    if wanted.direction is not None:
+        query = query.where(files.c.direction == wanted.direction)
+    if wanted.states:
+        query = query.where(files.c.state.in_(wanted.states))
+    for codes in (wanted.channels or None, wanted.visible_channels):
+        if codes is not None:
+            query = query.where(files.c.channel.in_(codes))
+    return [_record(row) for row in connection.execute(query).mappings()]
+
+
+def rows_of(
+    connection: Connection, file_id: int, after: int = 0, limit: int | None = None, outcome: RowOutcome | None = None
+) -> list[RowFate]:
+    """The fates of a file's rows by number, from the row after `after` on."""
+    query = (
+        sa.select(file_rows)
+        .where(file_rows.c.file_id == file_id, file_rows.c.number > after)
+        .order_by(file_rows.c.number)
+        .limit(limit)
+    )
+    if outcome is not None:
+        query = query.where(file_rows.c.outcome == outcome)
+    names = RowFate.__slots__
+    return [
+        RowFate(**{name: row[name] for name in names} | {"outcome": RowOutcome(row["outcome"])})
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _log(connection: Connection, file_id: int, level: Level, now: datetime) -> None:
+    record = find(connection, file_id)
+    if record is None:
+        raise LookupError(f"there is no file {file_id}")
+    entry = Entry(
+        stage=record.direction.value,
+        kind=f"file_{record.state}",
+        text=f"file {record.name} is {record.state}",
+        level=level,
+        channel=record.channel,
+        data={
+            "file": file_id,
+            **{name: getattr(record, name) for name in ("rows", "orders", "applied", "known", "refused")},
+        },
+    )
+    activity.record(connection, [entry], now)
+
+
+def _insert(connection: Connection, new: NewFile, state: FileState, kept: Kept | None, now: datetime) -> int:
+    row = {
+        **{name: getattr(new, name) for name in NewFile.__slots__},
+        "details": dict(new.details),
+        "state": state.value,
+        "size": kept.size if kept else 0,
+        "sha256": kept.sha256 if kept else None,
+        **dict.fromkeys(("rows", "orders", "applied", "known", "refused", "attempts"), 0),
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert = insert_into(connection, files).values(row).returning(files.c.id)
+    return int(connection.execute(insert).scalar_one())
+
+
+def _record(row: RowMapping) -> FileRecord:
+    values = {name: row[name] for name in FileRecord.__slots__}
+    return FileRecord(**values | {"direction": JobKind(row["direction"]), "state": FileState(row["state"])})

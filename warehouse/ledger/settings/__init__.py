@@ -1,0 +1,1 @@
+"""What operators configure: connections, channels, storages, file jobs, carriers, tokens."""

@@ -1,0 +1,124 @@
+"""Connections and channels: what a merchant is connected to, and what is retrieved. Credentials are references or sealed.
+
+Reading the declarative file is in `configuration`; talking to a marketplace is in `orders_pipeline.marketplaces`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import upsert
+from warehouse.ledger.base.schema import channels, connections, coverage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One seller account at a marketplace. `credentials` maps names to `env:NAME`, `file:PATH` or `sealed:BASE64`."""
+
+    code: str
+    kind: str
+    label: str
+    endpoint: str | None = None
+    region: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """What the merchant works with. `selector` picks its orders out of the connection's; None: all of them."""
+
+    code: str
+    label: str
+    marketplace: str
+    connection: str
+    selector: str | None = None
+    retrieval: bool = True
+    confirmation: bool = False
+    acceptance: str = "manual"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+_CONNECTIONS = sa.select(connections).order_by(connections.c.code)
+_CONNECTION = sa.select(connections).where(connections.c.code == sa.bindparam("wanted"))
+_CHANNELS = sa.select(channels).order_by(channels.c.code)
+_CHANNELS_OF = _CHANNELS.where(channels.c.connection == sa.bindparam("wanted"))
+_RETRIEVED = sa.select(channels.c.code).where(
+    channels.c.connection == sa.bindparam("wanted"), channels.c.retrieval.is_(True)
+)
+"""Built once: every run asks them several times."""
+
+
+def all_connections(transaction: Transaction) -> list[Connection]:
+    """Every connection, by code."""
+    rows = transaction.execute(_CONNECTIONS).mappings()
+    return [_connection(row) for row in rows]
+
+
+def find_connection(transaction: Transaction, code: str) -> Connection | None:
+    """One connection, None when there is none of that code."""
+    row = transaction.execute(_CONNECTION, {"wanted": code}).mappings().one_or_none()
+    return _connection(row) if row else None
+
+
+def all_channels(transaction: Transaction, connection: str | None = None) -> list[Channel]:
+    """Every channel, or those of one connection, by code."""
+    query, wanted = (_CHANNELS, {}) if connection is None else (_CHANNELS_OF, {"wanted": connection})
+    names = Channel.__slots__
+    return [Channel(**{name: row[name] for name in names}) for row in transaction.execute(query, wanted).mappings()]
+
+
+def retrieved_codes(transaction: Transaction, connection: str) -> frozenset[str]:
+    """Codes of the connection's channels that have retrieval on at this moment."""
+    return frozenset(transaction.execute(_RETRIEVED, {"wanted": connection}).scalars())
+
+
+def save_connection(transaction: Transaction, connection: Connection, now: datetime) -> None:
+    """Create a connection, or change one; what pulling learnt is kept."""
+    row = {
+        "code": connection.code,
+        "kind": connection.kind,
+        "label": connection.label,
+        "endpoint": connection.endpoint,
+        "region": connection.region,
+        "settings": dict(connection.settings),
+        "credentials": dict(connection.credentials),
+        "state": dict(connection.state),
+        "created_at": now,
+        "updated_at": now,
+    }
+    changing = ("kind", "label", "endpoint", "region", "settings", "credentials", "updated_at")
+    transaction.execute(upsert(transaction, connections, ("code",), changing), [row])
+
+
+def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> None:
+    """Create a channel, or change one. What another selector or connection was asked for proves nothing of the new one."""
+    is_other = (channels.c.connection != channel.connection) | channels.c.selector.is_distinct_from(channel.selector)
+    moved = sa.select(channels.c.code).where(channels.c.code == channel.code, is_other)
+    transaction.execute(sa.delete(coverage).where(coverage.c.channel.in_(moved)))
+    row = {name: getattr(channel, name) for name in Channel.__slots__}
+    row |= {"settings": dict(channel.settings), "created_at": now, "updated_at": now}
+    changing = tuple(name for name in row if name not in {"code", "created_at"})
+    transaction.execute(upsert(transaction, channels, ("code",), changing), [row])
+
+
+def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> None:
+    """Merge what pulling learnt about a connection into its state."""
+    known = transaction.execute(sa.select(connections.c.state).where(connections.c.code == code)).scalar() or {}
+    if any(known.get(name) != value for name, value in learnt.items()):
+        transaction.execute(sa.update(connections).where(connections.c.code == code).values(state={**known, **learnt}))
+
+
+def _connection(row: RowMapping) -> Connection:
+    return Connection(**{name: row[name] for name in Connection.__slots__})

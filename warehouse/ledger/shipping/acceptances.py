@@ -1,0 +1,317 @@
+"""Accepting and refusing orders where the marketplace leaves that to the seller: decisions as rows for the pipeline.
+
+An order is decided once, all its lines together. Sending a decision is in `orders_pipeline.stages.accept`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import has_come
+from warehouse.ledger.base.schema import acceptances, channels, order_lines, orders
+from warehouse.ledger.book import order_events
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.settings.carriers import requirements_of
+from warehouse.ledger.watch import incidents
+from warehouse.orders import Status
+from warehouse.processes import is_gone, this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+STAGE = "accept"
+AUTOMATIC = "automatic"
+OFF = "off"
+CLAIM_LENGTH = timedelta(minutes=5)
+PAUSE = timedelta(minutes=2)
+MOST_ATTEMPTS = 24
+
+
+class AcceptanceStatus(StrEnum):
+    """How far a decision has come; one that may have arrived is queued again until the order has been read."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DONE = "done"
+    REJECTED = "rejected"
+
+
+class Undecidable(Exception):
+    """An order that cannot be decided like this; `code`, `field` and `message` say why."""
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A decision about an order: line id → whether it is accepted, and how far it has come."""
+
+    order_id: str
+    decisions: Mapping[str, bool]
+    status: AcceptanceStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueDecision:
+    """A decision that this process may send: `decisions` by the marketplace's line id."""
+
+    order_id: str
+    channel: str
+    original_id: str
+    decisions: Mapping[str, bool]
+    fence: int
+    attempts: int
+
+
+def decide(
+    connection: Connection,
+    order_id: str,
+    decisions: Mapping[str, bool],
+    by: str,
+    now: datetime,
+) -> Decision:
+    """Record what the seller decides about an order that waits for it; the same decision again changes nothing.
+
+    Args:
+        connection: A write transaction.
+        order_id: Internal id of an order that exists.
+        decisions: Our line id → whether it is accepted, every line.
+        by: The consumer, or `automatic`.
+        now: When it is recorded.
+
+    Raises:
+        Undecidable: `not_waiting_for_acceptance`, `acceptance_not_offered`, `acceptance_off`, `unknown_line`,
+            `line_undecided`, `already_decided`.
+    """
+    lock_book(connection)
+    order = connection.execute(sa.select(orders).where(orders.c.id == order_id)).mappings().one()
+    wanted = _whole(connection, order_id, decisions)
+    known = (
+        connection.execute(sa.select(acceptances).where(acceptances.c.order_id == order_id)).mappings().one_or_none()
+    )
+    if known is not None and known["status"] != AcceptanceStatus.REJECTED.value:
+        if dict(known["decisions"]) != wanted:
+            raise Undecidable("already_decided", "", "The order was decided otherwise already.")
+        return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus(known["status"]))
+    _check_waiting(connection, order["channel"], order["marketplace_status"])
+    row = {
+        "order_id": order_id,
+        "channel": order["channel"],
+        "decisions": wanted,
+        "status": AcceptanceStatus.QUEUED.value,
+        "requested_by": by,
+        "requested_at": now,
+        "updated_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "claimed_by": None,
+        "claimed_until": None,
+        "code": None,
+        "message": None,
+        "hint": None,
+    }
+    if known is None:
+        connection.execute(sa.insert(acceptances), [{**row, "fence": 0}])
+    else:
+        connection.execute(sa.update(acceptances).where(acceptances.c.order_id == order_id).values(**row))
+    accepted = sum(wanted.values())
+    _note(
+        connection,
+        order_id,
+        "acceptance_requested",
+        {"accepted": accepted, "refused": len(wanted) - accepted, "by": by},
+        now,
+    )
+    return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus.QUEUED)
+
+
+def for_every_line(connection: Connection, order_id: str, *, is_accepted: bool) -> dict[str, bool]:
+    """One decision for all lines of an order."""
+    return dict.fromkeys(_lines(connection, order_id), is_accepted)
+
+
+def _lines(connection: Connection, order_id: str) -> list[str]:
+    return list(
+        connection.execute(
+            sa.select(order_lines.c.id).where(order_lines.c.order_id == order_id).order_by(order_lines.c.number)
+        ).scalars()
+    )
+
+
+def _whole(connection: Connection, order_id: str, decisions: Mapping[str, bool]) -> dict[str, bool]:
+    lines = _lines(connection, order_id)
+    unknown = sorted(set(decisions) - set(lines))
+    if unknown:
+        raise Undecidable("unknown_line", "lines", f"The order has no line {unknown[0]}.")
+    missing = [each for each in lines if each not in decisions]
+    if missing:
+        raise Undecidable("line_undecided", "lines", f"Every line must be decided; {missing[0]} is not.")
+    return {each: decisions[each] for each in lines}
+
+
+def _check_waiting(connection: Connection, channel: str, marketplace_status: str | None) -> None:
+    needs = requirements_of(connection, [channel]).get(channel)
+    if needs is None or needs.acceptance_state is None:
+        raise Undecidable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
+    policy = connection.execute(sa.select(channels.c.acceptance).where(channels.c.code == channel)).scalar_one()
+    if policy == OFF:
+        raise Undecidable(
+            "acceptance_off", "", "The channel's acceptance is off: orders are decided at the marketplace."
+        )
+    if marketplace_status != needs.acceptance_state:
+        said = f"The order is {marketplace_status} at the marketplace and waits for no decision."
+        raise Undecidable("not_waiting_for_acceptance", "", said)
+
+
+def undecided(connection: Connection, channel: str, acceptance_state: str, limit: int) -> list[str]:
+    """Orders of a channel that wait for a decision and have none, the oldest first."""
+    query = (
+        sa.select(orders.c.id)
+        .outerjoin(acceptances, acceptances.c.order_id == orders.c.id)
+        .where(
+            orders.c.status == Status.PENDING.value,
+            orders.c.channel == channel,
+            orders.c.marketplace_status == acceptance_state,
+            acceptances.c.order_id.is_(None),
+        )
+        .order_by(orders.c.purchased_at, orders.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    """Whether some decision waits to be sent, or its sender may have ended."""
+    waiting = sa.or_(
+        sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, has_come(acceptances.c.due_at, now)),
+        acceptances.c.status == AcceptanceStatus.SENDING.value,
+    )
+    return connection.execute(sa.select(acceptances.c.order_id).where(waiting).limit(1)).first() is not None
+
+
+def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[DueDecision]:
+    """Take up decisions that are due: queued ones, and those whose sender has ended; the longest waiting first."""
+    lock_book(connection)
+    query = (
+        sa.select(acceptances, orders.c.original_id)
+        .join_from(acceptances, orders)
+        .where(
+            acceptances.c.channel.in_(codes),
+            sa.or_(
+                sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, has_come(acceptances.c.due_at, now)),
+                acceptances.c.status == AcceptanceStatus.SENDING.value,
+            ),
+        )
+        .order_by(acceptances.c.requested_at, acceptances.c.order_id)
+        .limit(limit)
+    )
+    rows = [
+        row
+        for row in connection.execute(query).mappings()
+        if row["status"] == AcceptanceStatus.QUEUED.value or row["claimed_until"] <= now or is_gone(row["claimed_by"])
+    ]
+    if not rows:
+        return []
+    connection.execute(
+        sa.update(acceptances)
+        .where(acceptances.c.order_id.in_([row["order_id"] for row in rows]))
+        .values(
+            status=AcceptanceStatus.SENDING.value,
+            fence=acceptances.c.fence + 1,
+            attempts=acceptances.c.attempts + 1,
+            claimed_by=this_process(),
+            claimed_until=now + CLAIM_LENGTH,
+            updated_at=now,
+        )
+    )
+    names = _original_ids(connection, [row["order_id"] for row in rows])
+    return [
+        DueDecision(
+            order_id=row["order_id"],
+            channel=row["channel"],
+            original_id=row["original_id"],
+            decisions={names[each]: accepted for each, accepted in row["decisions"].items() if each in names},
+            fence=row["fence"] + 1,
+            attempts=row["attempts"] + 1,
+        )
+        for row in rows
+    ]
+
+
+def _original_ids(connection: Connection, order_ids: Sequence[str]) -> dict[str, str]:
+    query = sa.select(order_lines.c.id, order_lines.c.original_id).where(order_lines.c.order_id.in_(order_ids))
+    return {row.id: row.original_id for row in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What came of sending a decision; `wait` before the next attempt of one that is queued again."""
+
+    status: AcceptanceStatus
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    wait: timedelta = PAUSE
+
+
+def conclude(connection: Connection, due: DueDecision, ending: Ending, now: datetime) -> None:
+    """Write down what came of a decision; nothing when somebody else has taken it over."""
+    lock_book(connection)
+    status = ending.status
+    if status is AcceptanceStatus.QUEUED and due.attempts >= MOST_ATTEMPTS:
+        status = AcceptanceStatus.REJECTED
+    changed = connection.execute(
+        sa.update(acceptances)
+        .where(acceptances.c.order_id == due.order_id, acceptances.c.fence == due.fence)
+        .values(
+            status=status.value,
+            claimed_by=None,
+            claimed_until=None,
+            due_at=now + ending.wait if status is AcceptanceStatus.QUEUED else None,
+            code=ending.code or None,
+            message=ending.message or None,
+            hint=ending.hint or None,
+            updated_at=now,
+        )
+    )
+    if changed.rowcount != 1:
+        return
+    data: dict[str, Any] = {"code": ending.code, "message": ending.message} if ending.code else {}
+    match status:
+        case AcceptanceStatus.DONE:
+            incidents.resolve_order(connection, [due.order_id], STAGE, now, codes=["acceptance_rejected"])
+            _note(connection, due.order_id, "acceptance_done", data, now)
+        case AcceptanceStatus.REJECTED:
+            _note(connection, due.order_id, "acceptance_rejected", data, now)
+            incidents.report(
+                connection,
+                incidents.Report(
+                    scope="channel",
+                    subject=due.channel,
+                    stage=STAGE,
+                    code="acceptance_rejected",
+                    message=f"the decision about an order did not arrive: {ending.message}",
+                    hint=ending.hint,
+                    order_id=due.order_id,
+                    details={"original_id": due.original_id, "reason": ending.code},
+                ),
+                now,
+            )
+        case AcceptanceStatus.QUEUED | AcceptanceStatus.SENDING:
+            return
+
+
+def _note(connection: Connection, order_id: str, kind: str, data: Mapping[str, Any], now: datetime) -> None:
+    order_events.record(connection, [{"order_id": order_id, "kind": kind, "data": data}], now)

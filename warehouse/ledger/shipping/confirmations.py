@@ -1,0 +1,670 @@
+"""Confirming shipments: which one is sent next, by whom, what came of it, and what people decide about it.
+
+A shipment is claimed, sent, and recorded. A claim has a fence that grows with each one, so that a sender which was paused
+and overtaken records nothing; a claim that runs out leaves the shipment in doubt. Every function here that writes takes the
+book's lock. Taking shipments in is in `shipments`, sending them in `orders_pipeline.stages.confirm`; what the marketplace shows
+of them, which also ends doubts, is in `verification`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import has_come
+from warehouse.ledger.base.schema import (
+    channels,
+    confirmation_attempts,
+    order_lines,
+    orders,
+    shipment_lines,
+    shipments,
+)
+from warehouse.ledger.book import holds, order_events
+from warehouse.ledger.book.fulfilment import restate
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.watch import incidents
+from warehouse.orders import ConfirmationStatus, Status
+from warehouse.processes import is_gone, this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, RowMapping
+
+
+STAGE = "confirm"
+"""Stage of the incidents that are about one shipment."""
+
+CLAIM_LENGTH = timedelta(minutes=5)
+"""How long a sender has for what it claimed: longer than a call may take."""
+
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+MOST_ATTEMPTS = 24
+"""Of a shipment that fails in passing, before it waits for a person: about a day."""
+
+DOUBT_PAUSE = timedelta(minutes=2)
+"""A marketplace where sending twice may ship twice is asked only when a call that was cut off must have ended there too."""
+
+HELD_PER_COMMIT = 200
+"""Held shipments that are decided in one transaction: the write lock is held for less than 100 ms."""
+
+DIFFERS = "confirmation_differs"
+REJECTED = "confirmation_rejected"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended. `refuted`: it was in doubt, and reading back showed that it had not arrived."""
+
+    RUNNING = "running"
+    SENT = "sent"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+    RETRY = "retry"
+    REFUTED = "refuted"
+
+
+class NotRetryable(Exception):
+    """A shipment that has nothing to be tried again; `code` is a stable word, `message` a plain sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A shipment that this process may send until `until`, with all that the marketplace is told.
+
+    Attributes:
+        shipment: The row of `shipments`, `version` among it: what is told now.
+        attempt_id: The attempt that the claim has opened.
+        fence: Of this claim.
+        until: Afterwards somebody else may take it over.
+        original_id: The marketplace's order id.
+        selector: The channel's selector.
+        quantities: Units by the marketplace's line id.
+        is_whole: Whether nothing of the order remains to be shipped with it.
+        is_beside_others: Whether the marketplace shows shipped units of the order and this package has not arrived yet: its
+            packages are read before it is told of another one.
+    """
+
+    shipment: Mapping[str, Any]
+    attempt_id: int
+    fence: int
+    until: datetime
+    original_id: str
+    selector: str | None
+    quantities: tuple[tuple[str, int], ...]
+    is_whole: bool
+    is_beside_others: bool = False
+
+    @property
+    def id(self) -> str:
+        """The shipment's id."""
+        return str(self.shipment["id"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one claim.
+
+    Attributes:
+        outcome: SENT, REJECTED, IN_DOUBT or RETRY.
+        operation, http_status, request_id: The last call.
+        code, message, hint: Why; "" when sent.
+        known_as: The marketplace's own id of the package.
+        told_carrier: The carrier as it was told.
+        wait: Before the next look; None for the usual pause.
+        is_counted: Whether it counts among the attempts: what is wrong with the connection is no fault of the shipment.
+    """
+
+    outcome: AttemptOutcome
+    operation: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    known_as: str | None = None
+    told_carrier: str | None = None
+    wait: timedelta | None = None
+    is_counted: bool = True
+
+
+def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[Claim]:
+    """Take up shipments that are due, the longest waiting first, at most one of each order.
+
+    An order of which another shipment is under way or in doubt waits: two parts of it at once could not be told apart. So does
+    one that a request to cancel holds.
+
+    Args:
+        connection: A write transaction.
+        codes: Channels to serve.
+        limit: At most so many.
+        now: The present instant.
+    """
+    lock_book(connection)
+    rows = _due(connection, codes, limit, now)
+    if not rows:
+        return []
+    until = now + CLAIM_LENGTH
+    holder = this_process()
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .values(
+            status=ConfirmationStatus.SENDING.value,
+            fence=shipments.c.fence + 1,
+            claimed_by=holder,
+            claimed_until=until,
+            due_at=None,
+            attempts=shipments.c.attempts + 1,
+            updated_at=now,
+        )
+    )
+    contents = contents_of(connection, [row["id"] for row in rows])
+    shipped = _units_shipped(connection, [row["order_id"] for row in rows])
+    attempts = _open_attempts(connection, rows, contents, shipped, now)
+    whole = _whole_orders(connection, [row["order_id"] for row in rows])
+    restate(connection, [row["order_id"] for row in rows], now)
+    return [
+        Claim(
+            shipment={**row, "attempts": row["attempts"] + 1},
+            attempt_id=attempts[row["id"]],
+            fence=row["fence"] + 1,
+            until=until,
+            original_id=row["original_id"],
+            selector=row["selector"],
+            quantities=contents[row["id"]],
+            is_whole=row["order_id"] in whole,
+            is_beside_others=row["sent_version"] is None and any(shipped.get(row["order_id"], {}).values()),
+        )
+        for row in rows
+    ]
+
+
+def is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """A shipment's time has come."""
+    return has_come(shipments.c.due_at, now)
+
+
+def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
+    other = shipments.alias("other")
+    is_busy = sa.exists().where(
+        other.c.order_id == shipments.c.order_id,
+        other.c.status.in_([ConfirmationStatus.SENDING.value, ConfirmationStatus.IN_DOUBT.value]),
+    )
+    query = (
+        sa.select(shipments, orders.c.original_id, channels.c.selector)
+        .join_from(shipments, orders)
+        .join(channels, channels.c.code == shipments.c.channel)
+        .where(
+            shipments.c.status == ConfirmationStatus.QUEUED.value,
+            is_due(now),
+            shipments.c.channel.in_(codes),
+            channels.c.confirmation.is_(True),
+            ~is_busy,
+            ~holds.is_held(shipments.c.order_id, now),
+        )
+        .order_by(shipments.c.due_at, shipments.c.reported_at, shipments.c.id)
+        .limit(limit * 2)
+    )
+    found = [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+    first_of_order: dict[str, dict[str, Any]] = {}
+    for row in found:
+        first_of_order.setdefault(row["order_id"], row)
+    return list(first_of_order.values())[:limit]
+
+
+def _open_attempts(
+    connection: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    contents: Mapping[str, Sequence[tuple[str, int]]],
+    shipped: Mapping[str, Mapping[str, int]],
+    now: datetime,
+) -> dict[str, int]:
+    opened = [
+        {
+            "shipment_id": row["id"],
+            "version": row["version"],
+            "fence": row["fence"] + 1,
+            "started_at": now,
+            "outcome": AttemptOutcome.RUNNING.value,
+            "told": told_of(row, contents[row["id"]], shipped.get(row["order_id"], {})),
+        }
+        for row in rows
+    ]
+    returning = sa.insert(confirmation_attempts).returning(
+        confirmation_attempts.c.shipment_id, confirmation_attempts.c.id
+    )
+    return {row.shipment_id: row.id for row in connection.execute(returning, opened)}
+
+
+def contents_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Shipment id → units by the marketplace's line id."""
+    query = (
+        sa.select(shipment_lines.c.shipment_id, order_lines.c.original_id, shipment_lines.c.quantity)
+        .join_from(shipment_lines, order_lines, order_lines.c.id == shipment_lines.c.line_id)
+        .where(shipment_lines.c.shipment_id.in_(ids))
+        .order_by(shipment_lines.c.shipment_id, order_lines.c.number)
+    )
+    found: dict[str, list[tuple[str, int]]] = {}
+    for shipment_id, original_id, quantity in connection.execute(query):
+        found.setdefault(shipment_id, []).append((original_id, quantity))
+    return {shipment_id: tuple(lines) for shipment_id, lines in found.items()}
+
+
+def told_of(
+    row: Mapping[str, Any], quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]
+) -> dict[str, Any]:
+    """What an attempt tells of a shipment, and the units that the marketplace had shown as shipped by then."""
+    return {
+        "reference": row["reference"],
+        "tracking_number": row["tracking_number"],
+        "quantities": dict(quantities),
+        "shipped_before": dict(shipped),
+    }
+
+
+def _units_shipped(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Order id → the marketplace's line id → units that it shows as shipped, of the lines of which it tells."""
+    query = sa.select(order_lines.c.order_id, order_lines.c.original_id, order_lines.c.quantity_shipped).where(
+        order_lines.c.order_id.in_(order_ids), order_lines.c.quantity_shipped.is_not(None)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for order_id, original_id, units in connection.execute(query):
+        found.setdefault(order_id, {})[original_id] = units
+    return found
+
+
+def _whole_orders(connection: Connection, order_ids: Sequence[str]) -> set[str]:
+    """Orders of which our shipments leave nothing: those that readers see as shipped."""
+    query = sa.select(orders.c.id).where(orders.c.id.in_(order_ids), orders.c.status == Status.SHIPPED.value)
+    return set(connection.execute(query).scalars())
+
+
+def is_ours(connection: Connection, claims: Sequence[Claim], now: datetime, margin: timedelta) -> bool:
+    """Whether all claims still hold for as long as a call may take; asked right before each call."""
+    ids = {each.id: each.fence for each in claims}
+    query = sa.select(shipments.c.id, shipments.c.fence, shipments.c.claimed_until).where(
+        shipments.c.id.in_(list(ids)), shipments.c.status == ConfirmationStatus.SENDING.value
+    )
+    rows = connection.execute(query).all()
+    return len(rows) == len(ids) and all(
+        row.fence == ids[row.id] and row.claimed_until is not None and row.claimed_until >= now + margin for row in rows
+    )
+
+
+def record(connection: Connection, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
+    """Write down what came of claims. Of a claim that somebody else has taken over only the attempt is written."""
+    lock_book(connection)
+    _close_attempts(connection, results, now)
+    present = {
+        row["id"]: row
+        for row in connection.execute(
+            sa.select(shipments).where(shipments.c.id.in_([each.id for each, _ in results]))
+        ).mappings()
+    }
+    touched: list[str] = []
+    for each, result in results:
+        row = present[each.id]
+        if row["fence"] != each.fence or row["status"] != ConfirmationStatus.SENDING.value:
+            continue
+        _settle(connection, row, each, result, now)
+        touched.append(row["order_id"])
+    holds.follow(connection, touched, now)
+    restate(connection, touched, now)
+
+
+def _close_attempts(connection: Connection, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
+    update = (
+        sa.update(confirmation_attempts)
+        .where(confirmation_attempts.c.id == sa.bindparam("attempt"))
+        .values(
+            operation=sa.bindparam("told_operation"),
+            finished_at=sa.bindparam("ended"),
+            outcome=sa.bindparam("told_outcome"),
+            http_status=sa.bindparam("told_status"),
+            request_id=sa.bindparam("told_request"),
+            code=sa.bindparam("told_code"),
+            message=sa.bindparam("told_message"),
+            hint=sa.bindparam("told_hint"),
+        )
+    )
+    rows = [
+        {
+            "attempt": each.attempt_id,
+            "told_operation": result.operation,
+            "ended": now,
+            "told_outcome": result.outcome.value,
+            "told_status": result.http_status,
+            "told_request": result.request_id,
+            "told_code": result.code or None,
+            "told_message": result.message or None,
+            "told_hint": result.hint or None,
+        }
+        for each, result in results
+    ]
+    connection.execute(update, rows)
+
+
+def _settle(connection: Connection, row: RowMapping, each: Claim, result: Result, now: datetime) -> None:
+    """The shipment after an attempt, and the entry in its order's timeline."""
+    values: dict[str, Any] = {
+        "claimed_by": None,
+        "claimed_until": None,
+        "updated_at": now,
+        "code": result.code or None,
+        "message": result.message or None,
+        "hint": result.hint or None,
+    }
+    match result.outcome:
+        case AttemptOutcome.SENT:
+            values |= _as_sent(row, each.shipment["version"], result, now)
+            resolve_problems(connection, row["order_id"], now)
+        case AttemptOutcome.REJECTED:
+            values |= {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
+            report_problem(connection, row, REJECTED, result, now, each.attempt_id)
+        case AttemptOutcome.IN_DOUBT:
+            pause = result.wait if result.wait is not None else DOUBT_PAUSE
+            values |= {"status": ConfirmationStatus.IN_DOUBT.value, "due_at": now + pause}
+        case AttemptOutcome.RETRY:
+            values |= _as_retried(connection, row, each, result, now)
+        case AttemptOutcome.RUNNING | AttemptOutcome.REFUTED:
+            raise ValueError(f"an attempt does not end {result.outcome}")
+    if row["version"] > each.shipment["version"] and values["status"] == ConfirmationStatus.REJECTED.value:
+        values |= {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "attempts": 0}
+    connection.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
+    if result.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:
+        note(connection, row, f"confirmation_{result.outcome}", now, result)
+
+
+def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> dict[str, Any]:
+    """The marketplace has this version; when there is a newer one by now, that is told next."""
+    is_newest = row["version"] == version
+    return {
+        "status": (ConfirmationStatus.SENT if is_newest else ConfirmationStatus.QUEUED).value,
+        "due_at": None if is_newest else now,
+        "attempts": 0,
+        "sent_version": version,
+        "sent_at": now,
+        "known_as": result.known_as or row["known_as"],
+        "told_carrier": result.told_carrier or row["told_carrier"],
+    }
+
+
+def _as_retried(connection: Connection, row: RowMapping, each: Claim, result: Result, now: datetime) -> dict[str, Any]:
+    if row["attempts"] >= MOST_ATTEMPTS and result.is_counted:
+        report_problem(connection, row, REJECTED, result, now, each.attempt_id)
+        return {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
+    pause = backoff(row["attempts"], random.random()) if result.wait is None else result.wait  # noqa: S311 - jitter
+    attempts = row["attempts"] if result.is_counted else row["attempts"] - 1
+    return {"status": ConfirmationStatus.QUEUED.value, "due_at": now + pause, "attempts": attempts}
+
+
+def backoff(attempts: int, chance: float) -> timedelta:
+    """How long to wait after so many attempts: doubling up to a cap, the second half of it left to `chance` (0 to 1).
+
+    >>> backoff(1, 0.0), backoff(2, 1.0), backoff(50, 1.0)
+    (datetime.timedelta(seconds=15), datetime.timedelta(seconds=60), datetime.timedelta(seconds=3600))
+    """
+    doublings = min(max(attempts - 1, 0), 16)
+    return min(LONGEST_PAUSE, FIRST_PAUSE * float(2**doublings)) * (0.5 + chance / 2)
+
+
+def give_up_lost_claims(connection: Connection, codes: Sequence[str], now: datetime, pause: timedelta) -> int:
+    """Put shipments in doubt whose sender has ended, or has had its time; returns how many.
+
+    Args:
+        connection: A write transaction.
+        codes: Channels to look at.
+        now: The present instant.
+        pause: Before they are read back.
+    """
+    query = sa.select(shipments.c.id, shipments.c.order_id, shipments.c.claimed_by, shipments.c.claimed_until).where(
+        shipments.c.status == ConfirmationStatus.SENDING.value, shipments.c.channel.in_(codes)
+    )
+    lost = [
+        row
+        for row in connection.execute(query)
+        if row.claimed_until is None or not now < row.claimed_until <= now + LONGEST_PAUSE or is_gone(row.claimed_by)
+    ]
+    if not lost:
+        return 0
+    lock_book(connection)
+    ids = [row.id for row in lost]
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.SENDING.value)
+        .values(
+            status=ConfirmationStatus.IN_DOUBT.value,
+            fence=shipments.c.fence + 1,
+            claimed_by=None,
+            claimed_until=None,
+            due_at=now + pause,
+            updated_at=now,
+        )
+    )
+    connection.execute(
+        sa.update(confirmation_attempts)
+        .where(
+            confirmation_attempts.c.shipment_id.in_(ids),
+            confirmation_attempts.c.outcome == AttemptOutcome.RUNNING.value,
+        )
+        .values(
+            outcome=AttemptOutcome.IN_DOUBT.value,
+            finished_at=now,
+            code="sender_ended",
+            message="The sender ended without telling what came of it.",
+        )
+    )
+    restate(connection, [row.order_id for row in lost], now)
+    return len(lost)
+
+
+# -- what people decide
+
+
+def retry(connection: Connection, shipment_id: str, now: datetime) -> str | None:
+    """Try a shipment again now: send it, or read it back when it is in doubt. Returns its status, None when there is none.
+
+    Raises:
+        NotRetryable: It is held, under way, or has arrived.
+    """
+    lock_book(connection)
+    row = connection.execute(sa.select(shipments).where(shipments.c.id == shipment_id)).mappings().one_or_none()
+    if row is None:
+        return None
+    match ConfirmationStatus(row["status"]):
+        case ConfirmationStatus.REJECTED | ConfirmationStatus.QUEUED:
+            status = ConfirmationStatus.QUEUED
+        case ConfirmationStatus.IN_DOUBT:
+            status = ConfirmationStatus.IN_DOUBT
+        case ConfirmationStatus.HELD:
+            raise NotRetryable(
+                "shipment_held",
+                "The shipment is held: its channel does not confirm, or a request to cancel holds its order.",
+            )
+        case ConfirmationStatus.SENDING:
+            raise NotRetryable("shipment_under_way", "The shipment is being sent at this moment.")
+        case ConfirmationStatus.SENT | ConfirmationStatus.VERIFIED:
+            raise NotRetryable(
+                "shipment_sent", "The marketplace has the shipment. Report the package again to change it."
+            )
+        case ConfirmationStatus.NONE:
+            raise NotRetryable("shipment_skipped", "The shipment was skipped: the marketplace is not told by us.")
+    values = {"status": status.value, "due_at": now, "attempts": 0, "updated_at": now}
+    connection.execute(sa.update(shipments).where(shipments.c.id == shipment_id).values(**values))
+    note(connection, row, "confirmation_retried", now)
+    holds.follow(connection, [row["order_id"]], now)
+    restate(connection, [row["order_id"]], now)
+    told: str = connection.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
+    return told
+
+
+def hold_switched_off(connection: Connection, now: datetime) -> int:
+    """Hold the waiting shipments of channels whose confirmation has been switched off; returns how many."""
+    off = sa.select(channels.c.code).where(channels.c.confirmation.is_(False))
+    waiting = sa.select(shipments).where(
+        shipments.c.status == ConfirmationStatus.QUEUED.value, shipments.c.channel.in_(off)
+    )
+    if connection.execute(waiting.limit(1)).first() is None:
+        return 0
+    lock_book(connection)
+    rows = connection.execute(waiting).mappings().all()
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .values(status=ConfirmationStatus.HELD.value, held_reason=holds.CONFIRMATION_OFF, due_at=None, updated_at=now)
+    )
+    for row in rows:
+        note(connection, row, "confirmation_held", now)
+    restate(connection, [row["order_id"] for row in rows], now)
+    return len(rows)
+
+
+def release_held(connection: Connection, channel: str, now: datetime) -> int:
+    """Send held shipments of a channel after all, a bounded number of them; returns how many, 0 when none are left."""
+    return _decide_held(connection, channel, ConfirmationStatus.QUEUED, "confirmation_released", now)
+
+
+def skip_held(connection: Connection, channel: str, now: datetime) -> int:
+    """Never send held shipments of a channel: somebody else has told the marketplace. Bounded and counted like releasing."""
+    return _decide_held(connection, channel, ConfirmationStatus.NONE, "confirmation_skipped", now)
+
+
+def _decide_held(connection: Connection, channel: str, status: ConfirmationStatus, kind: str, now: datetime) -> int:
+    lock_book(connection)
+    held = (
+        sa.select(shipments)
+        .where(
+            shipments.c.channel == channel,
+            shipments.c.status == ConfirmationStatus.HELD.value,
+            shipments.c.held_reason == holds.CONFIRMATION_OFF,
+        )
+        .order_by(shipments.c.reported_at, shipments.c.id)
+        .limit(HELD_PER_COMMIT)
+    )
+    rows = connection.execute(held).mappings().all()
+    if not rows:
+        return 0
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .values(
+            status=status.value,
+            held_reason=None,
+            due_at=now if status is ConfirmationStatus.QUEUED else None,
+            updated_at=now,
+        )
+    )
+    order_events.record(connection, [_event(row, kind, None) for row in rows], now)
+    restate(connection, [row["order_id"] for row in rows], now)
+    return len(rows)
+
+
+def is_any_waiting(connection: Connection) -> bool:
+    """Whether there is a shipment that is not settled: to be sent, read back or verified."""
+    open_states = [each.value for each in _OPEN]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(open_states)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def is_any_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is a shipment to be sent or read back now."""
+    states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), is_due(now)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+_OPEN = (
+    ConfirmationStatus.QUEUED,
+    ConfirmationStatus.SENDING,
+    ConfirmationStatus.IN_DOUBT,
+    ConfirmationStatus.SENT,
+)
+
+
+def counts(connection: Connection) -> dict[str, dict[str, int]]:
+    """Shipments by channel and status."""
+    query = sa.select(shipments.c.channel, shipments.c.status, sa.func.count()).group_by(
+        shipments.c.channel, shipments.c.status
+    )
+    found: dict[str, dict[str, int]] = {}
+    for channel, status, count in connection.execute(query):
+        found.setdefault(channel, {})[status] = count
+    return found
+
+
+def oldest_waiting(connection: Connection) -> dict[str, datetime]:
+    """When the longest waiting shipment of each channel was reported, of the channels where one waits."""
+    under_way = [
+        each.value for each in (ConfirmationStatus.QUEUED, ConfirmationStatus.SENDING, ConfirmationStatus.IN_DOUBT)
+    ]
+    query = (
+        sa.select(shipments.c.channel, sa.func.min(shipments.c.reported_at).label("since"))
+        .where(shipments.c.status.in_(under_way))
+        .group_by(shipments.c.channel)
+    )
+    return {row.channel: row.since for row in connection.execute(query)}
+
+
+# -- shared
+
+
+def report_problem(
+    connection: Connection, row: RowMapping, code: str, result: Result, now: datetime, attempt_id: int | None = None
+) -> None:
+    """Open an incident about a shipment, and the attempt that showed it where there was one, or count another occurrence."""
+    incidents.report(
+        connection,
+        incidents.Report(
+            scope="channel",
+            subject=row["channel"],
+            stage=STAGE,
+            code=code,
+            message=f"package {row['package_id']}: {result.message}",
+            hint=result.hint,
+            order_id=row["order_id"],
+            attempt_id=None if attempt_id is None else str(attempt_id),
+            details={"shipment": row["id"], "reason": result.code},
+        ),
+        now,
+    )
+
+
+def resolve_problems(connection: Connection, order_id: str, now: datetime) -> None:
+    """Close the incidents about an order's shipments as far as none of them is in trouble any more: one has arrived."""
+    own = shipments.c.order_id == order_id
+    troubles = (
+        (REJECTED, shipments.c.status == ConfirmationStatus.REJECTED.value),
+        (DIFFERS, (shipments.c.code == DIFFERS) & (shipments.c.status != ConfirmationStatus.REJECTED.value)),
+    )
+    over = [
+        code
+        for code, is_in_trouble in troubles
+        if connection.execute(sa.select(shipments.c.id).where(own, is_in_trouble).limit(1)).first() is None
+    ]
+    if over:
+        incidents.resolve_order(connection, [order_id], STAGE, now, codes=over)
+
+
+def note(connection: Connection, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
+    """Write what happened to a shipment into its order's timeline; nothing personal."""
+    order_events.record(connection, [_event(row, kind, result)], now)
+
+
+def _event(row: RowMapping, kind: str, result: Result | None) -> dict[str, Any]:
+    data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
+    if result is not None and result.code:
+        data |= {"code": result.code, "message": result.message}
+    return {"order_id": row["order_id"], "kind": kind, "data": data}

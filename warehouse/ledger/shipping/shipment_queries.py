@@ -1,0 +1,242 @@
+"""Reading shipments: filtered pages by keyset, one with its attempts, and what is held. Nothing writes here.
+
+What a reader may see is a part of the filter, so that the allow-list is applied in this one place. Taking shipments in is in
+`shipments`, sending them in `confirmations`; how they look in an answer is the API's matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import (
+    Instant,
+    channels,
+    confirmation_attempts,
+    order_lines,
+    orders,
+    shipment_lines,
+    shipments,
+)
+from warehouse.orders import ConfirmationStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+Row = dict[str, Any]
+
+ATTEMPTS_SHOWN = 1000
+"""Of one shipment at most, the newest ones."""
+
+FEW = frozenset(
+    {
+        ConfirmationStatus.QUEUED.value,
+        ConfirmationStatus.SENDING.value,
+        ConfirmationStatus.IN_DOUBT.value,
+        ConfirmationStatus.REJECTED.value,
+    }
+)
+"""Statuses that a shipment does not stay in: looking these up is quicker than walking past all the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentFilter:
+    """Which shipments; an empty tuple or None does not filter. Ranges are half open: `after` is included, `before` is not.
+
+    Attributes:
+        visible_channels: What the reader may see at all; None for everything.
+        statuses: Any of these.
+        channels: Any of these.
+        order_id: Internal id of the order.
+        original_id: The marketplace's id of the order.
+        report_id: The request or file that reported it last.
+        shipped_despite_cancellation: Only those with units that the marketplace has cancelled, or only the others.
+    """
+
+    visible_channels: tuple[str, ...] | None = None
+    statuses: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    order_id: str | None = None
+    original_id: str | None = None
+    report_id: str | None = None
+    tracking_number: str | None = None
+    package_id: str | None = None
+    shipped_despite_cancellation: bool | None = None
+    reported_after: datetime | None = None
+    reported_before: datetime | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether an index finds few shipments, which are then sorted."""
+        named = (self.order_id, self.original_id, self.report_id, self.tracking_number, self.package_id)
+        is_open = bool(self.statuses) and FEW.issuperset(self.statuses)
+        is_open = is_open or self.shipped_despite_cancellation is True
+        return is_open or self.updated_after is not None or any(each is not None for each in named)
+
+    def fingerprint(self) -> str:
+        """The same for the same question; a cursor of another one is refused."""
+        asked = repr([getattr(self, name) for name in self.__slots__ if name != "visible_channels"])
+        return hashlib.blake2b(f"shipments {asked}".encode(), digest_size=9).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a shipment in the list, which has the newest first."""
+
+    reported_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Shipments with `original_id` and `items`, and where the next page begins; None on the last one."""
+
+    rows: list[Row]
+    next_place: Place | None
+
+
+def page(connection: Connection, wanted: ShipmentFilter, after: Place | None, limit: int) -> Page:
+    """The `limit` shipments that follow `after`, the last reported first."""
+    reported_at, own_id = shipments.c.reported_at, shipments.c.id
+    query = _SHIPMENTS.where(*_conditions(wanted))
+    if after is not None:
+        place = sa.tuple_(sa.literal(after.reported_at, Instant()), sa.literal(after.id))
+        query = query.where(sa.tuple_(reported_at, own_id) < place)
+    order = (reported_at, own_id)
+    if wanted.is_narrow:  # an expression that no index tempts with: few are found, and then sorted
+        query = query.order_by(*(sa.func.coalesce(each, each).desc() for each in order))
+    else:
+        query = query.order_by(*(each.desc() for each in order))
+    rows = [_plain(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
+    has_more = len(rows) > limit
+    chosen = rows[:limit]
+    _add_items(connection, chosen)
+    return Page(chosen, Place(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
+
+
+def by_id(connection: Connection, shipment_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+    """One shipment with `original_id`, `items` and `attempts`; None when there is none or the reader may not see it."""
+    row = connection.execute(_SHIPMENTS.where(shipments.c.id == shipment_id)).mappings().one_or_none()
+    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
+        return None
+    found = _plain(row)
+    _add_items(connection, [found])
+    query = (
+        sa.select(confirmation_attempts)
+        .where(confirmation_attempts.c.shipment_id == shipment_id)
+        .order_by(confirmation_attempts.c.id.desc())
+        .limit(ATTEMPTS_SHOWN)
+    )
+    found["made"] = [_plain(each) for each in connection.execute(query).mappings()][::-1]
+    return found
+
+
+def is_visible(connection: Connection, shipment_id: str, visible_channels: tuple[str, ...] | None) -> bool:
+    """Whether there is such a shipment for this reader."""
+    channel = connection.execute(sa.select(shipments.c.channel).where(shipments.c.id == shipment_id)).scalar()
+    return channel is not None and (visible_channels is None or channel in visible_channels)
+
+
+def held_by_channel(connection: Connection) -> dict[str, int]:
+    """How many shipments of each channel are held, of the channels that have any."""
+    query = (
+        sa.select(shipments.c.channel, sa.func.count())
+        .where(shipments.c.status == ConfirmationStatus.HELD.value)
+        .group_by(shipments.c.channel)
+    )
+    return {channel: int(count) for channel, count in connection.execute(query)}
+
+
+def line_ids(connection: Connection, order_id: str) -> dict[str, str]:
+    """The marketplace's line id → ours, of one order."""
+    query = sa.select(order_lines.c.original_id, order_lines.c.id).where(order_lines.c.order_id == order_id)
+    return {row.original_id: row.id for row in connection.execute(query)}
+
+
+_SHIPMENTS = sa.select(shipments, orders.c.original_id).join_from(shipments, orders)
+
+
+def _plain(row: Any) -> Row:  # noqa: ANN401 - SQLAlchemy's mapping, whose names are a subclass of str
+    return {str(name): value for name, value in row.items()}
+
+
+def _conditions(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    return [*_sets(wanted), *_names(wanted), *_ranges(wanted), *_despite(wanted)]
+
+
+def _despite(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    if wanted.shipped_despite_cancellation is None:
+        return []
+    parts = sa.select(shipment_lines.c.shipment_id).where(shipment_lines.c.may_have_left > 0)
+    is_despite = shipments.c.id.in_(parts)
+    return [is_despite if wanted.shipped_despite_cancellation else ~is_despite]
+
+
+def _sets(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    """On a walk along the time of reporting they are put so that no other index serves them."""
+    sets = (
+        (shipments.c.status, wanted.statuses or None),
+        (shipments.c.channel, wanted.channels or None),
+        (shipments.c.channel, wanted.visible_channels),
+    )
+    return [
+        (column if wanted.is_narrow else sa.func.coalesce(column, "")).in_(values)
+        for column, values in sets
+        if values is not None
+    ]
+
+
+def _names(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    named = (
+        (shipments.c.order_id, wanted.order_id),
+        (shipments.c.report_id, wanted.report_id),
+        (shipments.c.tracking_number, wanted.tracking_number),
+        (shipments.c.package_id, wanted.package_id),
+    )
+    conditions: list[sa.ColumnElement[bool]] = [column == value for column, value in named if value is not None]
+    if wanted.original_id is not None:  # the index on original ids begins with the channel
+        every = sa.select(channels.c.code)
+        of_orders = sa.select(orders.c.id).where(
+            orders.c.channel.in_(every), orders.c.original_id == wanted.original_id
+        )
+        conditions.append(shipments.c.order_id.in_(of_orders))
+    return conditions
+
+
+def _ranges(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    firsts = ((shipments.c.reported_at, wanted.reported_after), (shipments.c.updated_at, wanted.updated_after))
+    ends = ((shipments.c.reported_at, wanted.reported_before), (shipments.c.updated_at, wanted.updated_before))
+    return [
+        *(column >= moment for column, moment in firsts if moment is not None),
+        *(column < moment for column, moment in ends if moment is not None),
+    ]
+
+
+def _add_items(connection: Connection, rows: Sequence[Row]) -> None:
+    """Give each shipment what is in it, in the order of the order's lines."""
+    query = (
+        sa.select(
+            shipment_lines.c.shipment_id,
+            shipment_lines.c.line_id,
+            shipment_lines.c.quantity,
+            shipment_lines.c.may_have_left,
+            order_lines.c.original_id,
+            order_lines.c.sku,
+        )
+        .outerjoin_from(shipment_lines, order_lines, order_lines.c.id == shipment_lines.c.line_id)
+        .where(shipment_lines.c.shipment_id.in_([row["id"] for row in rows]))
+        .order_by(order_lines.c.number)
+    )
+    found: dict[str, list[Row]] = {}
+    for line in connection.execute(query).mappings():
+        found.setdefault(line["shipment_id"], []).append(_plain(line))
+    for row in rows:
+        row["items"] = found.get(row["id"], [])

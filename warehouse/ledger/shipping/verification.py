@@ -1,0 +1,488 @@
+"""What the marketplace shows of our shipments: it ends doubts, verifies what was sent, and tells where the two sides differ.
+
+Every function here that writes takes the book's lock. Reading the marketplace is in `orders_pipeline.stages.confirm`, and every
+pull brings orders along; which shipment is sent when is in `confirmations`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import confirmation_attempts, orders, shipments
+from warehouse.ledger.book import holds
+from warehouse.ledger.book.fulfilment import restate
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.shipping.confirmations import (
+    DIFFERS,
+    MOST_ATTEMPTS,
+    REJECTED,
+    AttemptOutcome,
+    Result,
+    contents_of,
+    is_due,
+    note,
+    report_problem,
+    resolve_problems,
+    told_of,
+)
+from warehouse.ledger.shipping.shipments import free_reference
+from warehouse.orders import ConfirmationStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection, RowMapping
+
+    from warehouse.ledger.shipping.confirmations import Claim
+    from warehouse.orders import Order, Package
+
+UNITS_SHIPPED = "units_shipped"
+"""Member of a difference: units of lines that were shipped before and are no longer shown as shipped."""
+
+UNVERIFIED_AFTER = timedelta(hours=24)
+"""A shipment that the marketplace does not show for so long needs somebody to look."""
+
+SHOWN_BEFORE_DUE = timedelta(hours=1)
+"""A shipment should be shown so long before its order's ship-by time: as long as there is still something to be done."""
+
+USUALLY_SHOWN_WITHIN = timedelta(minutes=30)
+"""Of a shipment that was sent less long ago nobody is told, however near its order's ship-by time is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A shipment that waits to be read back.
+
+    Attributes:
+        shipment: Its row.
+        original_id: The marketplace's order id.
+        quantities: Units by the marketplace's line id.
+        told: What its attempts have told, the oldest first, as `confirmations.told_of` puts it.
+    """
+
+    shipment: Mapping[str, Any]
+    original_id: str
+    quantities: tuple[tuple[str, int], ...]
+    told: tuple[Mapping[str, Any], ...] = ()
+
+
+def doubted(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[Waiting]:
+    """Shipments in doubt whose time has come to be read back."""
+    return _waiting(
+        connection,
+        limit,
+        shipments.c.status == ConfirmationStatus.IN_DOUBT.value,
+        is_due(now),
+        shipments.c.channel.in_(codes),
+    )
+
+
+def unverified(
+    connection: Connection, codes: Sequence[str], limit: int, sent_before: datetime, now: datetime
+) -> list[Waiting]:
+    """Shipments sent before a time that the marketplace has not been seen to show, and that are due to be read back."""
+    return _waiting(
+        connection,
+        limit,
+        shipments.c.status == ConfirmationStatus.SENT.value,
+        shipments.c.sent_at <= sent_before,
+        sa.or_(shipments.c.due_at.is_(None), is_due(now)),
+        shipments.c.channel.in_(codes),
+    )
+
+
+def _waiting(connection: Connection, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Waiting]:
+    query = (
+        sa.select(shipments, orders.c.original_id)
+        .join_from(shipments, orders)
+        .where(*conditions)
+        .order_by(sa.func.coalesce(shipments.c.due_at, shipments.c.sent_at), shipments.c.id)
+        .limit(limit)
+    )
+    rows = [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+    ids = [row["id"] for row in rows]
+    contents, told = contents_of(connection, ids), _told(connection, ids)
+    return [
+        Waiting(
+            shipment=row,
+            original_id=row["original_id"],
+            quantities=contents[row["id"]],
+            told=tuple(told.get(row["id"], ())),
+        )
+        for row in rows
+    ]
+
+
+def _told(connection: Connection, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    query = (
+        sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.told)
+        .where(confirmation_attempts.c.shipment_id.in_(ids), confirmation_attempts.c.told.is_not(None))
+        .order_by(confirmation_attempts.c.id)
+    )
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for shipment_id, told in connection.execute(query):
+        found.setdefault(shipment_id, []).append(told)
+    return found
+
+
+def end_doubts(connection: Connection, read: Sequence[tuple[Waiting, Order | None]], now: datetime) -> None:
+    """Decide doubts by what the marketplace shows: it has the package, or has it otherwise, or has not got it.
+
+    Args:
+        connection: A write transaction.
+        read: Each shipment with its order as just read; None when the marketplace does not know the order.
+        now: When it was read.
+    """
+    lock_book(connection)
+    touched: list[str] = []
+    for waiting, order in read:
+        row = _present(connection, waiting)
+        if (
+            row is None
+            or row["status"] != ConfirmationStatus.IN_DOUBT.value
+            or row["fence"] != waiting.shipment["fence"]
+        ):
+            continue
+        values, kind = _end_of_doubt(connection, row, waiting, order, now)
+        connection.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
+        if values["status"] == ConfirmationStatus.QUEUED.value:
+            _refute(connection, row["id"])
+        told = Result(
+            outcome=AttemptOutcome.IN_DOUBT,
+            code=values.get("code") or "",
+            message=values.get("message") or "",
+            hint=values.get("hint") or "",
+        )
+        if values["status"] == ConfirmationStatus.REJECTED.value:
+            report_problem(connection, row, REJECTED, told, now)
+        elif values["status"] == ConfirmationStatus.VERIFIED.value:
+            resolve_problems(connection, row["order_id"], now)
+        note(connection, row, kind, now, told)
+        touched.append(row["order_id"])
+    holds.follow(connection, touched, now)
+    restate(connection, touched, now)
+
+
+def _end_of_doubt(
+    connection: Connection, row: RowMapping, waiting: Waiting, order: Order | None, now: datetime
+) -> tuple[dict[str, Any], str]:
+    found = None if order is None or order.packages is None else find_package(waiting, order.packages)
+    if found is not None and order is not None:
+        return _found_in_doubt(row, waiting, found, order, now)
+    if order is None:
+        said = ("order_unknown_there", "The marketplace does not know the order any more.")
+    elif order.status in {Status.CANCELED, Status.REFUSED}:
+        said = ("order_canceled", f"The marketplace has canceled the order ({order.marketplace_status}).")
+    elif order.status is Status.SHIPPED:
+        said = ("shipped_otherwise", "The order is shipped at the marketplace, and it does not show this package.")
+    elif row["attempts"] >= MOST_ATTEMPTS:
+        said = ("gave_up", "The marketplace never shows this package, however often it is told of it.")
+    else:
+        again = {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "code": None, "message": None, "hint": None}
+        return {**again, "reference": _reference(connection, row, order.packages or ())}, "confirmation_refuted"
+    hint = "compare the order at the marketplace; correct it there, then retry or leave it"
+    refused = {"status": ConfirmationStatus.REJECTED.value, "due_at": None, "code": said[0], "message": said[1]}
+    return {**refused, "hint": hint}, "confirmation_rejected"
+
+
+def _found_in_doubt(
+    row: RowMapping, waiting: Waiting, found: Package, order: Order, now: datetime
+) -> tuple[dict[str, Any], str]:
+    """The marketplace has the package: as we told it, or as we told it before an update that has not arrived."""
+    apart = {**differences(waiting, found), **fewer_units(waiting, order)}
+    known = {"known_as": known_name(row, found), "sent_at": row["sent_at"] or now, "attempts": 0}
+    clean = {**known, "code": None, "message": None, "hint": None}
+    if not apart.keys().isdisjoint({"quantities", UNITS_SHIPPED}):
+        message = "The marketplace has this package, and other units in it or beside it than before."
+        return {
+            **known,
+            "status": ConfirmationStatus.REJECTED.value,
+            "due_at": None,
+            "difference": apart,
+            "code": DIFFERS,
+            "message": message,
+            "hint": "compare both sides; correct the package at the marketplace",
+        }, "confirmation_rejected"
+    is_ours = found.reference is not None or found.label in {None, str(row["reference"])}
+    if not apart or not is_ours:  # what somebody else told of it stays as it is
+        return {
+            **clean,
+            "status": ConfirmationStatus.VERIFIED.value,
+            "due_at": None,
+            "verified_at": now,
+            "sent_version": row["version"],
+            "difference": apart or None,
+        }, "confirmation_verified"
+    # It is there, told otherwise: telling it again changes this package and makes no other one.
+    sent = row["sent_version"] or max(1, row["version"] - 1)
+    return {
+        **clean,
+        "status": ConfirmationStatus.QUEUED.value,
+        "due_at": now,
+        "sent_version": sent,
+    }, "confirmation_refuted"
+
+
+def _reference(connection: Connection, row: Mapping[str, Any] | RowMapping, packages: Iterable[Package]) -> int:
+    """The number to tell a package by: its own, unless the marketplace has a package of that name, which is not ours."""
+    there = {int(each.label) for each in packages if each.label is not None and each.label.isdecimal()}
+    own: int = row["reference"]
+    if own not in there:
+        return own
+    query = sa.select(shipments.c.reference).where(shipments.c.order_id == row["order_id"])
+    return free_reference(row["id"], there | set(connection.execute(query).scalars()))
+
+
+def settle_names(
+    connection: Connection, read: Sequence[tuple[Claim, Order]], now: datetime
+) -> tuple[list[Claim], list[tuple[Claim, Result]]]:
+    """Look at the packages that an order has before it gets another one: a name of ours must be free, a package told once.
+
+    Args:
+        connection: A write transaction.
+        read: Claims, each with its order as the marketplace shows it now.
+        now: When it was read.
+
+    Returns:
+        The claims to send, with references that no package of their orders has, and the results of the others: the marketplace
+        has their packages already.
+    """
+    lock_book(connection)
+    to_send: list[Claim] = []
+    there: list[tuple[Claim, Result]] = []
+    for each, order in read:
+        packages = order.packages or ()
+        (waiting,) = _waiting(connection, 1, shipments.c.id == each.id)
+        if find_package(waiting, packages) is not None:
+            message = "The marketplace has this package already."
+            there.append((each, Result(outcome=AttemptOutcome.IN_DOUBT, code="there_already", message=message)))
+            continue
+        shipped = {line.original_id: line.quantity_shipped for line in order.lines if line.quantity_shipped is not None}
+        row = {**each.shipment, "reference": _reference(connection, waiting.shipment, packages)}
+        connection.execute(
+            sa.update(shipments)
+            .where(shipments.c.id == each.id, shipments.c.fence == each.fence)
+            .values(reference=row["reference"], updated_at=now)
+        )
+        connection.execute(
+            sa.update(confirmation_attempts)
+            .where(confirmation_attempts.c.id == each.attempt_id)
+            .values(told=told_of(row, each.quantities, shipped))
+        )
+        to_send.append(replace(each, shipment=row))
+    return to_send, there
+
+
+def _refute(connection: Connection, shipment_id: str) -> None:
+    newest = (
+        sa.select(sa.func.max(confirmation_attempts.c.id))
+        .where(confirmation_attempts.c.shipment_id == shipment_id)
+        .scalar_subquery()
+    )
+    connection.execute(
+        sa.update(confirmation_attempts)
+        .where(confirmation_attempts.c.id == newest, confirmation_attempts.c.outcome == AttemptOutcome.IN_DOUBT.value)
+        .values(outcome=AttemptOutcome.REFUTED.value)
+    )
+
+
+def postpone(connection: Connection, ids: Sequence[str], until: datetime) -> None:
+    """Read these doubts back later: the marketplace could not be asked."""
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.IN_DOUBT.value)
+        .values(due_at=until)
+    )
+
+
+def postpone_unverified(connection: Connection, ids: Sequence[str], until: datetime) -> None:
+    """Read those of these shipments back later that are still not verified."""
+    connection.execute(
+        sa.update(shipments)
+        .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.SENT.value)
+        .values(due_at=until)
+    )
+
+
+def unverified_counts(connection: Connection, codes: Sequence[str], now: datetime) -> dict[str, int]:
+    """How many shipments of each channel were sent and are not shown, for a day or with their order's ship-by time at hand."""
+    is_due = sa.and_(orders.c.ship_by <= now + SHOWN_BEFORE_DUE, shipments.c.sent_at <= now - USUALLY_SHOWN_WITHIN)
+    query = (
+        sa.select(shipments.c.channel, sa.func.count())
+        .join_from(shipments, orders)
+        .where(
+            shipments.c.channel.in_(codes),
+            shipments.c.status == ConfirmationStatus.SENT.value,
+            sa.or_(shipments.c.sent_at < now - UNVERIFIED_AFTER, is_due),
+        )
+        .group_by(shipments.c.channel)
+    )
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def observe(connection: Connection, seen: Sequence[Order], now: datetime) -> int:
+    """Verify sent shipments by orders as the marketplace shows them now; returns how many were verified.
+
+    One query when none of the orders has a shipment that waits for it.
+    """
+    by_id = {each.id: each for each in seen if each.packages}
+    if not by_id:
+        return 0
+    waiting = _waiting(
+        connection,
+        len(by_id) * 100,
+        shipments.c.order_id.in_(list(by_id)),
+        shipments.c.status == ConfirmationStatus.SENT.value,
+    )
+    if not waiting:
+        return 0
+    lock_book(connection)
+    touched = []
+    for each in waiting:
+        order = by_id[each.shipment["order_id"]]
+        if _verify(connection, each, order, now):
+            touched.append(order.id)
+    restate(connection, touched, now)
+    return len(touched)
+
+
+def _verify(connection: Connection, waiting: Waiting, order: Order, now: datetime) -> bool:
+    row = _present(connection, waiting)
+    found = find_package(waiting, order.packages or ())
+    if row is None or row["status"] != ConfirmationStatus.SENT.value or found is None:
+        return False
+    apart = {**differences(waiting, found), **fewer_units(waiting, order)}
+    own = sa.update(shipments).where(shipments.c.id == row["id"])
+    if not apart:
+        connection.execute(
+            own.values(
+                status=ConfirmationStatus.VERIFIED.value,
+                verified_at=now,
+                difference=None,
+                due_at=None,
+                code=None,
+                message=None,
+                hint=None,
+                known_as=known_name(row, found),
+                updated_at=now,
+            )
+        )
+        resolve_problems(connection, row["order_id"], now)
+        note(connection, row, "confirmation_verified", now)
+        return True
+    # A payload older than our confirmation differs from it by nature.
+    if order.marketplace_updated_at > row["sent_at"] and apart != row["difference"]:
+        connection.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
+        told = Result(outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT)
+        report_problem(connection, row, DIFFERS, told, now)
+        note(connection, row, "confirmation_differs", now, told)
+    return False
+
+
+_DIFFERS_HINT = "compare both sides: GET /v1/shipments/{id} shows them; report the package again, or correct it there"
+
+
+def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | None:
+    """The package that a shipment is at the marketplace, None when none of them can be shown to be it.
+
+    That is the one with the id that the marketplace gave it, the one with our reference, or the only one with its tracking
+    number. A name alone proves nothing: other tools count their packages too. Unless the marketplace has confirmed that the
+    reference is ours, the package must hold what one of our attempts told.
+    """
+    shipment = waiting.shipment
+    present = [each for each in packages if each.is_shipped]
+    if shipment["known_as"] is not None:
+        for each in present:
+            if shipment["known_as"] in {each.reference, each.label}:
+                return each
+    labelled = [each for each in present if each.label == str(shipment["reference"])]
+    if shipment["sent_version"] is not None and len(labelled) == 1:
+        return labelled[0]
+    named = [each for each in present if each.label in {str(shipment["reference"]), shipment["package_id"]}]
+    told = waiting.told or (_present_contents(waiting),)
+    for found in (
+        [each for each in named if any(_holds(each, one) for one in told)],
+        [each for each in present if _is_number(each, shipment["tracking_number"])],
+    ):
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _present_contents(waiting: Waiting) -> Mapping[str, Any]:
+    return {"tracking_number": waiting.shipment["tracking_number"], "quantities": dict(waiting.quantities)}
+
+
+def _holds(package: Package, told: Mapping[str, Any]) -> bool:
+    """Whether a package is what an attempt told, as far as the marketplace shows its contents."""
+    if package.quantities and dict(package.quantities) != told["quantities"]:
+        return False
+    return not (package.tracking_number and told["tracking_number"]) or _is_number(package, told["tracking_number"])
+
+
+def _is_number(package: Package, tracking_number: str | None) -> bool:
+    return tracking_number is not None and _folded(package.tracking_number) == _folded(tracking_number)
+
+
+def known_name(row: Mapping[str, Any] | RowMapping, found: Package) -> str | None:
+    """By what a package is known there: the marketplace's id, or the name that somebody else gave it; None for our own."""
+    if found.reference is not None:
+        return found.reference
+    is_ours = found.label in {None, str(row["reference"])}
+    known_as: str | None = row["known_as"] if is_ours else found.label
+    return known_as
+
+
+def fewer_units(waiting: Waiting, order: Order) -> dict[str, list[Any]]:
+    """Lines of which the marketplace shows fewer shipped units than before we told it of the package: something was undone."""
+    if not waiting.told:
+        return {}
+    before = waiting.told[-1].get("shipped_before", {})
+    now = {line.original_id: line.quantity_shipped for line in order.lines}
+    fallen = {
+        name: (units, shown) for name, units in before.items() if (shown := now.get(name)) is not None and shown < units
+    }
+    if not fallen:
+        return {}
+    return {
+        UNITS_SHIPPED: [
+            {name: units for name, (units, _) in fallen.items()},
+            {name: shown for name, (_, shown) in fallen.items()},
+        ]
+    }
+
+
+def differences(waiting: Waiting, found: Package) -> dict[str, list[Any]]:
+    """What the marketplace shows otherwise than it was told: member → [ours, theirs]. What it does not show does not differ."""
+    ours = waiting.shipment
+    apart: dict[str, list[Any]] = {}
+    if (
+        found.tracking_number
+        and ours["tracking_number"]
+        and _folded(found.tracking_number) != _folded(ours["tracking_number"])
+    ):
+        apart["tracking_number"] = [ours["tracking_number"], found.tracking_number]
+    told = {_folded(each) for each in (ours["told_carrier"], ours["carrier_code"], ours["carrier_name"]) if each}
+    if found.carriers and told and told.isdisjoint(_folded(each) for each in found.carriers):
+        apart["carrier"] = [ours["told_carrier"] or ours["carrier_code"], found.carriers[0]]
+    if found.quantities and sorted(found.quantities) != sorted(waiting.quantities):
+        apart["quantities"] = [dict(waiting.quantities), dict(found.quantities)]
+    return apart
+
+
+def _folded(text: str | None) -> str:
+    return "".join((text or "").split()).casefold()
+
+
+def _said(apart: Mapping[str, Sequence[Any]]) -> str:
+    return f"The marketplace shows something else than it was told: {', '.join(apart)}."
+
+
+def _present(connection: Connection, waiting: Waiting) -> RowMapping | None:
+    query = sa.select(shipments).where(shipments.c.id == waiting.shipment["id"])
+    return connection.execute(query).mappings().one_or_none()

@@ -1,0 +1,321 @@
+"""Channels as a reader may see them: how each one stands, how complete it is, and the incidents that concern it.
+
+Changing channels is in `channels`, opening and resolving incidents in `incidents`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import NORMALISED_THROUGH, mark
+from warehouse.ledger.base.schema import (
+    channels,
+    connections,
+    coverage,
+    incidents,
+    pulls,
+    quarantine,
+    quota_buckets,
+    raw_orders,
+)
+from warehouse.ledger.shipping.shipment_queries import held_by_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+Row = dict[str, Any]
+
+PULL_INTERVAL = timedelta(minutes=5)
+"""How often the schedule pulls."""
+LATE_AFTER_INTERVALS = 3
+USUAL_CLOSING = timedelta(minutes=3)
+"""What a pull leaves out because the marketplace cannot tell it yet, where no pull has remembered its own."""
+COUNTED_AT_MOST = 2_000
+"""A backlog is counted up to here: beyond it the number says nothing more, and counting costs."""
+
+
+class ChannelState(StrEnum):
+    """How a channel stands, in one word."""
+
+    OK = "ok"
+    OFF = "off"
+    NEW = "new"
+    THROTTLED = "throttled"
+    LATE = "late"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one channel stands: what `orders status`, `/v1/status`, `/metrics` and the asset checks all tell.
+
+    Attributes:
+        channel, connection: Their codes.
+        state: `off` (not retrieved), `new` (never covered yet), `failing` (its connection's pull has an open incident),
+            `late` (more than three intervals behind), `throttled` (waits because the marketplace asked to), or `ok`.
+        last_success_at: When its connection's last complete pull ended.
+        complete_through: Up to when nothing is missing.
+        lag_seconds: How long ago that was.
+        next_run_at: When it is pulled next; None when it is off.
+        backlog: Payloads that wait to be read, at most 2,000.
+        quarantined: Payloads that could not be read.
+        held: Shipments of which nobody tells the marketplace.
+        confirmation: Whether shipments are confirmed to the marketplace.
+    """
+
+    channel: str
+    connection: str
+    state: ChannelState
+    last_success_at: datetime | None
+    complete_through: datetime | None
+    lag_seconds: float | None
+    next_run_at: datetime | None
+    backlog: int
+    quarantined: int
+    held: int
+    confirmation: bool
+
+
+def standings(connection: Connection, visible_channels: tuple[str, ...] | None, now: datetime) -> list[Standing]:
+    """How the channels that a reader may see stand, by code; a few index lookups each, whatever the number of orders."""
+    last = last_successes(connection)
+    failing = _failing(connection)
+    waits = _waits(connection, now)
+    backlog, aside = _backlog(connection), _quarantined(connection)
+    held = held_by_channel(connection)
+    query = (
+        sa.select(
+            channels.c.code,
+            channels.c.connection,
+            channels.c.retrieval,
+            channels.c.confirmation,
+            coverage.c.complete_through,
+            connections.c.state,
+        )
+        .select_from(channels.join(connections).outerjoin(coverage, coverage.c.channel == channels.c.code))
+        .where(*_visible(visible_channels))
+        .order_by(channels.c.code)
+    )
+    found = []
+    for row in connection.execute(query).mappings():
+        through, owner = row["complete_through"], row["connection"]
+        wait = waits.get(owner)
+        found.append(
+            Standing(
+                channel=row["code"],
+                connection=owner,
+                state=_state(row, now, is_failing=owner in failing, is_throttled=wait is not None),
+                last_success_at=last.get(owner),
+                complete_through=through,
+                lag_seconds=None if through is None else (now - through).total_seconds(),
+                next_run_at=_next_run(max(now, wait or now)) if row["retrieval"] else None,
+                backlog=backlog.get(row["code"], 0),
+                quarantined=aside.get(row["code"], 0),
+                held=held.get(row["code"], 0),
+                confirmation=row["confirmation"],
+            )
+        )
+    return found
+
+
+def late_before(now: datetime, learnt: Mapping[str, Any]) -> datetime:
+    """A channel that is complete only up to an earlier time is late.
+
+    Args:
+        now: The present instant.
+        learnt: What pulling has learnt of the connection (`connections.state`).
+    """
+    closing = timedelta(seconds=float(learnt.get("closing_seconds", USUAL_CLOSING.total_seconds())))
+    return now - closing - LATE_AFTER_INTERVALS * PULL_INTERVAL
+
+
+def last_successes(connection: Connection) -> dict[str, datetime]:
+    """When each connection's last complete pull ended; one look into an index per connection."""
+    newest = (
+        sa.select(pulls.c.id)
+        .where(pulls.c.connection == connections.c.code, pulls.c.outcome == "complete")
+        .order_by(pulls.c.id.desc())
+        .limit(1)
+        .correlate(connections)
+        .scalar_subquery()
+    )
+    query = sa.select(connections.c.code, pulls.c.finished_at).join_from(connections, pulls, pulls.c.id == newest)
+    return {row.code: row.finished_at for row in connection.execute(query)}
+
+
+def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_throttled: bool) -> ChannelState:
+    if not row["retrieval"]:
+        return ChannelState.OFF
+    if is_failing:
+        return ChannelState.FAILING
+    if row["complete_through"] is None:
+        return ChannelState.NEW
+    if row["complete_through"] < late_before(now, row["state"]):
+        return ChannelState.LATE
+    return ChannelState.THROTTLED if is_throttled else ChannelState.OK
+
+
+def _failing(connection: Connection) -> set[str]:
+    query = sa.select(incidents.c.subject).where(
+        sa.text("resolved_at IS NULL"), incidents.c.scope == "connection", incidents.c.stage == "pull"
+    )
+    return set(connection.execute(query).scalars())
+
+
+def _waits(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """Until when the marketplace has asked each connection to wait."""
+    query = (
+        sa.select(quota_buckets.c.connection, sa.func.max(quota_buckets.c.blocked_until).label("until"))
+        .where(quota_buckets.c.blocked_until > now)
+        .group_by(quota_buckets.c.connection)
+    )
+    return {row.connection: row.until for row in connection.execute(query)}
+
+
+def _backlog(connection: Connection) -> dict[str, int]:
+    waiting = (
+        sa.select(raw_orders.c.channel)
+        .where(raw_orders.c.seq > mark(connection, NORMALISED_THROUGH))
+        .limit(COUNTED_AT_MOST)
+        .subquery()
+    )
+    query = sa.select(waiting.c.channel, sa.func.count()).group_by(waiting.c.channel)
+    return {channel: count for channel, count in connection.execute(query) if channel is not None}
+
+
+def _quarantined(connection: Connection) -> dict[str, int]:
+    query = sa.select(quarantine.c.channel, sa.func.count()).group_by(quarantine.c.channel)
+    return {channel: count for channel, count in connection.execute(query) if channel is not None}
+
+
+def _next_run(earliest: datetime) -> datetime:
+    """The schedule's next tick after an instant.
+
+    >>> _next_run(datetime(2026, 11, 2, 9, 30, tzinfo=UTC)).isoformat()
+    '2026-11-02T09:35:00+00:00'
+    """
+    interval = PULL_INTERVAL.total_seconds()
+    return datetime.fromtimestamp((earliest.timestamp() // interval + 1) * interval, UTC)
+
+
+def channel_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
+    """The channels that a reader may see, by code."""
+    query = sa.select(channels).where(*_visible(visible_channels)).order_by(channels.c.code)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
+    """Each visible channel with its coverage and its connection's last finished pull; both null before the first one."""
+    finished = pulls.alias("finished")
+    last_pull = (
+        sa.select(finished.c.id)
+        .where(finished.c.connection == channels.c.connection, finished.c.finished_at.is_not(None))
+        .order_by(finished.c.id.desc())
+        .limit(1)
+        .correlate(channels)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            channels.c.code,
+            channels.c.retrieval,
+            coverage.c.complete_from,
+            coverage.c.complete_through,
+            pulls.c.outcome,
+            pulls.c.started_at,
+            pulls.c.finished_at,
+            pulls.c.error_code,
+        )
+        .select_from(
+            channels.outerjoin(coverage, coverage.c.channel == channels.c.code).outerjoin(
+                pulls, pulls.c.id == last_pull
+            )
+        )
+        .where(*_visible(visible_channels))
+        .order_by(channels.c.code)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    """Which incidents.
+
+    Attributes:
+        visible_channels: What the reader may see. A reader of all channels (None) sees everything; any other sees the
+            incidents of its channels, and those of a connection that serves no channel but its own.
+        channels: Only what concerns any of these: their incidents and their connections'.
+        is_open: True for open ones, False for resolved ones, None for both.
+        kinds: Any of these kinds.
+        stages: Any of these stages.
+        codes: Any of these codes.
+        order_id: About one order.
+        id: The one with this number.
+    """
+
+    visible_channels: tuple[str, ...] | None = None
+    channels: tuple[str, ...] = ()
+    is_open: bool | None = True
+    kinds: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    order_id: str | None = None
+    id: int | None = None
+
+
+def incident_rows(connection: Connection, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
+    """The `limit` newest incidents with an id below `before_id`, newest first."""
+    query = sa.select(incidents).where(*_told(wanted)).order_by(incidents.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(incidents.c.id < before_id)
+    if wanted.channels:
+        query = query.where(_about(wanted.channels, connections_serving(connection, wanted.channels)))
+    if wanted.visible_channels is not None:
+        own = connections_serving_only(connection, wanted.visible_channels)
+        query = query.where(_about(wanted.visible_channels, own))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def connections_serving(connection: Connection, codes: Sequence[str]) -> list[str]:
+    """The connections that serve any of these channels."""
+    return sorted(set(connection.execute(sa.select(channels.c.connection).where(channels.c.code.in_(codes))).scalars()))
+
+
+def connections_serving_only(connection: Connection, codes: Sequence[str]) -> list[str]:
+    """The connections that serve some of these channels and no other."""
+    rows = connection.execute(sa.select(channels.c.connection, channels.c.code)).all()
+    shared = {row.connection for row in rows if row.code not in codes}
+    return sorted({row.connection for row in rows} - shared)
+
+
+def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if visible_channels is None else [channels.c.code.in_(visible_channels)]
+
+
+def _told(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
+    """What an incident says of itself."""
+    table = incidents.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.is_open is not None:
+        conditions.append(table.resolved_at.is_(None) if wanted.is_open else table.resolved_at.is_not(None))
+    sets = ((table.kind, wanted.kinds), (table.stage, wanted.stages), (table.code, wanted.codes))
+    conditions += [column.in_(values) for column, values in sets if values]
+    if wanted.order_id is not None:
+        conditions.append(table.order_id == wanted.order_id)
+    if wanted.id is not None:
+        conditions.append(table.id == wanted.id)
+    return conditions
+
+
+def _about(codes: Sequence[str], connection_codes: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        sa.and_(incidents.c.scope == "channel", incidents.c.subject.in_(codes)),
+        sa.and_(incidents.c.scope == "connection", incidents.c.subject.in_(connection_codes)),
+    )
