@@ -23,9 +23,8 @@ from warehouse.clock import iso
 from warehouse.incidents import Kind
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.ledger.status import channel_status
-from warehouse.ledger.status.channel_status import IncidentFilter
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch import incident_queries, incidents
+from warehouse.ledger.watch.incident_queries import IncidentFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +106,7 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
         codes=tuple(query.code),
         order_id=query.order_id,
     )
-    rows = channel_status.incident_rows(reading.connection, wanted, before, query.limit + 1)
+    rows = incident_queries.incident_rows(reading.connection, wanted, before, query.limit + 1)
     following = None
     if len(rows) > query.limit:
         rows.pop()
@@ -164,7 +163,7 @@ def _one(connection: Connection, asked: Reading | Writing[NoQuery]) -> dict[str,
     rows = []
     if number is not None:
         wanted = IncidentFilter(visible_channels=asked.caller.visible_channels, is_open=None, id=number)
-        rows = channel_status.incident_rows(connection, wanted, None, 1)
+        rows = incident_queries.incident_rows(connection, wanted, None, 1)
     if not rows:
         raise not_found("id", "There is no such incident for this token.", "unknown_incident")
     return rows[0]

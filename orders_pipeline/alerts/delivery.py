@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces import tls
 from warehouse.ledger.base.credentials import SecretMissing
-from warehouse.ledger.watch.alerts import EMAIL, RecipientKind, open_url, sendable
+from warehouse.ledger.settings.recipients import EMAIL, RecipientKind, open_url, sendable
 from warehouse.privacy import KeyRingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from warehouse.ledger.watch.alerts import Message, Recipient
+    from warehouse.ledger.settings.recipients import Recipient
+    from warehouse.ledger.watch.alerts import Message
     from warehouse.privacy import KeyRing
     from warehouse.settings import Settings
 

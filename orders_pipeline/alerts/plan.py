@@ -22,6 +22,7 @@ from warehouse.incidents import Kind, Severity, kind_of, severity_of
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.schema import cancellation_requests, channels, coverage, orders, quarantine, shipments
 from warehouse.ledger.base.schema import incidents as incident_rows
+from warehouse.ledger.settings.recipients import RecipientKind, all_recipients
 from warehouse.ledger.watch import activity, alerts, incidents
 from warehouse.ledger.watch.alerts import Message, Pace, Stream
 from warehouse.orders import ConfirmationStatus
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from warehouse.ledger.base.leases import Lease
-    from warehouse.ledger.watch.alerts import Recipient, Told, Trouble
+    from warehouse.ledger.settings.recipients import Recipient
+    from warehouse.ledger.watch.alerts import Told, Trouble
     from warehouse.settings import Settings
 
 logger = logging.getLogger("orders_pipeline.alerts.plan")
@@ -117,7 +119,7 @@ def send_due(installation: Installation) -> Sent:
 
 def plan(transaction: Transaction, settings: Settings, now: datetime) -> list[Planned]:
     """Every message that is due to be written now."""
-    recipients = alerts.all_recipients(transaction)
+    recipients = all_recipients(transaction)
     if not recipients:
         return []
     found = _Facts(transaction, settings, now)
@@ -334,13 +336,13 @@ def _plan(installation: Installation, lease: Lease) -> int:
 def _deliver(installation: Installation, lease: Lease) -> tuple[int, int]:
     """Deliver what is due. A mail server that does not answer is asked once a pass, not once a recipient."""
     with installation.ledger.read() as transaction:
-        recipients = {each.code: each for each in alerts.all_recipients(transaction)}
+        recipients = {each.code: each for each in all_recipients(transaction)}
         messages = alerts.due(transaction, installation.clock())
     delivered = failed = 0
     silent: NotDelivered | None = None
     for message in messages:
         recipient = recipients[message.recipient]
-        is_mail = recipient.kind is alerts.RecipientKind.EMAIL
+        is_mail = recipient.kind is RecipientKind.EMAIL
         if silent is not None and is_mail:
             continue
         problem = _deliver_one(installation, lease, recipient, message)
@@ -384,7 +386,7 @@ def _deliver_one(
 def _arrived(transaction: Transaction, recipient: Recipient, message: Message, now: datetime) -> None:
     alerts.mark_sent(transaction, message, now)
     incidents.resolve(transaction, "system", recipient.code, STAGE, now)
-    if recipient.kind is alerts.RecipientKind.EMAIL:
+    if recipient.kind is RecipientKind.EMAIL:
         incidents.resolve(transaction, "system", MAIL_SERVER, STAGE, now)
     entry = activity.Entry(
         stage=STAGE,

@@ -12,8 +12,10 @@ from orders_pipeline.alerts.delivery import NotDelivered, deliver
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import Kind
+from warehouse.ledger.settings import recipients
+from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts as book
-from warehouse.ledger.watch.alerts import Message, Recipient, RecipientError, RecipientKind, Stream
+from warehouse.ledger.watch.alerts import Message, Stream
 
 alerts = typer.Typer(name="alerts", help="Who is told of problems.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -49,7 +51,7 @@ def add(
             typed = (
                 typer.prompt("address", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
             )
-            address = book.seal_url(installation.keys, code, typed)
+            address = recipients.seal_url(installation.keys, code, typed)
         recipient = Recipient(
             code=code,
             kind=RecipientKind.EMAIL if email is not None else RecipientKind.URL,
@@ -59,7 +61,7 @@ def add(
             summary=summary,
         )
         try:
-            book.save_recipient(transaction, recipient, installation.clock())
+            recipients.save_recipient(transaction, recipient, installation.clock())
         except RecipientError as error:
             raise fail(str(error), Exit.USAGE) from None
     notes.print(f"{code} is told; try it with `orders alerts test {code}`", markup=False)
@@ -82,7 +84,7 @@ def list_recipients(
             print_rows("Messages", book.outbox(transaction, 100), columns, as_json)
             return
         names = ("code", "kind", "address", "channels", "kinds", "summary")
-        rows = [{name: getattr(each, name) for name in names} for each in book.all_recipients(transaction)]
+        rows = [{name: getattr(each, name) for name in names} for each in recipients.all_recipients(transaction)]
     for row in rows:
         row["address"] = "sealed" if row["address"].startswith("sealed:") else row["address"]
     print_rows("Recipients", rows, names, as_json)
@@ -95,7 +97,7 @@ def remove(code: Code) -> None:
     Example: orders alerts remove chat
     """
     with opened() as installation, installation.ledger.write() as transaction:
-        if not book.remove_recipient(transaction, code):
+        if not recipients.remove_recipient(transaction, code):
             raise fail(f"there is no recipient {code!r}", Exit.USAGE)
     notes.print(f"{code} is told nothing more", markup=False)
 
@@ -108,7 +110,7 @@ def test_recipient(code: Code) -> None:
     """
     with opened() as installation:
         with installation.ledger.read() as transaction:
-            chosen = next((each for each in book.all_recipients(transaction) if each.code == code), None)
+            chosen = next((each for each in recipients.all_recipients(transaction) if each.code == code), None)
         if chosen is None:
             raise fail(f"there is no recipient {code!r}", Exit.USAGE)
         now = installation.clock()

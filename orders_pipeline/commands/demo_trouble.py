@@ -18,7 +18,7 @@ from orders_pipeline.alerts import plan
 from orders_pipeline.commands.output import answers, fail, print_table
 from orders_pipeline.stages import normalise, pull
 from warehouse.ledger.base import schema
-from warehouse.ledger.watch import alerts
+from warehouse.ledger.settings import recipients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +67,8 @@ def break_and_repair(installation: Installation, amazon: str, mirakl: str, postb
         typer.Exit: The incidents did not come, or did not go.
     """
     with installation.ledger.write() as transaction:
-        recipient = alerts.Recipient(code="crew", kind=alerts.RecipientKind.EMAIL, address=RECIPIENT)
-        alerts.save_recipient(transaction, recipient, installation.clock())
+        recipient = recipients.Recipient(code="crew", kind=recipients.RecipientKind.EMAIL, address=RECIPIENT)
+        recipients.save_recipient(transaction, recipient, installation.clock())
     original_id = _an_order(installation)
     fault = {
         "operation": "searchOrders",

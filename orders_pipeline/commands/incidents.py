@@ -10,10 +10,10 @@ from orders_pipeline.commands.output import Exit, answers, fail, instant, notes,
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import Kind
 from warehouse.ledger.exchange.numbering import Numbered, number_given
-from warehouse.ledger.status.channel_status import IncidentFilter, incident_rows
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch import incidents as book
 from warehouse.ledger.watch.activity import Level, LogFilter
+from warehouse.ledger.watch.incident_queries import IncidentFilter, incident_rows
 
 incidents = typer.Typer(name="incidents", help="Problems, one row each.", no_args_is_help=True, rich_markup_mode=None)
 

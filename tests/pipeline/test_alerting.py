@@ -15,9 +15,10 @@ from orders_pipeline.alerts import delivery, plan
 from tests.pipeline.mail_servers import Postbox, certificate, free_port, server_context, serving, silent_server
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.schema import alert_messages, alert_recipients
+from warehouse.ledger.settings import recipients
 from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts, incidents
-from warehouse.ledger.watch.alerts import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch.incidents import Report
 from warehouse.settings import Settings
 
@@ -41,7 +42,7 @@ class Desk:
 
     def add(self, recipient: Recipient) -> None:
         with self.installation.ledger.write() as transaction:
-            alerts.save_recipient(transaction, recipient, self.clock())
+            recipients.save_recipient(transaction, recipient, self.clock())
 
     def report(self, times: int = 1, **changes) -> None:
         base = {
@@ -635,7 +636,7 @@ def test_a_webhook_is_told_by_a_secret_address(desk, hook, monkeypatch, caplog):
 
 
 def test_a_sealed_address_opens_only_for_its_recipient(desk, hook):
-    sealed = alerts.seal_url(desk.installation.keys, "chat", f"json://127.0.0.1:{hook.server_port}/")
+    sealed = recipients.seal_url(desk.installation.keys, "chat", f"json://127.0.0.1:{hook.server_port}/")
     desk.add(Recipient(code="chat", kind=RecipientKind.URL, address=sealed, summary=False))
     desk.add(Recipient(code="other", kind=RecipientKind.URL, address=sealed, summary=False))
     desk.report()
@@ -678,6 +679,6 @@ def test_a_recipient_that_cannot_be_told_is_not_kept(desk, changes, field):
 def test_a_removed_recipient_is_told_nothing_more(desk):
     desk.report()
     with desk.installation.ledger.write() as transaction:
-        assert alerts.remove_recipient(transaction, "crew")
-        assert not alerts.remove_recipient(transaction, "crew")
+        assert recipients.remove_recipient(transaction, "crew")
+        assert not recipients.remove_recipient(transaction, "crew")
     assert desk.run() == plan.Sent(0, 0, 0)

@@ -14,7 +14,7 @@ from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import channels, connections, coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -122,3 +122,17 @@ def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> 
 
 def _connection(row: RowMapping) -> Connection:
     return Connection(**{name: row[name] for name in Connection.__slots__})
+
+
+def connections_serving(transaction: Transaction, codes: Sequence[str]) -> list[str]:
+    """The connections that serve any of these channels."""
+    return sorted(
+        set(transaction.execute(sa.select(channels.c.connection).where(channels.c.code.in_(codes))).scalars())
+    )
+
+
+def connections_serving_only(transaction: Transaction, codes: Sequence[str]) -> list[str]:
+    """The connections that serve some of these channels and no other."""
+    rows = transaction.execute(sa.select(channels.c.connection, channels.c.code)).all()
+    shared = {row.connection for row in rows if row.code not in codes}
+    return sorted({row.connection for row in rows} - shared)

@@ -25,11 +25,10 @@ from pydantic import (
 )
 
 from warehouse.ledger.base.credentials import FORMS
-from warehouse.ledger.settings import carriers, channels, file_jobs, storages
+from warehouse.ledger.settings import carriers, channels, file_jobs, recipients, storages
 from warehouse.ledger.settings.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, ImportSettings, Inside, JobKind
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
-from warehouse.ledger.watch import alerts
 from warehouse.storages import CREDENTIALS, StorageKind, read_settings
 
 if TYPE_CHECKING:
@@ -343,7 +342,7 @@ def _differences(transaction: Transaction, document: Document, kinds: Mapping[st
     problems += [
         f"alerts.{code}.{fault}"
         for code, alert in document.alerts.items()
-        if (fault := alerts.fault(_recipient(code, alert), there)) is not None
+        if (fault := recipients.fault(_recipient(code, alert), there)) is not None
     ]
     jobs = _jobs(document)
     problems += [
@@ -372,7 +371,7 @@ def _differences(transaction: Transaction, document: Document, kinds: Mapping[st
     for carrier in _carriers(document):
         known = mapped.get((carrier.channel, carrier.code))
         found += _compare("carrier", _name(carrier), known, carrier, ("channel",))
-    known_recipients = {each.code: each for each in alerts.all_recipients(transaction)}
+    known_recipients = {each.code: each for each in recipients.all_recipients(transaction)}
     for code, alert in document.alerts.items():
         found += _compare(
             "alert", code, known_recipients.get(code), _recipient(code, alert), ("requests_told", "created_at")
@@ -433,7 +432,7 @@ def apply(transaction: Transaction, document: Document, kinds: Mapping[str, Kind
     _apply_carriers(transaction, document, changed, now)
     for code, alert in document.alerts.items():
         if ("alert", code) in changed:
-            alerts.save_recipient(transaction, _recipient(code, alert), now)
+            recipients.save_recipient(transaction, _recipient(code, alert), now)
     return found
 
 
@@ -498,7 +497,7 @@ def export(transaction: Transaction) -> str:
                 "kinds": list(each.kinds),
                 "summary": each.summary,
             }
-            for each in alerts.all_recipients(transaction)
+            for each in recipients.all_recipients(transaction)
         },
         "storages": {
             each.code: {
@@ -548,9 +547,9 @@ def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
     )
 
 
-def _recipient(code: str, entry: AlertEntry) -> alerts.Recipient:
-    kind = alerts.RecipientKind.EMAIL if entry.email is not None else alerts.RecipientKind.URL
-    return alerts.Recipient(
+def _recipient(code: str, entry: AlertEntry) -> recipients.Recipient:
+    kind = recipients.RecipientKind.EMAIL if entry.email is not None else recipients.RecipientKind.URL
+    return recipients.Recipient(
         code=code,
         kind=kind,
         address=entry.email or entry.url or "",
@@ -647,9 +646,14 @@ def _compare(
     | storages.StorageEntry
     | FileJob
     | CarrierEntry
-    | alerts.Recipient
+    | recipients.Recipient
     | None,
-    after: channels.Connection | channels.Channel | storages.StorageEntry | FileJob | CarrierEntry | alerts.Recipient,
+    after: channels.Connection
+    | channels.Channel
+    | storages.StorageEntry
+    | FileJob
+    | CarrierEntry
+    | recipients.Recipient,
     ignored: tuple[str, ...],
 ) -> list[Difference]:
     names = [name for name in after.__slots__ if name not in {"code", *ignored}]

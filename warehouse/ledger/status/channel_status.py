@@ -1,6 +1,6 @@
-"""Channels as a reader may see them: how each one stands, how complete it is, and the incidents that concern it.
+"""Channels as a reader may see them: how each one stands, and how complete it is.
 
-Changing channels is in `channels`, opening and resolving incidents in `incidents`.
+Changing channels is in `warehouse.ledger.settings.channels`, the incidents that concern one in `watch.incident_queries`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -244,78 +244,5 @@ def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | No
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentFilter:
-    """Which incidents.
-
-    Attributes:
-        visible_channels: What the reader may see. A reader of all channels (None) sees everything; any other sees the
-            incidents of its channels, and those of a connection that serves no channel but its own.
-        channels: Only what concerns any of these: their incidents and their connections'.
-        is_open: True for open ones, False for resolved ones, None for both.
-        kinds: Any of these kinds.
-        stages: Any of these stages.
-        codes: Any of these codes.
-        order_id: About one order.
-        id: The one with this number.
-    """
-
-    visible_channels: tuple[str, ...] | None = None
-    channels: tuple[str, ...] = ()
-    is_open: bool | None = True
-    kinds: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
-    codes: tuple[str, ...] = ()
-    order_id: str | None = None
-    id: int | None = None
-
-
-def incident_rows(connection: Connection, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
-    """The `limit` newest incidents with an id below `before_id`, newest first."""
-    query = sa.select(incidents).where(*_told(wanted)).order_by(incidents.c.id.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(incidents.c.id < before_id)
-    if wanted.channels:
-        query = query.where(_about(wanted.channels, connections_serving(connection, wanted.channels)))
-    if wanted.visible_channels is not None:
-        own = connections_serving_only(connection, wanted.visible_channels)
-        query = query.where(_about(wanted.visible_channels, own))
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def connections_serving(connection: Connection, codes: Sequence[str]) -> list[str]:
-    """The connections that serve any of these channels."""
-    return sorted(set(connection.execute(sa.select(channels.c.connection).where(channels.c.code.in_(codes))).scalars()))
-
-
-def connections_serving_only(connection: Connection, codes: Sequence[str]) -> list[str]:
-    """The connections that serve some of these channels and no other."""
-    rows = connection.execute(sa.select(channels.c.connection, channels.c.code)).all()
-    shared = {row.connection for row in rows if row.code not in codes}
-    return sorted({row.connection for row in rows} - shared)
-
-
 def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[bool]]:
     return [] if visible_channels is None else [channels.c.code.in_(visible_channels)]
-
-
-def _told(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
-    """What an incident says of itself."""
-    table = incidents.c
-    conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.is_open is not None:
-        conditions.append(table.resolved_at.is_(None) if wanted.is_open else table.resolved_at.is_not(None))
-    sets = ((table.kind, wanted.kinds), (table.stage, wanted.stages), (table.code, wanted.codes))
-    conditions += [column.in_(values) for column, values in sets if values]
-    if wanted.order_id is not None:
-        conditions.append(table.order_id == wanted.order_id)
-    if wanted.id is not None:
-        conditions.append(table.id == wanted.id)
-    return conditions
-
-
-def _about(codes: Sequence[str], connection_codes: Sequence[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(
-        sa.and_(incidents.c.scope == "channel", incidents.c.subject.in_(codes)),
-        sa.and_(incidents.c.scope == "connection", incidents.c.subject.in_(connection_codes)),
-    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import log_entries
-from warehouse.ledger.status.channel_status import connections_serving, connections_serving_only
+from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

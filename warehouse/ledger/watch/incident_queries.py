@@ -1,0 +1,79 @@
+"""Finding incidents, as a reader may see them. Opening and closing them is in `incidents`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import incidents
+from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    """Which incidents.
+
+    Attributes:
+        visible_channels: What the reader may see. A reader of all channels (None) sees everything; any other sees the
+            incidents of its channels, and those of a connection that serves no channel but its own.
+        channels: Only what concerns any of these: their incidents and their connections'.
+        is_open: True for open ones, False for resolved ones, None for both.
+        kinds: Any of these kinds.
+        stages: Any of these stages.
+        codes: Any of these codes.
+        order_id: About one order.
+        id: The one with this number.
+    """
+
+    visible_channels: tuple[str, ...] | None = None
+    channels: tuple[str, ...] = ()
+    is_open: bool | None = True
+    kinds: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    order_id: str | None = None
+    id: int | None = None
+
+
+def incident_rows(connection: Connection, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
+    """The `limit` newest incidents with an id below `before_id`, newest first."""
+    query = sa.select(incidents).where(*_told(wanted)).order_by(incidents.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(incidents.c.id < before_id)
+    if wanted.channels:
+        query = query.where(_about(wanted.channels, connections_serving(connection, wanted.channels)))
+    if wanted.visible_channels is not None:
+        own = connections_serving_only(connection, wanted.visible_channels)
+        query = query.where(_about(wanted.visible_channels, own))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _told(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
+    """What an incident says of itself."""
+    table = incidents.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.is_open is not None:
+        conditions.append(table.resolved_at.is_(None) if wanted.is_open else table.resolved_at.is_not(None))
+    sets = ((table.kind, wanted.kinds), (table.stage, wanted.stages), (table.code, wanted.codes))
+    conditions += [column.in_(values) for column, values in sets if values]
+    if wanted.order_id is not None:
+        conditions.append(table.order_id == wanted.order_id)
+    if wanted.id is not None:
+        conditions.append(table.id == wanted.id)
+    return conditions
+
+
+def _about(codes: Sequence[str], connection_codes: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        sa.and_(incidents.c.scope == "channel", incidents.c.subject.in_(codes)),
+        sa.and_(incidents.c.scope == "connection", incidents.c.subject.in_(connection_codes)),
+    )
