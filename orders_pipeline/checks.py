@@ -1,6 +1,7 @@
 """The asset checks: what must hold after every tick, and the full count of everything once a day.
 
-Each tells what was expected and what is, names channels, and shows no personal data. What it finds is in `verdicts`.
+Each tells what was expected and what is, names channels, and shows no personal data. What it finds is in `soundness`
+of the ledger and of the lake.
 """
 
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from collections.abc import Iterator
 import dagster as dg
 import orjson
 
-from orders_pipeline import verdicts
 from orders_pipeline.resources import Source
-from orders_pipeline.verdicts import Verdict
+from warehouse.lake import soundness as tables
 from warehouse.lake.lake import open_lake
+from warehouse.ledger.status import soundness as ledger
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS
+from warehouse.ledger.status.soundness import Verdict
 
 SHOWN = 20
 """How many offenders a check names."""
@@ -95,27 +97,25 @@ def raw_orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetChec
     with source.opened() as installation:
         now = installation.clock()
         with installation.ledger.read() as transaction:
-            found = verdicts.connected(transaction)
-    yield _result("raw_orders", "connections_pulled", verdicts.pulled(found), dg.AssetCheckSeverity.ERROR)
-    yield _result("raw_orders", "coverage_without_gaps", verdicts.without_gaps(found), dg.AssetCheckSeverity.ERROR)
-    yield _result("raw_orders", "channels_up_to_date", verdicts.up_to_date(found, now), dg.AssetCheckSeverity.ERROR)
+            found = ledger.connected(transaction)
+    yield _result("raw_orders", "connections_pulled", ledger.pulled(found), dg.AssetCheckSeverity.ERROR)
+    yield _result("raw_orders", "coverage_without_gaps", ledger.without_gaps(found), dg.AssetCheckSeverity.ERROR)
+    yield _result("raw_orders", "channels_up_to_date", ledger.up_to_date(found, now), dg.AssetCheckSeverity.ERROR)
 
 
 @dg.multi_asset_check(specs=ORDERS_CHECKS)
 def orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
     """Whether the newest changes of the order book are sound."""
     with source.opened() as installation, installation.ledger.read() as transaction:
-        versions = verdicts.newest_versions(transaction)
-        yield _result("orders", "quarantine_empty", verdicts.quarantine_empty(transaction), dg.AssetCheckSeverity.WARN)
-        yield _result("orders", "orders_unique", verdicts.unique(transaction, versions), dg.AssetCheckSeverity.ERROR)
+        versions = ledger.newest_versions(transaction)
+        yield _result("orders", "quarantine_empty", ledger.quarantine_empty(transaction), dg.AssetCheckSeverity.WARN)
+        yield _result("orders", "orders_unique", ledger.unique(transaction, versions), dg.AssetCheckSeverity.ERROR)
         yield _result(
-            "orders", "revisions_in_order", verdicts.in_order(transaction, versions), dg.AssetCheckSeverity.ERROR
+            "orders", "revisions_in_order", ledger.in_order(transaction, versions), dg.AssetCheckSeverity.ERROR
         )
     documents = [(row["order_id"], orjson.loads("{" + row["facts"] + "}")) for row in versions]
-    yield _result(
-        "orders", "quantities_conserved", verdicts.quantities_conserved(documents), dg.AssetCheckSeverity.WARN
-    )
-    yield _result("orders", "amounts_conserved", verdicts.amounts_conserved(documents), dg.AssetCheckSeverity.WARN)
+    yield _result("orders", "quantities_conserved", ledger.quantities_conserved(documents), dg.AssetCheckSeverity.WARN)
+    yield _result("orders", "amounts_conserved", ledger.amounts_conserved(documents), dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(specs=CONFIRMATIONS_CHECKS)
@@ -124,12 +124,12 @@ def confirmations_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetC
     with source.opened() as installation, installation.ledger.read() as transaction:
         now = installation.clock()
         yield _result(
-            "confirmations", "nothing_stuck", verdicts.nothing_stuck(transaction, now), dg.AssetCheckSeverity.WARN
+            "confirmations", "nothing_stuck", ledger.nothing_stuck(transaction, now), dg.AssetCheckSeverity.WARN
         )
         yield _result(
             "confirmations",
             "nothing_over_shipped",
-            verdicts.nothing_over_shipped(transaction),
+            ledger.nothing_over_shipped(transaction),
             dg.AssetCheckSeverity.ERROR,
         )
 
@@ -142,14 +142,14 @@ def full_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResul
             yield _result(
                 "order_tables",
                 "tables_equal_book",
-                verdicts.tables_equal_book(transaction, lake),
+                tables.tables_equal_book(transaction, lake),
                 dg.AssetCheckSeverity.ERROR,
             )
-        yield _result("order_tables", "keys_unique", verdicts.keys_unique(lake), dg.AssetCheckSeverity.ERROR)
+        yield _result("order_tables", "keys_unique", tables.keys_unique(lake), dg.AssetCheckSeverity.ERROR)
         yield _result(
             "order_tables",
             "all_quantities_conserved",
-            verdicts.all_quantities_conserved(lake),
+            tables.all_quantities_conserved(lake),
             dg.AssetCheckSeverity.WARN,
         )
 

@@ -11,28 +11,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from warehouse.ledger.base.database import POSITION, WATCHED_AT, mark, set_mark
-from warehouse.ledger.base.schema import channels as channel_rows
-from warehouse.ledger.base.schema import consumers, coverage, orders, shipments, tokens
-from warehouse.ledger.base.schema import incidents as incident_rows
-from warehouse.ledger.book import cancellations, holds
+from warehouse.ledger.book import cancellations, consumers
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
+from warehouse.ledger.shipping import shipment_queries
+from warehouse.ledger.status import channel_status, soundness
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
 from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import open_of_stage
 from warehouse.ledger.watch.incidents import Report
-from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
     from warehouse.ledger.settings.channels import Channel, Connection
+    from warehouse.ledger.shipping.shipment_queries import Unsent
 
 STAGE = "watch"
 STALE, SILENT, LOW, UNSENT, HELD = "stale", "silent", "disk_low", "unsent_too_long", "shipments_held"
@@ -93,9 +91,7 @@ def watch(installation: Installation) -> list[str]:
 
 def _tell(transaction: Transaction, found: Sequence[Condition], now: datetime) -> None:
     """Open what is new, close what is well. A condition that goes on is one occurrence, however often it is looked at."""
-    table = incident_rows.c
-    query = sa.select(table.scope, table.subject, table.code).where(table.resolved_at.is_(None), table.stage == STAGE)
-    open_now = {(row.scope, row.subject, row.code) for row in transaction.execute(query)}
+    open_now = open_of_stage(transaction, STAGE)
     for each in found:
         report = each.report
         if report is not None:
@@ -116,9 +112,8 @@ def _tell(transaction: Transaction, found: Sequence[Condition], now: datetime) -
 def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
     learnt = {each.code: each.state for each in channels.all_connections(transaction)}
     retrieved = [each for each in channels.all_channels(transaction) if each.retrieval]
-    through = {row.channel: row.complete_through for row in transaction.execute(sa.select(coverage))}
-    since = dict(_created(transaction))
-    counts = order_counts(transaction, now)
+    through, since = channel_status.covered_through(transaction), channel_status.created(transaction)
+    counts = soundness.order_counts(transaction, now, QUIET, WEEKS)
     found: list[Condition] = []
     for channel in retrieved:
         covered = through.get(channel.code)
@@ -132,11 +127,6 @@ def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
     return found
 
 
-def _created(transaction: Transaction) -> Iterable[tuple[str, datetime]]:
-    table = channel_rows.c
-    return [(row.code, row.created_at) for row in transaction.execute(sa.select(table.code, table.created_at))]
-
-
 def _stale(channel: Channel, covered: datetime | None) -> Report:
     told = f"through {covered:%Y-%m-%d %H:%M} UTC" if covered else "not at all yet"
     return Report(
@@ -147,16 +137,6 @@ def _stale(channel: Channel, covered: datetime | None) -> Report:
         message=f"no pull of {channel.code} was complete for {LATE_AFTER_INTERVALS} intervals; it is covered {told}",
         hint="see the open incidents of its connection, `orders connections test`, and whether Dagster's daemon runs",
     )
-
-
-def order_counts(transaction: Transaction, now: datetime) -> dict[str, list[int]]:
-    """Channel → orders purchased in the last quiet time, and in the same hours of each of the past weeks."""
-    windows = [(now - QUIET - timedelta(weeks=week), now - timedelta(weeks=week)) for week in range(WEEKS + 1)]
-    at = orders.c.purchased_at
-    inside = [sa.and_(at > since, at <= until) for since, until in windows]
-    columns = [sa.func.sum(sa.case((condition, 1), else_=0)) for condition in inside]
-    query = sa.select(orders.c.channel, *columns).where(sa.or_(*inside)).group_by(orders.c.channel)
-    return {row[0]: [int(count) for count in row[1:]] for row in transaction.execute(query)}
 
 
 def is_silent(counts: Sequence[int]) -> int | None:
@@ -243,18 +223,7 @@ def disk(home: Path) -> Condition:
 
 def _unsent(transaction: Transaction, now: datetime) -> list[Condition]:
     """Shipments that should have been told to the marketplace by now; those that a request to cancel holds are none."""
-    table = shipments.c
-    waiting = (ConfirmationStatus.QUEUED.value, ConfirmationStatus.SENDING.value, ConfirmationStatus.IN_DOUBT.value)
-    query = (
-        sa.select(table.channel, sa.func.count().label("late"), sa.func.min(table.reported_at).label("since"))
-        .where(
-            table.status.in_(waiting),
-            table.reported_at < now - UNSENT_AFTER,
-            ~holds.is_held(table.order_id, now),
-        )
-        .group_by(table.channel)
-    )
-    late: Mapping[str, Any] = {row.channel: row for row in transaction.execute(query)}
+    late = shipment_queries.unsent(transaction, now - UNSENT_AFTER, now)
     found = []
     for channel in channels.all_channels(transaction):
         row = late.get(channel.code)
@@ -265,41 +234,28 @@ def _unsent(transaction: Transaction, now: datetime) -> list[Condition]:
 def _consumers(transaction: Transaction, now: datetime, hours: float) -> list[Condition]:
     """Consumers that followed the change feed and stopped, while there is news for them and a token lets them read."""
     newest = mark(transaction, POSITION)
-    usable = sa.exists().where(
-        tokens.c.consumer == consumers.c.name,
-        tokens.c.revoked_at.is_(None),
-        sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
-    )
-    query = sa.select(consumers.c.name, consumers.c.position, consumers.c.read_at, usable.label("usable"))
     found = []
-    for row in transaction.execute(query.where(consumers.c.read_at.is_not(None)).order_by(consumers.c.name)):
-        is_late = bool(hours) and row.usable and row.position < newest and row.read_at < now - timedelta(hours=hours)
+    for reader in consumers.readers(transaction, now):
+        is_behind = reader.may_read and reader.position < newest
+        is_late = bool(hours) and is_behind and reader.read_at < now - timedelta(hours=hours)
         report = None
         if is_late:
             report = Report(
                 scope="system",
-                subject=row.name,
+                subject=reader.name,
                 stage=STAGE,
                 code=STOPPED,
-                message=f"{row.name} has not asked for changes since {row.read_at:%Y-%m-%d %H:%M} UTC, and there are some",
+                message=f"{reader.name} has not asked for changes since {reader.read_at:%Y-%m-%d %H:%M} UTC, "
+                "and there are some",
                 hint="see whether its job runs and reaches the API; revoke the token of a consumer that is no more",
             )
-        found.append(Condition("system", row.name, (STOPPED,), report))
+        found.append(Condition("system", reader.name, (STOPPED,), report))
     return found
 
 
 def _held(transaction: Transaction, now: datetime, hours: float) -> list[Condition]:
     """Shipments of which nobody tells the marketplace, because their channel does not confirm or somebody wants to cancel."""
-    table = shipments.c
-    query = (
-        sa.select(table.channel, table.held_reason, sa.func.count().label("held"))
-        .where(table.status == ConfirmationStatus.HELD.value, table.updated_at < now - timedelta(hours=hours))
-        .group_by(table.channel, table.held_reason)
-        .order_by(table.channel, table.held_reason)
-    )
-    late: dict[str, dict[str, int]] = {}
-    for row in transaction.execute(query) if hours else ():
-        late.setdefault(row.channel, {})[row.held_reason or "unknown"] = row.held
+    late = shipment_queries.held_by_reason(transaction, now - timedelta(hours=hours)) if hours else {}
     return [
         Condition("channel", each.code, (HELD,), _waiting(each, late[each.code]) if each.code in late else None)
         for each in channels.all_channels(transaction)
@@ -319,13 +275,14 @@ def _waiting(channel: Channel, held: Mapping[str, int]) -> Report:
     )
 
 
-def _late(channel: Channel, row: Any) -> Report:  # noqa: ANN401 - a row
+def _late(channel: Channel, late: Unsent) -> Report:
     return Report(
         scope="channel",
         subject=channel.code,
         stage=STAGE,
         code=UNSENT,
-        message=f"{row.late} shipments of {channel.code} wait to be confirmed, the first since {row.since:%Y-%m-%d %H:%M} UTC",
+        message=f"{late.shipments} shipments of {channel.code} wait to be confirmed, "
+        f"the first since {late.since:%Y-%m-%d %H:%M} UTC",
         hint="see the open incidents of its connection, and whether confirmation is on and Dagster's daemon runs",
-        details={"shipments": row.late},
+        details={"shipments": late.shipments},
     )

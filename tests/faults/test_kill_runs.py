@@ -19,9 +19,9 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.instance.ref import InstanceRef
 
-from orders_pipeline import verdicts
 from orders_pipeline.run_processes import running
 from orders_pipeline.sandbox.engine import AdvanceRequest
+from warehouse.lake import soundness
 from warehouse.lake.attachment import LakeEmptyError, connect_reader
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import schema
@@ -105,8 +105,8 @@ def assert_whole(ledger: Ledger, ticker, marketplaces, since: datetime, changed:
             sa.select(schema.incidents.c.code).where(schema.incidents.c.resolved_at.is_(None))
         ).all()
         with open_lake(ticker.settings) as lake:
-            assert verdicts.tables_equal_book(transaction, lake).offenders == []
-            assert verdicts.keys_unique(lake).offenders == []
+            assert soundness.tables_equal_book(transaction, lake).offenders == []
+            assert soundness.keys_unique(lake).offenders == []
             published = lake.statement("SELECT position, order_id, revision FROM order_versions ORDER BY position")
             raw_published = lake.statement("SELECT count(*), count(DISTINCT seq) FROM raw_orders")
     assert {(owners[row.channel], row.original_id): row.marketplace_status for row in rows} == truth

@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline import verdicts
 from orders_pipeline.checks import (
     FULL_CHECKS,
     ORDERS_CHECKS,
@@ -22,6 +21,7 @@ from orders_pipeline.stages import normalise, pull
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base import schema
+from warehouse.ledger.status import soundness
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ ORDER = {"channel": "shop", "original_id": "1", "total": "25.00", "shipping_tota
     ],
 )
 def test_quantities(line, offends) -> None:
-    verdict = verdicts.quantities_conserved([("id", ORDER | {"lines": [LINE | line]})])
+    verdict = soundness.quantities_conserved([("id", ORDER | {"lines": [LINE | line]})])
     assert bool(verdict.offenders) is offends
 
 
@@ -198,7 +198,7 @@ def test_quantities(line, offends) -> None:
     ],
 )
 def test_amounts(order, offends) -> None:
-    verdict = verdicts.amounts_conserved([("id", ORDER | order)])
+    verdict = soundness.amounts_conserved([("id", ORDER | order)])
     assert bool(verdict.offenders) is offends
 
 

@@ -98,7 +98,12 @@ def test_column_schema_is_the_lakes_own() -> None:
 
 @pytest.mark.parametrize(
     "package",
-    ["warehouse", "orders_pipeline.stages.pull", "orders_pipeline.stages.normalise", "orders_pipeline.verdicts"],
+    [
+        "warehouse",
+        "orders_pipeline.stages.pull",
+        "orders_pipeline.stages.normalise",
+        "orders_pipeline.alerts.conditions",
+    ],
 )
 def test_engines_do_not_import_dagster(package: str) -> None:
     code = f"import {package}, sys; sys.exit('dagster' in sys.modules)"

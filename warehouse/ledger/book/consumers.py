@@ -4,16 +4,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import consumers
+from warehouse.ledger.base.schema import consumers, tokens
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A consumer that has asked for changes: up to which position it has them, when it asked, and whether it still may."""
+
+    name: str
+    position: int
+    read_at: datetime
+    may_read: bool
 
 
 def note_position(connection: Connection, consumer: str, position: int, now: datetime) -> None:
@@ -24,3 +35,15 @@ def note_position(connection: Connection, consumer: str, position: int, now: dat
 def position(connection: Connection, consumer: str) -> int | None:
     """The remembered position, None for an unknown consumer."""
     return connection.execute(sa.select(consumers.c.position).where(consumers.c.name == consumer)).scalar()
+
+
+def readers(connection: Connection, now: datetime) -> list[Reader]:
+    """Every consumer that has ever asked for changes, by name."""
+    may_read = sa.exists().where(
+        tokens.c.consumer == consumers.c.name,
+        tokens.c.revoked_at.is_(None),
+        sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
+    )
+    query = sa.select(consumers.c.name, consumers.c.position, consumers.c.read_at, may_read)
+    rows = connection.execute(query.where(consumers.c.read_at.is_not(None)).order_by(consumers.c.name))
+    return [Reader(name, position, read_at, bool(may)) for name, position, read_at, may in rows]

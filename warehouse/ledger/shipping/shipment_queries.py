@@ -21,6 +21,7 @@ from warehouse.ledger.base.schema import (
     shipment_lines,
     shipments,
 )
+from warehouse.ledger.book import holds
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
@@ -153,6 +154,42 @@ def held_by_channel(connection: Connection) -> dict[str, int]:
         .group_by(shipments.c.channel)
     )
     return {channel: int(count) for channel, count in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Shipments of one channel that its marketplace has not been told of: how many, and since when the first waits."""
+
+    channel: str
+    shipments: int
+    since: datetime
+
+
+def unsent(connection: Connection, before: datetime, now: datetime) -> dict[str, Unsent]:
+    """Channel → its shipments that were reported before and are to be told; those that a request to cancel holds are none."""
+    table = shipments.c
+    waiting = (ConfirmationStatus.QUEUED.value, ConfirmationStatus.SENDING.value, ConfirmationStatus.IN_DOUBT.value)
+    query = (
+        sa.select(table.channel, sa.func.count(), sa.func.min(table.reported_at))
+        .where(table.status.in_(waiting), table.reported_at < before, ~holds.is_held(table.order_id, now))
+        .group_by(table.channel)
+    )
+    return {channel: Unsent(channel, int(count), since) for channel, count, since in connection.execute(query)}
+
+
+def held_by_reason(connection: Connection, before: datetime) -> dict[str, dict[str, int]]:
+    """Channel → reason → how many of its shipments are held since before then."""
+    table = shipments.c
+    query = (
+        sa.select(table.channel, table.held_reason, sa.func.count())
+        .where(table.status == ConfirmationStatus.HELD.value, table.updated_at < before)
+        .group_by(table.channel, table.held_reason)
+        .order_by(table.channel, table.held_reason)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for channel, reason, count in connection.execute(query):
+        found.setdefault(channel, {})[reason or "unknown"] = int(count)
+    return found
 
 
 def line_ids(connection: Connection, order_id: str) -> dict[str, str]:

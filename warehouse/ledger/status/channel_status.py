@@ -125,6 +125,16 @@ def standings(connection: Connection, visible_channels: tuple[str, ...] | None, 
     return found
 
 
+def covered_through(connection: Connection) -> dict[str, datetime | None]:
+    """Channel → through when it is covered; None where its coverage has not begun. A channel may be absent."""
+    return {row.channel: row.complete_through for row in connection.execute(sa.select(coverage))}
+
+
+def created(connection: Connection) -> dict[str, datetime]:
+    """Channel → when it was created."""
+    return {row.code: row.created_at for row in connection.execute(sa.select(channels.c.code, channels.c.created_at))}
+
+
 def late_before(now: datetime, learnt: Mapping[str, Any]) -> datetime:
     """A channel that is complete only up to an earlier time is late.
 

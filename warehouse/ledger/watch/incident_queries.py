@@ -57,6 +57,13 @@ def incident_rows(connection: Connection, wanted: IncidentFilter, before_id: int
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def open_of_stage(transaction: Connection, stage: str) -> set[tuple[str, str, str]]:
+    """Scope, subject and code of the open incidents of a stage."""
+    table = incidents.c
+    query = sa.select(table.scope, table.subject, table.code).where(table.resolved_at.is_(None), table.stage == stage)
+    return {(row.scope, row.subject, row.code) for row in transaction.execute(query)}
+
+
 def _told(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
     """What an incident says of itself."""
     table = incidents.c

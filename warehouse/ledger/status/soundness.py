@@ -1,7 +1,7 @@
-"""What must hold for coverage, the order book and the order tables, as plain functions: each gives one verdict.
+"""What must hold for coverage and the order book, as plain functions: each gives one verdict.
 
-The verdicts of a tick look at what changed last or ask an index: their cost does not grow with the number of orders;
-those that read whole tables say so. None shows personal data. Dagster's side is in `checks`; repairing is not here.
+The verdicts of a tick look at what changed last or ask an index: their cost does not grow with the number of orders. None shows
+personal data. What must hold of the order tables is in `warehouse.lake.soundness`; repairing is not here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.lake.publishing import published_through
 from warehouse.ledger.base import schema
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from warehouse.lake.lake import Lake
-
 NEWEST_CHANGES = 1_000
 """How many of the newest changes of the order book a tick looks at."""
 
@@ -35,16 +32,6 @@ STUCK_AFTER = timedelta(hours=2)
 """Eight runs of the confirmation's schedule."""
 
 CENT = Decimal("0.01")
-
-KEYS = {
-    "orders": "id",
-    "order_lines": "id",
-    "order_versions": "position",
-    "raw_orders": "seq",
-    "pulls": "id",
-    "incidents": "id",
-    "channels": "code",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,52 +279,6 @@ def _ids(versions: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted({row["order_id"] for row in versions})
 
 
-def tables_equal_book(transaction: Connection, lake: Lake) -> Verdict:
-    """Compare number and positions of the orders that did not change since the lake was published."""
-    through = published_through(lake)["orders"]
-    book = schema.orders
-    changed = list(transaction.execute(sa.select(book.c.id).where(book.c.position > through)).scalars())
-    held = transaction.execute(
-        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(book.c.position), 0)).where(book.c.position <= through)
-    ).one()
-    query = "SELECT count(*), coalesce(sum(position), 0) FROM orders WHERE NOT list_contains(?, id)"
-    published = lake.duck.execute(query, [changed]).fetchall()[0]
-    offenders = []
-    if (int(held[0]), int(held[1])) != (int(published[0]), int(published[1])):
-        offenders.append(
-            f"{published[0]} orders in the lake (positions add up to {published[1]}), {held[0]} in the book ({held[1]})"
-        )
-    return Verdict(f"{held[0]} orders in the lake, their positions the book's", offenders, int(held[0]))
-
-
-def keys_unique(lake: Lake) -> Verdict:
-    """Keys that are in a table twice, and lines without their order."""
-    offenders = []
-    for table, key in KEYS.items():
-        query = f"SELECT count(*), count(DISTINCT {key}) FROM {table}"  # noqa: S608 - names of ours
-        [(rows, keys)] = lake.duck.execute(query).fetchall()
-        if rows != keys:
-            offenders.append(f"{table}: {rows - keys} rows more than {key}s")
-    [(orphans,)] = lake.duck.execute(
-        "SELECT count(*) FROM order_lines WHERE order_id NOT IN (SELECT id FROM orders)"
-    ).fetchall()
-    if orphans:
-        offenders.append(f"order_lines: {orphans} without their order")
-    return Verdict("as many keys as rows in every table, no line without its order", offenders, len(KEYS))
-
-
-def all_quantities_conserved(lake: Lake) -> Verdict:
-    """Lines per channel of which more is shipped and cancelled than was ordered."""
-    rows = lake.duck.execute(
-        "SELECT channel, count(*), count(*) FILTER (quantity_ordered != "
-        "quantity_shipped + quantity_cancelled + quantity_remaining_to_ship) FROM order_lines GROUP BY channel ORDER BY 1"
-    ).fetchall()
-    offenders = [f"{channel}: {wrong} lines" for channel, _, wrong in rows if wrong]
-    return Verdict(
-        "ordered = shipped + cancelled + remaining on every line", offenders, sum(total for _, total, _ in rows)
-    )
-
-
 def nothing_stuck(transaction: Connection, now: datetime) -> Verdict:
     """Shipments that have waited too long, or are refused, counted by channel and state."""
     table = schema.shipments
@@ -376,3 +317,27 @@ def nothing_over_shipped(transaction: Connection) -> Verdict:
         f"line {own}: {units} of {ordered}" for own, ordered, units in rows if ordered is not None and units > ordered
     ]
     return Verdict("no line is shipped beyond what was ordered", offenders, len(rows))
+
+
+def changed_after(transaction: Connection, position: int) -> list[str]:
+    """Ids of the orders that changed after a position."""
+    book = schema.orders
+    return list(transaction.execute(sa.select(book.c.id).where(book.c.position > position)).scalars())
+
+
+def unchanged_since(transaction: Connection, position: int) -> tuple[int, int]:
+    """How many orders did not change after a position, and the sum of their positions; reads the whole book."""
+    book = schema.orders
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(book.c.position), 0))
+    number, positions = transaction.execute(query.where(book.c.position <= position)).one()
+    return int(number), int(positions)
+
+
+def order_counts(transaction: Connection, now: datetime, length: timedelta, weeks: int) -> dict[str, list[int]]:
+    """Channel → orders purchased in a time of this length that ends now, and in the same hours of each of the past weeks."""
+    windows = [(now - length - timedelta(weeks=week), now - timedelta(weeks=week)) for week in range(weeks + 1)]
+    book = schema.orders.c
+    inside = [sa.and_(book.purchased_at > since, book.purchased_at <= until) for since, until in windows]
+    columns = [sa.func.sum(sa.case((condition, 1), else_=0)) for condition in inside]
+    query = sa.select(book.channel, *columns).where(sa.or_(*inside)).group_by(book.channel)
+    return {row[0]: [int(count) for count in row[1:]] for row in transaction.execute(query)}
