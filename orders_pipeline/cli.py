@@ -1,48 +1,25 @@
-"""The `orders` command: puts the command groups together and turns failures into exit codes. Commands are in `commands`."""
+"""The `orders` command: which command is in which module of `commands`, each loaded when it is called.
+
+Starting a process costs the modules it loads, and most of them matter to one command only: what stands at the top here is
+what `orders --version` pays. What a failure says and how it exits is in `commands.failures`.
+"""
 
 from __future__ import annotations
 
-import logging
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
-from rich.markup import escape
-from sqlalchemy.exc import DBAPIError
+from typer.core import TyperGroup
 
-from orders_pipeline.commands import (
-    alerts,
-    backups,
-    book,
-    carriers,
-    configuration,
-    demo,
-    doctor,
-    files,
-    incidents,
-    intake,
-    normalize,
-    personal_data,
-    processes,
-    products,
-    shipments,
-    status,
-    storages,
-    tables,
-    tokens,
-)
-from orders_pipeline.commands.output import Exit, notes, write_utf8
-from orders_pipeline.sandbox.commands import sandbox
-from warehouse.lake.attachment import LakeError
-from warehouse.ledger.base.database import UnfitLedgerError, WrongEncoding
-from warehouse.ledger.settings.configuration import ConfigurationError
-from warehouse.logs import Event, LogLevel, configure
-from warehouse.privacy import KeyRingError
+from orders_pipeline.commands.output import write_utf8
 from warehouse.processes import write_privately
-from warehouse.restore_mark import RestoreUnfinishedError
-from warehouse.settings import Settings
 
-logger = logging.getLogger("orders_pipeline.commands")
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
 
 HELP = """Orders in from marketplaces, one uniform order book out.
 
@@ -62,50 +39,112 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 done in part (some orders or rows were 
 5 credential refused, 6 marketplace unavailable, 7 a data check failed.
 """
 
+
+class Place(NamedTuple):
+    """Where a command, or a group of them, is, and what the list of commands says of it."""
+
+    module: str
+    attribute: str
+    about: str
+
+
+COMMANDS = {
+    "apply": Place("commands.configuration", "apply", "Bring connections and channels to what a file says."),
+    "connections": Place("commands.configuration", "connections", "Seller accounts at marketplaces."),
+    "channels": Place("commands.configuration", "channels", "What is retrieved and confirmed, per channel."),
+    "storages": Place("commands.storages", "storages", "Where files are exchanged: servers and folders."),
+    "pull": Place("commands.intake", "pull", "Pull new and changed orders now."),
+    "sweep": Place("commands.intake", "sweep", "Read the last days and every open order again."),
+    "confirm": Place("commands.intake", "confirm", "Tell the marketplaces what was shipped."),
+    "replay": Place("commands.intake", "replay", "Normalise raw orders again after a mapping changed."),
+    "quarantine": Place("commands.intake", "quarantine", "Orders that could not be read."),
+    "normalize": Place("commands.normalize", "normalize", "Read payload files and print one order per line."),
+    "status": Place("commands.status", "status", "How each channel stands."),
+    "list": Place("commands.book", "list_orders", "Orders of the book, without personal data."),
+    "show": Place("commands.book", "show_order", "One order, and what happened to it."),
+    "cancellations": Place("commands.book", "cancellations", "Requests to cancel orders."),
+    "doctor": Place("commands.doctor", "doctor", "Look at everything that is usually wrong."),
+    "sql": Place("commands.tables", "sql", "Ask the order tables with DuckDB's SQL."),
+    "tables": Place("commands.tables", "tables", "The order tables for analysts."),
+    "shipments": Place("commands.shipments", "shipments", "Packages, and telling the marketplaces."),
+    "carriers": Place("commands.carriers", "carriers", "Carriers, per channel."),
+    "products": Place("commands.products", "products", "The merchant's catalogue."),
+    "export": Place("commands.files", "export", "Order files for other systems."),
+    "imports": Place("commands.files", "imports", "Shipment files from other systems."),
+    "tokens": Place("commands.tokens", "tokens", "Access to the Orders API."),
+    "incidents": Place("commands.incidents", "incidents", "Problems, one row each."),
+    "logs": Place("commands.incidents", "logs", "What happened in the order flow, newest first."),
+    "alerts": Place("commands.alerts", "alerts", "Who is told of problems."),
+    "api": Place("commands.processes", "api", "Serve the Orders API in this process."),
+    "purge": Place("commands.personal_data", "purge", "Take out the personal data of orders closed long ago."),
+    "backup": Place("commands.backups", "backup", "Copy everything while everything goes on."),
+    "verify": Place("commands.backups", "verify", "Check a backup."),
+    "restore": Place("commands.backups", "restore", "Put a backup into an empty installation."),
+    "migrate": Place("commands.processes", "migrate", "Bring the ledger's schema up to date."),
+    "keys": Place("commands.processes", "keys", "The key ring that encrypts personal data."),
+    "demo": Place("commands.demo", "demo", "Show the product at work with made-up orders."),
+    "sandbox": Place("sandbox.commands", "sandbox", "Local stand-ins of the marketplaces."),
+}
+
+
+class OnDemand(Mapping[str, "Command"]):
+    """The commands by name; asking for one imports its module."""
+
+    def __getitem__(self, name: str) -> Command:
+        return _load(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Orders(TyperGroup):
+    """The command `orders`, whose list of commands needs none of them."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - whatever typer gives a group
+        super().__init__(**attributes)
+        self.commands = OnDemand()  # type: ignore[assignment]
+
+    def get_command(self, _ctx: Context, cmd_name: str) -> Command | None:
+        """The command of this name, or None."""
+        return _load(cmd_name) if cmd_name in COMMANDS else None
+
+    def list_commands(self, _ctx: Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def format_commands(self, _ctx: Context, formatter: HelpFormatter) -> None:
+        """The list of commands in `--help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.about) for name, place in COMMANDS.items()])
+
+
+@cache
+def _load(name: str) -> Command:
+    place = COMMANDS[name]
+    made = getattr(import_module(f"orders_pipeline.{place.module}"), place.attribute)
+    host = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+    if isinstance(made, typer.Typer):
+        host.add_typer(made)
+    else:
+        host.command(name)(made)
+    return typer.main.get_group(host).commands[name]
+
+
 app = typer.Typer(
     name="orders",
+    cls=Orders,
     help=HELP,
     invoke_without_command=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("apply")(configuration.apply)
-app.add_typer(configuration.connections)
-app.add_typer(configuration.channels)
-app.add_typer(storages.storages)
-app.command("pull")(intake.pull)
-app.command("sweep")(intake.sweep)
-app.command("confirm")(intake.confirm)
-app.command("replay")(intake.replay)
-app.command("quarantine")(intake.quarantine)
-app.command("normalize")(normalize.normalize)
-app.command("status")(status.status)
-app.command("list")(book.list_orders)
-app.command("show")(book.show_order)
-app.add_typer(book.cancellations)
-app.command("doctor")(doctor.doctor)
-app.command("sql")(tables.sql)
-app.add_typer(tables.tables)
-app.add_typer(shipments.shipments)
-app.add_typer(carriers.carriers)
-app.add_typer(products.products)
-shipments.shipments.command("import")(files.import_file)
-app.add_typer(files.export)
-app.add_typer(files.imports)
-app.add_typer(tokens.tokens)
-app.add_typer(incidents.incidents)
-app.command("logs")(incidents.logs)
-app.add_typer(alerts.alerts)
-app.command("api")(processes.api)
-app.command("purge")(personal_data.purge)
-app.command("backup")(backups.backup)
-app.command("verify")(backups.verify)
-app.command("restore")(backups.restore)
-app.command("migrate")(processes.migrate)
-app.add_typer(processes.keys)
-app.command("demo")(demo.demo)
-app.add_typer(sandbox)
 
 
 @app.callback()
@@ -113,10 +152,13 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        from importlib.metadata import version as installed  # noqa: PLC0415 - scans the environment, only for this
+        from importlib.metadata import version as installed
 
         typer.echo(installed("orders-syndication"))
         raise typer.Exit
+    from warehouse.logs import LogLevel, configure
+    from warehouse.settings import Settings
+
     settings = Settings()
     configure(settings.log_format, settings.log_level or LogLevel.WARNING)
 
@@ -127,28 +169,7 @@ def main() -> None:
     write_utf8()
     try:
         app()
-    except ConfigurationError as error:
-        for problem in error.problems:
-            notes.print(f"[red]configuration:[/red] {escape(problem)}")
-        sys.exit(Exit.CONFIGURATION)
-    except KeyRingError as error:
-        notes.print(f"[red]key ring:[/red] {escape(str(error))}")
-        sys.exit(Exit.CONFIGURATION)
-    except WrongEncoding as error:
-        notes.print(f"[red]storage:[/red] {escape(str(error))}")
-        sys.exit(Exit.CONFIGURATION)
-    except (UnfitLedgerError, RestoreUnfinishedError) as error:
-        notes.print(f"[red]ledger:[/red] {escape(str(error))}")
-        sys.exit(Exit.FAILED)
-    except LakeError as error:
-        notes.print(f"[red]order tables:[/red] {escape(str(error))}")
-        sys.exit(Exit.FAILED)
-    except DBAPIError as error:
-        notes.print(f"[red]storage:[/red] {escape(str(error.orig))}")
-        sys.exit(Exit.FAILED)
-    except BrokenPipeError:
-        sys.exit(Exit.FAILED)
-    except Exception:
-        # Python's own traceback ends in the error's message, which may quote an order.
-        logger.exception(Event.UNEXPECTED_ERROR)
-        sys.exit(Exit.FAILED)
+    except Exception as error:  # noqa: BLE001 - the outermost place: a failure that nobody knows is logged there
+        from orders_pipeline.commands.failures import report
+
+        sys.exit(report(error))

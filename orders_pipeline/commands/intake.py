@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orders_pipeline.commands.failures import exit_code
 from orders_pipeline.commands.output import (
     Exit,
     answers,
-    exit_code,
     fail,
     instant,
     notes,

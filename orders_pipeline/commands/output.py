@@ -16,8 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient, Unauthorised
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -53,19 +51,6 @@ class Exit(IntEnum):
     UNAUTHORISED = 5
     UNAVAILABLE = 6
     CHECK_FAILED = 7
-
-
-def exit_code(error: MarketplaceError) -> Exit:
-    """The exit code that a marketplace's failure deserves."""
-    match error:
-        case Unauthorised():
-            return Exit.UNAUTHORISED
-        case Transient() | Throttled() | InDoubt():
-            return Exit.UNAVAILABLE
-        case Permanent():
-            return Exit.FAILED
-        case _:
-            return Exit.FAILED
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> typer.Exit:

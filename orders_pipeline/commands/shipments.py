@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.engine import Connection
 
+from orders_pipeline.commands.files import import_file
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger.settings import channels
@@ -18,6 +19,7 @@ from warehouse.orders import ConfirmationStatus
 shipments = typer.Typer(
     name="shipments", help="Packages, and telling the marketplaces.", no_args_is_help=True, rich_markup_mode=None
 )
+shipments.command("import")(import_file)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 ShipmentId = Annotated[str, typer.Argument(help="The shipment's id.")]

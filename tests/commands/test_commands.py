@@ -9,7 +9,9 @@ import sys
 from contextlib import closing
 
 import pytest
+import typer
 
+from orders_pipeline.cli import COMMANDS, app
 from orders_pipeline.commands import status
 from warehouse.privacy import parse_key_ring
 
@@ -160,15 +162,53 @@ def test_an_accident_shows_its_place_and_not_its_message(configured, monkeypatch
     assert "Canari" not in done.stderr
 
 
-def test_the_installed_command_starts():
-    done = subprocess.run(
-        [sys.executable, "-c", "from orders_pipeline.cli import main; main()", "--version"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+LOADED_AT_ONCE = {
+    "orders_pipeline",
+    "orders_pipeline.cli",
+    "orders_pipeline.commands",
+    "orders_pipeline.commands.output",
+    "warehouse",
+    "warehouse.processes",
+}
+HEAVY = {
+    "sqlalchemy",
+    "pydantic",
+    "httpx",
+    "structlog",
+    "pyarrow",
+    "duckdb",
+    "fastapi",
+    "dagster",
+    "paramiko",
+    "apprise",
+}
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_the_installed_command_starts_without_loading_what_it_does_not_need(option):
+    program = (
+        "import atexit, sys; from orders_pipeline.cli import main; "
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(
+        [sys.executable, "-c", program, option], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, bool(done.stdout)) == (0, True)
+    loaded = set(done.stderr.split())
+    ours = {name for name in loaded if name.partition(".")[0] in {"warehouse", "orders_pipeline", "orders_api"}}
+    assert (ours, loaded & HEAVY) == (LOADED_AT_ONCE, set())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_is_that_of_the_modules(name):
+    command = typer.main.get_command(app).commands[name]
+    assert (command.name, command.hidden) == (name, False)
+    assert len(COMMANDS[name].about) <= 61
+
+
+def test_a_mistyped_command_is_answered_by_the_one_that_was_meant(orders):
+    done = orders("statsu")
+    assert (done.returncode, "Did you mean 'status'" in done.stderr) == (2, True)
 
 
 def test_a_recipient_is_added_listed_tried_and_removed(orders):
