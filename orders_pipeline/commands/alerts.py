@@ -108,7 +108,7 @@ def test_recipient(code: Code) -> None:
 
     Example: orders alerts test crew
     """
-    with opened() as installation:
+    with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
             chosen = next((each for each in recipients.all_recipients(transaction) if each.code == code), None)
         if chosen is None:

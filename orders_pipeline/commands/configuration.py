@@ -226,7 +226,7 @@ def test_connection(
 
     Example: orders connections test amazon_eu
     """
-    with opened() as installation:
+    with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
             connection = book.find_connection(transaction, code)
             selectors = [each.selector for each in book.all_channels(transaction, code) if each.selector]

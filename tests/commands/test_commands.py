@@ -53,6 +53,31 @@ def test_a_mistake_is_told_in_one_plain_sentence_with_its_exit_code(orders, argu
     assert "Traceback" not in done.stderr
 
 
+READING = [
+    *("apply --export", "connections list", "connections test eu", "channels list", "storages list", "storages test x"),
+    *("quarantine", "status", "list", "show 1", "cancellations list", "shipments list", "shipments show 1"),
+    *("carriers list", "export list", "export preview fr", "imports list", "imports show 1", "imports download 1 -o x"),
+    *("tokens list", "incidents list", "incidents show 1", "logs", "alerts list", "alerts test crew"),
+    *("purge --dry-run", "backup copy"),
+]
+
+
+@pytest.mark.parametrize("line", READING)
+def test_a_reading_command_makes_nothing_and_names_the_home_that_is_not_there(orders, line):
+    before = set(orders.folder.rglob("*"))
+    done = orders(*line.split())
+    assert done.returncode == 1, done.stderr
+    assert "there is no ledger" in done.stderr
+    assert str(orders.folder / "home") in done.stderr.replace("\n", "")
+    assert set(orders.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("line", "code"), [("doctor", 0), ("sql select_1", 1), ("tables list", 0)])
+def test_a_look_without_an_installation_makes_none_either(orders, line, code):
+    assert orders(*line.split()).returncode == code
+    assert not (orders.folder / "home").exists()
+
+
 def test_a_dry_run_of_apply_changes_nothing(written):
     orders = written
     assert "create connection eu" in orders("apply", "-f", "orders.yaml", "--dry-run").stdout
@@ -172,7 +197,7 @@ LOADED_AT_ONCE = {
 }
 HEAVY = {
     "sqlalchemy",
-    "pydantic",
+    "pydantic_settings",
     "httpx",
     "structlog",
     "pyarrow",

@@ -125,7 +125,7 @@ def open_existing_ledger(settings: Settings) -> Ledger:
             ledger.close()
         if is_there:
             return open_ledger(settings)
-    where = "in the database of ORDERS_DATABASE_URL" if settings.is_postgresql else f"at {settings.home}"
+    where = "in the database of ORDERS_DATABASE_URL" if settings.is_postgresql else f"at {settings.home} (ORDERS_HOME)"
     raise LedgerMissingError(f"there is no ledger {where} yet: `orders apply -f orders.yaml` makes it")
 
 
