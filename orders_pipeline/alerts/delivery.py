@@ -5,7 +5,6 @@ What is sent to whom, and when again after a failure, is decided in `plan`.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import smtplib
 import socket
@@ -20,6 +19,7 @@ from orders_pipeline.marketplaces import tls
 from warehouse.ledger.base.credentials import SecretMissing
 from warehouse.ledger.settings.recipients import EMAIL, RecipientKind, open_url, sendable
 from warehouse.privacy import KeyRingError
+from warehouse.web_addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +151,7 @@ def _session(settings: Settings, host: str) -> Iterator[smtplib.SMTP]:
     try:
         if settings.smtp_security == "starttls":
             server.starttls(context=tls.trusting(settings.smtp_ca_file))
-        elif settings.smtp_security == "loopback" and not _is_loopback(host):
+        elif settings.smtp_security == "loopback" and not is_loopback(host):
             raise _server_fault(
                 "mail_tls_failed",
                 "mail without TLS goes to this machine only",
@@ -182,13 +182,6 @@ def _cut(server: smtplib.SMTP) -> None:
             sock.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for an answer; closing would not
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _notify(keys: KeyRing, recipient: Recipient, message: Message) -> None:
     import apprise  # noqa: PLC0415 - a fifth of a second, needed only where there is such a recipient
 
@@ -204,7 +197,7 @@ def _notify(keys: KeyRing, recipient: Recipient, message: Message) -> None:
         raise NotDelivered(
             "target_invalid", "the address is none that is known", "see docs/operations.md", is_servers=False
         )
-    is_open = url.lower().startswith(PLAIN_SCHEMES) and not _is_loopback(str(target.host))
+    is_open = url.lower().startswith(PLAIN_SCHEMES) and not is_loopback(str(target.host))
     if is_open or not target.verify_certificate:
         raise NotDelivered(
             "target_insecure", "the address would be reached without verified TLS", "use https", is_servers=False

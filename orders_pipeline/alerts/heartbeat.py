@@ -14,6 +14,7 @@ import httpx
 
 from warehouse.ledger.watch import incidents
 from warehouse.logs import REDACTOR, Event
+from warehouse.web_addresses import is_loopback
 
 if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
@@ -22,7 +23,6 @@ logger = logging.getLogger("orders_pipeline.alerts.heartbeat")
 
 STAGE = "ping"
 PATIENCE_SECONDS = 5.0
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class PingFailed(Exception):
@@ -84,7 +84,7 @@ def _ask(url: str) -> None:
         asked = httpx.URL(url)
     except httpx.InvalidURL:
         raise PingFailed("ping_url_invalid", "it is no URL") from None
-    if asked.scheme != "https" and not (asked.scheme == "http" and asked.host in LOOPBACK):
+    if asked.scheme != "https" and not (asked.scheme == "http" and is_loopback(asked.host)):
         raise PingFailed("ping_url_invalid", "it must be an https URL")
     try:
         answer = httpx.get(asked, timeout=PATIENCE_SECONDS, follow_redirects=False)

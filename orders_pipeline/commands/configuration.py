@@ -14,7 +14,7 @@ import yaml
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
-from orders_pipeline.marketplaces.errors import MarketplaceError
+from orders_pipeline.marketplaces.errors import MarketplaceError, Unauthorised
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.stages.pull import client_for
 from warehouse.ledger.base.credentials import seal_secret, shown
@@ -239,7 +239,7 @@ def test_connection(
             finally:
                 client.close()
         except MarketplaceError as error:
-            raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", Exit.UNAUTHORISED) from None
+            raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", _exit_of(error)) from None
     rows = [(each.part, "ok" if each.is_ok else "wrong", each.message, each.hint) for each in findings]
     if as_json:
         for part, verdict, message, hint in rows:
@@ -251,6 +251,10 @@ def test_connection(
         raise typer.Exit(Exit.UNAUTHORISED)
     if wrong:
         raise typer.Exit(Exit.UNAVAILABLE if any(each.part == "endpoint" for each in wrong) else Exit.CONFIGURATION)
+
+
+def _exit_of(error: MarketplaceError) -> Exit:
+    return Exit.UNAUTHORISED if isinstance(error, Unauthorised) else Exit.CONFIGURATION
 
 
 @channels.command("list")

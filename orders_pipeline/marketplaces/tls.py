@@ -1,4 +1,4 @@
-"""How connections are verified: certificates and names are always checked; one TLS context for all marketplaces.
+"""How connections are secured: https alone, loopback apart; certificates and names are always checked, by one TLS context.
 
 Loading the trusted authorities takes 40 ms of CPU: once a process, not once a connection. `SSL_CERT_FILE` names others.
 """
@@ -10,6 +10,25 @@ from pathlib import Path
 from ssl import SSLContext, SSLError, create_default_context
 
 import httpx
+
+from orders_pipeline.marketplaces.errors import Permanent
+from warehouse.web_addresses import AddressFault, address_fault
+
+
+def secure(address: str, hint: str = "check the connection's endpoint") -> str:
+    """The address without a slash at its end.
+
+    Raises:
+        Permanent: It is no web address, or secrets would be sent to it in clear.
+    """
+    address = address.strip().rstrip("/")
+    match address_fault(address):
+        case None:
+            return address
+        case AddressFault.INVALID as fault:
+            raise Permanent("endpoint_invalid", f"the connection's endpoint {fault}", hint)
+        case AddressFault.INSECURE as fault:
+            raise Permanent("endpoint_insecure", f"the connection's endpoint {fault}", hint)
 
 
 @cache

@@ -22,6 +22,7 @@ from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Thr
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.tls import secure
 from orders_pipeline.stages.requirements import keep_needs
 from warehouse.ledger.base import leases, quotas
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
@@ -191,11 +192,13 @@ def client_for(
 
     Raises:
         Unauthorised: A credential cannot be resolved.
-        Permanent: The connection is of a kind that does not exist.
+        Permanent: The connection is of a kind that does not exist, or secrets would be sent in clear.
     """
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:
         raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
+    if connection.endpoint:
+        secure(connection.endpoint)
     try:
         credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
     except (SecretMissing, KeyRingError) as error:

@@ -39,6 +39,7 @@ from warehouse.ledger.watch import incidents
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
 from warehouse.processes import is_gone
 from warehouse.restore_mark import RestoreUnfinishedError
+from warehouse.web_addresses import address_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -233,6 +234,9 @@ def _connection(patient: Patient, connection: channels.Connection) -> Finding:
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:
         return Finding(part, Verdict.FAIL, f"there is no marketplace {connection.kind!r}", "correct orders.yaml")
+    fault = address_fault(connection.endpoint) if connection.endpoint else None
+    if fault is not None:
+        return Finding(part, Verdict.FAIL, f"its endpoint {fault}", "correct orders.yaml: an https address")
     missing = [name for name in marketplace.credential_names if name not in connection.credentials]
     if missing:
         return Finding(

@@ -30,6 +30,13 @@ channels:
         ("connections: {a: {kind: amazon, region: mars}}", "connections.a.region"),
         ("connections: {a: {kind: amazon, credentials: {client_id: plain-secret}}}", "env:NAME or file:PATH"),
         ("connections: {'Bad Code': {kind: amazon}}", "'Bad Code'"),
+        ("connections: {a: {kind: mirakl, endpoint: 'http://shop.example'}}", "connections.a.endpoint: .*not https"),
+        ("connections: {a: {kind: amazon, endpoint: 'http://sell.example'}}", "connections.a.endpoint: .*not https"),
+        ("connections: {a: {kind: mirakl, endpoint: shop.example}}", "connections.a.endpoint: .*no web address"),
+        (
+            "connections: {a: {kind: amazon, settings: {lwa_endpoint: 'http://login.example'}}}",
+            "connections.a.settings: .*lwa_endpoint is not https",
+        ),
         ("channels: {a: {label: A}}", "channels.a.connection"),
         ("storages: {a: {kind: smb}}", "storages.a.kind"),
         ("storages: {a: {kind: folder, settings: {path: here}}}", "storages.a.settings.path: .*absolute"),

@@ -348,12 +348,10 @@ class AmazonClient:
                 "no endpoint: the connection has no region of Amazon's",
                 f"use one of {', '.join(ENDPOINTS)}",
             )
-        return endpoint.rstrip("/")
+        return tls.secure(endpoint)
 
     def _lwa_endpoint(self) -> str:
-        if self._settings.lwa_endpoint is not None:
-            return str(self._settings.lwa_endpoint).rstrip("/")
-        return (self._context.endpoint or LWA_ENDPOINT).rstrip("/")
+        return tls.secure(str(self._settings.lwa_endpoint or self._context.endpoint or LWA_ENDPOINT))
 
     def _credentials(self) -> dict[str, str]:
         found = {name: self._context.credentials.get(name, "").strip() for name in CREDENTIAL_NAMES}

@@ -59,9 +59,11 @@ def _marketplace_finding(marketplace_id: str, region: str | None) -> Finding | N
 
 
 def credential_finding(error: MarketplaceError | None) -> Finding:
-    """What Login with Amazon says of the credentials."""
+    """What Login with Amazon says of the credentials; an address that is not used says nothing of them."""
     if error is None:
         return Finding("credential", is_ok=True, message="Login with Amazon gives an access token")
+    if isinstance(error, Permanent) and error.code.startswith("endpoint_"):
+        return refusal_finding(error)
     said = error.message if isinstance(error, Unauthorised) else f"could not be tested: {error.message}"
     return Finding("credential", is_ok=False, message=said, hint=error.hint)
 

@@ -1,7 +1,7 @@
 """Mirakl: a seller's orders at one operator's instance (Marketplace APIs for sellers, https://developer.mirakl.com).
 
 Settings of a connection: `shop_id` (users with several shops), `locale` (of labels), `single_channel` (true: no channel
-filter), `proxy`, `allow_http` (true: the endpoint may be http), `read_seconds`, `total_seconds`. Setting of a channel:
+filter), `proxy`, `read_seconds`, `total_seconds`. Setting of a channel:
 `merchant_fulfillment_centers` (the seller's own centres beside DEFAULT), `acceptance_hours` (how long an order waits to be
 accepted, by the operator's contract).
 """

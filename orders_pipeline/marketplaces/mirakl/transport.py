@@ -7,8 +7,6 @@ failure, never "no orders", and a call that changes something without an answer 
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -43,7 +41,6 @@ RETRY_AFTER_LIMIT_SECONDS = 86_400.0
 
 Parameters = list[tuple[str, str | int | float | bool | None]]
 
-_HOST = re.compile(rb"[a-z0-9.:-]+")
 _ENDPOINT_HINT = "set the connection's endpoint to the operator's address, https://<operator>.mirakl.net"
 _KEY_HINT = "create an API key in the operator's seller portal (My user settings, API key) and store it as api_key"
 
@@ -257,16 +254,7 @@ def base_url(context: ConnectionContext) -> str:
     """
     if not context.endpoint or not context.endpoint.strip():
         raise Permanent("endpoint_missing", "the connection has no endpoint", _ENDPOINT_HINT)
-    try:
-        url = httpx.URL(context.endpoint.strip())
-    except httpx.InvalidURL as error:
-        raise Permanent("endpoint_invalid", "the connection's endpoint is no web address", _ENDPOINT_HINT) from error
-    is_plain = _HOST.fullmatch(url.raw_host) and not url.userinfo and not url.query
-    if url.scheme not in {"http", "https"} or not is_plain:
-        raise Permanent("endpoint_invalid", "the connection's endpoint is no web address", _ENDPOINT_HINT)
-    if url.scheme == "http" and not _is_loopback(url.host) and context.settings.get("allow_http") is not True:
-        raise Permanent("endpoint_insecure", "the connection's endpoint is not https", _ENDPOINT_HINT)
-    return str(url).rstrip("/").removesuffix("/api")
+    return tls.secure(context.endpoint, _ENDPOINT_HINT).removesuffix("/api")
 
 
 def api_key(context: ConnectionContext) -> str:
@@ -287,15 +275,6 @@ def seconds(settings: Mapping[str, Any], name: str, default: float) -> float:
     """A duration from the connection's settings, or the default."""
     value = settings.get(name)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else default
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _http_date(text: str | None) -> datetime | None:

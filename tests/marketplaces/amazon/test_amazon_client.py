@@ -302,12 +302,14 @@ def test_quota_that_is_not_there_stops_the_call(shop):
         ({"endpoint": "http://127.0.0.1:1"}, Transient, "unreachable"),
         ({"endpoint": "nowhere"}, Permanent, "endpoint_invalid"),
         ({"endpoint": "ftp://127.0.0.1"}, Permanent, "endpoint_invalid"),
+        ({"endpoint": "http://selling.example"}, Permanent, "endpoint_insecure"),
+        ({"settings": {"lwa_endpoint": "http://login.example"}}, Permanent, "endpoint_insecure"),
         ({"endpoint": None, "region": "mars"}, Permanent, "region_unknown"),
         ({"endpoint": None, "region": None}, Permanent, "region_unknown"),
     ],
 )
 def test_a_wrong_endpoint_is_told(shop, changes, kind, code):
-    error, _ = failed(shop, settings={"lwa_endpoint": shop.url}, **changes)
+    error, _ = failed(shop, **({"settings": {"lwa_endpoint": shop.url}} | changes))
     assert (type(error), error.code) == (kind, code)
 
 
@@ -394,6 +396,7 @@ def test_a_good_connection_passes_every_test(shop):
         ({"credentials": {}}, "credential"),
         ({"credentials": {**CREDENTIALS, "refresh_token": "Atzr|nobody"}}, "credential"),
         ({"endpoint": "nowhere"}, "endpoint"),
+        ({"endpoint": "http://selling.example"}, "endpoint"),
         ({"endpoint": "http://127.0.0.1:1"}, "endpoint"),
     ],
 )

@@ -549,7 +549,7 @@ class TestConnection:
     )
     def test_endpoints(self, url, code):
         with pytest.raises(Permanent) as caught:
-            pulled(Connected(url)())
+            pulled(Connected(url)(allow_http=True))
         assert caught.value.code == code
 
     @pytest.mark.parametrize(

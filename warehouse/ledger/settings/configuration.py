@@ -30,6 +30,7 @@ from warehouse.ledger.settings.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, ImportSettings, Inside, JobKind
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
 from warehouse.storages import CREDENTIALS, StorageKind, read_settings
+from warehouse.web_addresses import address_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,21 @@ def _only_references(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _secure(value: str | None) -> str | None:
+    fault = address_fault(value.strip()) if value is not None else None
+    if fault is not None:
+        raise ValueError(fault.value)
+    return value
+
+
+def _secure_settings(value: dict[str, Any]) -> dict[str, Any]:
+    for name, address in value.items():
+        fault = address_fault(str(address).strip()) if name.endswith("endpoint") and address is not None else None
+        if fault is not None:
+            raise ValueError(f"{name} {fault}")
+    return value
+
+
 References = Annotated[dict[str, str], AfterValidator(_only_references)]
 
 
@@ -66,9 +82,13 @@ class ConnectionEntry(BaseModel):
 
     kind: str = Field(description="The marketplace's kind: amazon or mirakl.")
     label: str | None = Field(None, description="A name for people; default: the code.")
-    endpoint: str | None = Field(None, description="Base URL: required for Mirakl, an override for Amazon.")
+    endpoint: Annotated[str | None, AfterValidator(_secure)] = Field(
+        None, description="Base URL, https: required for Mirakl, an override for Amazon."
+    )
     region: Literal["eu", "na", "fe"] | None = Field(None, description="Amazon's region: eu, na or fe.")
-    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of connection.")
+    settings: Annotated[dict[str, Any], AfterValidator(_secure_settings)] = Field(
+        default_factory=dict, description="Settings of this kind of connection."
+    )
     credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
 
