@@ -6,12 +6,11 @@ The guard keeps runs from piling up; that two of them at once do no harm is the 
 from collections.abc import Sequence
 
 import dagster as dg
-import sqlalchemy as sa
 
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import running
 from warehouse.clock import utc_now
-from warehouse.ledger.base import schema
+from warehouse.ledger.settings.channels import count_retrieved
 from warehouse.ledger.shipping import acceptances, confirmations
 
 
@@ -26,9 +25,7 @@ def pull_orders_every_5_minutes(
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as there is nothing to pull."""
     with source.opened() as installation, installation.ledger.read() as transaction:
-        retrieved = transaction.execute(
-            sa.select(sa.func.count()).select_from(schema.channels).where(schema.channels.c.retrieval.is_(True))
-        ).scalar_one()
+        retrieved = count_retrieved(transaction)
     if not retrieved:
         return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
     return unless_running(context, "pull_orders")

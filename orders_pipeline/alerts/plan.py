@@ -10,22 +10,19 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
-import sqlalchemy as sa
 
 from orders_pipeline.alerts import texts
 from orders_pipeline.alerts.delivery import NotDelivered, deliver
-from warehouse.cancellations import LIVE, MERCHANT
 from warehouse.incidents import Kind, Severity, kind_of, severity_of
 from warehouse.ledger.base import leases
-from warehouse.ledger.base.schema import cancellation_requests, channels, coverage, orders, quarantine, shipments
-from warehouse.ledger.base.schema import incidents as incident_rows
+from warehouse.ledger.book.cancellations import requests_after
+from warehouse.ledger.settings.channels import channels_served
 from warehouse.ledger.settings.recipients import RecipientKind, all_recipients
+from warehouse.ledger.status.day import figures_of_day
 from warehouse.ledger.watch import activity, alerts, incidents
 from warehouse.ledger.watch.alerts import Message, Pace, Stream
-from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -184,7 +181,7 @@ class _Facts:
         self._troubles = alerts.troubles(transaction)
         self._told = alerts.told(transaction)
         self._paces = alerts.paces(transaction, now, HOUR)
-        self._serving = _serving(transaction)
+        self._serving = channels_served(transaction)
         self._last = alerts.last_planned(transaction)
 
     def problems(self, recipient: Recipient, severity: Severity) -> Planned | None:
@@ -217,12 +214,7 @@ class _Facts:
             return None
         if not may_tell(self._pace(recipient, Stream.CANCELLATIONS), self._now, int(HOUR / APART)):
             return None
-        table = cancellation_requests.c
-        condition = [table.number > recipient.requests_told, table.requester != MERCHANT]
-        if recipient.channels:
-            condition.append(table.channel.in_(recipient.channels))
-        query = sa.select(cancellation_requests).where(*condition).order_by(table.number)
-        rows = [dict(row) for row in self._transaction.execute(query).mappings()]
+        rows = requests_after(self._transaction, recipient.requests_told, recipient.channels)
         if not rows:
             return None
         subject, body = texts.cancellations(rows[:REQUESTS_TOLD], len(rows), self._zone)
@@ -240,7 +232,7 @@ class _Facts:
         if alerts.exists(self._transaction, [own_id]):
             return None
         open_now = self._of(recipient)
-        figures = day(self._transaction, recipient.channels, self._now)
+        figures = figures_of_day(self._transaction, recipient.channels, self._now)
         subject, body = texts.summary(open_now, figures, self._zone)
         message = Message(
             id=own_id,
@@ -277,41 +269,6 @@ class _Facts:
             body=body,
             created_at=self._now,
         )
-
-
-def day(transaction: Transaction, codes: Sequence[str], now: datetime) -> dict[str, Any]:
-    """Figures of the last 24 hours and of this instant; of some channels, or of all when none is named."""
-    since = now - DAY
-
-    def count(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
-        own = [table.c.channel.in_(codes)] if codes and "channel" in table.c else []
-        return int(
-            transaction.execute(sa.select(sa.func.count()).select_from(table).where(*conditions, *own)).scalar_one()
-        )
-
-    waiting = (ConfirmationStatus.QUEUED, ConfirmationStatus.SENDING)
-    covered = sa.select(channels.c.code, coverage.c.complete_through).outerjoin_from(channels, coverage)
-    covered = covered.where(channels.c.retrieval.is_(True)).order_by(channels.c.code)
-    if codes:
-        covered = covered.where(channels.c.code.in_(codes))
-    return {
-        "orders": count(orders, orders.c.received_at > since, orders.c.is_historical.is_(False)),
-        "opened": count(incident_rows, incident_rows.c.first_seen_at > since),
-        "resolved": count(incident_rows, incident_rows.c.resolved_at > since),
-        "quarantined": count(quarantine),
-        "requests": count(cancellation_requests, cancellation_requests.c.state.in_(sorted(LIVE))),
-        "unsent": count(shipments, shipments.c.status.in_(waiting)),
-        "in_doubt": count(shipments, shipments.c.status == ConfirmationStatus.IN_DOUBT.value),
-        "rejected": count(shipments, shipments.c.status == ConfirmationStatus.REJECTED.value),
-        "covered": [(row.code, row.complete_through) for row in transaction.execute(covered)],
-    }
-
-
-def _serving(transaction: Transaction) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for row in transaction.execute(sa.select(channels.c.connection, channels.c.code)):
-        found.setdefault(row.connection, set()).add(row.code)
-    return {connection: frozenset(codes) for connection, codes in found.items()}
 
 
 def _plan(installation: Installation, lease: Lease) -> int:

@@ -4,18 +4,15 @@ The engine is `orders_pipeline.stages.normalise`; what an order is, is in `wareh
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
 
 from orders_pipeline.alerts import conditions
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.resources import Source
 from orders_pipeline.stages import normalise
-from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import POSITION, mark
+from warehouse.ledger.book.order_ids import Glance, newest_changes
 
 OUTCOMES = ("new", "changed", "unchanged", "stale", "quarantined")
 PREVIEW_ROWS = 10
@@ -40,7 +37,7 @@ def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
         conditions.watch(installation)
         with installation.ledger.read() as transaction:
             after = mark(transaction, POSITION)
-            rows = changed_since(transaction, before)
+            rows = newest_changes(transaction, before, PREVIEW_ROWS)
     metadata: dict[str, dg.MetadataValue] = {outcome: dg.MetadataValue.int(tally[outcome]) for outcome in OUTCOMES}
     metadata |= {"position": dg.MetadataValue.int(after)}
     if rows:
@@ -48,28 +45,7 @@ def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata=metadata)
 
 
-def changed_since(transaction: Connection, position: int) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The newest orders changed after a position; no personal data."""
-    book, lines = schema.orders, schema.order_lines
-    count = sa.select(sa.func.count()).where(lines.c.order_id == book.c.id).scalar_subquery()
-    query = (
-        sa.select(
-            book.c.id,
-            book.c.original_id,
-            book.c.channel,
-            book.c.status,
-            count.label("lines"),
-            book.c.total,
-            book.c.currency,
-        )
-        .where(book.c.position > position)
-        .order_by(book.c.position.desc())
-        .limit(PREVIEW_ROWS)
-    )
-    return transaction.execute(query).all()
-
-
-def preview(rows: Sequence[Row[*tuple[Any, ...]]]) -> str:
+def preview(rows: Sequence[Glance]) -> str:
     """A Markdown table of orders."""
     head = [" | ".join(PREVIEW_COLUMNS), " | ".join("---" for _ in PREVIEW_COLUMNS)]
     body = [

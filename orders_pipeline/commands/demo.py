@@ -17,24 +17,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import httpx
-import sqlalchemy as sa
 import typer
 
 from orders_pipeline.commands import demo_erp, demo_files, demo_trouble
 from orders_pipeline.commands.intake import publish_tables
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
-from orders_pipeline.commands.status import counts_by_channel, print_counts
+from orders_pipeline.commands.status import print_counts
 from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from orders_pipeline.sandbox.mirakl.server import API_KEY
 from warehouse import connect
-from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import NORMALISED_THROUGH, RAW_SEQ, mark
 from warehouse.ledger.book import products, raw_orders
+from warehouse.ledger.book.order_ids import first_original
 from warehouse.ledger.settings import configuration, tokens
 from warehouse.ledger.settings.channels import all_channels
 from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.status.channel_status import counts_by_status
 from warehouse.ledger.watch import incidents
 from warehouse.settings import Settings
 
@@ -260,11 +260,7 @@ def _confirm(installation: Installation, places: Places, reported: demo_erp.Repo
     One order is cancelled at its marketplace before it is told, so that a refusal can be seen too.
     """
     with installation.ledger.read() as transaction:
-        canceled = transaction.execute(
-            sa.select(schema.orders.c.original_id)
-            .where(schema.orders.c.id.in_(reported.order_ids), schema.orders.c.channel == "mirakl_fr")
-            .limit(1)
-        ).scalar()
+        canceled = first_original(transaction, "mirakl_fr", reported.order_ids)
     if canceled is not None:
         body = {"action": "cancel", "order_ids": [canceled]}
         httpx.post(f"{places.mirakl}/_sandbox/advance", json=body, timeout=30).raise_for_status()
@@ -291,7 +287,7 @@ def _print_orders(installation: Installation) -> None:
     with installation.ledger.read() as transaction:
         codes = [each.code for each in all_channels(transaction)]
         covered = {code: pair[1] for code, pair in raw_orders.covered(transaction, codes).items()}
-        counts = counts_by_channel(transaction)
+        counts = counts_by_status(transaction)
         problems = incidents.listed(transaction, limit=20)
     print_counts(counts, codes, dict(covered))
     with connect(installation.settings) as lake:

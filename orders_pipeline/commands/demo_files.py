@@ -8,14 +8,13 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from orders_pipeline.commands.output import fail, print_table
 from orders_pipeline.file_jobs.export import export_channel
 from orders_pipeline.file_jobs.ingest import import_channel
 from orders_pipeline.file_jobs.job_run import switched_on
-from warehouse.ledger.base import schema
+from warehouse.ledger.book.order_ids import newest_originals
 from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.orders import FulfilledBy, Status
 from warehouse.templates import ShipmentColumn
 
 if TYPE_CHECKING:
@@ -50,15 +49,8 @@ def exchange(installation: Installation, home: Path) -> None:
 
 def _drop(installation: Installation, inbox: Path) -> None:
     """What an ERP would write: a row for each order, and one for an order that nobody knows."""
-    book = schema.orders
-    waiting = (
-        sa.select(book.c.original_id)
-        .where(book.c.channel == CHANNEL, book.c.status == "WAITING_FOR_SHIPMENT", book.c.fulfilled_by == "merchant")
-        .order_by(book.c.purchased_at.desc(), book.c.id)
-        .limit(SHIPPED)
-    )
     with installation.ledger.read() as transaction:
-        originals = list(transaction.execute(waiting).scalars())
+        originals = newest_originals(transaction, CHANNEL, Status.WAITING_FOR_SHIPMENT, FulfilledBy.MERCHANT, SHIPPED)
     moment = int(installation.clock().timestamp() * 1000)
     columns = [
         ShipmentColumn.ORIGINAL_ID,

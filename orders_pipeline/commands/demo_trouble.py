@@ -11,14 +11,15 @@ from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
 from orders_pipeline.alerts import plan
 from orders_pipeline.commands.output import answers, fail, print_table
 from orders_pipeline.stages import normalise, pull
-from warehouse.ledger.base import schema
+from warehouse.ledger.book.order_ids import newest_originals
 from warehouse.ledger.settings import recipients
+from warehouse.ledger.watch.incident_queries import IncidentFilter, incident_rows
+from warehouse.orders import FulfilledBy, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 RECIPIENT = "crew@shop.example"
 BACKDATED_SECONDS = 300
+SHOWN = 1_000
 """The broken order was changed so long ago that the marketplace's own lag does not hide it from the next pull."""
 
 
@@ -100,10 +102,9 @@ def break_and_repair(installation: Installation, amazon: str, mirakl: str, postb
 
 def _an_order(installation: Installation) -> str:
     """An order that the next pull can bring again."""
-    book = schema.orders
-    query = sa.select(book.c.original_id).where(book.c.channel == "amazon_fr", book.c.status == "PENDING").limit(1)
     with installation.ledger.read() as transaction:
-        return str(transaction.execute(query).scalar_one())
+        (original,) = newest_originals(transaction, "amazon_fr", Status.PENDING, FulfilledBy.MERCHANT, 1)
+    return original
 
 
 def _tick(installation: Installation) -> None:
@@ -113,11 +114,9 @@ def _tick(installation: Installation) -> None:
 
 
 def _incidents(installation: Installation, *, is_open: bool) -> list[dict[str, Any]]:
-    table = schema.incidents
-    condition = table.c.resolved_at.is_(None) if is_open else table.c.resolved_at.is_not(None)
-    query = sa.select(table).where(condition, table.c.stage.in_([pull.PULL, normalise.STAGE])).order_by(table.c.id)
+    wanted = IncidentFilter(stages=(pull.PULL, normalise.STAGE), is_open=is_open)
     with installation.ledger.read() as transaction:
-        return [dict(row) for row in transaction.execute(query).mappings()]
+        return incident_rows(transaction, wanted, None, SHOWN)[::-1]
 
 
 def _post(address: str, path: str, body: dict[str, Any]) -> None:

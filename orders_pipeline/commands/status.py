@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import sqlalchemy as sa
 import typer
 
 from orders_pipeline.commands.output import print_json, print_table
 from orders_pipeline.installation import opened_to_read
-from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.status import channel_status
 from warehouse.ledger.watch import incidents
@@ -17,8 +15,6 @@ from warehouse.orders import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sqlalchemy.engine import Connection
 
 
 COLUMNS = (
@@ -46,7 +42,7 @@ def status(
     Example: orders status
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        counts = counts_by_channel(transaction)
+        counts = channel_status.counts_by_status(transaction)
         found = channel_status.standings(transaction, None, installation.clock())
         open_incidents = len(incidents.listed(transaction, limit=1000))
         aside = len(raw_orders.quarantined(transaction))
@@ -64,15 +60,6 @@ def status(
     held = sum(each.held for each in found)
     problems = [("open incidents", open_incidents), ("orders in quarantine", aside), ("shipments held", held)]
     print_table("Problems", ("what", "how many"), problems)
-
-
-def counts_by_channel(transaction: Connection) -> dict[str, dict[str, int]]:
-    """How many orders each channel has in each status."""
-    query = sa.select(orders.c.channel, orders.c.status, sa.func.count()).group_by(orders.c.channel, orders.c.status)
-    found: dict[str, dict[str, int]] = {}
-    for channel, state, count in transaction.execute(query):
-        found.setdefault(channel, {})[state] = count
-    return found
 
 
 def print_counts(counts: dict[str, dict[str, int]], codes: Sequence[str], through: Mapping[str, object]) -> None:

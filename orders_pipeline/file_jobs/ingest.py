@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
-
 from orders_pipeline.file_jobs import refusals
 from orders_pipeline.file_jobs.job_run import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
 from orders_pipeline.file_jobs.shipment_file import (
@@ -39,14 +37,13 @@ from orders_pipeline.file_jobs.shipment_file import (
 )
 from orders_pipeline.storages.errors import AlreadyThere, FileMissing, FolderMissing, TooLarge
 from warehouse.archive import Archive, ArchiveError, open_archive
-from warehouse.ledger.base.schema import orders
+from warehouse.ledger.book.order_ids import ids_of
 from warehouse.ledger.exchange import files
 from warehouse.ledger.exchange.files import FileState, NewFile, RowOutcome
 from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.shipping.shipments import Sender, Source
-from warehouse.orders import FulfilledBy
 from warehouse.templates import ResultColumn, ShipmentColumn, csv_bytes, file_date
 
 if TYPE_CHECKING:
@@ -308,7 +305,7 @@ def _apply_rows(
     hold: Callable[[Transaction], None],
 ) -> None:
     with installation.ledger.read() as transaction:
-        known_ids = _known_ids(transaction, record.channel, needs_ids(sheet))
+        known_ids = ids_of(transaction, record.channel, needs_ids(sheet))
     reading = read_packages(sheet, record.channel, ZoneInfo(installation.settings.time_zone), known_ids)
     with installation.ledger.read() as transaction:
         refused = _with_orders(transaction, record.channel, sheet, reading.refused)
@@ -343,7 +340,7 @@ def try_file(installation: Installation, channel: str, data: bytes, settings: Im
     """
     sheet = read_sheet(data, settings)
     with installation.ledger.read() as transaction:
-        known_ids = _known_ids(transaction, channel, needs_ids(sheet))
+        known_ids = ids_of(transaction, channel, needs_ids(sheet))
         reading = read_packages(sheet, channel, ZoneInfo(installation.settings.time_zone), known_ids)
         fates = list(reading.refused)
         for packages in _batches(reading.packages, PACKAGES_PER_TRANSACTION):
@@ -419,19 +416,6 @@ def _sender(channel: str, file_id: int) -> Sender:
     return Sender(consumer=CONSUMER, source=Source.FILE, report_id=f"file-{file_id}", visible_channels=(channel,))
 
 
-def _known_ids(transaction: Transaction, channel: str, originals: Sequence[str]) -> dict[str, str]:
-    """Marketplace order id → internal id; of a split order the half that the merchant ships."""
-    found: dict[str, str] = {}
-    for part in _batches(originals, IDS_PER_QUERY):
-        query = sa.select(orders.c.original_id, orders.c.id).where(
-            orders.c.channel == channel,
-            orders.c.original_id.in_(part),
-            sa.func.coalesce(orders.c.fulfilled_by, "") != FulfilledBy.MARKETPLACE.value,
-        )
-        found |= {row.original_id: row.id for row in transaction.execute(query)}
-    return found
-
-
 def _with_orders(transaction: Transaction, channel: str, sheet: Sheet, refused: Sequence[RowFate]) -> Sequence[RowFate]:
     """Refused rows with the order that each names, as far as it is known: what is reported of that order later settles them."""
     rows = {row.number: row for row in sheet.rows if len(row.cells) == len(sheet.header)}
@@ -440,7 +424,7 @@ def _with_orders(transaction: Transaction, channel: str, sheet: Sheet, refused: 
         for each in refused
         if each.order_id is None and each.number in rows
     }
-    known = _known_ids(transaction, channel, sorted({each for each in named.values() if each is not None}))
+    known = ids_of(transaction, channel, sorted({each for each in named.values() if each is not None}))
     return [replace(each, order_id=each.order_id or known.get(named.get(each.number) or "")) for each in refused]
 
 

@@ -13,17 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from warehouse.ledger.base.schema import file_rows, order_lines, shipments
-from warehouse.ledger.base.schema import files as file_table
-from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange import files, settlement
 from warehouse.ledger.exchange.files import FileState, RowOutcome
-from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -36,9 +30,6 @@ STAGE = "import_rows"
 FILE_REFUSED, ROWS_REFUSED, FILE_GREW = "file_refused", "rows_refused", "rejected_file_grew"
 MOST_FILES = 100
 """With incidents of their own, of a channel; any further ones share one, which is closed by hand."""
-
-LATER_FILES = 100
-IDS_PER_QUERY = 500
 
 
 def tell_refused_file(transaction: Transaction, record: FileRecord, now: datetime) -> None:
@@ -120,7 +111,7 @@ def _how_settled(transaction: Transaction, record: FileRecord) -> str | None:
     refused = record.state is FileState.REFUSED
     if not refused and not record.refused:
         return "every row of the file counts"
-    successors = _successors(transaction, record)
+    successors = settlement.successors(transaction, record)
     whole = next((each.id for each in successors if not each.refused), None)
     replaced = None if whole is None else f"file {whole} of the same name has come, and every row of it counts"
     if refused:
@@ -131,73 +122,8 @@ def _how_settled(transaction: Transaction, record: FileRecord) -> str | None:
         return None
     if (
         ids
-        - _reported_in(transaction, [each.id for each in successors], ids)
-        - _shipped_since(transaction, record, ids)
+        - settlement.reported_in(transaction, [each.id for each in successors], ids)
+        - settlement.shipped_since(transaction, record, ids)
     ):
         return None
     return "the orders of the refused rows have been reported since" if ids else replaced
-
-
-def _successors(transaction: Transaction, record: FileRecord) -> list[FileRecord]:
-    """Files that were read after a file and have its name, or the one that it got in `rejected`; the first of them."""
-    names = {record.name, str(record.details.get("rejected_as", record.name))}
-    query = (
-        sa.select(file_table.c.id)
-        .where(
-            file_table.c.channel == record.channel,
-            file_table.c.direction == JobKind.IMPORT.value,
-            file_table.c.name.in_(sorted(names)),
-            file_table.c.id > record.id,
-            file_table.c.state.in_((FileState.APPLIED.value, FileState.REPEATED.value)),
-        )
-        .order_by(file_table.c.refused, file_table.c.id)
-        .limit(LATER_FILES)
-    )
-    found = (files.find(transaction, own_id) for own_id in transaction.execute(query).scalars().all())
-    return [each for each in found if each is not None]
-
-
-def _reported_in(transaction: Transaction, file_ids: list[int], ids: Iterable[str]) -> set[str]:
-    """Those of the orders that have a row in one of the files which counts."""
-    if not file_ids:
-        return set()
-    found: set[str] = set()
-    for part in _parts(ids):
-        query = sa.select(file_rows.c.order_id).where(
-            file_rows.c.file_id.in_(file_ids),
-            file_rows.c.order_id.in_(part),
-            file_rows.c.outcome != RowOutcome.REFUSED.value,
-        )
-        found |= set(transaction.execute(query).scalars())
-    return found
-
-
-def _shipped_since(transaction: Transaction, record: FileRecord, ids: Iterable[str]) -> set[str]:
-    """Those of the orders of which a later file or report told something, and nothing is left to ship."""
-    latest = (
-        sa.select(sa.func.max(file_rows.c.recorded_at))
-        .where(file_rows.c.file_id == record.id, file_rows.c.outcome == RowOutcome.REFUSED.value)
-        .scalar_subquery()
-    )
-    found: set[str] = set()
-    for part in _parts(ids):
-        left = sa.select(order_lines.c.order_id).where(
-            order_lines.c.order_id.in_(part), sa.func.coalesce(order_lines.c.quantity_remaining, 1) > 0
-        )
-        in_files = sa.select(file_rows.c.order_id).where(
-            file_rows.c.order_id.in_(part),
-            file_rows.c.file_id > record.id,
-            file_rows.c.outcome != RowOutcome.REFUSED.value,
-        )
-        told = sa.select(shipments.c.order_id).where(
-            shipments.c.order_id.in_(part),
-            shipments.c.order_id.not_in(left),
-            sa.or_(shipments.c.reported_at > latest, shipments.c.order_id.in_(in_files)),
-        )
-        found |= set(transaction.execute(told).scalars())
-    return found
-
-
-def _parts(ids: Iterable[str]) -> Iterable[list[str]]:
-    ordered = sorted(ids)
-    return (ordered[start : start + IDS_PER_QUERY] for start in range(0, len(ordered), IDS_PER_QUERY))

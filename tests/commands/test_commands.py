@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from orders_pipeline.cli import COMMANDS, app
-from orders_pipeline.commands import status
+from warehouse.ledger.status import channel_status
 from warehouse.privacy import parse_key_ring
 
 
@@ -179,7 +179,7 @@ def test_an_accident_shows_its_place_and_not_its_message(configured, monkeypatch
     def broken(_transaction):
         raise RuntimeError("Zoë Ca" + "nari lives here")
 
-    monkeypatch.setattr(status, "counts_by_channel", broken)
+    monkeypatch.setattr(channel_status, "counts_by_status", broken)
     done = configured("status")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = [json.loads(each) for each in done.stderr.splitlines()]

@@ -562,3 +562,13 @@ def _tell(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
         }
         events.append({"order_id": row["order_id"], "kind": kind, "data": data})
     order_events.record(connection, events, now)
+
+
+def requests_after(connection: Connection, number: int, codes: Sequence[str]) -> list[dict[str, Any]]:
+    """Requests of others than the merchant with a higher number, in order; of some channels, or of all when none is named."""
+    table = cancellation_requests.c
+    condition = [table.number > number, table.requester != MERCHANT]
+    if codes:
+        condition.append(table.channel.in_(codes))
+    query = sa.select(cancellation_requests).where(*condition).order_by(table.number)
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -136,3 +136,17 @@ def connections_serving_only(transaction: Transaction, codes: Sequence[str]) -> 
     rows = transaction.execute(sa.select(channels.c.connection, channels.c.code)).all()
     shared = {row.connection for row in rows if row.code not in codes}
     return sorted({row.connection for row in rows} - shared)
+
+
+def channels_served(transaction: Transaction) -> dict[str, frozenset[str]]:
+    """Connection → the channels that it serves."""
+    found: dict[str, set[str]] = {}
+    for row in transaction.execute(sa.select(channels.c.connection, channels.c.code)):
+        found.setdefault(row.connection, set()).add(row.code)
+    return {connection: frozenset(codes) for connection, codes in found.items()}
+
+
+def count_retrieved(transaction: Transaction) -> int:
+    """How many channels have retrieval on."""
+    query = sa.select(sa.func.count()).select_from(channels).where(channels.c.retrieval.is_(True))
+    return int(transaction.execute(query).scalar_one())

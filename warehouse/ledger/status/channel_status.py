@@ -18,6 +18,7 @@ from warehouse.ledger.base.schema import (
     connections,
     coverage,
     incidents,
+    orders,
     pulls,
     quarantine,
     quota_buckets,
@@ -256,3 +257,12 @@ def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | No
 
 def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[bool]]:
     return [] if visible_channels is None else [channels.c.code.in_(visible_channels)]
+
+
+def counts_by_status(connection: Connection) -> dict[str, dict[str, int]]:
+    """Channel → status → how many orders it has."""
+    query = sa.select(orders.c.channel, orders.c.status, sa.func.count()).group_by(orders.c.channel, orders.c.status)
+    found: dict[str, dict[str, int]] = {}
+    for channel, state, count in connection.execute(query):
+        found.setdefault(channel, {})[state] = count
+    return found

@@ -1,0 +1,85 @@
+"""Finding orders by the ids that marketplaces gave them, and what a glance at the newest shows. No personal data.
+
+Filtered lists and whole documents are in `order_queries`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import order_lines, orders
+from warehouse.orders import FulfilledBy, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from sqlalchemy.engine import Connection as Transaction
+
+IDS_PER_QUERY = 500
+
+
+class Glance(NamedTuple):
+    """An order in one line."""
+
+    id: str
+    original_id: str
+    channel: str
+    status: str
+    lines: int
+    total: Decimal | None
+    currency: str | None
+
+
+def ids_of(transaction: Transaction, channel: str, originals: Sequence[str]) -> dict[str, str]:
+    """Marketplace order id → internal id, of a channel; of a split order the half that the merchant ships."""
+    found: dict[str, str] = {}
+    for start in range(0, len(originals), IDS_PER_QUERY):
+        query = sa.select(orders.c.original_id, orders.c.id).where(
+            orders.c.channel == channel,
+            orders.c.original_id.in_(originals[start : start + IDS_PER_QUERY]),
+            sa.func.coalesce(orders.c.fulfilled_by, "") != FulfilledBy.MARKETPLACE.value,
+        )
+        found |= {row.original_id: row.id for row in transaction.execute(query)}
+    return found
+
+
+def first_original(transaction: Transaction, channel: str, ids: Sequence[str]) -> str | None:
+    """The marketplace's id of one of the orders that is of a channel; None when none is."""
+    query = sa.select(orders.c.original_id).where(orders.c.id.in_(ids), orders.c.channel == channel).limit(1)
+    return transaction.execute(query).scalar()
+
+
+def newest_originals(
+    transaction: Transaction, channel: str, status: Status, fulfilled_by: FulfilledBy, limit: int
+) -> list[str]:
+    """The marketplace's ids of a channel's orders in a state, the newest purchases first."""
+    query = (
+        sa.select(orders.c.original_id)
+        .where(orders.c.channel == channel, orders.c.status == status, orders.c.fulfilled_by == fulfilled_by)
+        .order_by(orders.c.purchased_at.desc(), orders.c.id)
+        .limit(limit)
+    )
+    return list(transaction.execute(query).scalars())
+
+
+def newest_changes(transaction: Transaction, position: int, limit: int) -> list[Glance]:
+    """The orders that changed last after a position, the newest first."""
+    count = sa.select(sa.func.count()).where(order_lines.c.order_id == orders.c.id).scalar_subquery()
+    query = (
+        sa.select(
+            orders.c.id,
+            orders.c.original_id,
+            orders.c.channel,
+            orders.c.status,
+            count.label("lines"),
+            orders.c.total,
+            orders.c.currency,
+        )
+        .where(orders.c.position > position)
+        .order_by(orders.c.position.desc())
+        .limit(limit)
+    )
+    return [Glance(*row) for row in transaction.execute(query)]
