@@ -184,3 +184,18 @@ def findings(pattern: re.Pattern[str]) -> list[str]:
             if pattern.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
     return found
+
+
+def test_the_architecture_names_every_room_and_no_other() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("## The rooms") : text.index("## The way of an order")]
+    named = {
+        each.removesuffix("/") for each in re.findall(r"`((?:warehouse|orders_api|orders_pipeline)[\w/]*/)`", table)
+    }
+    rooms = {
+        str(path.parent.relative_to(ROOT))
+        for package in ("warehouse", "orders_api", "orders_pipeline")
+        for path in (*(ROOT / package).glob("*/__init__.py"), *(ROOT / package).glob("ledger/*/__init__.py"))
+    }
+    left_out = {"warehouse/ledger", "warehouse/ledger/migrations", "orders_pipeline/commands"}
+    assert named - {"warehouse"} == rooms - left_out
