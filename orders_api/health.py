@@ -81,8 +81,8 @@ def _check_ledger(installation: Installation) -> None:
 
 def _check_keys(installation: Installation) -> None:
     try:
-        with installation.ledger.read() as connection:
-            problem = newest_cannot_open(connection, installation.keys)
+        with installation.ledger.read() as transaction:
+            problem = newest_cannot_open(transaction, installation.keys)
     except SQLAlchemyError as error:
         raise _not_ready("ledger", "The ledger cannot be read.") from error
     if problem is not None:

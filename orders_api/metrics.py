@@ -51,7 +51,7 @@ def get_metrics(reading: Reading, _query: NoQuery) -> Response:
         detail = "Metrics count the orders of all channels, and this token is limited to some: take one that is not."
         raise Problem(403, "token_of_some_channels", detail)
     installation = reading.installation
-    families = [_family(each) for each in measured(reading.connection, installation.clock())]
+    families = [_family(each) for each in measured(reading.transaction, installation.clock())]
     families += [_family(each) for each in _of_the_disk(installation.settings)]
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Once(families))

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 FORMAT = 2
 FORMATS_READ = frozenset({1, 2})
@@ -309,22 +309,22 @@ def _sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def _table_counts(connection: Connection) -> dict[str, int]:
-    present = set(sa.inspect(connection).get_table_names())
+def _table_counts(transaction: Transaction) -> dict[str, int]:
+    present = set(sa.inspect(transaction).get_table_names())
     return {
-        str(table.name): int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        str(table.name): int(transaction.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
         for table in metadata.sorted_tables
         if table.name in present
     }
 
 
-def _check_values(connection: Connection) -> Mapping[str, str]:
+def _check_values(transaction: Transaction) -> Mapping[str, str]:
     """Those of a ledger; one of an older release has none."""
-    return check_values(connection) if sa.inspect(connection).has_table(sealing_keys.name) else {}
+    return check_values(transaction) if sa.inspect(transaction).has_table(sealing_keys.name) else {}
 
 
-def _schema(connection: Connection) -> str:
-    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())
+def _schema(transaction: Transaction) -> str:
+    return str(transaction.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())
 
 
 def _counted_rows(file: Path) -> dict[str, int]:
@@ -475,14 +475,14 @@ def _make_room(settings: Settings, now: datetime) -> None:
 def _mark_begun(settings: Settings, folder: Path) -> None:
     restore_mark.set_file(settings, folder)
     if settings.is_postgresql:
-        with _database_of(settings) as ledger, ledger.write() as connection:
-            restore_mark.set_table(connection)
+        with _database_of(settings) as ledger, ledger.write() as transaction:
+            restore_mark.set_table(transaction)
 
 
 def _mark_ended(settings: Settings) -> None:
     if settings.is_postgresql:
-        with _database_of(settings) as ledger, ledger.write() as connection:
-            restore_mark.remove_table(connection)
+        with _database_of(settings) as ledger, ledger.write() as transaction:
+            restore_mark.remove_table(transaction)
     restore_mark.file_of(settings).unlink()
     _sync_folder(settings.home)
 
@@ -578,8 +578,8 @@ def _dump(settings: Settings, target: Path) -> tuple[dict[str, int], Mapping[str
 
 
 def _has_tables(settings: Settings) -> bool:
-    with _database_of(settings) as ledger, ledger.read() as connection:
-        return bool(set(sa.inspect(connection).get_table_names()) - {restore_mark.TABLE})
+    with _database_of(settings) as ledger, ledger.read() as transaction:
+        return bool(set(sa.inspect(transaction).get_table_names()) - {restore_mark.TABLE})
 
 
 def _restore_dump(dump: Path, settings: Settings, *, replaces: bool) -> None:
@@ -598,9 +598,9 @@ def _drop_newer(dump: Path, settings: Settings) -> None:
     if done.returncode:
         raise BackupError(f"pg_restore cannot list the dump: {done.stderr.strip() or done.returncode}")
     kept = {found[1] for line in done.stdout.splitlines() if (found := DUMPED_TABLE.match(line))}
-    with _database_of(settings) as ledger, ledger.write() as connection:
-        present = set(sa.inspect(connection).get_table_names())
-        quoted = connection.dialect.identifier_preparer.quote
+    with _database_of(settings) as ledger, ledger.write() as transaction:
+        present = set(sa.inspect(transaction).get_table_names())
+        quoted = transaction.dialect.identifier_preparer.quote
         for table in metadata.sorted_tables[::-1]:
             if table.name in present - kept:
-                connection.execute(sa.text(f"DROP TABLE {quoted(table.name)} CASCADE"))
+                transaction.execute(sa.text(f"DROP TABLE {quoted(table.name)} CASCADE"))

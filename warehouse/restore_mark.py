@@ -14,7 +14,7 @@ import sqlalchemy as sa
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.settings import Settings
 
@@ -46,9 +46,9 @@ def require_no_file(settings: Settings) -> None:
         raise RestoreUnfinishedError
 
 
-def has_table(connection: Connection) -> bool:
+def has_table(transaction: Transaction) -> bool:
     """Whether this PostgreSQL database is being restored."""
-    return sa.inspect(connection).has_table(TABLE)
+    return sa.inspect(transaction).has_table(TABLE)
 
 
 def set_file(settings: Settings, folder: Path) -> None:
@@ -65,11 +65,11 @@ def set_file(settings: Settings, folder: Path) -> None:
         os.close(handle)
 
 
-def set_table(connection: Connection) -> None:
+def set_table(transaction: Transaction) -> None:
     """Set the mark on the database; in a transaction of its own."""
-    connection.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {TABLE} (began_at timestamptz DEFAULT now())"))
+    transaction.execute(sa.text(f"CREATE TABLE IF NOT EXISTS {TABLE} (began_at timestamptz DEFAULT now())"))
 
 
-def remove_table(connection: Connection) -> None:
+def remove_table(transaction: Transaction) -> None:
     """Take the mark from the database."""
-    connection.execute(sa.text(f"DROP TABLE IF EXISTS {TABLE}"))
+    transaction.execute(sa.text(f"DROP TABLE IF EXISTS {TABLE}"))

@@ -14,7 +14,7 @@ from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
     from starlette.requests import Request
 
     from orders_api.kit.installation import Installation
@@ -62,7 +62,7 @@ class Caller:
         return not GRANTED_BY[scope].isdisjoint(self.token.scopes)
 
 
-def admit(connection: Connection, request: Request, installation: Installation, *scopes: Scope) -> Caller:
+def admit(transaction: Transaction, request: Request, installation: Installation, *scopes: Scope) -> Caller:
     """Who is asking, when they may: with any of the scopes.
 
     The token is looked up for every request: what is revoked ends with the next call.
@@ -71,7 +71,7 @@ def admit(connection: Connection, request: Request, installation: Installation, 
         Problem: 401 without an accepted token, 429 beyond the token's limit, 403 without the scope, in this order.
     """
     presented = _bearer(request.headers.get("authorization"))
-    token = None if presented is None else tokens.verify(connection, presented, installation.clock())
+    token = None if presented is None else tokens.verify(transaction, presented, installation.clock())
     if token is None:
         raise _unauthenticated(was_presented=presented is not None)
     limit = installation.limiter.take(token.id)

@@ -74,10 +74,10 @@ class Installation:
             return
         now = self.clock()
         try:
-            with self.ledger.write() as connection:
-                tokens.note_use(connection, token.id, now)
+            with self.ledger.write() as transaction:
+                tokens.note_use(transaction, token.id, now)
                 if position is not None:
-                    consumers.note_position(connection, token.consumer, position, now)
+                    consumers.note_position(transaction, token.consumer, position, now)
         except SQLAlchemyError as error:
             about = {"consumer": token.consumer, "error": type(error).__qualname__}
             LOG.warning(Event.READER_NOT_NOTED, extra=about)

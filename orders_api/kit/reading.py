@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fastapi import APIRouter
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.auth import Caller
     from warehouse.ledger.book.order_queries import Row
@@ -61,14 +61,14 @@ class Reading:
 
     Attributes:
         request: What was asked.
-        connection: The read transaction; over when the function returns.
+        transaction: The read transaction; over when the function returns.
         caller: Who is asking.
         installation: What the API holds.
         read_after: Set by the change feed: the position up to which the consumer has everything.
     """
 
     request: Request
-    connection: Connection
+    transaction: Transaction
     caller: Caller
     installation: Installation
     read_after: int | None = None
@@ -82,7 +82,7 @@ class Reading:
         """The orders as JSON texts, with what the caller may see of the buyers."""
         sealed = None
         if self.caller.may_read_pii:
-            sealed = order_queries.sealed_parties(self.connection, [row["id"] for row in rows])
+            sealed = order_queries.sealed_parties(self.transaction, [row["id"] for row in rows])
         return self.installation.documents(rows, sealed)
 
 
@@ -216,9 +216,9 @@ def parsed(request: Request, model: type[Query]) -> Query:
 
 def _read(request: Request, route: Route[Query], function: Callable[[Reading, Query], Response]) -> Response:
     installation = installation_of(request)
-    with installation.ledger.read() as connection:
-        caller = admit(connection, request, installation, *route.scopes)
-        reading = Reading(request, connection, caller, installation)
+    with installation.ledger.read() as transaction:
+        caller = admit(transaction, request, installation, *route.scopes)
+        reading = Reading(request, transaction, caller, installation)
         response = function(reading, parsed(request, route.query))
     if reading.read_after is not None or is_use_due(caller.token, installation.clock()):
         response.background = BackgroundTask(installation.note, caller.token, reading.read_after)

@@ -86,8 +86,8 @@ def described_write(
 
 def _admitted(request: Request, scope: Scope, query: type[Query]) -> tuple[Caller, Query]:
     installation = installation_of(request)
-    with installation.ledger.read() as connection:
-        caller = admit(connection, request, installation, scope)
+    with installation.ledger.read() as transaction:
+        caller = admit(transaction, request, installation, scope)
     return caller, parsed(request, query)
 
 

@@ -22,7 +22,7 @@ from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import acceptances, shipment_queries
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.schemas import LineDecision
 
@@ -64,12 +64,12 @@ async def decide_order(request: Request) -> Response:
 def _decided(writing: Writing[NoQuery]) -> Response:
     asked = _asked(writing.body)
     own_id = path_id(writing.request)
-    with writing.installation.ledger.write() as connection:
-        if own_id is None or order_queries.by_id(connection, own_id, writing.caller.visible_channels) is None:
+    with writing.installation.ledger.write() as transaction:
+        if own_id is None or order_queries.by_id(transaction, own_id, writing.caller.visible_channels) is None:
             raise not_found("id", "There is no such order for this token.", "unknown_order")
-        decisions = _decisions(connection, own_id, asked)
+        decisions = _decisions(transaction, own_id, asked)
         try:
-            decision = acceptances.decide(connection, own_id, decisions, writing.caller.consumer, writing.now)
+            decision = acceptances.decide(transaction, own_id, decisions, writing.caller.consumer, writing.now)
         except acceptances.Undecidable as error:
             raise _undecidable(error) from None
     lines = [{"item_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
@@ -86,10 +86,10 @@ def _asked(body: bytes) -> AcceptanceRequest:
         raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
 
 
-def _decisions(connection: Connection, order_id: str, asked: AcceptanceRequest) -> dict[str, bool]:
+def _decisions(transaction: Transaction, order_id: str, asked: AcceptanceRequest) -> dict[str, bool]:
     if asked.lines is None:
-        return acceptances.for_every_line(connection, order_id, is_accepted=asked.accepted is True)
-    known = shipment_queries.line_ids(connection, order_id)
+        return acceptances.for_every_line(transaction, order_id, is_accepted=asked.accepted is True)
+    known = shipment_queries.line_ids(transaction, order_id)
     decisions: dict[str, bool] = {}
     for index, each in enumerate(asked.lines):
         line = _line(each, known, index)

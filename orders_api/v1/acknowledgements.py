@@ -45,8 +45,8 @@ def _acknowledged(writing: Writing[NoQuery]) -> Response:
     if not sound:
         raise _all_wrong([each for each in given if not isinstance(each, Acknowledgement)])
     caller = writing.caller
-    with writing.installation.ledger.write() as connection:
-        answers = iter(acknowledge(connection, caller.consumer, caller.visible_channels, sound, writing.now))
+    with writing.installation.ledger.write() as transaction:
+        answers = iter(acknowledge(transaction, caller.consumer, caller.visible_channels, sound, writing.now))
     results = [
         _result(index, next(answers), []) if isinstance(each, Acknowledgement) else _result(index, _INVALID, each)
         for index, each in enumerate(given)

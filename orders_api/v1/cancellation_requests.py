@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 router = APIRouter(tags=["Cancellation requests"])
 
@@ -95,7 +95,7 @@ class CancellationQuery(BaseModel):
 def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Response:
     """Who asked to cancel what, newest first. The order itself carries the label `cancellation_requested`."""
     visible = reading.caller.visible_channels
-    check_channels(reading.connection, query.channel, visible)
+    check_channels(reading.transaction, query.channel, visible)
     before = (
         None
         if query.cursor is None
@@ -108,7 +108,7 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
         order_id=query.order_id,
         shipped_despite=query.shipped_despite,
     )
-    rows = cancellations.listed(reading.connection, wanted, before, query.limit + 1)
+    rows = cancellations.listed(reading.transaction, wanted, before, query.limit + 1)
     following = None
     if len(rows) > query.limit:
         rows.pop()
@@ -134,7 +134,7 @@ def get_cancellation_request(reading: Reading, _query: NoQuery) -> Response:
     own_id = path_id(reading.request)
     row = None
     if own_id is not None:
-        row = cancellations.find(reading.connection, own_id, reading.caller.visible_channels)
+        row = cancellations.find(reading.transaction, own_id, reading.caller.visible_channels)
     if row is None:
         raise _refused(Refusal.UNKNOWN)
     return json_answer(reading.request, rendered(_document(row)), holds_pii=False)
@@ -205,11 +205,11 @@ def _decided(writing: Writing[NoQuery], decision: Decision, status: int) -> Resp
     if own_id is None:
         raise _refused(Refusal.UNKNOWN)
     caller = writing.caller
-    with writing.installation.ledger.write() as connection:
-        lock_book(connection)
+    with writing.installation.ledger.write() as transaction:
+        lock_book(transaction)
         try:
             row = cancellations.decide(
-                connection, own_id, decision, caller.consumer, asked.reason, caller.visible_channels, writing.now
+                transaction, own_id, decision, caller.consumer, asked.reason, caller.visible_channels, writing.now
             )
         except Undecidable as error:
             raise _refused(error.refusal) from None
@@ -219,13 +219,13 @@ def _decided(writing: Writing[NoQuery], decision: Decision, status: int) -> Resp
 def _cancelled(writing: Writing[NoQuery]) -> Response:
     asked = _read(OrderCancellation, writing.body)
     own_id = path_id(writing.request)
-    with writing.installation.ledger.write() as connection:
-        lock_book(connection)
-        if own_id is None or order_queries.by_id(connection, own_id, writing.caller.visible_channels) is None:
+    with writing.installation.ledger.write() as transaction:
+        lock_book(transaction)
+        if own_id is None or order_queries.by_id(transaction, own_id, writing.caller.visible_channels) is None:
             raise not_found("id", "There is no such order for this token.", "unknown_order")
-        wanted = _wanted(connection, own_id, asked)
+        wanted = _wanted(transaction, own_id, asked)
         try:
-            row = cancellations.ask(connection, own_id, wanted, writing.caller.consumer, asked.reason, writing.now)
+            row = cancellations.ask(transaction, own_id, wanted, writing.caller.consumer, asked.reason, writing.now)
         except Undecidable as error:
             raise _refused(error.refusal) from None
     headers = {
@@ -235,11 +235,11 @@ def _cancelled(writing: Writing[NoQuery]) -> Response:
     return Response(rendered(_document(row)), 202, headers, JSON)
 
 
-def _wanted(connection: Connection, order_id: str, asked: OrderCancellation) -> dict[str, int | None] | None:
+def _wanted(transaction: Transaction, order_id: str, asked: OrderCancellation) -> dict[str, int | None] | None:
     """Line id → units."""
     if asked.lines is None:
         return None
-    known = shipment_queries.line_ids(connection, order_id)
+    known = shipment_queries.line_ids(transaction, order_id)
     return {
         known.get(each.item_original_id or "", "") if each.item_id is None else each.item_id: each.quantity
         for each in asked.lines

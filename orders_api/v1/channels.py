@@ -44,7 +44,7 @@ CHANNEL_PARAMETER = {
 ).serve(router)
 def list_channels(reading: Reading, _query: NoQuery) -> Response:
     """Every channel that the token may see."""
-    rows = channel_status.channel_rows(reading.connection, reading.caller.visible_channels)
+    rows = channel_status.channel_rows(reading.transaction, reading.caller.visible_channels)
     channels = [{name: row[name] for name in CHANNEL_MEMBERS} for row in rows]
     return json_answer(reading.request, rendered({"channels": channels}), holds_pii=False)
 
@@ -65,18 +65,18 @@ def get_channel_requirements(reading: Reading, _query: NoQuery) -> Response:
     The pipeline asks the marketplace; until it has, `is_known` is false, and a shipment is not checked against its needs.
     """
     code = reading.path["code"]
-    rows = channel_status.channel_rows(reading.connection, reading.caller.visible_channels)
+    rows = channel_status.channel_rows(reading.transaction, reading.caller.visible_channels)
     channel = next((row for row in rows if row["code"] == code), None)
     if channel is None:
         raise not_found("code", "There is no such channel for this token.", "unknown_channel")
-    known = carriers.latest_requirements(reading.connection, code)
+    known = carriers.latest_requirements(reading.transaction, code)
     body = {
         "channel": code,
         "confirmation": channel["confirmation"],
         "acceptance": channel["acceptance"],
         "is_known": known is not None,
         "shipments": None if known is None else _needs(*known),
-        "mapping": [_mapped(each) for each in carriers.mapped(reading.connection, [code])],
+        "mapping": [_mapped(each) for each in carriers.mapped(reading.transaction, [code])],
     }
     return json_answer(reading.request, rendered(body), holds_pii=False)
 
@@ -91,7 +91,7 @@ def get_channel_requirements(reading: Reading, _query: NoQuery) -> Response:
 def get_coverage(reading: Reading, _query: NoQuery) -> Response:
     """From when to when no order of a channel is missing, and how the last attempt to retrieve went."""
     now = reading.installation.clock()
-    rows = channel_status.coverage_rows(reading.connection, reading.caller.visible_channels)
+    rows = channel_status.coverage_rows(reading.transaction, reading.caller.visible_channels)
     body = rendered({"coverage": [_coverage(row, now) for row in rows]})
     return json_answer(reading.request, body, holds_pii=False)
 

@@ -94,7 +94,7 @@ class FileRowQuery(BaseModel):
 def list_files(reading: Reading, query: FileQuery) -> Response:
     """Order files and shipment files of the token's channels, newest first."""
     visible = reading.caller.visible_channels
-    check_channels(reading.connection, query.channel, visible)
+    check_channels(reading.transaction, query.channel, visible)
     fingerprint = f"files {query.direction} {query.state} {' '.join(sorted(query.channel))}"
     before = (
         None
@@ -107,7 +107,7 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
         direction=query.direction,
         states=() if query.state is None else (FileState(query.state),),
     )
-    found = book.listed(reading.connection, wanted, before, query.limit + 1)
+    found = book.listed(reading.transaction, wanted, before, query.limit + 1)
     following = _following(reading, fingerprint, found, query.limit, [each.id for each in found])
     body = rendered({"files": [_document(reading, each) for each in found], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
@@ -143,7 +143,7 @@ def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
     after = (
         0 if query.cursor is None else cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
     )
-    found = book.rows_of(reading.connection, record.id, after, query.limit + 1, query.outcome)
+    found = book.rows_of(reading.transaction, record.id, after, query.limit + 1, query.outcome)
     following = _following(reading, fingerprint, found, query.limit, [each.number for each in found])
     body = rendered({"rows": [_row(each) for each in found], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
@@ -194,7 +194,7 @@ def _following(reading: Reading, fingerprint: str, found: list[Any], limit: int,
 def _one(reading: Reading) -> FileRecord:
     caller = reading.caller
     number = number_in_path(reading.request, reading.installation, caller, Numbered.FILE)
-    record = None if number is None else book.find(reading.connection, number, caller.visible_channels)
+    record = None if number is None else book.find(reading.transaction, number, caller.visible_channels)
     if record is None:
         raise not_found("id", "There is no such file for this token.", "unknown_file")
     return record

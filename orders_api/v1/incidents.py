@@ -29,7 +29,7 @@ from warehouse.ledger.watch.incident_queries import IncidentFilter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 router = APIRouter(tags=["Incidents"])
 
@@ -91,7 +91,7 @@ class IncidentQuery(BaseModel):
 def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
     """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
     visible = reading.caller.visible_channels
-    check_channels(reading.connection, query.channel, visible)
+    check_channels(reading.transaction, query.channel, visible)
     before = (
         None
         if query.cursor is None
@@ -106,7 +106,7 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
         codes=tuple(query.code),
         order_id=query.order_id,
     )
-    rows = incident_queries.incident_rows(reading.connection, wanted, before, query.limit + 1)
+    rows = incident_queries.incident_rows(reading.transaction, wanted, before, query.limit + 1)
     following = None
     if len(rows) > query.limit:
         rows.pop()
@@ -128,7 +128,7 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
 ).serve(router)
 def get_incident(reading: Reading, _query: NoQuery) -> Response:
     """One incident, open or resolved."""
-    row = _one(reading.connection, reading)
+    row = _one(reading.transaction, reading)
     return json_answer(reading.request, rendered(incident_document(reading, row)), holds_pii=False)
 
 
@@ -150,20 +150,20 @@ def _resolved(writing: Writing[NoQuery]) -> Response:
         asked = IncidentResolution.model_validate_json(writing.body)
     except ValidationError as error:
         raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
-    with writing.installation.ledger.write() as connection:
-        row = _one(connection, writing)
-        if not incidents.resolve_by_hand(connection, row["id"], asked.reason, writing.now):
+    with writing.installation.ledger.write() as transaction:
+        row = _one(transaction, writing)
+        if not incidents.resolve_by_hand(transaction, row["id"], asked.reason, writing.now):
             raise Problem(409, "incident_resolved", "This incident is resolved already.")
-        row = _one(connection, writing)
+        row = _one(transaction, writing)
     return Response(rendered(incident_document(writing, row)), headers={"Cache-Control": NO_STORE}, media_type=JSON)
 
 
-def _one(connection: Connection, asked: Reading | Writing[NoQuery]) -> dict[str, Any]:
+def _one(transaction: Transaction, asked: Reading | Writing[NoQuery]) -> dict[str, Any]:
     number = number_in_path(asked.request, asked.installation, asked.caller, Numbered.INCIDENT)
     rows = []
     if number is not None:
         wanted = IncidentFilter(visible_channels=asked.caller.visible_channels, is_open=None, id=number)
-        rows = incident_queries.incident_rows(connection, wanted, None, 1)
+        rows = incident_queries.incident_rows(transaction, wanted, None, 1)
     if not rows:
         raise not_found("id", "There is no such incident for this token.", "unknown_incident")
     return rows[0]

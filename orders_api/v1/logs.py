@@ -68,7 +68,7 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
     Nothing personal is in it. Entries are kept for `ORDERS_LOG_RETENTION_DAYS`.
     """
     visible = reading.caller.visible_channels
-    check_channels(reading.connection, query.channel, visible)
+    check_channels(reading.transaction, query.channel, visible)
     before = (
         None
         if query.cursor is None
@@ -83,7 +83,7 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
         since=query.since,
         until=query.until,
     )
-    rows = activity.listed(reading.connection, wanted, before, query.limit + 1)
+    rows = activity.listed(reading.transaction, wanted, before, query.limit + 1)
     following = None
     if len(rows) > query.limit:
         rows.pop()

@@ -18,7 +18,7 @@ from warehouse.orders import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.installation import Installation
     from orders_api.kit.reading import Reading
@@ -125,8 +125,8 @@ class OrderFilterQuery(BaseModel):
             Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
         """
         visible_channels = reading.caller.visible_channels
-        check_channels(reading.connection, self.channel, visible_channels)
-        _check_marketplaces(reading.connection, self.marketplace)
+        check_channels(reading.transaction, self.channel, visible_channels)
+        _check_marketplaces(reading.transaction, self.marketplace)
         received_after, received_before = self._received(reading.installation)
         return OrderFilter(
             visible_channels=visible_channels,
@@ -157,7 +157,7 @@ class OrderFilterQuery(BaseModel):
         return after.astimezone(UTC), before.astimezone(UTC)
 
 
-def check_channels(connection: Connection, codes: Sequence[str], visible_channels: tuple[str, ...] | None) -> None:
+def check_channels(transaction: Transaction, codes: Sequence[str], visible_channels: tuple[str, ...] | None) -> None:
     """Refuse a channel that does not exist or may not be seen: a mistyped one must not look like one without orders.
 
     Raises:
@@ -165,19 +165,19 @@ def check_channels(connection: Connection, codes: Sequence[str], visible_channel
     """
     if not codes:
         return
-    known = known_channels(connection, codes)
+    known = known_channels(transaction, codes)
     if any(code not in known or (visible_channels is not None and code not in visible_channels) for code in codes):
         raise not_found("channel", "There is no such channel for this token.", "unknown_channel")
 
 
-def _check_marketplaces(connection: Connection, labels: Sequence[str]) -> None:
+def _check_marketplaces(transaction: Transaction, labels: Sequence[str]) -> None:
     """Refuse several labels in one: it would find nothing. A label may hold a comma of its own.
 
     Raises:
         Problem: 422.
     """
     parts = {part.strip() for label in labels if "," in label for part in label.split(",")}
-    if parts and known_marketplaces(connection, parts):
+    if parts and known_marketplaces(transaction, parts):
         errors = [{"parameter": "marketplace", "message": ONE_AT_A_TIME}]
         raise Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
 

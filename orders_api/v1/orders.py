@@ -52,14 +52,14 @@ def list_orders(reading: Reading, query: OrderListQuery) -> Response:
     wanted = query.wanted(reading)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
-    page = order_queries.page(reading.connection, wanted, query.sort, after, query.limit)
+    page = order_queries.page(reading.transaction, wanted, query.sort, after, query.limit)
     texts = reading.documents(page.rows)
     following = None
     if page.next_key is not None:
         following = next_path(reading.request, cursors.encode(fingerprint, page.next_key))
     members = f'"next":{rendered(following).decode()}'
     if query.count:
-        members += f',"count":{order_queries.count(reading.connection, wanted)}'
+        members += f',"count":{order_queries.count(reading.transaction, wanted)}'
     body = f'{{"orders":[{",".join(texts)}],{members}}}'.encode()
     return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=next_link(following))
 
@@ -78,8 +78,8 @@ def read_order_changes(reading: Reading, query: ChangesQuery) -> Response:
     Start at 0; keep `next_after` when the orders of an answer are safe on your side, and go on from there. Nothing is missed,
     and an answer that got lost is simply asked for again. An order that changes again comes again.
     """
-    changes = order_queries.changes(reading.connection, reading.caller.visible_channels, query.after, query.limit)
-    remembered = consumers.position(reading.connection, reading.caller.consumer)
+    changes = order_queries.changes(reading.transaction, reading.caller.visible_channels, query.after, query.limit)
+    remembered = consumers.position(reading.transaction, reading.caller.consumer)
     if query.after > changes.head and query.after != remembered:  # earlier releases led readers of few channels further
         raise _unknown_position(changes.head)
     texts = reading.documents(changes.rows)
@@ -117,7 +117,7 @@ def get_order(reading: Reading, _query: NoQuery) -> Response:
 def list_order_events(reading: Reading, _query: NoQuery) -> Response:
     """When it was received, changed, acknowledged, in trouble and out of it: oldest first, the latest thousand of each."""
     own_id = _one(reading)["id"]
-    entries = order_queries.timeline(reading.connection, own_id)
+    entries = order_queries.timeline(reading.transaction, own_id)
     numbering = reading.installation.numbering
     events = [
         {"at": iso(each.at), "kind": each.kind, "text": each.text, "data": numbering.told(each.data)}
@@ -141,7 +141,7 @@ def get_order_payload(reading: Reading, _query: NoQuery) -> Response:
     After the purge the personal data is gone for everybody.
     """
     own_id = _one(reading)["id"]
-    kept = raw_orders.of_order(reading.connection, own_id)
+    kept = raw_orders.of_order(reading.transaction, own_id)
     if kept is None:
         raise not_found("id", "The payload of this order is not kept any more.", "payload_not_kept")
     is_whole = reading.caller.may_read_pii and kept.body is not None
@@ -152,7 +152,7 @@ def get_order_payload(reading: Reading, _query: NoQuery) -> Response:
 
 def _one(reading: Reading) -> Row:
     own_id = path_id(reading.request)
-    row = own_id and order_queries.by_id(reading.connection, own_id, reading.caller.visible_channels)
+    row = own_id and order_queries.by_id(reading.transaction, own_id, reading.caller.visible_channels)
     if not row:
         raise not_found("id", "There is no such order for this token.", "unknown_order")
     return row

@@ -56,7 +56,7 @@ from warehouse.orders import ConfirmationStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 LOG = logging.getLogger("orders_api")
 REPORTS_PER_COMMIT = 150
@@ -170,11 +170,11 @@ async def retry_shipment(request: Request) -> Response:
 
 def _retried(writing: Writing[NoQuery]) -> Response:
     own_id = path_id(writing.request)
-    with writing.installation.ledger.write() as connection:
+    with writing.installation.ledger.write() as transaction:
         status = None
-        if own_id and shipment_queries.is_visible(connection, own_id, writing.caller.visible_channels):
+        if own_id and shipment_queries.is_visible(transaction, own_id, writing.caller.visible_channels):
             try:
-                status = confirmations.retry(connection, own_id, writing.now)
+                status = confirmations.retry(transaction, own_id, writing.now)
             except confirmations.NotRetryable as error:
                 raise Problem(409, error.code, error.message) from None
     if status is None:
@@ -259,8 +259,8 @@ def _claimed(writing: Writing[ReportQuery], key: str) -> Claim | KeptAnswer:
     told = hashlib.sha256(f"{writing.request.url.path}?{writing.request.url.query}\n".encode())
     told.update(writing.body)
     try:
-        with writing.installation.ledger.write() as connection:
-            return idempotency.claim(connection, writing.caller.consumer, key, told.digest(), writing.now)
+        with writing.installation.ledger.write() as transaction:
+            return idempotency.claim(transaction, writing.caller.consumer, key, told.digest(), writing.now)
     except KeyInFlight:
         raise _in_flight() from None
     except KeyReused:
@@ -271,8 +271,8 @@ def _claimed(writing: Writing[ReportQuery], key: str) -> Claim | KeptAnswer:
 def _may_see(writing: Writing[ReportQuery], kept: KeptAnswer) -> bool:
     """Whether the token that asks may see every order of a kept answer: an earlier one of its consumer may have had more."""
     named = {each["order_id"] for each in orjson.loads(kept.body)["results"] if each["order_id"]}
-    with writing.installation.ledger.read() as connection:
-        return named <= order_queries.visible_ids(connection, named, writing.caller.visible_channels)
+    with writing.installation.ledger.read() as transaction:
+        return named <= order_queries.visible_ids(transaction, named, writing.caller.visible_channels)
 
 
 def _in_flight() -> Problem:
@@ -283,8 +283,8 @@ def _in_flight() -> Problem:
 def _let_go(writing: Writing[ReportQuery], claimed: Claim) -> None:
     """Nothing was answered that would be worth keeping. Where even this fails, the claim runs out by itself."""
     try:
-        with writing.installation.ledger.write() as connection:
-            idempotency.give_up(connection, claimed)
+        with writing.installation.ledger.write() as transaction:
+            idempotency.give_up(transaction, claimed)
     except SQLAlchemyError as error:
         LOG.warning("key_not_given_up consumer=%s error=%s", claimed.consumer, type(error).__qualname__)
 
@@ -308,12 +308,12 @@ def _worked_on(writing: Writing[ReportQuery], given: _Given, claimed: Claim | No
 
 
 def _examined(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: Claim | None) -> KeptAnswer:
-    with writing.installation.ledger.read() as connection:
-        answers = examine(connection, sender, [each for _, each in given.sound], writing.now)
+    with writing.installation.ledger.read() as transaction:
+        answers = examine(transaction, sender, [each for _, each in given.sound], writing.now)
     answer = _answer(sender.report_id, {**given.unsound, **_placed(given.sound, answers)}, is_dry_run=True)
     if claimed is not None:
-        with writing.installation.ledger.write() as connection:
-            idempotency.keep(connection, claimed, answer)
+        with writing.installation.ledger.write() as transaction:
+            idempotency.keep(transaction, claimed, answer)
     return answer
 
 
@@ -322,13 +322,13 @@ def _taken_in(writing: Writing[ReportQuery], given: _Given, sender: Sender, clai
     *earlier, last = _chunks(given.sound)
     try:
         for chunk in earlier:
-            with writing.installation.ledger.write() as connection:
-                answers |= _chunk_taken_in(connection, writing, sender, chunk)
-        with writing.installation.ledger.write() as connection:
-            answers |= _chunk_taken_in(connection, writing, sender, last)
+            with writing.installation.ledger.write() as transaction:
+                answers |= _chunk_taken_in(transaction, writing, sender, chunk)
+        with writing.installation.ledger.write() as transaction:
+            answers |= _chunk_taken_in(transaction, writing, sender, last)
             answer = _answer(sender.report_id, answers, is_dry_run=False)
             if claimed is not None:
-                idempotency.keep(connection, claimed, answer)
+                idempotency.keep(transaction, claimed, answer)
     except (OperationalError, PoolTimeout):
         if len(answers) == len(given.unsound):
             raise
@@ -346,9 +346,9 @@ def _chunks(sound: Sequence[tuple[int, Report]]) -> Iterator[Sequence[tuple[int,
 
 
 def _chunk_taken_in(
-    connection: Connection, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, Report]]
+    transaction: Transaction, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, Report]]
 ) -> dict[int, Answer]:
-    return _placed(chunk, report(connection, sender, [each for _, each in chunk], writing.now))
+    return _placed(chunk, report(transaction, sender, [each for _, each in chunk], writing.now))
 
 
 def _placed(chunk: Sequence[tuple[int, Report]], answers: Sequence[Answer]) -> dict[int, Answer]:

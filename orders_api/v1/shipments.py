@@ -108,13 +108,13 @@ _SAME = (
 def list_shipments(reading: Reading, query: ShipmentListQuery) -> Response:
     """Shipments that the filters find, a page at a time, the last reported first."""
     visible = reading.caller.visible_channels
-    check_channels(reading.connection, query.channel, visible)
+    check_channels(reading.transaction, query.channel, visible)
     wanted = query.wanted(visible)
     fingerprint = wanted.fingerprint()
     after = None
     if query.cursor is not None:
         after = shipment_queries.Place(*cursors.decode_moment(query.cursor, fingerprint))
-    page = shipment_queries.page(reading.connection, wanted, after, query.limit)
+    page = shipment_queries.page(reading.transaction, wanted, after, query.limit)
     following = None
     if page.next_place is not None:
         cursor = cursors.encode_moment(fingerprint, page.next_place.reported_at, page.next_place.id)
@@ -136,7 +136,7 @@ def list_shipments(reading: Reading, query: ShipmentListQuery) -> Response:
 def get_shipment(reading: Reading, _query: NoQuery) -> Response:
     """One shipment with every attempt to tell the marketplace, and when the next one is."""
     own_id = path_id(reading.request)
-    row = own_id and shipment_queries.by_id(reading.connection, own_id, reading.caller.visible_channels)
+    row = own_id and shipment_queries.by_id(reading.transaction, own_id, reading.caller.visible_channels)
     if not row:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
     attempts = [_attempt(reading.installation.numbering, each) for each in row["made"]]

@@ -32,7 +32,7 @@ router = APIRouter(tags=["Channels"])
 def get_status(reading: Reading, _query: NoQuery) -> Response:
     """Every channel that the token may see: when it was retrieved last, how far behind it is, and what waits."""
     now = reading.installation.clock()
-    found = channel_status.standings(reading.connection, reading.caller.visible_channels, now)
+    found = channel_status.standings(reading.transaction, reading.caller.visible_channels, now)
     body = rendered({"at": iso(now), "channels": [_document(each) for each in found]})
     return json_answer(reading.request, body, holds_pii=False)
 

@@ -33,7 +33,7 @@ from warehouse.ledger.settings.file_schedules import Frequency, Weekday
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.file_jobs.job_run import JobResult
     from orders_pipeline.installation import Installation
@@ -473,7 +473,7 @@ def _find(installation: Installation, file: str, kind: JobKind) -> FileRecord:
     return record
 
 
-def _named(transaction: Connection, file: str) -> FileRecord | None:
+def _named(transaction: Transaction, file: str) -> FileRecord | None:
     number = number_given(transaction, Numbered.FILE, file)
     return None if number is None else book.find(transaction, number)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection as Transaction
 
 from orders_pipeline.commands.files import import_file
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
@@ -127,7 +127,7 @@ def _channel(installation: Installation, code: str) -> channels.Channel:
     return found
 
 
-def _decide_held(installation: Installation, channel: str, decide: Callable[[Connection, str, datetime], int]) -> int:
+def _decide_held(installation: Installation, channel: str, decide: Callable[[Transaction, str, datetime], int]) -> int:
     """Decide a channel's held shipments, some at a time: others write in between."""
     total = 0
     while True:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from duckdb import DuckDBPyConnection
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.lake.lake import Lake
     from warehouse.ledger.base.database import Ledger
@@ -222,8 +222,8 @@ class _Publication:
 
     def run(self, duck: DuckDBPyConnection, transact: Transact) -> None:
         """Do every step, each in what `transact` makes of it."""
-        with self.ledger.read() as connection:
-            position, raw_seq = mark(connection, POSITION), mark(connection, RAW_SEQ)
+        with self.ledger.read() as transaction:
+            position, raw_seq = mark(transaction, POSITION), mark(transaction, RAW_SEQ)
         through = dict(duck.execute("SELECT name, through FROM published").fetchall())
         if through["orders"] > position or through["raw_orders"] > raw_seq:
             raise LakeAheadError(
@@ -311,18 +311,18 @@ class _Publication:
         name = recent.table.name
         known = duck.execute(f"SELECT through, published_at FROM published WHERE name = {quoted(name)}").fetchone()  # noqa: S608
         through, published_at = known or (0, None)
-        with self.ledger.read() as connection:
-            newest = mark(connection, PRODUCTS) if recent.table is products else _microseconds(self.now)
+        with self.ledger.read() as transaction:
+            newest = mark(transaction, PRODUCTS) if recent.table is products else _microseconds(self.now)
             if newest == through:
                 return 0
             is_recent = [] if published_at is None else [_since(recent, published_at - LATE_COMMIT)]
             query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
             if recent.wanted is not None:
                 query = query.where(recent.wanted)
-            _stage(duck, name, connection, query)
+            _stage(duck, name, transaction, query)
             if recent.part is not None:
                 parts = sa.select(*_plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)
-                _stage(duck, recent.part.table.name, connection, parts.where(*is_recent), into="staged_parts")
+                _stage(duck, recent.part.table.name, transaction, parts.where(*is_recent), into="staged_parts")
         if _number(duck, "SELECT count(*) FROM staged") == 0:
             return 0
         keys = ", ".join(recent.keys)
@@ -342,13 +342,13 @@ class _Publication:
     def _pulls(self, duck: DuckDBPyConnection) -> int:
         """Publish the finished pulls; one that finishes after a later one is found because the mark waits for it."""
         low = _through(duck, "pulls") - LATE_PULLS
-        with self.ledger.read() as connection:
-            running = connection.execute(
+        with self.ledger.read() as transaction:
+            running = transaction.execute(
                 sa.select(sa.func.min(pulls.c.id)).where(pulls.c.id > low, ~_FINISHED)
             ).scalar()
-            newest = connection.execute(sa.select(sa.func.max(pulls.c.id))).scalar() or 0
+            newest = transaction.execute(sa.select(sa.func.max(pulls.c.id))).scalar() or 0
             _stage(
-                duck, "pulls", connection, sa.select(*_plain(tuple(pulls.columns))).where(pulls.c.id > low, _FINISHED)
+                duck, "pulls", transaction, sa.select(*_plain(tuple(pulls.columns))).where(pulls.c.id > low, _FINISHED)
             )
         duck.execute(f"DELETE FROM staged WHERE id IN (SELECT id FROM pulls WHERE id > {low})")  # noqa: S608 - a number
         rows = _number(duck, "SELECT count(*) FROM staged")
@@ -374,8 +374,8 @@ class _Publication:
         return rows
 
     def _fetch(self, query: sa.Select[Any]) -> pa.Table:
-        with self.ledger.read() as connection:
-            result = connection.execute(query)
+        with self.ledger.read() as transaction:
+            result = transaction.execute(query)
             return _arrow(tuple(result.keys()), result.fetchall())
 
     def _move(self, duck: DuckDBPyConnection, name: str, through: int) -> None:
@@ -389,9 +389,9 @@ _FINISHED = pulls.c.outcome != "running"
 
 
 def _empty(duck: DuckDBPyConnection, ledger: Ledger) -> None:
-    with ledger.read() as connection:
+    with ledger.read() as transaction:
         oldest = {
-            name: connection.execute(sa.select(sa.func.min(number))).scalar() for name, number in KEPT_HERE.items()
+            name: transaction.execute(sa.select(sa.func.min(number))).scalar() for name, number in KEPT_HERE.items()
         }
     for name in definitions.TABLES:
         if name not in KEPT_HERE and name not in {UNCHANGING, "published"}:
@@ -447,11 +447,11 @@ def _replace_parts(duck: DuckDBPyConnection, part: sa.Column[Any]) -> None:
 
 
 def _stage(
-    duck: DuckDBPyConnection, name: str, connection: Connection, query: sa.Select[Any], into: str = "staged"
+    duck: DuckDBPyConnection, name: str, transaction: Transaction, query: sa.Select[Any], into: str = "staged"
 ) -> None:
     """Put what the query gives into a temporary table that is shaped like the lake's table, in bounded pieces."""
     duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM {name} WITH NO DATA")
-    result = connection.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
+    result = transaction.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
     names = tuple(result.keys())
     for rows in result.partitions():
         _insert(duck, name, _arrow(names, rows), into=into)

@@ -11,7 +11,7 @@ from warehouse.lake.publishing import published_through
 from warehouse.ledger.status.soundness import Verdict, changed_after, unchanged_since
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.lake.lake import Lake
 
@@ -27,7 +27,7 @@ KEYS = {
 }
 
 
-def tables_equal_book(transaction: Connection, lake: Lake) -> Verdict:
+def tables_equal_book(transaction: Transaction, lake: Lake) -> Verdict:
     """Compare number and positions of the orders that did not change since the lake was published."""
     through = published_through(lake)["orders"]
     changed = changed_after(transaction, through)

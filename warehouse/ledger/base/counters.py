@@ -18,7 +18,7 @@ from warehouse.ledger.base.schema import counters
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 INGEST_LAG = "ingest_lag"
 """Per channel: seconds from the marketplace's change of an order to its commit in the book."""
@@ -31,7 +31,7 @@ BUCKETS = (*(str(bound) for bound in LAG_BOUNDS), "+Inf")
 SUM = "sum"
 
 
-def add(connection: Connection, name: str, amounts: Mapping[tuple[str, str], float]) -> None:
+def add(transaction: Transaction, name: str, amounts: Mapping[tuple[str, str], float]) -> None:
     """Add to counts of one name: (subject, bucket) → how much; a plain counter's bucket is ""."""
     if not amounts:
         return
@@ -41,14 +41,14 @@ def add(connection: Connection, name: str, amounts: Mapping[tuple[str, str], flo
             amounts.items()
         )  # always in this order, so that two writers cannot deadlock
     ]
-    insert = insert_into(connection, counters)
+    insert = insert_into(transaction, counters)
     grown = insert.on_conflict_do_update(
         index_elements=["name", "subject", "bucket"], set_={"value": counters.c.value + insert.excluded.value}
     )
-    connection.execute(grown, rows)
+    transaction.execute(grown, rows)
 
 
-def observe(connection: Connection, name: str, seen: Iterable[tuple[str, float]]) -> None:
+def observe(transaction: Transaction, name: str, seen: Iterable[tuple[str, float]]) -> None:
     """Add (subject, seconds) observations to a histogram. Below zero, where clocks differ, counts as zero."""
     amounts: Counter[tuple[str, str]] = Counter()
     totals: dict[tuple[str, str], float] = {}
@@ -56,13 +56,13 @@ def observe(connection: Connection, name: str, seen: Iterable[tuple[str, float]]
         counted = max(0.0, seconds)
         amounts[subject, BUCKETS[bisect_left(LAG_BOUNDS, counted)]] += 1
         totals[subject, SUM] = totals.get((subject, SUM), 0.0) + counted
-    add(connection, name, {**amounts, **totals})
+    add(transaction, name, {**amounts, **totals})
 
 
-def counted(connection: Connection, name: str) -> dict[str, dict[str, float]]:
+def counted(transaction: Transaction, name: str) -> dict[str, dict[str, float]]:
     """Subject → bucket → count; of a histogram also `sum`."""
     found: dict[str, dict[str, float]] = {}
     query = sa.select(counters.c.subject, counters.c.bucket, counters.c.value).where(counters.c.name == name)
-    for row in connection.execute(query):
+    for row in transaction.execute(query):
         found.setdefault(row.subject, {})[row.bucket] = row.value
     return found

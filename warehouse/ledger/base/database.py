@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import Engine
 
     from warehouse.settings import Settings
 
@@ -61,13 +62,13 @@ class Ledger:
     engine: Engine
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Transaction]:
         """A read transaction with one stable view of the ledger."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Iterator[Transaction]:
         """A write transaction: committed when the block ends, rolled back when it raises.
 
         On SQLite it takes the write lock at its start, so that it never fails half-way for want of it. Keep it short.
@@ -160,8 +161,8 @@ def require_known_schema(version: str | None, what: str) -> None:
 
 def _fitting_version(ledger: Ledger) -> str | None:
     if ledger.engine.dialect.name == "postgresql":
-        with ledger.read() as connection:
-            if restore_mark.has_table(connection):
+        with ledger.read() as transaction:
+            if restore_mark.has_table(transaction):
                 raise restore_mark.RestoreUnfinishedError
     found = schema_version(ledger)
     require_known_schema(found, "the ledger")
@@ -189,10 +190,10 @@ def make_engine(url: str) -> Engine:
 
 def schema_version(ledger: Ledger) -> str | None:
     """The migration the database is at, None for an empty one."""
-    with ledger.read() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
+    with ledger.read() as transaction:
+        if not sa.inspect(transaction).has_table("alembic_version"):
             return None
-        version: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        version: str | None = transaction.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
         return version
 
 
@@ -203,56 +204,56 @@ def migrate(ledger: Ledger, revision: str = "head") -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    with ledger.write() as connection, _as_long_as_it_takes(connection):
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(727301)"))
-        config.attributes["connection"] = connection
+    with ledger.write() as transaction, _as_long_as_it_takes(transaction):
+        if transaction.dialect.name == "postgresql":
+            transaction.execute(sa.text("SELECT pg_advisory_xact_lock(727301)"))
+        config.attributes["connection"] = transaction
         command.upgrade(config, revision)
 
 
 @contextmanager
-def _as_long_as_it_takes(connection: Connection) -> Iterator[None]:
+def _as_long_as_it_takes(transaction: Transaction) -> Iterator[None]:
     """A migration of a large ledger has no bound; what it writes must be held by the database's encoding."""
-    if connection.dialect.name != "postgresql":
+    if transaction.dialect.name != "postgresql":
         yield
         return
     from warehouse.ledger.base.postgresql import unbound  # noqa: PLC0415 - as above
 
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    encoding = transaction.exec_driver_sql("SHOW server_encoding").scalar_one()
     if encoding != ENCODING:
         raise WrongEncoding(
             f"the database is encoded in {encoding}, which cannot hold every name and address: create it anew with "
             f"ENCODING '{ENCODING}' TEMPLATE template0"
         )
-    unbound(connection)
+    unbound(transaction)
     with waiting_at_most(None):
         yield
 
 
-def next_values(connection: Connection, name: str, count: int) -> int:
+def next_values(transaction: Transaction, name: str, count: int) -> int:
     """Take `count` consecutive values of a counter and return the first.
 
     The counter's row stays locked until the transaction ends: values are assigned in commit order, on PostgreSQL too.
     """
-    updated = connection.execute(
+    updated = transaction.execute(
         sa.update(marks).where(marks.c.name == name).values(value=marks.c.value + count).returning(marks.c.value)
     ).scalar_one()
     return int(updated) - count + 1
 
 
-def mark(connection: Connection, name: str) -> int:
+def mark(transaction: Transaction, name: str) -> int:
     """The present value of a counter or cursor; the migrations create every one of them."""
-    return int(connection.execute(sa.select(marks.c.value).where(marks.c.name == name)).scalar_one())
+    return int(transaction.execute(sa.select(marks.c.value).where(marks.c.name == name)).scalar_one())
 
 
-def set_mark(connection: Connection, name: str, value: int) -> None:
+def set_mark(transaction: Transaction, name: str, value: int) -> None:
     """Move a cursor; in the transaction of the rows that it stands for."""
-    connection.execute(sa.update(marks).where(marks.c.name == name).values(value=value))
+    transaction.execute(sa.update(marks).where(marks.c.name == name).values(value=value))
 
 
-def upsert(connection: Connection, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert
+def upsert(transaction: Transaction, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT that overwrites `columns` (default: all but the keys) of the row with the same keys."""
-    return _upsert(connection.dialect.name, table, keys, columns)
+    return _upsert(transaction.dialect.name, table, keys, columns)
 
 
 @cache
@@ -265,9 +266,9 @@ def _upsert(dialect: str, table: sa.Table, keys: tuple[str, ...], columns: tuple
     )
 
 
-def insert_into(connection: Connection, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
+def insert_into(transaction: Transaction, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT of the database at hand, which knows ON CONFLICT."""
-    return _insert(connection.dialect.name, table)
+    return _insert(transaction.dialect.name, table)
 
 
 def _insert(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - as above
@@ -290,9 +291,9 @@ def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlch
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("ledger_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+def _begin_sqlite(transaction: Transaction) -> None:
+    is_write = transaction.get_execution_options().get("ledger_write", False)
+    transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
 LONGEST_WAIT = timedelta(hours=25)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
 
@@ -60,13 +60,13 @@ class KeptAnswer:
     body: bytes
 
 
-def claim(connection: Connection, consumer: str, key: str, body_hash: bytes, now: datetime) -> Claim | KeptAnswer:
+def claim(transaction: Transaction, consumer: str, key: str, body_hash: bytes, now: datetime) -> Claim | KeptAnswer:
     """Take a key to work on it, or get the answer that its work had.
 
     A claim without an answer is taken over when its process was one of this machine and is gone, or after some minutes.
 
     Args:
-        connection: A write transaction of its own: the work must not begin before this is committed.
+        transaction: A write transaction of its own: the work must not begin before this is committed.
         consumer: Whose key it is; another consumer's is another key.
         key: The key.
         body_hash: SHA-256 of everything that makes the request what it is.
@@ -78,10 +78,10 @@ def claim(connection: Connection, consumer: str, key: str, body_hash: bytes, now
     """
     mine = Claim(consumer, key, this_process(), now)
     row = {"consumer": consumer, "key": key, "body_hash": body_hash, "holder": mine.holder, "created_at": now}
-    insert = insert_into(connection, idempotency_keys).values(**row).on_conflict_do_nothing()
-    if connection.execute(insert.returning(idempotency_keys.c.key)).first() is not None:
+    insert = insert_into(transaction, idempotency_keys).values(**row).on_conflict_do_nothing()
+    if transaction.execute(insert.returning(idempotency_keys.c.key)).first() is not None:
         return mine
-    found = connection.execute(sa.select(idempotency_keys).where(*_of(consumer, key)).with_for_update()).one_or_none()
+    found = transaction.execute(sa.select(idempotency_keys).where(*_of(consumer, key)).with_for_update()).one_or_none()
     if found is None:  # given up in between
         raise KeyInFlight
     if found.body_hash != body_hash:
@@ -90,33 +90,33 @@ def claim(connection: Connection, consumer: str, key: str, body_hash: bytes, now
         return KeptAnswer(found.status, found.headers, found.body)
     if found.created_at > now - PATIENCE and not is_gone(found.holder):
         raise KeyInFlight
-    connection.execute(
+    transaction.execute(
         sa.update(idempotency_keys).where(*_of(consumer, key)).values(holder=mine.holder, created_at=mine.claimed_at)
     )
     return mine
 
 
-def keep(connection: Connection, held: Claim, answer: KeptAnswer) -> None:
+def keep(transaction: Transaction, held: Claim, answer: KeptAnswer) -> None:
     """Keep what a request is answered, in the transaction that ends its work.
 
     Raises:
         KeyInFlight: The claim has been taken over: the work of this transaction must be rolled back.
     """
     kept = {"holder": None, "status": answer.status, "headers": dict(answer.headers), "body": answer.body}
-    if connection.execute(sa.update(idempotency_keys).where(*_held(held)).values(**kept)).rowcount != 1:
+    if transaction.execute(sa.update(idempotency_keys).where(*_held(held)).values(**kept)).rowcount != 1:
         raise KeyInFlight
 
 
-def give_up(connection: Connection, held: Claim) -> None:
+def give_up(transaction: Transaction, held: Claim) -> None:
     """Let a key go without an answer: the same request may come again, and another one too."""
-    connection.execute(sa.delete(idempotency_keys).where(*_held(held)))
+    transaction.execute(sa.delete(idempotency_keys).where(*_held(held)))
 
 
 def prune(ledger: Ledger, before: datetime) -> int:
     """Forget the keys of before a time, in short transactions; returns how many."""
     gone = 0
     while True:
-        with ledger.write() as connection:
+        with ledger.write() as transaction:
             old = (
                 sa.select(idempotency_keys.c.consumer, idempotency_keys.c.key)
                 .where(idempotency_keys.c.created_at < before)
@@ -124,7 +124,7 @@ def prune(ledger: Ledger, before: datetime) -> int:
                 .limit(KEYS_PER_COMMIT)
             )
             named = sa.tuple_(idempotency_keys.c.consumer, idempotency_keys.c.key)
-            deleted = connection.execute(sa.delete(idempotency_keys).where(named.in_(old))).rowcount
+            deleted = transaction.execute(sa.delete(idempotency_keys).where(named.in_(old))).rowcount
         gone += deleted
         if deleted < KEYS_PER_COMMIT:
             return gone

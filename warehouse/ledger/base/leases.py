@@ -15,7 +15,8 @@ from warehouse.processes import is_gone, this_process
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
 
 _LEASE = sa.select(leases).where(leases.c.name == sa.bindparam("lease"))
@@ -42,22 +43,22 @@ class LeaseLost(Exception):
     """The lease expired and another holder has it: whatever was about to be written must not be."""
 
 
-def acquire(connection: Connection, name: str, now: datetime, length: timedelta) -> Lease | None:
+def acquire(transaction: Transaction, name: str, now: datetime, length: timedelta) -> Lease | None:
     """Take a lease that is free, has expired, or whose holder was a process of this machine that is gone.
 
     None while somebody else holds it. One that ends later than a lease can was taken by a clock that ran ahead, and is not
     believed.
     """
     holder = this_process()
-    row = connection.execute(_LEASE_TO_TAKE, {"lease": name}).mappings().one_or_none()
+    row = transaction.execute(_LEASE_TO_TAKE, {"lease": name}).mappings().one_or_none()
     if row is None:
-        first = insert_into(connection, leases).values(name=name, holder=holder, fence=1, expires_at=now + length)
-        is_ours = connection.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
+        first = insert_into(transaction, leases).values(name=name, holder=holder, fence=1, expires_at=now + length)
+        is_ours = transaction.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
         return Lease(name, holder, 1, now + length) if is_ours else None
     if _is_taken(row, now, length):
         return None
     lease = Lease(name, holder, row["fence"] + 1, now + length)
-    connection.execute(
+    transaction.execute(
         sa.update(leases)
         .where(leases.c.name == name)
         .values(holder=holder, fence=lease.fence, expires_at=lease.expires_at)
@@ -65,9 +66,9 @@ def acquire(connection: Connection, name: str, now: datetime, length: timedelta)
     return lease
 
 
-def is_taken(connection: Connection, name: str, now: datetime, length: timedelta) -> bool:
+def is_taken(transaction: Transaction, name: str, now: datetime, length: timedelta) -> bool:
     """Whether somebody holds a lease now, as `acquire` judges it."""
-    row = connection.execute(_LEASE, {"lease": name}).mappings().one_or_none()
+    row = transaction.execute(_LEASE, {"lease": name}).mappings().one_or_none()
     return row is not None and _is_taken(row, now, length)
 
 
@@ -75,20 +76,20 @@ def _is_taken(row: RowMapping, now: datetime, length: timedelta) -> bool:
     return now < row["expires_at"] <= now + length + CLOCK_TOLERANCE and not is_gone(row["holder"])
 
 
-def hold(connection: Connection, lease: Lease, now: datetime, length: timedelta) -> None:
+def hold(transaction: Transaction, lease: Lease, now: datetime, length: timedelta) -> None:
     """Check in the writing transaction that the lease is still ours, and extend it.
 
     Raises:
         LeaseLost: Another holder has taken it.
     """
-    extended = connection.execute(_END, _ending(lease, now + length))
+    extended = transaction.execute(_END, _ending(lease, now + length))
     if extended.rowcount != 1:
         raise LeaseLost(f"the lease {lease.name} has gone to another holder")
 
 
-def release(connection: Connection, lease: Lease, now: datetime) -> None:
+def release(transaction: Transaction, lease: Lease, now: datetime) -> None:
     """Give a lease back; nothing happens when it is no longer ours."""
-    connection.execute(_END, _ending(lease, now))
+    transaction.execute(_END, _ending(lease, now))
 
 
 def _ending(lease: Lease, ends_at: datetime) -> dict[str, object]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from psycopg.waiting import Ready, Wait
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import Engine
 
 Outcome = TypeVar("Outcome")
 
@@ -58,21 +59,21 @@ def make_postgresql_engine(url: str, **options: Any) -> Engine:  # noqa: ANN401 
     return engine
 
 
-def unbound(connection: Connection) -> None:
+def unbound(transaction: Transaction) -> None:
     """Let the statements of this transaction take as long as they need."""
-    if connection.dialect.name == "postgresql":
-        _set(connection, 0, 0)
+    if transaction.dialect.name == "postgresql":
+        _set(transaction, 0, 0)
 
 
 def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's event signature
     return _Connection.connect(*arguments, **options)
 
 
-def _bound(connection: Connection) -> None:
-    _set(connection, STATEMENT_SECONDS, LOCK_SECONDS)
+def _bound(transaction: Transaction) -> None:
+    _set(transaction, STATEMENT_SECONDS, LOCK_SECONDS)
 
 
-def _set(connection: Connection, statement: int, lock: int) -> None:
-    connection.exec_driver_sql(
+def _set(transaction: Transaction, statement: int, lock: int) -> None:
+    transaction.exec_driver_sql(
         f"SELECT set_config('statement_timeout', '{statement}s', true), set_config('lock_timeout', '{lock}s', true)"
     )

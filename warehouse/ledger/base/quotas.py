@@ -17,7 +17,7 @@ from warehouse.ledger.base.schema import quota_buckets
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 _BUCKET = (
     sa.select(quota_buckets)
@@ -32,13 +32,13 @@ LONGEST_BLOCK = timedelta(hours=24)
 """After a 429: a marketplace's daily quota is the longest that one can ask to wait for."""
 
 
-def take(connection: Connection, owner: str, operation: str, per_second: float, burst: int, now: datetime) -> float:
+def take(transaction: Transaction, owner: str, operation: str, per_second: float, burst: int, now: datetime) -> float:
     """Take one token, or tell how many seconds until there is one (0.0: taken).
 
     A clock that steps back refills nothing; a rate that changed applies from now on. A block that ends later than any lasts
     was set by a clock that ran ahead, and is not believed.
     """
-    row = connection.execute(_BUCKET, {"owner": owner, "asked_operation": operation}).mappings().one_or_none()
+    row = transaction.execute(_BUCKET, {"owner": owner, "asked_operation": operation}).mappings().one_or_none()
     if row is None:
         tokens, blocked_until = float(burst), None
     else:
@@ -60,26 +60,26 @@ def take(connection: Connection, owner: str, operation: str, per_second: float, 
         "burst": burst,
         "blocked_until": blocked_until,
     }
-    connection.execute(upsert(connection, quota_buckets, ("connection", "operation")), [values])
+    transaction.execute(upsert(transaction, quota_buckets, ("connection", "operation")), [values])
     return max(0.0, wait)
 
 
-def block(connection: Connection, owner: str, now: datetime, seconds: float) -> None:
+def block(transaction: Transaction, owner: str, now: datetime, seconds: float) -> None:
     """After a 429: nothing is taken from this connection's buckets for `seconds`, and what they believed to have is gone."""
-    counters.add(connection, counters.THROTTLED, {(owner, ""): 1})
-    connection.execute(
+    counters.add(transaction, counters.THROTTLED, {(owner, ""): 1})
+    transaction.execute(
         sa.update(quota_buckets)
         .where(quota_buckets.c.connection == owner)
         .values(blocked_until=now + min(LONGEST_BLOCK, timedelta(seconds=seconds)), tokens=0.0, refilled_at=now)
     )
 
 
-def left(connection: Connection) -> dict[str, dict[str, float]]:
+def left(transaction: Transaction) -> dict[str, dict[str, float]]:
     """What share of its burst each bucket had left when it was last used: connection → operation → 0.0 to 1.0."""
     shares: dict[str, dict[str, float]] = {}
     query = sa.select(
         quota_buckets.c.connection, quota_buckets.c.operation, quota_buckets.c.tokens, quota_buckets.c.burst
     )
-    for row in connection.execute(query):
+    for row in transaction.execute(query):
         shares.setdefault(row.connection, {})[row.operation] = row.tokens / row.burst
     return shares

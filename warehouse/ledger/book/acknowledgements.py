@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 
 STAGE = "acknowledge"
@@ -93,7 +93,7 @@ class Answer:
 
 
 def acknowledge(
-    connection: Connection,
+    transaction: Transaction,
     consumer: str,
     visible_channels: tuple[str, ...] | None,
     given: Sequence[Acknowledgement],
@@ -105,15 +105,15 @@ def acknowledge(
     one already, and is told as `stale_revision`: the consumer has not seen the latest content.
 
     Args:
-        connection: A write transaction; this takes its lock, in the order in which the pipeline takes it.
+        transaction: A write transaction; this takes its lock, in the order in which the pipeline takes it.
         consumer: Who acknowledges.
         visible_channels: What the consumer may see; None for everything. Any other order is unknown to it.
         given: The acknowledgements.
         now: When they are recorded.
     """
-    lock_book(connection)
-    found = _Orders(connection, visible_channels, given)
-    known = _known(connection, consumer, found.ids())
+    lock_book(transaction)
+    found = _Orders(transaction, visible_channels, given)
+    known = _known(transaction, consumer, found.ids())
     written: dict[str, dict[str, Any]] = {}
     events: list[dict[str, Any]] = []
     answers = []
@@ -135,15 +135,15 @@ def acknowledge(
             known[order["id"]] = written[order["id"]] = row
             events.append({"order_id": order["id"], "kind": "acknowledged", "data": _public(row)})
     if written:
-        connection.execute(upsert(connection, acknowledgements, ("order_id", "consumer")), list(written.values()))
-        order_events.record(connection, events, now)
-        _render(connection, sorted(written))
-        _tell(connection, list(written.values()), {row["id"]: row["channel"] for row in found.rows()}, now)
+        transaction.execute(upsert(transaction, acknowledgements, ("order_id", "consumer")), list(written.values()))
+        order_events.record(transaction, events, now)
+        _render(transaction, sorted(written))
+        _tell(transaction, list(written.values()), {row["id"]: row["channel"] for row in found.rows()}, now)
     return answers
 
 
 def _tell(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], channels: Mapping[str, str], now: datetime
+    transaction: Transaction, rows: Sequence[Mapping[str, Any]], channels: Mapping[str, str], now: datetime
 ) -> None:
     """An order that a consumer refuses is an incident, until every consumer has taken it over."""
     for row in rows:
@@ -158,16 +158,16 @@ def _tell(
                 order_id=row["order_id"],
                 details={"consumer": row["consumer"], "revision": row["revision"]},
             )
-            incidents.report(connection, problem, now)
+            incidents.report(transaction, problem, now)
     accepted = [row["order_id"] for row in rows if row["outcome"] == Outcome.OK.value]
     if accepted:
         refused = sa.select(acknowledgements.c.order_id).where(
             acknowledgements.c.order_id.in_(accepted), acknowledgements.c.outcome == Outcome.ERROR.value
         )
-        still = set(connection.execute(refused).scalars())
+        still = set(transaction.execute(refused).scalars())
         over = [each for each in accepted if each not in still]
         if over:
-            incidents.resolve_order(connection, over, STAGE, now, codes=[REFUSED])
+            incidents.resolve_order(transaction, over, STAGE, now, codes=[REFUSED])
 
 
 def _meet(
@@ -203,7 +203,7 @@ class _Orders:
     """The orders that a batch names, read with two queries however many there are."""
 
     def __init__(
-        self, connection: Connection, visible_channels: tuple[str, ...] | None, given: Sequence[Acknowledgement]
+        self, transaction: Transaction, visible_channels: tuple[str, ...] | None, given: Sequence[Acknowledgement]
     ) -> None:
         columns = (orders.c.id, orders.c.channel, orders.c.original_id, orders.c.revision)
         ids = [each.id for each in given if each.id is not None]
@@ -213,7 +213,7 @@ class _Orders:
         )
         rows = [
             dict(row)
-            for row in connection.execute(named).mappings()
+            for row in transaction.execute(named).mappings()
             if visible_channels is None or row["channel"] in visible_channels
         ]
         self._by_id = {row["id"]: row for row in rows}
@@ -237,14 +237,14 @@ def _of_channels(given: Iterable[Acknowledgement]) -> sa.ColumnElement[bool]:
     return orders.c.channel.in_(sorted({each.channel for each in given if each.channel is not None}))
 
 
-def _known(connection: Connection, consumer: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def _known(transaction: Transaction, consumer: str, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     query = sa.select(acknowledgements).where(
         acknowledgements.c.consumer == consumer, acknowledgements.c.order_id.in_(ids)
     )
-    return {row["order_id"]: dict(row) for row in connection.execute(query).mappings()}
+    return {row["order_id"]: dict(row) for row in transaction.execute(query).mappings()}
 
 
-def _render(connection: Connection, ids: Sequence[str]) -> None:
+def _render(transaction: Transaction, ids: Sequence[str]) -> None:
     """Bring the fragment of each order in line with the table, all consumers in it."""
     query = (
         sa.select(acknowledgements)
@@ -252,12 +252,12 @@ def _render(connection: Connection, ids: Sequence[str]) -> None:
         .order_by(acknowledgements.c.order_id, acknowledgements.c.consumer)
     )
     fragments: dict[str, list[dict[str, Any]]] = {}
-    for row in connection.execute(query).mappings():
+    for row in transaction.execute(query).mappings():
         fragments.setdefault(row["order_id"], []).append(_public(dict(row)))
     update = (
         sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(acknowledgements=sa.bindparam("fragment"))
     )
-    connection.execute(
+    transaction.execute(
         update, [{"own_id": own_id, "fragment": orjson.dumps(each).decode()} for own_id, each in fragments.items()]
     )
 

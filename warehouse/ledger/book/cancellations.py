@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 Row = dict[str, Any]
 
@@ -79,11 +79,11 @@ class Undecidable(Exception):
         self.refusal = refusal
 
 
-def observe(connection: Connection, arrived: Sequence[Order], now: datetime) -> None:
+def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -> None:
     """Bring requests in line with orders that the marketplace has just shown, in the transaction that writes them.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         arrived: The orders as the marketplace describes them.
         now: When they were seen.
     """
@@ -91,13 +91,13 @@ def observe(connection: Connection, arrived: Sequence[Order], now: datetime) -> 
     ids = list(asked)
     known = {
         (row["order_id"], row["requester"]): dict(row)
-        for row in connection.execute(
+        for row in transaction.execute(
             sa.select(cancellation_requests).where(cancellation_requests.c.order_id.in_(ids))
         ).mappings()
     }
     if not known and not any(asked.values()):
         return
-    holds = _holds(connection, {order.channel for order in arrived})
+    holds = _holds(transaction, {order.channel for order in arrived})
     changed: list[Row] = []
     for order in arrived:
         requesters = dict.fromkeys([*asked[order.id], *(name for own_id, name in known if own_id == order.id)])
@@ -106,11 +106,11 @@ def observe(connection: Connection, arrived: Sequence[Order], now: datetime) -> 
             after = _follow(order, requester, asked[order.id].get(requester), before, now)
             if after is not None and after != before:
                 changed.append(_with_hold(after, before, holds.get(order.channel), now))
-    _write(connection, changed, known, now)
+    _write(transaction, changed, known, now)
 
 
 def decide(
-    connection: Connection,
+    transaction: Transaction,
     wanted_id: str,
     decision: Decision,
     by: str,
@@ -121,7 +121,7 @@ def decide(
     """Keep a decision; the same one again changes nothing. An accepted request is due to be carried out at once.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         wanted_id: The request.
         decision: What the seller wants.
         by: Who decides.
@@ -132,7 +132,7 @@ def decide(
     Raises:
         Undecidable: There is no such request, the marketplace has closed it, or it was told of the acceptance already.
     """
-    row = find(connection, wanted_id, visible_channels)
+    row = find(transaction, wanted_id, visible_channels)
     if row is None:
         raise Undecidable(Refusal.UNKNOWN)
     state = RequestState.ACCEPTED if decision is Decision.ACCEPT else RequestState.DECLINED
@@ -153,14 +153,14 @@ def decide(
         "closed_at": None if decision is Decision.ACCEPT else now,
         "updated_at": now,
     }
-    _write(connection, [decided], {(row["order_id"], row["requester"]): row}, now)
+    _write(transaction, [decided], {(row["order_id"], row["requester"]): row}, now)
     if decision is Decision.DECLINE and (row["state"] == RequestState.ACCEPTED.value or row["hold_until"] is not None):
-        _tell_again(connection, [row["order_id"]])
+        _tell_again(transaction, [row["order_id"]])
     return decided
 
 
 def ask(
-    connection: Connection,
+    transaction: Transaction,
     order_id: str,
     wanted: Mapping[str, int | None] | None,
     by: str,
@@ -170,7 +170,7 @@ def ask(
     """Keep that the seller wants to cancel units of an order that nobody asked to cancel; accepted from the start.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         order_id: An order that is there.
         wanted: Line id → units, None for all that remains of it; None for all that remains of the order.
         by: Who wants it.
@@ -182,11 +182,11 @@ def ask(
     """
     columns = ("id", "original_id", "channel", "marketplace", "facts")
     order = dict(
-        connection.execute(sa.select(*(orders.c[name] for name in columns)).where(orders.c.id == order_id))
+        transaction.execute(sa.select(*(orders.c[name] for name in columns)).where(orders.c.id == order_id))
         .mappings()
         .one()
     )
-    before = find(connection, request_id(order_id, MERCHANT), None)
+    before = find(transaction, request_id(order_id, MERCHANT), None)
     if before is not None and before["state"] in LIVE:
         raise Undecidable(Refusal.UNDER_WAY)
     row = {
@@ -200,7 +200,7 @@ def ask(
         "decided_at": now,
         "due_at": now,
     }
-    _write(connection, [row], {} if before is None else {(order_id, MERCHANT): before}, now)
+    _write(transaction, [row], {} if before is None else {(order_id, MERCHANT): before}, now)
     return row
 
 
@@ -231,34 +231,34 @@ def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int |
     return found
 
 
-def expire(connection: Connection, now: datetime) -> int:
+def expire(transaction: Transaction, now: datetime) -> int:
     """End the holds that are over: what nobody decided is exported and confirmed again. Returns how many.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         now: The present instant.
     """
     requests = cancellation_requests.c
     query = sa.select(cancellation_requests).where(
         requests.state == RequestState.OPEN.value, requests.hold_until <= now
     )
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = [dict(row) for row in transaction.execute(query).mappings()]
     known = {(row["order_id"], row["requester"]): row for row in rows}
-    _write(connection, [row | {"state": RequestState.EXPIRED.value, "closed_at": now} for row in rows], known, now)
-    _tell_again(connection, [row["order_id"] for row in rows])
+    _write(transaction, [row | {"state": RequestState.EXPIRED.value, "closed_at": now} for row in rows], known, now)
+    _tell_again(transaction, [row["order_id"] for row in rows])
     return len(rows)
 
 
-def _tell_again(connection: Connection, order_ids: Sequence[str]) -> None:
+def _tell_again(transaction: Transaction, order_ids: Sequence[str]) -> None:
     """Let order files that left these orders out while they were held take them up."""
     ids = sorted(set(order_ids))
     if not ids:
         return
-    first = next_values(connection, MARKETPLACE_CHANGES, len(ids))
+    first = next_values(transaction, MARKETPLACE_CHANGES, len(ids))
     update = (
         sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(marketplace_change=sa.bindparam("new"))
     )
-    connection.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
+    transaction.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class Due:
     attempt: int
 
 
-def due_connections(connection: Connection, now: datetime) -> list[str]:
+def due_connections(transaction: Transaction, now: datetime) -> list[str]:
     """Codes of the connections whose marketplace is to be told something now."""
     requests = cancellation_requests.c
     query = (
@@ -279,10 +279,10 @@ def due_connections(connection: Connection, now: datetime) -> list[str]:
         .where(has_come(requests.due_at, now))
         .distinct()
     )
-    return sorted(connection.execute(query).scalars())
+    return sorted(transaction.execute(query).scalars())
 
 
-def claim(connection: Connection, owner: str, now: datetime) -> Due | None:
+def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
     """Take up the longest waiting request of a connection to tell its marketplace of it."""
     requests = cancellation_requests.c
     query = (
@@ -292,60 +292,62 @@ def claim(connection: Connection, owner: str, now: datetime) -> Due | None:
         .order_by(requests.due_at, requests.number)
         .limit(1)
     )
-    found = connection.execute(query).mappings().one_or_none()
+    found = transaction.execute(query).mappings().one_or_none()
     if found is None:
         return None
     row = {str(name): value for name, value in found.items()}
     selector, attempt = row.pop("selector"), row["attempts"] + 1
     changed = sa.update(cancellation_requests).where(requests.id == row["id"], requests.attempts == row["attempts"])
-    taken = connection.execute(changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now))
+    taken = transaction.execute(
+        changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now)
+    )
     return Due(row, selector, attempt) if taken.rowcount else None
 
 
-def told(connection: Connection, due: Due, now: datetime) -> None:
+def told(transaction: Transaction, due: Due, now: datetime) -> None:
     """Remember that the marketplace took the cancellation; that it is carried out shows with the order."""
-    if _conclude(connection, due, {"told_at": now}, now):
+    if _conclude(transaction, due, {"told_at": now}, now):
         data = {"request": due.request["id"]}
         event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
-        order_events.record(connection, [event], now)
-        incidents.resolve_order(connection, [due.request["order_id"]], STAGE, now)
+        order_events.record(transaction, [event], now)
+        incidents.resolve_order(transaction, [due.request["order_id"]], STAGE, now)
 
 
-def put_back(connection: Connection, due: Due, wait: timedelta | None, now: datetime) -> None:
+def put_back(transaction: Transaction, due: Due, wait: timedelta | None, now: datetime) -> None:
     """Remember that the marketplace did not take the cancellation; None: it is not tried again by itself."""
-    _conclude(connection, due, {"due_at": None if wait is None else now + wait}, now)
+    _conclude(transaction, due, {"due_at": None if wait is None else now + wait}, now)
 
 
-def _conclude(connection: Connection, due: Due, values: Row, now: datetime) -> bool:
+def _conclude(transaction: Transaction, due: Due, values: Row, now: datetime) -> bool:
     requests = cancellation_requests.c
     changed = sa.update(cancellation_requests).where(
         requests.id == due.request["id"],
         requests.attempts == due.attempt,
         requests.state == RequestState.ACCEPTED.value,
     )
-    return bool(connection.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
+    return bool(transaction.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
 
 
-def lost_claims(connection: Connection, now: datetime) -> list[Row]:
+def lost_claims(transaction: Transaction, now: datetime) -> list[Row]:
     """Requests whose teller has died: nobody knows whether the marketplace was told. They are not tried again by themselves."""
     requests = cancellation_requests.c
     query = sa.select(cancellation_requests).where(requests.claimed_until <= now)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows = [dict(row) for row in transaction.execute(query).mappings()]
     ids = [row["id"] for row in rows]
-    connection.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
+    transaction.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
     return rows
 
 
-def find(connection: Connection, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+def find(transaction: Transaction, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
     """One request, None when there is none or the reader may not see it."""
     query = sa.select(cancellation_requests).where(cancellation_requests.c.id == wanted_id)
-    row = connection.execute(query).mappings().one_or_none()
+    row = transaction.execute(query).mappings().one_or_none()
     if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
         return None
     return dict(row)
 
 
-def listed(connection: Connection, wanted: RequestFilter, before: int | None, limit: int) -> list[Row]:
+def listed(transaction: Transaction, wanted: RequestFilter, before: int | None, limit: int) -> list[Row]:
     """The `limit` newest requests with a number below `before`, newest first."""
     table = cancellation_requests.c
     conditions: list[sa.ColumnElement[bool]] = []
@@ -360,7 +362,7 @@ def listed(connection: Connection, wanted: RequestFilter, before: int | None, li
     if wanted.shipped_despite is not None:
         conditions.append(table.shipped_despite == (sa.true() if wanted.shipped_despite else sa.false()))
     query = sa.select(cancellation_requests).where(*conditions).order_by(table.number.desc()).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
 # -- what the marketplace shows
@@ -504,11 +506,11 @@ def _blank(order: Mapping[str, Any], requester: str) -> Row:
     }
 
 
-def _holds(connection: Connection, codes: Iterable[str]) -> dict[str, timedelta]:
+def _holds(transaction: Transaction, codes: Iterable[str]) -> dict[str, timedelta]:
     """How long each of the channels holds an order with an open request, of those that do."""
     query = sa.select(channels.c.code, channels.c.settings).where(channels.c.code.in_(sorted(codes)))
     found = {}
-    for code, settings in connection.execute(query):
+    for code, settings in transaction.execute(query):
         hours = settings.get(HOLD_SETTING)
         if isinstance(hours, int | float) and not isinstance(hours, bool) and hours > 0:
             found[code] = timedelta(hours=min(float(hours), LONGEST_HOLD_HOURS))
@@ -520,25 +522,25 @@ def _with_hold(row: Row, before: Row | None, hold: timedelta | None, now: dateti
     return row | {"hold_until": now + hold} if is_new and hold is not None else row
 
 
-def _write(connection: Connection, rows: Sequence[Row], known: Mapping[tuple[str, str], Row], now: datetime) -> None:
+def _write(transaction: Transaction, rows: Sequence[Row], known: Mapping[tuple[str, str], Row], now: datetime) -> None:
     """Write rows, tell of them in the order's timeline and the log, and end the incidents of those that are over."""
     if not rows:
         return
     before = [known.get((row["order_id"], row["requester"])) for row in rows]
     asked_again = [row for row, old in zip(rows, before, strict=True) if _is_news(row, old)]
-    first = next_values(connection, CANCELLATIONS, len(asked_again)) if asked_again else 0
+    first = next_values(transaction, CANCELLATIONS, len(asked_again)) if asked_again else 0
     for number, row in enumerate(asked_again, first):
         row["number"] = number
-    insert = insert_into(connection, cancellation_requests)
+    insert = insert_into(transaction, cancellation_requests)
     columns = [column.name for column in cancellation_requests.columns if column.name != "id"]
     update = insert.on_conflict_do_update(index_elements=["id"], set_={name: insert.excluded[name] for name in columns})
-    connection.execute(update, [{"seen_at": now} | row | {"updated_at": now} for row in rows])
+    transaction.execute(update, [{"seen_at": now} | row | {"updated_at": now} for row in rows])
     moved = [row for row, old in zip(rows, before, strict=True) if old is None or old["state"] != row["state"]]
-    _tell(connection, moved, now)
+    _tell(transaction, moved, now)
     over = [row["order_id"] for row in moved if row["state"] not in LIVE]
     if over:
-        incidents.resolve_order(connection, over, STAGE, now)
-    holds.follow(connection, [row["order_id"] for row in moved], now)
+        incidents.resolve_order(transaction, over, STAGE, now)
+    holds.follow(transaction, [row["order_id"] for row in moved], now)
 
 
 def _is_news(row: Row, before: Row | None) -> bool:
@@ -548,7 +550,7 @@ def _is_news(row: Row, before: Row | None) -> bool:
     )
 
 
-def _tell(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
+def _tell(transaction: Transaction, rows: Sequence[Row], now: datetime) -> None:
     events = []
     for row in rows:
         kind = "cancellation_requested" if row["state"] == RequestState.OPEN.value else f"cancellation_{row['state']}"
@@ -561,14 +563,14 @@ def _tell(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
             "shipped_despite": row["shipped_despite"],
         }
         events.append({"order_id": row["order_id"], "kind": kind, "data": data})
-    order_events.record(connection, events, now)
+    order_events.record(transaction, events, now)
 
 
-def requests_after(connection: Connection, number: int, codes: Sequence[str]) -> list[dict[str, Any]]:
+def requests_after(transaction: Transaction, number: int, codes: Sequence[str]) -> list[dict[str, Any]]:
     """Requests of others than the merchant with a higher number, in order; of some channels, or of all when none is named."""
     table = cancellation_requests.c
     condition = [table.number > number, table.requester != MERCHANT]
     if codes:
         condition.append(table.channel.in_(codes))
     query = sa.select(cancellation_requests).where(*condition).order_by(table.number)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]

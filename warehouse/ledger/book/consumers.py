@@ -14,7 +14,7 @@ from warehouse.ledger.base.schema import consumers, tokens
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class Reader:
     may_read: bool
 
 
-def note_position(connection: Connection, consumer: str, position: int, now: datetime) -> None:
+def note_position(transaction: Transaction, consumer: str, position: int, now: datetime) -> None:
     """Remember the position that a consumer asked to read after: everything up to it has reached the consumer."""
-    connection.execute(sa.update(consumers).where(consumers.c.name == consumer).values(position=position, read_at=now))
+    transaction.execute(sa.update(consumers).where(consumers.c.name == consumer).values(position=position, read_at=now))
 
 
-def position(connection: Connection, consumer: str) -> int | None:
+def position(transaction: Transaction, consumer: str) -> int | None:
     """The remembered position, None for an unknown consumer."""
-    return connection.execute(sa.select(consumers.c.position).where(consumers.c.name == consumer)).scalar()
+    return transaction.execute(sa.select(consumers.c.position).where(consumers.c.name == consumer)).scalar()
 
 
-def readers(connection: Connection, now: datetime) -> list[Reader]:
+def readers(transaction: Transaction, now: datetime) -> list[Reader]:
     """Every consumer that has ever asked for changes, by name."""
     may_read = sa.exists().where(
         tokens.c.consumer == consumers.c.name,
@@ -45,5 +45,5 @@ def readers(connection: Connection, now: datetime) -> list[Reader]:
         sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
     )
     query = sa.select(consumers.c.name, consumers.c.position, consumers.c.read_at, may_read)
-    rows = connection.execute(query.where(consumers.c.read_at.is_not(None)).order_by(consumers.c.name))
+    rows = transaction.execute(query.where(consumers.c.read_at.is_not(None)).order_by(consumers.c.name))
     return [Reader(name, position, read_at, bool(may)) for name, position, read_at, may in rows]

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
 _WORST_FIRST = (
     ConfirmationStatus.REJECTED,
@@ -113,7 +114,7 @@ def remaining_units(ordered: int | None, shipped: int | None, cancelled: int | N
     return ordered - shipped - cancelled
 
 
-def reported_units(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, Reported]]:
+def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, Reported]]:
     """Order id → line id → our shipments of it, of the orders that have any."""
     query = (
         sa.select(
@@ -127,7 +128,7 @@ def reported_units(connection: Connection, order_ids: Sequence[str]) -> dict[str
         .group_by(shipments.c.order_id, shipment_lines.c.line_id)
     )
     found: dict[str, dict[str, Reported]] = {}
-    for order_id, line_id, units, by_others in connection.execute(query):
+    for order_id, line_id, units, by_others in transaction.execute(query):
         found.setdefault(order_id, {})[line_id] = Reported(int(units), int(by_others))
     return found
 
@@ -177,22 +178,22 @@ def overall(states: Iterable[str]) -> ConfirmationStatus:
     return next((each for each in _WORST_FIRST if each.value in present), ConfirmationStatus.NONE)
 
 
-def restate(connection: Connection, order_ids: Iterable[str], now: datetime) -> None:
+def restate(transaction: Transaction, order_ids: Iterable[str], now: datetime) -> None:
     """Bring orders in line with their shipments; each that a reader sees differently gets a revision and a position.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         order_ids: Orders whose shipments have changed.
         now: When it is recorded.
     """
     chosen = sorted(set(order_ids))
-    reported = reported_units(connection, chosen)
-    states = _confirmation_states(connection, chosen)
-    told = _told(connection, chosen)
+    reported = reported_units(transaction, chosen)
+    states = _confirmation_states(transaction, chosen)
+    told = _told(transaction, chosen)
     news: list[dict[str, Any]] = []
     quiet: list[dict[str, Any]] = []
     left: dict[str, Mapping[str, int]] = {}
-    for row in connection.execute(sa.select(*_COLUMNS).where(orders.c.id.in_(chosen))).mappings():
+    for row in transaction.execute(sa.select(*_COLUMNS).where(orders.c.id.in_(chosen))).mappings():
         own_id = row["id"]
         source = Status(row["source_status"] or row["status"])
         seen = raised(row["facts"], source, _whole_bar(row), told.get(own_id, {}), reported.get(own_id, {}))
@@ -212,10 +213,10 @@ def restate(connection: Connection, order_ids: Iterable[str], now: datetime) -> 
             continue
         news.append({**values, "changed": changed, "row": row, "lines": seen.lines})
     if quiet:
-        _write_quiet(connection, quiet)
+        _write_quiet(transaction, quiet)
     if news:
-        _write_news(connection, news, now)
-    shipped_despite.note(connection, left, now)
+        _write_news(transaction, news, now)
+    shipped_despite.note(transaction, left, now)
 
 
 def _whole_bar(row: RowMapping) -> Bar | None:
@@ -247,38 +248,38 @@ def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> 
     return changed
 
 
-def _told(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
+def _told(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
     """Order id → line id → what the marketplace says of it."""
     columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.told_shipped, order_lines.c.bar)
     found: dict[str, dict[str, Told]] = {}
-    for row in connection.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
+    for row in transaction.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
         found.setdefault(row.order_id, {})[row.id] = Told(row.told_shipped, Bar(row.bar) if row.bar else None)
     return found
 
 
-def _confirmation_states(connection: Connection, order_ids: Sequence[str]) -> dict[str, set[str]]:
+def _confirmation_states(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, set[str]]:
     query = sa.select(shipments.c.order_id, shipments.c.status).where(shipments.c.order_id.in_(order_ids))
     found: dict[str, set[str]] = {}
-    for row in connection.execute(query):
+    for row in transaction.execute(query):
         found.setdefault(row.order_id, set()).add(row.status)
     return found
 
 
-def _write_quiet(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_quiet(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     update = (
         sa.update(orders)
         .where(orders.c.id == sa.bindparam("own_id"), orders.c.confirmation_status != sa.bindparam("confirmation"))
         .values(confirmation_status=sa.bindparam("confirmation"))
     )
-    connection.execute(update, [{name: row[name] for name in ("own_id", "confirmation")} for row in rows])
+    transaction.execute(update, [{name: row[name] for name in ("own_id", "confirmation")} for row in rows])
 
 
 _CLOSING = sa.bindparam("closing", type_=orders.c.closed_at.type)
 """When an order that was open is closed; None where it is open."""
 
 
-def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    first = next_values(connection, POSITION, len(news))
+def _write_news(transaction: Transaction, news: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    first = next_values(transaction, POSITION, len(news))
     update = (
         sa.update(orders)
         .where(orders.c.id == sa.bindparam("own_id"))
@@ -312,15 +313,15 @@ def _write_news(connection: Connection, news: Sequence[Mapping[str, Any]], now: 
                 "facts": each["new_facts"],
             }
         )
-    connection.execute(update, written)
-    connection.execute(sa.insert(order_versions), versions)
+    transaction.execute(update, written)
+    transaction.execute(sa.insert(order_versions), versions)
     units = [
         {"own_id": own_id, "shipped": shipped, "remaining": remaining}
         for each in news
         for own_id, (shipped, remaining) in each["lines"].items()
     ]
     if units:
-        connection.execute(_UNITS, units)
+        transaction.execute(_UNITS, units)
 
 
 _UNITS = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 CONFIRMATION_OFF = "confirmation_off"
 """Why a shipment is held: its channel does not confirm."""
@@ -43,40 +43,40 @@ def is_held(order_id: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[
     return sa.exists().where(requests.c.order_id == order_id, sa.or_(is_accepted, is_waiting))
 
 
-def held_orders(connection: Connection, order_ids: Sequence[str], now: datetime) -> frozenset[str]:
+def held_orders(transaction: Transaction, order_ids: Sequence[str], now: datetime) -> frozenset[str]:
     """Those of the orders that are held, as `is_held` says."""
     found: set[str] = set()
     for start in range(0, len(order_ids), MANY):
         chosen = orders.c.id.in_(order_ids[start : start + MANY])
-        found.update(connection.execute(sa.select(orders.c.id).where(chosen, is_held(orders.c.id, now))).scalars())
+        found.update(transaction.execute(sa.select(orders.c.id).where(chosen, is_held(orders.c.id, now))).scalars())
     return frozenset(found)
 
 
-def asked_orders(connection: Connection, order_ids: Sequence[str]) -> frozenset[str]:
+def asked_orders(transaction: Transaction, order_ids: Sequence[str]) -> frozenset[str]:
     """Those of the orders whose cancellation somebody has asked for, without an end so far."""
     table = cancellation_requests.c
     live = [RequestState.OPEN.value, RequestState.ACCEPTED.value]
     query = sa.select(table.order_id).where(table.order_id.in_(order_ids), table.state.in_(live))
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(transaction.execute(query).scalars())
 
 
-def follow(connection: Connection, order_ids: Iterable[str], now: datetime) -> int:
+def follow(transaction: Transaction, order_ids: Iterable[str], now: datetime) -> int:
     """Hold the waiting shipments of orders that are held now, and queue those that were; returns how many changed.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         order_ids: Orders whose requests or shipments have changed.
         now: The present instant.
     """
     chosen = sorted(set(order_ids))
     changed: list[str] = []
     for start in range(0, len(chosen), MANY):
-        changed += _follow(connection, chosen[start : start + MANY], now)
-    restate(connection, changed, now)
+        changed += _follow(transaction, chosen[start : start + MANY], now)
+    restate(transaction, changed, now)
     return len(changed)
 
 
-def follow_all(connection: Connection, now: datetime) -> int:
+def follow_all(transaction: Transaction, now: datetime) -> int:
     """`follow` for every order with a shipment that waits as its requests do not say: holds end by the clock."""
     table = shipments.c
     waits = sa.and_(table.status == ConfirmationStatus.QUEUED.value, is_held(table.order_id, now))
@@ -86,10 +86,10 @@ def follow_all(connection: Connection, now: datetime) -> int:
         ~is_held(table.order_id, now),
     )
     query = sa.select(table.order_id).where(sa.or_(waits, is_over)).distinct()
-    return follow(connection, connection.execute(query).scalars().all(), now)
+    return follow(transaction, transaction.execute(query).scalars().all(), now)
 
 
-def _follow(connection: Connection, order_ids: Sequence[str], now: datetime) -> list[str]:
+def _follow(transaction: Transaction, order_ids: Sequence[str], now: datetime) -> list[str]:
     query = (
         sa.select(shipments, channels.c.confirmation)
         .join(channels, channels.c.code == shipments.c.channel)
@@ -101,10 +101,10 @@ def _follow(connection: Connection, order_ids: Sequence[str], now: datetime) -> 
             ),
         )
     )
-    rows = connection.execute(query).mappings().all()
+    rows = transaction.execute(query).mappings().all()
     if not rows:
         return []
-    held = held_orders(connection, sorted({row["order_id"] for row in rows}), now)
+    held = held_orders(transaction, sorted({row["order_id"] for row in rows}), now)
     to_hold = [row for row in rows if row["order_id"] in held and row["status"] == ConfirmationStatus.QUEUED.value]
     over = [row for row in rows if row["order_id"] not in held and row["status"] == ConfirmationStatus.HELD.value]
     to_queue = [row for row in over if row["confirmation"]]
@@ -115,14 +115,14 @@ def _follow(connection: Connection, order_ids: Sequence[str], now: datetime) -> 
         (to_queue, ConfirmationStatus.QUEUED, None, now),
     ):
         if part:
-            connection.execute(
+            transaction.execute(
                 sa.update(shipments)
                 .where(shipments.c.id.in_([row["id"] for row in part]))
                 .values(status=status.value, held_reason=reason, due_at=due_at, updated_at=now)
             )
     events = [_event(row, "confirmation_held", CANCELLATION) for row in to_hold]
     events += [_event(row, "confirmation_released", None) for row in to_queue]
-    order_events.record(connection, events, now)
+    order_events.record(transaction, events, now)
     return [row["order_id"] for row in (*to_hold, *over)]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 STAGES = {
     "acknowledged": "api",
@@ -35,11 +35,11 @@ TROUBLE = ("_rejected", "_in_doubt", "_differs", "_held", "_requested")
 ORDERS_PER_QUERY = 500
 
 
-def record(connection: Connection, events: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def record(transaction: Transaction, events: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Write events, in the transaction of what they tell.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         events: order_id, kind, and data: JSON-able details, nothing personal.
         now: When they happened.
     """
@@ -48,8 +48,8 @@ def record(connection: Connection, events: Sequence[Mapping[str, Any]], now: dat
     rows = [
         {"order_id": each["order_id"], "at": now, "kind": each["kind"], "data": dict(each["data"])} for each in events
     ]
-    connection.execute(sa.insert(order_events), rows)
-    channels = _channels(connection, sorted({row["order_id"] for row in rows}))
+    transaction.execute(sa.insert(order_events), rows)
+    channels = _channels(transaction, sorted({row["order_id"] for row in rows}))
     entries = [
         Entry(
             stage=STAGES.get(row["kind"].partition("_")[0], "orders"),
@@ -62,13 +62,13 @@ def record(connection: Connection, events: Sequence[Mapping[str, Any]], now: dat
         )
         for row in rows
     ]
-    activity.record(connection, entries, now)
+    activity.record(transaction, entries, now)
 
 
-def _channels(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+def _channels(transaction: Transaction, ids: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for start in range(0, len(ids), ORDERS_PER_QUERY):
         chosen = orders.c.id.in_(ids[start : start + ORDERS_PER_QUERY])
-        rows = connection.execute(sa.select(orders.c.id, orders.c.channel).where(chosen))
+        rows = transaction.execute(sa.select(orders.c.id, orders.c.channel).where(chosen))
         found |= {row.id: row.channel for row in rows}
     return found

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, Dialect, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import Dialect, RowMapping
 
     from warehouse.ledger.base.database import Ledger
 
@@ -204,12 +205,12 @@ class Page:
     next_key: Key | None
 
 
-def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
     """The `limit` orders that follow `after`."""
     if sort.is_by_errors:
-        return _by_errors(connection, wanted, sort, after, limit)
+        return _by_errors(transaction, wanted, sort, after, limit)
     query = _page_query(wanted, sort, after is not None, limit + 1)
-    found = connection.execute(query, _place(after)).all()
+    found = transaction.execute(query, _place(after)).all()
     rows = [dict(zip(NAMES, row, strict=True)) for row in found]
     if len(rows) <= limit:
         return Page(rows, None)
@@ -217,7 +218,7 @@ def page(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | N
     return Page(rows, key_of(rows[-1], sort))
 
 
-def _by_errors(connection: Connection, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
     rows: list[Row] = []
     first = sort is Sort.ERRORS_FIRST
@@ -227,7 +228,7 @@ def _by_errors(connection: Connection, wanted: OrderFilter, sort: Sort, after: K
             continue
         start = after if after is not None and after.has_errors is has_errors else None
         part = replace(wanted, has_errors=has_errors)
-        rows += page(connection, part, Sort.NEWEST, start, limit + 1 - len(rows)).rows
+        rows += page(transaction, part, Sort.NEWEST, start, limit + 1 - len(rows)).rows
         if len(rows) > limit:
             break
     if len(rows) <= limit:
@@ -247,33 +248,33 @@ def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list
     """Every order of a list, `CHUNK` at a time with their sealed parties, each chunk in a transaction of its own."""
     after: Key | None = None
     while True:
-        with ledger.read() as connection:
-            chunk = page(connection, wanted, sort, after, CHUNK)
-            sealed = sealed_parties(connection, [row["id"] for row in chunk.rows])
+        with ledger.read() as transaction:
+            chunk = page(transaction, wanted, sort, after, CHUNK)
+            sealed = sealed_parties(transaction, [row["id"] for row in chunk.rows])
         yield chunk.rows, sealed
         after = chunk.next_key
         if after is None:
             return
 
 
-def count(connection: Connection, wanted: OrderFilter) -> int:
+def count(transaction: Transaction, wanted: OrderFilter) -> int:
     """How many orders the filter finds."""
     conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False)]
     query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
-    return int(connection.execute(query).scalar_one())
+    return int(transaction.execute(query).scalar_one())
 
 
-def by_id(connection: Connection, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
     """One order, None when there is none or the reader may not see it."""
-    row = connection.execute(_BY_ID, {"own_id": order_id}).first()
+    row = transaction.execute(_BY_ID, {"own_id": order_id}).first()
     if row is None or (visible_channels is not None and row.channel not in visible_channels):
         return None
     return dict(zip(NAMES, row, strict=False))
 
 
-def sealed_parties(connection: Connection, order_ids: Sequence[str]) -> dict[str, bytes]:
+def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:
     """The encrypted personal data of these orders, of those that have any."""
-    rows = connection.execute(_PARTIES, {"own_ids": list(order_ids)})
+    rows = transaction.execute(_PARTIES, {"own_ids": list(order_ids)})
     return {row[0]: row[1] for row in rows}
 
 
@@ -294,36 +295,36 @@ class Changes:
     head: int
 
 
-def changes(connection: Connection, visible_channels: tuple[str, ...] | None, after: int, limit: int) -> Changes:
+def changes(transaction: Transaction, visible_channels: tuple[str, ...] | None, after: int, limit: int) -> Changes:
     """What changed after a position: each order once, in its present state, by position.
 
     Positions are given in commit order, and the head is read first: whatever is committed later lies beyond it. A reader of
     few channels has a head of its own, the last position in them: it learns nothing of how much the others do.
     """
-    head = mark(connection, POSITION)
+    head = mark(transaction, POSITION)
     wanted = OrderFilter(visible_channels=visible_channels)
-    found = page(connection, wanted, Sort.POSITION, Key(position=after), limit)
+    found = page(transaction, wanted, Sort.POSITION, Key(position=after), limit)
     last = found.rows[-1]["position"] if found.rows else after
     if visible_channels is not None:
-        head = last if found.rows else _own_head(connection, visible_channels, after)
+        head = last if found.rows else _own_head(transaction, visible_channels, after)
     has_more = found.next_key is not None
     return Changes(found.rows, last if has_more else max(last, head), has_more, head)
 
 
-def _own_head(connection: Connection, visible_channels: tuple[str, ...], after: int) -> int:
+def _own_head(transaction: Transaction, visible_channels: tuple[str, ...], after: int) -> int:
     """The last position of these channels when none is beyond `after`: mostly that one, which is found at once."""
     own = sa.select(orders.c.position).where(orders.c.channel.in_(visible_channels))
-    if after == 0 or connection.execute(own.where(orders.c.position == after)).first() is not None:
+    if after == 0 or transaction.execute(own.where(orders.c.position == after)).first() is not None:
         return after
-    return connection.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0
+    return transaction.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0
 
 
-def visible_ids(connection: Connection, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
+def visible_ids(transaction: Transaction, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
     """Those of the orders that a reader may see."""
     query = sa.select(orders.c.id).where(orders.c.id.in_(ids))
     if visible_channels is not None:
         query = query.where(orders.c.channel.in_(visible_channels))
-    return set(connection.execute(query).scalars())
+    return set(transaction.execute(query).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,14 +343,14 @@ class ToldOrder:
 
 
 def told_orders(
-    connection: Connection, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
+    transaction: Transaction, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
 ) -> list[ToldOrder]:
     """The next `TOLD_CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
 
     Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
 
     Args:
-        connection: A read transaction.
+        transaction: A read transaction.
         channel: Code of the channel.
         statuses: Only orders in one of these; empty: all.
         after: Number of the last marketplace change not wanted any more.
@@ -370,11 +371,11 @@ def told_orders(
     if statuses:
         # put so that the index on status does not serve it: that one would bring them in another order
         query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [ToldOrder(*row) for row in connection.execute(query).all()]
+    return [ToldOrder(*row) for row in transaction.execute(query).all()]
 
 
 def told_again(
-    connection: Connection,
+    transaction: Transaction,
     channel: str,
     statuses: Sequence[str],
     given_up: Sequence[int],
@@ -385,7 +386,7 @@ def told_again(
     """The next `TOLD_CHUNK` orders of files that were given up, by id: those that no later file tells of.
 
     Args:
-        connection: A read transaction.
+        transaction: A read transaction.
         channel: Code of the channel.
         statuses: Only orders in one of these; empty: all.
         given_up: The files.
@@ -421,7 +422,7 @@ def told_again(
     )
     if statuses:
         query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [ToldOrder(*row) for row in connection.execute(query).all()]
+    return [ToldOrder(*row) for row in transaction.execute(query).all()]
 
 
 _TOLD_COLUMNS = (
@@ -437,15 +438,15 @@ _TOLD_COLUMNS = (
 )
 
 
-def known_channels(connection: Connection, codes: Sequence[str]) -> frozenset[str]:
+def known_channels(transaction: Transaction, codes: Sequence[str]) -> frozenset[str]:
     """Those of the codes that are channels."""
-    return frozenset(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
+    return frozenset(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
 
 
-def known_marketplaces(connection: Connection, labels: Collection[str]) -> frozenset[str]:
+def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> frozenset[str]:
     """Those of the labels that a channel's marketplace has."""
     query = sa.select(channels.c.marketplace).where(channels.c.marketplace.in_(labels))
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(transaction.execute(query).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,14 +459,14 @@ class TimelineEntry:
     data: Mapping[str, Any]
 
 
-def timeline(connection: Connection, order_id: str) -> list[TimelineEntry]:
+def timeline(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     """What happened to an order, oldest first; nothing personal is in it."""
     entries = [
-        *_arrivals(connection, order_id),
-        *_own_events(connection, order_id),
-        *_troubles(connection, order_id),
-        *_exports(connection, order_id),
-        *_imports(connection, order_id),
+        *_arrivals(transaction, order_id),
+        *_own_events(transaction, order_id),
+        *_troubles(transaction, order_id),
+        *_exports(transaction, order_id),
+        *_imports(transaction, order_id),
     ]
     return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
 
@@ -615,9 +616,9 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _arrivals(connection: Connection, order_id: str) -> list[TimelineEntry]:
+def _arrivals(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
-    order = connection.execute(
+    order = transaction.execute(
         sa.select(orders.c.received_at, orders.c.marketplace, orders.c.is_historical).where(orders.c.id == order_id)
     ).one()
     query = (
@@ -626,7 +627,7 @@ def _arrivals(connection: Connection, order_id: str) -> list[TimelineEntry]:
         .order_by(order_versions.c.revision.desc())
         .limit(TIMELINE_LIMIT)
     )
-    versions = list(connection.execute(query).mappings())[::-1]
+    versions = list(transaction.execute(query).mappings())[::-1]
     first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
     received = TimelineEntry(
         order.received_at,
@@ -657,18 +658,18 @@ def _changed(version: RowMapping, status_before: str | None) -> TimelineEntry:
     return TimelineEntry(version["recorded_at"], "changed", text, data)
 
 
-def _own_events(connection: Connection, order_id: str) -> list[TimelineEntry]:
+def _own_events(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     query = (
         sa.select(order_events)
         .where(order_events.c.order_id == order_id)
         .order_by(order_events.c.id.desc())
         .limit(TIMELINE_LIMIT)
     )
-    rows = list(connection.execute(query).mappings())[::-1]
+    rows = list(transaction.execute(query).mappings())[::-1]
     return [TimelineEntry(row["at"], row["kind"], event_text(row["kind"], row["data"]), row["data"]) for row in rows]
 
 
-def _exports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+def _exports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     """The files that the order went out in, once they were uploaded."""
     query = (
         sa.select(files.c.id, files.c.name, files.c.storage, files.c.finished_at, file_members.c.revision)
@@ -684,11 +685,11 @@ def _exports(connection: Connection, order_id: str) -> list[TimelineEntry]:
             f"Exported in the file {row.name} to {row.storage} (revision {row.revision})",
             {"file": row.id, "name": row.name, "storage": row.storage, "revision": row.revision},
         )
-        for row in list(connection.execute(query))[::-1]
+        for row in list(transaction.execute(query))[::-1]
     ]
 
 
-def _imports(connection: Connection, order_id: str) -> list[TimelineEntry]:
+def _imports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     """The rows of shipment files that named the order."""
     row = file_rows.c
     query = (
@@ -706,11 +707,11 @@ def _imports(connection: Connection, order_id: str) -> list[TimelineEntry]:
             + (f": {each.message}" if each.message else ""),
             {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
         )
-        for each in list(connection.execute(query))[::-1]
+        for each in list(transaction.execute(query))[::-1]
     ]
 
 
-def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:
+def _troubles(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     query = (
         sa.select(incidents)
         .where(incidents.c.order_id == order_id)
@@ -718,7 +719,7 @@ def _troubles(connection: Connection, order_id: str) -> list[TimelineEntry]:
         .limit(TIMELINE_LIMIT)
     )
     entries = []
-    for row in list(connection.execute(query).mappings())[::-1]:
+    for row in list(transaction.execute(query).mappings())[::-1]:
         data = {"incident": row["id"], "stage": row["stage"], "code": row["code"]}
         opened = {
             **data,

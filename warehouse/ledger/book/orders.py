@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.documents import Personal
     from warehouse.ledger.book.fulfilment import Raised, Reported
@@ -144,39 +145,39 @@ def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: 
     )
 
 
-def lock_book(connection: Connection) -> None:
+def lock_book(transaction: Transaction) -> None:
     """Make this transaction the only one that changes the book until it ends (SQLite's write lock does so already)."""
-    connection.execute(sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update())
+    transaction.execute(sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update())
 
 
-def settle(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival], now: datetime) -> list[Change]:
+def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival], now: datetime) -> list[Change]:
     """Let arrivals meet the book and write what changed, each order at most once per call.
 
     Args:
-        connection: A write transaction that holds `lock_book`.
+        transaction: A write transaction that holds `lock_book`.
         keys: Seals the parties.
         arrivals: Distinct orders.
         now: When the change is recorded.
     """
-    found = compare(connection, keys, arrivals)
+    found = compare(transaction, keys, arrivals)
     changes = found.changes
     told = len(found.writes) + len(found.unnoticed)
-    first_change = next_values(connection, MARKETPLACE_CHANGES, told) if told else 0
+    first_change = next_values(transaction, MARKETPLACE_CHANGES, told) if told else 0
     if found.writes:
-        first_position = next_values(connection, POSITION, len(found.writes))
-        _write(connection, keys, found.writes, first_position, first_change, now)
-    _touch(connection, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
+        first_position = next_values(transaction, POSITION, len(found.writes))
+        _write(transaction, keys, found.writes, first_position, first_change, now)
+    _touch(transaction, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
     if found.unnoticed:
-        _take_over(connection, found.unnoticed, first_change + len(found.writes))
-    _follow_up(connection, found, changes, now)
+        _take_over(transaction, found.unnoticed, first_change + len(found.writes))
+    _follow_up(transaction, found, changes, now)
     return changes
 
 
-def compare(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]) -> Comparison:
+def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]) -> Comparison:
     """What `settle` would do."""
     ids = [each.order.id for each in arrivals]
-    known = _known(connection, ids)
-    reported = reported_units(connection, ids)
+    known = _known(transaction, ids)
+    reported = reported_units(transaction, ids)
     changes: list[Change] = []
     writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
     unnoticed: list[Arrival] = []
@@ -191,10 +192,10 @@ def compare(connection: Connection, keys: KeyRing, arrivals: Sequence[Arrival]) 
             changes.append(Change(own_id, "stale"))
             continue
         is_same = row["content_hash"] == arrival.content_hash and row["pii_state"] != PiiState.EXPIRED
-        kept = arrival if is_same else _keep_known(connection, keys, arrival, row)
+        kept = arrival if is_same else _keep_known(transaction, keys, arrival, row)
         if own_id in reported:
             kept = _raise(kept, reported[own_id])
-        members = _changed_members(connection, kept, row)
+        members = _changed_members(transaction, kept, row)
         if members:
             changes.append(Change(own_id, "changed", members))
             writes.append((kept, row["revision"] + 1, members))
@@ -212,7 +213,7 @@ def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
     return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, told, reported))
 
 
-def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
+def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, RowMapping]:
     columns = (
         orders.c.id,
         orders.c.revision,
@@ -221,11 +222,11 @@ def _known(connection: Connection, ids: Sequence[str]) -> dict[str, RowMapping]:
         orders.c.marketplace_updated_at,
         orders.c.pii_state,
     )
-    rows = connection.execute(sa.select(*columns).where(orders.c.id.in_(ids))).mappings()
+    rows = transaction.execute(sa.select(*columns).where(orders.c.id.in_(ids))).mappings()
     return {row["id"]: row for row in rows}
 
 
-def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
+def _changed_members(transaction: Transaction, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
     """Names of the members that differ; an order whose content is the same has none."""
     status = ("status",) if row["status"] != arrival.status else ()
     is_raised = arrival.raised is not None
@@ -235,33 +236,33 @@ def _changed_members(connection: Connection, arrival: Arrival, row: RowMapping) 
     personal = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
     if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
         return status + personal
-    before_text = connection.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
+    before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
     before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
     return status + personal + tuple(name for name in after if before.get(name) != after[name])
 
 
-def _keep_known(connection: Connection, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
+def _keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
     order = arrival.order
     if row["pii_state"] == PiiState.EXPIRED:
         bare = without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
         return replace(redone, pii_state=PiiState.EXPIRED.value)
-    order = _keep_amounts(connection, order, row["id"])
-    sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
+    order = _keep_amounts(transaction, order, row["id"])
+    sealed = transaction.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
     kept = order
     if (
         sealed is not None
         and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
     ):
         known = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
-        kept = _keep_personal(connection, order, known)
+        kept = _keep_personal(transaction, order, known)
     if kept is arrival.order:
         return arrival
     return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
 
 
-def _keep_personal(connection: Connection, order: Order, known: Personal) -> Order:
+def _keep_personal(transaction: Transaction, order: Order, known: Personal) -> Order:
     """The same order with what it does not tell any more of the buyer filled in from what is known.
 
     How the parcel is to be handed over belongs to the address: with a new place, only what was sent for it counts.
@@ -270,7 +271,7 @@ def _keep_personal(connection: Connection, order: Order, known: Personal) -> Ord
     shipping = merge_address(order.shipping_address, known.shipping_address)
     is_same_place = order.shipping_address == Address() or shipping is not order.shipping_address
     told, data = order.references, order.personal_marketplace_data
-    if data is None and known.marketplace_data is not None and _is_same_data(connection, order):
+    if data is None and known.marketplace_data is not None and _is_same_data(transaction, order):
         data = known.marketplace_data
     return replace(
         order,
@@ -299,14 +300,14 @@ def _keep_details(line: Line, known: Personal) -> Line:
     return replace(line, gift=gift, customisation_url=link, is_customised=line.is_customised or link is not None)
 
 
-def _is_same_data(connection: Connection, order: Order) -> bool:
+def _is_same_data(transaction: Transaction, order: Order) -> bool:
     """Whether the marketplace's own data is what is known but for its personal part, which is withheld now."""
-    facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == order.id)).scalar_one()
+    facts = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == order.id)).scalar_one()
     known = orjson.loads("{" + facts + "}").get("marketplace_data")
     return bool(known == orjson.loads(orjson.dumps(order.marketplace_data)))
 
 
-def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
+def _keep_amounts(transaction: Transaction, order: Order, own_id: str) -> Order:
     """The same order with amounts that it does not tell any more filled in from what is known.
 
     A marketplace leaves them out when it answers with fewer data sets than usual; a price once told stays true.
@@ -314,7 +315,7 @@ def _keep_amounts(connection: Connection, order: Order, own_id: str) -> Order:
     is_told = None not in (order.total, order.currency, *(each.line_total for each in order.lines))
     if is_told:
         return order
-    facts = connection.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
+    facts = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
     known = orjson.loads("{" + facts + "}")
     known_lines = {each["original_id"]: each for each in known["lines"]}
     known_charges = tuple(
@@ -367,7 +368,7 @@ def merge_address(sent: Address, known: Address) -> Address:
 
 
 def _write(
-    connection: Connection,
+    transaction: Transaction,
     keys: KeyRing,
     writes: Sequence[tuple[Arrival, int, tuple[str, ...]]],
     first_position: int,
@@ -397,28 +398,28 @@ def _write(
             party_rows.append({"order_id": row["id"], "sealed": sealed, "updated_at": now})
         if revision > 1:
             rewritten.append(row["id"])
-    connection.execute(upsert(connection, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
+    transaction.execute(upsert(transaction, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
     if rewritten:
-        _note_closing(connection, rewritten)
-        incidents.mark_troubled(connection, rewritten)
+        _note_closing(transaction, rewritten)
+        incidents.mark_troubled(transaction, rewritten)
         gone = [each["id"] for each in line_rows]
-        connection.execute(
+        transaction.execute(
             sa.delete(order_lines).where(order_lines.c.order_id.in_(rewritten), order_lines.c.id.not_in(gone))
         )
     if line_rows:
-        connection.execute(upsert(connection, order_lines, ("id",)), line_rows)
+        transaction.execute(upsert(transaction, order_lines, ("id",)), line_rows)
     if party_rows:
-        connection.execute(upsert(connection, parties, ("order_id",)), party_rows)
-    connection.execute(sa.insert(order_versions), version_rows)
+        transaction.execute(upsert(transaction, parties, ("order_id",)), party_rows)
+    transaction.execute(sa.insert(order_versions), version_rows)
 
 
-def _note_closing(connection: Connection, order_ids: Sequence[str]) -> None:
+def _note_closing(transaction: Transaction, order_ids: Sequence[str]) -> None:
     """Remember when orders were closed first, whatever changes about them later; opened again, they have no such time."""
     is_closed = orders.c.status.in_(sorted(CLOSED_STATUSES))
     written = orders.c.id.in_(order_ids)
     first = sa.update(orders).where(written, is_closed, orders.c.closed_at.is_(None))
-    connection.execute(first.values(closed_at=orders.c.marketplace_updated_at))
-    connection.execute(
+    transaction.execute(first.values(closed_at=orders.c.marketplace_updated_at))
+    transaction.execute(
         sa.update(orders).where(written, ~is_closed, orders.c.closed_at.is_not(None)).values(closed_at=None)
     )
 
@@ -460,16 +461,16 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
     }
 
 
-def _follow_up(connection: Connection, found: Comparison, changes: Sequence[Change], now: datetime) -> None:
+def _follow_up(transaction: Transaction, found: Comparison, changes: Sequence[Change], now: datetime) -> None:
     """What follows from orders that are in the book now: their cancellation requests, and the log."""
     written = {arrival.order.id: arrival for arrival, _, _ in found.writes}
-    cancellations.observe(connection, [each.order for each in (*written.values(), *found.unnoticed)], now)
+    cancellations.observe(transaction, [each.order for each in (*written.values(), *found.unnoticed)], now)
     seen = [each for each in (*written.values(), *found.unnoticed) if each.raised is not None]
     shipped_despite.note(
-        connection, {each.order.id: each.raised.may_have_left for each in seen if each.raised is not None}, now
+        transaction, {each.order.id: each.raised.may_have_left for each in seen if each.raised is not None}, now
     )
     entries = [_entry(written[each.order_id], each) for each in changes if each.order_id in written]
-    activity.record(connection, entries, now)
+    activity.record(transaction, entries, now)
 
 
 def _entry(arrival: Arrival, change: Change) -> activity.Entry:
@@ -520,7 +521,7 @@ def _source(arrival: Arrival) -> str | None:
     return None if arrival.raised is None else arrival.order.status.value
 
 
-def _take_over(connection: Connection, unnoticed: Sequence[Arrival], first_change: int) -> None:
+def _take_over(transaction: Transaction, unnoticed: Sequence[Arrival], first_change: int) -> None:
     """Keep what the marketplace says now, where nothing that a reader sees has changed."""
     update = (
         sa.update(orders)
@@ -535,13 +536,13 @@ def _take_over(connection: Connection, unnoticed: Sequence[Arrival], first_chang
         {"own_id": each.order.id, "digest": each.content_hash, "source": _source(each), "change": change}
         for change, each in enumerate(unnoticed, first_change)
     ]
-    connection.execute(update, rows)
+    transaction.execute(update, rows)
     lines = [line for each in unnoticed for line in _line_rows(each)]
     if lines:
-        connection.execute(upsert(connection, order_lines, ("id",)), lines)
+        transaction.execute(upsert(transaction, order_lines, ("id",)), lines)
 
 
-def _touch(connection: Connection, unchanged: Sequence[Arrival]) -> None:
+def _touch(transaction: Transaction, unchanged: Sequence[Arrival]) -> None:
     """Remember the newest time seen of orders whose content stayed the same, so that the stale guard knows it."""
     newer = (
         sa.update(orders)
@@ -552,4 +553,4 @@ def _touch(connection: Connection, unchanged: Sequence[Arrival]) -> None:
         {"own_id": each.order.id, "seen": each.order.marketplace_updated_at, "seq": each.raw_seq} for each in unchanged
     ]
     if rows:
-        connection.execute(newer, rows)
+        transaction.execute(newer, rows)

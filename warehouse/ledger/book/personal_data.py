@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.ledger.base.database import Ledger
 
@@ -67,9 +68,9 @@ def due(ledger: Ledger, archive: Path, before: datetime) -> Purge:
         archive: Folder of archived files; may be absent.
         before: Whose time began earlier than this is due.
     """
-    with ledger.read() as connection:
-        book = connection.execute(sa.select(sa.func.count()).select_from(orders).where(*_due_orders(before)))
-        raws = connection.execute(sa.select(sa.func.count()).select_from(raw_orders).where(*_due_payloads(before)))
+    with ledger.read() as transaction:
+        book = transaction.execute(sa.select(sa.func.count()).select_from(orders).where(*_due_orders(before)))
+        raws = transaction.execute(sa.select(sa.func.count()).select_from(raw_orders).where(*_due_payloads(before)))
         return Purge(book.scalar_one(), raws.scalar_one(), len(_due_files(archive, before)))
 
 
@@ -82,12 +83,12 @@ def purge(ledger: Ledger, archive: Path, before: datetime, now: datetime) -> Pur
         TracesRemain: Everything is deleted, but could not be overwritten on the disk; the next purge tries again.
     """
     gone = Purge(_purge_orders(ledger, before, now), _purge_payloads(ledger, before), _purge_files(archive, before))
-    with ledger.read() as connection:
-        has_traces = mark(connection, TRACES) > 0  # also those of a purge that was killed
+    with ledger.read() as transaction:
+        has_traces = mark(transaction, TRACES) > 0  # also those of a purge that was killed
     if has_traces:
         _erase_traces(ledger)
-        with ledger.write() as connection:
-            set_mark(connection, TRACES, 0)
+        with ledger.write() as transaction:
+            set_mark(transaction, TRACES, 0)
     return gone
 
 
@@ -115,10 +116,10 @@ def _erase_traces(ledger: Ledger) -> None:
         raise TracesRemain(f"{path.name} is being read all the time")
 
 
-def oldest(connection: Connection) -> datetime | None:
+def oldest(transaction: Transaction) -> datetime | None:
     """When the order was received that has had personal data for the longest time; one look into an index."""
     query = sa.select(sa.func.min(orders.c.received_at)).where(sa.text("pii_state = 'present'"))
-    found: datetime | None = connection.execute(query).scalar()
+    found: datetime | None = transaction.execute(query).scalar()
     return found
 
 
@@ -155,8 +156,8 @@ def _batches(
         query = sa.select(received_at, key).where(*conditions).order_by(received_at, key).limit(ROWS_PER_COMMIT)
         if last is not None:
             query = query.where(sa.tuple_(received_at, key) > sa.tuple_(*last, types=[received_at.type, key.type]))
-        with ledger.read() as connection:
-            rows = connection.execute(query).all()
+        with ledger.read() as transaction:
+            rows = transaction.execute(query).all()
         if not rows:
             return
         yield [row[1] for row in rows]
@@ -166,21 +167,21 @@ def _batches(
 def _purge_orders(ledger: Ledger, before: datetime, now: datetime) -> int:
     gone = 0
     for ids in _batches(ledger, orders.c.id, orders.c.received_at, _due_orders(before)):
-        with ledger.write() as connection:
-            lock_book(connection)
+        with ledger.write() as transaction:
+            lock_book(transaction)
             # asked again: an order may have been opened again meanwhile
             query = sa.select(orders).where(orders.c.id.in_(ids), *_due_orders(before)).order_by(orders.c.id)
-            rows = connection.execute(query).mappings().all()
+            rows = transaction.execute(query).mappings().all()
             if rows:
-                _expire(connection, rows, now)
-                set_mark(connection, TRACES, 1)
+                _expire(transaction, rows, now)
+                set_mark(transaction, TRACES, 1)
         gone += len(rows)
     return gone
 
 
-def _expire(connection: Connection, rows: Sequence[RowMapping], now: datetime) -> None:
-    first = next_values(connection, POSITION, len(rows))
-    connection.execute(sa.delete(parties).where(parties.c.order_id.in_([row["id"] for row in rows])))
+def _expire(transaction: Transaction, rows: Sequence[RowMapping], now: datetime) -> None:
+    first = next_values(transaction, POSITION, len(rows))
+    transaction.execute(sa.delete(parties).where(parties.c.order_id.in_([row["id"] for row in rows])))
     changes: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
     for position, row in enumerate(rows, first):
@@ -212,18 +213,18 @@ def _expire(connection: Connection, rows: Sequence[RowMapping], now: datetime) -
             content_hash=sa.bindparam("digest"),
         )
     )
-    connection.execute(expired, changes)
-    connection.execute(sa.insert(order_versions), versions)
+    transaction.execute(expired, changes)
+    transaction.execute(sa.insert(order_versions), versions)
 
 
 def _purge_payloads(ledger: Ledger, before: datetime) -> int:
     gone = 0
     conditions = _due_payloads(before)
     for seqs in _batches(ledger, raw_orders.c.seq, raw_orders.c.received_at, conditions):
-        with ledger.write() as connection:
+        with ledger.write() as transaction:
             emptied = sa.update(raw_orders).where(raw_orders.c.seq.in_(seqs), *conditions).values(body=None)
-            gone += int(connection.execute(emptied).rowcount)
-            set_mark(connection, TRACES, 1)
+            gone += int(transaction.execute(emptied).rowcount)
+            set_mark(transaction, TRACES, 1)
     return gone
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
     from warehouse.orders import Line, Order
@@ -103,8 +103,8 @@ def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> Loaded:
     Raises:
         ProductFileError: There is no such channel, no header with `sku`, or no readable file.
     """
-    with ledger.read() as connection:
-        if connection.execute(sa.select(channels.c.code).where(channels.c.code == channel)).scalar() is None:
+    with ledger.read() as transaction:
+        if transaction.execute(sa.select(channels.c.code).where(channels.c.code == channel)).scalar() is None:
             raise ProductFileError(f"there is no channel {channel!r}")
     read = _read(file)
     counts = {"new": 0, "changed": 0, "unchanged": 0}
@@ -112,8 +112,8 @@ def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> Loaded:
     gtins: set[str] = set()
     for chunk in _chunks(list(read.rows.items()), ROWS_PER_TRANSACTION):
         given = {sku: cells for sku, (_, cells) in chunk}
-        with ledger.write() as connection:
-            known = _known(connection, channel, list(given))
+        with ledger.write() as transaction:
+            known = _known(transaction, channel, list(given))
             writes = []
             for sku, cells in given.items():
                 before = known.get(sku)
@@ -126,8 +126,8 @@ def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> Loaded:
                 skus.add(sku)
                 gtins |= {gtin for gtin in (row["gtin"], before and before["gtin"]) if gtin}
             if writes:
-                connection.execute(upsert(connection, products, ("channel", "sku")), writes)
-                next_values(connection, PRODUCTS, 1)
+                transaction.execute(upsert(transaction, products, ("channel", "sku")), writes)
+                next_values(transaction, PRODUCTS, 1)
     return Loaded(
         **counts,
         refused=tuple(read.refused),
@@ -138,19 +138,19 @@ def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> Loaded:
     )
 
 
-def link(connection: Connection, unlinked: Sequence[Order]) -> list[Order]:
+def link(transaction: Transaction, unlinked: Sequence[Order]) -> list[Order]:
     """The same orders with what the catalogue knows of their lines.
 
     A line's product is the one of its channel with its SKU, else the one with its GTIN (of several, the first by SKU).
     Its GTIN fills a line that has none; its URL, if it has one, becomes the line's.
     """
-    if not mark(connection, PRODUCTS):  # no catalogue was ever loaded
+    if not mark(transaction, PRODUCTS):  # no catalogue was ever loaded
         return list(unlinked)
     codes = sorted({order.channel for order in unlinked})
     lines = [(order.channel, line) for order in unlinked for line in order.lines]
-    by_sku = _found(connection, codes, products.c.sku, {line.sku for _, line in lines})
+    by_sku = _found(transaction, codes, products.c.sku, {line.sku for _, line in lines})
     rest = {line.gtin for channel, line in lines if (channel, line.sku) not in by_sku}
-    by_gtin = _found(connection, codes, products.c.gtin, rest)
+    by_gtin = _found(transaction, codes, products.c.gtin, rest)
 
     def linked(channel: str, line: Line) -> Line:
         product = by_sku.get((channel, line.sku)) or by_gtin.get((channel, line.gtin))
@@ -163,7 +163,7 @@ def link(connection: Connection, unlinked: Sequence[Order]) -> list[Order]:
 
 
 def orders_with_products(
-    connection: Connection, channel: str, skus: Iterable[str], gtins: Iterable[str]
+    transaction: Transaction, channel: str, skus: Iterable[str], gtins: Iterable[str]
 ) -> list[tuple[str, str]]:
     """(connection code, marketplace order id) of the channel's orders with a line of one of these SKUs or GTINs."""
     found: set[tuple[str, str]] = set()
@@ -176,7 +176,7 @@ def orders_with_products(
                 .where(order_lines.c.channel == channel, column.in_(chunk))
                 .distinct()
             )
-            found |= {(owner, original_id) for owner, original_id in connection.execute(query)}
+            found |= {(owner, original_id) for owner, original_id in transaction.execute(query)}
     return sorted(found)
 
 
@@ -196,21 +196,21 @@ def _chunks(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
-def _known(connection: Connection, channel: str, skus: Sequence[str]) -> dict[str, dict[str, str | None]]:
+def _known(transaction: Transaction, channel: str, skus: Sequence[str]) -> dict[str, dict[str, str | None]]:
     columns = [products.c[name] for name in COLUMNS]
     query = sa.select(*columns).where(products.c.channel == channel, products.c.sku.in_(skus))
-    return {row["sku"]: dict(row) for row in connection.execute(query).mappings()}
+    return {row["sku"]: dict(row) for row in transaction.execute(query).mappings()}
 
 
 def _found(
-    connection: Connection, codes: Sequence[str], column: sa.Column[Any], wanted: set[str | None]
+    transaction: Transaction, codes: Sequence[str], column: sa.Column[Any], wanted: set[str | None]
 ) -> dict[tuple[str, str | None], Mapping[str, Any]]:
     found: dict[tuple[str, str | None], Mapping[str, Any]] = {}
     for chunk in _chunks(sorted(value for value in wanted if value), VALUES_PER_QUERY):
         query = (
             sa.select(products).where(products.c.channel.in_(codes), column.in_(chunk)).order_by(products.c.sku.desc())
         )
-        found |= {(row["channel"], row[column.name]): row for row in connection.execute(query).mappings()}
+        found |= {(row["channel"], row[column.name]): row for row in transaction.execute(query).mappings()}
     return found
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.privacy import KeyRing
 
@@ -93,9 +93,9 @@ def bound_to(connection: str, original_id: str) -> str:
     return f"raw:{connection}:{original_id}"
 
 
-def begin_pull(connection: Connection, start: PullStart) -> int:
+def begin_pull(transaction: Transaction, start: PullStart) -> int:
     """Record that a pull began. Pulls of the same connection still said to be running were killed: they are abandoned."""
-    connection.execute(
+    transaction.execute(
         sa.update(pulls)
         .where(pulls.c.connection == start.connection, pulls.c.outcome == "running")
         .values(outcome="abandoned", finished_at=start.started_at)
@@ -114,11 +114,11 @@ def begin_pull(connection: Connection, start: PullStart) -> int:
         "orders_skipped": 0,
         "missing_data": [],
     }
-    return int(connection.execute(sa.insert(pulls).values(**row).returning(pulls.c.id)).scalar_one())
+    return int(transaction.execute(sa.insert(pulls).values(**row).returning(pulls.c.id)).scalar_one())
 
 
 def keep_page(
-    connection: Connection,
+    transaction: Transaction,
     owner: str,
     pull_id: int,
     payloads: Sequence[Payload],
@@ -128,9 +128,9 @@ def keep_page(
     is_historical: bool,
 ) -> list[str]:
     """Keep one page: payloads whose content is not the latest known are stored. Returns their original ids."""
-    known = latest_hashes(connection, owner, [each.original_id for each in payloads])
+    known = latest_hashes(transaction, owner, [each.original_id for each in payloads])
     fresh = [each for each in payloads if known.get(each.original_id) != each.content_hash]
-    page = connection.execute(
+    page = transaction.execute(
         sa.update(pulls)
         .where(pulls.c.id == pull_id)
         .values(
@@ -142,7 +142,7 @@ def keep_page(
         .returning(pulls.c.pages)
     ).scalar_one()
     if fresh:
-        first = next_values(connection, RAW_SEQ, len(fresh))
+        first = next_values(transaction, RAW_SEQ, len(fresh))
         rows = [
             {
                 "seq": seq,
@@ -159,11 +159,11 @@ def keep_page(
             }
             for seq, each in enumerate(fresh, first)
         ]
-        connection.execute(sa.insert(raw_orders), rows)
+        transaction.execute(sa.insert(raw_orders), rows)
     return [each.original_id for each in fresh]
 
 
-def latest_hashes(connection: Connection, owner: str, original_ids: Sequence[str]) -> dict[str, bytes]:
+def latest_hashes(transaction: Transaction, owner: str, original_ids: Sequence[str]) -> dict[str, bytes]:
     """The content hash of the newest raw payload of each order that has one."""
     found: dict[str, bytes] = {}
     for start in range(0, len(original_ids), IDS_PER_QUERY):
@@ -173,12 +173,12 @@ def latest_hashes(connection: Connection, owner: str, original_ids: Sequence[str
             .where(raw_orders.c.connection == owner, raw_orders.c.original_id.in_(chunk))
             .order_by(raw_orders.c.seq)
         )
-        found |= {original_id: bytes(digest) for original_id, digest in connection.execute(query)}
+        found |= {original_id: bytes(digest) for original_id, digest in transaction.execute(query)}
     return found
 
 
 def finish_pull(
-    connection: Connection,
+    transaction: Transaction,
     pull_id: int,
     outcome: str,
     now: datetime,
@@ -196,9 +196,9 @@ def finish_pull(
         "missing_data": list(missing_data),
     }
     finished = sa.update(pulls).where(pulls.c.id == pull_id).values(**values)
-    pull = connection.execute(finished.returning(*_LOGGED)).one()
+    pull = transaction.execute(finished.returning(*_LOGGED)).one()
     if outcome != "complete" or pull.orders_new:
-        activity.record(connection, [_finished(pull, outcome, error)], now)
+        activity.record(transaction, [_finished(pull, outcome, error)], now)
 
 
 _LOGGED = (pulls.c.connection, pulls.c.kind, pulls.c.orders_seen, pulls.c.orders_new, pulls.c.error_code)
@@ -222,15 +222,15 @@ def _finished(pull: Any, outcome: str, error: str | None) -> activity.Entry:  # 
     )
 
 
-def covered(connection: Connection, codes: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
+def covered(transaction: Transaction, codes: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
     """(complete_from, complete_through) of each channel that was ever covered."""
-    rows = connection.execute(sa.select(coverage).where(coverage.c.channel.in_(codes))).mappings()
+    rows = transaction.execute(sa.select(coverage).where(coverage.c.channel.in_(codes))).mappings()
     return {row["channel"]: (row["complete_from"], row["complete_through"]) for row in rows}
 
 
-def cover(connection: Connection, codes: Sequence[str], since: datetime, until: datetime, now: datetime) -> None:
+def cover(transaction: Transaction, codes: Sequence[str], since: datetime, until: datetime, now: datetime) -> None:
     """Extend the proven coverage of channels by a complete window; a window that leaves a gap proves nothing and is ignored."""
-    known = covered(connection, codes)
+    known = covered(transaction, codes)
     rows = []
     for code in codes:
         start, end = known.get(code, (since, until))
@@ -244,17 +244,17 @@ def cover(connection: Connection, codes: Sequence[str], since: datetime, until: 
                 }
             )
     if rows:
-        connection.execute(upsert(connection, coverage, ("channel",)), rows)
+        transaction.execute(upsert(transaction, coverage, ("channel",)), rows)
 
 
-def pending(connection: Connection, after_seq: int, limit: int) -> list[Stored]:
+def pending(transaction: Transaction, after_seq: int, limit: int) -> list[Stored]:
     """The next raw orders in order of arrival."""
     query = sa.select(*STORED).where(raw_orders.c.seq > after_seq).order_by(raw_orders.c.seq).limit(limit)
-    return [_stored(row) for row in connection.execute(query).mappings()]
+    return [_stored(row) for row in transaction.execute(query).mappings()]
 
 
 def newest(
-    connection: Connection, owner: str | None, original_ids: Sequence[str] | None, chunk: int
+    transaction: Transaction, owner: str | None, original_ids: Sequence[str] | None, chunk: int
 ) -> Iterator[list[Stored]]:
     """The newest raw payload of every order, or of the named ones, in chunks by seq: what a replay reads."""
     later = raw_orders.alias("later")
@@ -270,24 +270,24 @@ def newest(
             query = query.where(raw_orders.c.connection == owner)
         if original_ids is not None:
             query = query.where(raw_orders.c.original_id.in_(original_ids))
-        rows = [_stored(row) for row in connection.execute(query).mappings()]
+        rows = [_stored(row) for row in transaction.execute(query).mappings()]
         if not rows:
             return
         yield rows
         after = rows[-1].seq
 
 
-def seqs_of_open_orders(connection: Connection, through: int, limit: int) -> list[int]:
+def seqs_of_open_orders(transaction: Transaction, through: int, limit: int) -> list[int]:
     """What open orders were last read from, up to a seq: the newest first."""
     is_open = orders.c.status.in_(sorted(set(Status) - CLOSED_STATUSES))
     query = sa.select(orders.c.raw_seq).where(is_open, orders.c.raw_seq <= through).distinct()
-    return list(connection.execute(query.order_by(orders.c.raw_seq.desc()).limit(limit)).scalars())
+    return list(transaction.execute(query.order_by(orders.c.raw_seq.desc()).limit(limit)).scalars())
 
 
-def by_seqs(connection: Connection, seqs: Sequence[int]) -> list[Stored]:
+def by_seqs(transaction: Transaction, seqs: Sequence[int]) -> list[Stored]:
     """Raw orders by seq; those that are not kept any more are left out."""
     query = sa.select(*STORED).where(raw_orders.c.seq.in_(seqs)).order_by(raw_orders.c.seq)
-    return [_stored(row) for row in connection.execute(query).mappings()]
+    return [_stored(row) for row in transaction.execute(query).mappings()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +306,7 @@ class Kept:
         return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
 
 
-def of_order(connection: Connection, order_id: str) -> Kept | None:
+def of_order(transaction: Transaction, order_id: str) -> Kept | None:
     """The payload that an order was last read from; None when it is not kept any more."""
     columns = ("connection", "original_id", "received_at", "body", "payload")
     query = (
@@ -314,11 +314,11 @@ def of_order(connection: Connection, order_id: str) -> Kept | None:
         .join_from(orders, raw_orders, raw_orders.c.seq == orders.c.raw_seq)
         .where(orders.c.id == order_id)
     )
-    row = connection.execute(query).one_or_none()
+    row = transaction.execute(query).one_or_none()
     return None if row is None else Kept(*row)
 
 
-def quarantine_order(connection: Connection, raw: Stored, code: str, path: str, reason: str, now: datetime) -> None:
+def quarantine_order(transaction: Transaction, raw: Stored, code: str, path: str, reason: str, now: datetime) -> None:
     """Put an order aside that gives no order, with the JSON path and the reason."""
     row = {
         "connection": raw.connection,
@@ -331,27 +331,27 @@ def quarantine_order(connection: Connection, raw: Stored, code: str, path: str, 
         "since": now,
     }
     keys = ("connection", "original_id")
-    connection.execute(upsert(connection, quarantine, keys, ("raw_seq", "channel", "code", "path", "reason")), [row])
+    transaction.execute(upsert(transaction, quarantine, keys, ("raw_seq", "channel", "code", "path", "reason")), [row])
 
 
-def release_orders(connection: Connection, owner: str, original_ids: Sequence[str]) -> int:
+def release_orders(transaction: Transaction, owner: str, original_ids: Sequence[str]) -> int:
     """Take orders out of quarantine that can be read now. Returns how many were in it."""
-    gone = connection.execute(
+    gone = transaction.execute(
         sa.delete(quarantine).where(quarantine.c.connection == owner, quarantine.c.original_id.in_(original_ids))
     )
     return int(gone.rowcount)
 
 
-def quarantined(connection: Connection, limit: int = 1000) -> list[dict[str, Any]]:
+def quarantined(transaction: Transaction, limit: int = 1000) -> list[dict[str, Any]]:
     """Orders in quarantine, longest first."""
     query = sa.select(quarantine).order_by(quarantine.c.since, quarantine.c.original_id).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
-def quarantine_reasons(connection: Connection) -> frozenset[tuple[str, str]]:
+def quarantine_reasons(transaction: Transaction) -> frozenset[tuple[str, str]]:
     """(channel, or connection where no channel is known; code) of everything in quarantine."""
     subject = sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection)
-    return frozenset((row[0], row[1]) for row in connection.execute(sa.select(subject, quarantine.c.code).distinct()))
+    return frozenset((row[0], row[1]) for row in transaction.execute(sa.select(subject, quarantine.c.code).distinct()))
 
 
 def _stored(row: Any) -> Stored:  # noqa: ANN401 - a row mapping

@@ -18,27 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
 STAGE = "ship"
 CODE = "shipped_despite_cancellation"
 
 
-def note(connection: Connection, left: Mapping[str, Mapping[str, int]], now: datetime) -> None:
+def note(transaction: Transaction, left: Mapping[str, Mapping[str, int]], now: datetime) -> None:
     """Bring the shipments of these orders in line with how many of their units the marketplace has cancelled.
 
     Args:
-        connection: A write transaction that holds `orders.lock_book`.
+        transaction: A write transaction that holds `orders.lock_book`.
         left: Order id → line id → units that were reported and are cancelled; no line: none.
         now: When it was seen.
     """
     if not left:
         return
-    found = _read(connection, left)
+    found = _read(transaction, left)
     changed = [each for each in found if each["share"] != each["may_have_left"]]
     if not changed:
         return
-    connection.execute(
+    transaction.execute(
         sa.update(shipment_lines)
         .where(
             shipment_lines.c.shipment_id == sa.bindparam("shipment"),
@@ -48,11 +49,11 @@ def note(connection: Connection, left: Mapping[str, Mapping[str, int]], now: dat
         [{"shipment": each["shipment_id"], "line": each["line_id"], "units": each["share"]} for each in changed],
     )
     touched = sorted({each["shipment_id"] for each in changed})
-    connection.execute(sa.update(shipments).where(shipments.c.id.in_(touched)).values(updated_at=now))
-    _tell(connection, found, changed, now)
+    transaction.execute(sa.update(shipments).where(shipments.c.id.in_(touched)).values(updated_at=now))
+    _tell(transaction, found, changed, now)
 
 
-def _read(connection: Connection, left: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+def _read(transaction: Transaction, left: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """What was reported of the orders' lines, with the `share` of each package in the cancelled units.
 
     What the marketplace has not shown comes first, then the latest report: that is what it is most likely to have cancelled.
@@ -83,7 +84,7 @@ def _read(connection: Connection, left: Mapping[str, Mapping[str, int]]) -> list
     )
     open_units = {line: units for lines in left.values() for line, units in lines.items()}
     found = []
-    for row in connection.execute(query).mappings():
+    for row in transaction.execute(query).mappings():
         share = min(row["quantity"], open_units.get(row["line_id"], 0))
         if share:
             open_units[row["line_id"]] -= share
@@ -92,7 +93,7 @@ def _read(connection: Connection, left: Mapping[str, Mapping[str, int]]) -> list
 
 
 def _tell(
-    connection: Connection, found: Sequence[Mapping[str, Any]], changed: Sequence[Mapping[str, Any]], now: datetime
+    transaction: Transaction, found: Sequence[Mapping[str, Any]], changed: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
     """Open an incident for each order of which more units may have left than before, and close it when none is left."""
     growing = {each["order_id"] for each in changed if each["share"] > each["may_have_left"]}
@@ -101,18 +102,18 @@ def _tell(
         units[each["order_id"]] = units.get(each["order_id"], 0) + each["share"]
     over = [own_id for own_id, count in units.items() if not count]
     if over:
-        incidents.resolve_order(connection, over, STAGE, now, codes=[CODE])
+        incidents.resolve_order(transaction, over, STAGE, now, codes=[CODE])
     if not growing:
         return
-    connection.execute(
+    transaction.execute(
         sa.update(cancellation_requests)
         .where(cancellation_requests.c.order_id.in_(sorted(growing)))
         .values(shipped_despite=True, updated_at=now)
     )
     query = sa.select(orders.c.id, orders.c.original_id, orders.c.channel).where(orders.c.id.in_(sorted(growing)))
-    for order in connection.execute(query).mappings().all():
+    for order in transaction.execute(query).mappings().all():
         packages = sorted({each["package_id"] for each in found if each["order_id"] == order["id"] and each["share"]})
-        incidents.report(connection, _problem(order, units[order["id"]], packages), now)
+        incidents.report(transaction, _problem(order, units[order["id"]], packages), now)
 
 
 def _problem(order: RowMapping, units: int, packages: Sequence[str]) -> incidents.Report:

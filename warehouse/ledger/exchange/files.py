@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.archive import Kept
 
@@ -170,34 +171,34 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if folder.strip("/") else name
 
 
-def prepare(connection: Connection, new: NewFile, now: datetime) -> int:
+def prepare(transaction: Transaction, new: NewFile, now: datetime) -> int:
     """Record an export whose members are still to come; its name counts as used from now on. Returns its id."""
-    return _insert(connection, new, FileState.PREPARING, None, now)
+    return _insert(transaction, new, FileState.PREPARING, None, now)
 
 
-def receive(connection: Connection, new: NewFile, kept: Kept | None, now: datetime) -> int:
+def receive(transaction: Transaction, new: NewFile, kept: Kept | None, now: datetime) -> int:
     """Record a file that was read from a storage. Returns its id."""
-    return _insert(connection, new, FileState.RECEIVED, kept, now)
+    return _insert(transaction, new, FileState.RECEIVED, kept, now)
 
 
-def wait(connection: Connection, new: NewFile, now: datetime) -> None:
+def wait(transaction: Transaction, new: NewFile, now: datetime) -> None:
     """Record that a file lies at a storage that cannot be whole yet, in place of what was recorded of it before."""
-    stop_waiting(connection, new.channel, [new.name])
-    _insert(connection, new, FileState.WAITING, None, now)
+    stop_waiting(transaction, new.channel, [new.name])
+    _insert(transaction, new, FileState.WAITING, None, now)
 
 
-def waiting(connection: Connection, channel: str) -> list[FileRecord]:
+def waiting(transaction: Transaction, channel: str) -> list[FileRecord]:
     """The files of a channel that could not be whole when they were last looked at."""
     query = sa.select(files).where(
         files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.WAITING
     )
-    return [_record(row) for row in connection.execute(query.order_by(files.c.id)).mappings()]
+    return [_record(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
 
 
-def stop_waiting(connection: Connection, channel: str, names: Sequence[str]) -> None:
+def stop_waiting(transaction: Transaction, channel: str, names: Sequence[str]) -> None:
     """Forget that files were waited for: they were read, or have changed, or are gone."""
     if names:
-        connection.execute(
+        transaction.execute(
             sa.delete(files).where(
                 files.c.channel == channel,
                 files.c.finished_at.is_(None),
@@ -207,13 +208,13 @@ def stop_waiting(connection: Connection, channel: str, names: Sequence[str]) -> 
         )
 
 
-def describe(connection: Connection, record: FileRecord, details: Mapping[str, Any], now: datetime) -> None:
+def describe(transaction: Transaction, record: FileRecord, details: Mapping[str, Any], now: datetime) -> None:
     """Add to what is known of a file."""
     values = {"details": {**record.details, **details}, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
+    transaction.execute(sa.update(files).where(files.c.id == record.id).values(values))
 
 
-def refused_since(connection: Connection, channel: str, since: datetime) -> list[FileRecord]:
+def refused_since(transaction: Transaction, channel: str, since: datetime) -> list[FileRecord]:
     """Shipment files that were refused as a whole since then, the newest first, some hundreds at most."""
     query = (
         sa.select(files)
@@ -226,20 +227,20 @@ def refused_since(connection: Connection, channel: str, since: datetime) -> list
         .order_by(files.c.id.desc())
         .limit(ROWS_PER_TRANSACTION)
     )
-    return [_record(row) for row in connection.execute(query).mappings()]
+    return [_record(row) for row in transaction.execute(query).mappings()]
 
 
-def add_members(connection: Connection, file_id: int, members: Sequence[Member]) -> None:
+def add_members(transaction: Transaction, file_id: int, members: Sequence[Member]) -> None:
     """Add orders to a file that is being prepared."""
     rows = [
         {"file_id": file_id, "order_id": each.order_id, "revision": each.revision, "position": each.position}
         for each in members
     ]
-    connection.execute(sa.insert(file_members), rows)
+    transaction.execute(sa.insert(file_members), rows)
 
 
 def plan(
-    connection: Connection,
+    transaction: Transaction,
     channel: str,
     planned: Sequence[PlannedFile],
     told_again: Sequence[int],
@@ -249,7 +250,7 @@ def plan(
     """Make prepared files final, and move the channel's export cursor, in one transaction.
 
     Args:
-        connection: The transaction.
+        transaction: It is not ended here.
         channel: Code of the channel.
         planned: The files, with what is known of them by now.
         told_again: Files that were given up, and whose orders are in the planned ones.
@@ -265,87 +266,87 @@ def plan(
             "orders": each.orders,
             "updated_at": now,
         }
-        connection.execute(sa.update(files).where(files.c.id == each.id).values(values))
+        transaction.execute(sa.update(files).where(files.c.id == each.id).values(values))
     if told_again:
         values = {"finished_at": now, "updated_at": now}
-        connection.execute(sa.update(files).where(files.c.id.in_(told_again)).values(values))
-    move_cursor(connection, channel, cursor)
+        transaction.execute(sa.update(files).where(files.c.id.in_(told_again)).values(values))
+    move_cursor(transaction, channel, cursor)
 
 
-def redirect(connection: Connection, file_id: int, storage: str, folder: str, now: datetime) -> None:
+def redirect(transaction: Transaction, file_id: int, storage: str, folder: str, now: datetime) -> None:
     """Send a file that was not uploaded yet elsewhere: there it has not been tried."""
     values = {"storage": storage, "folder": folder, "attempts": 0, "error_code": None, "error": None, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def give_up(connection: Connection, file_id: int, now: datetime) -> None:
+def give_up(transaction: Transaction, file_id: int, now: datetime) -> None:
     """Never send a file that was not uploaded yet; the next export tells its orders again."""
     values = {"state": FileState.GIVEN_UP.value, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
-    _log(connection, file_id, Level.WARNING, now)
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(transaction, file_id, Level.WARNING, now)
 
 
-def leave_alone(connection: Connection, file_id: int, now: datetime) -> None:
+def leave_alone(transaction: Transaction, file_id: int, now: datetime) -> None:
     """Do nothing more outside about a shipment file: it is neither answered nor taken away from its storage."""
     values = {"finished_at": now, "error_code": None, "error": None, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def to_tell_again(connection: Connection, channel: str) -> list[int]:
+def to_tell_again(transaction: Transaction, channel: str) -> list[int]:
     """Files that were given up, and whose orders are in no other file yet."""
     query = sa.select(files.c.id).where(
         files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.GIVEN_UP
     )
-    return list(connection.execute(query.order_by(files.c.id)).scalars())
+    return list(transaction.execute(query.order_by(files.c.id)).scalars())
 
 
-def waiting_at(connection: Connection, storage: str) -> list[FileRecord]:
+def waiting_at(transaction: Transaction, storage: str) -> list[FileRecord]:
     """Files of which something remains to be done at a storage: as long as there are any, it stays."""
     query = sa.select(files).where(
         files.c.storage == storage, files.c.finished_at.is_(None), files.c.state.in_(WAITING_OUTSIDE)
     )
-    return [_record(row) for row in connection.execute(query.order_by(files.c.id)).mappings()]
+    return [_record(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
 
 
-def discard_prepared(connection: Connection, channel: str) -> bool:
+def discard_prepared(transaction: Transaction, channel: str) -> bool:
     """Let go of a part of what a killed export had begun to prepare; False when nothing is left of it."""
     prepared = sa.select(files.c.id).where(files.c.channel == channel, files.c.state == FileState.PREPARING)
-    ids = list(connection.execute(prepared.where(files.c.finished_at.is_(None))).scalars())
+    ids = list(transaction.execute(prepared.where(files.c.finished_at.is_(None))).scalars())
     if not ids:
         return False
     part = (
         sa.select(file_members.c.order_id).where(file_members.c.file_id == ids[0]).limit(ROWS_PER_TRANSACTION)
     ).scalar_subquery()
-    gone = connection.execute(
+    gone = transaction.execute(
         sa.delete(file_members).where(file_members.c.file_id == ids[0], file_members.c.order_id.in_(part))
     )
     if gone.rowcount < ROWS_PER_TRANSACTION:
-        connection.execute(sa.delete(files).where(files.c.id == ids[0]))
+        transaction.execute(sa.delete(files).where(files.c.id == ids[0]))
     return True
 
 
-def taken_names(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+def taken_names(transaction: Transaction, names: Sequence[str]) -> frozenset[str]:
     """Those of the names that an export has had before."""
     taken: set[str] = set()
     for start in range(0, len(names), ROWS_PER_TRANSACTION):
         part = names[start : start + ROWS_PER_TRANSACTION]
         query = sa.select(files.c.name).where(files.c.direction == JobKind.EXPORT, files.c.name.in_(part))
-        taken |= set(connection.execute(query).scalars())
+        taken |= set(transaction.execute(query).scalars())
     return frozenset(taken)
 
 
-def rename(connection: Connection, file_id: int, name: str, now: datetime) -> None:
+def rename(transaction: Transaction, file_id: int, name: str, now: datetime) -> None:
     """Give a file that was not uploaded yet another name."""
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(name=name, updated_at=now))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(name=name, updated_at=now))
 
 
-def begin_upload(connection: Connection, file_id: int, now: datetime) -> None:
+def begin_upload(transaction: Transaction, file_id: int, now: datetime) -> None:
     """Note, before the first byte leaves, that the file may be on the storage from now on."""
     values = {"attempts": files.c.attempts + 1, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def uploaded(connection: Connection, file_id: int, now: datetime) -> None:
+def uploaded(transaction: Transaction, file_id: int, now: datetime) -> None:
     """Note that the file is on the storage under its name."""
     values = {
         "state": FileState.UPLOADED.value,
@@ -354,17 +355,17 @@ def uploaded(connection: Connection, file_id: int, now: datetime) -> None:
         "error": None,
         "updated_at": now,
     }
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
-    _log(connection, file_id, Level.INFO, now)
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(transaction, file_id, Level.INFO, now)
 
 
-def failed(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:
+def failed(transaction: Transaction, file_id: int, code: str, message: str, now: datetime) -> None:
     """Note what stands in the way of a file; it stays unfinished and is tried again."""
     values = {"error_code": code, "error": message, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def record_rows(connection: Connection, file_id: int, channel: str, fates: Sequence[RowFate], now: datetime) -> None:
+def record_rows(transaction: Transaction, file_id: int, channel: str, fates: Sequence[RowFate], now: datetime) -> None:
     """Keep the fates of rows; in the transaction of the shipments that they became. A row's newest fate counts."""
     rows = [
         {
@@ -382,18 +383,18 @@ def record_rows(connection: Connection, file_id: int, channel: str, fates: Seque
         for each in fates
     ]
     if rows:
-        connection.execute(upsert(connection, file_rows, ("file_id", "number")), rows)
+        transaction.execute(upsert(transaction, file_rows, ("file_id", "number")), rows)
 
 
-def settled_rows(connection: Connection, file_id: int) -> frozenset[int]:
+def settled_rows(transaction: Transaction, file_id: int) -> frozenset[int]:
     """Numbers of the rows that were applied or were known: they are not looked at again."""
     query = sa.select(file_rows.c.number).where(
         file_rows.c.file_id == file_id, file_rows.c.outcome != RowOutcome.REFUSED
     )
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(transaction.execute(query).scalars())
 
 
-def applied(connection: Connection, file_id: int, details: Mapping[str, Any], now: datetime) -> None:
+def applied(transaction: Transaction, file_id: int, details: Mapping[str, Any], now: datetime) -> None:
     """Every row has its fate: count them."""
     counts: dict[str, int] = dict.fromkeys(RowOutcome, 0)
     query = (
@@ -401,8 +402,8 @@ def applied(connection: Connection, file_id: int, details: Mapping[str, Any], no
         .where(file_rows.c.file_id == file_id)
         .group_by(file_rows.c.outcome)
     )
-    counts |= {row[0]: row[1] for row in connection.execute(query)}
-    orders = connection.execute(
+    counts |= {row[0]: row[1] for row in transaction.execute(query)}
+    orders = transaction.execute(
         sa.select(sa.func.count(file_rows.c.order_id.distinct())).where(file_rows.c.file_id == file_id)
     ).scalar_one()
     values = {
@@ -415,11 +416,11 @@ def applied(connection: Connection, file_id: int, details: Mapping[str, Any], no
         "error": None,
         "updated_at": now,
     }
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
-    _log(connection, file_id, Level.WARNING if values["refused"] else Level.INFO, now)
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(transaction, file_id, Level.WARNING if values["refused"] else Level.INFO, now)
 
 
-def repeated(connection: Connection, record: FileRecord, earlier: FileRecord, now: datetime) -> None:
+def repeated(transaction: Transaction, record: FileRecord, earlier: FileRecord, now: datetime) -> None:
     """The same bytes were read before, and every row of them counts: nothing is to be done."""
     values = {
         "state": FileState.REPEATED.value,
@@ -429,29 +430,29 @@ def repeated(connection: Connection, record: FileRecord, earlier: FileRecord, no
         "details": {**record.details, "same_as": earlier.id},
         "updated_at": now,
     }
-    connection.execute(sa.update(files).where(files.c.id == record.id).values(values))
-    _log(connection, record.id, Level.INFO, now)
+    transaction.execute(sa.update(files).where(files.c.id == record.id).values(values))
+    _log(transaction, record.id, Level.INFO, now)
 
 
-def refused(connection: Connection, file_id: int, code: str, message: str, now: datetime) -> None:
+def refused(transaction: Transaction, file_id: int, code: str, message: str, now: datetime) -> None:
     """The file as a whole is no shipment file."""
     values = {"state": FileState.REFUSED.value, "error_code": code, "error": message, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
-    _log(connection, file_id, Level.WARNING, now)
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    _log(transaction, file_id, Level.WARNING, now)
 
 
-def finished(connection: Connection, file_id: int, now: datetime) -> None:
+def finished(transaction: Transaction, file_id: int, now: datetime) -> None:
     """Nothing remains to be done outside."""
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(finished_at=now, updated_at=now))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(finished_at=now, updated_at=now))
 
 
-def read_again(connection: Connection, file_id: int, now: datetime) -> None:
+def read_again(transaction: Transaction, file_id: int, now: datetime) -> None:
     """Put a file that was read back to where its rows are to be applied; what was applied stays so."""
     values = {"state": FileState.RECEIVED.value, "error_code": None, "error": None, "updated_at": now}
-    connection.execute(sa.update(files).where(files.c.id == file_id).values(values))
+    transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def unfinished(connection: Connection, channel: str, direction: JobKind) -> list[FileRecord]:
+def unfinished(transaction: Transaction, channel: str, direction: JobKind) -> list[FileRecord]:
     """Files of a channel of which something remains to be done, the oldest first."""
     query = (
         sa.select(files)
@@ -463,10 +464,10 @@ def unfinished(connection: Connection, channel: str, direction: JobKind) -> list
         )
         .order_by(files.c.id)
     )
-    return [_record(row) for row in connection.execute(query).mappings()]
+    return [_record(row) for row in transaction.execute(query).mappings()]
 
 
-def read_before(connection: Connection, channel: str, sha256: str, besides: int) -> FileRecord | None:
+def read_before(transaction: Transaction, channel: str, sha256: str, besides: int) -> FileRecord | None:
     """The latest other file of a channel with the same bytes of which every row counts; None when there is none."""
     query = (
         sa.select(files)
@@ -481,20 +482,20 @@ def read_before(connection: Connection, channel: str, sha256: str, besides: int)
         .order_by(files.c.id.desc())
         .limit(1)
     )
-    row = connection.execute(query).mappings().one_or_none()
+    row = transaction.execute(query).mappings().one_or_none()
     return _record(row) if row else None
 
 
-def find(connection: Connection, file_id: int, visible_channels: tuple[str, ...] | None = None) -> FileRecord | None:
+def find(transaction: Transaction, file_id: int, visible_channels: tuple[str, ...] | None = None) -> FileRecord | None:
     """One file, None when there is none or the reader may not see it."""
     query = sa.select(files).where(files.c.id == file_id, files.c.state.not_in(HIDDEN))
-    row = connection.execute(query).mappings().one_or_none()
+    row = transaction.execute(query).mappings().one_or_none()
     if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
         return None
     return _record(row)
 
 
-def listed(connection: Connection, wanted: FileFilter, before_id: int | None, limit: int) -> list[FileRecord]:
+def listed(transaction: Transaction, wanted: FileFilter, before_id: int | None, limit: int) -> list[FileRecord]:
     """Files, the newest first; `before_id` continues after an earlier page."""
     query = sa.select(files).where(files.c.state.not_in(HIDDEN)).order_by(files.c.id.desc()).limit(limit)
     if before_id is not None:
@@ -506,11 +507,11 @@ def listed(connection: Connection, wanted: FileFilter, before_id: int | None, li
     for codes in (wanted.channels or None, wanted.visible_channels):
         if codes is not None:
             query = query.where(files.c.channel.in_(codes))
-    return [_record(row) for row in connection.execute(query).mappings()]
+    return [_record(row) for row in transaction.execute(query).mappings()]
 
 
 def rows_of(
-    connection: Connection, file_id: int, after: int = 0, limit: int | None = None, outcome: RowOutcome | None = None
+    transaction: Transaction, file_id: int, after: int = 0, limit: int | None = None, outcome: RowOutcome | None = None
 ) -> list[RowFate]:
     """The fates of a file's rows by number, from the row after `after` on."""
     query = (
@@ -524,12 +525,12 @@ def rows_of(
     names = RowFate.__slots__
     return [
         RowFate(**{name: row[name] for name in names} | {"outcome": RowOutcome(row["outcome"])})
-        for row in connection.execute(query).mappings()
+        for row in transaction.execute(query).mappings()
     ]
 
 
-def _log(connection: Connection, file_id: int, level: Level, now: datetime) -> None:
-    record = find(connection, file_id)
+def _log(transaction: Transaction, file_id: int, level: Level, now: datetime) -> None:
+    record = find(transaction, file_id)
     if record is None:
         raise LookupError(f"there is no file {file_id}")
     entry = Entry(
@@ -543,10 +544,10 @@ def _log(connection: Connection, file_id: int, level: Level, now: datetime) -> N
             **{name: getattr(record, name) for name in ("rows", "orders", "applied", "known", "refused")},
         },
     )
-    activity.record(connection, [entry], now)
+    activity.record(transaction, [entry], now)
 
 
-def _insert(connection: Connection, new: NewFile, state: FileState, kept: Kept | None, now: datetime) -> int:
+def _insert(transaction: Transaction, new: NewFile, state: FileState, kept: Kept | None, now: datetime) -> int:
     row = {
         **{name: getattr(new, name) for name in NewFile.__slots__},
         "details": dict(new.details),
@@ -557,8 +558,8 @@ def _insert(connection: Connection, new: NewFile, state: FileState, kept: Kept |
         "created_at": now,
         "updated_at": now,
     }
-    insert = insert_into(connection, files).values(row).returning(files.c.id)
-    return int(connection.execute(insert).scalar_one())
+    insert = insert_into(transaction, files).values(row).returning(files.c.id)
+    return int(transaction.execute(insert).scalar_one())
 
 
 def _record(row: RowMapping) -> FileRecord:

@@ -27,7 +27,7 @@ from warehouse.ledger.base.schema import marks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
 
@@ -104,20 +104,20 @@ class Numbering:
 
 def open_numbering(ledger: Ledger) -> Numbering:
     """The ledger's own; its key is made with the first call."""
-    with ledger.read() as connection:
-        found = numbering_of(connection)
+    with ledger.read() as transaction:
+        found = numbering_of(transaction)
     if found is None:
         row = {"name": SECRET, "value": secrets.randbelow(LARGEST)}
-        with ledger.write() as connection:
-            connection.execute(insert_into(connection, marks).on_conflict_do_nothing(), row)
-            found = numbering_of(connection)
+        with ledger.write() as transaction:
+            transaction.execute(insert_into(transaction, marks).on_conflict_do_nothing(), row)
+            found = numbering_of(transaction)
     assert found is not None
     return found
 
 
-def numbering_of(connection: Connection) -> Numbering | None:
+def numbering_of(transaction: Transaction) -> Numbering | None:
     """The ledger's own; None when no id was ever given."""
-    secret = connection.execute(sa.select(marks.c.value).where(marks.c.name == SECRET)).scalar_one_or_none()
+    secret = transaction.execute(sa.select(marks.c.value).where(marks.c.name == SECRET)).scalar_one_or_none()
     if secret is None:
         return None
     return Numbering(
@@ -125,11 +125,11 @@ def numbering_of(connection: Connection) -> Numbering | None:
     )
 
 
-def number_given(connection: Connection, kind: Numbered, given: str) -> int | None:
+def number_given(transaction: Transaction, kind: Numbered, given: str) -> int | None:
     """What an operator names by its number or by its id; None when it is neither."""
     if re.fullmatch(r"[0-9]{1,18}", given):
         return int(given)
-    numbering = numbering_of(connection)
+    numbering = numbering_of(transaction)
     return None if numbering is None else numbering.number(kind, given)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 TRACKING_PLACE = "{tracking_number}"
 """Where the number goes in the address of a carrier's tracking page."""
@@ -67,10 +67,10 @@ class Carriers:
         }
 
     @staticmethod
-    def of(connection: Connection, channels: Sequence[str]) -> Carriers:
+    def of(transaction: Transaction, channels: Sequence[str]) -> Carriers:
         """Read the mapping and the requirements of these channels."""
-        entries = {(each.channel, each.code): each for each in mapped(connection, channels)}
-        return Carriers(requirements_of(connection, channels), entries)
+        entries = {(each.channel, each.code): each for each in mapped(transaction, channels)}
+        return Carriers(requirements_of(transaction, channels), entries)
 
     def requirements(self, channel: str) -> Requirements | None:
         """What the channel's marketplace needs; None before it is known."""
@@ -95,49 +95,51 @@ class Carriers:
         return ToldCarrier(code=known, name=name or code)
 
 
-def requirements_of(connection: Connection, channels: Sequence[str]) -> dict[str, Requirements]:
+def requirements_of(transaction: Transaction, channels: Sequence[str]) -> dict[str, Requirements]:
     """What is needed at these channels, of those it is known of."""
     query = sa.select(channel_requirements).where(channel_requirements.c.channel.in_(channels))
-    return {row["channel"]: Requirements.from_json(row["data"]) for row in connection.execute(query).mappings()}
+    return {row["channel"]: Requirements.from_json(row["data"]) for row in transaction.execute(query).mappings()}
 
 
-def latest_requirements(connection: Connection, channel: str) -> tuple[Requirements, datetime] | None:
+def latest_requirements(transaction: Transaction, channel: str) -> tuple[Requirements, datetime] | None:
     """What a channel's marketplace needs, and when it was asked; None before it is known."""
     query = sa.select(channel_requirements).where(channel_requirements.c.channel == channel)
-    row = connection.execute(query).mappings().one_or_none()
+    row = transaction.execute(query).mappings().one_or_none()
     return None if row is None else (Requirements.from_json(row["data"]), row["asked_at"])
 
 
-def fresh_requirements(connection: Connection, channels: Sequence[str], asked_after: datetime) -> set[str]:
+def fresh_requirements(transaction: Transaction, channels: Sequence[str], asked_after: datetime) -> set[str]:
     """Those of these channels whose requirements were asked after a time."""
     table = channel_requirements.c
     query = sa.select(table.channel).where(table.channel.in_(channels), table.asked_at > asked_after)
-    return set(connection.execute(query).scalars())
+    return set(transaction.execute(query).scalars())
 
 
-def save_requirements(connection: Connection, channel: str, needs: Requirements, now: datetime) -> None:
+def save_requirements(transaction: Transaction, channel: str, needs: Requirements, now: datetime) -> None:
     """Remember what a channel's marketplace needs."""
     row = {"channel": channel, "data": needs.as_json(), "asked_at": now}
-    connection.execute(upsert(connection, channel_requirements, ("channel",)), [row])
+    transaction.execute(upsert(transaction, channel_requirements, ("channel",)), [row])
 
 
-def mapped(connection: Connection, channels: Sequence[str] | None = None) -> list[CarrierEntry]:
+def mapped(transaction: Transaction, channels: Sequence[str] | None = None) -> list[CarrierEntry]:
     """The merchant's own mapping, of these channels or of all, by channel and code."""
     query = sa.select(carriers).order_by(carriers.c.channel, carriers.c.code)
     if channels is not None:
         query = query.where(carriers.c.channel.in_(channels))
     names = CarrierEntry.__slots__
-    return [CarrierEntry(**{name: row[name] for name in names}) for row in connection.execute(query).mappings()]
+    return [CarrierEntry(**{name: row[name] for name in names}) for row in transaction.execute(query).mappings()]
 
 
-def save_carrier(connection: Connection, entry: CarrierEntry, now: datetime) -> None:
+def save_carrier(transaction: Transaction, entry: CarrierEntry, now: datetime) -> None:
     """Add a line to the mapping, or change one."""
     row = {name: getattr(entry, name) for name in CarrierEntry.__slots__}
     row |= {"code": entry.code.upper(), "updated_at": now}
-    connection.execute(upsert(connection, carriers, ("channel", "code")), [row])
+    transaction.execute(upsert(transaction, carriers, ("channel", "code")), [row])
 
 
-def remove_carrier(connection: Connection, channel: str, code: str) -> bool:
+def remove_carrier(transaction: Transaction, channel: str, code: str) -> bool:
     """Take a line out of the mapping; False when there is none."""
-    gone = connection.execute(sa.delete(carriers).where(carriers.c.channel == channel, carriers.c.code == code.upper()))
+    gone = transaction.execute(
+        sa.delete(carriers).where(carriers.c.channel == channel, carriers.c.code == code.upper())
+    )
     return bool(gone.rowcount)

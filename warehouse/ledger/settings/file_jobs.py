@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.ledger.settings.storages import StorageEntry
 
@@ -192,42 +193,42 @@ class JobState:
         return own if self.retry_at is None else min(own, self.retry_at)
 
 
-def all_jobs(connection: Connection) -> list[JobState]:
+def all_jobs(transaction: Transaction) -> list[JobState]:
     """Every job, by channel and kind."""
-    rows = connection.execute(sa.select(file_jobs).order_by(file_jobs.c.channel, file_jobs.c.kind)).mappings()
+    rows = transaction.execute(sa.select(file_jobs).order_by(file_jobs.c.channel, file_jobs.c.kind)).mappings()
     return [_state(row) for row in rows]
 
 
-def find_job(connection: Connection, channel: str, kind: JobKind) -> JobState | None:
+def find_job(transaction: Transaction, channel: str, kind: JobKind) -> JobState | None:
     """One job, None when the channel has none of this kind."""
-    row = connection.execute(sa.select(file_jobs).where(*_is(channel, kind))).mappings().one_or_none()
+    row = transaction.execute(sa.select(file_jobs).where(*_is(channel, kind))).mappings().one_or_none()
     return _state(row) if row else None
 
 
-def due_jobs(connection: Connection, now: datetime, zone: ZoneInfo) -> list[JobState]:
+def due_jobs(transaction: Transaction, now: datetime, zone: ZoneInfo) -> list[JobState]:
     """The jobs that are on and due, the longest due first."""
-    rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))).mappings()
+    rows = transaction.execute(sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))).mappings()
     due = [state for state in map(_state, rows) if state.next_due(zone, now) <= now]
     return sorted(due, key=lambda state: (state.next_due(zone, now), state.job.channel, state.job.kind))
 
 
-def switched_on(connection: Connection) -> list[JobState]:
+def switched_on(transaction: Transaction) -> list[JobState]:
     """The jobs that are on, due or not, by channel and kind."""
-    return [each for each in all_jobs(connection) if each.job.is_on]
+    return [each for each in all_jobs(transaction) if each.job.is_on]
 
 
-def using_storage(connection: Connection, storage: str) -> list[FileJob]:
+def using_storage(transaction: Transaction, storage: str) -> list[FileJob]:
     """The jobs that write to or read from a storage: as long as there are any, it stays."""
-    rows = connection.execute(sa.select(file_jobs).where(file_jobs.c.storage == storage)).mappings()
+    rows = transaction.execute(sa.select(file_jobs).where(file_jobs.c.storage == storage)).mappings()
     return [_state(row).job for row in rows]
 
 
-def save_job(connection: Connection, job: FileJob, now: datetime) -> None:
+def save_job(transaction: Transaction, job: FileJob, now: datetime) -> None:
     """Create a job, or change one. What it has exported is kept; with other times, or switched on, it is counted from now.
 
     That nobody else reads its folder is seen to before: `reader_fault`.
     """
-    before = find_job(connection, job.channel, job.kind)
+    before = find_job(transaction, job.channel, job.kind)
     is_timed_alike = before is not None and (before.job.schedule, before.job.is_on) == (job.schedule, job.is_on)
     row = {
         **{name: getattr(job, name) for name in DECLARED},
@@ -238,7 +239,7 @@ def save_job(connection: Connection, job: FileJob, now: datetime) -> None:
         "updated_at": now,
     }
     changing = tuple(name for name in row if name not in {"channel", "kind", "cursor", "created_at"})
-    connection.execute(upsert(connection, file_jobs, ("channel", "kind"), changing), [row])
+    transaction.execute(upsert(transaction, file_jobs, ("channel", "kind"), changing), [row])
 
 
 def reader_fault(jobs: Iterable[FileJob], storages: Iterable[StorageEntry], job: FileJob) -> str | None:
@@ -288,31 +289,31 @@ def _joined(root: str, folder: str) -> str:
     return posixpath.normpath(posixpath.join("/", root, folder.strip("/"))).replace("//", "/")
 
 
-def begin(connection: Connection, job: FileJob, now: datetime) -> None:
+def begin(transaction: Transaction, job: FileJob, now: datetime) -> None:
     """Note that a job begins: its next time is counted from now."""
     values = {"last_started_at": now, "due_after": now, "retry_at": None}
-    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(values))
+    transaction.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(values))
 
 
-def finish(connection: Connection, job: FileJob, now: datetime) -> None:
+def finish(transaction: Transaction, job: FileJob, now: datetime) -> None:
     """Note that a job came to its end without a failure."""
-    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(last_finished_at=now))
+    transaction.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(last_finished_at=now))
 
 
-def retry_soon(connection: Connection, job: FileJob, now: datetime) -> None:
+def retry_soon(transaction: Transaction, job: FileJob, now: datetime) -> None:
     """A job that failed is due again at the next quarter of an hour, or at its own next time if that is sooner."""
     soon = (now - EPOCH) // RETRY_INTERVAL * RETRY_INTERVAL + RETRY_INTERVAL + EPOCH
-    connection.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(retry_at=soon))
+    transaction.execute(sa.update(file_jobs).where(*_is(job.channel, job.kind)).values(retry_at=soon))
 
 
-def move_cursor(connection: Connection, channel: str, cursor: int) -> None:
+def move_cursor(transaction: Transaction, channel: str, cursor: int) -> None:
     """Note how far an export has come; in the transaction of its files."""
-    connection.execute(sa.update(file_jobs).where(*_is(channel, JobKind.EXPORT)).values(cursor=cursor))
+    transaction.execute(sa.update(file_jobs).where(*_is(channel, JobKind.EXPORT)).values(cursor=cursor))
 
 
-def begin_anew(connection: Connection, channel: str) -> None:
+def begin_anew(transaction: Transaction, channel: str) -> None:
     """Let the next export of a channel tell of every order again."""
-    move_cursor(connection, channel, 0)
+    move_cursor(transaction, channel, 0)
 
 
 def kept_settings(kind: JobKind, given: Mapping[str, Any]) -> dict[str, Any]:

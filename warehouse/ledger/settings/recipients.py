@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.privacy import KeyRing
 
@@ -76,9 +76,9 @@ class Recipient:
     created_at: datetime | None = None
 
 
-def all_recipients(connection: Connection) -> list[Recipient]:
+def all_recipients(transaction: Transaction) -> list[Recipient]:
     """Every recipient, by code."""
-    rows = connection.execute(sa.select(alert_recipients).order_by(alert_recipients.c.code)).mappings()
+    rows = transaction.execute(sa.select(alert_recipients).order_by(alert_recipients.c.code)).mappings()
     return [
         Recipient(
             code=row["code"],
@@ -94,13 +94,13 @@ def all_recipients(connection: Connection) -> list[Recipient]:
     ]
 
 
-def save_recipient(connection: Connection, recipient: Recipient, now: datetime) -> None:
+def save_recipient(transaction: Transaction, recipient: Recipient, now: datetime) -> None:
     """Create a recipient, or change one; what it has been told is kept. A new one is told nothing of the past.
 
     Raises:
         RecipientError: The address is none, or a channel or kind does not exist.
     """
-    problem = fault(recipient, set(connection.execute(sa.select(channels.c.code)).scalars()))
+    problem = fault(recipient, set(transaction.execute(sa.select(channels.c.code)).scalars()))
     if problem:
         raise RecipientError(f"{recipient.code}: {problem}")
     row = {
@@ -110,12 +110,12 @@ def save_recipient(connection: Connection, recipient: Recipient, now: datetime) 
         "channels": list(recipient.channels),
         "kinds": list(recipient.kinds),
         "summary": recipient.summary,
-        "requests_told": mark(connection, CANCELLATIONS),
+        "requests_told": mark(transaction, CANCELLATIONS),
         "created_at": now,
         "updated_at": now,
     }
     changing = ("kind", "address", "channels", "kinds", "summary", "updated_at")
-    connection.execute(upsert(connection, alert_recipients, ("code",), changing), [row])
+    transaction.execute(upsert(transaction, alert_recipients, ("code",), changing), [row])
 
 
 def fault(recipient: Recipient, known_channels: AbstractSet[str]) -> str | None:
@@ -155,9 +155,9 @@ def sendable(address: str) -> str:
     return f"{local}@{ascii_domain}"
 
 
-def remove_recipient(connection: Connection, code: str) -> bool:
+def remove_recipient(transaction: Transaction, code: str) -> bool:
     """Remove a recipient with everything that is on its way to it; False when there is none of that code."""
-    return bool(connection.execute(sa.delete(alert_recipients).where(alert_recipients.c.code == code)).rowcount)
+    return bool(transaction.execute(sa.delete(alert_recipients).where(alert_recipients.c.code == code)).rowcount)
 
 
 def seal_url(keys: KeyRing, code: str, url: str) -> str:

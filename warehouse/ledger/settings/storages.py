@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.privacy import KeyRing
 
@@ -34,18 +35,18 @@ class StorageEntry:
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def all_storages(connection: Connection) -> list[StorageEntry]:
+def all_storages(transaction: Transaction) -> list[StorageEntry]:
     """Every storage, by code."""
-    return [_entry(row) for row in connection.execute(sa.select(storages).order_by(storages.c.code)).mappings()]
+    return [_entry(row) for row in transaction.execute(sa.select(storages).order_by(storages.c.code)).mappings()]
 
 
-def find_storage(connection: Connection, code: str) -> StorageEntry | None:
+def find_storage(transaction: Transaction, code: str) -> StorageEntry | None:
     """One storage, None when there is none of that code."""
-    row = connection.execute(sa.select(storages).where(storages.c.code == code)).mappings().one_or_none()
+    row = transaction.execute(sa.select(storages).where(storages.c.code == code)).mappings().one_or_none()
     return _entry(row) if row else None
 
 
-def save_storage(connection: Connection, entry: StorageEntry, now: datetime) -> None:
+def save_storage(transaction: Transaction, entry: StorageEntry, now: datetime) -> None:
     """Create a storage, or change one."""
     row = {name: getattr(entry, name) for name in StorageEntry.__slots__}
     row |= {
@@ -55,12 +56,12 @@ def save_storage(connection: Connection, entry: StorageEntry, now: datetime) -> 
         "updated_at": now,
     }
     changing = ("kind", "label", "settings", "credentials", "updated_at")
-    connection.execute(upsert(connection, storages, ("code",), changing), [row])
+    transaction.execute(upsert(transaction, storages, ("code",), changing), [row])
 
 
-def remove_storage(connection: Connection, code: str) -> bool:
+def remove_storage(transaction: Transaction, code: str) -> bool:
     """Forget a storage and its credentials; whether there was one. Who still needs it is asked before: `files.waiting_at`."""
-    return connection.execute(sa.delete(storages).where(storages.c.code == code)).rowcount > 0
+    return transaction.execute(sa.delete(storages).where(storages.c.code == code)).rowcount > 0
 
 
 def owner(code: str) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
 PREFIX = "orders"
 ID_BYTES = 6
@@ -90,7 +91,7 @@ class TokenInfo:
 
 
 def create(
-    connection: Connection,
+    transaction: Transaction,
     consumer: str,
     scopes: Collection[Scope],
     channel_codes: Collection[str] | None,
@@ -106,16 +107,16 @@ def create(
         TokenError: `invalid_consumer`, `no_scope`, `no_channel`, `unknown_channel`, `expired`, or `too_many_tokens` when the
             consumer has two live tokens already.
     """
-    _check_rights(connection, consumer, scopes, channel_codes)
+    _check_rights(transaction, consumer, scopes, channel_codes)
     if expires_at is not None and expires_at <= now:
         raise TokenError("expired", "the expiry lies in the past")
-    _add_consumer(connection, consumer, now)
-    _check_room(connection, consumer, now)
-    return _insert(connection, consumer, frozenset(scopes), channel_codes, expires_at, now)
+    _add_consumer(transaction, consumer, now)
+    _check_room(transaction, consumer, now)
+    return _insert(transaction, consumer, frozenset(scopes), channel_codes, expires_at, now)
 
 
 def rotate(
-    connection: Connection, token_id: str, expires_at: datetime | None, grace: timedelta | None, now: datetime
+    transaction: Transaction, token_id: str, expires_at: datetime | None, grace: timedelta | None, now: datetime
 ) -> tuple[TokenInfo, str]:
     """Make another token for the same consumer with the same rights; the old one goes on living.
 
@@ -123,7 +124,7 @@ def rotate(
     been given the new token yet.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         token_id: The token to replace.
         expires_at: When the new one ends; None for never.
         grace: How long the old one is still accepted; None until it is revoked.
@@ -132,46 +133,46 @@ def rotate(
     Raises:
         TokenError: `unknown_token` (or one that is not live), `expired`, or `too_many_tokens`.
     """
-    old = found(connection, token_id)
+    old = found(transaction, token_id)
     if old is None or not old.is_live(now):
         raise TokenError("unknown_token", "there is no live token with this id")
     if expires_at is not None and expires_at <= now:
         raise TokenError("expired", "the expiry lies in the past")
-    _lock_consumer(connection, old.consumer)
-    _check_room(connection, old.consumer, now)
+    _lock_consumer(transaction, old.consumer)
+    _check_room(transaction, old.consumer, now)
     if grace is not None:
         ends = now + grace if old.expires_at is None else min(old.expires_at, now + grace)
-        connection.execute(sa.update(tokens).where(tokens.c.id == token_id).values(expires_at=ends))
-    return _insert(connection, old.consumer, old.scopes, old.channels, expires_at, now)
+        transaction.execute(sa.update(tokens).where(tokens.c.id == token_id).values(expires_at=ends))
+    return _insert(transaction, old.consumer, old.scopes, old.channels, expires_at, now)
 
 
-def revoke(connection: Connection, token_id: str, now: datetime) -> bool:
+def revoke(transaction: Transaction, token_id: str, now: datetime) -> bool:
     """Take a token back, from its next use on. False when there is none with this id that is not revoked yet."""
-    done = connection.execute(
+    done = transaction.execute(
         sa.update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
     )
     return bool(done.rowcount)
 
 
-def listed(connection: Connection) -> list[TokenInfo]:
+def listed(transaction: Transaction) -> list[TokenInfo]:
     """Every token, the revoked and expired ones too, by consumer and age."""
     query = sa.select(tokens).order_by(tokens.c.consumer, tokens.c.created_at, tokens.c.id)
-    return [_info(row) for row in connection.execute(query).mappings()]
+    return [_info(row) for row in transaction.execute(query).mappings()]
 
 
-def found(connection: Connection, token_id: str) -> TokenInfo | None:
+def found(transaction: Transaction, token_id: str) -> TokenInfo | None:
     """The token with this id, live or not."""
-    row = connection.execute(_BY_ID, {"token_id": token_id}).mappings().first()
+    row = transaction.execute(_BY_ID, {"token_id": token_id}).mappings().first()
     return None if row is None else _info(row)
 
 
-def verify(connection: Connection, presented: str, now: datetime) -> TokenInfo | None:
+def verify(transaction: Transaction, presented: str, now: datetime) -> TokenInfo | None:
     """The live token that was presented, or None; an unknown id costs the same comparison as a wrong secret."""
     parts = TOKEN.fullmatch(presented)
     if parts is None:
         return None
     token_id, secret = parts.groups()
-    row = connection.execute(_BY_ID, {"token_id": token_id}).mappings().first()
+    row = transaction.execute(_BY_ID, {"token_id": token_id}).mappings().first()
     expected = UNKNOWN_SECRET_HASH if row is None else row["secret_hash"]
     if not hmac.compare_digest(expected, _digest(secret)) or row is None:
         return None
@@ -184,16 +185,16 @@ def is_use_due(info: TokenInfo, now: datetime) -> bool:
     return info.last_used_at is None or now - info.last_used_at >= USE_NOTED_EVERY
 
 
-def note_use(connection: Connection, token_id: str, now: datetime) -> None:
+def note_use(transaction: Transaction, token_id: str, now: datetime) -> None:
     """Remember when a token was last used."""
-    connection.execute(sa.update(tokens).where(tokens.c.id == token_id).values(last_used_at=now))
+    transaction.execute(sa.update(tokens).where(tokens.c.id == token_id).values(last_used_at=now))
 
 
 _BY_ID = sa.select(tokens).where(tokens.c.id == sa.bindparam("token_id"))
 
 
 def _check_rights(
-    connection: Connection, consumer: str, scopes: Collection[Scope], channel_codes: Collection[str] | None
+    transaction: Transaction, consumer: str, scopes: Collection[Scope], channel_codes: Collection[str] | None
 ) -> None:
     if CONSUMER_NAME.fullmatch(consumer) is None:
         raise TokenError(
@@ -205,31 +206,31 @@ def _check_rights(
         return
     if not channel_codes:
         raise TokenError("no_channel", "an empty list of channels would let the token see nothing")
-    known = set(connection.execute(sa.select(channels.c.code).where(channels.c.code.in_(channel_codes))).scalars())
+    known = set(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(channel_codes))).scalars())
     if unknown := sorted(set(channel_codes) - known):
         raise TokenError("unknown_channel", f"there is no channel {', '.join(unknown)}")
 
 
-def _add_consumer(connection: Connection, consumer: str, now: datetime) -> None:
-    insert = postgresql.insert(consumers) if connection.dialect.name == "postgresql" else sqlite.insert(consumers)
+def _add_consumer(transaction: Transaction, consumer: str, now: datetime) -> None:
+    insert = postgresql.insert(consumers) if transaction.dialect.name == "postgresql" else sqlite.insert(consumers)
     row = {"name": consumer, "position": 0, "read_at": None, "created_at": now}
-    connection.execute(insert.on_conflict_do_nothing(), [row])
-    _lock_consumer(connection, consumer)
+    transaction.execute(insert.on_conflict_do_nothing(), [row])
+    _lock_consumer(transaction, consumer)
 
 
-def _lock_consumer(connection: Connection, consumer: str) -> None:
+def _lock_consumer(transaction: Transaction, consumer: str) -> None:
     """Two transactions that count and add tokens of one consumer go one after the other."""
-    connection.execute(sa.select(consumers.c.name).where(consumers.c.name == consumer).with_for_update())
+    transaction.execute(sa.select(consumers.c.name).where(consumers.c.name == consumer).with_for_update())
 
 
-def _check_room(connection: Connection, consumer: str, now: datetime) -> None:
-    rows = connection.execute(sa.select(tokens).where(tokens.c.consumer == consumer)).mappings()
+def _check_room(transaction: Transaction, consumer: str, now: datetime) -> None:
+    rows = transaction.execute(sa.select(tokens).where(tokens.c.consumer == consumer)).mappings()
     if sum(_info(row).is_live(now) for row in rows) >= LIVE_TOKENS_PER_CONSUMER:
         raise TokenError("too_many_tokens", f"{consumer} has two live tokens already: revoke one of them first")
 
 
 def _insert(
-    connection: Connection,
+    transaction: Transaction,
     consumer: str,
     scopes: frozenset[Scope],
     channel_codes: Collection[str] | None,
@@ -240,7 +241,7 @@ def _insert(
     secret = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARACTERS))
     chosen = None if channel_codes is None else tuple(sorted(set(channel_codes)))
     info = TokenInfo(token_id, consumer, scopes, chosen, now, expires_at, None, None)
-    connection.execute(
+    transaction.execute(
         sa.insert(tokens).values(
             id=token_id,
             consumer=consumer,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 STAGE = "accept"
 AUTOMATIC = "automatic"
@@ -76,7 +76,7 @@ class DueDecision:
 
 
 def decide(
-    connection: Connection,
+    transaction: Transaction,
     order_id: str,
     decisions: Mapping[str, bool],
     by: str,
@@ -85,7 +85,7 @@ def decide(
     """Record what the seller decides about an order that waits for it; the same decision again changes nothing.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         order_id: Internal id of an order that exists.
         decisions: Our line id → whether it is accepted, every line.
         by: The consumer, or `automatic`.
@@ -95,17 +95,17 @@ def decide(
         Undecidable: `not_waiting_for_acceptance`, `acceptance_not_offered`, `acceptance_off`, `unknown_line`,
             `line_undecided`, `already_decided`.
     """
-    lock_book(connection)
-    order = connection.execute(sa.select(orders).where(orders.c.id == order_id)).mappings().one()
-    wanted = _whole(connection, order_id, decisions)
+    lock_book(transaction)
+    order = transaction.execute(sa.select(orders).where(orders.c.id == order_id)).mappings().one()
+    wanted = _whole(transaction, order_id, decisions)
     known = (
-        connection.execute(sa.select(acceptances).where(acceptances.c.order_id == order_id)).mappings().one_or_none()
+        transaction.execute(sa.select(acceptances).where(acceptances.c.order_id == order_id)).mappings().one_or_none()
     )
     if known is not None and known["status"] != AcceptanceStatus.REJECTED.value:
         if dict(known["decisions"]) != wanted:
             raise Undecidable("already_decided", "", "The order was decided otherwise already.")
         return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus(known["status"]))
-    _check_waiting(connection, order["channel"], order["marketplace_status"])
+    _check_waiting(transaction, order["channel"], order["marketplace_status"])
     row = {
         "order_id": order_id,
         "channel": order["channel"],
@@ -123,12 +123,12 @@ def decide(
         "hint": None,
     }
     if known is None:
-        connection.execute(sa.insert(acceptances), [{**row, "fence": 0}])
+        transaction.execute(sa.insert(acceptances), [{**row, "fence": 0}])
     else:
-        connection.execute(sa.update(acceptances).where(acceptances.c.order_id == order_id).values(**row))
+        transaction.execute(sa.update(acceptances).where(acceptances.c.order_id == order_id).values(**row))
     accepted = sum(wanted.values())
     _note(
-        connection,
+        transaction,
         order_id,
         "acceptance_requested",
         {"accepted": accepted, "refused": len(wanted) - accepted, "by": by},
@@ -137,21 +137,21 @@ def decide(
     return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus.QUEUED)
 
 
-def for_every_line(connection: Connection, order_id: str, *, is_accepted: bool) -> dict[str, bool]:
+def for_every_line(transaction: Transaction, order_id: str, *, is_accepted: bool) -> dict[str, bool]:
     """One decision for all lines of an order."""
-    return dict.fromkeys(_lines(connection, order_id), is_accepted)
+    return dict.fromkeys(_lines(transaction, order_id), is_accepted)
 
 
-def _lines(connection: Connection, order_id: str) -> list[str]:
+def _lines(transaction: Transaction, order_id: str) -> list[str]:
     return list(
-        connection.execute(
+        transaction.execute(
             sa.select(order_lines.c.id).where(order_lines.c.order_id == order_id).order_by(order_lines.c.number)
         ).scalars()
     )
 
 
-def _whole(connection: Connection, order_id: str, decisions: Mapping[str, bool]) -> dict[str, bool]:
-    lines = _lines(connection, order_id)
+def _whole(transaction: Transaction, order_id: str, decisions: Mapping[str, bool]) -> dict[str, bool]:
+    lines = _lines(transaction, order_id)
     unknown = sorted(set(decisions) - set(lines))
     if unknown:
         raise Undecidable("unknown_line", "lines", f"The order has no line {unknown[0]}.")
@@ -161,11 +161,11 @@ def _whole(connection: Connection, order_id: str, decisions: Mapping[str, bool])
     return {each: decisions[each] for each in lines}
 
 
-def _check_waiting(connection: Connection, channel: str, marketplace_status: str | None) -> None:
-    needs = requirements_of(connection, [channel]).get(channel)
+def _check_waiting(transaction: Transaction, channel: str, marketplace_status: str | None) -> None:
+    needs = requirements_of(transaction, [channel]).get(channel)
     if needs is None or needs.acceptance_state is None:
         raise Undecidable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
-    policy = connection.execute(sa.select(channels.c.acceptance).where(channels.c.code == channel)).scalar_one()
+    policy = transaction.execute(sa.select(channels.c.acceptance).where(channels.c.code == channel)).scalar_one()
     if policy == OFF:
         raise Undecidable(
             "acceptance_off", "", "The channel's acceptance is off: orders are decided at the marketplace."
@@ -175,7 +175,7 @@ def _check_waiting(connection: Connection, channel: str, marketplace_status: str
         raise Undecidable("not_waiting_for_acceptance", "", said)
 
 
-def undecided(connection: Connection, channel: str, acceptance_state: str, limit: int) -> list[str]:
+def undecided(transaction: Transaction, channel: str, acceptance_state: str, limit: int) -> list[str]:
     """Orders of a channel that wait for a decision and have none, the oldest first."""
     query = (
         sa.select(orders.c.id)
@@ -189,21 +189,21 @@ def undecided(connection: Connection, channel: str, acceptance_state: str, limit
         .order_by(orders.c.purchased_at, orders.c.id)
         .limit(limit)
     )
-    return list(connection.execute(query).scalars())
+    return list(transaction.execute(query).scalars())
 
 
-def is_any_due(connection: Connection, now: datetime) -> bool:
+def is_any_due(transaction: Transaction, now: datetime) -> bool:
     """Whether some decision waits to be sent, or its sender may have ended."""
     waiting = sa.or_(
         sa.and_(acceptances.c.status == AcceptanceStatus.QUEUED.value, has_come(acceptances.c.due_at, now)),
         acceptances.c.status == AcceptanceStatus.SENDING.value,
     )
-    return connection.execute(sa.select(acceptances.c.order_id).where(waiting).limit(1)).first() is not None
+    return transaction.execute(sa.select(acceptances.c.order_id).where(waiting).limit(1)).first() is not None
 
 
-def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[DueDecision]:
+def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[DueDecision]:
     """Take up decisions that are due: queued ones, and those whose sender has ended; the longest waiting first."""
-    lock_book(connection)
+    lock_book(transaction)
     query = (
         sa.select(acceptances, orders.c.original_id)
         .join_from(acceptances, orders)
@@ -219,12 +219,12 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
     )
     rows = [
         row
-        for row in connection.execute(query).mappings()
+        for row in transaction.execute(query).mappings()
         if row["status"] == AcceptanceStatus.QUEUED.value or row["claimed_until"] <= now or is_gone(row["claimed_by"])
     ]
     if not rows:
         return []
-    connection.execute(
+    transaction.execute(
         sa.update(acceptances)
         .where(acceptances.c.order_id.in_([row["order_id"] for row in rows]))
         .values(
@@ -236,7 +236,7 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
             updated_at=now,
         )
     )
-    names = _original_ids(connection, [row["order_id"] for row in rows])
+    names = _original_ids(transaction, [row["order_id"] for row in rows])
     return [
         DueDecision(
             order_id=row["order_id"],
@@ -250,9 +250,9 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
     ]
 
 
-def _original_ids(connection: Connection, order_ids: Sequence[str]) -> dict[str, str]:
+def _original_ids(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, str]:
     query = sa.select(order_lines.c.id, order_lines.c.original_id).where(order_lines.c.order_id.in_(order_ids))
-    return {row.id: row.original_id for row in connection.execute(query)}
+    return {row.id: row.original_id for row in transaction.execute(query)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,13 +266,13 @@ class Ending:
     wait: timedelta = PAUSE
 
 
-def conclude(connection: Connection, due: DueDecision, ending: Ending, now: datetime) -> None:
+def conclude(transaction: Transaction, due: DueDecision, ending: Ending, now: datetime) -> None:
     """Write down what came of a decision; nothing when somebody else has taken it over."""
-    lock_book(connection)
+    lock_book(transaction)
     status = ending.status
     if status is AcceptanceStatus.QUEUED and due.attempts >= MOST_ATTEMPTS:
         status = AcceptanceStatus.REJECTED
-    changed = connection.execute(
+    changed = transaction.execute(
         sa.update(acceptances)
         .where(acceptances.c.order_id == due.order_id, acceptances.c.fence == due.fence)
         .values(
@@ -291,12 +291,12 @@ def conclude(connection: Connection, due: DueDecision, ending: Ending, now: date
     data: dict[str, Any] = {"code": ending.code, "message": ending.message} if ending.code else {}
     match status:
         case AcceptanceStatus.DONE:
-            incidents.resolve_order(connection, [due.order_id], STAGE, now, codes=["acceptance_rejected"])
-            _note(connection, due.order_id, "acceptance_done", data, now)
+            incidents.resolve_order(transaction, [due.order_id], STAGE, now, codes=["acceptance_rejected"])
+            _note(transaction, due.order_id, "acceptance_done", data, now)
         case AcceptanceStatus.REJECTED:
-            _note(connection, due.order_id, "acceptance_rejected", data, now)
+            _note(transaction, due.order_id, "acceptance_rejected", data, now)
             incidents.report(
-                connection,
+                transaction,
                 incidents.Report(
                     scope="channel",
                     subject=due.channel,
@@ -313,5 +313,5 @@ def conclude(connection: Connection, due: DueDecision, ending: Ending, now: date
             return
 
 
-def _note(connection: Connection, order_id: str, kind: str, data: Mapping[str, Any], now: datetime) -> None:
-    order_events.record(connection, [{"order_id": order_id, "kind": kind, "data": data}], now)
+def _note(transaction: Transaction, order_id: str, kind: str, data: Mapping[str, Any], now: datetime) -> None:
+    order_events.record(transaction, [{"order_id": order_id, "kind": kind, "data": data}], now)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
 
 STAGE = "confirm"
@@ -140,25 +141,25 @@ class Result:
     is_counted: bool = True
 
 
-def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[Claim]:
+def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[Claim]:
     """Take up shipments that are due, the longest waiting first, at most one of each order.
 
     An order of which another shipment is under way or in doubt waits: two parts of it at once could not be told apart. So does
     one that a request to cancel holds.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         codes: Channels to serve.
         limit: At most so many.
         now: The present instant.
     """
-    lock_book(connection)
-    rows = _due(connection, codes, limit, now)
+    lock_book(transaction)
+    rows = _due(transaction, codes, limit, now)
     if not rows:
         return []
     until = now + CLAIM_LENGTH
     holder = this_process()
-    connection.execute(
+    transaction.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_([row["id"] for row in rows]))
         .values(
@@ -171,11 +172,11 @@ def claim(connection: Connection, codes: Sequence[str], limit: int, now: datetim
             updated_at=now,
         )
     )
-    contents = contents_of(connection, [row["id"] for row in rows])
-    shipped = _units_shipped(connection, [row["order_id"] for row in rows])
-    attempts = _open_attempts(connection, rows, contents, shipped, now)
-    whole = _whole_orders(connection, [row["order_id"] for row in rows])
-    restate(connection, [row["order_id"] for row in rows], now)
+    contents = contents_of(transaction, [row["id"] for row in rows])
+    shipped = _units_shipped(transaction, [row["order_id"] for row in rows])
+    attempts = _open_attempts(transaction, rows, contents, shipped, now)
+    whole = _whole_orders(transaction, [row["order_id"] for row in rows])
+    restate(transaction, [row["order_id"] for row in rows], now)
     return [
         Claim(
             shipment={**row, "attempts": row["attempts"] + 1},
@@ -197,7 +198,7 @@ def is_due(now: datetime) -> sa.ColumnElement[bool]:
     return has_come(shipments.c.due_at, now)
 
 
-def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
+def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
     other = shipments.alias("other")
     is_busy = sa.exists().where(
         other.c.order_id == shipments.c.order_id,
@@ -218,7 +219,7 @@ def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime
         .order_by(shipments.c.due_at, shipments.c.reported_at, shipments.c.id)
         .limit(limit * 2)
     )
-    found = [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+    found = [{str(name): value for name, value in row.items()} for row in transaction.execute(query).mappings()]
     first_of_order: dict[str, dict[str, Any]] = {}
     for row in found:
         first_of_order.setdefault(row["order_id"], row)
@@ -226,7 +227,7 @@ def _due(connection: Connection, codes: Sequence[str], limit: int, now: datetime
 
 
 def _open_attempts(
-    connection: Connection,
+    transaction: Transaction,
     rows: Sequence[Mapping[str, Any]],
     contents: Mapping[str, Sequence[tuple[str, int]]],
     shipped: Mapping[str, Mapping[str, int]],
@@ -246,10 +247,10 @@ def _open_attempts(
     returning = sa.insert(confirmation_attempts).returning(
         confirmation_attempts.c.shipment_id, confirmation_attempts.c.id
     )
-    return {row.shipment_id: row.id for row in connection.execute(returning, opened)}
+    return {row.shipment_id: row.id for row in transaction.execute(returning, opened)}
 
 
-def contents_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[tuple[str, int], ...]]:
+def contents_of(transaction: Transaction, ids: Sequence[str]) -> dict[str, tuple[tuple[str, int], ...]]:
     """Shipment id → units by the marketplace's line id."""
     query = (
         sa.select(shipment_lines.c.shipment_id, order_lines.c.original_id, shipment_lines.c.quantity)
@@ -258,7 +259,7 @@ def contents_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[t
         .order_by(shipment_lines.c.shipment_id, order_lines.c.number)
     )
     found: dict[str, list[tuple[str, int]]] = {}
-    for shipment_id, original_id, quantity in connection.execute(query):
+    for shipment_id, original_id, quantity in transaction.execute(query):
         found.setdefault(shipment_id, []).append((original_id, quantity))
     return {shipment_id: tuple(lines) for shipment_id, lines in found.items()}
 
@@ -275,42 +276,42 @@ def told_of(
     }
 
 
-def _units_shipped(connection: Connection, order_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+def _units_shipped(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """Order id → the marketplace's line id → units that it shows as shipped, of the lines of which it tells."""
     query = sa.select(order_lines.c.order_id, order_lines.c.original_id, order_lines.c.quantity_shipped).where(
         order_lines.c.order_id.in_(order_ids), order_lines.c.quantity_shipped.is_not(None)
     )
     found: dict[str, dict[str, int]] = {}
-    for order_id, original_id, units in connection.execute(query):
+    for order_id, original_id, units in transaction.execute(query):
         found.setdefault(order_id, {})[original_id] = units
     return found
 
 
-def _whole_orders(connection: Connection, order_ids: Sequence[str]) -> set[str]:
+def _whole_orders(transaction: Transaction, order_ids: Sequence[str]) -> set[str]:
     """Orders of which our shipments leave nothing: those that readers see as shipped."""
     query = sa.select(orders.c.id).where(orders.c.id.in_(order_ids), orders.c.status == Status.SHIPPED.value)
-    return set(connection.execute(query).scalars())
+    return set(transaction.execute(query).scalars())
 
 
-def is_ours(connection: Connection, claims: Sequence[Claim], now: datetime, margin: timedelta) -> bool:
+def is_ours(transaction: Transaction, claims: Sequence[Claim], now: datetime, margin: timedelta) -> bool:
     """Whether all claims still hold for as long as a call may take; asked right before each call."""
     ids = {each.id: each.fence for each in claims}
     query = sa.select(shipments.c.id, shipments.c.fence, shipments.c.claimed_until).where(
         shipments.c.id.in_(list(ids)), shipments.c.status == ConfirmationStatus.SENDING.value
     )
-    rows = connection.execute(query).all()
+    rows = transaction.execute(query).all()
     return len(rows) == len(ids) and all(
         row.fence == ids[row.id] and row.claimed_until is not None and row.claimed_until >= now + margin for row in rows
     )
 
 
-def record(connection: Connection, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
+def record(transaction: Transaction, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
     """Write down what came of claims. Of a claim that somebody else has taken over only the attempt is written."""
-    lock_book(connection)
-    _close_attempts(connection, results, now)
+    lock_book(transaction)
+    _close_attempts(transaction, results, now)
     present = {
         row["id"]: row
-        for row in connection.execute(
+        for row in transaction.execute(
             sa.select(shipments).where(shipments.c.id.in_([each.id for each, _ in results]))
         ).mappings()
     }
@@ -319,13 +320,13 @@ def record(connection: Connection, results: Sequence[tuple[Claim, Result]], now:
         row = present[each.id]
         if row["fence"] != each.fence or row["status"] != ConfirmationStatus.SENDING.value:
             continue
-        _settle(connection, row, each, result, now)
+        _settle(transaction, row, each, result, now)
         touched.append(row["order_id"])
-    holds.follow(connection, touched, now)
-    restate(connection, touched, now)
+    holds.follow(transaction, touched, now)
+    restate(transaction, touched, now)
 
 
-def _close_attempts(connection: Connection, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
+def _close_attempts(transaction: Transaction, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
     update = (
         sa.update(confirmation_attempts)
         .where(confirmation_attempts.c.id == sa.bindparam("attempt"))
@@ -354,10 +355,10 @@ def _close_attempts(connection: Connection, results: Sequence[tuple[Claim, Resul
         }
         for each, result in results
     ]
-    connection.execute(update, rows)
+    transaction.execute(update, rows)
 
 
-def _settle(connection: Connection, row: RowMapping, each: Claim, result: Result, now: datetime) -> None:
+def _settle(transaction: Transaction, row: RowMapping, each: Claim, result: Result, now: datetime) -> None:
     """The shipment after an attempt, and the entry in its order's timeline."""
     values: dict[str, Any] = {
         "claimed_by": None,
@@ -370,22 +371,22 @@ def _settle(connection: Connection, row: RowMapping, each: Claim, result: Result
     match result.outcome:
         case AttemptOutcome.SENT:
             values |= _as_sent(row, each.shipment["version"], result, now)
-            resolve_problems(connection, row["order_id"], now)
+            resolve_problems(transaction, row["order_id"], now)
         case AttemptOutcome.REJECTED:
             values |= {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
-            report_problem(connection, row, REJECTED, result, now, each.attempt_id)
+            report_problem(transaction, row, REJECTED, result, now, each.attempt_id)
         case AttemptOutcome.IN_DOUBT:
             pause = result.wait if result.wait is not None else DOUBT_PAUSE
             values |= {"status": ConfirmationStatus.IN_DOUBT.value, "due_at": now + pause}
         case AttemptOutcome.RETRY:
-            values |= _as_retried(connection, row, each, result, now)
+            values |= _as_retried(transaction, row, each, result, now)
         case AttemptOutcome.RUNNING | AttemptOutcome.REFUTED:
             raise ValueError(f"an attempt does not end {result.outcome}")
     if row["version"] > each.shipment["version"] and values["status"] == ConfirmationStatus.REJECTED.value:
         values |= {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "attempts": 0}
-    connection.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
+    transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
     if result.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:
-        note(connection, row, f"confirmation_{result.outcome}", now, result)
+        note(transaction, row, f"confirmation_{result.outcome}", now, result)
 
 
 def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> dict[str, Any]:
@@ -402,9 +403,11 @@ def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> di
     }
 
 
-def _as_retried(connection: Connection, row: RowMapping, each: Claim, result: Result, now: datetime) -> dict[str, Any]:
+def _as_retried(
+    transaction: Transaction, row: RowMapping, each: Claim, result: Result, now: datetime
+) -> dict[str, Any]:
     if row["attempts"] >= MOST_ATTEMPTS and result.is_counted:
-        report_problem(connection, row, REJECTED, result, now, each.attempt_id)
+        report_problem(transaction, row, REJECTED, result, now, each.attempt_id)
         return {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
     pause = backoff(row["attempts"], random.random()) if result.wait is None else result.wait  # noqa: S311 - jitter
     attempts = row["attempts"] if result.is_counted else row["attempts"] - 1
@@ -421,11 +424,11 @@ def backoff(attempts: int, chance: float) -> timedelta:
     return min(LONGEST_PAUSE, FIRST_PAUSE * float(2**doublings)) * (0.5 + chance / 2)
 
 
-def give_up_lost_claims(connection: Connection, codes: Sequence[str], now: datetime, pause: timedelta) -> int:
+def give_up_lost_claims(transaction: Transaction, codes: Sequence[str], now: datetime, pause: timedelta) -> int:
     """Put shipments in doubt whose sender has ended, or has had its time; returns how many.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         codes: Channels to look at.
         now: The present instant.
         pause: Before they are read back.
@@ -435,14 +438,14 @@ def give_up_lost_claims(connection: Connection, codes: Sequence[str], now: datet
     )
     lost = [
         row
-        for row in connection.execute(query)
+        for row in transaction.execute(query)
         if row.claimed_until is None or not now < row.claimed_until <= now + LONGEST_PAUSE or is_gone(row.claimed_by)
     ]
     if not lost:
         return 0
-    lock_book(connection)
+    lock_book(transaction)
     ids = [row.id for row in lost]
-    connection.execute(
+    transaction.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.SENDING.value)
         .values(
@@ -454,7 +457,7 @@ def give_up_lost_claims(connection: Connection, codes: Sequence[str], now: datet
             updated_at=now,
         )
     )
-    connection.execute(
+    transaction.execute(
         sa.update(confirmation_attempts)
         .where(
             confirmation_attempts.c.shipment_id.in_(ids),
@@ -467,21 +470,21 @@ def give_up_lost_claims(connection: Connection, codes: Sequence[str], now: datet
             message="The sender ended without telling what came of it.",
         )
     )
-    restate(connection, [row.order_id for row in lost], now)
+    restate(transaction, [row.order_id for row in lost], now)
     return len(lost)
 
 
 # -- what people decide
 
 
-def retry(connection: Connection, shipment_id: str, now: datetime) -> str | None:
+def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | None:
     """Try a shipment again now: send it, or read it back when it is in doubt. Returns its status, None when there is none.
 
     Raises:
         NotRetryable: It is held, under way, or has arrived.
     """
-    lock_book(connection)
-    row = connection.execute(sa.select(shipments).where(shipments.c.id == shipment_id)).mappings().one_or_none()
+    lock_book(transaction)
+    row = transaction.execute(sa.select(shipments).where(shipments.c.id == shipment_id)).mappings().one_or_none()
     if row is None:
         return None
     match ConfirmationStatus(row["status"]):
@@ -503,47 +506,47 @@ def retry(connection: Connection, shipment_id: str, now: datetime) -> str | None
         case ConfirmationStatus.NONE:
             raise NotRetryable("shipment_skipped", "The shipment was skipped: the marketplace is not told by us.")
     values = {"status": status.value, "due_at": now, "attempts": 0, "updated_at": now}
-    connection.execute(sa.update(shipments).where(shipments.c.id == shipment_id).values(**values))
-    note(connection, row, "confirmation_retried", now)
-    holds.follow(connection, [row["order_id"]], now)
-    restate(connection, [row["order_id"]], now)
-    told: str = connection.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
+    transaction.execute(sa.update(shipments).where(shipments.c.id == shipment_id).values(**values))
+    note(transaction, row, "confirmation_retried", now)
+    holds.follow(transaction, [row["order_id"]], now)
+    restate(transaction, [row["order_id"]], now)
+    told: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
     return told
 
 
-def hold_switched_off(connection: Connection, now: datetime) -> int:
+def hold_switched_off(transaction: Transaction, now: datetime) -> int:
     """Hold the waiting shipments of channels whose confirmation has been switched off; returns how many."""
     off = sa.select(channels.c.code).where(channels.c.confirmation.is_(False))
     waiting = sa.select(shipments).where(
         shipments.c.status == ConfirmationStatus.QUEUED.value, shipments.c.channel.in_(off)
     )
-    if connection.execute(waiting.limit(1)).first() is None:
+    if transaction.execute(waiting.limit(1)).first() is None:
         return 0
-    lock_book(connection)
-    rows = connection.execute(waiting).mappings().all()
-    connection.execute(
+    lock_book(transaction)
+    rows = transaction.execute(waiting).mappings().all()
+    transaction.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_([row["id"] for row in rows]))
         .values(status=ConfirmationStatus.HELD.value, held_reason=holds.CONFIRMATION_OFF, due_at=None, updated_at=now)
     )
     for row in rows:
-        note(connection, row, "confirmation_held", now)
-    restate(connection, [row["order_id"] for row in rows], now)
+        note(transaction, row, "confirmation_held", now)
+    restate(transaction, [row["order_id"] for row in rows], now)
     return len(rows)
 
 
-def release_held(connection: Connection, channel: str, now: datetime) -> int:
+def release_held(transaction: Transaction, channel: str, now: datetime) -> int:
     """Send held shipments of a channel after all, a bounded number of them; returns how many, 0 when none are left."""
-    return _decide_held(connection, channel, ConfirmationStatus.QUEUED, "confirmation_released", now)
+    return _decide_held(transaction, channel, ConfirmationStatus.QUEUED, "confirmation_released", now)
 
 
-def skip_held(connection: Connection, channel: str, now: datetime) -> int:
+def skip_held(transaction: Transaction, channel: str, now: datetime) -> int:
     """Never send held shipments of a channel: somebody else has told the marketplace. Bounded and counted like releasing."""
-    return _decide_held(connection, channel, ConfirmationStatus.NONE, "confirmation_skipped", now)
+    return _decide_held(transaction, channel, ConfirmationStatus.NONE, "confirmation_skipped", now)
 
 
-def _decide_held(connection: Connection, channel: str, status: ConfirmationStatus, kind: str, now: datetime) -> int:
-    lock_book(connection)
+def _decide_held(transaction: Transaction, channel: str, status: ConfirmationStatus, kind: str, now: datetime) -> int:
+    lock_book(transaction)
     held = (
         sa.select(shipments)
         .where(
@@ -554,10 +557,10 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
         .order_by(shipments.c.reported_at, shipments.c.id)
         .limit(HELD_PER_COMMIT)
     )
-    rows = connection.execute(held).mappings().all()
+    rows = transaction.execute(held).mappings().all()
     if not rows:
         return 0
-    connection.execute(
+    transaction.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_([row["id"] for row in rows]))
         .values(
@@ -567,23 +570,23 @@ def _decide_held(connection: Connection, channel: str, status: ConfirmationStatu
             updated_at=now,
         )
     )
-    order_events.record(connection, [_event(row, kind, None) for row in rows], now)
-    restate(connection, [row["order_id"] for row in rows], now)
+    order_events.record(transaction, [_event(row, kind, None) for row in rows], now)
+    restate(transaction, [row["order_id"] for row in rows], now)
     return len(rows)
 
 
-def is_any_waiting(connection: Connection) -> bool:
+def is_any_waiting(transaction: Transaction) -> bool:
     """Whether there is a shipment that is not settled: to be sent, read back or verified."""
     open_states = [each.value for each in _OPEN]
     query = sa.select(shipments.c.id).where(shipments.c.status.in_(open_states)).limit(1)
-    return connection.execute(query).first() is not None
+    return transaction.execute(query).first() is not None
 
 
-def is_any_due(connection: Connection, now: datetime) -> bool:
+def is_any_due(transaction: Transaction, now: datetime) -> bool:
     """Whether there is a shipment to be sent or read back now."""
     states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
     query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), is_due(now)).limit(1)
-    return connection.execute(query).first() is not None
+    return transaction.execute(query).first() is not None
 
 
 _OPEN = (
@@ -594,18 +597,18 @@ _OPEN = (
 )
 
 
-def counts(connection: Connection) -> dict[str, dict[str, int]]:
+def counts(transaction: Transaction) -> dict[str, dict[str, int]]:
     """Shipments by channel and status."""
     query = sa.select(shipments.c.channel, shipments.c.status, sa.func.count()).group_by(
         shipments.c.channel, shipments.c.status
     )
     found: dict[str, dict[str, int]] = {}
-    for channel, status, count in connection.execute(query):
+    for channel, status, count in transaction.execute(query):
         found.setdefault(channel, {})[status] = count
     return found
 
 
-def oldest_waiting(connection: Connection) -> dict[str, datetime]:
+def oldest_waiting(transaction: Transaction) -> dict[str, datetime]:
     """When the longest waiting shipment of each channel was reported, of the channels where one waits."""
     under_way = [
         each.value for each in (ConfirmationStatus.QUEUED, ConfirmationStatus.SENDING, ConfirmationStatus.IN_DOUBT)
@@ -615,18 +618,18 @@ def oldest_waiting(connection: Connection) -> dict[str, datetime]:
         .where(shipments.c.status.in_(under_way))
         .group_by(shipments.c.channel)
     )
-    return {row.channel: row.since for row in connection.execute(query)}
+    return {row.channel: row.since for row in transaction.execute(query)}
 
 
 # -- shared
 
 
 def report_problem(
-    connection: Connection, row: RowMapping, code: str, result: Result, now: datetime, attempt_id: int | None = None
+    transaction: Transaction, row: RowMapping, code: str, result: Result, now: datetime, attempt_id: int | None = None
 ) -> None:
     """Open an incident about a shipment, and the attempt that showed it where there was one, or count another occurrence."""
     incidents.report(
-        connection,
+        transaction,
         incidents.Report(
             scope="channel",
             subject=row["channel"],
@@ -642,7 +645,7 @@ def report_problem(
     )
 
 
-def resolve_problems(connection: Connection, order_id: str, now: datetime) -> None:
+def resolve_problems(transaction: Transaction, order_id: str, now: datetime) -> None:
     """Close the incidents about an order's shipments as far as none of them is in trouble any more: one has arrived."""
     own = shipments.c.order_id == order_id
     troubles = (
@@ -652,15 +655,15 @@ def resolve_problems(connection: Connection, order_id: str, now: datetime) -> No
     over = [
         code
         for code, is_in_trouble in troubles
-        if connection.execute(sa.select(shipments.c.id).where(own, is_in_trouble).limit(1)).first() is None
+        if transaction.execute(sa.select(shipments.c.id).where(own, is_in_trouble).limit(1)).first() is None
     ]
     if over:
-        incidents.resolve_order(connection, [order_id], STAGE, now, codes=over)
+        incidents.resolve_order(transaction, [order_id], STAGE, now, codes=over)
 
 
-def note(connection: Connection, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
+def note(transaction: Transaction, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
     """Write what happened to a shipment into its order's timeline; nothing personal."""
-    order_events.record(connection, [_event(row, kind, result)], now)
+    order_events.record(transaction, [_event(row, kind, result)], now)
 
 
 def _event(row: RowMapping, kind: str, result: Result | None) -> dict[str, Any]:

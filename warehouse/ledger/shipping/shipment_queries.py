@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 Row = dict[str, Any]
 
@@ -104,7 +104,7 @@ class Page:
     next_place: Place | None
 
 
-def page(connection: Connection, wanted: ShipmentFilter, after: Place | None, limit: int) -> Page:
+def page(transaction: Transaction, wanted: ShipmentFilter, after: Place | None, limit: int) -> Page:
     """The `limit` shipments that follow `after`, the last reported first."""
     reported_at, own_id = shipments.c.reported_at, shipments.c.id
     query = _SHIPMENTS.where(*_conditions(wanted))
@@ -116,44 +116,44 @@ def page(connection: Connection, wanted: ShipmentFilter, after: Place | None, li
         query = query.order_by(*(sa.func.coalesce(each, each).desc() for each in order))
     else:
         query = query.order_by(*(each.desc() for each in order))
-    rows = [_plain(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
+    rows = [_plain(row) for row in transaction.execute(query.limit(limit + 1)).mappings()]
     has_more = len(rows) > limit
     chosen = rows[:limit]
-    _add_items(connection, chosen)
+    _add_items(transaction, chosen)
     return Page(chosen, Place(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
 
 
-def by_id(connection: Connection, shipment_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+def by_id(transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
     """One shipment with `original_id`, `items` and `attempts`; None when there is none or the reader may not see it."""
-    row = connection.execute(_SHIPMENTS.where(shipments.c.id == shipment_id)).mappings().one_or_none()
+    row = transaction.execute(_SHIPMENTS.where(shipments.c.id == shipment_id)).mappings().one_or_none()
     if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
         return None
     found = _plain(row)
-    _add_items(connection, [found])
+    _add_items(transaction, [found])
     query = (
         sa.select(confirmation_attempts)
         .where(confirmation_attempts.c.shipment_id == shipment_id)
         .order_by(confirmation_attempts.c.id.desc())
         .limit(ATTEMPTS_SHOWN)
     )
-    found["made"] = [_plain(each) for each in connection.execute(query).mappings()][::-1]
+    found["made"] = [_plain(each) for each in transaction.execute(query).mappings()][::-1]
     return found
 
 
-def is_visible(connection: Connection, shipment_id: str, visible_channels: tuple[str, ...] | None) -> bool:
+def is_visible(transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None) -> bool:
     """Whether there is such a shipment for this reader."""
-    channel = connection.execute(sa.select(shipments.c.channel).where(shipments.c.id == shipment_id)).scalar()
+    channel = transaction.execute(sa.select(shipments.c.channel).where(shipments.c.id == shipment_id)).scalar()
     return channel is not None and (visible_channels is None or channel in visible_channels)
 
 
-def held_by_channel(connection: Connection) -> dict[str, int]:
+def held_by_channel(transaction: Transaction) -> dict[str, int]:
     """How many shipments of each channel are held, of the channels that have any."""
     query = (
         sa.select(shipments.c.channel, sa.func.count())
         .where(shipments.c.status == ConfirmationStatus.HELD.value)
         .group_by(shipments.c.channel)
     )
-    return {channel: int(count) for channel, count in connection.execute(query)}
+    return {channel: int(count) for channel, count in transaction.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Unsent:
     since: datetime
 
 
-def unsent(connection: Connection, before: datetime, now: datetime) -> dict[str, Unsent]:
+def unsent(transaction: Transaction, before: datetime, now: datetime) -> dict[str, Unsent]:
     """Channel → its shipments that were reported before and are to be told; those that a request to cancel holds are none."""
     table = shipments.c
     waiting = (ConfirmationStatus.QUEUED.value, ConfirmationStatus.SENDING.value, ConfirmationStatus.IN_DOUBT.value)
@@ -174,10 +174,10 @@ def unsent(connection: Connection, before: datetime, now: datetime) -> dict[str,
         .where(table.status.in_(waiting), table.reported_at < before, ~holds.is_held(table.order_id, now))
         .group_by(table.channel)
     )
-    return {channel: Unsent(channel, int(count), since) for channel, count, since in connection.execute(query)}
+    return {channel: Unsent(channel, int(count), since) for channel, count, since in transaction.execute(query)}
 
 
-def held_by_reason(connection: Connection, before: datetime) -> dict[str, dict[str, int]]:
+def held_by_reason(transaction: Transaction, before: datetime) -> dict[str, dict[str, int]]:
     """Channel → reason → how many of its shipments are held since before then."""
     table = shipments.c
     query = (
@@ -187,15 +187,15 @@ def held_by_reason(connection: Connection, before: datetime) -> dict[str, dict[s
         .order_by(table.channel, table.held_reason)
     )
     found: dict[str, dict[str, int]] = {}
-    for channel, reason, count in connection.execute(query):
+    for channel, reason, count in transaction.execute(query):
         found.setdefault(channel, {})[reason or "unknown"] = int(count)
     return found
 
 
-def line_ids(connection: Connection, order_id: str) -> dict[str, str]:
+def line_ids(transaction: Transaction, order_id: str) -> dict[str, str]:
     """The marketplace's line id → ours, of one order."""
     query = sa.select(order_lines.c.original_id, order_lines.c.id).where(order_lines.c.order_id == order_id)
-    return {row.original_id: row.id for row in connection.execute(query)}
+    return {row.original_id: row.id for row in transaction.execute(query)}
 
 
 _SHIPMENTS = sa.select(shipments, orders.c.original_id).join_from(shipments, orders)
@@ -257,7 +257,7 @@ def _ranges(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _add_items(connection: Connection, rows: Sequence[Row]) -> None:
+def _add_items(transaction: Transaction, rows: Sequence[Row]) -> None:
     """Give each shipment what is in it, in the order of the order's lines."""
     query = (
         sa.select(
@@ -273,7 +273,7 @@ def _add_items(connection: Connection, rows: Sequence[Row]) -> None:
         .order_by(order_lines.c.number)
     )
     found: dict[str, list[Row]] = {}
-    for line in connection.execute(query).mappings():
+    for line in transaction.execute(query).mappings():
         found.setdefault(line["shipment_id"], []).append(_plain(line))
     for row in rows:
         row["items"] = found.get(row["id"], [])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.shipments import Requirements
 
@@ -178,31 +178,31 @@ _CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, Con
 """Until a package has been sent, what is in it may be corrected."""
 
 
-def report(connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
+def report(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
     """Take reported shipments in, one after the other, each with an answer of its own; the same one twice changes nothing.
 
     Accepted shipments raise their orders' quantities and status in this transaction, and wait for the pipeline; where the
     channel does not confirm, they are held.
 
     Args:
-        connection: A write transaction; this takes the book's lock.
+        transaction: A write transaction; this takes the book's lock.
         sender: Who reports.
         given: The shipments, at most some hundreds: the write lock is held meanwhile.
         now: When they are recorded.
     """
-    lock_book(connection)
-    intake = _examined(connection, sender, given, now)
-    _write(connection, intake, now)
+    lock_book(transaction)
+    intake = _examined(transaction, sender, given, now)
+    _write(transaction, intake, now)
     return intake.answers
 
 
-def examine(connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
+def examine(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
     """What `report` would answer, without writing anything; a read transaction will do."""
-    return _examined(connection, sender, given, now).answers
+    return _examined(transaction, sender, given, now).answers
 
 
-def _examined(connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> _Intake:
-    intake = _Intake(connection, sender, given, now)
+def _examined(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> _Intake:
+    intake = _Intake(transaction, sender, given, now)
     for each in given:
         try:
             intake.answers.append(intake.take(each))
@@ -293,25 +293,25 @@ class _Order:
 class _Intake:
     """Reports under examination, with everything that they need read beforehand: a handful of queries for any number."""
 
-    def __init__(self, connection: Connection, sender: Sender, given: Sequence[Report], now: datetime) -> None:
+    def __init__(self, transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> None:
         self.sender = sender
         self.now = now
         self.answers: list[Answer] = []
         self.written: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
-        self._orders = _read_orders(connection, sender, given)
-        self.lines_of = _read_packages(connection, self._orders)
+        self._orders = _read_orders(transaction, sender, given)
+        self.lines_of = _read_packages(transaction, self._orders)
         self._by_original: dict[str, list[_Order]] = {}
         for original_id, order in self._orders.values():
             self._by_original.setdefault(original_id, []).append(order)
         codes = sorted({order.channel for _, order in self._orders.values()})
-        self._carriers = Carriers.of(connection, codes)
-        self._unconfirmed = _confirmed_by_marketplace(connection, self._orders, self._carriers)
+        self._carriers = Carriers.of(transaction, codes)
+        self._unconfirmed = _confirmed_by_marketplace(transaction, self._orders, self._carriers)
         confirming = sa.select(channels.c.code).where(channels.c.code.in_(codes), channels.c.confirmation.is_(True))
-        self._confirming = frozenset(connection.execute(confirming).scalars())
+        self._confirming = frozenset(transaction.execute(confirming).scalars())
         ids = sorted(self._orders)
-        self._held = holds.held_orders(connection, ids, now)
-        self._asked = holds.asked_orders(connection, ids)
+        self._held = holds.held_orders(transaction, ids, now)
+        self._asked = holds.asked_orders(transaction, ids)
 
     def take(self, given: Report) -> Answer:
         """One report, examined and noted down to be written."""
@@ -652,7 +652,7 @@ def free_reference(own_id: str, taken: Collection[int]) -> int:
     raise AssertionError("unreachable")
 
 
-def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]) -> dict[str, tuple[str, _Order]]:
+def _read_orders(transaction: Transaction, sender: Sender, given: Sequence[Report]) -> dict[str, tuple[str, _Order]]:
     """Internal id → (original id, order) of every order that the reports name and the sender may see."""
     ids = sorted({each.id for each in given if each.id is not None})
     originals = sorted({each.original_id for each in given if each.id is None and each.original_id is not None})
@@ -669,7 +669,7 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
         orders.c.may_not_ship_reason,
         orders.c.purchased_at,
     )
-    found = connection.execute(sa.select(*columns).where(named, *visible)).mappings().all()
+    found = transaction.execute(sa.select(*columns).where(named, *visible)).mappings().all()
     read = {
         row["id"]: (
             row["original_id"],
@@ -687,12 +687,12 @@ def _read_orders(connection: Connection, sender: Sender, given: Sequence[Report]
         )
         for row in found
     }
-    _read_lines(connection, read)
+    _read_lines(transaction, read)
     return read
 
 
 def _confirmed_by_marketplace(
-    connection: Connection, read: Mapping[str, tuple[str, _Order]], carriers: Carriers
+    transaction: Transaction, read: Mapping[str, tuple[str, _Order]], carriers: Carriers
 ) -> frozenset[str]:
     """Orders of a programme of which the marketplace is told nothing, by internal id."""
     programs = {order.channel: _unconfirmed_programs(carriers, order.channel) for _, order in read.values()}
@@ -702,7 +702,7 @@ def _confirmed_by_marketplace(
     query = sa.select(orders.c.id, orders.c.channel, orders.c.facts).where(orders.c.id.in_(asked))
     return frozenset(
         row.id
-        for row in connection.execute(query)
+        for row in transaction.execute(query)
         if not programs[row.channel].isdisjoint(orjson.loads("{" + row.facts + "}")["programs"])
     )
 
@@ -712,11 +712,11 @@ def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
     return frozenset(needs.unconfirmed_programs) if needs is not None else frozenset()
 
 
-def _read_lines(connection: Connection, read: Mapping[str, tuple[str, _Order]]) -> None:
+def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, _Order]]) -> None:
     ids = list(read)
-    reported = reported_units(connection, ids)
+    reported = reported_units(transaction, ids)
     query = sa.select(order_lines).where(order_lines.c.order_id.in_(ids)).order_by(order_lines.c.number)
-    for row in connection.execute(query).mappings():
+    for row in transaction.execute(query).mappings():
         read[row["order_id"]][1].lines[row["id"]] = _Line(
             id=row["id"],
             original_id=row["original_id"],
@@ -730,26 +730,26 @@ def _read_lines(connection: Connection, read: Mapping[str, tuple[str, _Order]]) 
 
 
 def _read_packages(
-    connection: Connection, read: Mapping[str, tuple[str, _Order]]
+    transaction: Transaction, read: Mapping[str, tuple[str, _Order]]
 ) -> dict[str, dict[str, tuple[int, int]]]:
     """Give each order its packages, and return what is in them: shipment id → line id → (units, shipped by others)."""
     ids = list(read)
-    for row in connection.execute(sa.select(shipments).where(shipments.c.order_id.in_(ids))).mappings():
+    for row in transaction.execute(sa.select(shipments).where(shipments.c.order_id.in_(ids))).mappings():
         read[row["order_id"]][1].packages[row["package_id"]] = {str(name): value for name, value in row.items()}
     query = sa.select(shipment_lines).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
     found: dict[str, dict[str, tuple[int, int]]] = {}
-    for row in connection.execute(query).mappings():
+    for row in transaction.execute(query).mappings():
         found.setdefault(row["shipment_id"], {})[row["line_id"]] = (row["quantity"], row["shipped_by_others"])
     return found
 
 
-def _write(connection: Connection, intake: _Intake, now: datetime) -> None:
+def _write(transaction: Transaction, intake: _Intake, now: datetime) -> None:
     if not intake.written:
         return
     rows = list(intake.written.values())
-    connection.execute(upsert(connection, shipments, ("id",)), rows)
-    connection.execute(sa.delete(shipment_lines).where(shipment_lines.c.shipment_id.in_(list(intake.written))))
-    connection.execute(
+    transaction.execute(upsert(transaction, shipments, ("id",)), rows)
+    transaction.execute(sa.delete(shipment_lines).where(shipment_lines.c.shipment_id.in_(list(intake.written))))
+    transaction.execute(
         sa.insert(shipment_lines),
         [
             {
@@ -763,5 +763,5 @@ def _write(connection: Connection, intake: _Intake, now: datetime) -> None:
             for line_id, (units, by_others) in intake.lines_of[own_id].items()
         ],
     )
-    order_events.record(connection, intake.events, now)
-    restate(connection, {row["order_id"] for row in rows}, now)
+    order_events.record(transaction, intake.events, now)
+    restate(transaction, {row["order_id"] for row in rows}, now)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
 
     from warehouse.ledger.shipping.confirmations import Claim
     from warehouse.orders import Order, Package
@@ -71,10 +72,10 @@ class Waiting:
     told: tuple[Mapping[str, Any], ...] = ()
 
 
-def doubted(connection: Connection, codes: Sequence[str], limit: int, now: datetime) -> list[Waiting]:
+def doubted(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[Waiting]:
     """Shipments in doubt whose time has come to be read back."""
     return _waiting(
-        connection,
+        transaction,
         limit,
         shipments.c.status == ConfirmationStatus.IN_DOUBT.value,
         is_due(now),
@@ -83,11 +84,11 @@ def doubted(connection: Connection, codes: Sequence[str], limit: int, now: datet
 
 
 def unverified(
-    connection: Connection, codes: Sequence[str], limit: int, sent_before: datetime, now: datetime
+    transaction: Transaction, codes: Sequence[str], limit: int, sent_before: datetime, now: datetime
 ) -> list[Waiting]:
     """Shipments sent before a time that the marketplace has not been seen to show, and that are due to be read back."""
     return _waiting(
-        connection,
+        transaction,
         limit,
         shipments.c.status == ConfirmationStatus.SENT.value,
         shipments.c.sent_at <= sent_before,
@@ -96,7 +97,7 @@ def unverified(
     )
 
 
-def _waiting(connection: Connection, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Waiting]:
+def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Waiting]:
     query = (
         sa.select(shipments, orders.c.original_id)
         .join_from(shipments, orders)
@@ -104,9 +105,9 @@ def _waiting(connection: Connection, limit: int, *conditions: sa.ColumnElement[b
         .order_by(sa.func.coalesce(shipments.c.due_at, shipments.c.sent_at), shipments.c.id)
         .limit(limit)
     )
-    rows = [{str(name): value for name, value in row.items()} for row in connection.execute(query).mappings()]
+    rows = [{str(name): value for name, value in row.items()} for row in transaction.execute(query).mappings()]
     ids = [row["id"] for row in rows]
-    contents, told = contents_of(connection, ids), _told(connection, ids)
+    contents, told = contents_of(transaction, ids), _told(transaction, ids)
     return [
         Waiting(
             shipment=row,
@@ -118,40 +119,40 @@ def _waiting(connection: Connection, limit: int, *conditions: sa.ColumnElement[b
     ]
 
 
-def _told(connection: Connection, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+def _told(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
     query = (
         sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.told)
         .where(confirmation_attempts.c.shipment_id.in_(ids), confirmation_attempts.c.told.is_not(None))
         .order_by(confirmation_attempts.c.id)
     )
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for shipment_id, told in connection.execute(query):
+    for shipment_id, told in transaction.execute(query):
         found.setdefault(shipment_id, []).append(told)
     return found
 
 
-def end_doubts(connection: Connection, read: Sequence[tuple[Waiting, Order | None]], now: datetime) -> None:
+def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | None]], now: datetime) -> None:
     """Decide doubts by what the marketplace shows: it has the package, or has it otherwise, or has not got it.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         read: Each shipment with its order as just read; None when the marketplace does not know the order.
         now: When it was read.
     """
-    lock_book(connection)
+    lock_book(transaction)
     touched: list[str] = []
     for waiting, order in read:
-        row = _present(connection, waiting)
+        row = _present(transaction, waiting)
         if (
             row is None
             or row["status"] != ConfirmationStatus.IN_DOUBT.value
             or row["fence"] != waiting.shipment["fence"]
         ):
             continue
-        values, kind = _end_of_doubt(connection, row, waiting, order, now)
-        connection.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
+        values, kind = _end_of_doubt(transaction, row, waiting, order, now)
+        transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
         if values["status"] == ConfirmationStatus.QUEUED.value:
-            _refute(connection, row["id"])
+            _refute(transaction, row["id"])
         told = Result(
             outcome=AttemptOutcome.IN_DOUBT,
             code=values.get("code") or "",
@@ -159,17 +160,17 @@ def end_doubts(connection: Connection, read: Sequence[tuple[Waiting, Order | Non
             hint=values.get("hint") or "",
         )
         if values["status"] == ConfirmationStatus.REJECTED.value:
-            report_problem(connection, row, REJECTED, told, now)
+            report_problem(transaction, row, REJECTED, told, now)
         elif values["status"] == ConfirmationStatus.VERIFIED.value:
-            resolve_problems(connection, row["order_id"], now)
-        note(connection, row, kind, now, told)
+            resolve_problems(transaction, row["order_id"], now)
+        note(transaction, row, kind, now, told)
         touched.append(row["order_id"])
-    holds.follow(connection, touched, now)
-    restate(connection, touched, now)
+    holds.follow(transaction, touched, now)
+    restate(transaction, touched, now)
 
 
 def _end_of_doubt(
-    connection: Connection, row: RowMapping, waiting: Waiting, order: Order | None, now: datetime
+    transaction: Transaction, row: RowMapping, waiting: Waiting, order: Order | None, now: datetime
 ) -> tuple[dict[str, Any], str]:
     found = None if order is None or order.packages is None else find_package(waiting, order.packages)
     if found is not None and order is not None:
@@ -184,7 +185,7 @@ def _end_of_doubt(
         said = ("gave_up", "The marketplace never shows this package, however often it is told of it.")
     else:
         again = {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "code": None, "message": None, "hint": None}
-        return {**again, "reference": _reference(connection, row, order.packages or ())}, "confirmation_refuted"
+        return {**again, "reference": _reference(transaction, row, order.packages or ())}, "confirmation_refuted"
     hint = "compare the order at the marketplace; correct it there, then retry or leave it"
     refused = {"status": ConfirmationStatus.REJECTED.value, "due_at": None, "code": said[0], "message": said[1]}
     return {**refused, "hint": hint}, "confirmation_rejected"
@@ -228,23 +229,23 @@ def _found_in_doubt(
     }, "confirmation_refuted"
 
 
-def _reference(connection: Connection, row: Mapping[str, Any] | RowMapping, packages: Iterable[Package]) -> int:
+def _reference(transaction: Transaction, row: Mapping[str, Any] | RowMapping, packages: Iterable[Package]) -> int:
     """The number to tell a package by: its own, unless the marketplace has a package of that name, which is not ours."""
     there = {int(each.label) for each in packages if each.label is not None and each.label.isdecimal()}
     own: int = row["reference"]
     if own not in there:
         return own
     query = sa.select(shipments.c.reference).where(shipments.c.order_id == row["order_id"])
-    return free_reference(row["id"], there | set(connection.execute(query).scalars()))
+    return free_reference(row["id"], there | set(transaction.execute(query).scalars()))
 
 
 def settle_names(
-    connection: Connection, read: Sequence[tuple[Claim, Order]], now: datetime
+    transaction: Transaction, read: Sequence[tuple[Claim, Order]], now: datetime
 ) -> tuple[list[Claim], list[tuple[Claim, Result]]]:
     """Look at the packages that an order has before it gets another one: a name of ours must be free, a package told once.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         read: Claims, each with its order as the marketplace shows it now.
         now: When it was read.
 
@@ -252,24 +253,24 @@ def settle_names(
         The claims to send, with references that no package of their orders has, and the results of the others: the marketplace
         has their packages already.
     """
-    lock_book(connection)
+    lock_book(transaction)
     to_send: list[Claim] = []
     there: list[tuple[Claim, Result]] = []
     for each, order in read:
         packages = order.packages or ()
-        (waiting,) = _waiting(connection, 1, shipments.c.id == each.id)
+        (waiting,) = _waiting(transaction, 1, shipments.c.id == each.id)
         if find_package(waiting, packages) is not None:
             message = "The marketplace has this package already."
             there.append((each, Result(outcome=AttemptOutcome.IN_DOUBT, code="there_already", message=message)))
             continue
         shipped = {line.original_id: line.quantity_shipped for line in order.lines if line.quantity_shipped is not None}
-        row = {**each.shipment, "reference": _reference(connection, waiting.shipment, packages)}
-        connection.execute(
+        row = {**each.shipment, "reference": _reference(transaction, waiting.shipment, packages)}
+        transaction.execute(
             sa.update(shipments)
             .where(shipments.c.id == each.id, shipments.c.fence == each.fence)
             .values(reference=row["reference"], updated_at=now)
         )
-        connection.execute(
+        transaction.execute(
             sa.update(confirmation_attempts)
             .where(confirmation_attempts.c.id == each.attempt_id)
             .values(told=told_of(row, each.quantities, shipped))
@@ -278,38 +279,38 @@ def settle_names(
     return to_send, there
 
 
-def _refute(connection: Connection, shipment_id: str) -> None:
+def _refute(transaction: Transaction, shipment_id: str) -> None:
     newest = (
         sa.select(sa.func.max(confirmation_attempts.c.id))
         .where(confirmation_attempts.c.shipment_id == shipment_id)
         .scalar_subquery()
     )
-    connection.execute(
+    transaction.execute(
         sa.update(confirmation_attempts)
         .where(confirmation_attempts.c.id == newest, confirmation_attempts.c.outcome == AttemptOutcome.IN_DOUBT.value)
         .values(outcome=AttemptOutcome.REFUTED.value)
     )
 
 
-def postpone(connection: Connection, ids: Sequence[str], until: datetime) -> None:
+def postpone(transaction: Transaction, ids: Sequence[str], until: datetime) -> None:
     """Read these doubts back later: the marketplace could not be asked."""
-    connection.execute(
+    transaction.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.IN_DOUBT.value)
         .values(due_at=until)
     )
 
 
-def postpone_unverified(connection: Connection, ids: Sequence[str], until: datetime) -> None:
+def postpone_unverified(transaction: Transaction, ids: Sequence[str], until: datetime) -> None:
     """Read those of these shipments back later that are still not verified."""
-    connection.execute(
+    transaction.execute(
         sa.update(shipments)
         .where(shipments.c.id.in_(ids), shipments.c.status == ConfirmationStatus.SENT.value)
         .values(due_at=until)
     )
 
 
-def unverified_counts(connection: Connection, codes: Sequence[str], now: datetime) -> dict[str, int]:
+def unverified_counts(transaction: Transaction, codes: Sequence[str], now: datetime) -> dict[str, int]:
     """How many shipments of each channel were sent and are not shown, for a day or with their order's ship-by time at hand."""
     is_due = sa.and_(orders.c.ship_by <= now + SHOWN_BEFORE_DUE, shipments.c.sent_at <= now - USUALLY_SHOWN_WITHIN)
     query = (
@@ -322,10 +323,10 @@ def unverified_counts(connection: Connection, codes: Sequence[str], now: datetim
         )
         .group_by(shipments.c.channel)
     )
-    return {row[0]: int(row[1]) for row in connection.execute(query)}
+    return {row[0]: int(row[1]) for row in transaction.execute(query)}
 
 
-def observe(connection: Connection, seen: Sequence[Order], now: datetime) -> int:
+def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> int:
     """Verify sent shipments by orders as the marketplace shows them now; returns how many were verified.
 
     One query when none of the orders has a shipment that waits for it.
@@ -334,32 +335,32 @@ def observe(connection: Connection, seen: Sequence[Order], now: datetime) -> int
     if not by_id:
         return 0
     waiting = _waiting(
-        connection,
+        transaction,
         len(by_id) * 100,
         shipments.c.order_id.in_(list(by_id)),
         shipments.c.status == ConfirmationStatus.SENT.value,
     )
     if not waiting:
         return 0
-    lock_book(connection)
+    lock_book(transaction)
     touched = []
     for each in waiting:
         order = by_id[each.shipment["order_id"]]
-        if _verify(connection, each, order, now):
+        if _verify(transaction, each, order, now):
             touched.append(order.id)
-    restate(connection, touched, now)
+    restate(transaction, touched, now)
     return len(touched)
 
 
-def _verify(connection: Connection, waiting: Waiting, order: Order, now: datetime) -> bool:
-    row = _present(connection, waiting)
+def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datetime) -> bool:
+    row = _present(transaction, waiting)
     found = find_package(waiting, order.packages or ())
     if row is None or row["status"] != ConfirmationStatus.SENT.value or found is None:
         return False
     apart = {**differences(waiting, found), **fewer_units(waiting, order)}
     own = sa.update(shipments).where(shipments.c.id == row["id"])
     if not apart:
-        connection.execute(
+        transaction.execute(
             own.values(
                 status=ConfirmationStatus.VERIFIED.value,
                 verified_at=now,
@@ -372,15 +373,15 @@ def _verify(connection: Connection, waiting: Waiting, order: Order, now: datetim
                 updated_at=now,
             )
         )
-        resolve_problems(connection, row["order_id"], now)
-        note(connection, row, "confirmation_verified", now)
+        resolve_problems(transaction, row["order_id"], now)
+        note(transaction, row, "confirmation_verified", now)
         return True
     # A payload older than our confirmation differs from it by nature.
     if order.marketplace_updated_at > row["sent_at"] and apart != row["difference"]:
-        connection.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
+        transaction.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
         told = Result(outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT)
-        report_problem(connection, row, DIFFERS, told, now)
-        note(connection, row, "confirmation_differs", now, told)
+        report_problem(transaction, row, DIFFERS, told, now)
+        note(transaction, row, "confirmation_differs", now, told)
     return False
 
 
@@ -483,6 +484,6 @@ def _said(apart: Mapping[str, Sequence[Any]]) -> str:
     return f"The marketplace shows something else than it was told: {', '.join(apart)}."
 
 
-def _present(connection: Connection, waiting: Waiting) -> RowMapping | None:
+def _present(transaction: Transaction, waiting: Waiting) -> RowMapping | None:
     query = sa.select(shipments).where(shipments.c.id == waiting.shipment["id"])
-    return connection.execute(query).mappings().one_or_none()
+    return transaction.execute(query).mappings().one_or_none()

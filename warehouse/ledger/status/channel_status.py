@@ -29,7 +29,7 @@ from warehouse.ledger.shipping.shipment_queries import held_by_channel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 Row = dict[str, Any]
 
@@ -84,13 +84,13 @@ class Standing:
     confirmation: bool
 
 
-def standings(connection: Connection, visible_channels: tuple[str, ...] | None, now: datetime) -> list[Standing]:
+def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None, now: datetime) -> list[Standing]:
     """How the channels that a reader may see stand, by code; a few index lookups each, whatever the number of orders."""
-    last = last_successes(connection)
-    failing = _failing(connection)
-    waits = _waits(connection, now)
-    backlog, aside = _backlog(connection), _quarantined(connection)
-    held = held_by_channel(connection)
+    last = last_successes(transaction)
+    failing = _failing(transaction)
+    waits = _waits(transaction, now)
+    backlog, aside = _backlog(transaction), _quarantined(transaction)
+    held = held_by_channel(transaction)
     query = (
         sa.select(
             channels.c.code,
@@ -105,7 +105,7 @@ def standings(connection: Connection, visible_channels: tuple[str, ...] | None, 
         .order_by(channels.c.code)
     )
     found = []
-    for row in connection.execute(query).mappings():
+    for row in transaction.execute(query).mappings():
         through, owner = row["complete_through"], row["connection"]
         wait = waits.get(owner)
         found.append(
@@ -126,14 +126,14 @@ def standings(connection: Connection, visible_channels: tuple[str, ...] | None, 
     return found
 
 
-def covered_through(connection: Connection) -> dict[str, datetime | None]:
+def covered_through(transaction: Transaction) -> dict[str, datetime | None]:
     """Channel → through when it is covered; None where its coverage has not begun. A channel may be absent."""
-    return {row.channel: row.complete_through for row in connection.execute(sa.select(coverage))}
+    return {row.channel: row.complete_through for row in transaction.execute(sa.select(coverage))}
 
 
-def created(connection: Connection) -> dict[str, datetime]:
+def created(transaction: Transaction) -> dict[str, datetime]:
     """Channel → when it was created."""
-    return {row.code: row.created_at for row in connection.execute(sa.select(channels.c.code, channels.c.created_at))}
+    return {row.code: row.created_at for row in transaction.execute(sa.select(channels.c.code, channels.c.created_at))}
 
 
 def late_before(now: datetime, learnt: Mapping[str, Any]) -> datetime:
@@ -147,7 +147,7 @@ def late_before(now: datetime, learnt: Mapping[str, Any]) -> datetime:
     return now - closing - LATE_AFTER_INTERVALS * PULL_INTERVAL
 
 
-def last_successes(connection: Connection) -> dict[str, datetime]:
+def last_successes(transaction: Transaction) -> dict[str, datetime]:
     """When each connection's last complete pull ended; one look into an index per connection."""
     newest = (
         sa.select(pulls.c.id)
@@ -158,7 +158,7 @@ def last_successes(connection: Connection) -> dict[str, datetime]:
         .scalar_subquery()
     )
     query = sa.select(connections.c.code, pulls.c.finished_at).join_from(connections, pulls, pulls.c.id == newest)
-    return {row.code: row.finished_at for row in connection.execute(query)}
+    return {row.code: row.finished_at for row in transaction.execute(query)}
 
 
 def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_throttled: bool) -> ChannelState:
@@ -173,37 +173,37 @@ def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_thrott
     return ChannelState.THROTTLED if is_throttled else ChannelState.OK
 
 
-def _failing(connection: Connection) -> set[str]:
+def _failing(transaction: Transaction) -> set[str]:
     query = sa.select(incidents.c.subject).where(
         sa.text("resolved_at IS NULL"), incidents.c.scope == "connection", incidents.c.stage == "pull"
     )
-    return set(connection.execute(query).scalars())
+    return set(transaction.execute(query).scalars())
 
 
-def _waits(connection: Connection, now: datetime) -> dict[str, datetime]:
+def _waits(transaction: Transaction, now: datetime) -> dict[str, datetime]:
     """Until when the marketplace has asked each connection to wait."""
     query = (
         sa.select(quota_buckets.c.connection, sa.func.max(quota_buckets.c.blocked_until).label("until"))
         .where(quota_buckets.c.blocked_until > now)
         .group_by(quota_buckets.c.connection)
     )
-    return {row.connection: row.until for row in connection.execute(query)}
+    return {row.connection: row.until for row in transaction.execute(query)}
 
 
-def _backlog(connection: Connection) -> dict[str, int]:
+def _backlog(transaction: Transaction) -> dict[str, int]:
     waiting = (
         sa.select(raw_orders.c.channel)
-        .where(raw_orders.c.seq > mark(connection, NORMALISED_THROUGH))
+        .where(raw_orders.c.seq > mark(transaction, NORMALISED_THROUGH))
         .limit(COUNTED_AT_MOST)
         .subquery()
     )
     query = sa.select(waiting.c.channel, sa.func.count()).group_by(waiting.c.channel)
-    return {channel: count for channel, count in connection.execute(query) if channel is not None}
+    return {channel: count for channel, count in transaction.execute(query) if channel is not None}
 
 
-def _quarantined(connection: Connection) -> dict[str, int]:
+def _quarantined(transaction: Transaction) -> dict[str, int]:
     query = sa.select(quarantine.c.channel, sa.func.count()).group_by(quarantine.c.channel)
-    return {channel: count for channel, count in connection.execute(query) if channel is not None}
+    return {channel: count for channel, count in transaction.execute(query) if channel is not None}
 
 
 def _next_run(earliest: datetime) -> datetime:
@@ -216,13 +216,13 @@ def _next_run(earliest: datetime) -> datetime:
     return datetime.fromtimestamp((earliest.timestamp() // interval + 1) * interval, UTC)
 
 
-def channel_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
+def channel_rows(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[Row]:
     """The channels that a reader may see, by code."""
     query = sa.select(channels).where(*_visible(visible_channels)).order_by(channels.c.code)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
-def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | None) -> list[Row]:
+def coverage_rows(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[Row]:
     """Each visible channel with its coverage and its connection's last finished pull; both null before the first one."""
     finished = pulls.alias("finished")
     last_pull = (
@@ -252,17 +252,17 @@ def coverage_rows(connection: Connection, visible_channels: tuple[str, ...] | No
         .where(*_visible(visible_channels))
         .order_by(channels.c.code)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
 def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[bool]]:
     return [] if visible_channels is None else [channels.c.code.in_(visible_channels)]
 
 
-def counts_by_status(connection: Connection) -> dict[str, dict[str, int]]:
+def counts_by_status(transaction: Transaction) -> dict[str, dict[str, int]]:
     """Channel → status → how many orders it has."""
     query = sa.select(orders.c.channel, orders.c.status, sa.func.count()).group_by(orders.c.channel, orders.c.status)
     found: dict[str, dict[str, int]] = {}
-    for channel, state, count in connection.execute(query):
+    for channel, state, count in transaction.execute(query):
         found.setdefault(channel, {})[state] = count
     return found

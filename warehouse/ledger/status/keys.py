@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
     from warehouse.settings import Settings
@@ -49,54 +49,54 @@ def open_keys(settings: Settings, ledger: Ledger, now: datetime) -> KeyRing:
         _require_nothing_sealed(settings, ledger)
         make_key_file(key_file(settings))
     keys = open_key_ring(settings)
-    with ledger.read() as connection:
-        known = _known(connection)
-        if problem := mismatch(connection, keys):
+    with ledger.read() as transaction:
+        known = _known(transaction)
+        if problem := mismatch(transaction, keys):
             raise KeyRingError(problem)
     if new := keys.names.keys() - known.keys():
-        with ledger.write() as connection:
+        with ledger.write() as transaction:
             rows = [_row(keys, key_id, now) for key_id in sorted(new)]
-            connection.execute(insert_into(connection, sealing_keys).on_conflict_do_nothing(), rows)
-            if problem := mismatch(connection, keys):  # another process came first, with other keys
+            transaction.execute(insert_into(transaction, sealing_keys).on_conflict_do_nothing(), rows)
+            if problem := mismatch(transaction, keys):  # another process came first, with other keys
                 raise KeyRingError(problem)
     return keys
 
 
-def mismatch(connection: Connection, keys: KeyRing) -> str | None:
+def mismatch(transaction: Transaction, keys: KeyRing) -> str | None:
     """Why this key ring is not the ledger's, in a sentence that says what to do; None when it is."""
-    known = _known(connection)
+    known = _known(transaction)
     for key_id, row in known.items():
         if keys.names.get(key_id, row.fingerprint) != row.fingerprint:
             return f"the id {key_id!r} belongs to another key: give the new one its fingerprint (`orders keys new`)"
     if known:
         return None if any(_passes(row, keys) for row in known.values()) else _wrong_ring(row.fingerprint)
-    opened, problems = _tried(sealed_sample(connection), keys)
+    opened, problems = _tried(sealed_sample(transaction), keys)
     return f"{problems[0]}; the data here were sealed with another key ring" if problems and not opened else None
 
 
-def cannot_open(connection: Connection, keys: KeyRing | None) -> str | None:
+def cannot_open(transaction: Transaction, keys: KeyRing | None) -> str | None:
     """What of the sealed data does not open with this key ring; None when all that was tried does."""
     if keys is None:
-        is_sealed = bool(_known(connection)) or next(sealed_sample(connection), None) is not None
+        is_sealed = bool(_known(transaction)) or next(sealed_sample(transaction), None) is not None
         return "something is sealed, and there is no key ring that opens it" if is_sealed else None
-    if problem := mismatch(connection, keys):
+    if problem := mismatch(transaction, keys):
         return problem
-    opened, problems = _tried(sealed_sample(connection), keys)
+    opened, problems = _tried(sealed_sample(transaction), keys)
     return f"{len(problems)} of {opened + len(problems)} sealed values: {problems[0]}" if problems else None
 
 
-def newest_cannot_open(connection: Connection, keys: KeyRing) -> str | None:
+def newest_cannot_open(transaction: Transaction, keys: KeyRing) -> str | None:
     """The same by the check values and the newest payload only: quick enough for every few seconds."""
-    if problem := mismatch(connection, keys):
+    if problem := mismatch(transaction, keys):
         return problem
     newest = _bodies(raw_orders.c.seq.desc()).limit(1)
-    _, problems = _tried(_opened_bodies(connection, newest), keys)
+    _, problems = _tried(_opened_bodies(transaction, newest), keys)
     return problems[0] if problems else None
 
 
-def check_values(connection: Connection) -> Mapping[str, str]:
+def check_values(transaction: Transaction) -> Mapping[str, str]:
     """Fingerprint → check value as base64: lets a key ring be tried where the ledger is not, before a restore."""
-    return {row.fingerprint: base64.b64encode(row.check_value).decode() for row in _known(connection).values()}
+    return {row.fingerprint: base64.b64encode(row.check_value).decode() for row in _known(transaction).values()}
 
 
 def opens_one_of(keys: KeyRing, values: Mapping[str, str]) -> bool:
@@ -106,27 +106,27 @@ def opens_one_of(keys: KeyRing, values: Mapping[str, str]) -> bool:
     return opened > 0
 
 
-def sealed_sample(connection: Connection) -> Iterator[tuple[str, bytes]]:
+def sealed_sample(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
     """What was sealed last and first of each kind, with what it is bound to; a ledger of an older release lacks some kinds."""
-    present = set(sa.inspect(connection).get_table_names())
+    present = set(sa.inspect(transaction).get_table_names())
     for order in (parties.c.updated_at.desc(), parties.c.updated_at):
-        for row in connection.execute(sa.select(parties.c.order_id, parties.c.sealed).order_by(order).limit(SAMPLE)):
+        for row in transaction.execute(sa.select(parties.c.order_id, parties.c.sealed).order_by(order).limit(SAMPLE)):
             yield f"parties:{row.order_id}", bytes(row.sealed)
     for order in (raw_orders.c.seq.desc(), raw_orders.c.seq):
-        yield from _opened_bodies(connection, _bodies(order).limit(SAMPLE))
+        yield from _opened_bodies(transaction, _bodies(order).limit(SAMPLE))
     for table, owner in ((connections, str), (storage_table, storages.owner)):
         if table.name in present:
-            for row in connection.execute(sa.select(table.c.code, table.c.credentials)):
+            for row in transaction.execute(sa.select(table.c.code, table.c.credentials)):
                 yield from _sealed_references(owner(row.code), row.credentials)
     if alert_recipients.name in present:
         rows = sa.select(alert_recipients.c.code, alert_recipients.c.address)
-        for row in connection.execute(rows):
+        for row in transaction.execute(rows):
             yield from _sealed_references(f"alert:{row.code}", {"url": row.address})
 
 
 def _require_nothing_sealed(settings: Settings, ledger: Ledger) -> None:
-    with ledger.read() as connection:
-        problem = cannot_open(connection, None)
+    with ledger.read() as transaction:
+        problem = cannot_open(transaction, None)
     if problem or (settings.archive.is_dir() and any(path.is_file() for path in settings.archive.rglob("*"))):
         where = key_file(settings)
         raise KeyRingError(
@@ -134,9 +134,9 @@ def _require_nothing_sealed(settings: Settings, ledger: Ledger) -> None:
         )
 
 
-def _known(connection: Connection) -> dict[str, Any]:
+def _known(transaction: Transaction) -> dict[str, Any]:
     columns = (sealing_keys.c.id, sealing_keys.c.fingerprint, sealing_keys.c.check_value)
-    return {row.id: row for row in connection.execute(sa.select(*columns).order_by(sealing_keys.c.created_at))}
+    return {row.id: row for row in transaction.execute(sa.select(*columns).order_by(sealing_keys.c.created_at))}
 
 
 def _row(keys: KeyRing, key_id: str, now: datetime) -> dict[str, object]:
@@ -176,8 +176,8 @@ def _bodies(order: sa.ColumnElement[int]) -> sa.Select[Any]:
     return sa.select(*columns).where(raw_orders.c.body.is_not(None)).order_by(order)
 
 
-def _opened_bodies(connection: Connection, query: sa.Select[Any]) -> Iterator[tuple[str, bytes]]:
-    for row in connection.execute(query):
+def _opened_bodies(transaction: Transaction, query: sa.Select[Any]) -> Iterator[tuple[str, bytes]]:
+    for row in transaction.execute(query):
         yield bound_to(row.connection, row.original_id), bytes(row.body)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 WAITING = ("queued", "sending", "sent", "in_doubt", "held", "rejected")
 """Statuses of shipments that somebody still waits for; `verified` ones are history, and too many to count."""
@@ -57,13 +57,13 @@ class Measure:
     buckets: Mapping[tuple[str, ...], Mapping[str, float]] = field(default_factory=dict)
 
 
-def measured(connection: Connection, now: datetime) -> list[Measure]:
+def measured(transaction: Transaction, now: datetime) -> list[Measure]:
     """Every measure of the ledger."""
-    return [*_of_channels(connection, now), *(each(connection, now) for each in _MEASURES)]
+    return [*_of_channels(transaction, now), *(each(transaction, now) for each in _MEASURES)]
 
 
-def _of_channels(connection: Connection, now: datetime) -> list[Measure]:
-    found = channel_status.standings(connection, None, now)
+def _of_channels(transaction: Transaction, now: datetime) -> list[Measure]:
+    found = channel_status.standings(transaction, None, now)
     return [
         Measure(
             name="orders_channel_lag_seconds",
@@ -80,8 +80,8 @@ def _of_channels(connection: Connection, now: datetime) -> list[Measure]:
     ]
 
 
-def _last_success(connection: Connection, _now: datetime) -> Measure:
-    found = channel_status.last_successes(connection)
+def _last_success(transaction: Transaction, _now: datetime) -> Measure:
+    found = channel_status.last_successes(transaction)
     return Measure(
         name="orders_pull_last_success_timestamp_seconds",
         meaning="When the connection's last complete pull ended.",
@@ -90,18 +90,18 @@ def _last_success(connection: Connection, _now: datetime) -> Measure:
     )
 
 
-def _ingest_lag(connection: Connection, _now: datetime) -> Measure:
+def _ingest_lag(transaction: Transaction, _now: datetime) -> Measure:
     return Measure(
         name="orders_ingest_lag_seconds",
         kind=Kind.HISTOGRAM,
         meaning="From the marketplace's change of an order to its commit in the order book.",
         labels=("channel",),
-        buckets={(code,): counts for code, counts in counters.counted(connection, counters.INGEST_LAG).items()},
+        buckets={(code,): counts for code, counts in counters.counted(transaction, counters.INGEST_LAG).items()},
     )
 
 
-def _throttled(connection: Connection, _now: datetime) -> Measure:
-    found = counters.counted(connection, counters.THROTTLED)
+def _throttled(transaction: Transaction, _now: datetime) -> Measure:
+    found = counters.counted(transaction, counters.THROTTLED)
     return Measure(
         name="orders_throttled",
         kind=Kind.COUNTER,
@@ -111,9 +111,9 @@ def _throttled(connection: Connection, _now: datetime) -> Measure:
     )
 
 
-def _quota_left(connection: Connection, now: datetime) -> Measure:
+def _quota_left(transaction: Transaction, now: datetime) -> Measure:
     values: dict[tuple[str, ...], float] = {}
-    for row in connection.execute(sa.select(quota_buckets)).mappings():
+    for row in transaction.execute(sa.select(quota_buckets)).mappings():
         is_blocked = row["blocked_until"] is not None and row["blocked_until"] > now
         refilled = row["tokens"] + max(0.0, (now - row["refilled_at"]).total_seconds()) * row["per_second"]
         share = 0.0 if is_blocked else min(float(row["burst"]), refilled) / row["burst"]
@@ -126,16 +126,16 @@ def _quota_left(connection: Connection, now: datetime) -> Measure:
     )
 
 
-def _normalise_backlog(connection: Connection, _now: datetime) -> Measure:
-    waiting = mark(connection, RAW_SEQ) - mark(connection, NORMALISED_THROUGH)
+def _normalise_backlog(transaction: Transaction, _now: datetime) -> Measure:
+    waiting = mark(transaction, RAW_SEQ) - mark(transaction, NORMALISED_THROUGH)
     return Measure(
         name="orders_normalise_backlog", meaning="Payloads that wait to be read.", values={(): float(waiting)}
     )
 
 
-def _quarantined(connection: Connection, _now: datetime) -> Measure:
+def _quarantined(transaction: Transaction, _now: datetime) -> Measure:
     owner = sa.func.coalesce(quarantine.c.channel, quarantine.c.connection)
-    rows = connection.execute(sa.select(owner, sa.func.count()).group_by(owner))
+    rows = transaction.execute(sa.select(owner, sa.func.count()).group_by(owner))
     return Measure(
         name="orders_quarantined",
         meaning="Payloads that could not be read, by channel, or by connection where they do not say their channel.",
@@ -144,37 +144,37 @@ def _quarantined(connection: Connection, _now: datetime) -> Measure:
     )
 
 
-def _shipments(connection: Connection, _now: datetime) -> Measure:
+def _shipments(transaction: Transaction, _now: datetime) -> Measure:
     return Measure(
         name="orders_shipments",
         meaning="Shipments that are not verified yet, by status.",
         labels=("status",),
-        values=dict.fromkeys(((each,) for each in WAITING), 0.0) | _by_status(connection, shipments),
+        values=dict.fromkeys(((each,) for each in WAITING), 0.0) | _by_status(transaction, shipments),
     )
 
 
-def _acceptances(connection: Connection, _now: datetime) -> Measure:
+def _acceptances(transaction: Transaction, _now: datetime) -> Measure:
     return Measure(
         name="orders_acceptances",
         meaning="Acceptances of orders that are not done yet, by status.",
         labels=("status",),
-        values=_by_status(connection, acceptances),
+        values=_by_status(transaction, acceptances),
     )
 
 
-def _by_status(connection: Connection, table: sa.Table) -> dict[tuple[str, ...], float]:
+def _by_status(transaction: Transaction, table: sa.Table) -> dict[tuple[str, ...], float]:
     query = sa.select(table.c.status, sa.func.count()).where(table.c.status.in_(WAITING)).group_by(table.c.status)
-    return {(status,): float(count) for status, count in connection.execute(query)}
+    return {(status,): float(count) for status, count in transaction.execute(query)}
 
 
-def _oldest_shipment(connection: Connection, now: datetime) -> Measure:
+def _oldest_shipment(transaction: Transaction, now: datetime) -> Measure:
     first = (
         sa.select(sa.func.min(shipments.c.reported_at))
         .where(shipments.c.channel == channels.c.code, shipments.c.status == "queued")
         .correlate(channels)
         .scalar_subquery()
     )
-    rows = connection.execute(sa.select(channels.c.code, first))
+    rows = transaction.execute(sa.select(channels.c.code, first))
     return Measure(
         name="orders_shipment_oldest_waiting_seconds",
         meaning="How long ago the shipment was reported that waits to be confirmed for the longest time.",
@@ -183,7 +183,7 @@ def _oldest_shipment(connection: Connection, now: datetime) -> Measure:
     )
 
 
-def _incidents(connection: Connection, _now: datetime) -> Measure:
+def _incidents(transaction: Transaction, _now: datetime) -> Measure:
     query = (
         sa.select(incidents.c.stage, sa.func.count()).where(sa.text("resolved_at IS NULL")).group_by(incidents.c.stage)
     )
@@ -191,12 +191,12 @@ def _incidents(connection: Connection, _now: datetime) -> Measure:
         name="orders_incidents_open",
         meaning="Open incidents by stage.",
         labels=("stage",),
-        values={(stage,): float(count) for stage, count in connection.execute(query)},
+        values={(stage,): float(count) for stage, count in transaction.execute(query)},
     )
 
 
-def _personal_data(connection: Connection, now: datetime) -> Measure:
-    first = personal_data.oldest(connection)
+def _personal_data(transaction: Transaction, now: datetime) -> Measure:
+    first = personal_data.oldest(transaction)
     return Measure(
         name="orders_personal_data_oldest_seconds",
         meaning="How long ago the order was received that has had personal data for the longest time.",
@@ -204,7 +204,7 @@ def _personal_data(connection: Connection, now: datetime) -> Measure:
     )
 
 
-_MEASURES: tuple[Callable[[Connection, datetime], Measure], ...] = (
+_MEASURES: tuple[Callable[[Transaction, datetime], Measure], ...] = (
     _last_success,
     _ingest_lag,
     _throttled,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 NEWEST_CHANGES = 1_000
 """How many of the newest changes of the order book a tick looks at."""
@@ -63,7 +63,7 @@ class Connected:
     incidents: Sequence[str] = ()
 
 
-def connected(transaction: Connection) -> list[Connected]:
+def connected(transaction: Transaction) -> list[Connected]:
     """Every connection that retrieves; one index lookup per connection."""
     newest = (
         sa.select(sa.func.max(schema.pulls.c.id))
@@ -106,7 +106,7 @@ def connected(transaction: Connection) -> list[Connected]:
     return list(found.values())
 
 
-def _pull_problems(transaction: Connection) -> dict[str, list[str]]:
+def _pull_problems(transaction: Transaction) -> dict[str, list[str]]:
     """Codes of the open incidents of pulling, per connection: a refused credential fails before there is a pull."""
     told = schema.incidents
     query = sa.select(told.c.subject, told.c.code).where(
@@ -159,7 +159,7 @@ def up_to_date(found: Sequence[Connected], now: datetime) -> Verdict:
     return Verdict(expected, offenders, sum(len(each.covered) for each in found))
 
 
-def newest_versions(transaction: Connection, limit: int = NEWEST_CHANGES) -> list[dict[str, Any]]:
+def newest_versions(transaction: Transaction, limit: int = NEWEST_CHANGES) -> list[dict[str, Any]]:
     """The newest changes of the book, in order of position."""
     versions = schema.order_versions
     query = (
@@ -170,7 +170,7 @@ def newest_versions(transaction: Connection, limit: int = NEWEST_CHANGES) -> lis
     return [dict(row) for row in transaction.execute(query).mappings()][::-1]
 
 
-def quarantine_empty(transaction: Connection) -> Verdict:
+def quarantine_empty(transaction: Transaction) -> Verdict:
     """Orders in quarantine per channel and reason."""
     aside = schema.quarantine
     query = sa.select(
@@ -183,7 +183,7 @@ def quarantine_empty(transaction: Connection) -> Verdict:
     return Verdict("no order is in quarantine", offenders, sum(row.orders for row in rows))
 
 
-def unique(transaction: Connection, versions: Sequence[Mapping[str, Any]]) -> Verdict:
+def unique(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> Verdict:
     """Orders that changed lately and are in the book twice."""
     book, twin = schema.orders, schema.orders.alias("twin")
     ids = _ids(versions)
@@ -203,7 +203,7 @@ def unique(transaction: Connection, versions: Sequence[Mapping[str, Any]]) -> Ve
     return Verdict("every order is in the book once", offenders, len(ids))
 
 
-def in_order(transaction: Connection, versions: Sequence[Mapping[str, Any]]) -> Verdict:
+def in_order(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> Verdict:
     """Positions that are missing, revisions that jump, and orders whose row is not their newest version."""
     offenders = [
         f"positions {before['position']} and {after['position']} have a gap between them"
@@ -279,7 +279,7 @@ def _ids(versions: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted({row["order_id"] for row in versions})
 
 
-def nothing_stuck(transaction: Connection, now: datetime) -> Verdict:
+def nothing_stuck(transaction: Transaction, now: datetime) -> Verdict:
     """Shipments that have waited too long, or are refused, counted by channel and state."""
     table = schema.shipments
     limits = {
@@ -300,7 +300,7 @@ def nothing_stuck(transaction: Connection, now: datetime) -> Verdict:
     return Verdict("every shipment is sent within two hours and verified within a day", offenders, len(rows))
 
 
-def nothing_over_shipped(transaction: Connection) -> Verdict:
+def nothing_over_shipped(transaction: Transaction) -> Verdict:
     """Lines of the newest shipments of which ours together hold more than was ordered."""
     shipments, parts, lines = schema.shipments, schema.shipment_lines, schema.order_lines
     newest = (
@@ -319,13 +319,13 @@ def nothing_over_shipped(transaction: Connection) -> Verdict:
     return Verdict("no line is shipped beyond what was ordered", offenders, len(rows))
 
 
-def changed_after(transaction: Connection, position: int) -> list[str]:
+def changed_after(transaction: Transaction, position: int) -> list[str]:
     """Ids of the orders that changed after a position."""
     book = schema.orders
     return list(transaction.execute(sa.select(book.c.id).where(book.c.position > position)).scalars())
 
 
-def unchanged_since(transaction: Connection, position: int) -> tuple[int, int]:
+def unchanged_since(transaction: Transaction, position: int) -> tuple[int, int]:
     """How many orders did not change after a position, and the sum of their positions; reads the whole book."""
     book = schema.orders
     query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(book.c.position), 0))
@@ -333,7 +333,7 @@ def unchanged_since(transaction: Connection, position: int) -> tuple[int, int]:
     return int(number), int(positions)
 
 
-def order_counts(transaction: Connection, now: datetime, length: timedelta, weeks: int) -> dict[str, list[int]]:
+def order_counts(transaction: Transaction, now: datetime, length: timedelta, weeks: int) -> dict[str, list[int]]:
     """Channel → orders purchased in a time of this length that ends now, and in the same hours of each of the past weeks."""
     windows = [(now - length - timedelta(weeks=week), now - timedelta(weeks=week)) for week in range(weeks + 1)]
     book = schema.orders.c

@@ -20,7 +20,7 @@ from warehouse.ledger.settings.channels import connections_serving, connections_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
 
@@ -89,7 +89,7 @@ class LogFilter:
     until: datetime | None = None
 
 
-def record(connection: Connection, entries: Sequence[Entry], now: datetime) -> None:
+def record(transaction: Transaction, entries: Sequence[Entry], now: datetime) -> None:
     """Write entries, in the transaction of what they tell."""
     if not entries:
         return
@@ -107,10 +107,10 @@ def record(connection: Connection, entries: Sequence[Entry], now: datetime) -> N
         }
         for each in entries
     ]
-    connection.execute(sa.insert(log_entries), rows)
+    transaction.execute(sa.insert(log_entries), rows)
 
 
-def listed(connection: Connection, wanted: LogFilter, before_id: int | None, limit: int) -> list[dict[str, Any]]:
+def listed(transaction: Transaction, wanted: LogFilter, before_id: int | None, limit: int) -> list[dict[str, Any]]:
     """The `limit` newest entries with an id below `before_id`, newest first."""
     table = log_entries.c
     conditions = [*_period(wanted)]
@@ -125,12 +125,12 @@ def listed(connection: Connection, wanted: LogFilter, before_id: int | None, lim
         if Level.INFO not in wanted.levels:  # the words of the index over trouble, so that it serves
             conditions.append(sa.text("level <> 'info'"))  # type: ignore[arg-type]
     if wanted.channels:
-        conditions.append(_of(wanted.channels, connections_serving(connection, wanted.channels)))
+        conditions.append(_of(wanted.channels, connections_serving(transaction, wanted.channels)))
     if wanted.visible_channels is not None:
-        own = connections_serving_only(connection, wanted.visible_channels)
+        own = connections_serving_only(transaction, wanted.visible_channels)
         conditions.append(_of(wanted.visible_channels, own))
     query = sa.select(log_entries).where(*conditions).order_by(table.id.desc()).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
 def prune(ledger: Ledger, before: datetime) -> int:
@@ -143,8 +143,8 @@ def prune(ledger: Ledger, before: datetime) -> int:
             .order_by(log_entries.c["at"])
             .limit(PRUNED_AT_ONCE)
         )
-        with ledger.write() as connection:
-            deleted = connection.execute(sa.delete(log_entries).where(log_entries.c.id.in_(old))).rowcount
+        with ledger.write() as transaction:
+            deleted = transaction.execute(sa.delete(log_entries).where(log_entries.c.id.in_(old))).rowcount
         gone += deleted
         if deleted < PRUNED_AT_ONCE:
             return gone

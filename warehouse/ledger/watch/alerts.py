@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 
 LONGEST_WAIT = timedelta(hours=1)
@@ -111,7 +111,7 @@ class Pace:
 # -- what there is to tell, and what is told
 
 
-def troubles(connection: Connection) -> list[Trouble]:
+def troubles(transaction: Transaction) -> list[Trouble]:
     """Every condition that is open, the oldest first."""
     key = [incidents.c[name] for name in ("scope", "subject", "stage", "code")]
     is_open = incidents.c.resolved_at.is_(None)
@@ -148,7 +148,7 @@ def troubles(connection: Connection) -> list[Trouble]:
             first_seen_at=row[grouped.c.first],
             last_seen_at=row[grouped.c.last],
         )
-        for row in connection.execute(query).mappings()
+        for row in transaction.execute(query).mappings()
     ]
 
 
@@ -156,16 +156,16 @@ def _about(order_id: str, file_id: str) -> str:
     return "files" if file_id else "orders" if order_id else ""
 
 
-def told(connection: Connection) -> dict[str, list[Told]]:
+def told(transaction: Transaction) -> dict[str, list[Told]]:
     """Recipient → the conditions that it knows of."""
     found: dict[str, list[Told]] = {}
-    for row in connection.execute(sa.select(alerts_told)).mappings():
+    for row in transaction.execute(sa.select(alerts_told)).mappings():
         known = Told(**{name: row[name] for name in Told.__slots__})
         found.setdefault(row["recipient"], []).append(known)
     return found
 
 
-def passed(connection: Connection, since: datetime) -> list[Trouble]:
+def passed(transaction: Transaction, since: datetime) -> list[Trouble]:
     """Conditions that ended since a time, and of which nothing is open any more; the oldest first."""
     later = incidents.alias("later")
     goes_on = sa.exists().where(
@@ -174,7 +174,7 @@ def passed(connection: Connection, since: datetime) -> list[Trouble]:
     )
     query = sa.select(incidents).where(incidents.c.resolved_at > since, ~goes_on).order_by(incidents.c.id)
     found: dict[tuple[str, ...], Trouble] = {}
-    for row in connection.execute(query).mappings():
+    for row in transaction.execute(query).mappings():
         one = {name: row[name] for name in ("scope", "subject", "stage", "code", "kind", "message", "hint")}
         key = (row["scope"], row["subject"], row["stage"], row["code"])
         before = found.get(key)
@@ -190,16 +190,16 @@ def passed(connection: Connection, since: datetime) -> list[Trouble]:
     return list(found.values())
 
 
-def last_planned(connection: Connection) -> dict[tuple[str, str], datetime]:
+def last_planned(transaction: Transaction) -> dict[tuple[str, str], datetime]:
     """(recipient, stream) → when its newest message was planned."""
     table = alert_messages.c
     newest = sa.type_coerce(sa.func.max(table.created_at), table.created_at.type).label("newest")
     query = sa.select(table.recipient, table.stream, newest).group_by(table.recipient, table.stream)
-    return {(row.recipient, row.stream): row.newest for row in connection.execute(query)}
+    return {(row.recipient, row.stream): row.newest for row in transaction.execute(query)}
 
 
 def note_told(
-    connection: Connection, recipient: str, current: Iterable[Trouble], over: Iterable[Told], now: datetime
+    transaction: Transaction, recipient: str, current: Iterable[Trouble], over: Iterable[Told], now: datetime
 ) -> None:
     """Remember what a planned message tells."""
     rows = [
@@ -215,19 +215,19 @@ def note_told(
     ]
     if rows:
         keys = ("recipient", "scope", "subject", "stage", "code")
-        connection.execute(upsert(connection, alerts_told, keys), rows)
+        transaction.execute(upsert(transaction, alerts_told, keys), rows)
     for each in over:
         key = zip((alerts_told.c[name] for name in ("scope", "subject", "stage", "code")), each.key, strict=True)
-        connection.execute(
+        transaction.execute(
             sa.delete(alerts_told).where(
                 alerts_told.c.recipient == recipient, *(column == value for column, value in key)
             )
         )
 
 
-def note_requests_told(connection: Connection, recipient: str, through: int) -> None:
+def note_requests_told(transaction: Transaction, recipient: str, through: int) -> None:
     """Remember up to which cancellation request a recipient has been told."""
-    connection.execute(
+    transaction.execute(
         sa.update(alert_recipients).where(alert_recipients.c.code == recipient).values(requests_told=through)
     )
 
@@ -235,7 +235,7 @@ def note_requests_told(connection: Connection, recipient: str, through: int) -> 
 # -- messages on their way
 
 
-def paces(connection: Connection, now: datetime, length: timedelta) -> Mapping[tuple[str, str], Pace]:
+def paces(transaction: Transaction, now: datetime, length: timedelta) -> Mapping[tuple[str, str], Pace]:
     """(recipient, stream) → its pace over the last `length`, of those that had any message.
 
     What counts is when a message was taken, however long before it was written. One that was taken in the future was sent by a
@@ -247,7 +247,7 @@ def paces(connection: Connection, now: datetime, length: timedelta) -> Mapping[t
         sa.or_(table.sent_at.between(now - length, now), is_waiting)
     )
     found: dict[tuple[str, str], Pace] = {}
-    for recipient, stream, sent_at, waits in connection.execute(query):
+    for recipient, stream, sent_at, waits in transaction.execute(query):
         known = found.get((recipient, stream), Pace())
         is_recent = sent_at is not None and now - length < sent_at <= now
         recent = (*known.recent, sent_at) if is_recent else known.recent
@@ -255,12 +255,12 @@ def paces(connection: Connection, now: datetime, length: timedelta) -> Mapping[t
     return found
 
 
-def exists(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+def exists(transaction: Transaction, ids: Sequence[str]) -> frozenset[str]:
     """Those of the messages that were planned already."""
-    return frozenset(connection.execute(sa.select(alert_messages.c.id).where(alert_messages.c.id.in_(ids))).scalars())
+    return frozenset(transaction.execute(sa.select(alert_messages.c.id).where(alert_messages.c.id.in_(ids))).scalars())
 
 
-def put(connection: Connection, message: Message) -> None:
+def put(transaction: Transaction, message: Message) -> None:
     """Put a message into the outbox, due at once; one of the same id that is there already stays."""
     row = {
         "id": message.id,
@@ -273,10 +273,10 @@ def put(connection: Connection, message: Message) -> None:
         "due_at": message.created_at,
         "attempts": 0,
     }
-    connection.execute(insert_into(connection, alert_messages).on_conflict_do_nothing(), [row])
+    transaction.execute(insert_into(transaction, alert_messages).on_conflict_do_nothing(), [row])
 
 
-def due(connection: Connection, now: datetime) -> list[Message]:
+def due(transaction: Transaction, now: datetime) -> list[Message]:
     """Messages to be sent now, oldest first; among them those whose sender has died."""
     query = (
         sa.select(alert_messages)
@@ -289,13 +289,13 @@ def due(connection: Connection, now: datetime) -> list[Message]:
     )
     return [
         Message(**{name: row[name] for name in Message.__slots__ if name != "stream"}, stream=Stream(row["stream"]))
-        for row in connection.execute(query).mappings()
+        for row in transaction.execute(query).mappings()
     ]
 
 
-def claim(connection: Connection, message: Message, now: datetime) -> bool:
+def claim(transaction: Transaction, message: Message, now: datetime) -> bool:
     """Take a message to send it; False when it is gone or somebody else has taken it."""
-    claimed = connection.execute(
+    claimed = transaction.execute(
         sa.update(alert_messages)
         .where(
             alert_messages.c.id == message.id,
@@ -307,33 +307,33 @@ def claim(connection: Connection, message: Message, now: datetime) -> bool:
     return bool(claimed.rowcount)
 
 
-def mark_sent(connection: Connection, message: Message, now: datetime) -> None:
+def mark_sent(transaction: Transaction, message: Message, now: datetime) -> None:
     """Remember that a message has arrived."""
-    connection.execute(
+    transaction.execute(
         sa.update(alert_messages)
         .where(alert_messages.c.id == message.id)
         .values(state="sent", sent_at=now, error_code=None)
     )
 
 
-def mark_failed(connection: Connection, message: Message, code: str, now: datetime) -> None:
+def mark_failed(transaction: Transaction, message: Message, code: str, now: datetime) -> None:
     """Put a message back; the next attempt waits twice as long as the last one, an hour at most."""
     wait = min(LONGEST_WAIT, timedelta(minutes=2 ** min(message.attempts, 10)))
-    connection.execute(
+    transaction.execute(
         sa.update(alert_messages)
         .where(alert_messages.c.id == message.id)
         .values(state="pending", due_at=now + wait, error_code=code)
     )
 
 
-def outbox(connection: Connection, limit: int) -> list[dict[str, Any]]:
+def outbox(transaction: Transaction, limit: int) -> list[dict[str, Any]]:
     """The newest messages, without their text."""
     columns = [column for column in alert_messages.columns if column.name != "body"]
     query = sa.select(*columns).order_by(alert_messages.c.created_at.desc(), alert_messages.c.id).limit(limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
-def prune(connection: Connection, before: datetime) -> int:
+def prune(transaction: Transaction, before: datetime) -> int:
     """Let go of messages that arrived and are older than a time. Returns how many."""
     old = sa.and_(alert_messages.c.created_at < before, alert_messages.c.state == "sent")
-    return int(connection.execute(sa.delete(alert_messages).where(old)).rowcount)
+    return int(transaction.execute(sa.delete(alert_messages).where(old)).rowcount)

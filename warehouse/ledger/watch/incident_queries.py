@@ -13,7 +13,7 @@ from warehouse.ledger.settings.channels import connections_serving, connections_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection as Transaction
 
 Row = dict[str, Any]
 
@@ -44,20 +44,20 @@ class IncidentFilter:
     id: int | None = None
 
 
-def incident_rows(connection: Connection, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
+def incident_rows(transaction: Transaction, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
     """The `limit` newest incidents with an id below `before_id`, newest first."""
     query = sa.select(incidents).where(*_told(wanted)).order_by(incidents.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(incidents.c.id < before_id)
     if wanted.channels:
-        query = query.where(_about(wanted.channels, connections_serving(connection, wanted.channels)))
+        query = query.where(_about(wanted.channels, connections_serving(transaction, wanted.channels)))
     if wanted.visible_channels is not None:
-        own = connections_serving_only(connection, wanted.visible_channels)
+        own = connections_serving_only(transaction, wanted.visible_channels)
         query = query.where(_about(wanted.visible_channels, own))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
-def open_of_stage(transaction: Connection, stage: str) -> set[tuple[str, str, str]]:
+def open_of_stage(transaction: Transaction, stage: str) -> set[tuple[str, str, str]]:
     """Scope, subject and code of the open incidents of a stage."""
     table = incidents.c
     query = sa.select(table.scope, table.subject, table.code).where(table.resolved_at.is_(None), table.stage == stage)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import Row
     from sqlalchemy.sql.dml import ReturningUpdate
 
 OPEN = ("scope", "subject", "stage", "code", "order_id", "file_id")
@@ -65,7 +66,7 @@ class Report:
     attempt_id: str | None = None
 
 
-def report(connection: Connection, problem: Report, now: datetime) -> int:
+def report(transaction: Transaction, problem: Report, now: datetime) -> int:
     """Open an incident, or count another occurrence of the one that is open; its text becomes the latest. Returns its id."""
     row = {
         "scope": problem.scope,
@@ -85,23 +86,23 @@ def report(connection: Connection, problem: Report, now: datetime) -> int:
         "last_seen_at": now,
         "occurrences": problem.occurrences,
     }
-    insert = insert_into(connection, incidents)
+    insert = insert_into(transaction, incidents)
     insert = insert.on_conflict_do_update(
         index_elements=list(OPEN),
         index_where=sa.text("resolved_at IS NULL"),
         set_={name: insert.excluded[name] for name in LATEST}
         | {"occurrences": incidents.c.occurrences + insert.excluded.occurrences},
     ).returning(incidents.c.id, incidents.c.occurrences)
-    told = connection.execute(insert, row).one()
+    told = transaction.execute(insert, row).one()
     if told.occurrences == problem.occurrences:
-        activity.record(connection, [_opened(problem, told.id)], now)
+        activity.record(transaction, [_opened(problem, told.id)], now)
     if problem.order_id:
-        connection.execute(sa.update(orders).where(orders.c.id == problem.order_id).values(has_errors=True))
+        transaction.execute(sa.update(orders).where(orders.c.id == problem.order_id).values(has_errors=True))
     return int(told.id)
 
 
 def resolve(
-    connection: Connection,
+    transaction: Transaction,
     scope: str,
     subject: str,
     stage: str,
@@ -112,7 +113,7 @@ def resolve(
     """Close the open incidents of a stage after it succeeded, except those about one order or file. Returns how many.
 
     Args:
-        connection: A write transaction.
+        transaction: A write transaction.
         scope: As it was reported.
         subject: As it was reported.
         stage: As it was reported.
@@ -121,26 +122,26 @@ def resolve(
     """
     about = {"of_scope": scope, "of_subject": subject, "of_stage": stage}
     if codes is None:
-        return len(_close(connection, _STAGE_SUCCEEDED, about, "succeeded", now))
-    return len(_close(connection, _CODES_SUCCEEDED, about | {"of_codes": list(codes)}, "succeeded", now))
+        return len(_close(transaction, _STAGE_SUCCEEDED, about, "succeeded", now))
+    return len(_close(transaction, _CODES_SUCCEEDED, about | {"of_codes": list(codes)}, "succeeded", now))
 
 
 def resolve_order(
-    connection: Connection, order_ids: Sequence[str], stage: str, now: datetime, *, codes: Sequence[str] | None = None
+    transaction: Transaction, order_ids: Sequence[str], stage: str, now: datetime, *, codes: Sequence[str] | None = None
 ) -> int:
     """Close the open incidents of a stage that are about these orders: all, or those with the given codes. Returns how many."""
     condition = [incidents.c.order_id.in_(order_ids), incidents.c.stage == stage]
     if codes is not None:
         condition.append(incidents.c.code.in_(codes))
-    return len(_close(connection, _CLOSING.where(*condition), {}, "succeeded", now))
+    return len(_close(transaction, _CLOSING.where(*condition), {}, "succeeded", now))
 
 
-def resolve_file(connection: Connection, file_id: str, resolution: str, now: datetime) -> int:
+def resolve_file(transaction: Transaction, file_id: str, resolution: str, now: datetime) -> int:
     """Close the open incidents that are about one file. Returns how many."""
-    return len(_close(connection, _CLOSING.where(incidents.c.file_id == file_id), {}, resolution, now))
+    return len(_close(transaction, _CLOSING.where(incidents.c.file_id == file_id), {}, resolution, now))
 
 
-def files_in_trouble(connection: Connection, scope: str, subject: str, stage: str) -> list[str]:
+def files_in_trouble(transaction: Transaction, scope: str, subject: str, stage: str) -> list[str]:
     """The files that open incidents of a stage are about, the oldest incident first."""
     query = (
         sa.select(incidents.c.file_id)
@@ -153,12 +154,12 @@ def files_in_trouble(connection: Connection, scope: str, subject: str, stage: st
         )
         .order_by(incidents.c.id)
     )
-    return list(dict.fromkeys(connection.execute(query).scalars()))
+    return list(dict.fromkeys(transaction.execute(query).scalars()))
 
 
-def resolve_by_hand(connection: Connection, incident_id: int, reason: str, now: datetime) -> bool:
+def resolve_by_hand(transaction: Transaction, incident_id: int, reason: str, now: datetime) -> bool:
     """Close one open incident with a person's reason; False when there is no such open incident."""
-    return bool(_close(connection, _CLOSING.where(incidents.c.id == incident_id), {}, reason, now))
+    return bool(_close(transaction, _CLOSING.where(incidents.c.id == incident_id), {}, reason, now))
 
 
 _CLOSING = (
@@ -179,19 +180,19 @@ _CODES_SUCCEEDED = _STAGE_SUCCEEDED.where(incidents.c.code.in_(sa.bindparam("of_
 
 
 def _close(
-    connection: Connection,
+    transaction: Transaction,
     closing: ReturningUpdate[Any],
     about: Mapping[str, Any],
     resolution: str,
     now: datetime,
 ) -> Sequence[Row[Any]]:
     """Close open incidents; an order without any other trouble has no errors any more."""
-    closed = connection.execute(closing, {**about, "over_at": now, "how": resolution}).all()
-    activity.record(connection, [_resolved(row, resolution) for row in closed], now)
+    closed = transaction.execute(closing, {**about, "over_at": now, "how": resolution}).all()
+    activity.record(transaction, [_resolved(row, resolution) for row in closed], now)
     ids = sorted({row.order_id for row in closed if row.order_id})
     for start in range(0, len(ids), ORDERS_PER_QUERY):
         chunk = ids[start : start + ORDERS_PER_QUERY]
-        connection.execute(
+        transaction.execute(
             sa.update(orders)
             .where(orders.c.id.in_(chunk), orders.c.id.not_in(_troubled(chunk)))
             .values(has_errors=orders.c.has_problems)
@@ -199,9 +200,9 @@ def _close(
     return closed
 
 
-def mark_troubled(connection: Connection, order_ids: Sequence[str]) -> None:
+def mark_troubled(transaction: Transaction, order_ids: Sequence[str]) -> None:
     """Give orders that were just written from their payload the errors of their open incidents back."""
-    connection.execute(sa.update(orders).where(orders.c.id.in_(_troubled(order_ids))).values(has_errors=True))
+    transaction.execute(sa.update(orders).where(orders.c.id.in_(_troubled(order_ids))).values(has_errors=True))
 
 
 def _troubled(order_ids: Sequence[str]) -> sa.Select[tuple[str]]:
@@ -234,7 +235,7 @@ def _resolved(row: Row[Any], resolution: str) -> Entry:
 
 
 def listed(
-    connection: Connection,
+    transaction: Transaction,
     *,
     is_open: bool | None = True,
     subjects: Sequence[str] | None = None,
@@ -244,7 +245,7 @@ def listed(
     """Incidents, newest first.
 
     Args:
-        connection: A read transaction.
+        transaction: A read transaction.
         is_open: True for open ones, False for resolved ones, None for all.
         subjects: Only of these channels or connections; None for all.
         before_id: Only those with a smaller id: the cursor of the next page.
@@ -257,4 +258,4 @@ def listed(
         query = query.where(incidents.c.subject.in_(subjects))
     if before_id is not None:
         query = query.where(incidents.c.id < before_id)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in transaction.execute(query).mappings()]
