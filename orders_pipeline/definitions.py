@@ -128,7 +128,6 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
             confirm_shipments,
             follow_up,
             exchange_files,
-            follow_up,
             sweep_orders,
             verify_orders,
             maintain_storage,

@@ -57,7 +57,6 @@ LEDGER, CATALOG, DATA, ARCHIVE, DUMP, KEYS = (
     "database.dump",
     "keys",
 )
-PIECE = 1 << 20
 
 
 class BackupError(Exception):

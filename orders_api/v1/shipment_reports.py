@@ -51,6 +51,7 @@ from warehouse.ledger.shipping.shipments import (
     examine,
     report,
 )
+from warehouse.logs import Event
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
@@ -286,7 +287,7 @@ def _let_go(writing: Writing[ReportQuery], claimed: Claim) -> None:
         with writing.installation.ledger.write() as transaction:
             idempotency.give_up(transaction, claimed)
     except SQLAlchemyError as error:
-        LOG.warning("key_not_given_up consumer=%s error=%s", claimed.consumer, type(error).__qualname__)
+        LOG.warning(Event.KEY_NOT_GIVEN_UP, extra={"consumer": claimed.consumer, "reason": type(error).__qualname__})
 
 
 # -- reporting: the work

@@ -23,6 +23,7 @@ from warehouse.ledger.settings.recipients import RecipientKind, all_recipients
 from warehouse.ledger.status.day import figures_of_day
 from warehouse.ledger.watch import activity, alerts, incidents
 from warehouse.ledger.watch.alerts import Message, Pace, Stream
+from warehouse.logs import Event, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -328,7 +329,7 @@ def _deliver_one(
     except NotDelivered as error:
         problem = error
     except Exception as error:  # noqa: BLE001 - a defect must not stop the others; its message may quote an address
-        logger.error("alert %s: unexpected %s", message.id, type(error).__name__)  # noqa: TRY400 - as above
+        logger.error(Event.UNEXPECTED_ERROR, extra={"alert": message.id, "exception": place_of(error)})  # noqa: TRY400 - as above
         problem = NotDelivered("internal_error", f"unexpected {type(error).__name__}", "", is_servers=False)
     now = installation.clock()
     with installation.ledger.write() as transaction:

@@ -44,6 +44,7 @@ from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.shipping.shipments import Sender, Source
+from warehouse.logs import Event
 from warehouse.templates import ResultColumn, ShipmentColumn, csv_bytes, file_date
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _fetch(run: JobRun, remote: RemoteFile, *, may_wait: bool) -> FileRecord | N
         except TooLarge:
             return _receive_too_large(run, new, limit)
         if may_wait and cannot_be_whole(taken.getvalue(), run.job.import_settings):
-            logger.info("import of %s: a file cannot be whole yet, and waits", run.job.channel)
+            logger.info(Event.FILE_NOT_WHOLE, extra={"channel": run.job.channel, "stage": run.job.kind})
             with run.installation.ledger.write() as transaction:
                 run.hold(transaction)
                 files.wait(transaction, new, now())

@@ -6,7 +6,6 @@ What is done in between is in `export` and `ingest`.
 from __future__ import annotations
 
 import logging
-import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +21,7 @@ from warehouse.ledger.base.leases import LeaseLost
 from warehouse.ledger.exchange import files
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.watch import incidents
+from warehouse.logs import Event, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,8 +147,7 @@ def attempt(step: Callable[[], None]) -> Failure | None:
         )
     except Exception as error:  # noqa: BLE001 - a defect must not stop the other files and jobs
         # Its place goes to the log, its kind to the incident: the message may quote a file.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("file job: unexpected %s\n%s", type(error).__name__, where)  # noqa: TRY400 - as above
+        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
         return Failure("internal_error", f"unexpected {type(error).__name__}", "see the log, and report it")
     return None
 
@@ -209,7 +208,7 @@ def held(installation: Installation, transaction: Transaction, kind: JobKind, ch
 def _tell_unended(transaction: Transaction, before: JobState, now: datetime) -> None:
     job = before.job
     assert before.last_started_at is not None
-    logger.warning("%s of %s: the run before came to no end", job.kind, job.channel)
+    logger.warning(Event.FILE_JOB_INTERRUPTED, extra={"channel": job.channel, "stage": job.kind})
     incidents.report(
         transaction,
         incidents.Report(
@@ -233,7 +232,9 @@ def _end(run: JobRun, failure: Failure | None) -> None:
             incidents.resolve(transaction, "channel", job.channel, job.kind, now)
             file_jobs.finish(transaction, job, now)
         else:
-            logger.warning("%s of %s failed: %s", job.kind, job.channel, failure.code)
+            logger.warning(
+                Event.FILE_JOB_FAILED, extra={"channel": job.channel, "stage": job.kind, "code": failure.code}
+            )
             storage = failure.storage or job.storage
             incidents.report(
                 transaction,

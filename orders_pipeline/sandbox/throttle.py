@@ -61,7 +61,3 @@ class Throttle:
             bucket.tokens -= 1.0
             return None
         return (1.0 - bucket.tokens) / rate
-
-    def refill(self) -> None:
-        """Give every account its full burst back."""
-        self._buckets.clear()

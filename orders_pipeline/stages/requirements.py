@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import MarketplaceError
 from warehouse.ledger.settings.carriers import fresh_requirements, requirements_of, save_requirements
+from warehouse.logs import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def keep_needs(installation: Installation, codes: Sequence[str], marketplace: Ma
         needs = client.requirements()
     except MarketplaceError as error:
         # No reason to fail what else was done; what was known before, or is known without asking, holds on.
-        logger.warning("what shipments need could not be asked: %s", error.code)
+        logger.warning(Event.REQUIREMENTS_NOT_ASKED, extra={"code": error.code})
         stale = [each for each in stale if each not in known]
         needs = marketplace.requirements
     with installation.ledger.write() as transaction:

@@ -10,7 +10,7 @@ import posixpath
 import re
 import ssl
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,6 +37,7 @@ from orders_pipeline.storages.ftp_client import Client, PlainClient, TlsClient, 
 from orders_pipeline.storages.names import PART_SUFFIX, checked_file, checked_folder, split
 from orders_pipeline.storages.own_files import OwnFile, opened_source, size_of
 from orders_pipeline.storages.registry import RemoteFile, StorageFinding, Verdict
+from orders_pipeline.storages.remote import RemoteStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +66,7 @@ ASK_OPERATOR = "ask the server's operator for MLSD with type and size, or use SF
 _DENIED = re.compile(r"permission|denied|not allowed|privilege", re.IGNORECASE)
 
 
-class _FtpFamily(ABC):
+class _FtpFamily(RemoteStorage[Client]):
     """Files below one folder of an FTP server; how the connection is protected is each kind's own."""
 
     def __init__(self, settings: FtpSettings | FtpsSettings, credentials: Mapping[str, str]) -> None:
@@ -145,45 +146,6 @@ class _FtpFamily(ABC):
             if copied != size or now != size:
                 raise TransferCut(f"{clean} had {size} bytes, {copied} arrived, and now it has {now}")
         return copied
-
-    def write(self, path: str, source: Path) -> None:
-        """Put a file there, whole or not at all. FTP has no rename that spares an existing file: it is looked for twice."""
-        clean = checked_file(path)
-        with self._session(clean) as client:
-            if self._size(client, clean) is not None:
-                raise AlreadyThere(f"{clean} is there already")
-            with self._uploaded(client, clean, source) as part:
-                if self._size(client, clean) is not None:
-                    raise AlreadyThere(f"{clean} is there already")
-                self._rename(client, part, clean)
-
-    def write_again(self, path: str, source: Path) -> None:
-        """Put a file there, whole or not at all, in the place of an earlier one."""
-        clean = checked_file(path)
-        with self._session(clean) as client, self._uploaded(client, clean, source) as part:
-            try:
-                client.rename(self._at(part), self._at(clean))
-            except ftplib.error_perm:  # it does not replace: for a moment there is no file, but never half a file
-                with suppress(ftplib.error_perm):
-                    client.delete(self._at(clean))
-                self._rename(client, part, clean)
-
-    def move(self, path: str, new_path: str) -> None:
-        """Give a file another path."""
-        clean, goal = checked_file(path), checked_file(new_path)
-        with self._session(clean) as client:
-            if self._size(client, clean) is None:
-                raise FileMissing(f"{clean} does not exist")
-            if self._size(client, goal) is not None:
-                raise AlreadyThere(f"{goal} is there already")
-            self._make(client, split(goal)[0])
-            self._rename(client, clean, goal)
-
-    def make_folder(self, folder: str) -> None:
-        """Make a folder and those above it, where they are missing."""
-        clean = checked_folder(folder)
-        with self._session(clean) as client:
-            self._make(client, clean)
 
     def remove(self, path: str) -> None:
         """Delete a file."""
@@ -375,9 +337,12 @@ class _FtpFamily(ABC):
                 raise TransferCut(f"{path}: {stored} of {size} bytes were stored")
             yield part
         except (StorageError, ftplib.Error):
-            with suppress(ftplib.Error, EOFError, OSError):
-                client.delete(self._at(part))
+            self._discard(client, part)
             raise
+
+    def _discard(self, client: Client, path: str) -> None:
+        with suppress(ftplib.Error, EOFError, OSError):
+            client.delete(self._at(path))
 
     def _send(self, client: Client, path: str, part: str, source: Path) -> None:
         try:
@@ -402,6 +367,13 @@ class _FtpFamily(ABC):
             if self._size(client, goal) is not None:
                 raise AlreadyThere(f"{goal} is there already") from None
             raise RenameRefused(f"{path} cannot be renamed ({_said(error)})") from None
+
+    def _replaces(self, client: Client, path: str, goal: str) -> bool:
+        try:
+            client.rename(self._at(path), self._at(goal))
+        except ftplib.error_perm:
+            return False
+        return True
 
     def _make(self, client: Client, folder: str) -> None:
         parts = folder.split("/") if folder else []

@@ -41,6 +41,7 @@ from orders_pipeline.storages.errors import (
 from orders_pipeline.storages.names import PART_SUFFIX, checked_file, checked_folder, split
 from orders_pipeline.storages.own_files import OwnFile, opened_source, size_of
 from orders_pipeline.storages.registry import RemoteFile, StorageFinding, Verdict
+from orders_pipeline.storages.remote import RemoteStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -159,7 +160,7 @@ class _Client(paramiko.SFTPClient):  # type: ignore[misc]  # paramiko has no typ
         return int(unit * available)
 
 
-class SftpStorage:
+class SftpStorage(RemoteStorage[_Client]):
     """Files below one folder of an SFTP server."""
 
     def __init__(self, settings: SftpSettings, credentials: Mapping[str, str]) -> None:
@@ -237,43 +238,6 @@ class SftpStorage:
         if copied != size or now != size:
             raise TransferCut(f"{clean} had {size} bytes, {copied} arrived, and now it has {now}")
         return copied
-
-    def write(self, path: str, source: Path) -> None:
-        """Put a file there, whole or not at all."""
-        clean = checked_file(path)
-        with self._session(clean) as client:
-            if self._size(client, clean) is not None:
-                raise AlreadyThere(f"{clean} is there already")
-            with self._uploaded(client, clean, source) as part:
-                self._rename(client, part, clean)
-
-    def write_again(self, path: str, source: Path) -> None:
-        """Put a file there, whole or not at all, in the place of an earlier one."""
-        clean = checked_file(path)
-        with self._session(clean) as client, self._uploaded(client, clean, source) as part:
-            try:
-                client.posix_rename(self._at(part), self._at(clean))
-            except _Refused:  # no such extension: for a moment there is no file, but never half a file
-                with suppress(_Refused):
-                    client.remove(self._at(clean))
-                self._rename(client, part, clean)
-
-    def move(self, path: str, new_path: str) -> None:
-        """Give a file another path."""
-        clean, goal = checked_file(path), checked_file(new_path)
-        with self._session(clean) as client:
-            if self._size(client, clean) is None:
-                raise FileMissing(f"{clean} does not exist")
-            if self._size(client, goal) is not None:
-                raise AlreadyThere(f"{goal} is there already")
-            self._make(client, split(goal)[0])
-            self._rename(client, clean, goal)
-
-    def make_folder(self, folder: str) -> None:
-        """Make a folder and those above it, where they are missing."""
-        clean = checked_folder(folder)
-        with self._session(clean) as client:
-            self._make(client, clean)
 
     def remove(self, path: str) -> None:
         """Delete a file."""
@@ -451,6 +415,13 @@ class SftpStorage:
                 client.posix_rename(self._at(path), self._at(goal))
             except _Refused:
                 raise RenameRefused(f"{path} cannot be renamed ({refusal.text})") from None
+
+    def _replaces(self, client: _Client, path: str, goal: str) -> bool:
+        try:
+            client.posix_rename(self._at(path), self._at(goal))
+        except _Refused:  # no such extension
+            return False
+        return True
 
     def _make(self, client: _Client, folder: str) -> None:
         parts = folder.split("/") if folder else []

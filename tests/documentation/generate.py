@@ -206,20 +206,20 @@ def checks() -> str:
     return table(("asset", "check", "what must hold"), rows)
 
 
-BY_SENSOR = {"exchange_files": "when a file job is due, by the sensor `due_file_jobs`"}
-
-
 def jobs() -> str:
     """What runs, and when."""
     defs = build_defs()
-    schedules = {str(each.job_name): each for each in defs.schedules or () if isinstance(each, dg.ScheduleDefinition)}
-    rows = []
-    for job in defs.jobs or ():
-        schedule = schedules.get(job.name)
-        when = (
-            f"`{schedule.cron_schedule}` UTC by `{schedule.name}`" if schedule else BY_SENSOR.get(job.name, "by hand")
-        )
-        rows.append((f"`{job.name}`", when, job.description or ""))
+    starts: dict[str, list[str]] = {}
+    for schedule in defs.schedules or ():
+        if isinstance(schedule, dg.ScheduleDefinition):
+            starts.setdefault(schedule.job_name, []).append(f"`{schedule.cron_schedule}` UTC by `{schedule.name}`")
+    for sensor in defs.sensors or ():
+        for target in sensor.targets:
+            starts.setdefault(target.job_name, []).append(f"when something is due, by `{sensor.name}`")
+    rows = [
+        (f"`{job.name}`", "; ".join(starts.get(job.name, ["by hand"])), job.description or "")
+        for job in defs.jobs or ()
+    ]
     return table(("job", "when", "what it does"), rows)
 
 

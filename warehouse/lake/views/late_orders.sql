@@ -14,7 +14,7 @@ FROM orders_to_ship
 WHERE is_late
 ORDER BY ship_by;
 
-COMMENT ON VIEW late_orders IS 'Orders to ship whose ship_by has passed, the latest first.';
+COMMENT ON VIEW late_orders IS 'Orders to ship whose ship_by has passed, the longest overdue first: by ship_by, oldest first.';
 
 -- order_id: The order: orders.id.
 -- channel: Channel code.
