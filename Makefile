@@ -38,10 +38,11 @@ demo: $(VENV)/.run ## sandbox marketplaces, pipeline and API with made-up orders
 test: $(VENV)/.dev $(CLIENTS)/.python $(CLIENTS)/.node ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST)
 
-check: $(VENV)/.dev ## formatting, lint and types
+check: $(VENV)/.dev ## formatting, lint, types and dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 bench: $(VENV)/.dev ## the benchmarks, printed as one table
 	$(BIN)/python -m tests.benchmarks
