@@ -21,7 +21,7 @@ from pydantic import (
 from warehouse.cancellations import RequestState
 from warehouse.identifiers import MAX_LENGTH, UNSEEN, cleaned
 from warehouse.incidents import Kind
-from warehouse.ledger.book.acknowledgements import AcknowledgementEffect, Outcome
+from warehouse.ledger.book.acknowledgements import AcknowledgementEffect, AcknowledgementOutcome
 from warehouse.ledger.exchange.files import RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.shipping.acceptances import AcceptanceStatus
@@ -319,7 +319,7 @@ class AcknowledgementState(Shape):
 
     consumer: str = Field(description="Name of the consumer.", examples=["erp"])
     revision: int = Field(description="The revision it has taken over.", examples=[2])
-    outcome: Outcome = Field(description="Whether that went well.", examples=["ok"])
+    outcome: AcknowledgementOutcome = Field(description="Whether that went well.", examples=["ok"])
     order_number: str | None = Field(description="The consumer's own number for the order.", examples=["SO-10042"])
     message: str | None = Field(description="What the consumer said.", examples=["Created as a sales order"])
     at: datetime = Field(description="When it was recorded.", examples=[RECEIVED_AT])
@@ -516,7 +516,7 @@ class AcknowledgementRequestItem(Shape):
         le=2**31 - 1,
         examples=[2],
     )
-    outcome: Outcome = Field(description="Whether that went well.", examples=["ok"])
+    outcome: AcknowledgementOutcome = Field(description="Whether that went well.", examples=["ok"])
     order_number: PlainText | None = Field(
         None, description="Your own number; left out, the known one stays.", max_length=200, examples=["SO-10042"]
     )

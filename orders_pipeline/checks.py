@@ -14,7 +14,7 @@ from warehouse.lake import soundness as tables
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.status import soundness as ledger
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS
-from warehouse.ledger.status.soundness import Verdict
+from warehouse.ledger.status.soundness import CheckVerdict
 
 SHOWN = 20
 """How many offenders a check names."""
@@ -154,7 +154,7 @@ def full_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResul
         )
 
 
-def _result(asset: str, name: str, verdict: Verdict, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+def _result(asset: str, name: str, verdict: CheckVerdict, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
     actual = "; ".join(verdict.offenders[:SHOWN]) or "as expected"
     if len(verdict.offenders) > SHOWN:
         actual += f"; and {len(verdict.offenders) - SHOWN} more"

@@ -100,7 +100,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class BackupFinding:
     """One thing that was checked."""
 
     part: str
@@ -157,7 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def verify(folder: Path, keys: KeyRing | None) -> list[Finding]:
+def verify(folder: Path, keys: KeyRing | None) -> list[BackupFinding]:
     """Check a backup without an installation: its files, the databases in it, the rows, and that the key ring opens them.
 
     Raises:
@@ -340,51 +340,55 @@ def _opened_copy(file: Path) -> Any:  # noqa: ANN401 - a context manager of a co
 # -- checking
 
 
-def _files_unharmed(folder: Path, manifest: Manifest) -> Finding:
+def _files_unharmed(folder: Path, manifest: Manifest) -> BackupFinding:
     missing = [each.path for each in manifest.files if not (folder / each.path).is_file()]
     if missing:
-        return Finding("files", False, f"missing: {', '.join(missing[:5])}")
+        return BackupFinding("files", False, f"missing: {', '.join(missing[:5])}")
     harmed = [each.path for each in manifest.files if _sha256(folder / each.path) != each.sha256]
     if harmed:
-        return Finding("files", False, f"changed since the backup: {', '.join(harmed[:5])}")
-    return Finding("files", True, f"{len(manifest.files)} files are as they were written")
+        return BackupFinding("files", False, f"changed since the backup: {', '.join(harmed[:5])}")
+    return BackupFinding("files", True, f"{len(manifest.files)} files are as they were written")
 
 
-def _sound(file: Path) -> Finding:
+def _sound(file: Path) -> BackupFinding:
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as database:
             [(told,), *_] = database.execute("PRAGMA integrity_check").fetchall()
     except sqlite3.DatabaseError as error:
         told = str(error)
-    return Finding(file.name, told == "ok", "SQLite finds no damage" if told == "ok" else f"SQLite says: {told}")
+    return BackupFinding(file.name, told == "ok", "SQLite finds no damage" if told == "ok" else f"SQLite says: {told}")
 
 
-def _rows_told(folder: Path, manifest: Manifest) -> Finding:
+def _rows_told(folder: Path, manifest: Manifest) -> BackupFinding:
     found = _counted_rows(folder / LEDGER)
     wrong = [
         f"{name}: {found.get(name)} of {count}" for name, count in manifest.rows.items() if found.get(name) != count
     ]
     if wrong:
-        return Finding("rows", False, "; ".join(wrong))
-    return Finding("rows", True, f"{sum(found.values())} rows in {len(found)} tables, {found.get('orders', 0)} orders")
+        return BackupFinding("rows", False, "; ".join(wrong))
+    return BackupFinding(
+        "rows", True, f"{sum(found.values())} rows in {len(found)} tables, {found.get('orders', 0)} orders"
+    )
 
 
-def _opens(folder: Path, keys: KeyRing | None) -> Finding:
+def _opens(folder: Path, keys: KeyRing | None) -> BackupFinding:
     """Whether the newest sealed values open: with them, all that were sealed with the same keys."""
     opened = 0
     with _opened_copy(folder / LEDGER) as connection:
         for bound, sealed in sealed_sample(connection):
             if keys is None:
-                return Finding("key ring", False, "there is no key ring to open it with: set ORDERS_KEYS")
+                return BackupFinding("key ring", False, "there is no key ring to open it with: set ORDERS_KEYS")
             try:
                 keys.open(sealed, bound)
             except KeyRingError as error:
-                return Finding("key ring", False, str(error))
+                return BackupFinding("key ring", False, str(error))
             opened += 1
-    return Finding("key ring", True, f"{opened} sealed values were opened" if opened else "nothing is sealed in it")
+    return BackupFinding(
+        "key ring", True, f"{opened} sealed values were opened" if opened else "nothing is sealed in it"
+    )
 
 
-def _lake_readable(folder: Path, manifest: Manifest) -> list[Finding]:
+def _lake_readable(folder: Path, manifest: Manifest) -> list[BackupFinding]:
     """Read every order that the copied lake holds: from the copied files, through a copy of the catalog."""
     if not (folder / CATALOG).exists():
         return []
@@ -399,16 +403,16 @@ def _lake_readable(folder: Path, manifest: Manifest) -> list[Finding]:
                     "SELECT count(*), count(DISTINCT id), sum(length(original_id)) FROM orders"
                 ).fetchone()
         except (LakeError, duckdb.Error) as error:
-            return [Finding("lake", False, str(error).partition("\n")[0])]
-    return [Finding("lake", True, f"{row[0] if row else 0} orders can be read")]
+            return [BackupFinding("lake", False, str(error).partition("\n")[0])]
+    return [BackupFinding("lake", True, f"{row[0] if row else 0} orders can be read")]
 
 
-def _dump_readable(folder: Path) -> Finding:
+def _dump_readable(folder: Path) -> BackupFinding:
     done = subprocess.run([_program("pg_restore"), "--list", str(folder / DUMP)], capture_output=True, check=False)  # noqa: S603
     if done.returncode:
-        return Finding("dump", False, done.stderr.decode(errors="replace").strip()[:200])
+        return BackupFinding("dump", False, done.stderr.decode(errors="replace").strip()[:200])
     tables = done.stdout.count(b" TABLE DATA ")
-    return Finding(
+    return BackupFinding(
         "dump", True, f"{tables} tables; their rows can only be counted after restoring into an empty database"
     )
 

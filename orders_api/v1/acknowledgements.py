@@ -15,7 +15,12 @@ from orders_api.kit.errors import FAULTS_TOLD, Problem, describe, from_validatio
 from orders_api.kit.reading import NoQuery
 from orders_api.kit.writing import Writing, carry_out_with_body, described_write
 from orders_api.schemas import AcknowledgementRequest, AcknowledgementRequestItem, AcknowledgementResults
-from warehouse.ledger.book.acknowledgements import Acknowledgement, AcknowledgementEffect, Answer, acknowledge
+from warehouse.ledger.book.acknowledgements import (
+    Acknowledgement,
+    AcknowledgementAnswer,
+    AcknowledgementEffect,
+    acknowledge,
+)
 from warehouse.ledger.settings.tokens import Scope
 
 router = APIRouter(tags=["Orders"])
@@ -62,7 +67,7 @@ class _Body(BaseModel):
     acknowledgements: list[Any] = Field(min_length=1, max_length=1000)
 
 
-_INVALID = Answer(AcknowledgementEffect.INVALID)
+_INVALID = AcknowledgementAnswer(AcknowledgementEffect.INVALID)
 
 
 def _items(body: bytes) -> list[Any]:
@@ -101,7 +106,7 @@ def _all_wrong(given: list[list[dict[str, str]]]) -> Problem:
     return Problem(422, "invalid_request", detail, errors=errors[:FAULTS_TOLD])
 
 
-def _result(index: int, answer: Answer, errors: list[dict[str, str]]) -> dict[str, object]:
+def _result(index: int, answer: AcknowledgementAnswer, errors: list[dict[str, str]]) -> dict[str, object]:
     return {
         "index": index,
         "result": answer.result,

@@ -41,12 +41,12 @@ from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import (
-    Answer,
     Fault,
     Item,
     Report,
     ReportResult,
     Sender,
+    ShipmentAnswer,
     Source,
     examine,
     report,
@@ -192,7 +192,7 @@ class _Given:
     """One request: shipments that can be examined, by their place in it, and answers for those that cannot."""
 
     sound: Sequence[tuple[int, Report]]
-    unsound: Mapping[int, Answer]
+    unsound: Mapping[int, ShipmentAnswer]
 
 
 def _reported(writing: Writing[ReportQuery]) -> Response:
@@ -221,13 +221,15 @@ def _given(body: bytes) -> _Given:
     except ValidationError as error:
         raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
     sound: list[tuple[int, Report]] = []
-    unsound: dict[int, Answer] = {}
+    unsound: dict[int, ShipmentAnswer] = {}
     for index, each in enumerate(asked.shipments):
         try:
             sound.append((index, _report(ReportedShipment.model_validate(each))))
         except ValidationError as error:
             faults = error.errors(include_input=False, include_url=False, include_context=False)
-            unsound[index] = Answer(result=ReportResult.REFUSED, faults=tuple(_invalid(fault) for fault in faults))
+            unsound[index] = ShipmentAnswer(
+                result=ReportResult.REFUSED, faults=tuple(_invalid(fault) for fault in faults)
+            )
     return _Given(sound, unsound)
 
 
@@ -348,18 +350,18 @@ def _chunks(sound: Sequence[tuple[int, Report]]) -> Iterator[Sequence[tuple[int,
 
 def _chunk_taken_in(
     transaction: Transaction, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, Report]]
-) -> dict[int, Answer]:
+) -> dict[int, ShipmentAnswer]:
     return _placed(chunk, report(transaction, sender, [each for _, each in chunk], writing.now))
 
 
-def _placed(chunk: Sequence[tuple[int, Report]], answers: Sequence[Answer]) -> dict[int, Answer]:
+def _placed(chunk: Sequence[tuple[int, Report]], answers: Sequence[ShipmentAnswer]) -> dict[int, ShipmentAnswer]:
     return {index: answer for (index, _), answer in zip(chunk, answers, strict=True)}
 
 
 # -- reporting: the answer
 
 
-def _answer(report_id: str, answers: Mapping[int, Answer], *, is_dry_run: bool) -> KeptAnswer:
+def _answer(report_id: str, answers: Mapping[int, ShipmentAnswer], *, is_dry_run: bool) -> KeptAnswer:
     """The answer to a request of which something is not refused.
 
     Raises:
@@ -379,7 +381,7 @@ def _answer(report_id: str, answers: Mapping[int, Answer], *, is_dry_run: bool) 
     return KeptAnswer(202, {"Location": where}, body)
 
 
-def _results(answers: Mapping[int, Answer]) -> list[dict[str, Any]]:
+def _results(answers: Mapping[int, ShipmentAnswer]) -> list[dict[str, Any]]:
     return [
         {
             "index": index,

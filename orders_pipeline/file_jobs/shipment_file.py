@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from warehouse.ledger.settings.file_jobs import ImportSettings
-    from warehouse.ledger.shipping.shipments import Answer
+    from warehouse.ledger.shipping.shipments import ShipmentAnswer
 
 DELIMITERS = (",", ";", "\t", "|")
 CODECS = {"utf-8": "utf-8-sig"}
@@ -174,7 +174,7 @@ class Package:
     report: Report
     rows: tuple[int, ...]
 
-    def fates(self, answer: Answer) -> list[RowFate]:
+    def fates(self, answer: ShipmentAnswer) -> list[RowFate]:
         """What the intake's answer means for each of the rows."""
         match answer.result.value:
             case "accepted" | "updated":
@@ -195,7 +195,7 @@ class Package:
             for number in self.rows
         ]
 
-    def _refusals(self, answer: Answer) -> list[RowFate]:
+    def _refusals(self, answer: ShipmentAnswer) -> list[RowFate]:
         whole = next((each for each in answer.faults if self._row_of(each.field) is None), None)
         faults = {row: each for each in reversed(answer.faults) if (row := self._row_of(each.field)) is not None}
         fates = []
@@ -229,7 +229,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SheetReading:
     """What the rows of a file come to: packages, those of one order next to each other, and rows that make none."""
 
     packages: Sequence[Package]
@@ -460,7 +460,7 @@ class _Group:
     fault: RowFate | None = None
 
 
-def read_packages(sheet: Sheet, channel: str, zone: ZoneInfo, known_ids: Mapping[str, str]) -> Reading:
+def read_packages(sheet: Sheet, channel: str, zone: ZoneInfo, known_ids: Mapping[str, str]) -> SheetReading:
     """Put the rows together to packages. A package is reported as a whole or not at all.
 
     Args:
@@ -487,7 +487,7 @@ def read_packages(sheet: Sheet, channel: str, zone: ZoneInfo, known_ids: Mapping
             continue
         package = Package(_report(sheet, channel, group.rows, zone), tuple(row.number for row in group.rows))
         by_order.setdefault(order, []).append(package)
-    return Reading([each for packages in by_order.values() for each in packages], refused)
+    return SheetReading([each for packages in by_order.values() for each in packages], refused)
 
 
 def needs_ids(sheet: Sheet) -> list[str]:

@@ -21,7 +21,7 @@ _UNWELL = frozenset({"unanswered", "marketplace_unavailable", "unreadable_answer
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PackageVerdict:
     """What an answer means for a package; the attributes are those of `Receipt`."""
 
     outcome: Outcome
@@ -31,7 +31,7 @@ class Verdict:
     is_its_turn: bool = True
 
 
-SENT = Verdict(Outcome.SENT)
+SENT = PackageVerdict(Outcome.SENT)
 
 
 class Turn(NamedTuple):
@@ -90,7 +90,7 @@ def _unwell(told: Sequence[Receipt]) -> MarketplaceError | None:
     return None
 
 
-def receipt(parcel: Parcel, operation: str, verdict: Verdict) -> Receipt:
+def receipt(parcel: Parcel, operation: str, verdict: PackageVerdict) -> Receipt:
     """A receipt without an answer's particulars."""
     return Receipt(
         shipment_id=parcel.shipment_id,
@@ -103,19 +103,19 @@ def receipt(parcel: Parcel, operation: str, verdict: Verdict) -> Receipt:
     )
 
 
-def unanswered(error: InDoubt) -> Verdict:
+def unanswered(error: InDoubt) -> PackageVerdict:
     """The verdict on a call that may have arrived."""
-    return Verdict(Outcome.IN_DOUBT, error.code, error.message, error.hint)
+    return PackageVerdict(Outcome.IN_DOUBT, error.code, error.message, error.hint)
 
 
-def later(error: MarketplaceError) -> Verdict:
+def later(error: MarketplaceError) -> PackageVerdict:
     """The verdict on a package that has certainly not arrived, for a reason that is not its own."""
-    return Verdict(Outcome.RETRY, error.code, error.message, error.hint, is_its_turn=False)
+    return PackageVerdict(Outcome.RETRY, error.code, error.message, error.hint, is_its_turn=False)
 
 
-def no_good_answer(status: int, operation: str, detail: str) -> Verdict:
+def no_good_answer(status: int, operation: str, detail: str) -> PackageVerdict:
     """The verdict on an answer that tells neither success nor refusal: 5xx, 408, a wrong status, what is not readable."""
     said = f"{operation} answered HTTP {status}" + (f": {detail}" if detail else "")
     is_unavailable = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
     code = "marketplace_unavailable" if is_unavailable else "unreadable_answer"
-    return Verdict(Outcome.IN_DOUBT, code, said, READ_BACK_HINT)
+    return PackageVerdict(Outcome.IN_DOUBT, code, said, READ_BACK_HINT)

@@ -80,7 +80,7 @@ class Call:
 
 
 @dataclass
-class Answer:
+class SandboxAnswer:
     """One response, with what the journal should know about it."""
 
     status: int
@@ -102,14 +102,14 @@ class Answer:
 class RefusalError(Exception):
     """Leaves a handler with an error answer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: SandboxAnswer) -> None:
         """Carry the answer to give."""
         super().__init__(f"{answer.status} {answer.code}")
         self.answer = answer
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SandboxOutcome:
     """What the server has to do with a call that was worked off."""
 
     status: int
@@ -252,15 +252,15 @@ class Sandbox(ABC):
         """Return the name of the account that a call's credentials belong to; None when they are not good."""
 
     @abstractmethod
-    def handle(self, call: Call) -> Answer:
+    def handle(self, call: Call) -> SandboxAnswer:
         """Work a call off; may raise RefusalError."""
 
     @abstractmethod
-    def error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> SandboxAnswer:
         """Return an error answer in the marketplace's own form."""
 
     @abstractmethod
-    def throttled(self, retry_after: float) -> Answer:
+    def throttled(self, retry_after: float) -> SandboxAnswer:
         """Return the answer to a call that came too soon."""
 
     @abstractmethod
@@ -354,7 +354,7 @@ class Sandbox(ABC):
         digits = hashlib.sha256(f"{self.seed}:{self.kind}:{self._calls}".encode()).hexdigest()
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
-    def take(self, call: Call) -> Outcome:
+    def take(self, call: Call) -> SandboxOutcome:
         """Work a call off with all that can go wrong on the way, and record it."""
         account = self.account_of(call)
         fired = self.faults.fire(call.operation.name, account)
@@ -367,7 +367,7 @@ class Sandbox(ABC):
         is_dropped = bool(fired.get(FaultKind.DROPPED) or fired.get(FaultKind.DROPPED_BEFORE))
         self._record(call, account, answer, is_dropped=is_dropped)
         slow = fired.get(FaultKind.SLOW)
-        return Outcome(
+        return SandboxOutcome(
             answer.status, content, answer.headers, answer.media_type, slow.seconds if slow else 0.0, is_dropped
         )
 
@@ -396,31 +396,31 @@ class Sandbox(ABC):
         if fired.get(FaultKind.EXPIRE_TOKEN):
             self.expire(account)
 
-    def _early(self, fired: Fired) -> Answer | None:
+    def _early(self, fired: Fired) -> SandboxAnswer | None:
         for kind, build in self._early_answers().items():
             fault = fired.get(kind)
             if fault is not None:
                 return build(fault)
         return None
 
-    def _early_answers(self) -> dict[FaultKind, Callable[[Fault], Answer]]:
+    def _early_answers(self) -> dict[FaultKind, Callable[[Fault], SandboxAnswer]]:
         return {
-            FaultKind.DROPPED_BEFORE: lambda _: Answer(503),
+            FaultKind.DROPPED_BEFORE: lambda _: SandboxAnswer(503),
             FaultKind.THROTTLED: lambda fault: self.throttled(fault.seconds),
             FaultKind.ERROR_JSON: lambda fault: self.error(fault.status, "InternalFailure", "The service is unwell."),
-            FaultKind.ERROR_HTML: lambda fault: Answer(fault.status, content=_HTML_ERROR, media_type=_HTML_TYPE),
-            FaultKind.ERROR_EMPTY: lambda fault: Answer(fault.status, content=b""),
-            FaultKind.OK_HTML: lambda _: Answer(200, content=_HTML_LOGIN, media_type=_HTML_TYPE),
-            FaultKind.OK_EMPTY: lambda _: Answer(200, content=b""),
+            FaultKind.ERROR_HTML: lambda fault: SandboxAnswer(fault.status, content=_HTML_ERROR, media_type=_HTML_TYPE),
+            FaultKind.ERROR_EMPTY: lambda fault: SandboxAnswer(fault.status, content=b""),
+            FaultKind.OK_HTML: lambda _: SandboxAnswer(200, content=_HTML_LOGIN, media_type=_HTML_TYPE),
+            FaultKind.OK_EMPTY: lambda _: SandboxAnswer(200, content=b""),
         }
 
-    def _handled(self, call: Call) -> Answer:
+    def _handled(self, call: Call) -> SandboxAnswer:
         try:
             return self.handle(call)
         except RefusalError as refusal:
             return refusal.answer
 
-    def _record(self, call: Call, account: str | None, answer: Answer, *, is_dropped: bool) -> None:
+    def _record(self, call: Call, account: str | None, answer: SandboxAnswer, *, is_dropped: bool) -> None:
         self.journal.append(
             Entry(
                 number=len(self.journal) + 1,

@@ -93,7 +93,7 @@ class Shop:
             book_of_orders.settle(transaction, self.installation.keys, arrivals, self.installation.clock())
         return [each.order.id for each in arrivals]
 
-    def ship(self, *given: shipments.Report) -> list[shipments.Answer]:
+    def ship(self, *given: shipments.Report) -> list[shipments.ShipmentAnswer]:
         """The ERP reports shipments over the API."""
         sender = shipments.Sender(consumer="erp", source=shipments.Source.API, report_id="r")
         with self.ledger.write() as transaction:

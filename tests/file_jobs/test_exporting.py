@@ -125,7 +125,7 @@ def test_only_what_the_marketplace_has_changed_since(shop, an_order, clock):
     assert len(shop.export().files) == 1
     clock.advance(minutes=15)
     assert shop.export().files == ()
-    taken = acknowledgements.Acknowledgement(id=first, revision=1, outcome=acknowledgements.Outcome.OK)
+    taken = acknowledgements.Acknowledgement(id=first, revision=1, outcome=acknowledgements.AcknowledgementOutcome.OK)
     with shop.ledger.write() as transaction:
         transaction.execute(sa.insert(consumers).values(name="erp", position=0, created_at=clock()))
         acknowledgements.acknowledge(transaction, "erp", None, [taken], clock())

@@ -13,7 +13,12 @@ import sqlalchemy as sa
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book import orders as book
-from warehouse.ledger.book.acknowledgements import Acknowledgement, AcknowledgementEffect, Outcome, acknowledge
+from warehouse.ledger.book.acknowledgements import (
+    Acknowledgement,
+    AcknowledgementEffect,
+    AcknowledgementOutcome,
+    acknowledge,
+)
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents
@@ -55,7 +60,7 @@ def filled(any_ledger, keys, clock):
 def test_acknowledging_while_the_pipeline_writes_neither_blocks_for_good_nor_loses_anything(filled, keys, clock):
     """Both lock many of the same rows, in opposite orders: taken one by one, that would be a deadlock on PostgreSQL."""
     made = [an_order(n) for n in range(30)]
-    backwards = [Acknowledgement(id=each.id, outcome=Outcome.OK) for each in reversed(made)]
+    backwards = [Acknowledgement(id=each.id, outcome=AcknowledgementOutcome.OK) for each in reversed(made)]
     failures: list[BaseException] = []
 
     def pipeline() -> None:
@@ -94,7 +99,7 @@ def test_acknowledging_while_the_pipeline_writes_neither_blocks_for_good_nor_los
 
 def test_what_is_rolled_back_was_never_acknowledged(filled, clock):
     own_id = an_order(1).id
-    given = [Acknowledgement(id=own_id, outcome=Outcome.OK)]
+    given = [Acknowledgement(id=own_id, outcome=AcknowledgementOutcome.OK)]
     with filled.engine.connect().execution_options(ledger_write=True) as connection:
         assert acknowledge(connection, "erp", None, given, clock())[0].result is AcknowledgementEffect.ACKNOWLEDGED
         connection.rollback()
@@ -106,7 +111,7 @@ def test_what_is_rolled_back_was_never_acknowledged(filled, clock):
 def test_an_order_that_the_erp_refuses_is_an_incident_until_it_takes_it_over(filled, clock):
     own_id = an_order(3).id
 
-    def answered(consumer: str, outcome: Outcome) -> tuple[list[tuple[str, str, str]], bool]:
+    def answered(consumer: str, outcome: AcknowledgementOutcome) -> tuple[list[tuple[str, str, str]], bool]:
         given = [Acknowledgement(id=own_id, outcome=outcome, message="no such article")]
         with filled.write() as connection:
             acknowledge(connection, consumer, None, given, clock())
@@ -117,6 +122,6 @@ def test_an_order_that_the_erp_refuses_is_an_incident_until_it_takes_it_over(fil
     with filled.write() as connection:
         tokens.create(connection, "other", [Scope.ORDERS_READ], None, None, clock())
     refused = [("order_refused", "exchange", own_id)]
-    assert answered("erp", Outcome.ERROR) == (refused, True)
-    assert answered("other", Outcome.OK) == (refused, True)
-    assert answered("erp", Outcome.OK) == ([], False)
+    assert answered("erp", AcknowledgementOutcome.ERROR) == (refused, True)
+    assert answered("other", AcknowledgementOutcome.OK) == (refused, True)
+    assert answered("erp", AcknowledgementOutcome.OK) == ([], False)

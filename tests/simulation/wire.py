@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import httpx
 from starlette.routing import compile_path
 
-from orders_pipeline.sandbox.engine import Call, Operation, Outcome, Sandbox, http_date
+from orders_pipeline.sandbox.engine import Call, Operation, Sandbox, SandboxOutcome, http_date
 
 READ_TIMEOUT = 60.0
 
@@ -56,7 +56,7 @@ class Wire:
             headers["Content-Type"] = outcome.media_type
         return httpx.Response(outcome.status, headers=headers, content=outcome.content, request=request)
 
-    def _lost(self, sandbox: Sandbox, host: str, call: Call) -> Outcome:
+    def _lost(self, sandbox: Sandbox, host: str, call: Call) -> SandboxOutcome:
         """Work a call off; when it made a package, everything but the answer is undone."""
         if call.operation.method == "GET":
             return sandbox.take(call)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warehouse.lake.publishing import published_through
-from warehouse.ledger.status.soundness import Verdict, changed_after, unchanged_since
+from warehouse.ledger.status.soundness import CheckVerdict, changed_after, unchanged_since
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -27,7 +27,7 @@ KEYS = {
 }
 
 
-def tables_equal_book(transaction: Transaction, lake: Lake) -> Verdict:
+def tables_equal_book(transaction: Transaction, lake: Lake) -> CheckVerdict:
     """Compare number and positions of the orders that did not change since the lake was published."""
     through = published_through(lake)["orders"]
     changed = changed_after(transaction, through)
@@ -39,10 +39,10 @@ def tables_equal_book(transaction: Transaction, lake: Lake) -> Verdict:
         offenders.append(
             f"{published} orders in the lake (positions add up to {sum_of_positions}), {held} in the book ({positions})"
         )
-    return Verdict(f"{held} orders in the lake, their positions the book's", offenders, held)
+    return CheckVerdict(f"{held} orders in the lake, their positions the book's", offenders, held)
 
 
-def keys_unique(lake: Lake) -> Verdict:
+def keys_unique(lake: Lake) -> CheckVerdict:
     """Keys that are in a table twice, and lines without their order."""
     offenders = []
     for table, key in KEYS.items():
@@ -55,16 +55,16 @@ def keys_unique(lake: Lake) -> Verdict:
     ).fetchall()
     if orphans:
         offenders.append(f"order_lines: {orphans} without their order")
-    return Verdict("as many keys as rows in every table, no line without its order", offenders, len(KEYS))
+    return CheckVerdict("as many keys as rows in every table, no line without its order", offenders, len(KEYS))
 
 
-def all_quantities_conserved(lake: Lake) -> Verdict:
+def all_quantities_conserved(lake: Lake) -> CheckVerdict:
     """Lines per channel of which more is shipped and cancelled than was ordered."""
     rows = lake.duck.execute(
         "SELECT channel, count(*), count(*) FILTER (quantity_ordered != "
         "quantity_shipped + quantity_cancelled + quantity_remaining_to_ship) FROM order_lines GROUP BY channel ORDER BY 1"
     ).fetchall()
     offenders = [f"{channel}: {wrong} lines" for channel, _, wrong in rows if wrong]
-    return Verdict(
+    return CheckVerdict(
         "ordered = shipped + cancelled + remaining on every line", offenders, sum(total for _, total, _ in rows)
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orders_pipeline.marketplaces.amazon.answers import failure, said
 from orders_pipeline.marketplaces.amazon.carriers import OTHER
 from orders_pipeline.marketplaces.protocol import Outcome
-from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, SENT, Verdict, no_good_answer, receipt
+from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, SENT, PackageVerdict, no_good_answer, receipt
 from warehouse.clock import iso
 
 if TYPE_CHECKING:
@@ -78,20 +78,24 @@ def missing(parcel: Parcel) -> Receipt | None:
     if parcel.known_as is not None and parcel.known_as != str(parcel.reference):
         said = f"Amazon was told of this package under another reference, {parcel.known_as}, and not from here"
         hint = "correct the package in Seller Central"
-        return receipt(parcel, CONFIRM, Verdict(Outcome.REJECTED, "package_not_ours", said, hint))
+        return receipt(parcel, CONFIRM, PackageVerdict(Outcome.REJECTED, "package_not_ours", said, hint))
     if parcel.selector is None:
         said, hint = "the order's channel has no marketplace id", "set the channel's selector: orders apply"
-        verdict = Verdict(Outcome.RETRY, "marketplace_id_missing", said, hint, is_its_turn=False)
+        verdict = PackageVerdict(Outcome.RETRY, "marketplace_id_missing", said, hint, is_its_turn=False)
         return receipt(parcel, CONFIRM, verdict)
     if not parcel.tracking_number:
         hint = "report the package again with its tracking number"
         return receipt(
-            parcel, CONFIRM, Verdict(Outcome.REJECTED, "tracking_missing", "Amazon needs a tracking number", hint)
+            parcel,
+            CONFIRM,
+            PackageVerdict(Outcome.REJECTED, "tracking_missing", "Amazon needs a tracking number", hint),
         )
     if not parcel.carrier_name and parcel.carrier_code in {None, "", OTHER}:
         hint = "report the package again with its carrier"
         return receipt(
-            parcel, CONFIRM, Verdict(Outcome.REJECTED, "carrier_missing", "Amazon needs a carrier or its name", hint)
+            parcel,
+            CONFIRM,
+            PackageVerdict(Outcome.REJECTED, "carrier_missing", "Amazon needs a carrier or its name", hint),
         )
     return None
 
@@ -119,7 +123,7 @@ def judged(parcel: Parcel, response: httpx.Response, per_second: float) -> Recei
     )
 
 
-def verdict(status: int, content: bytes) -> Verdict:
+def verdict(status: int, content: bytes) -> PackageVerdict:
     """What an answer means that is neither over quota nor a refused credential.
 
     >>> verdict(204, b"").outcome
@@ -134,10 +138,12 @@ def verdict(status: int, content: bytes) -> Verdict:
     if not is_refusal or status == HTTPStatus.REQUEST_TIMEOUT or words is None:
         return no_good_answer(status, CONFIRM, words or "")
     if _ALREADY.search(words):
-        return Verdict(Outcome.IN_DOUBT, "already_fulfilled", words, READ_BACK_HINT)
+        return PackageVerdict(Outcome.IN_DOUBT, "already_fulfilled", words, READ_BACK_HINT)
     if status == HTTPStatus.NOT_FOUND:
-        return Verdict(Outcome.REJECTED, "order_not_found", words, "Amazon does not know the order in this account")
+        return PackageVerdict(
+            Outcome.REJECTED, "order_not_found", words, "Amazon does not know the order in this account"
+        )
     for pattern, code, hint in _REFUSALS:
         if re.search(pattern, words, re.IGNORECASE):
-            return Verdict(Outcome.REJECTED, code, words, hint)
-    return Verdict(Outcome.REJECTED, "shipment_refused", words, "Amazon's message says why")
+            return PackageVerdict(Outcome.REJECTED, code, words, hint)
+    return PackageVerdict(Outcome.REJECTED, "shipment_refused", words, "Amazon's message says why")

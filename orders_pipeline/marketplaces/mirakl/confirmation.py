@@ -23,8 +23,8 @@ from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
 from orders_pipeline.marketplaces.receipts import (
     READ_BACK_HINT,
     SENT,
+    PackageVerdict,
     Turn,
-    Verdict,
     after_another,
     in_turn,
     no_good_answer,
@@ -34,16 +34,16 @@ from orders_pipeline.marketplaces.receipts import (
 PARCELS_PER_CALL = 100
 """ST01 takes a thousand. A hundred orders are what one OR11 call reads, and few enough to read back after a doubt."""
 
-_NO_RECEIPT = Verdict(
+_NO_RECEIPT = PackageVerdict(
     Outcome.IN_DOUBT, "no_receipt", "the answer names the package neither as taken nor as refused", READ_BACK_HINT
 )
-_PARTIAL = Verdict(
+_PARTIAL = PackageVerdict(
     Outcome.REJECTED,
     "partial_not_possible",
     "this operator takes an order only as a whole, and a part of it would remain",
     "report the package that completes the order",
 )
-_UNKNOWN_SHIPMENT = Verdict(
+_UNKNOWN_SHIPMENT = PackageVerdict(
     Outcome.REJECTED,
     "shipment_unknown",
     "the instance has no such shipment of the order any more",
@@ -274,7 +274,7 @@ def confirm_orders(parcels: Sequence[Parcel], by: Confirming) -> list[Receipt]:
     return [*receipts, *in_turn(turns)]
 
 
-def _before_shipping(order: Mapping[str, Any] | None) -> Verdict | None:
+def _before_shipping(order: Mapping[str, Any] | None) -> PackageVerdict | None:
     """Why an order cannot be shipped; None when it can: OR24 itself would not say why."""
     if order is None:
         return refused("The order does not exist.")
@@ -303,15 +303,15 @@ def _track_order(parcel: Parcel, by: Confirming) -> Receipt:
     except InDoubt as error:
         if parcel.is_update:
             raise
-        return receipt(parcel, "OR23", Verdict(Outcome.RETRY, error.code, error.message, _TRACK_AGAIN_HINT))
+        return receipt(parcel, "OR23", PackageVerdict(Outcome.RETRY, error.code, error.message, _TRACK_AGAIN_HINT))
     if reply.status == HTTPStatus.NO_CONTENT:
         return _answered(parcel, reply, SENT)
     verdict = judged(reply)
     if verdict.code in {"marketplace_unavailable", "unreadable_answer"} and not parcel.is_update:
-        verdict = Verdict(Outcome.RETRY, verdict.code, verdict.message, _TRACK_AGAIN_HINT)
+        verdict = PackageVerdict(Outcome.RETRY, verdict.code, verdict.message, _TRACK_AGAIN_HINT)
     if parcel.is_update and verdict.code in {"already_shipped", "order_state"}:
         hint = "the tracking of an order this far on cannot be changed"
-        verdict = Verdict(Outcome.REJECTED, "tracking_refused", verdict.message, hint)
+        verdict = PackageVerdict(Outcome.REJECTED, "tracking_refused", verdict.message, hint)
     return _answered(parcel, reply, verdict)
 
 
@@ -327,6 +327,6 @@ def _path(parcel: Parcel) -> str:
     return f"/api/orders/{quote(parcel.original_id, safe='')}"
 
 
-def _answered(parcel: Parcel, reply: Reply, verdict: Verdict) -> Receipt:
+def _answered(parcel: Parcel, reply: Reply, verdict: PackageVerdict) -> Receipt:
     told = receipt(parcel, reply.operation, verdict)
     return replace(told, request_id=reply.request_id, http_status=reply.status)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.mirakl.normalise import CANCELLED_LINE_STATES, SHIPPED_LINE_STATES
 from orders_pipeline.marketplaces.protocol import Outcome
-from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, Verdict, no_good_answer
+from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, PackageVerdict, no_good_answer
 
 if TYPE_CHECKING:
     from orders_pipeline.marketplaces.mirakl.transport import Reply
@@ -43,44 +43,46 @@ _CODES: dict[str, tuple[str, str]] = {
 }
 
 
-def by_state(state: str, words: str) -> Verdict:
+def by_state(state: str, words: str) -> PackageVerdict:
     """What it means that an order to be shipped is not in SHIPPING.
 
     >>> by_state("SHIPPED", "").outcome, by_state("WAITING_DEBIT", "").outcome, by_state("CANCELED", "").outcome
     (<Outcome.IN_DOUBT: 'in_doubt'>, <Outcome.RETRY: 'retry'>, <Outcome.REJECTED: 'rejected'>)
     """
     if state in SHIPPED_LINE_STATES:
-        return Verdict(Outcome.IN_DOUBT, "already_shipped", words, READ_BACK_HINT)
+        return PackageVerdict(Outcome.IN_DOUBT, "already_shipped", words, READ_BACK_HINT)
     if state in CANCELLED_LINE_STATES:
-        return Verdict(Outcome.REJECTED, "order_canceled", words, "do not ship it: the order was canceled or refused")
+        return PackageVerdict(
+            Outcome.REJECTED, "order_canceled", words, "do not ship it: the order was canceled or refused"
+        )
     if state in _NOT_READY:
-        return Verdict(Outcome.RETRY, "order_not_ready", words, "it is sent once the order waits for shipment")
-    return Verdict(Outcome.IN_DOUBT, "order_state", words, READ_BACK_HINT)
+        return PackageVerdict(Outcome.RETRY, "order_not_ready", words, "it is sent once the order waits for shipment")
+    return PackageVerdict(Outcome.IN_DOUBT, "order_state", words, READ_BACK_HINT)
 
 
-def refused(words: str) -> Verdict:
+def refused(words: str) -> PackageVerdict:
     """What an entry of `shipment_errors` means: it has an English sentence and no code."""
     state = _STATE.search(words)
     if state is not None:
         return by_state(state[1], words)
     for pattern, code, hint in _REFUSALS:
         if re.search(pattern, words, re.IGNORECASE):
-            return Verdict(Outcome.REJECTED, code, words, hint)
-    return Verdict(Outcome.REJECTED, "shipment_refused", words, "the operator's message says why")
+            return PackageVerdict(Outcome.REJECTED, code, words, hint)
+    return PackageVerdict(Outcome.REJECTED, "shipment_refused", words, "the operator's message says why")
 
 
-def judged(reply: Reply) -> Verdict:
+def judged(reply: Reply) -> PackageVerdict:
     """What an answer means that is not the documented success."""
     is_refusal = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
     if not is_refusal or reply.status == HTTPStatus.REQUEST_TIMEOUT or reply.value is None:
         return no_good_answer(reply.status, reply.operation, reply.said)
     if reply.code in _CODES:
         code, hint = _CODES[reply.code]
-        return Verdict(Outcome.REJECTED, code, reply.said or reply.code, hint)
+        return PackageVerdict(Outcome.REJECTED, code, reply.said or reply.code, hint)
     if reply.code == INVALID_STATE:
         state = _STATE.search(reply.said)
         return by_state(state[1] if state else "", reply.said or reply.code)
     if not reply.said:
         said = f"{reply.operation} answered HTTP {reply.status} without a reason"
-        return Verdict(Outcome.IN_DOUBT, "refused_without_reason", said, READ_BACK_HINT)
+        return PackageVerdict(Outcome.IN_DOUBT, "refused_without_reason", said, READ_BACK_HINT)
     return refused(reply.said)

@@ -25,7 +25,6 @@ from orders_pipeline.sandbox.engine import (
     Access,
     AdvanceRequest,
     AdvanceResult,
-    Answer,
     Call,
     GenerateRequest,
     HeldLine,
@@ -35,6 +34,7 @@ from orders_pipeline.sandbox.engine import (
     RefusalError,
     RefusedActionError,
     Sandbox,
+    SandboxAnswer,
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import Times, chance, moments, without_collection
@@ -277,9 +277,9 @@ class AmazonSandbox(Sandbox):
 
     # --- answering ----------------------------------------------------------------------------------------------
 
-    def handle(self, call: Call) -> Answer:
+    def handle(self, call: Call) -> SandboxAnswer:
         """Work a call off."""
-        handlers: dict[str, Callable[[Call, AmazonAccount], Answer]] = {
+        handlers: dict[str, Callable[[Call, AmazonAccount], SandboxAnswer]] = {
             SEARCH: self._search,
             GET: self._get,
             CONFIRM: self._confirm,
@@ -299,16 +299,16 @@ class AmazonSandbox(Sandbox):
         answer.headers = {"x-amzn-RequestId": call.request_id, **shown, **answer.headers}
         return answer
 
-    def error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> SandboxAnswer:
         """Return an error list."""
         body = {"errors": [{"code": code, "message": message, "details": ""}]}
-        return Answer(status, body, dict(headers or {}), code=code)
+        return SandboxAnswer(status, body, dict(headers or {}), code=code)
 
-    def throttled(self, retry_after: float) -> Answer:  # noqa: ARG002 - Amazon documents no Retry-After
+    def throttled(self, retry_after: float) -> SandboxAnswer:  # noqa: ARG002 - Amazon documents no Retry-After
         """Return the answer to a call beyond the usage plan."""
         return self.error(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
 
-    def _token(self, call: Call) -> Answer:
+    def _token(self, call: Call) -> SandboxAnswer:
         form = _form(call)
         for name in ("grant_type", "client_id", "client_secret"):
             if not form.get(name):
@@ -327,7 +327,7 @@ class AmazonSandbox(Sandbox):
             "token_type": "bearer",
             "expires_in": ACCESS_TOKEN_SECONDS,
         }
-        return Answer(200, body)
+        return SandboxAnswer(200, body)
 
     def _new_access_token(self, account: AmazonAccount) -> str:
         token = f"Atza|{self._secret('access')}"
@@ -351,7 +351,7 @@ class AmazonSandbox(Sandbox):
 
     # --- searchOrders -------------------------------------------------------------------------------------------
 
-    def _search(self, call: Call, account: AmazonAccount) -> Answer:
+    def _search(self, call: Call, account: AmazonAccount) -> SandboxAnswer:
         size = self._page_size(call)
         included = self._included(call)
         parameters = {name: _values(call, name) for name in _UNCHANGED_WITH_TOKEN}
@@ -371,7 +371,7 @@ class AmazonSandbox(Sandbox):
         if following is not None:
             body["pagination"] = {"nextToken": following}
         body["lastUpdatedBefore" if page.window.is_by_update else "createdBefore"] = iso_millis(page.window.before)
-        return Answer(200, body, orders=[record.id for record in shown])
+        return SandboxAnswer(200, body, orders=[record.id for record in shown])
 
     def _following(self, page: _Page, size: int, call: Call) -> str | None:
         offset = page.offset + size
@@ -474,11 +474,11 @@ class AmazonSandbox(Sandbox):
 
     # --- getOrder -----------------------------------------------------------------------------------------------
 
-    def _get(self, call: Call, account: AmazonAccount) -> Answer:
+    def _get(self, call: Call, account: AmazonAccount) -> SandboxAnswer:
         included = self._included(call)
         record = self._own(call.path_parameters["orderId"], account)
         order = self.with_malformed([render(record, included, account)], call, "orderId")[0]
-        return Answer(200, {"order": order}, orders=[record.id])
+        return SandboxAnswer(200, {"order": order}, orders=[record.id])
 
     def _own(self, order_id: str, account: AmazonAccount) -> Record:
         record = self.records.get(order_id)
@@ -488,7 +488,7 @@ class AmazonSandbox(Sandbox):
 
     # --- confirmShipment ----------------------------------------------------------------------------------------
 
-    def _confirm(self, call: Call, account: AmazonAccount) -> Answer:
+    def _confirm(self, call: Call, account: AmazonAccount) -> SandboxAnswer:
         try:
             confirmation = parse_confirmation(call.body)
         except InvalidConfirmationError as error:
@@ -496,7 +496,7 @@ class AmazonSandbox(Sandbox):
         record = self._own(call.path_parameters["orderId"], account)
         self._check_confirmable(record, confirmation)
         effect = self._apply(record, confirmation)
-        return Answer(204, orders=[record.id], effect=effect)
+        return SandboxAnswer(204, orders=[record.id], effect=effect)
 
     def _check_confirmable(self, record: Record, confirmation: Confirmation) -> None:
         is_known_package = self._package(record, confirmation.package_reference_id) is not None
@@ -820,5 +820,5 @@ def _values(call: Call, name: str) -> frozenset[str]:
     return frozenset(value for text in call.parameters(name) for value in text.split(",") if value)
 
 
-def _oauth_error(status: int, code: str, description: str) -> Answer:
-    return Answer(status, {"error": code, "error_description": description}, code=code)
+def _oauth_error(status: int, code: str, description: str) -> SandboxAnswer:
+    return SandboxAnswer(status, {"error": code, "error_description": description}, code=code)

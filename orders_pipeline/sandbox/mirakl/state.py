@@ -23,7 +23,6 @@ from orders_pipeline.sandbox.engine import (
     Access,
     AdvanceRequest,
     AdvanceResult,
-    Answer,
     Call,
     GenerateRequest,
     HeldLine,
@@ -33,6 +32,7 @@ from orders_pipeline.sandbox.engine import (
     RefusalError,
     RefusedActionError,
     Sandbox,
+    SandboxAnswer,
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import Times, chance, moments, without_collection
@@ -250,13 +250,13 @@ class MiraklSandbox(Sandbox):
 
     # --- answering ----------------------------------------------------------------------------------------------
 
-    def handle(self, call: Call) -> Answer:
+    def handle(self, call: Call) -> SandboxAnswer:
         """Work a call off."""
-        handlers: dict[str, Callable[[Call, MiraklShop], Answer]] = {
-            "version": lambda _call, _shop: Answer(200, platform.version()),
+        handlers: dict[str, Callable[[Call, MiraklShop], SandboxAnswer]] = {
+            "version": lambda _call, _shop: SandboxAnswer(200, platform.version()),
             "A01": self._account,
-            "PC01": lambda _call, shop: Answer(200, platform.configuration(shop, self.features)),
-            "SH21": lambda _call, _shop: Answer(200, platform.carriers()),
+            "PC01": lambda _call, shop: SandboxAnswer(200, platform.configuration(shop, self.features)),
+            "SH21": lambda _call, _shop: SandboxAnswer(200, platform.carriers()),
             "OR11": self._list_orders,
             "OR21": self._accept,
             "OR29": self._cancel_order,
@@ -273,22 +273,24 @@ class MiraklSandbox(Sandbox):
         self._debit_due()
         return handlers[call.operation.name](call, shop)
 
-    def error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> SandboxAnswer:
         """Return an error as Mirakl words it: a message, the status, and a code where one is documented."""
-        return Answer(status, {"status": status, "code": code, "message": message}, dict(headers or {}), code=code)
+        return SandboxAnswer(
+            status, {"status": status, "code": code, "message": message}, dict(headers or {}), code=code
+        )
 
-    def throttled(self, retry_after: float) -> Answer:
+    def throttled(self, retry_after: float) -> SandboxAnswer:
         """Return 429 with the seconds to wait."""
         seconds = max(1, int(retry_after + 0.999))
         return self.error(429, "TOO_MANY_REQUESTS", "Too many requests", {"Retry-After": str(seconds)})
 
-    def _account(self, _call: Call, shop: MiraklShop) -> Answer:
+    def _account(self, _call: Call, shop: MiraklShop) -> SandboxAnswer:
         orders = sum(record.shop_id == shop.shop_id for record in self.records.values())
-        return Answer(200, platform.account(shop, orders, self.now))
+        return SandboxAnswer(200, platform.account(shop, orders, self.now))
 
     # --- OR11 ---------------------------------------------------------------------------------------------------
 
-    def _list_orders(self, call: Call, shop: MiraklShop) -> Answer:
+    def _list_orders(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         size = self._number(call, "max", DEFAULT_PAGE, 0, MAX_PAGE)
         offset = self._number(call, "offset", 0, 0, None)
         if offset == 0 and call.parameter("order_ids") is None:
@@ -303,7 +305,7 @@ class MiraklSandbox(Sandbox):
         shown = [self.records[order_id] for order_id in ids[offset : offset + size]]
         orders = [self._rendered(record) for record in shown]
         body = {"orders": self.with_malformed(orders, call, "order_id"), "total_count": len(ids)}
-        return Answer(200, body, orders=[record.id for record in shown])
+        return SandboxAnswer(200, body, orders=[record.id for record in shown])
 
     def _found(self, call: Call, shop: MiraklShop) -> list[str]:
         """Return the ids that fit, by creation; kept for the pages that follow as long as nothing changes."""
@@ -399,7 +401,7 @@ class MiraklSandbox(Sandbox):
 
     # --- OR21 ---------------------------------------------------------------------------------------------------
 
-    def _accept(self, call: Call, shop: MiraklShop) -> Answer:
+    def _accept(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         record = self._own(call, shop)
         decisions = self._decisions(call, record)
         if record.state != "WAITING_ACCEPTANCE":
@@ -407,7 +409,7 @@ class MiraklSandbox(Sandbox):
         if len(set(decisions.values())) > 1 and not self.features.partial_acceptance:
             self.refuse(400, "ORDER_PARTIAL_ACCEPTANCE_DISABLED", "An order must be accepted or refused as a whole")
         self._decide(record, decisions)
-        return Answer(204, orders=[record.id], effect={"order_id": record.id, "accepted": decisions})
+        return SandboxAnswer(204, orders=[record.id], effect={"order_id": record.id, "accepted": decisions})
 
     def _decisions(self, call: Call, record: Record) -> dict[str, bool]:
         given = self._object(call).get("order_lines")
@@ -431,15 +433,15 @@ class MiraklSandbox(Sandbox):
 
     # --- OR29, OR30 ---------------------------------------------------------------------------------------------
 
-    def _cancel_order(self, call: Call, shop: MiraklShop) -> Answer:
+    def _cancel_order(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         record = self._own(call, shop)
         if not record.order.get("can_cancel"):
             self.refuse(400, "ORDER_INVALID_STATE", f"The order is {record.state} and cannot be cancelled")
         left = {line["order_line_id"]: self._left(line) for line in record.lines}
         self._cancel_units(record, left, "SELLER_REQUEST")
-        return Answer(204, orders=[record.id], effect={"order_id": record.id, "cancelled": left})
+        return SandboxAnswer(204, orders=[record.id], effect={"order_id": record.id, "cancelled": left})
 
-    def _cancel_lines(self, call: Call, shop: MiraklShop) -> Answer:
+    def _cancel_lines(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         given = self._object(call).get("cancelations")
         if not isinstance(given, list) or not given:
             self._invalid("cancelations", "must be a list that is not empty")
@@ -452,7 +454,7 @@ class MiraklSandbox(Sandbox):
             created.append({**each, "cancelation_id": f"CANCEL-{line['order_line_id']}-{number}"})
         for order_id, quantities in wanted.items():
             self._cancel_units(self.records[order_id], quantities, given[0]["reason_code"])
-        return Answer(
+        return SandboxAnswer(
             200,
             {"cancelations": created, "order_tax_mode": "TAX_INCLUDED"},
             orders=list(wanted),
@@ -516,7 +518,7 @@ class MiraklSandbox(Sandbox):
 
     # --- OR23, OR24 ---------------------------------------------------------------------------------------------
 
-    def _set_tracking(self, call: Call, shop: MiraklShop) -> Answer:
+    def _set_tracking(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         record = self._own(call, shop)
         if record.state not in {"SHIPPING", "SHIPPED", "TO_COLLECT"}:
             self.refuse(400, "ORDER_INVALID_STATE", f"Tracking cannot be set while the order is {record.state}")
@@ -528,7 +530,7 @@ class MiraklSandbox(Sandbox):
         record.order["shipping_tracking"] = tracking["tracking_number"]
         record.order["shipping_tracking_url"] = tracking["tracking_url"]
         self._touch(record)
-        return Answer(204, orders=[record.id], effect={"order_id": record.id, "tracking": tracking})
+        return SandboxAnswer(204, orders=[record.id], effect={"order_id": record.id, "tracking": tracking})
 
     def _tracking(self, given: Mapping[str, Any], url: JsonValue) -> JsonObject:
         """Check a carrier: a registered one by its code, any other by its name."""
@@ -553,7 +555,7 @@ class MiraklSandbox(Sandbox):
             "tracking_url": url,
         }
 
-    def _ship_order(self, call: Call, shop: MiraklShop) -> Answer:
+    def _ship_order(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         """Ship a whole order; on a multi-shipment platform what is left becomes one shipment."""
         record = self._own(call, shop)
         if record.state != "SHIPPING":
@@ -575,7 +577,7 @@ class MiraklSandbox(Sandbox):
             shipment = self._add_shipment(record, quantities, effect["tracking"], is_shipped=True)
             effect["shipment_id"] = shipment["id"]
         self._finish_shipping(record)
-        return Answer(204, orders=[record.id], effect=effect)
+        return SandboxAnswer(204, orders=[record.id], effect=effect)
 
     @staticmethod
     def _order_tracking(record: Record) -> JsonObject | None:
@@ -601,7 +603,7 @@ class MiraklSandbox(Sandbox):
 
     # --- shipments ----------------------------------------------------------------------------------------------
 
-    def _list_shipments(self, call: Call, shop: MiraklShop) -> Answer:
+    def _list_shipments(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         size = self._number(call, "limit", DEFAULT_PAGE, 1, MAX_PAGE)
         offset = self._seek(call)
         states = frozenset(call.parameters("shipment_state_code"))
@@ -624,7 +626,7 @@ class MiraklSandbox(Sandbox):
             body["next_page_token"] = self._page_token(offset + size)
         if offset:
             body["previous_page_token"] = self._page_token(max(0, offset - size))
-        return Answer(200, body, orders=sorted({each["order_id"] for each in body["data"]}))
+        return SandboxAnswer(200, body, orders=sorted({each["order_id"] for each in body["data"]}))
 
     def _shop_shipments(self, shop: MiraklShop, order_ids: frozenset[str]) -> Iterable[JsonObject]:
         records = (
@@ -647,7 +649,7 @@ class MiraklSandbox(Sandbox):
         self._page_tokens[token] = offset
         return token
 
-    def _create_shipments(self, call: Call, shop: MiraklShop) -> Answer:
+    def _create_shipments(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         if not self.features.multi_shipment:
             self.refuse(400, "FEATURE_DISABLED", "Multi-shipment is not activated on this platform")
         successes: list[JsonObject] = []
@@ -658,7 +660,7 @@ class MiraklSandbox(Sandbox):
             except RefusedActionError as error:
                 errors.append({"order_id": given.get("order_id"), "message": str(error)})
         applied = [_applied(each) for each in successes]
-        return Answer(
+        return SandboxAnswer(
             201,
             {"shipment_success": successes, "shipment_errors": errors},
             orders=[each["order_id"] for each in successes],
@@ -776,7 +778,7 @@ class MiraklSandbox(Sandbox):
             self._finish_shipping(record)
         self._touch(record)
 
-    def _update_tracking(self, call: Call, shop: MiraklShop) -> Answer:
+    def _update_tracking(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         def update(shipment: JsonObject, given: JsonObject) -> None:
             if shipment["status"] == "CANCELED":
                 raise RefusedActionError("The shipment status must not be 'CANCELED'.")
@@ -787,7 +789,7 @@ class MiraklSandbox(Sandbox):
 
         return self._each_shipment(call, shop, update)
 
-    def _ship_shipments(self, call: Call, shop: MiraklShop) -> Answer:
+    def _ship_shipments(self, call: Call, shop: MiraklShop) -> SandboxAnswer:
         def ship(shipment: JsonObject, _given: JsonObject) -> None:
             if shipment["status"] not in UNSHIPPED_SHIPMENT:
                 raise RefusedActionError(f"The shipment status must be 'SHIPPING' but it is '{shipment['status']}'.")
@@ -796,7 +798,9 @@ class MiraklSandbox(Sandbox):
 
         return self._each_shipment(call, shop, ship)
 
-    def _each_shipment(self, call: Call, shop: MiraklShop, change: Callable[[JsonObject, JsonObject], None]) -> Answer:
+    def _each_shipment(
+        self, call: Call, shop: MiraklShop, change: Callable[[JsonObject, JsonObject], None]
+    ) -> SandboxAnswer:
         successes: list[JsonObject] = []
         applied: list[JsonObject] = []
         errors: list[JsonObject] = []
@@ -813,7 +817,9 @@ class MiraklSandbox(Sandbox):
             applied.append(_applied(shipment))
         effect = {"shipments": applied, "errors": errors}
         orders = sorted({each["order_id"] for each in applied})
-        return Answer(200, {"shipment_success": successes, "shipment_errors": errors}, orders=orders, effect=effect)
+        return SandboxAnswer(
+            200, {"shipment_success": successes, "shipment_errors": errors}, orders=orders, effect=effect
+        )
 
     def _own_shipment(self, given: JsonObject, shop: MiraklShop) -> tuple[JsonObject, Record]:
         shipment = self.shipments.get(str(given.get("id")))

@@ -30,7 +30,7 @@ REFUSED = "order_refused"
 """Of the incident about an order that a consumer could not take over."""
 
 
-class Outcome(StrEnum):
+class AcknowledgementOutcome(StrEnum):
     """What the consumer made of the order."""
 
     OK = "ok"
@@ -68,13 +68,13 @@ class Acknowledgement:
     channel: str | None = None
     original_id: str | None = None
     revision: int | None = None
-    outcome: Outcome
+    outcome: AcknowledgementOutcome
     order_number: str | None = None
     message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AcknowledgementAnswer:
     """What became of one acknowledgement.
 
     Attributes:
@@ -98,7 +98,7 @@ def acknowledge(
     visible_channels: tuple[str, ...] | None,
     given: Sequence[Acknowledgement],
     now: datetime,
-) -> list[Answer]:
+) -> list[AcknowledgementAnswer]:
     """Record acknowledgements of one consumer, one after the other; the same one twice changes nothing.
 
     An acknowledgement of an older revision than the present one is recorded, unless the consumer has acknowledged a newer
@@ -122,7 +122,7 @@ def acknowledge(
         if len(candidates) != 1:
             ids = tuple(sorted(row["id"] for row in candidates))
             answers.append(
-                Answer(
+                AcknowledgementAnswer(
                     AcknowledgementEffect.AMBIGUOUS_ORDER if ids else AcknowledgementEffect.UNKNOWN_ORDER,
                     candidates=ids,
                 )
@@ -147,7 +147,7 @@ def _tell(
 ) -> None:
     """An order that a consumer refuses is an incident, until every consumer has taken it over."""
     for row in rows:
-        if row["outcome"] == Outcome.ERROR.value:
+        if row["outcome"] == AcknowledgementOutcome.ERROR.value:
             problem = incidents.Report(
                 scope="channel",
                 subject=channels[row["order_id"]],
@@ -159,10 +159,10 @@ def _tell(
                 details={"consumer": row["consumer"], "revision": row["revision"]},
             )
             incidents.report(transaction, problem, now)
-    accepted = [row["order_id"] for row in rows if row["outcome"] == Outcome.OK.value]
+    accepted = [row["order_id"] for row in rows if row["outcome"] == AcknowledgementOutcome.OK.value]
     if accepted:
         refused = sa.select(acknowledgements.c.order_id).where(
-            acknowledgements.c.order_id.in_(accepted), acknowledgements.c.outcome == Outcome.ERROR.value
+            acknowledgements.c.order_id.in_(accepted), acknowledgements.c.outcome == AcknowledgementOutcome.ERROR.value
         )
         still = set(transaction.execute(refused).scalars())
         over = [each for each in accepted if each not in still]
@@ -172,13 +172,13 @@ def _tell(
 
 def _meet(
     given: Acknowledgement, order: Mapping[str, Any], known: Mapping[str, Any] | None, consumer: str, now: datetime
-) -> tuple[Answer, dict[str, Any] | None]:
+) -> tuple[AcknowledgementAnswer, dict[str, Any] | None]:
     """The answer to one acknowledgement, and the row to write if there is one."""
     own_id, current = order["id"], order["revision"]
     revision = current if given.revision is None else given.revision
     before = None if known is None else known["revision"]
     if revision > current:
-        return Answer(AcknowledgementEffect.UNKNOWN_REVISION, own_id, before, current), None
+        return AcknowledgementAnswer(AcknowledgementEffect.UNKNOWN_REVISION, own_id, before, current), None
     number = given.order_number if given.order_number is not None or known is None else known["order_number"]
     row = {
         "order_id": own_id,
@@ -193,7 +193,7 @@ def _meet(
     result = AcknowledgementEffect.ACKNOWLEDGED if is_news else AcknowledgementEffect.ALREADY_ACKNOWLEDGED
     if revision < current:
         result = AcknowledgementEffect.STALE_REVISION
-    return Answer(result, own_id, revision if is_news else before, current), row if is_news else None
+    return AcknowledgementAnswer(result, own_id, revision if is_news else before, current), row if is_news else None
 
 
 _CONTENT = ("revision", "outcome", "order_number", "message")

@@ -198,14 +198,14 @@ _SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class OrderPage:
     """Rows for `documents.document`; `next_key` is None on the last page."""
 
     rows: list[Row]
     next_key: Key | None
 
 
-def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderPage:
     """The `limit` orders that follow `after`."""
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit)
@@ -213,12 +213,12 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
     found = transaction.execute(query, _place(after)).all()
     rows = [dict(zip(NAMES, row, strict=True)) for row in found]
     if len(rows) <= limit:
-        return Page(rows, None)
+        return OrderPage(rows, None)
     rows.pop()
-    return Page(rows, key_of(rows[-1], sort))
+    return OrderPage(rows, key_of(rows[-1], sort))
 
 
-def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> Page:
+def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderPage:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
     rows: list[Row] = []
     first = sort is Sort.ERRORS_FIRST
@@ -232,9 +232,9 @@ def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after:
         if len(rows) > limit:
             break
     if len(rows) <= limit:
-        return Page(rows, None)
+        return OrderPage(rows, None)
     rows = rows[:limit]
-    return Page(rows, key_of(rows[-1], sort))
+    return OrderPage(rows, key_of(rows[-1], sort))
 
 
 def key_of(row: Mapping[str, Any], sort: Sort) -> Key:

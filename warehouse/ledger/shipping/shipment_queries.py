@@ -97,14 +97,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ShipmentPage:
     """Shipments with `original_id` and `items`, and where the next page begins; None on the last one."""
 
     rows: list[Row]
     next_place: Place | None
 
 
-def page(transaction: Transaction, wanted: ShipmentFilter, after: Place | None, limit: int) -> Page:
+def page(transaction: Transaction, wanted: ShipmentFilter, after: Place | None, limit: int) -> ShipmentPage:
     """The `limit` shipments that follow `after`, the last reported first."""
     reported_at, own_id = shipments.c.reported_at, shipments.c.id
     query = _SHIPMENTS.where(*_conditions(wanted))
@@ -120,7 +120,7 @@ def page(transaction: Transaction, wanted: ShipmentFilter, after: Place | None, 
     has_more = len(rows) > limit
     chosen = rows[:limit]
     _add_items(transaction, chosen)
-    return Page(chosen, Place(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
+    return ShipmentPage(chosen, Place(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
 
 
 def by_id(transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:

@@ -113,7 +113,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ShipmentAnswer:
     """What became of one report.
 
     Attributes:
@@ -178,7 +178,7 @@ _CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, Con
 """Until a package has been sent, what is in it may be corrected."""
 
 
-def report(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
+def report(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[ShipmentAnswer]:
     """Take reported shipments in, one after the other, each with an answer of its own; the same one twice changes nothing.
 
     Accepted shipments raise their orders' quantities and status in this transaction, and wait for the pipeline; where the
@@ -196,7 +196,7 @@ def report(transaction: Transaction, sender: Sender, given: Sequence[Report], no
     return intake.answers
 
 
-def examine(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[Answer]:
+def examine(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[ShipmentAnswer]:
     """What `report` would answer, without writing anything; a read transaction will do."""
     return _examined(transaction, sender, given, now).answers
 
@@ -208,7 +208,7 @@ def _examined(transaction: Transaction, sender: Sender, given: Sequence[Report],
             intake.answers.append(intake.take(each))
         except _Refused as refused:
             intake.answers.append(
-                Answer(result=ReportResult.REFUSED, order_id=refused.order_id, faults=tuple(refused.faults))
+                ShipmentAnswer(result=ReportResult.REFUSED, order_id=refused.order_id, faults=tuple(refused.faults))
             )
     return intake
 
@@ -296,7 +296,7 @@ class _Intake:
     def __init__(self, transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> None:
         self.sender = sender
         self.now = now
-        self.answers: list[Answer] = []
+        self.answers: list[ShipmentAnswer] = []
         self.written: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self._orders = _read_orders(transaction, sender, given)
@@ -313,7 +313,7 @@ class _Intake:
         self._held = holds.held_orders(transaction, ids, now)
         self._asked = holds.asked_orders(transaction, ids)
 
-    def take(self, given: Report) -> Answer:
+    def take(self, given: Report) -> ShipmentAnswer:
         """One report, examined and noted down to be written."""
         order = self._order(given)
         known = self._known_package(order, given)
@@ -370,7 +370,7 @@ class _Intake:
 
     # -- a package that is new
 
-    def _new(self, order: _Order, given: Report) -> Answer:
+    def _new(self, order: _Order, given: Report) -> ShipmentAnswer:
         self._check_order(order)
         self._check_date(given, order)
         told = {name: getattr(given, name) for name in TOLD}
@@ -411,8 +411,8 @@ class _Intake:
         self._note(row, "shipment_reported", sum(quantities.values()))
         return self._answer(ReportResult.ACCEPTED, order, given, row)
 
-    def _answer(self, result: ReportResult, order: _Order, given: Report, row: Mapping[str, Any]) -> Answer:
-        return Answer(
+    def _answer(self, result: ReportResult, order: _Order, given: Report, row: Mapping[str, Any]) -> ShipmentAnswer:
+        return ShipmentAnswer(
             result=result,
             shipment_id=row["id"],
             order_id=order.id,
@@ -556,7 +556,7 @@ class _Intake:
 
     # -- a package that is known
 
-    def _again(self, order: _Order, given: Report, known: dict[str, Any]) -> Answer:
+    def _again(self, order: _Order, given: Report, known: dict[str, Any]) -> ShipmentAnswer:
         self._check_date(given, order)
         told = {name: known[name] if getattr(given, name) is None else getattr(given, name) for name in TOLD}
         told["shipped_at"] = given.shipping_date or known["shipped_at"]

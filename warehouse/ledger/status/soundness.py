@@ -35,7 +35,7 @@ CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckVerdict:
     """What one check found.
 
     Attributes:
@@ -118,17 +118,17 @@ def _pull_problems(transaction: Transaction) -> dict[str, list[str]]:
     return problems
 
 
-def pulled(found: Sequence[Connected]) -> Verdict:
+def pulled(found: Sequence[Connected]) -> CheckVerdict:
     """Connections whose newest pull failed, or that were never pulled."""
     offenders = [
         f"{each.code} ({', '.join(each.covered)}): {', '.join(each.incidents) or 'never pulled'}"
         for each in found
         if each.incidents or each.pulled_since is None
     ]
-    return Verdict("the newest pull of every connection is complete", offenders, len(found))
+    return CheckVerdict("the newest pull of every connection is complete", offenders, len(found))
 
 
-def without_gaps(found: Sequence[Connected]) -> Verdict:
+def without_gaps(found: Sequence[Connected]) -> CheckVerdict:
     """Channels whose coverage ends before the newest complete pull began to read: between the two lies a gap."""
     offenders = [
         f"{channel}: covered through {through or 'never'}, pulled since {each.pulled_since}"
@@ -138,14 +138,14 @@ def without_gaps(found: Sequence[Connected]) -> Verdict:
         and channel in each.pulled_channels
         and (through is None or through < each.pulled_since)
     ]
-    return Verdict(
+    return CheckVerdict(
         "the newest complete pull of every channel joins on to what is covered",
         offenders,
         sum(len(each.covered) for each in found),
     )
 
 
-def up_to_date(found: Sequence[Connected], now: datetime) -> Verdict:
+def up_to_date(found: Sequence[Connected], now: datetime) -> CheckVerdict:
     """Channels that are more than three intervals behind what their marketplace can tell by now."""
     offenders = []
     for each in found:
@@ -156,7 +156,7 @@ def up_to_date(found: Sequence[Connected], now: datetime) -> Verdict:
             if through is None or through < oldest
         ]
     expected = f"every channel is covered to within {LATE_AFTER_INTERVALS} intervals of {now:%Y-%m-%d %H:%M} UTC"
-    return Verdict(expected, offenders, sum(len(each.covered) for each in found))
+    return CheckVerdict(expected, offenders, sum(len(each.covered) for each in found))
 
 
 def newest_versions(transaction: Transaction, limit: int = NEWEST_CHANGES) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def newest_versions(transaction: Transaction, limit: int = NEWEST_CHANGES) -> li
     return [dict(row) for row in transaction.execute(query).mappings()][::-1]
 
 
-def quarantine_empty(transaction: Transaction) -> Verdict:
+def quarantine_empty(transaction: Transaction) -> CheckVerdict:
     """Orders in quarantine per channel and reason."""
     aside = schema.quarantine
     query = sa.select(
@@ -180,10 +180,10 @@ def quarantine_empty(transaction: Transaction) -> Verdict:
     ).group_by("owner", aside.c.code)
     rows = transaction.execute(query).all()
     offenders = [f"{row.owner}: {row.orders} of {row.code}" for row in rows]
-    return Verdict("no order is in quarantine", offenders, sum(row.orders for row in rows))
+    return CheckVerdict("no order is in quarantine", offenders, sum(row.orders for row in rows))
 
 
-def unique(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> Verdict:
+def unique(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> CheckVerdict:
     """Orders that changed lately and are in the book twice."""
     book, twin = schema.orders, schema.orders.alias("twin")
     ids = _ids(versions)
@@ -200,10 +200,10 @@ def unique(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> V
         .distinct()
     )
     offenders = [f"{row.channel}: {row.original_id}" for row in transaction.execute(query)]
-    return Verdict("every order is in the book once", offenders, len(ids))
+    return CheckVerdict("every order is in the book once", offenders, len(ids))
 
 
-def in_order(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> Verdict:
+def in_order(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> CheckVerdict:
     """Positions that are missing, revisions that jump, and orders whose row is not their newest version."""
     offenders = [
         f"positions {before['position']} and {after['position']} have a gap between them"
@@ -226,10 +226,12 @@ def in_order(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) ->
         for own_id, row in last.items()
         if held.get(own_id, (0, 0)) < (row["revision"], row["position"])
     ]
-    return Verdict("positions and revisions follow one another, the newest is in the book", offenders, len(versions))
+    return CheckVerdict(
+        "positions and revisions follow one another, the newest is in the book", offenders, len(versions)
+    )
 
 
-def quantities_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> Verdict:
+def quantities_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> CheckVerdict:
     """Lines of which more is shipped and cancelled than was ordered; a line of unknown quantity is none."""
     offenders: list[str] = []
     examined = 0
@@ -244,10 +246,10 @@ def quantities_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> 
             if ordered != sum(parts):
                 shares = " + ".join(str(each) for each in parts)
                 offenders.append(f"{_name(document)} line {line['number']}: {ordered} is not {shares}")
-    return Verdict("ordered = shipped + cancelled + remaining on every line", _distinct(offenders), examined)
+    return CheckVerdict("ordered = shipped + cancelled + remaining on every line", _distinct(offenders), examined)
 
 
-def amounts_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> Verdict:
+def amounts_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> CheckVerdict:
     """Orders whose total is less than their lines and shipping; an order with an unknown amount is none.
 
     More is right: gift wrapping and fees are in the total and in no line.
@@ -263,7 +265,7 @@ def amounts_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> Ver
         # Marketplaces round every line by itself.
         if Decimal(document["total"]) < least - CENT * (len(amounts) + 1):
             offenders.append(f"{_name(document)}: total {document['total']}, lines and shipping {least}")
-    return Verdict("total ≥ lines + shipping, within a cent a line", _distinct(offenders), examined)
+    return CheckVerdict("total ≥ lines + shipping, within a cent a line", _distinct(offenders), examined)
 
 
 def _name(document: Mapping[str, Any]) -> str:
@@ -279,7 +281,7 @@ def _ids(versions: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted({row["order_id"] for row in versions})
 
 
-def nothing_stuck(transaction: Transaction, now: datetime) -> Verdict:
+def nothing_stuck(transaction: Transaction, now: datetime) -> CheckVerdict:
     """Shipments that have waited too long, or are refused, counted by channel and state."""
     table = schema.shipments
     limits = {
@@ -297,10 +299,10 @@ def nothing_stuck(transaction: Transaction, now: datetime) -> Verdict:
     )
     rows = transaction.execute(query).all()
     offenders = [f"{channel}: {count} {status}" for channel, status, count in rows]
-    return Verdict("every shipment is sent within two hours and verified within a day", offenders, len(rows))
+    return CheckVerdict("every shipment is sent within two hours and verified within a day", offenders, len(rows))
 
 
-def nothing_over_shipped(transaction: Transaction) -> Verdict:
+def nothing_over_shipped(transaction: Transaction) -> CheckVerdict:
     """Lines of the newest shipments of which ours together hold more than was ordered."""
     shipments, parts, lines = schema.shipments, schema.shipment_lines, schema.order_lines
     newest = (
@@ -316,7 +318,7 @@ def nothing_over_shipped(transaction: Transaction) -> Verdict:
     offenders = [
         f"line {own}: {units} of {ordered}" for own, ordered, units in rows if ordered is not None and units > ordered
     ]
-    return Verdict("no line is shipped beyond what was ordered", offenders, len(rows))
+    return CheckVerdict("no line is shipped beyond what was ordered", offenders, len(rows))
 
 
 def changed_after(transaction: Transaction, position: int) -> list[str]:
