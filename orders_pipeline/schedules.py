@@ -19,6 +19,7 @@ from warehouse.ledger.shipping import acceptances, confirmations
     cron_schedule="*/5 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="What is new at every connection, into the book and the tables; skipped while the last run still works.",
 )
 def pull_orders_every_5_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
@@ -36,6 +37,7 @@ def pull_orders_every_5_minutes(
     cron_schedule="*/15 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Tell the marketplaces what was shipped and decided; skipped as long as nothing waits.",
 )
 def confirm_shipments_every_15_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
@@ -50,61 +52,6 @@ def confirm_shipments_every_15_minutes(
     return unless_running(context, "confirm_shipments")
 
 
-@dg.schedule(
-    job_name="sweep_orders",
-    cron_schedule="40 2 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def sweep_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """At night, when the marketplaces' quota is needed least."""
-    return unless_running(context, "sweep_orders")
-
-
-@dg.schedule(
-    job_name="maintain_storage",
-    cron_schedule="20 3 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def maintain_storage_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """After the sweep, before the working day."""
-    return unless_running(context, "maintain_storage")
-
-
-@dg.schedule(
-    job_name="verify_orders",
-    cron_schedule="50 3 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def verify_orders_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """After maintenance, which it also verifies."""
-    return unless_running(context, "verify_orders")
-
-
-@dg.schedule(
-    job_name="prune_runs",
-    cron_schedule="10 4 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def prune_runs_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Once a day is enough: a run is some hundred kilobytes."""
-    return unless_running(context, "prune_runs")
-
-
-@dg.schedule(
-    job_name="purge_personal_data",
-    cron_schedule="30 4 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def purge_personal_data_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Last of the night: on SQLite it writes the whole ledger anew, and nobody should wait for that."""
-    return unless_running(context, "purge_personal_data")
-
-
 def unless_running(
     context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext, job_name: str
 ) -> dg.RunRequest | dg.SkipReason:
@@ -113,12 +60,40 @@ def unless_running(
     return dg.SkipReason(reason) if reason else dg.RunRequest()
 
 
+def _daily(job_name: str, cron_schedule: str, description: str) -> dg.ScheduleDefinition:
+    """A run each night, skipped while the last one still works."""
+
+    @dg.schedule(
+        name=f"{job_name}_daily",
+        job_name=job_name,
+        cron_schedule=cron_schedule,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=description,
+    )
+    def night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return unless_running(context, job_name)
+
+    return night
+
+
+sweep_orders_daily = _daily(
+    "sweep_orders", "40 2 * * *", "Read the last days and every open order again, when quota is needed least."
+)
+
 SCHEDULES: Sequence[dg.ScheduleDefinition] = (
     pull_orders_every_5_minutes,
     confirm_shipments_every_15_minutes,
     sweep_orders_daily,
-    maintain_storage_daily,
-    verify_orders_daily,
-    prune_runs_daily,
-    purge_personal_data_daily,
+    _daily("maintain_storage", "20 3 * * *", "Compact the stores after the sweep, before the working day."),
+    _daily("verify_orders", "50 3 * * *", "Count everything after maintenance, which is verified by it too."),
+    _daily(
+        "prune_runs", "10 4 * * *", "Delete Dagster's old runs; once a day is enough, a run is some hundred kilobytes."
+    ),
+    _daily(
+        "purge_personal_data",
+        "30 4 * * *",
+        "Take out personal data whose time is over. Last of the night: on SQLite it writes the whole ledger anew, and "
+        "nobody should wait for that.",
+    ),
 )

@@ -54,7 +54,12 @@ def partition_changes(
     return PartitionChanges(sorted(wanted - present), sorted(present - wanted - kept))
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    asset_selection="raw_orders",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keep the partitions of raw_orders equal to the ledger's connections; starts no run.",
+)
 def connection_partitions(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
 ) -> dg.SensorResult | dg.SkipReason:
@@ -89,7 +94,12 @@ def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourcePa
         heartbeat.ping(installation, context.dagster_run.job_name)
 
 
-@dg.sensor(job_name="confirm_shipments", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job_name="confirm_shipments",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Confirm at once what the ERP reports, where ORDERS_CONFIRM_EAGERLY is set.",
+)
 def new_shipments(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -104,18 +114,28 @@ def new_shipments(
     return unless_running(context, "confirm_shipments")
 
 
-@dg.sensor(job_name="follow_up", minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job_name="follow_up",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while.",
+)
 def due_follow_ups(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
 ) -> dg.RunRequest | dg.SkipReason:
-    """A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while."""
+    """An idle minute costs a query and not a run."""
     with source.opened() as installation:
         if not follow_up.is_due(installation):
             return dg.SkipReason("nothing is due")
     return unless_running(context, "follow_up")
 
 
-@dg.sensor(job_name="exchange_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job_name="exchange_files",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="One run for all file jobs whose time has come, times that were missed included.",
+)
 def due_file_jobs(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
 ) -> dg.RunRequest | dg.SkipReason:

@@ -15,6 +15,8 @@ from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.book.order_ids import Glance, newest_changes
 
 OUTCOMES = ("new", "changed", "unchanged", "stale", "quarantined")
+CHANGED_TAG = "orders/changed"
+"""Run tag: how many orders are new or changed in the book."""
 PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = ("id", "original id", "channel", "status", "lines", "total")
 
@@ -28,7 +30,7 @@ PREVIEW_COLUMNS = ("id", "original id", "channel", "status", "lines", "total")
     description="The order book: every order as it stands, one uniform shape for all marketplaces, with its revisions. "
     "Kept in the ledger, where the Orders API reads it.",
 )
-def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
+def orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     """Bring the order book up to the newest raw order; what cannot be read is quarantined and told in the checks."""
     with source.opened() as installation:
         with installation.ledger.read() as transaction:
@@ -38,6 +40,7 @@ def orders(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
         with installation.ledger.read() as transaction:
             after = mark(transaction, POSITION)
             rows = newest_changes(transaction, before, PREVIEW_ROWS)
+    context.instance.add_run_tags(context.run.run_id, {CHANGED_TAG: str(tally["new"] + tally["changed"])})
     metadata: dict[str, dg.MetadataValue] = {outcome: dg.MetadataValue.int(tally[outcome]) for outcome in OUTCOMES}
     metadata |= {"position": dg.MetadataValue.int(after)}
     if rows:

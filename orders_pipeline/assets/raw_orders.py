@@ -26,6 +26,11 @@ FETCHED = frozenset({"complete", "idle"})
 READING_TAG = "orders/reading"
 """Run tag that says what is read; a job's configuration would reach only runs of one partition."""
 
+CONNECTIONS_TAG, NEW_TAG, OUTCOME_TAG = "orders/connections", "orders/new", "orders/outcome"
+"""Run tags that say what a run came to, so that the list of runs can be read and filtered by it."""
+LONGEST_TAG = 200
+"""Characters; more is told by its number, since a database may index tags."""
+
 READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all}
 """`due`: what came since the last time. `sweep`: the last days and every open order again."""
 
@@ -56,11 +61,27 @@ def raw_orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Sourc
         results = read(installation, chosen)
         with installation.ledger.read() as transaction:
             left = quotas.left(transaction)
+    context.instance.add_run_tags(context.run.run_id, run_tags(results))
     if chosen is None:
         _log_materializations(context, results, left)
     elif any(each.outcome not in FETCHED for each in results):
         raise dg.Failure("; ".join(_failure(each) for each in results), allow_retries=False)
     return dg.MaterializeResult(metadata=_about_all(results))
+
+
+def run_tags(results: Sequence[PullResult]) -> dict[str, str]:
+    """Tags of the run: which connections were read, how many payloads are new, and whether every one was read.
+
+    >>> run_tags([PullResult("eu", "complete", new=3), PullResult("us", "failed")])
+    {'orders/connections': 'eu,us', 'orders/new': '3', 'orders/outcome': 'partial'}
+    """
+    names = ",".join(each.connection for each in results)
+    fetched = [each.outcome in FETCHED for each in results]
+    return {
+        CONNECTIONS_TAG: names if len(names) <= LONGEST_TAG else str(len(results)),
+        NEW_TAG: str(sum(each.new for each in results)),
+        OUTCOME_TAG: "complete" if all(fetched) else "partial" if any(fetched) else "failed",
+    }
 
 
 def _log_materializations(

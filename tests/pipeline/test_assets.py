@@ -16,6 +16,7 @@ from warehouse.ledger.base import schema
 from warehouse.ledger.watch import incidents
 from warehouse.processes import this_process
 
+RUN_TAGS = {"orders/connections", "orders/new", "orders/changed", "orders/outcome"}
 PARTITIONED = dg.AssetKey("raw_orders")
 
 
@@ -84,6 +85,13 @@ def test_a_failing_connection_is_a_row_and_a_check_and_stops_no_other(
     assert "mirakl_shop" in str(materializations(result, "raw_orders")[None]["not_read"])
     assert materializations(result, "orders")[None]["new"] == len(marketplaces.amazon.order_ids())
     assert not checks(result)["connections_pulled"]
+    orders = str(len(marketplaces.amazon.order_ids()))
+    assert {name: value for name, value in instance.get_run_by_id(result.run_id).tags.items() if name in RUN_TAGS} == {
+        "orders/connections": "amazon_eu,mirakl_shop",
+        "orders/new": orders,
+        "orders/changed": orders,
+        "orders/outcome": "partial",
+    }
     with connected.ledger.read() as transaction:
         assert [each["subject"] for each in incidents.listed(transaction)] == ["mirakl_shop"]
 

@@ -23,6 +23,12 @@ SNAPSHOT = Path(__file__).with_name("graph.json")
 ROOT = Path(__file__).parents[2]
 
 
+def targets(sensor: dg.SensorDefinition) -> list[str]:
+    """The jobs and assets that Dagster shows as the sensor's."""
+    jobs = [target.job_name for target in sensor.targets]
+    return jobs or [str(sensor.asset_selection).replace('"', "")] if sensor.asset_selection else jobs
+
+
 def graph() -> dict[str, object]:
     """Assets, checks, jobs, schedules and sensors with what matters of each."""
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
@@ -58,7 +64,11 @@ def graph() -> dict[str, object]:
             for each in sorted(repository.schedule_defs, key=lambda each: each.name)
         },
         "sensors": {
-            each.name: {"seconds": each.minimum_interval_seconds, "status": each.default_status.value}
+            each.name: {
+                "seconds": each.minimum_interval_seconds,
+                "status": each.default_status.value,
+                "targets": targets(each),
+            }
             for each in sorted(repository.sensor_defs, key=lambda each: each.name)
         },
     }
@@ -72,6 +82,14 @@ def test_graph_is_the_one_in_the_snapshot() -> None:
 
 def test_definitions_can_be_loaded() -> None:
     dg.Definitions.validate_loadable(build_defs())
+
+
+def test_every_schedule_and_sensor_says_what_it_does_and_to_what() -> None:
+    repository = defs.get_repository_def()
+    assert [each.name for each in (*repository.schedule_defs, *repository.sensor_defs) if not each.description] == []
+    assert [each.name for each in repository.schedule_defs if not each.job_name] == []
+    # The ping follows every job: Dagster knows no target of such a sensor.
+    assert [each.name for each in repository.sensor_defs if not targets(each)] == ["ping_after_success"]
 
 
 def test_every_asset_and_check_says_what_it_is() -> None:
