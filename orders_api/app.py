@@ -17,15 +17,12 @@ from orders_api.kit.envelope import Envelope
 from orders_api.kit.installation import Installation
 from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
-from orders_api.schemas import (
-    AcceptanceRequest,
-    AcknowledgementRequest,
-    CancellationDecision,
-    IncidentResolution,
-    OrderCancellation,
-    ProblemDocument,
-    ShipmentRequest,
-)
+from orders_api.schemas.acceptances import AcceptanceRequest
+from orders_api.schemas.acknowledgements import AcknowledgementRequest
+from orders_api.schemas.cancellations import CancellationDecision, OrderCancellation
+from orders_api.schemas.incidents import IncidentResolution
+from orders_api.schemas.problems import ProblemDocument
+from orders_api.schemas.shipment_reports import ShipmentRequest
 from orders_api.v1 import (
     acceptances,
     acknowledgements,

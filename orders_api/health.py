@@ -14,7 +14,7 @@ from orders_api.kit.answers import rendered
 from orders_api.kit.errors import Problem, describe
 from orders_api.kit.installation import installation_of
 from orders_api.kit.reading import NoQuery, parsed
-from orders_api.schemas import Health, Readiness
+from orders_api.schemas.problems import Health, Readiness
 from warehouse.ledger.base.database import SCHEMA_HEAD, schema_version
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.ledger.status.keys import newest_cannot_open

@@ -15,7 +15,8 @@ from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import Problem, describe, from_validation, not_found
 from orders_api.kit.reading import NoQuery, path_id
 from orders_api.kit.writing import Writing, carry_out_with_body, described_write
-from orders_api.schemas import ORDER_ID, AcceptanceRequest, AcceptanceState
+from orders_api.schemas.acceptances import AcceptanceRequest, AcceptanceState
+from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.orders import ORDER_ID_PARAMETER
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
@@ -24,7 +25,7 @@ from warehouse.ledger.shipping import acceptances, shipment_queries
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.schemas import LineDecision
+    from orders_api.schemas.acceptances import LineDecision
 
 router = APIRouter(tags=["Orders"])
 

@@ -14,7 +14,11 @@ from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import FAULTS_TOLD, Problem, describe, from_validation, message_of, place_in_body
 from orders_api.kit.reading import NoQuery
 from orders_api.kit.writing import Writing, carry_out_with_body, described_write
-from orders_api.schemas import AcknowledgementRequest, AcknowledgementRequestItem, AcknowledgementResults
+from orders_api.schemas.acknowledgements import (
+    AcknowledgementRequest,
+    AcknowledgementRequestItem,
+    AcknowledgementResults,
+)
 from warehouse.ledger.book.acknowledgements import (
     Acknowledgement,
     AcknowledgementAnswer,

@@ -16,13 +16,13 @@ from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import Problem, describe, from_validation, not_found
 from orders_api.kit.reading import NoQuery, Reading, Route, path_id
 from orders_api.kit.writing import Writing, carry_out_with_body, described_write
-from orders_api.schemas import (
-    ORDER_ID,
+from orders_api.schemas.cancellations import (
     CancellationDecision,
     CancellationRequest,
     CancellationRequestPage,
     OrderCancellation,
 )
+from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import Word, check_channels
 from orders_api.v1.orders import ORDER_ID_PARAMETER
 from warehouse.cancellations import Decision, RequestState

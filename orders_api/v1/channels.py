@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from orders_api.kit.answers import json_answer, rendered
 from orders_api.kit.errors import not_found
 from orders_api.kit.reading import NoQuery, Reading, Route
-from orders_api.schemas import ChannelCoverageList, ChannelList, ChannelRequirements
+from orders_api.schemas.channels import ChannelCoverageList, ChannelList, ChannelRequirements
 from orders_api.v1.shipments import READERS
 from warehouse.clock import iso
 from warehouse.ledger.settings import carriers

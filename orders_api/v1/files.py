@@ -18,7 +18,8 @@ from orders_api.kit.addresses import next_link, next_path
 from orders_api.kit.answers import NO_STORE, json_answer, rendered
 from orders_api.kit.errors import Problem, not_found
 from orders_api.kit.reading import NoQuery, Reading, Route, number_in_path
-from orders_api.schemas import FILE_ID, FileDocument, FilePage, FileRowPage
+from orders_api.schemas.files import FileDocument, FilePage, FileRowPage
+from orders_api.schemas.vocabulary import FILE_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.archive import open_archive
 from warehouse.clock import iso

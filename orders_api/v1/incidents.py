@@ -17,7 +17,8 @@ from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import Problem, describe, from_validation, not_found
 from orders_api.kit.reading import NoQuery, Reading, Route, number_in_path
 from orders_api.kit.writing import Writing, carry_out_with_body, described_write
-from orders_api.schemas import INCIDENT_ID, Incident, IncidentPage, IncidentResolution
+from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolution
+from orders_api.schemas.vocabulary import INCIDENT_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.clock import iso
 from warehouse.incidents import Kind

@@ -11,7 +11,7 @@ from orders_api.kit import cursors
 from orders_api.kit.addresses import next_link, next_path
 from orders_api.kit.answers import json_answer, rendered
 from orders_api.kit.reading import Reading, Route
-from orders_api.schemas import Logs
+from orders_api.schemas.incidents import Logs
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
 from warehouse.clock import iso
 from warehouse.ledger.exchange.numbering import Numbered

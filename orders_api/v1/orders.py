@@ -13,7 +13,8 @@ from orders_api.kit.addresses import next_link, next_path
 from orders_api.kit.answers import json_answer, rendered
 from orders_api.kit.errors import Problem, not_found
 from orders_api.kit.reading import NoQuery, Reading, Route, path_id
-from orders_api.schemas import ORDER_ID, OrderChanges, OrderDocument, OrderPage, OrderPayload, Timeline
+from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderPage, OrderPayload, Timeline
+from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from warehouse.clock import iso
 from warehouse.ledger.book import consumers, order_queries, raw_orders

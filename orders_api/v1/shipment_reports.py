@@ -27,14 +27,9 @@ from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import Problem, describe, from_validation, message_of, not_found, place_in_body
 from orders_api.kit.reading import NoQuery, path_id
 from orders_api.kit.writing import Writing, carry_out, carry_out_with_body, described_write
-from orders_api.schemas import (
-    REPORT_ID,
-    SHIPMENT_ID,
-    ReportedShipment,
-    ShipmentRequest,
-    ShipmentResults,
-    ShipmentRetry,
-)
+from orders_api.schemas.shipment_reports import ReportedShipment, ShipmentRequest, ShipmentResults
+from orders_api.schemas.shipments import ShipmentRetry
+from orders_api.schemas.vocabulary import REPORT_ID, SHIPMENT_ID
 from warehouse.ledger.base import idempotency
 from warehouse.ledger.base.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
 from warehouse.ledger.book import order_queries

@@ -12,7 +12,8 @@ from orders_api.kit.addresses import next_link, next_path
 from orders_api.kit.answers import json_answer, rendered
 from orders_api.kit.errors import not_found
 from orders_api.kit.reading import NoQuery, Reading, Route, path_id
-from orders_api.schemas import ORDER_ID, ORIGINAL_ID, REPORT_ID, ShipmentDetail, ShipmentPage
+from orders_api.schemas.shipments import ShipmentDetail, ShipmentPage
+from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, REPORT_ID
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
 from orders_api.v1.shipment_reports import SHIPMENT_ID_PARAMETER
 from warehouse.clock import iso

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from orders_api.kit.answers import json_answer, rendered
 from orders_api.kit.reading import NoQuery, Reading, Route
-from orders_api.schemas import ChannelStatuses
+from orders_api.schemas.channels import ChannelStatuses
 from warehouse.clock import iso
 from warehouse.ledger.status import channel_status
 

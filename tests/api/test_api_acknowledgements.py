@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_api.schemas import AcknowledgementResults
+from orders_api.schemas.acknowledgements import AcknowledgementResults
 from warehouse.ledger.base.schema import order_events
 from warehouse.orders import FulfilledBy, Status
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders_api.schemas import CancellationRequest, CancellationRequestPage
+from orders_api.schemas.cancellations import CancellationRequest, CancellationRequestPage
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.orders import Cancellation, Status
 

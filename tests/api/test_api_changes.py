@@ -11,7 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from orders_api.schemas import OrderChanges
+from orders_api.schemas.orders import OrderChanges
 from warehouse.ledger.base.schema import consumers
 from warehouse.ledger.book import consumers as readers
 from warehouse.orders import Status

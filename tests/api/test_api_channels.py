@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_api.schemas import ChannelCoverageList, ChannelList
+from orders_api.schemas.channels import ChannelCoverageList, ChannelList
 from warehouse.ledger.base.schema import coverage, pulls
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from orders_api.schemas import ProblemDocument
+from orders_api.schemas.problems import ProblemDocument
 from warehouse.ledger.book import order_queries
 from warehouse.privacy import new_key, parse_key_ring
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 import pytest
 
-from orders_api.schemas import OrderDocument
+from orders_api.schemas.orders import OrderDocument
 from warehouse.ledger.book import order_queries
 from warehouse.orders import FulfilledBy, Line, Status
 from warehouse.templates import OrderColumn

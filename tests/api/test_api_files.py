@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orders_api.schemas import FileDocument, FilePage, FileRowPage
+from orders_api.schemas.files import FileDocument, FilePage, FileRowPage
 from warehouse.archive import open_archive
 from warehouse.ledger.exchange import files
 from warehouse.ledger.exchange.files import Member, NewFile, PlannedFile, RowFate, RowOutcome

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders_api.schemas import Incident, IncidentPage, Logs
+from orders_api.schemas.incidents import Incident, IncidentPage, Logs
 from warehouse.clock import iso
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import activity, incidents

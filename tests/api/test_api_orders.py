@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.app import create_app
-from orders_api.schemas import OrderDocument, OrderPage, OrderPayload, Timeline
+from orders_api.schemas.orders import OrderDocument, OrderPage, OrderPayload, Timeline
 from tests.api.conftest import Api, issue
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import raw_orders

@@ -15,14 +15,11 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_api.schemas import (
-    AcceptanceState,
-    ChannelRequirements,
-    ProblemDocument,
-    ShipmentDetail,
-    ShipmentPage,
-    ShipmentResults,
-)
+from orders_api.schemas.acceptances import AcceptanceState
+from orders_api.schemas.channels import ChannelRequirements
+from orders_api.schemas.problems import ProblemDocument
+from orders_api.schemas.shipment_reports import ShipmentResults
+from orders_api.schemas.shipments import ShipmentDetail, ShipmentPage
 from orders_api.v1 import shipment_reports as intake
 from tests.api.conftest import Api
 from warehouse.ledger.base.schema import idempotency_keys, order_events

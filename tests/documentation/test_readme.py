@@ -15,7 +15,9 @@ import typer
 import yaml
 
 import warehouse
-from orders_api.schemas import AcceptanceRequest, AcknowledgementRequest, ShipmentRequest
+from orders_api.schemas.acceptances import AcceptanceRequest
+from orders_api.schemas.acknowledgements import AcknowledgementRequest
+from orders_api.schemas.shipment_reports import ShipmentRequest
 from orders_api.v1.exports import OrderExportQuery
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from orders_pipeline.cli import app
