@@ -17,7 +17,7 @@ from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderPage, Or
 from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from warehouse.clock import iso
-from warehouse.ledger.book import consumers, order_queries, raw_orders
+from warehouse.ledger.book import consumers, order_queries, raw_orders, timeline
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -118,7 +118,7 @@ def get_order(reading: Reading, _query: NoQuery) -> Response:
 def list_order_events(reading: Reading, _query: NoQuery) -> Response:
     """When it was received, changed, acknowledged, in trouble and out of it: oldest first, the latest thousand of each."""
     own_id = _one(reading)["id"]
-    entries = order_queries.timeline(reading.transaction, own_id)
+    entries = timeline.of_order(reading.transaction, own_id)
     numbering = reading.installation.numbering
     events = [
         {"at": iso(each.at), "kind": each.kind, "text": each.text, "data": numbering.told(each.data)}

@@ -13,7 +13,7 @@ from warehouse import documents
 from warehouse.cancellations import Decision, RequestState
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.ledger.book import cancellations as requests
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_queries, timeline
 from warehouse.ledger.book.cancellations import RequestFilter, Undecidable
 from warehouse.ledger.book.order_queries import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
@@ -101,7 +101,7 @@ def show_order(
         row = order_queries.by_id(transaction, order, None)
         if row is None:
             raise fail(f"there is no order {order!r}", Exit.USAGE)
-        entries = order_queries.timeline(transaction, order)
+        entries = timeline.of_order(transaction, order)
     document = orjson.loads(documents.document(row, None))
     if as_json:
         print_json({**document, "events": [{"at": each.at, "kind": each.kind, "text": each.text} for each in entries]})

@@ -28,7 +28,7 @@ from orders_pipeline.storages.errors import AlreadyThere
 from orders_pipeline.storages.open_storages import Places
 from warehouse.archive import ArchiveError, open_archive
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import orders_to_export
 from warehouse.ledger.exchange import files
 from warehouse.ledger.exchange.files import FileState, Member, NewFile, PlannedFile
 from warehouse.ledger.settings import file_jobs
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
     from orders_pipeline.storages.registry import Storage
     from warehouse.archive import Writing
-    from warehouse.ledger.book.order_queries import ToldOrder
+    from warehouse.ledger.book.orders_to_export import OrderToExport
     from warehouse.ledger.exchange.files import FileRecord
     from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, JobState
     from warehouse.privacy import KeyRing
@@ -87,7 +87,7 @@ def preview(installation: Installation, state: JobState) -> list[FilePreview]:
     with installation.ledger.read() as transaction:
         through = mark(transaction, MARKETPLACE_CHANGES)
     settings = state.job.export_settings
-    for chunk in _told(installation, state.job, state.cursor, through):
+    for chunk in _changed_orders(installation, state.job, state.cursor, through):
         for order in chunk:
             group = group_of(order, settings)
             orders[group] += 1
@@ -150,13 +150,13 @@ class NotPlanned(Exception):
         self.state = state
 
 
-def group_of(order: ToldOrder, settings: ExportSettings) -> Group:
+def group_of(order: OrderToExport, settings: ExportSettings) -> Group:
     """Which file an order goes into."""
     values = ((settings.split_by_fulfilment, order.fulfilled_by), (settings.split_by_country, order.country_code))
     return tuple(value for is_split, value in values if is_split)
 
 
-def order_csv_rows(order: ToldOrder, extra: Sequence[ExtraColumn], keys: KeyRing) -> list[tuple[object, ...]]:
+def order_csv_rows(order: OrderToExport, extra: Sequence[ExtraColumn], keys: KeyRing) -> list[tuple[object, ...]]:
     """The rows of one order, with these columns behind those of every file."""
     parties: dict[str, Any] = {}
     if order.sealed is not None:
@@ -186,9 +186,9 @@ class _Preparation:
     stack: ExitStack
     sheets: dict[Group, _Sheet] = field(default_factory=dict)
 
-    def take(self, chunk: Sequence[ToldOrder]) -> None:
+    def take(self, chunk: Sequence[OrderToExport]) -> None:
         """Note the membership of a chunk of orders in one transaction, then write their rows."""
-        grouped: dict[Group, list[ToldOrder]] = {}
+        grouped: dict[Group, list[OrderToExport]] = {}
         for order in chunk:
             grouped.setdefault(group_of(order, self.settings), []).append(order)
         with self.run.installation.ledger.write() as transaction:
@@ -225,7 +225,7 @@ class _Preparation:
         sheet.writing.write(csv_bytes([order_header(self.settings.extra_columns)]))
         return sheet
 
-    def _write(self, sheet: _Sheet, orders: Sequence[ToldOrder]) -> None:
+    def _write(self, sheet: _Sheet, orders: Sequence[OrderToExport]) -> None:
         keys = self.run.installation.keys
         rows = [row for order in orders for row in order_csv_rows(order, self.settings.extra_columns, keys)]
         sheet.writing.write(csv_bytes(map(spreadsheet_safe, rows) if self.settings.spreadsheet_safe else rows))
@@ -245,9 +245,9 @@ def _prepare_and_plan(run: JobRun) -> bool:
         return False
     with ExitStack() as stack:
         preparation = _Preparation(run, run.job.export_settings, stack)
-        for chunk in _told_again(installation, run.job, given_up, state.cursor):
+        for chunk in _orders_of_files(installation, run.job, given_up, state.cursor):
             preparation.take(chunk)
-        for chunk in _told(installation, run.job, state.cursor, through):
+        for chunk in _changed_orders(installation, run.job, state.cursor, through):
             preparation.take(chunk)
         planned = preparation.planned()
     with installation.ledger.write() as transaction:
@@ -256,7 +256,9 @@ def _prepare_and_plan(run: JobRun) -> bool:
     return bool(planned)
 
 
-def _told(installation: Installation, job: FileJob, after: int, through: int) -> Iterator[list[ToldOrder]]:
+def _changed_orders(
+    installation: Installation, job: FileJob, after: int, through: int
+) -> Iterator[list[OrderToExport]]:
     """What the marketplace has changed, a chunk at a time.
 
     An order that changes again meanwhile gets a number beyond `through` and comes with the next export.
@@ -264,21 +266,23 @@ def _told(installation: Installation, job: FileJob, after: int, through: int) ->
     statuses = job.export_settings.statuses
     while True:
         with installation.ledger.read() as transaction:
-            chunk = order_queries.told_orders(transaction, job.channel, statuses, after, through, installation.clock())
+            chunk = orders_to_export.changed_orders(
+                transaction, job.channel, statuses, after, through, installation.clock()
+            )
         if not chunk:
             return
         yield chunk
         after = chunk[-1].change
 
 
-def _told_again(
+def _orders_of_files(
     installation: Installation, job: FileJob, given_up: Sequence[int], cursor: int
-) -> Iterator[list[ToldOrder]]:
+) -> Iterator[list[OrderToExport]]:
     """The orders of files that were given up, as they are now, a chunk at a time."""
     statuses, after = job.export_settings.statuses, ""
     while given_up:
         with installation.ledger.read() as transaction:
-            chunk = order_queries.told_again(
+            chunk = orders_to_export.orders_of_files(
                 transaction, job.channel, statuses, given_up, cursor, after, installation.clock()
             )
         if not chunk:

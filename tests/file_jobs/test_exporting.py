@@ -20,7 +20,7 @@ from warehouse.clock import iso
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.schema import consumers, file_members, files
 from warehouse.ledger.base.schema import leases as leases_table
-from warehouse.ledger.book import acknowledgements, order_queries
+from warehouse.ledger.book import acknowledgements, timeline
 from warehouse.ledger.exchange import files as book_of_files
 from warehouse.ledger.exchange.files import FileState
 from warehouse.ledger.settings import file_jobs, storages
@@ -241,7 +241,7 @@ def test_members_and_timeline(shop, an_order, clock):
     with shop.ledger.read() as transaction:
         (member,) = transaction.execute(sa.select(file_members)).all()
         assert (member.file_id, member.order_id, member.revision, member.position) == (file.id, own_id, 1, 1)
-        entries = order_queries.timeline(transaction, own_id)
+        entries = timeline.of_order(transaction, own_id)
     assert [each.text for each in entries if each.kind == "exported"] == [
         f"Exported in the file {file.name} to partner (revision 1)"
     ]
@@ -396,7 +396,7 @@ def test_the_orders_of_a_file_that_is_given_up_are_told_again(shop, an_order, cl
     assert shop.export().files == ()
     with shop.ledger.read() as transaction:
         assert incidents.listed(transaction) == []
-        told = [each for each in order_queries.timeline(transaction, first) if each.kind == "exported"]
+        told = [each for each in timeline.of_order(transaction, first) if each.kind == "exported"]
     assert [each.data["name"] for each in told] == [result.files[0].name]
 
 

@@ -16,7 +16,7 @@ from orders_pipeline.file_jobs.job_run import JobRun
 from orders_pipeline.storages.folder import FolderStorage
 from warehouse.archive import open_archive
 from warehouse.ledger.base.schema import leases
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import timeline
 from warehouse.ledger.exchange import files
 from warehouse.ledger.exchange.files import FileState, RowOutcome
 from warehouse.ledger.settings import file_jobs
@@ -53,7 +53,7 @@ def test_good_rows_become_shipments_and_the_file_is_deleted(shop, an_order, cloc
     assert next((each.order_id, each.shipment_id) for each in shop.rows(record)) == (own_id, made["T1"]["id"])
     assert shop.status(own_id) == Status.SHIPPED
     with shop.ledger.read() as transaction:
-        entries = order_queries.timeline(transaction, own_id)
+        entries = timeline.of_order(transaction, own_id)
     assert [each.text for each in entries if each.kind == "imported"] == [
         (
             "Row 1 of the file a.csv: applied: "

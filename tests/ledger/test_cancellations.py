@@ -15,8 +15,8 @@ from warehouse.ledger.base.schema import order_events
 from warehouse.ledger.book import cancellations
 from warehouse.ledger.book.cancellations import Refusal, RequestFilter, Undecidable
 from warehouse.ledger.book.holds import held_orders
-from warehouse.ledger.book.order_queries import told_orders
 from warehouse.ledger.book.orders import arrive, lock_book, settle
+from warehouse.ledger.book.orders_to_export import changed_orders
 from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.watch import activity, incidents
 from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
@@ -115,7 +115,7 @@ def test_the_same_request_again_changes_nothing(shop):
     assert shop.put(shop.order(ASKED, marketplace_status="CHANGED")) == before
 
 
-def test_a_line_that_joins_is_told_again(shop):
+def test_a_line_that_joins_is_orders_of_files(shop):
     (before,) = shop.put(shop.order(ASKED))
     (after,) = shop.put(shop.order(ASKED, ASKED))
     assert len(after["lines"]) == 2
@@ -248,7 +248,7 @@ def test_a_held_order_is_in_no_order_file_until_the_hold_ends(shop, how):
     def told(after: int) -> tuple[list[str], int]:
         with shop.ledger.read() as connection:
             through = mark(connection, MARKETPLACE_CHANGES)
-            found = told_orders(connection, "amazon_fr", (), after, through, shop.clock())
+            found = changed_orders(connection, "amazon_fr", (), after, through, shop.clock())
         return [each.id for each in found], through
 
     order = shop.order(ASKED)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from warehouse import documents
 from warehouse.ledger.base.schema import order_versions
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_queries, timeline
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.order_queries import Key, OrderFilter, Sort
 from warehouse.orders import FulfilledBy, Order, Status
@@ -173,7 +173,7 @@ def test_the_timeline_survives_the_removal_of_old_versions(any_ledger, keys):
         connection.execute(sa.delete(order_versions).where(order_versions.c.revision < 3))
 
     with any_ledger.read() as connection:
-        received, changed = order_queries.timeline(connection, own_id)
+        received, changed = timeline.of_order(connection, own_id)
 
     assert (received.kind, received.text) == ("received", "Received from Amazon FR")
     assert (changed.data["status_from"], changed.data["status_to"]) == (None, "SHIPPED")

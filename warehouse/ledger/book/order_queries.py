@@ -1,4 +1,4 @@
-"""Reading the order book: filtered pages by keyset, the change feed, one order, its parties and its timeline.
+"""Reading the order book: filtered pages by keyset, the change feed, one order and its parties.
 
 Every reader (API, export, command line) asks through one `OrderFilter`, and what a reader may see is a part of it, so that the
 allow-list is applied in this one place. How a row becomes a document is in `warehouse.documents`; nothing writes here.
@@ -20,17 +20,9 @@ from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.base.schema import (
     Instant,
     channels,
-    file_members,
-    file_rows,
-    files,
-    incidents,
-    order_events,
-    order_versions,
     orders,
     parties,
 )
-from warehouse.ledger.book import holds
-from warehouse.ledger.book.event_texts import event_text
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -38,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import Dialect, RowMapping
+    from sqlalchemy.engine import Dialect
 
     from warehouse.ledger.base.database import Ledger
 
@@ -46,13 +38,6 @@ Row = dict[str, Any]
 
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
-
-TOLD_CHUNK = 4000
-"""Orders that an export reads at a time: each chunk costs a commit, and writing the membership of so many holds the write
-lock for some 20 ms."""
-
-TIMELINE_LIMIT = 1000
-"""Entries of each source in a timeline at most, the newest ones."""
 
 
 class _WireInstant(sa.types.UserDefinedType[str]):
@@ -327,117 +312,6 @@ def visible_ids(transaction: Transaction, ids: Iterable[str], visible_channels: 
     return set(transaction.execute(query).scalars())
 
 
-@dataclass(frozen=True, slots=True)
-class ToldOrder:
-    """An order that the marketplace has changed, as it is now: rendered facts, and its sealed parties if it has any."""
-
-    id: str
-    revision: int
-    position: int
-    status: str
-    fulfilled_by: str | None
-    country_code: str | None
-    change: int
-    facts: str
-    sealed: bytes | None
-
-
-def told_orders(
-    transaction: Transaction, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
-) -> list[ToldOrder]:
-    """The next `TOLD_CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
-
-    Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
-
-    Args:
-        transaction: A read transaction.
-        channel: Code of the channel.
-        statuses: Only orders in one of these; empty: all.
-        after: Number of the last marketplace change not wanted any more.
-        through: Number of the last one that is wanted.
-        now: The present instant.
-    """
-    query = (
-        sa.select(*_TOLD_COLUMNS)
-        .outerjoin(parties, parties.c.order_id == orders.c.id)
-        .where(
-            orders.c.channel == channel,
-            orders.c.marketplace_change.between(after + 1, through),
-            ~holds.is_held(orders.c.id, now),
-        )
-        .order_by(orders.c.marketplace_change)
-        .limit(TOLD_CHUNK)
-    )
-    if statuses:
-        # put so that the index on status does not serve it: that one would bring them in another order
-        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [ToldOrder(*row) for row in transaction.execute(query).all()]
-
-
-def told_again(
-    transaction: Transaction,
-    channel: str,
-    statuses: Sequence[str],
-    given_up: Sequence[int],
-    cursor: int,
-    after: str,
-    now: datetime,
-) -> list[ToldOrder]:
-    """The next `TOLD_CHUNK` orders of files that were given up, by id: those that no later file tells of.
-
-    Args:
-        transaction: A read transaction.
-        channel: Code of the channel.
-        statuses: Only orders in one of these; empty: all.
-        given_up: The files.
-        cursor: Orders that were changed after it are told anyway.
-        after: Id of the last order of the chunk before, "" at first.
-        now: The present instant.
-    """
-    later = file_members.alias()
-    later_file = files.alias()
-    is_told_later = (
-        sa.select(later.c.order_id)
-        .join_from(later, later_file, later_file.c.id == later.c.file_id)
-        .where(
-            later.c.order_id == file_members.c.order_id,
-            later.c.file_id > file_members.c.file_id,
-            later_file.c.state.in_(["planned", "uploaded"]),
-        )
-        .exists()
-    )
-    lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_told_later)
-    query = (
-        sa.select(*_TOLD_COLUMNS)
-        .outerjoin(parties, parties.c.order_id == orders.c.id)
-        .where(
-            orders.c.channel == channel,
-            orders.c.id.in_(lost),
-            orders.c.id > after,
-            orders.c.marketplace_change <= cursor,
-            ~holds.is_held(orders.c.id, now),
-        )
-        .order_by(orders.c.id)
-        .limit(TOLD_CHUNK)
-    )
-    if statuses:
-        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [ToldOrder(*row) for row in transaction.execute(query).all()]
-
-
-_TOLD_COLUMNS = (
-    orders.c.id,
-    orders.c.revision,
-    orders.c.position,
-    orders.c.status,
-    orders.c.fulfilled_by,
-    orders.c.shipping_country_code,
-    orders.c.marketplace_change,
-    orders.c.facts,
-    parties.c.sealed,
-)
-
-
 def known_channels(transaction: Transaction, codes: Sequence[str]) -> frozenset[str]:
     """Those of the codes that are channels."""
     return frozenset(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
@@ -447,28 +321,6 @@ def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> fro
     """Those of the labels that a channel's marketplace has."""
     query = sa.select(channels.c.marketplace).where(channels.c.marketplace.in_(labels))
     return frozenset(transaction.execute(query).scalars())
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    """One thing that happened to an order: when, its kind in one word, a plain sentence, and technical details."""
-
-    at: datetime
-    kind: str
-    text: str
-    data: Mapping[str, Any]
-
-
-def timeline(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    """What happened to an order, oldest first; nothing personal is in it."""
-    entries = [
-        *_arrivals(transaction, order_id),
-        *_own_events(transaction, order_id),
-        *_troubles(transaction, order_id),
-        *_exports(transaction, order_id),
-        *_imports(transaction, order_id),
-    ]
-    return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
 
 
 _BY_ID = sa.select(*DOCUMENT_COLUMNS, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
@@ -614,123 +466,3 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         if end is not None:
             conditions.append(column < end)
     return conditions
-
-
-def _arrivals(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
-    order = transaction.execute(
-        sa.select(orders.c.received_at, orders.c.marketplace, orders.c.is_historical).where(orders.c.id == order_id)
-    ).one()
-    query = (
-        sa.select(order_versions)
-        .where(order_versions.c.order_id == order_id)
-        .order_by(order_versions.c.revision.desc())
-        .limit(TIMELINE_LIMIT)
-    )
-    versions = list(transaction.execute(query).mappings())[::-1]
-    first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
-    received = TimelineEntry(
-        order.received_at,
-        "received",
-        f"Received from {order.marketplace}" + (f" as {first_status}" if first_status else ""),
-        {"status": first_status, "is_historical": order.is_historical},
-    )
-    entries, before = [received], first_status
-    for version in versions:
-        if version["revision"] > 1:
-            entries.append(_changed(version, before))
-        before = version["status"]
-    return entries
-
-
-def _changed(version: RowMapping, status_before: str | None) -> TimelineEntry:
-    members = orjson.loads(version["changed"])
-    text = f"Changed to revision {version['revision']}: {', '.join(members)}"
-    data: Row = {
-        "revision": version["revision"],
-        "position": version["position"],
-        "members": members,
-        "marketplace_updated_at": iso(version["marketplace_updated_at"]),
-    }
-    if "status" in members:
-        text += f" ({status_before or 'unknown'} to {version['status']})"
-        data |= {"status_from": status_before, "status_to": version["status"]}
-    return TimelineEntry(version["recorded_at"], "changed", text, data)
-
-
-def _own_events(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    query = (
-        sa.select(order_events)
-        .where(order_events.c.order_id == order_id)
-        .order_by(order_events.c.id.desc())
-        .limit(TIMELINE_LIMIT)
-    )
-    rows = list(transaction.execute(query).mappings())[::-1]
-    return [TimelineEntry(row["at"], row["kind"], event_text(row["kind"], row["data"]), row["data"]) for row in rows]
-
-
-def _exports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    """The files that the order went out in, once they were uploaded."""
-    query = (
-        sa.select(files.c.id, files.c.name, files.c.storage, files.c.finished_at, file_members.c.revision)
-        .join_from(file_members, files)
-        .where(file_members.c.order_id == order_id, files.c.finished_at.is_not(None), files.c.state == "uploaded")
-        .order_by(files.c.id.desc())
-        .limit(TIMELINE_LIMIT)
-    )
-    return [
-        TimelineEntry(
-            row.finished_at,
-            "exported",
-            f"Exported in the file {row.name} to {row.storage} (revision {row.revision})",
-            {"file": row.id, "name": row.name, "storage": row.storage, "revision": row.revision},
-        )
-        for row in list(transaction.execute(query))[::-1]
-    ]
-
-
-def _imports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    """The rows of shipment files that named the order."""
-    row = file_rows.c
-    query = (
-        sa.select(files.c.id, files.c.name, row.number, row.outcome, row.code, row.message, row.recorded_at)
-        .join_from(file_rows, files)
-        .where(row.order_id == order_id)
-        .order_by(files.c.id.desc(), row.number.desc())
-        .limit(TIMELINE_LIMIT)
-    )
-    return [
-        TimelineEntry(
-            each.recorded_at,
-            "imported",
-            f"Row {each.number} of the file {each.name}: {each.outcome}"
-            + (f": {each.message}" if each.message else ""),
-            {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
-        )
-        for each in list(transaction.execute(query))[::-1]
-    ]
-
-
-def _troubles(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    query = (
-        sa.select(incidents)
-        .where(incidents.c.order_id == order_id)
-        .order_by(incidents.c.id.desc())
-        .limit(TIMELINE_LIMIT)
-    )
-    entries = []
-    for row in list(transaction.execute(query).mappings())[::-1]:
-        data = {"incident": row["id"], "stage": row["stage"], "code": row["code"]}
-        opened = {
-            **data,
-            "hint": row["hint"],
-            "occurrences": row["occurrences"],
-            "last_seen_at": iso(row["last_seen_at"]),
-        }
-        entries.append(TimelineEntry(row["first_seen_at"], "incident_opened", row["message"], opened))
-        if row["resolved_at"] is not None:
-            resolved = {**data, "resolution": row["resolution"]}
-            entries.append(
-                TimelineEntry(row["resolved_at"], "incident_resolved", f"Resolved: {row['message']}", resolved)
-            )
-    return entries

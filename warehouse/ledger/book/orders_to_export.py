@@ -1,0 +1,136 @@
+"""The orders that an export writes: what the marketplace has changed, and what files that were given up had told.
+
+Orders that a request to cancel holds are left out; when the hold ends they come anew. Writing files is not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import file_members, files, orders, parties
+from warehouse.ledger.book import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+
+CHUNK = 4000
+"""Orders that an export reads at a time: each chunk costs a commit, and writing the membership of so many holds the write
+lock for some 20 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderToExport:
+    """An order that the marketplace has changed, as it is now: rendered facts, and its sealed parties if it has any."""
+
+    id: str
+    revision: int
+    position: int
+    status: str
+    fulfilled_by: str | None
+    country_code: str | None
+    change: int
+    facts: str
+    sealed: bytes | None
+
+
+def changed_orders(
+    transaction: Transaction, channel: str, statuses: Sequence[str], after: int, through: int, now: datetime
+) -> list[OrderToExport]:
+    """The next `CHUNK` orders of a channel that the marketplace has changed, in the order of their latest change.
+
+    Orders that a request to cancel holds are left out; when the hold ends they get a number anew.
+
+    Args:
+        transaction: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        after: Number of the last marketplace change not wanted any more.
+        through: Number of the last one that is wanted.
+        now: The present instant.
+    """
+    query = (
+        sa.select(*_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(
+            orders.c.channel == channel,
+            orders.c.marketplace_change.between(after + 1, through),
+            ~holds.is_held(orders.c.id, now),
+        )
+        .order_by(orders.c.marketplace_change)
+        .limit(CHUNK)
+    )
+    if statuses:
+        # put so that the index on status does not serve it: that one would bring them in another order
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [OrderToExport(*row) for row in transaction.execute(query).all()]
+
+
+def orders_of_files(
+    transaction: Transaction,
+    channel: str,
+    statuses: Sequence[str],
+    given_up: Sequence[int],
+    cursor: int,
+    after: str,
+    now: datetime,
+) -> list[OrderToExport]:
+    """The next `CHUNK` orders of files that were given up, by id: those that no later file tells of.
+
+    Args:
+        transaction: A read transaction.
+        channel: Code of the channel.
+        statuses: Only orders in one of these; empty: all.
+        given_up: The files.
+        cursor: Orders that were changed after it are told anyway.
+        after: Id of the last order of the chunk before, "" at first.
+        now: The present instant.
+    """
+    later = file_members.alias()
+    later_file = files.alias()
+    is_told_later = (
+        sa.select(later.c.order_id)
+        .join_from(later, later_file, later_file.c.id == later.c.file_id)
+        .where(
+            later.c.order_id == file_members.c.order_id,
+            later.c.file_id > file_members.c.file_id,
+            later_file.c.state.in_(["planned", "uploaded"]),
+        )
+        .exists()
+    )
+    lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_told_later)
+    query = (
+        sa.select(*_COLUMNS)
+        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .where(
+            orders.c.channel == channel,
+            orders.c.id.in_(lost),
+            orders.c.id > after,
+            orders.c.marketplace_change <= cursor,
+            ~holds.is_held(orders.c.id, now),
+        )
+        .order_by(orders.c.id)
+        .limit(CHUNK)
+    )
+    if statuses:
+        query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
+    return [OrderToExport(*row) for row in transaction.execute(query).all()]
+
+
+_COLUMNS = (
+    orders.c.id,
+    orders.c.revision,
+    orders.c.position,
+    orders.c.status,
+    orders.c.fulfilled_by,
+    orders.c.shipping_country_code,
+    orders.c.marketplace_change,
+    orders.c.facts,
+    parties.c.sealed,
+)
