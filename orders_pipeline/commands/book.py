@@ -7,6 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from orders_pipeline.commands.names import ORDER_HELP, the_order
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse import documents
@@ -90,23 +91,37 @@ def list_orders(  # noqa: PLR0913, PLR0917 - a command's options
 
 
 def show_order(
-    order: Annotated[str, typer.Argument(help="The internal id of the order.")],
+    order: Annotated[str, typer.Argument(help=ORDER_HELP)],
     as_json: Json = False,
 ) -> None:
     """One order without personal data, and what happened to it.
 
-    Example: orders show 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10
+    Examples:
+
+      orders show 402-1234567-7654321
+
+      orders show 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        row = order_queries.by_id(transaction, order, None)
-        if row is None:
-            raise fail(f"there is no order {order!r}", Exit.USAGE)
-        entries = timeline.of_order(transaction, order)
+        own_id = the_order(transaction, order)
+        row = order_queries.by_id(transaction, own_id, None)
+        assert row is not None
+        entries = timeline.of_order(transaction, own_id)
     document = orjson.loads(documents.document(row, None))
     if as_json:
         print_json({**document, "events": [{"at": each.at, "kind": each.kind, "text": each.text} for each in entries]})
         return
-    for name in ("original_id", "channel", "status", "purchased_at", "ship_by", "total", "currency", "has_errors"):
+    for name in (
+        "id",
+        "original_id",
+        "channel",
+        "status",
+        "purchased_at",
+        "ship_by",
+        "total",
+        "currency",
+        "has_errors",
+    ):
         answers.print(f"{name}: {document[name]}", markup=False, highlight=False)
     print_table("What happened", ("at", "kind", "text"), [(each.at, each.kind, each.text) for each in entries])
 

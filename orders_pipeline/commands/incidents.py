@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orders_pipeline.commands.names import ORDER_HELP, the_order
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_json, print_rows
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import Kind
@@ -21,7 +22,7 @@ IncidentId = Annotated[str, typer.Argument(help="The incident's number, as the l
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
 Channels = Annotated[list[str] | None, typer.Option("--channel", help="Only what concerns this channel; repeatable.")]
 Stages = Annotated[list[str] | None, typer.Option("--stage", help="Only of this stage; repeatable.")]
-Order = Annotated[str | None, typer.Option("--order", help="Only about this order, by its internal id.")]
+Order = Annotated[str | None, typer.Option("--order", help=f"Only about this one. {ORDER_HELP}")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest.")]
 
 
@@ -44,15 +45,15 @@ def list_incidents(
 
       orders incidents list --kind connectivity --channel amazon_fr
     """
-    wanted = IncidentFilter(
-        channels=tuple(channel or ()),
-        is_open=None if everything else True,
-        kinds=tuple(each.value for each in kind or ()),
-        stages=tuple(stage or ()),
-        codes=tuple(code or ()),
-        order_id=order,
-    )
     with opened_to_read() as installation, installation.ledger.read() as transaction:
+        wanted = IncidentFilter(
+            channels=tuple(channel or ()),
+            is_open=None if everything else True,
+            kinds=tuple(each.value for each in kind or ()),
+            stages=tuple(stage or ()),
+            codes=tuple(code or ()),
+            order_id=None if order is None else the_order(transaction, order),
+        )
         rows = incident_rows(transaction, wanted, None, limit)
     columns = (
         "id",
@@ -124,16 +125,16 @@ def logs(
 
       orders logs --level error --since 2026-11-01
 
-      orders logs --order 0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10 --json
+      orders logs --order 402-1234567-7654321 --json
     """
-    wanted = LogFilter(
-        channels=tuple(channel or ()),
-        order_id=order,
-        stages=tuple(stage or ()),
-        levels=tuple(each.value for each in level or ()),
-        since=None if since is None else instant(since),
-        until=None if until is None else instant(until),
-    )
     with opened_to_read() as installation, installation.ledger.read() as transaction:
+        wanted = LogFilter(
+            channels=tuple(channel or ()),
+            order_id=None if order is None else the_order(transaction, order),
+            stages=tuple(stage or ()),
+            levels=tuple(each.value for each in level or ()),
+            since=None if since is None else instant(since),
+            until=None if until is None else instant(until),
+        )
         rows = activity.listed(transaction, wanted, None, limit)
     print_rows("Log", rows, ("at", "level", "stage", "kind", "channel", "order_id", "text"), as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from sqlalchemy.engine import Connection as Transaction
 
 from orders_pipeline.commands.files import import_file
+from orders_pipeline.commands.names import ORDER_HELP, SHIPMENT_HELP, the_order, the_shipment
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger.settings import channels
@@ -22,7 +24,7 @@ shipments = typer.Typer(
 shipments.command("import")(import_file)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per row.")]
-ShipmentId = Annotated[str, typer.Argument(help="The shipment's id.")]
+ShipmentId = Annotated[str, typer.Argument(help=SHIPMENT_HELP)]
 ChannelCode = Annotated[str, typer.Argument(help="The channel's code.")]
 
 COLUMNS = (
@@ -39,7 +41,7 @@ ATTEMPT_COLUMNS = (
 def list_shipments(
     status: Annotated[list[ConfirmationStatus] | None, typer.Option(help="Any of these; repeatable.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Any of these channels; repeatable.")] = None,
-    order: Annotated[str | None, typer.Option(help="The marketplace's order id.")] = None,
+    order: Annotated[str | None, typer.Option(help=ORDER_HELP)] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: Json = False,
 ) -> None:
@@ -48,9 +50,11 @@ def list_shipments(
     Example: orders shipments list --status rejected --status in_doubt
     """
     wanted = shipment_queries.ShipmentFilter(
-        statuses=tuple(each.value for each in status or ()), channels=tuple(channel or ()), original_id=order
+        statuses=tuple(each.value for each in status or ()), channels=tuple(channel or ())
     )
     with opened_to_read() as installation, installation.ledger.read() as transaction:
+        if order is not None:
+            wanted = replace(wanted, order_id=the_order(transaction, order))
         rows = shipment_queries.page(transaction, wanted, None, limit).rows
     print_rows("Shipments", rows, COLUMNS, as_json)
 
@@ -59,12 +63,11 @@ def list_shipments(
 def show(shipment: ShipmentId, as_json: Json = False) -> None:
     """One shipment: what was told, what is in it, and every attempt to tell the marketplace.
 
-    Example: orders shipments show 3f6a5b1e-2c0d-5f7a-8b9c-1d2e3f4a5b6c
+    Example: orders shipments show 6A12345678901
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        row = shipment_queries.by_id(transaction, shipment, None)
-    if row is None:
-        raise _no_shipment(shipment)
+        row = shipment_queries.by_id(transaction, the_shipment(transaction, shipment), None)
+    assert row is not None
     if as_json:
         print_json(row)
         return
@@ -85,13 +88,12 @@ def retry(shipment: ShipmentId) -> None:
     Example: orders shipments retry 3f6a5b1e-2c0d-5f7a-8b9c-1d2e3f4a5b6c
     """
     with opened() as installation, installation.ledger.write() as transaction:
+        own_id = the_shipment(transaction, shipment)
         try:
-            status = confirmations.retry(transaction, shipment, installation.clock())
+            status = confirmations.retry(transaction, own_id, installation.clock())
         except confirmations.NotRetryable as error:
             raise fail(error.message, Exit.FAILED) from None
-    if status is None:
-        raise _no_shipment(shipment)
-    answers.print(f"{shipment}: {status}", markup=False, highlight=False)
+    answers.print(f"{own_id}: {status}", markup=False, highlight=False)
 
 
 @shipments.command()
@@ -136,7 +138,3 @@ def _decide_held(installation: Installation, channel: str, decide: Callable[[Tra
         if decided == 0:
             return total
         total += decided
-
-
-def _no_shipment(shipment: str) -> typer.Exit:
-    return fail(f"there is no shipment {shipment!r}", Exit.USAGE)

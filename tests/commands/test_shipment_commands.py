@@ -7,9 +7,11 @@ import json
 import pytest
 
 from orders_pipeline.installation import opened
-from warehouse.ledger.book import orders
-from warehouse.ledger.settings import carriers
-from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import acknowledgements, orders
+from warehouse.ledger.book.acknowledgements import Acknowledgement, AcknowledgementOutcome
+from warehouse.ledger.settings import carriers, tokens
+from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import Report, Sender, Source, report
 from warehouse.orders import FulfilledBy, Line, Order, Status
 from warehouse.shipments import Carrier, CarrierRule, Requirements
@@ -56,6 +58,45 @@ def shipped(configured):
                 return [each.shipment_id or "" for each in report(transaction, sender, given, now)]
 
     return ship
+
+
+def names_of(configured, shipment: str) -> dict[str, str]:
+    """Every name of the shipment's order, one of them the ERP's."""
+    with opened() as installation:
+        now = installation.clock()
+        with installation.ledger.write() as transaction:
+            own_id = shipment_queries.by_id(transaction, shipment, None)["order_id"]
+            given = Acknowledgement(id=own_id, outcome=AcknowledgementOutcome.OK, order_number="SO-10042")
+            tokens.create(transaction, "erp", [tokens.Scope.ORDERS_READ], None, None, now)
+            acknowledgements.acknowledge(transaction, "erp", None, [given], now)
+    return {"internal": own_id, "marketplace": "402-0", "tracking": "T0", "shipment": shipment, "erp": "SO-10042"}
+
+
+@pytest.mark.parametrize("kind", ["internal", "marketplace", "tracking", "shipment", "erp"])
+def test_an_order_and_its_shipment_answer_to_every_name(configured, shipped, kind):
+    [first, _] = shipped(2)
+    names = names_of(configured, first)
+    name = names[kind]
+    assert json.loads(configured("show", name, "--json").stdout)["id"] == names["internal"]
+    assert json.loads(configured("shipments", "show", name, "--json").stdout)["id"] == first
+    assert [row["id"] for row in rows(configured("shipments", "list", "--order", name, "--json"))] == [first]
+    assert {row["order_id"] for row in rows(configured("logs", "--order", name, "--json"))} == {names["internal"]}
+
+
+def test_a_name_that_means_several_is_answered_by_all_of_them(configured, shipped):
+    ids = shipped(2)
+    with opened() as installation, installation.ledger.write() as transaction:
+        transaction.execute(schema.shipments.update().values(tracking_number="TWO"))
+    done = configured("shipments", "show", "TWO")
+    assert (done.returncode, [each in done.stderr.replace("\n", "") for each in ids]) == (2, [True, True])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("show", "T9"), ("logs", "--order", "T9"), ("shipments", "list", "--order", "T9")]
+)
+def test_a_name_of_no_order_is_told(configured, arguments):
+    done = configured(*arguments)
+    assert (done.returncode, "there is no order 'T9'" in done.stderr) == (2, True)
 
 
 def rows(done) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Finding orders by the ids that marketplaces gave them, and what a glance at the newest shows. No personal data.
+"""Finding orders by the ids that marketplaces and others gave them, and what a glance at the newest shows. No personal data.
 
 Filtered lists and whole documents are in `order_queries`.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import order_lines, orders
+from warehouse.ledger.base.schema import acknowledgements, channels, order_lines, orders, shipments
 from warehouse.orders import FulfilledBy, Status
 
 if TYPE_CHECKING:
@@ -44,6 +44,25 @@ def ids_of(transaction: Transaction, channel: str, originals: Sequence[str]) -> 
         )
         found |= {row.original_id: row.id for row in transaction.execute(query)}
     return found
+
+
+def orders_named(transaction: Transaction, name: str) -> list[str]:
+    """The internal ids of the orders that somebody knows by this name.
+
+    Internal ids come first, then the marketplaces', then shipments and their tracking numbers, then the ERP's numbers: the
+    first kind that fits decides.
+    """
+    every = sa.select(channels.c.code)  # the index on original ids begins with the channel
+    for query in (
+        sa.select(orders.c.id).where(orders.c.id == name),
+        sa.select(orders.c.id).where(orders.c.channel.in_(every), orders.c.original_id == name),
+        sa.select(shipments.c.order_id).where(sa.or_(shipments.c.tracking_number == name, shipments.c.id == name)),
+        sa.select(acknowledgements.c.order_id).where(acknowledgements.c.order_number == name),
+    ):
+        found = sorted(set(transaction.execute(query).scalars()))
+        if found:
+            return found
+    return []
 
 
 def first_original(transaction: Transaction, channel: str, ids: Sequence[str]) -> str | None:

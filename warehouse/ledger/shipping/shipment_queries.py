@@ -22,6 +22,7 @@ from warehouse.ledger.base.schema import (
     shipments,
 )
 from warehouse.ledger.book import holds
+from warehouse.ledger.book.order_ids import orders_named
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
@@ -138,6 +139,20 @@ def by_id(transaction: Transaction, shipment_id: str, visible_channels: tuple[st
     )
     found["made"] = [_plain(each) for each in transaction.execute(query).mappings()][::-1]
     return found
+
+
+def shipments_named(transaction: Transaction, name: str) -> list[str]:
+    """The ids of the shipments that somebody knows by this name: an id, a tracking number, a package id, or any of an order.
+
+    The first kind that fits decides.
+    """
+    for column in (shipments.c.id, shipments.c.tracking_number, shipments.c.package_id):
+        found = transaction.execute(sa.select(shipments.c.id).where(column == name).order_by(shipments.c.id)).scalars()
+        ids = list(found)
+        if ids:
+            return ids
+    of_orders = shipments.c.order_id.in_(orders_named(transaction, name))
+    return list(transaction.execute(sa.select(shipments.c.id).where(of_orders).order_by(shipments.c.id)).scalars())
 
 
 def is_visible(transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None) -> bool:
