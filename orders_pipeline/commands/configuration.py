@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 import yaml
 
+from orders_pipeline.commands.failures import exit_code
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
-from orders_pipeline.marketplaces.errors import MarketplaceError, Unauthorised
+from orders_pipeline.marketplaces.errors import MarketplaceError
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.stages.pull import client_for
+from orders_pipeline.stages.connection import opened as opened_connection
 from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.settings import channels as book
@@ -229,17 +230,14 @@ def test_connection(
     with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
             connection = book.find_connection(transaction, code)
-            selectors = [each.selector for each in book.all_channels(transaction, code) if each.selector]
+            owned = book.all_channels(transaction, code)
         if connection is None:
             raise fail(f"there is no connection {code!r}", Exit.USAGE)
         try:
-            client = client_for(installation, connection, selectors)
-            try:
-                findings = client.test()
-            finally:
-                client.close()
+            with opened_connection(installation, connection, owned) as session:
+                findings = session.client.test()
         except MarketplaceError as error:
-            raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", _exit_of(error)) from None
+            raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exit_code(error)) from None
     rows = [(each.part, "ok" if each.is_ok else "wrong", each.message, each.hint) for each in findings]
     if as_json:
         for part, verdict, message, hint in rows:
@@ -251,10 +249,6 @@ def test_connection(
         raise typer.Exit(Exit.UNAUTHORISED)
     if wrong:
         raise typer.Exit(Exit.UNAVAILABLE if any(each.part == "endpoint" for each in wrong) else Exit.CONFIGURATION)
-
-
-def _exit_of(error: MarketplaceError) -> Exit:
-    return Exit.UNAUTHORISED if isinstance(error, Unauthorised) else Exit.CONFIGURATION
 
 
 @channels.command("list")

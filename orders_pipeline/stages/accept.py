@@ -7,27 +7,26 @@ The engine of the `acceptances` asset. Decisions are made over the API, or by th
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.stages.pull import client_for, refetch
+from orders_pipeline.stages.connection import connections_serving, defect, opened, serving, work_at, work_at_each
+from orders_pipeline.stages.pull import refetch
 from orders_pipeline.stages.read_back import read_back
-from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.shipping import acceptances
 from warehouse.ledger.shipping.acceptances import AUTOMATIC, AcceptanceStatus, DueDecision, Ending, Undecidable
-from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from orders_pipeline.stages.connection import Session
     from warehouse.ledger.settings.channels import Channel
 
 logger = logging.getLogger("orders_pipeline.stages.accept")
@@ -37,7 +36,7 @@ DECIDED_AT_ONCE = 500
 """Orders that one run accepts by policy; the next run takes the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AcceptResult:
     """What one connection's run came to: decisions `done`, `rejected`, `queued` (to be tried again)."""
 
@@ -48,92 +47,55 @@ class AcceptResult:
 
 def accept_all(installation: Installation, codes: Sequence[str] | None = None) -> list[AcceptResult]:
     """Send every decision that is due, at every connection or at the given ones; most runs find none and cost a query."""
-    with installation.ledger.read() as transaction:
-        serving = channels.all_channels(transaction)
-    by_connection: dict[str, list[Channel]] = {}
-    for each in serving:
-        if codes is None or each.connection in codes:
-            by_connection.setdefault(each.connection, []).append(each)
-    return [accept_connection(installation, code, own) for code, own in sorted(by_connection.items())]
+    return work_at_each(installation, connections_serving(installation, codes), acceptances.STAGE, accept_connection)
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One connection while decisions are sent."""
-
-    installation: Installation
-    channels: Sequence[Channel]
-    marketplace: Marketplace
-    client: Client
-
-
-def accept_connection(installation: Installation, code: str, serving: Sequence[Channel]) -> AcceptResult:
+def accept_connection(installation: Installation, code: str) -> AcceptResult:
     """Decide by policy, send what is due, and read the orders again that were decided."""
-    _decide_by_policy(installation, serving)
     result = AcceptResult(code)
     decided: list[str] = []
-    while due := _claim(installation, serving):
-        try:
-            error = _send_at(installation, code, serving, due, result.counts, decided)
-        except MarketplaceError as failure:
-            error = failure
-        if error is not None:
-            result = replace(result, error=error)
-            break
-    _conclude(installation, result)
+    work = partial(_decide_and_send, installation, result, decided)
+    result.error = work_at(installation, code, acceptances.STAGE, work)
     if decided:
         refetch(installation, code, decided)
     return result
 
 
-def _claim(installation: Installation, serving: Sequence[Channel]) -> list[DueDecision]:
+def _decide_and_send(installation: Installation, result: AcceptResult, decided: list[str]) -> Sequence[str]:
+    connection, owned = serving(installation, result.connection)
+    _decide_by_policy(installation, owned)
+    while due := _claim(installation, owned):
+        waiting = deque(due)
+        try:
+            with opened(installation, connection, owned) as session:
+                while waiting:
+                    ending = _ending(session, waiting[0], result)
+                    _write_down(installation, waiting.popleft(), ending, result, decided)
+        except MarketplaceError as error:
+            for each in waiting:
+                _write_down(installation, each, _waiting(error), result, decided)
+            raise
+    if result.error is not None:
+        raise result.error
+    return (acceptances.STAGE,) if result.counts else ()
+
+
+def _write_down(
+    installation: Installation, due: DueDecision, ending: Ending, result: AcceptResult, decided: list[str]
+) -> None:
+    with installation.ledger.write() as transaction:
+        acceptances.conclude(transaction, due, ending, installation.clock())
+    result.counts[ending.status.value] += 1
+    if ending.status is AcceptanceStatus.DONE:
+        decided.append(due.original_id)
+
+
+def _claim(installation: Installation, owned: Sequence[Channel]) -> list[DueDecision]:
     with installation.ledger.read() as transaction:
         if not acceptances.is_any_due(transaction, installation.clock()):
             return []
     with installation.ledger.write() as transaction:
-        return acceptances.claim(transaction, [each.code for each in serving], AT_ONCE, installation.clock())
-
-
-def _send_at(
-    installation: Installation,
-    code: str,
-    serving: Sequence[Channel],
-    due: Sequence[DueDecision],
-    counts: Counter[str],
-    decided: list[str],
-) -> MarketplaceError | None:
-    with installation.ledger.read() as transaction:
-        connection = channels.find_connection(transaction, code)
-    if connection is None:
-        raise Permanent("unknown_connection", f"there is no connection {code} any more")
-    client = client_for(installation, connection, [each.selector for each in serving if each.selector is not None])
-    try:
-        session = _Session(installation, serving, MARKETPLACES[connection.kind], client)
-        return _send(session, due, counts, decided)
-    finally:
-        client.close()
-
-
-def _conclude(installation: Installation, result: AcceptResult) -> None:
-    if result.error is None and not result.counts:
-        return
-    with installation.ledger.write() as transaction:
-        now = installation.clock()
-        if result.error is None:
-            incidents.resolve(transaction, "connection", result.connection, acceptances.STAGE, now)
-            return
-        incidents.report(
-            transaction,
-            incidents.Report(
-                scope="connection",
-                subject=result.connection,
-                stage=acceptances.STAGE,
-                code=result.error.code,
-                message=result.error.message,
-                hint=result.error.hint,
-            ),
-            now,
-        )
+        return acceptances.claim(transaction, [each.code for each in owned], AT_ONCE, installation.clock())
 
 
 def _decide_by_policy(installation: Installation, serving: Sequence[Channel]) -> None:
@@ -159,47 +121,40 @@ def _decide_by_policy(installation: Installation, serving: Sequence[Channel]) ->
                     logger.info(Event.ACCEPTANCE_OVERTAKEN, extra=about)
 
 
-def _send(
-    session: _Session, due: Sequence[DueDecision], counts: Counter[str], decided: list[str]
-) -> MarketplaceError | None:
-    """Send decisions one by one; returns what is wrong with the connection, if something is: the rest waits then."""
-    error: MarketplaceError | None = None
-    for each in due:
-        if error is None:
-            ending, error = _tell(session, each)
-        else:
-            ending = _waiting(error)
-        with session.installation.ledger.write() as transaction:
-            acceptances.conclude(transaction, each, ending, session.installation.clock())
-        counts[ending.status.value] += 1
-        if ending.status is AcceptanceStatus.DONE:
-            decided.append(each.original_id)
-    return error
+def _ending(session: Session, due: DueDecision, result: AcceptResult) -> Ending:
+    """What came of one decision; a defect is remembered, and the decisions after it are sent all the same."""
+    try:
+        return _tell(session, due)
+    except MarketplaceError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it may have arrived: then the next attempt finds the order decided
+        result.error = defect(error)
+        return _waiting(result.error)
 
 
-def _tell(session: _Session, due: DueDecision) -> tuple[Ending, MarketplaceError | None]:
+def _tell(session: Session, due: DueDecision) -> Ending:
+    """Send one decision.
+
+    Raises:
+        MarketplaceError: Something is wrong with the connection: this decision waits, and so do those after it.
+    """
     try:
         session.client.accept(due.original_id, due.decisions)
     except InDoubt as doubt:
         return _look(session, due, doubt)
     except Permanent as refusal:
-        return replace(_waiting(refusal), status=AcceptanceStatus.REJECTED), None
-    except MarketplaceError as failure:
-        return _waiting(failure), failure
-    return Ending(status=AcceptanceStatus.DONE), None
+        return replace(_waiting(refusal), status=AcceptanceStatus.REJECTED)
+    return Ending(status=AcceptanceStatus.DONE)
 
 
-def _look(session: _Session, due: DueDecision, doubt: InDoubt) -> tuple[Ending, MarketplaceError | None]:
+def _look(session: Session, due: DueDecision, doubt: InDoubt) -> Ending:
     """Whether an order still waits for its decision: the only thing that tells whether one has arrived."""
-    try:
-        shown = list(read_back(session.client, session.marketplace, session.channels, [due.original_id]))
-    except MarketplaceError as failure:
-        return _waiting(failure), failure
+    shown = list(read_back(session, [due.original_id]))
     state = session.marketplace.requirements.acceptance_state
     orders = [order for _, found in shown for order in found or ()]
     if orders and all(each.marketplace_status != state for each in orders):
-        return Ending(status=AcceptanceStatus.DONE), None
-    return _waiting(doubt), None
+        return Ending(status=AcceptanceStatus.DONE)
+    return _waiting(doubt)
 
 
 def _waiting(error: MarketplaceError) -> Ending:

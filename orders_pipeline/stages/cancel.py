@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled
-from orders_pipeline.stages.pull import client_for
+from orders_pipeline.stages.connection import defect, opened, serving, work_at, work_at_each
 from warehouse.ledger.book import cancellations
 from warehouse.ledger.book.cancellations import STAGE, Due
-from warehouse.ledger.settings import channels
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.marketplaces.protocol import Client
+    from orders_pipeline.stages.connection import Session
 
 logger = logging.getLogger("orders_pipeline.stages.cancel")
 
@@ -53,62 +55,74 @@ def carry_out(installation: Installation) -> Counter[str]:
             counts["in_doubt"] += 1
     with installation.ledger.read() as transaction:
         owners = cancellations.due_connections(transaction, now)
-    for owner in owners:
-        _tell_all(installation, owner, counts)
+    for each in work_at_each(installation, owners, STAGE, _tell_connection):
+        counts.update(each)
     return counts
 
 
-def _tell_all(installation: Installation, owner: str, counts: Counter[str]) -> None:
-    """Every due request of a connection; a connection that cannot be reached is left for the next pass."""
-    client: Client | None = None
-    try:
+def _tell_connection(installation: Installation, code: str) -> Counter[str]:
+    """Every due request of a connection; one that cannot be reached is left for the next pass."""
+    counts: Counter[str] = Counter()
+    work_at(installation, code, STAGE, partial(_tell_all, installation, code, counts))
+    return counts
+
+
+def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Sequence[str]:
+    connection, owned = serving(installation, code)
+    with ExitStack() as stack:
+        session: Session | None = None
         for _ in range(AT_ONCE):
             with installation.ledger.write() as transaction:
-                due = cancellations.claim(transaction, owner, installation.clock())
+                due = cancellations.claim(transaction, code, installation.clock())
             if due is None:
-                return
+                break
             try:
-                client = client or _client(installation, owner)
-                client.cancel(due.request["original_id"], _quantities(due), due.request["reason"])
-            except MarketplaceError as error:
-                counts[_failed(installation, due, error)] += 1
-                if not isinstance(error, InDoubt | Permanent):
-                    return
-            else:
+                session = session or stack.enter_context(opened(installation, connection, owned))
+                error = _tell(session.client, due)
+            except Exception as fault:  # nothing was sent: the request waits for the connection
+                wait = _pause(due, fault)
+                with installation.ledger.write() as transaction:
+                    cancellations.put_back(transaction, due, wait, installation.clock())
+                counts["put_back"] += 1
+                raise
+            if error is None:
                 with installation.ledger.write() as transaction:
                     cancellations.told(transaction, due, installation.clock())
                 counts["told"] += 1
-    finally:
-        if client is not None:
-            client.close()
+            else:
+                _give_up(installation, due, error)
+                counts["in_doubt" if isinstance(error, InDoubt) else "refused"] += 1
+    return (STAGE,)
 
 
-def _client(installation: Installation, owner: str) -> Client:
-    with installation.ledger.read() as transaction:
-        connection = channels.find_connection(transaction, owner)
-        selectors = [each.selector for each in channels.all_channels(transaction, owner) if each.selector is not None]
-    if connection is None:
-        raise Permanent("unknown_connection", f"there is no connection {owner} any more")
-    return client_for(installation, connection, selectors)
+def _tell(client: Client, due: Due) -> InDoubt | Permanent | None:
+    """Send one request; returns why a person must look at it: it may have arrived, or will be refused again.
+
+    Raises:
+        MarketplaceError: Something is wrong with the connection: certainly nothing has arrived.
+    """
+    try:
+        client.cancel(due.request["original_id"], _quantities(due), due.request["reason"])
+    except (InDoubt, Permanent) as error:
+        return error
+    except MarketplaceError:
+        raise
+    except Exception as error:  # noqa: BLE001 - nobody knows how far it has come
+        return InDoubt("cancellation_in_doubt", defect(error).message, LOOK)
+    return None
 
 
 def _quantities(due: Due) -> dict[str, int]:
     return {each["original_id"]: each["quantity"] for each in due.request["lines"] if each["quantity"]}
 
 
-def _failed(installation: Installation, due: Due, error: MarketplaceError) -> str:
-    """Remember a failure, and tell it; what may have arrived or will be refused again waits for a person."""
-    is_final = isinstance(error, InDoubt | Permanent)
-    wait = None if is_final else _pause(due, error)
+def _give_up(installation: Installation, due: Due, error: MarketplaceError) -> None:
     with installation.ledger.write() as transaction:
-        cancellations.put_back(transaction, due, wait, installation.clock())
+        cancellations.put_back(transaction, due, None, installation.clock())
         _report(transaction, due.request, error, installation)
-    if not is_final:
-        return "put_back"
-    return "in_doubt" if isinstance(error, InDoubt) else "refused"
 
 
-def _pause(due: Due, error: MarketplaceError) -> timedelta:
+def _pause(due: Due, error: Exception) -> timedelta:
     asked = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else timedelta()
     return max(asked, min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(due.attempt - 1, 5))))
 

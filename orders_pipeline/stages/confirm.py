@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-from structlog.contextvars import bound_contextvars
-
-from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient
+from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Throttled, Transient
 from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.stages.pull import client_for
+from orders_pipeline.stages.connection import (
+    Session,
+    connections_serving,
+    defect,
+    opened,
+    serving,
+    work_at,
+    work_at_each,
+)
 from orders_pipeline.stages.read_back import read_back
 from orders_pipeline.stages.requirements import keep_needs
 from warehouse.ledger.base import quotas
@@ -33,16 +36,17 @@ from warehouse.ledger.settings.carriers import TRACKING_PLACE, Carriers
 from warehouse.ledger.shipping import confirmations, verification
 from warehouse.ledger.shipping.confirmations import AttemptOutcome, Claim, Result
 from warehouse.ledger.watch import incidents
-from warehouse.logs import Event, carried, place_of
+from warehouse.logs import Event
 from warehouse.shipments import Idempotency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from sqlalchemy.engine import Connection as Transaction
+
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Marketplace
-    from warehouse.ledger.settings.channels import Channel, Connection
+    from orders_pipeline.marketplaces.protocol import Marketplace
     from warehouse.ledger.shipping.verification import Waiting
     from warehouse.orders import Order
 
@@ -92,28 +96,13 @@ class ClaimsLost(Exception):
 
 
 @dataclass(slots=True)
-class _Session:
-    """One connection while its shipments are confirmed."""
+class _Held:
+    """What is about to be sent, looked at before each call."""
 
     installation: Installation
-    connection: Connection
-    channels: Sequence[Channel]
-    marketplace: Marketplace
-    result: ConfirmResult
-    ends_at: datetime
     claims: Sequence[Claim] = ()
-    client: Client = field(init=False)
-    carriers: Carriers = field(init=False)
 
-    @property
-    def codes(self) -> list[str]:
-        return [each.code for each in self.channels]
-
-    @property
-    def confirming(self) -> list[str]:
-        return [each.code for each in self.channels if each.confirmation]
-
-    def check_claims(self) -> None:
+    def check(self) -> None:
         """The last thing before each call: what is about to be sent is still ours to send."""
         if not self.claims:
             return
@@ -121,6 +110,20 @@ class _Session:
         with self.installation.ledger.read() as transaction:
             if not confirmations.is_ours(transaction, self.claims, now, CALL_MARGIN):
                 raise ClaimsLost
+
+
+@dataclass(slots=True)
+class _Session(Session):
+    """One connection while its shipments are confirmed."""
+
+    result: ConfirmResult
+    ends_at: datetime
+    held: _Held
+    carriers: Carriers
+
+    @property
+    def confirming(self) -> list[str]:
+        return [each.code for each in self.channels if each.confirmation]
 
 
 def confirm_all(installation: Installation, codes: Sequence[str] | None = None) -> list[ConfirmResult]:
@@ -131,56 +134,33 @@ def confirm_all(installation: Installation, codes: Sequence[str] | None = None) 
         lock_book(transaction)
         cancellations.expire(transaction, now)
         holds.follow_all(transaction, now)
-    with installation.ledger.read() as transaction:
-        known = {each.connection for each in channels.all_channels(transaction) if each.retrieval or each.confirmation}
-    chosen = sorted(known if codes is None else known & set(codes))
-    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="confirm") as pool:
-        return list(pool.map(carried(partial(confirm_connection, installation)), chosen))
+    chosen = connections_serving(installation, codes, lambda each: each.retrieval or each.confirmation)
+    return work_at_each(installation, chosen, STAGE, confirm_connection)
 
 
 def confirm_connection(installation: Installation, code: str) -> ConfirmResult:
     """Send what is due at one connection, end doubts, and verify; never raises for what a marketplace does."""
     result = ConfirmResult(code)
-    with installation.ledger.read() as transaction:
-        connection = channels.find_connection(transaction, code)
-        serving = channels.all_channels(transaction, code)
-    if connection is None or not serving:
-        return result
-    ends_at = installation.clock() + LONGEST_RUN
-    session = _Session(installation, connection, serving, MARKETPLACES[connection.kind], result, ends_at)
-    with bound_contextvars(connection=code, stage="confirm"):
-        _run_to_its_end(session)
+
+    def conclude(transaction: Transaction, error: MarketplaceError | None, now: datetime) -> None:
+        _tell_unverified(transaction, [each.code for each in channels.all_channels(transaction, code)], now)
+        about = {**result.counts, "code": error.code if error else None}
+        logger.log(logging.WARNING if error else logging.INFO, Event.CONFIRM_FINISHED, extra=about)
+
+    result.error = work_at(installation, code, STAGE, partial(_run, installation, result), conclude)
     return result
 
 
-def _run_to_its_end(session: _Session) -> None:
-    """Run, and turn every failure into the result's error."""
-    result = session.result
-    try:
-        _run(session)
-    except MarketplaceError as error:
-        result.error = error
-    except sa.exc.DBAPIError as error:
-        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
-        result.error = Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
-    except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
-        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
-        result.error = Permanent("internal_error", f"unexpected {type(error).__name__}")
-    try:
-        _conclude(session)
-    except sa.exc.DBAPIError as error:
-        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
-        result.error = result.error or Transient("ledger_unavailable", str(error.orig))
-
-
-def _run(session: _Session) -> None:
-    installation = session.installation
-    selectors = [each.selector for each in session.channels if each.selector is not None]
-    session.client = client_for(installation, session.connection, selectors, session.check_claims)
-    try:
-        keep_needs(installation, session.codes, session.marketplace, session.client)
+def _run(installation: Installation, result: ConfirmResult) -> Sequence[str]:
+    ends_at, held = installation.clock() + LONGEST_RUN, _Held(installation)
+    connection, owned = serving(installation, result.connection)
+    with opened(installation, connection, owned, before_call=held.check) as here:
+        keep_needs(here)
         with installation.ledger.read() as transaction:
-            session.carriers = Carriers.of(transaction, session.codes)
+            carriers = Carriers.of(transaction, here.codes)
+        session = _Session(
+            installation, connection, owned, here.marketplace, here.client, result, ends_at, held, carriers
+        )
         for _ in range(ROUNDS):
             with installation.ledger.write() as transaction:
                 pause = _doubt_pause(session.marketplace)
@@ -190,8 +170,9 @@ def _run(session: _Session) -> None:
                 break
         with suppress(Throttled):  # verifying has no hurry, and the next pull may do it
             _verify(session)
-    finally:
-        session.client.close()
+    if result.error is not None:
+        raise result.error
+    return (STAGE,)
 
 
 # -- sending
@@ -252,7 +233,7 @@ def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None
     if not claims:
         return None
     parcels = [_parcel(session, each) for each in claims]
-    session.claims = claims
+    session.held.claims = claims
     error: MarketplaceError | None = None
     try:
         receipts = {each.shipment_id: each for each in session.client.confirm(parcels)}
@@ -265,8 +246,11 @@ def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None
     except MarketplaceError as failure:
         error = failure
         results = [(each, _not_sent(failure)) for each in claims]
+    except Exception as unforeseen:  # noqa: BLE001 - nobody knows how far it has come; the others are sent all the same
+        session.result.error = defect(unforeseen)
+        results = [(each, _failed(AttemptOutcome.IN_DOUBT, session.result.error)) for each in claims]
     finally:
-        session.claims = ()
+        session.held.claims = ()
     pause = _doubt_pause(session.marketplace)
     told = {each.shipment_id: each.carrier_code or each.carrier_name for each in parcels}
     full = [(each, replace(result, told_carrier=told[each.id], wait=_wait(result, pause))) for each, result in results]
@@ -411,7 +395,7 @@ def _read_orders(session: _Session, original_ids: Mapping[str, str]) -> tuple[di
     known: dict[str, Order] = {}
     unread: set[str] = set()
     asked = list(dict.fromkeys(original_ids.values()))
-    for original_id, orders in read_back(session.client, session.marketplace, session.channels, asked):
+    for original_id, orders in read_back(session, asked):
         if orders is None:
             unread |= {own_id for own_id, named in original_ids.items() if named == original_id}
             continue
@@ -422,37 +406,10 @@ def _read_orders(session: _Session, original_ids: Mapping[str, str]) -> tuple[di
 # -- the end of a run
 
 
-def _conclude(session: _Session) -> None:
-    installation, result = session.installation, session.result
-    now = installation.clock()
-    with installation.ledger.write() as transaction:
-        error = result.error
-        if isinstance(error, Throttled) and error.code == "throttled":
-            quotas.block(transaction, result.connection, now, error.retry_after)
-        if error is None:
-            incidents.resolve(transaction, "connection", result.connection, STAGE, now)
-        else:
-            incidents.report(
-                transaction,
-                incidents.Report(
-                    scope="connection",
-                    subject=result.connection,
-                    stage=STAGE,
-                    code=error.code,
-                    message=error.message,
-                    hint=error.hint,
-                ),
-                now,
-            )
-        _tell_unverified(transaction, session, now)
-    about = {**result.counts, "code": error.code if error else None}
-    logger.log(logging.WARNING if error else logging.INFO, Event.CONFIRM_FINISHED, extra=about)
-
-
-def _tell_unverified(transaction: sa.engine.Connection, session: _Session, now: datetime) -> None:
+def _tell_unverified(transaction: Transaction, codes: Sequence[str], now: datetime) -> None:
     """One incident for each channel with confirmations that the marketplace should have shown by now."""
-    late = verification.unverified_counts(transaction, session.codes, now)
-    for code in session.codes:
+    late = verification.unverified_counts(transaction, codes, now)
+    for code in codes:
         if code not in late:
             incidents.resolve(transaction, "channel", code, STAGE, now, codes=[UNVERIFIED])
             continue

@@ -8,37 +8,33 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import sqlalchemy as sa
-from structlog.contextvars import bound_contextvars
 
-from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Transient, Unauthorised
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled
 from orders_pipeline.marketplaces.payloads import NotJson, parse
-from orders_pipeline.marketplaces.protocol import ConnectionContext, Page, RawOrder, Window
+from orders_pipeline.marketplaces.protocol import Page, RawOrder, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.marketplaces.tls import secure
+from orders_pipeline.stages.connection import Session, connections_serving, opened, route, work_at, work_at_each
 from orders_pipeline.stages.requirements import keep_needs
-from warehouse.ledger.base import leases, quotas
-from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
+from warehouse.ledger.base import leases
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.settings import channels
 from warehouse.ledger.watch import incidents
-from warehouse.logs import Event, carried, place_of
-from warehouse.privacy import KeyRingError, without_pii
+from warehouse.logs import Event
+from warehouse.privacy import without_pii
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from orders_pipeline.marketplaces.protocol import Marketplace
     from warehouse.ledger.base.leases import Lease
     from warehouse.ledger.settings.channels import Channel, Connection
 
@@ -47,8 +43,6 @@ logger = logging.getLogger("orders_pipeline.stages.pull")
 LEASE_LENGTH = timedelta(minutes=10)
 CLOSING_MARGIN = timedelta(minutes=1)
 """Added to the marketplace's own lag: clocks differ."""
-LONGEST_QUOTA_WAIT = 45.0
-"""Seconds a pull waits for quota; a longer wait fails the window, which the next tick tries again."""
 SHORTEST_WINDOW = timedelta(minutes=15)
 PULL = "pull"
 SWEEP = "sweep"
@@ -89,15 +83,10 @@ class PullResult:
     listed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
+@dataclass(slots=True)
+class _Session(Session):
     """One connection while it is being pulled."""
 
-    installation: Installation
-    connection: Connection
-    channels: Sequence[Channel]
-    marketplace: Marketplace
-    client: Client
     lease: Lease
     serving: Sequence[Channel]
     """Every channel of the connection: an order of one that is switched off is not another one's."""
@@ -107,22 +96,17 @@ class _Session:
         return route(self.channels if selector is None else self.serving, selector)
 
 
-def route(channels: Sequence[Channel], selector: str | None) -> str | None:
-    """The channel of a connection that a payload belongs to; None when it does not say and there is more than one."""
-    for channel in channels:
-        if channel.selector == selector and selector is not None:
-            return channel.code
-    whole = [each.code for each in channels if each.selector is None]
-    if whole:
-        return whole[0]
-    return channels[0].code if selector is None and len(channels) == 1 else None
+@dataclass(slots=True)
+class _Run:
+    """How far one pull has come: its result, and the lease while it is held."""
+
+    result: PullResult
+    lease: Lease | None = None
 
 
 def pull_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
     """One tick: pull every connection that has a channel to retrieve, several at a time; one's failure stops no other."""
-    chosen = retrieved_connections(installation, codes)
-    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="pull") as pool:
-        return list(pool.map(carried(partial(pull_connection, installation)), chosen))
+    return work_at_each(installation, retrieved_connections(installation, codes), PULL, pull_connection)
 
 
 def pull_connection(installation: Installation, code: str) -> PullResult:
@@ -182,112 +166,74 @@ def refetch(installation: Installation, code: str, original_ids: Sequence[str]) 
     return _with_session(installation, code, run, SWEEP)
 
 
-def client_for(
-    installation: Installation,
-    connection: Connection,
-    selectors: Sequence[str],
-    before_call: Callable[[], None] = lambda: None,
-) -> Client:
-    """A client of a connection, quota taken from the ledger; `before_call` is the last thing done before each call.
-
-    Raises:
-        Unauthorised: A credential cannot be resolved.
-        Permanent: The connection is of a kind that does not exist, or secrets would be sent in clear.
-    """
-    marketplace = MARKETPLACES.get(connection.kind)
-    if marketplace is None:
-        raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
-    if connection.endpoint:
-        secure(connection.endpoint)
-    try:
-        credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
-    except (SecretMissing, KeyRingError) as error:
-        raise Unauthorised(
-            "credential_missing", str(error), "set the variable, write the file, or type the secret again"
-        ) from None
-    context = ConnectionContext(
-        connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
-    )
-    quota = _quota_taker(installation, connection.code, marketplace, connection.settings)
-
-    def taker(operation: str) -> None:
-        quota(operation)
-        before_call()
-
-    return marketplace.connect(context, taker, installation.settings.pull_max_pages)
-
-
 def retrieved_connections(installation: Installation, codes: Sequence[str] | None) -> list[str]:
     """Codes of the connections that have a channel to retrieve; of the given ones, or of all."""
-    with installation.ledger.read() as transaction:
-        due = {each.connection for each in channels.all_channels(transaction) if each.retrieval}
-    return sorted(due if codes is None else due & set(codes))
+    return connections_serving(installation, codes, lambda each: each.retrieval)
 
 
 def _with_session(
     installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str = PULL
 ) -> PullResult:
-    """Run under the connection's lease; every line that is logged meanwhile names the connection."""
-    with bound_contextvars(connection=code, stage=stage):
-        result = _in_session(installation, code, run, stage)
-        _tell(result)
-    return result
+    """Run under the connection's lease; a failure of any kind is a result and an incident."""
+    last = _Run(PullResult(code, "idle"))
+
+    def conclude(transaction: Transaction, error: MarketplaceError | None, now: datetime) -> None:
+        if last.lease is not None:
+            leases.release(transaction, last.lease, now)
+        _log(last.result, error)
+
+    error = work_at(installation, code, stage, partial(_in_session, installation, code, run, stage, last), conclude)
+    return last.result if error is None else replace(last.result, outcome="failed", error=error)
 
 
-def _tell(result: PullResult) -> None:
-    if result.outcome == "idle":
+def _log(result: PullResult, error: MarketplaceError | None) -> None:
+    if result.outcome == "idle" and error is None:
         return
-    counts = {name: getattr(result, name) for name in ("outcome", "windows", "pages", "seen", "new", "skipped")}
-    if result.error is None:
+    outcome = result.outcome if error is None else "failed"
+    counts = {name: getattr(result, name) for name in ("windows", "pages", "seen", "new", "skipped")}
+    counts["outcome"] = outcome
+    error = error or result.error
+    if error is None:
         logger.info(Event.PULL_FINISHED, extra=counts)
     else:
-        logger.warning(Event.PULL_FAILED, extra=counts | {"code": result.error.code, "reason": result.error.message})
+        logger.warning(Event.PULL_FAILED, extra=counts | {"code": error.code, "reason": error.message})
 
 
-def _in_session(installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str) -> PullResult:
-    """Open a session under the connection's lease, run, and turn every failure into a result and an incident."""
+def _in_session(
+    installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str, last: _Run
+) -> Sequence[str]:
+    """Open a session under the connection's lease, and run."""
     now = installation.clock()
     with installation.ledger.write() as transaction:
         connection = channels.find_connection(transaction, code)
         serving = channels.all_channels(transaction, code)
         chosen = [each for each in serving if each.retrieval]
         if connection is None or not chosen:
-            return PullResult(code, "idle")
+            return ()
         chosen = _askable(transaction, connection, chosen, now)
         if not chosen:
-            error = Permanent(SELECTOR_INVALID, "none of the connection's channels can be asked for", SELECTOR_HINT)
-            return PullResult(code, "failed", error=error)
+            fault = Permanent(SELECTOR_INVALID, "none of the connection's channels can be asked for", SELECTOR_HINT)
+            last.result = PullResult(code, "failed", error=fault)
+            return ()
         lease = leases.acquire(transaction, f"pull:{code}", now, LEASE_LENGTH)
     if lease is None:
-        return PullResult(code, "busy")
+        last.result = PullResult(code, "busy")
+        return ()
+    last.lease = lease
     try:
-        client = client_for(installation, connection, asked_selectors(chosen))
-        try:
-            session = _Session(installation, connection, chosen, MARKETPLACES[connection.kind], client, lease, serving)
-            result = run(session)
+        with opened(installation, connection, chosen, asked_selectors(chosen)) as here:
+            session = _Session(installation, connection, chosen, here.marketplace, here.client, lease, serving)
+            last.result = run(session)
             _remember_skew(session)
-            keep_needs(installation, [each.code for each in chosen], session.marketplace, client)
-        finally:
-            client.close()
-    except MarketplaceError as error:
-        result = PullResult(code, "failed", error=error)
+            keep_needs(session)
     except leases.LeaseLost:
-        return PullResult(code, "busy")
-    except sa.exc.DBAPIError as error:
-        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
-        result = PullResult(
-            code, "failed", error=Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
-        )
-    except Exception as error:  # noqa: BLE001 - a defect must not stop the others
-        # Its place goes to the log, its kind to the incident.
-        logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})  # noqa: TRY400 - as above
-        result = PullResult(code, "failed", error=Permanent("internal_error", f"unexpected {type(error).__name__}"))
-    try:
-        _conclude(installation, result, lease, stage)
-    except sa.exc.DBAPIError as error:
-        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - as above
-        return replace(result, outcome="failed", error=result.error or Transient("ledger_unavailable", str(error.orig)))
-    return result
+        last.result, last.lease = PullResult(code, "busy"), None
+        return ()
+    if last.result.error is not None:
+        raise last.result.error
+    if last.result.outcome != "complete" or last.result.missed:
+        return ()
+    return tuple(dict.fromkeys((stage, SWEEP)))  # the sweep comes once a day: what it met is over with any success
 
 
 def asked_selectors(chosen: Sequence[Channel]) -> list[str]:
@@ -323,32 +269,6 @@ def _askable(
             now,
         )
     return good
-
-
-def _conclude(installation: Installation, result: PullResult, lease: Lease, stage: str) -> None:
-    now = installation.clock()
-    with installation.ledger.write() as transaction:
-        leases.release(transaction, lease, now)
-        if isinstance(result.error, Throttled) and result.error.code == "throttled":
-            quotas.block(transaction, result.connection, now, result.error.retry_after)
-        if result.outcome == "complete" and not result.missed:
-            for each in dict.fromkeys(
-                (stage, SWEEP)
-            ):  # the sweep comes once a day: what it met is over with any success
-                incidents.resolve(transaction, "connection", result.connection, each, now)
-        elif result.error is not None:
-            incidents.report(
-                transaction,
-                incidents.Report(
-                    scope="connection",
-                    subject=result.connection,
-                    stage=stage,
-                    code=result.error.code,
-                    message=result.error.message,
-                    hint=result.error.hint,
-                ),
-                now,
-            )
 
 
 def _pull_due(session: _Session) -> PullResult:
@@ -672,27 +592,6 @@ def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
         held = page
     if held is not None:
         yield held, True
-
-
-def _quota_taker(
-    installation: Installation, owner: str, marketplace: Marketplace, settings: Mapping[str, Any]
-) -> Callable[[str], None]:
-    factor = float(settings.get("rate_factor", 1.0))
-
-    def take(operation: str) -> None:
-        rate = marketplace.rates[operation]
-        while True:
-            with installation.ledger.write() as transaction:
-                wait = quotas.take(
-                    transaction, owner, operation, rate.per_second * factor, rate.burst, installation.clock()
-                )
-            if wait <= 0.0:
-                return
-            if wait > LONGEST_QUOTA_WAIT:
-                raise Throttled("quota_used_up", f"no quota for {operation} for another {wait:.0f} s", wait)
-            installation.sleep(wait)
-
-    return take
 
 
 def _remember_skew(session: _Session) -> None:

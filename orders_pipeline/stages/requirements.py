@@ -11,18 +11,16 @@ from warehouse.ledger.settings.carriers import fresh_requirements, requirements_
 from warehouse.logs import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from orders_pipeline.stages.connection import Session
 
 logger = logging.getLogger("orders_pipeline.stages.requirements")
 
 ASKED_AGAIN = timedelta(days=1)
 
 
-def keep_needs(installation: Installation, codes: Sequence[str], marketplace: Marketplace, client: Client) -> None:
+def keep_needs(session: Session) -> None:
     """Ask for the channels of a connection of which it is not known, or not lately; never raises for the marketplace."""
+    installation, codes = session.installation, session.codes
     now = installation.clock()
     with installation.ledger.read() as transaction:
         fresh = fresh_requirements(transaction, codes, now - ASKED_AGAIN)
@@ -31,12 +29,12 @@ def keep_needs(installation: Installation, codes: Sequence[str], marketplace: Ma
         known = requirements_of(transaction, codes)
     stale = [each for each in codes if each not in fresh]
     try:
-        needs = client.requirements()
+        needs = session.client.requirements()
     except MarketplaceError as error:
         # No reason to fail what else was done; what was known before, or is known without asking, holds on.
         logger.warning(Event.REQUIREMENTS_NOT_ASKED, extra={"code": error.code})
         stale = [each for each in stale if each not in known]
-        needs = marketplace.requirements
+        needs = session.marketplace.requirements
     with installation.ledger.write() as transaction:
         for each in stale:
             save_requirements(transaction, each, needs, now)

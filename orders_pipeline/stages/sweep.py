@@ -5,15 +5,13 @@ Which orders are open is asked here; reading them is in `orders_pipeline.stages.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from orders_pipeline.stages.pull import retrieved_connections, sweep
+from orders_pipeline.stages.connection import work_at_each
+from orders_pipeline.stages.pull import SWEEP, retrieved_connections, sweep
 from warehouse.ledger.base.schema import channels, orders
-from warehouse.logs import carried
 from warehouse.orders import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -29,9 +27,7 @@ _IS_OPEN = sa.or_(orders.c.status.in_(_STATES), orders.c.source_status.in_(_STAT
 
 def sweep_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:
     """Sweep every connection that has a channel to retrieve, or the given ones, several at a time."""
-    chosen = retrieved_connections(installation, codes)
-    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix="sweep") as pool:
-        return list(pool.map(carried(partial(_sweep_one, installation)), chosen))
+    return work_at_each(installation, retrieved_connections(installation, codes), SWEEP, _sweep_one)
 
 
 def _sweep_one(installation: Installation, code: str) -> PullResult:

@@ -95,7 +95,10 @@ def test_every_credential() -> None:
 def test_every_setting_that_a_marketplace_reads_itself() -> None:
     source = "".join(
         path.read_text()
-        for path in [*(ROOT / "orders_pipeline/marketplaces").rglob("*.py"), ROOT / "orders_pipeline/stages/pull.py"]
+        for path in [
+            *(ROOT / "orders_pipeline/marketplaces").rglob("*.py"),
+            ROOT / "orders_pipeline/stages/connection.py",
+        ]
     )
     read = set(re.findall(r"settings(?:\.get\(|, |\[)\"(\w+)\"", source))
     assert {"shop_id", "rate_factor", "read_seconds", "merchant_fulfillment_centers"} <= read

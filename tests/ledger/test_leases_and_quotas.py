@@ -90,5 +90,7 @@ def test_after_a_429_nothing_is_taken_for_the_time_told(any_ledger, clock):
         quotas.take(connection, "a", "search", 1.0, 5, clock())
         quotas.block(connection, "a", clock(), 30)
         assert quotas.take(connection, "a", "search", 1.0, 5, clock()) == pytest.approx(30)
+        assert quotas.take(connection, "a", "never used before", 1.0, 5, clock()) == pytest.approx(30)
+        assert quotas.take(connection, "b", "never used before", 1.0, 5, clock()) == 0
         clock.advance(seconds=31)
         assert quotas.take(connection, "a", "search", 1.0, 5, clock()) == 0

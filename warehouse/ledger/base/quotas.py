@@ -28,6 +28,11 @@ _BUCKET = (
     .with_for_update()
 )
 
+_BLOCK = sa.select(sa.func.max(quota_buckets.c.blocked_until)).where(
+    quota_buckets.c.connection == sa.bindparam("owner")
+)
+"""An operation that is used for the first time is blocked as long as the connection's others."""
+
 LONGEST_BLOCK = timedelta(hours=24)
 """After a 429: a marketplace's daily quota is the longest that one can ask to wait for."""
 
@@ -40,7 +45,7 @@ def take(transaction: Transaction, owner: str, operation: str, per_second: float
     """
     row = transaction.execute(_BUCKET, {"owner": owner, "asked_operation": operation}).mappings().one_or_none()
     if row is None:
-        tokens, blocked_until = float(burst), None
+        tokens, blocked_until = float(burst), transaction.execute(_BLOCK, {"owner": owner}).scalar_one()
     else:
         elapsed = max(0.0, (now - row["refilled_at"]).total_seconds())
         tokens, blocked_until = min(float(burst), row["tokens"] + elapsed * per_second), row["blocked_until"]

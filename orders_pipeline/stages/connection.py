@@ -1,0 +1,248 @@
+"""Work at one connection: a client that takes quota first, and what a failure there comes to.
+
+The same for every stage: a defect, an unknown kind or an outage at one connection is its result and its incident, and stops no
+other. What a stage does there is that stage's module; how a marketplace is called is in `orders_pipeline.marketplaces`.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+from structlog.contextvars import bound_contextvars
+
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Transient, Unauthorised
+from orders_pipeline.marketplaces.protocol import ConnectionContext
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.tls import secure
+from warehouse.ledger.base import quotas
+from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
+from warehouse.ledger.settings import channels as book
+from warehouse.ledger.watch import incidents
+from warehouse.logs import Event, carried, place_of
+from warehouse.privacy import KeyRingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
+    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from warehouse.ledger.settings.channels import Channel, Connection
+
+logger = logging.getLogger("orders_pipeline.stages.connection")
+
+LONGEST_QUOTA_WAIT = 45.0
+"""Seconds a call waits for quota; a longer wait fails the work, which the next run tries again."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection while work is done there; `channels` are those that the work is for."""
+
+    installation: Installation
+    connection: Connection
+    channels: Sequence[Channel]
+    marketplace: Marketplace
+    client: Client
+
+    @property
+    def codes(self) -> list[str]:
+        """The channels' codes."""
+        return [each.code for each in self.channels]
+
+
+def connections_serving(
+    installation: Installation, codes: Sequence[str] | None, is_wanted: Callable[[Channel], bool] = lambda _: True
+) -> list[str]:
+    """Codes of the connections that have a wanted channel; of the given ones, or of all."""
+    with installation.ledger.read() as transaction:
+        found = {each.connection for each in book.all_channels(transaction) if is_wanted(each)}
+    return sorted(found if codes is None else found & set(codes))
+
+
+def work_at_each(
+    installation: Installation, codes: Sequence[str], stage: str, work: Callable[[Installation, str], Result]
+) -> list[Result]:
+    """The same work at several connections, several at a time."""
+    with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix=stage) as pool:
+        return list(pool.map(carried(partial(work, installation)), codes))
+
+
+def work_at(
+    installation: Installation,
+    code: str,
+    stage: str,
+    work: Callable[[], Sequence[str]],
+    conclude: Callable[[Transaction, MarketplaceError | None, datetime], None] | None = None,
+) -> MarketplaceError | None:
+    """Do a stage's work at one connection; whatever it raises is an incident there, and returned.
+
+    Args:
+        installation: Where.
+        code: The connection's code, which every line that is logged meanwhile names.
+        stage: The stage of the incident.
+        work: Returns the stages whose incidents have ended by its success; () when it had nothing to do.
+        conclude: What else is written with the end of the work, of which it is told the failure.
+    """
+    over: Sequence[str] = ()
+
+    def do() -> None:
+        nonlocal over
+        over = work()
+
+    def end() -> None:
+        with installation.ledger.write() as transaction:
+            now = installation.clock()
+            if error is not None:
+                _tell(transaction, code, stage, error, now)
+            for each in over:
+                incidents.resolve(transaction, "connection", code, each, now)
+            if conclude is not None:
+                conclude(transaction, error, now)
+
+    with bound_contextvars(connection=code, stage=stage):
+        error = _failure(do)
+        unwritten = _failure(end) if error is not None or over or conclude is not None else None
+    return error or unwritten
+
+
+def _failure(do: Callable[[], None]) -> MarketplaceError | None:
+    try:
+        do()
+    except MarketplaceError as error:
+        return error
+    except sa.exc.DBAPIError as error:
+        logger.error(Event.LEDGER_UNAVAILABLE, extra={"reason": str(error.orig)})  # noqa: TRY400 - the traceback says no more
+        return Transient("ledger_unavailable", f"the ledger could not be written: {error.orig}")
+    except Exception as error:  # noqa: BLE001 - a defect must not stop the other connections
+        return defect(error)
+    return None
+
+
+def defect(error: Exception) -> Permanent:
+    """The failure for what nobody foresaw: its place goes to the log, its kind to whoever reads the incident."""
+    logger.error(Event.UNEXPECTED_ERROR, extra={"exception": place_of(error)})
+    return Permanent("internal_error", f"unexpected {type(error).__name__}")
+
+
+def _tell(transaction: Transaction, code: str, stage: str, error: MarketplaceError, now: datetime) -> None:
+    if isinstance(error, Throttled) and error.code == "throttled":
+        quotas.block(transaction, code, now, error.retry_after)
+    incidents.report(
+        transaction,
+        incidents.Report(
+            scope="connection",
+            subject=code,
+            stage=stage,
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+        ),
+        now,
+    )
+
+
+def serving(installation: Installation, code: str) -> tuple[Connection, Sequence[Channel]]:
+    """A connection and its channels.
+
+    Raises:
+        Permanent: There is no such connection any more.
+    """
+    with installation.ledger.read() as transaction:
+        connection = book.find_connection(transaction, code)
+        channels = book.all_channels(transaction, code)
+    if connection is None:
+        raise Permanent("unknown_connection", f"there is no connection {code} any more")
+    return connection, channels
+
+
+@contextmanager
+def opened(
+    installation: Installation,
+    connection: Connection,
+    channels: Sequence[Channel],
+    selectors: Sequence[str] | None = None,
+    before_call: Callable[[], None] = lambda: None,
+) -> Iterator[Session]:
+    """A session with a connection; nothing is sent by opening it.
+
+    Args:
+        installation: Whose ledger has the quota.
+        connection: Where.
+        channels: What the work is for.
+        selectors: What is asked for; None for what the channels name.
+        before_call: The last thing done before each call.
+
+    Raises:
+        Unauthorised: A credential cannot be resolved.
+        Permanent: The connection is of a kind that does not exist, or secrets would be sent in clear.
+    """
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None:
+        raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
+    if connection.endpoint:
+        secure(connection.endpoint)
+    try:
+        credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
+    except (SecretMissing, KeyRingError) as error:
+        raise Unauthorised(
+            "credential_missing", str(error), "set the variable, write the file, or type the secret again"
+        ) from None
+    if selectors is None:
+        selectors = [each.selector for each in channels if each.selector is not None]
+    context = ConnectionContext(
+        connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
+    )
+    quota = _quota_taker(installation, connection.code, marketplace, connection.settings)
+
+    def take(operation: str) -> None:
+        quota(operation)
+        before_call()
+
+    client = marketplace.connect(context, take, installation.settings.pull_max_pages)
+    try:
+        yield Session(installation, connection, channels, marketplace, client)
+    finally:
+        client.close()
+
+
+def _quota_taker(
+    installation: Installation, owner: str, marketplace: Marketplace, settings: Mapping[str, Any]
+) -> Callable[[str], None]:
+    factor = float(settings.get("rate_factor", 1.0))
+
+    def take(operation: str) -> None:
+        rate = marketplace.rates[operation]
+        while True:
+            with installation.ledger.write() as transaction:
+                wait = quotas.take(
+                    transaction, owner, operation, rate.per_second * factor, rate.burst, installation.clock()
+                )
+            if wait <= 0.0:
+                return
+            if wait > LONGEST_QUOTA_WAIT:
+                raise Throttled("quota_used_up", f"no quota for {operation} for another {wait:.0f} s", wait)
+            installation.sleep(wait)
+
+    return take
+
+
+def route(channels: Sequence[Channel], selector: str | None) -> str | None:
+    """The channel of a connection that a payload belongs to; None when it does not say and there is more than one."""
+    for channel in channels:
+        if channel.selector == selector and selector is not None:
+            return channel.code
+    whole = [each.code for each in channels if each.selector is None]
+    if whole:
+        return whole[0]
+    return channels[0].code if selector is None and len(channels) == 1 else None
