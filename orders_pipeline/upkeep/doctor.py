@@ -66,6 +66,9 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
+_WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.OK)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What was seen of one part, and what to do about it."""
@@ -87,13 +90,14 @@ class Patient:
 
 
 def examine(settings: Settings, clock: Clock) -> list[Finding]:
-    """Look at everything; a part that cannot be looked at is a finding, and stops no other."""
+    """Look at everything, what is wrong first; a part that cannot be looked at is a finding, and stops no other."""
     ring, key_ring = _keys(settings)
     is_restored = restore_mark.file_of(settings).exists()
     ledger, database = (None, [_being_restored()]) if is_restored else _ledger(settings)
     patient = Patient(settings, clock(), ring, ledger)
     try:
-        return [*_versions(), *key_ring, *database, *(each for look in _LOOKS for each in _guarded(look, patient))]
+        found = [*_versions(), *key_ring, *database, *(each for look in _LOOKS for each in _guarded(look, patient))]
+        return sorted(found, key=lambda each: _WORST_FIRST.index(each.verdict))
     finally:
         if ledger is not None:
             ledger.close()
@@ -257,7 +261,11 @@ def _channels(patient: Patient) -> Iterator[Finding]:
     with patient.ledger.read() as transaction:
         found = channel_status.standings(transaction, None, patient.now)
     for each in found:
-        seen = each.state if each.lag_seconds is None else f"{each.state}, {each.lag_seconds / 60:.0f} minutes behind"
+        seen = (
+            each.state
+            if each.lag_seconds is None
+            else f"{each.state}, {_age(each.lag_seconds) / 60:.0f} minutes behind"
+        )
         is_bad = each.state in {ChannelState.LATE, ChannelState.FAILING}
         verdict = _graded(each.state in {ChannelState.NEW, ChannelState.THROTTLED} or is_bad, is_bad)
         hint = {
@@ -319,7 +327,11 @@ def _personal_data(patient: Patient) -> Iterator[Finding]:
     overdue = personal_data.due(patient.ledger, patient.settings.archive, before)
     with patient.ledger.read() as transaction:
         first = personal_data.oldest(transaction)
-    age = "there is none" if first is None else f"the oldest is {(patient.now - first).days} days old"
+    age = (
+        "there is none"
+        if first is None
+        else f"the oldest is {_age((patient.now - first).total_seconds()) // 86_400:.0f} days old"
+    )
     if overdue:
         seen = f"{overdue.orders} orders, {overdue.payloads} payloads and {overdue.files} files are overdue; {age}"
         yield Finding(
@@ -385,6 +397,7 @@ def _dagster(patient: Patient) -> Iterator[Finding]:
     with dagster.DagsterInstance.from_config(str(folder)) as instance:
         yield from _daemons(instance, patient.now)
         yield from _runs(instance)
+        yield from _checks(instance)
 
 
 def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
@@ -393,7 +406,7 @@ def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
         if not each.required:
             continue
         beat = each.last_heartbeat
-        seen = "never seen" if beat is None else f"last seen {now.timestamp() - beat.timestamp:.0f} s ago"
+        seen = "never seen" if beat is None else f"last seen {_age(now.timestamp() - beat.timestamp):.0f} s ago"
         is_alive = bool(each.healthy)
         yield Finding(f"daemon {name.lower()}", _graded(not is_alive, not is_alive), seen, _if(not is_alive, hint))
 
@@ -405,13 +418,43 @@ def _runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
         run = record.dagster_run
         if run.job_name not in last and not run.job_name.startswith("__"):
             last[run.job_name] = run
-            ended[run.job_name] = f"{datetime.fromtimestamp(record.start_time or 0, UTC):%Y-%m-%d %H:%M} UTC"
+            began = (
+                record.create_timestamp if record.start_time is None else datetime.fromtimestamp(record.start_time, UTC)
+            )
+            ended[run.job_name] = f"{began.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     for name, run in sorted(last.items()):
         is_failed = run.status.value == "FAILURE"
         seen = f"its last run, {ended[name]}: {run.status.value.lower()}"
         yield Finding(
             f"job {name}", _graded(is_failed), seen, _if(is_failed, f"look at run {run.run_id} on Dagster's page")
         )
+
+
+def _checks(instance: dg.DagsterInstance) -> Iterator[Finding]:
+    """The newest evaluation of each data check that did not hold."""
+    from orders_pipeline.definitions import build_defs  # noqa: PLC0415 - loads Dagster, as above
+
+    keys = sorted(build_defs().resolve_asset_graph().asset_check_keys)
+    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    failed = 0
+    for key in keys:
+        evaluation = newest[key].evaluation if key in newest else None
+        if evaluation is None or evaluation.passed:
+            continue
+        failed += 1
+        is_bad = evaluation.severity.value == "ERROR"
+        part = f"check {key.name}"
+        yield Finding(part, _graded(not is_bad, is_bad), evaluation.description or "it does not hold", _CHECK_HINT)
+    if newest and not failed:
+        yield Finding("checks", Verdict.OK, f"{len(newest)} data checks hold")
+
+
+_CHECK_HINT = "its numbers are on Dagster's page of the asset; what each check means is in docs/operations.md"
+
+
+def _age(seconds: float) -> float:
+    """An age for people: two clocks that differ a little make no time before its beginning."""
+    return max(0.0, seconds)
 
 
 def _programs(patient: Patient) -> Iterator[Finding]:

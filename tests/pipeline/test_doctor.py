@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from orders_pipeline.definitions import build_defs
 from orders_pipeline.stages import normalise, pull
+from orders_pipeline.upkeep import doctor
 from orders_pipeline.upkeep.doctor import Verdict, examine
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
@@ -144,3 +147,50 @@ def test_a_home_that_everybody_may_write_is_told(settings, clock):
 
 def test_a_time_zone_that_does_not_exist_is_told(settings, clock):
     assert "time zone" in failures(settings.model_copy(update={"time_zone": "Mars/Olympus"}), clock)
+
+
+def test_what_is_wrong_comes_first(settings, clock, monkeypatch):
+    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 10**18)
+    verdicts = [each.verdict for each in examine(settings, clock)]
+    assert set(verdicts) == set(Verdict)
+    assert verdicts == sorted(verdicts, key=[Verdict.FAIL, Verdict.WARN, Verdict.OK].index)
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_age(healthy, clock):
+    clock.advance(days=-2)
+    found = seen(healthy.settings, clock)
+    assert found["channel amazon_fr"][1] == "ok, 0 minutes behind"
+    assert found["personal data"][1].endswith("the oldest is 0 days old")
+
+
+def test_a_failed_data_check_is_told_until_it_holds(instance):
+    def tell(name, *, passed, severity=dg.AssetCheckSeverity.ERROR):
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey("orders"),
+                check_name=name,
+                passed=passed,
+                severity=severity,
+                description="2 of 9",
+                metadata={},
+            )
+        )
+
+    assert list(doctor._checks(instance)) == []
+    tell("orders_unique", passed=False)
+    tell("quarantine_empty", passed=False, severity=dg.AssetCheckSeverity.WARN)
+    told = {each.part: (each.verdict, each.seen) for each in doctor._checks(instance)}
+    assert told == {
+        "check orders_unique": (Verdict.FAIL, "2 of 9"),
+        "check quarantine_empty": (Verdict.WARN, "2 of 9"),
+    }
+    tell("orders_unique", passed=True)
+    tell("quarantine_empty", passed=True)
+    assert [(each.verdict, each.seen) for each in doctor._checks(instance)] == [(Verdict.OK, "2 data checks hold")]
+
+
+def test_a_run_that_has_not_begun_is_of_the_time_it_was_asked_for(instance):
+    job = build_defs().resolve_job_def("verify_orders")
+    instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
+    (told,) = doctor._runs(instance)
+    assert (told.part, "1970" in told.seen, told.seen.endswith(": not_started")) == ("job verify_orders", False, True)
