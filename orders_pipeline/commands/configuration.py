@@ -22,6 +22,7 @@ from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.settings import channels as book
 from warehouse.ledger.settings import configuration
+from warehouse.ledger.settings.file_lines import located
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 from warehouse.settings import Settings
 
@@ -73,13 +74,10 @@ def apply(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except OSError as error:
         raise fail(f"{file}: {error.strerror}", Exit.CONFIGURATION) from None
-    document = configuration.read_document(text)
-    if dry_run:
-        with _ledger_as_it_is() as ledger, ledger.read() as transaction:
-            found = configuration.differences(transaction, document, MARKETPLACES)
-    else:
-        with opened() as installation, installation.ledger.write() as transaction:
-            found = configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+    try:
+        found = _applied(text, dry_run=dry_run)
+    except configuration.ConfigurationError as error:
+        raise configuration.ConfigurationError(located(text, error.problems)) from None
     for difference in found:
         answers.print(f"{difference.action} {difference.noun} {difference.code}", markup=False)
         for name, (before, after) in difference.fields.items():
@@ -91,6 +89,15 @@ def apply(
     notes.print(
         "nothing to change" if not found else "nothing was changed (dry run)" if dry_run else f"applied {len(found)}"
     )
+
+
+def _applied(text: str, *, dry_run: bool) -> list[configuration.Difference]:
+    document = configuration.read_document(text)
+    if dry_run:
+        with _ledger_as_it_is() as ledger, ledger.read() as transaction:
+            return configuration.differences(transaction, document, MARKETPLACES)
+    with opened() as installation, installation.ledger.write() as transaction:
+        return configuration.apply(transaction, document, MARKETPLACES, installation.clock())
 
 
 @contextmanager

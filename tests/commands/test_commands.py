@@ -78,6 +78,18 @@ def test_a_look_without_an_installation_makes_none_either(orders, line, code):
     assert not (orders.folder / "home").exists()
 
 
+def test_a_mistake_in_the_file_is_told_with_its_line(orders):
+    (orders.folder / "orders.yaml").write_text("channels:\n  fr:\n    connection: eu\n    selctor: X\n")
+    done = orders("apply", "-f", "orders.yaml")
+    assert (done.returncode, "line 4: channels.fr.selctor: there is no such key; did you mean" in done.stderr) == (
+        4,
+        True,
+    )
+    (orders.folder / "orders.yaml").write_text("channels:\n  fr:\n    connection: eu\n")
+    done = orders("apply", "-f", "orders.yaml", "--dry-run")
+    assert (done.returncode, "line 3: channels.fr.connection: there is no connection" in done.stderr) == (4, True)
+
+
 def test_a_dry_run_of_apply_changes_nothing(written):
     orders = written
     assert "create connection eu" in orders("apply", "-f", "orders.yaml", "--dry-run").stdout

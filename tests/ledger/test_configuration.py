@@ -9,6 +9,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger.base import credentials
 from warehouse.ledger.settings import channels, configuration
 from warehouse.ledger.settings.configuration import ConfigurationError
+from warehouse.ledger.settings.file_lines import located
 
 GOOD = """
 connections:
@@ -25,7 +26,7 @@ channels:
     ("text", "said"),
     [
         ("connections: [", "not YAML"),
-        ("connection: {}", "connection: Extra inputs"),
+        ("connection: {}", "connection: there is no such key; did you mean 'connections'"),
         ("connections: {a: {kind: amazon, regoin: eu}}", "connections.a.regoin"),
         ("connections: {a: {kind: amazon, region: mars}}", "connections.a.region"),
         ("connections: {a: {kind: amazon, credentials: {client_id: plain-secret}}}", "env:NAME or file:PATH"),
@@ -54,6 +55,52 @@ channels:
 def test_a_wrong_file_is_refused_naming_the_place(text: str, said: str):
     with pytest.raises(ConfigurationError, match=said.replace("(", "\\(")):
         configuration.read_document(text)
+
+
+MISTYPED = """\
+connections:
+  eu: {kind: amazon, regoin: eu}
+  Bad Code: {kind: amazon}
+channels:
+  fr:
+    connection: eu
+    selctor: X
+    export:
+      storge: files
+    carriers:
+      DHL: {carier_code: x}
+storages:
+  s: {kind: sftp, settings: {hots: a, host: b, user: c}}
+allerts: {}
+"""
+
+
+def test_every_mistake_is_told_at_once_with_its_line_and_what_was_meant():
+    with pytest.raises(ConfigurationError) as refused:
+        configuration.read_document(MISTYPED)
+    told = located(MISTYPED, refused.value.problems)
+    assert [each.partition(":")[0] for each in told] == [f"line {line}" for line in (2, 3, 7, 9, 11, 13, 14)]
+    meant = ["region", None, "selector", "storage", "carrier_code", "host", "alerts"]
+    assert [each.partition("did you mean ")[2].strip("'?") or None for each in told] == meant
+
+
+def test_a_name_that_is_not_there_is_answered_by_the_one_that_was_meant(any_ledger):
+    text = "connections: {shop: {kind: mirakel}}\nchannels:\n  a: {connection: shup}"
+    document = configuration.read_document(text)
+    with any_ledger.read() as transaction, pytest.raises(ConfigurationError) as refused:
+        configuration.differences(transaction, document, MARKETPLACES)
+    assert located(text, refused.value.problems) == [
+        "line 1: connections.shop.kind: there is no kind 'mirakel'; did you mean 'mirakl'?",
+        "line 3: channels.a.connection: there is no connection 'shup'; did you mean 'shop'?",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "- a", "channels: []", "channels: {fr: }", "a: [", "channels: {1: {}}"])
+def test_a_file_of_any_shape_is_answered(text):
+    try:
+        configuration.read_document(text)
+    except ConfigurationError as refused:
+        assert located(text, refused.problems)  # noqa: PT017 - an empty file is none
 
 
 def test_a_refusal_never_repeats_a_secret():

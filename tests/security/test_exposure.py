@@ -69,7 +69,7 @@ def test_certificates_are_always_verified() -> None:
 
     FTP makes its own, for it may be told its authorities: what that context checks is the next test's.
     """
-    ftp = [ROOT / "orders_pipeline/files" / name for name in ("ftp.py", "ftp_client.py")]
+    ftp = [ROOT / "orders_pipeline/storages" / name for name in ("ftp.py", "ftp_client.py")]
     forbidden = {"verify", "check_hostname", "verify_mode", "CERT_NONE", "_create_unverified_context"}
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

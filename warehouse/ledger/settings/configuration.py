@@ -7,9 +7,11 @@ not in the file stays as it is, at any depth, so that a file may be a part of th
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import time
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -29,13 +31,14 @@ from warehouse.ledger.settings import carriers, channels, file_jobs, recipients,
 from warehouse.ledger.settings.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, ImportSettings, Inside, JobKind
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
-from warehouse.storages import CREDENTIALS, StorageKind, read_settings
+from warehouse.storages import CREDENTIALS, SETTINGS, StorageKind, read_settings
 from warehouse.web_addresses import address_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from pydantic_core import ErrorDetails
     from sqlalchemy.engine import Connection as Transaction
 
 MINUTES = 60
@@ -258,21 +261,74 @@ def read_document(text: str) -> Document:
 
 
 def _validated(loaded: object) -> Document:
+    problems = _bad_codes(loaded)
+    document = None
     try:
         document = Document.model_validate(loaded)
     except ValidationError as error:
-        places = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
-        raise ConfigurationError([f"{place}: {message}" for place, message in places]) from None
-    problems = [f"{code!r} is no code: lower-case letters, digits and _, 63 at most" for code in _bad_codes(document)]
+        problems += [
+            f"{'.'.join(map(str, each['loc'])) or 'the file'}: {_said(Document, each)}" for each in error.errors()
+        ]
     problems += [
         problem
-        for code, storage in document.storages.items()
+        for code, storage in _storages(loaded).items()
         for problem, is_missing in _storage_problems(code, storage)
         if not is_missing  # the ledger may have it
     ]
-    if problems:
+    if document is None or problems:
         raise ConfigurationError(problems)
     return document
+
+
+def _said(model: type[BaseModel], error: ErrorDetails) -> str:
+    """What is wrong, in plain words; for a key that does not exist, the one that was probably meant."""
+    if error["type"] != "extra_forbidden":
+        return error["msg"]
+    return f"there is no such key{meant(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Which of the known words a mistyped one stands for, to follow what is said of it; all of them when none is close.
+
+    >>> meant("selctor", ["connection", "selector"])
+    "; did you mean 'selector'?"
+    """
+    every = sorted(known)
+    close = get_close_matches(word, every, 1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are: {', '.join(every)}" if every else ""
+
+
+def _keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """The keys that a place of the file may have; a mapping's own keys are anybody's."""
+    found: Any = model
+    for part in path:
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        elif _is_model(found):
+            found = {field.alias or name: field.annotation for name, field in found.model_fields.items()}.get(str(part))
+        if type(None) in get_args(found):
+            found = get_args(found)[0]
+    return [field.alias or name for name, field in found.model_fields.items()] if _is_model(found) else []
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _section(loaded: object, name: str) -> Mapping[str, Any]:
+    section = loaded.get(name) if isinstance(loaded, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
+def _storages(loaded: object) -> dict[str, StorageSection]:
+    """Those that can be looked at further."""
+    found = {}
+    for code, given in _section(loaded, "storages").items():
+        with suppress(ValidationError):
+            found[str(code)] = StorageSection.model_validate(given)
+    return found
 
 
 def read_carrier(channel: str, code: str, mapping: Mapping[str, str | None]) -> CarrierEntry:
@@ -348,12 +404,13 @@ def _differences(transaction: Transaction, document: Document, kinds: Mapping[st
     known_channels = {each.code: each for each in channels.all_channels(transaction)}
     known_storages = {each.code: each for each in storages.all_storages(transaction)}
     problems = [
-        f"connections.{code}.kind: there is no kind {entry.kind!r}; there are: {', '.join(kinds)}"
+        f"connections.{code}.kind: there is no kind {entry.kind!r}{meant(entry.kind, kinds)}"
         for code, entry in document.connections.items()
         if entry.kind not in kinds
     ]
     problems += [
         f"channels.{code}.connection: there is no connection {entry.connection!r}"
+        + meant(entry.connection, {*document.connections, *known_connections})
         for code, entry in document.channels.items()
         if entry.connection not in document.connections and entry.connection not in known_connections
     ]
@@ -367,7 +424,11 @@ def _differences(transaction: Transaction, document: Document, kinds: Mapping[st
     jobs = _jobs(document)
     problems += [
         f"channels.{job.channel}.{job.kind}.storage: "
-        + (f"there is no storage {job.storage!r}" if job.storage else "a new job needs the code of a storage")
+        + (
+            f"there is no storage {job.storage!r}{meant(job.storage, {*document.storages, *known_storages})}"
+            if job.storage
+            else "a new job needs the code of a storage"
+        )
         for job in jobs
         if job.storage not in document.storages and job.storage not in known_storages
     ]
@@ -532,9 +593,13 @@ def export(transaction: Transaction) -> str:
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
-def _bad_codes(document: Document) -> list[str]:
-    codes = (*document.connections, *document.channels, *document.storages, *document.alerts)
-    return [code for code in codes if re.fullmatch(CODE, code) is None]
+def _bad_codes(loaded: object) -> list[str]:
+    return [
+        f"{section}.{code}: {code!r} is no code: lower-case letters, digits and _, 63 at most"
+        for section in Document.model_fields
+        for code in _section(loaded, section)
+        if re.fullmatch(CODE, str(code)) is None
+    ]
 
 
 def _storage_problems(code: str, section: StorageSection) -> list[tuple[str, bool]]:
@@ -549,7 +614,10 @@ def _storage_problems(code: str, section: StorageSection) -> list[tuple[str, boo
         read_settings(section.kind, section.settings)
     except ValidationError as error:
         problems += [
-            (f"storages.{code}.settings.{'.'.join(map(str, each['loc']))}: {each['msg']}", each["type"] == "missing")
+            (
+                f"storages.{code}.settings.{'.'.join(map(str, each['loc']))}: {_said(SETTINGS[section.kind], each)}",
+                each["type"] == "missing",
+            )
             for each in error.errors()
         ]
     return problems
