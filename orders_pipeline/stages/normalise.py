@@ -12,19 +12,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger.base import counters, leases
 from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
-from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.book import products, raw_orders
 from warehouse.ledger.book.orders import Arrival, Change, arrive, compare, lock_book, settle
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping.verification import observe
 from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import open_of_stage
 from warehouse.logs import Event, place_of
 
 if TYPE_CHECKING:
@@ -351,11 +349,7 @@ def _conclude(installation: Installation, lease: Lease) -> None:
     with installation.ledger.write() as transaction:
         leases.release(transaction, lease, now)
         still = raw_orders.quarantine_reasons(transaction)
-        table = incident_rows.c
-        query = sa.select(table.scope, table.subject, table.code).where(
-            table.resolved_at.is_(None), table.stage == STAGE, table.order_id == ""
-        )
-        for scope, subject, code in transaction.execute(query).all():
+        for scope, subject, code in open_of_stage(transaction, STAGE):
             if (subject, code) not in still:
                 incidents.resolve(transaction, scope, subject, STAGE, now, codes=[code])
 

@@ -28,14 +28,15 @@ import sqlalchemy as sa
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse import restore_mark
 from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
-from warehouse.ledger.base import schema
+from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
 from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
-from warehouse.ledger.book import personal_data
+from warehouse.ledger.book import personal_data, raw_orders
 from warehouse.ledger.settings import channels
 from warehouse.ledger.status import channel_status, keys
 from warehouse.ledger.status.channel_status import ChannelState
 from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import count_open
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
 from warehouse.processes import is_gone
 from warehouse.restore_mark import RestoreUnfinishedError
@@ -288,9 +289,8 @@ def _problems(patient: Patient) -> Iterator[Finding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
-        count = sa.select(sa.func.count()).select_from(schema.incidents).where(schema.incidents.c.resolved_at.is_(None))
-        open_incidents = transaction.execute(count).scalar_one()
-        aside = transaction.execute(sa.select(sa.func.count()).select_from(schema.quarantine)).scalar_one()
+        open_incidents = count_open(transaction)
+        aside = raw_orders.count_quarantined(transaction)
         worst = incidents.listed(transaction, limit=1)
     newest = f", the newest: {worst[0]['subject']}: {worst[0]['code']}" if worst else ""
     yield Finding(
@@ -306,17 +306,13 @@ def _leases(patient: Patient) -> Iterator[Finding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
-        rows = (
-            transaction.execute(sa.select(schema.leases).where(schema.leases.c.expires_at > patient.now))
-            .mappings()
-            .all()
-        )
-    for row in rows:
-        if is_gone(row["holder"]):
-            seen = f"{row['name']} is held by {row['holder']}, which has ended"
+        held = leases.holders(transaction, patient.now)
+    for name, holder in held.items():
+        if is_gone(holder):
+            seen = f"{name} is held by {holder}, which has ended"
             yield Finding("leases", Verdict.WARN, seen, "nothing: the next one takes it over")
     yield Finding(
-        "leases", Verdict.OK, ", ".join(f"{row['name']} by {row['holder']}" for row in rows) or "none is held"
+        "leases", Verdict.OK, ", ".join(f"{name} by {holder}" for name, holder in held.items()) or "none is held"
     )
 
 

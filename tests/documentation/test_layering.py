@@ -199,3 +199,13 @@ def test_the_architecture_names_every_room_and_no_other() -> None:
     }
     left_out = {"warehouse/ledger", "warehouse/ledger/migrations", "orders_pipeline/commands"}
     assert named - {"warehouse"} == rooms - left_out
+
+
+def test_queries_live_in_the_ledger_and_in_the_lake() -> None:
+    asking = [
+        str(path.relative_to(ROOT))
+        for place in ("orders_api", "orders_pipeline")
+        for path in modules(place)
+        if re.search(r"\bsa\.(select|insert|update|delete)\b", path.read_text(encoding="utf-8"))
+    ]
+    assert asking == []

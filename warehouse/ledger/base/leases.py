@@ -92,5 +92,11 @@ def release(transaction: Transaction, lease: Lease, now: datetime) -> None:
     transaction.execute(_END, _ending(lease, now))
 
 
+def holders(transaction: Transaction, now: datetime) -> dict[str, str]:
+    """Name → holder of the leases that have not run out."""
+    query = sa.select(leases.c.name, leases.c.holder).where(leases.c.expires_at > now).order_by(leases.c.name)
+    return {row.name: row.holder for row in transaction.execute(query)}
+
+
 def _ending(lease: Lease, ends_at: datetime) -> dict[str, object]:
     return {"lease": lease.name, "own_fence": lease.fence, "ends_at": ends_at}

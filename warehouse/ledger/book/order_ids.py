@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import acknowledgements, channels, order_lines, orders, shipments
-from warehouse.orders import FulfilledBy, Status
+from warehouse.orders import OPEN_STATUSES, FulfilledBy, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
 IDS_PER_QUERY = 500
+
+_STATES = sorted(OPEN_STATUSES)
+_IS_OPEN = sa.or_(orders.c.status.in_(_STATES), orders.c.source_status.in_(_STATES))
 
 
 class Glance(NamedTuple):
@@ -102,3 +105,15 @@ def newest_changes(transaction: Transaction, position: int, limit: int) -> list[
         .limit(limit)
     )
     return [Glance(*row) for row in transaction.execute(query)]
+
+
+def open_originals(transaction: Transaction, connection: str) -> list[str]:
+    """The marketplace's ids of orders that it may still change, of a connection's retrieved channels: oldest purchase first."""
+    serving = sa.select(channels.c.code).where(channels.c.connection == connection, channels.c.retrieval.is_(True))
+    query = (
+        sa.select(orders.c.original_id)
+        # the marketplace's state counts: an order that only our shipment has raised is still open there
+        .where(_IS_OPEN, orders.c.channel.in_(serving))
+        .order_by(orders.c.purchased_at, orders.c.id)
+    )
+    return list(dict.fromkeys(transaction.execute(query).scalars()))

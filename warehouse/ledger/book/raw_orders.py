@@ -348,6 +348,11 @@ def quarantined(transaction: Transaction, limit: int = 1000) -> list[dict[str, A
     return [dict(row) for row in transaction.execute(query).mappings()]
 
 
+def count_quarantined(transaction: Transaction) -> int:
+    """How many orders are in quarantine."""
+    return int(transaction.execute(sa.select(sa.func.count()).select_from(quarantine)).scalar_one())
+
+
 def quarantine_reasons(transaction: Transaction) -> frozenset[tuple[str, str]]:
     """(channel, or connection where no channel is known; code) of everything in quarantine."""
     subject = sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection)

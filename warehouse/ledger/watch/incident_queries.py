@@ -57,10 +57,18 @@ def incident_rows(transaction: Transaction, wanted: IncidentFilter, before_id: i
     return [dict(row) for row in transaction.execute(query).mappings()]
 
 
+def count_open(transaction: Transaction) -> int:
+    """How many incidents are open."""
+    query = sa.select(sa.func.count()).select_from(incidents).where(incidents.c.resolved_at.is_(None))
+    return int(transaction.execute(query).scalar_one())
+
+
 def open_of_stage(transaction: Transaction, stage: str) -> set[tuple[str, str, str]]:
-    """Scope, subject and code of the open incidents of a stage."""
+    """Scope, subject and code of the open incidents of a stage, those about one order apart."""
     table = incidents.c
-    query = sa.select(table.scope, table.subject, table.code).where(table.resolved_at.is_(None), table.stage == stage)
+    query = sa.select(table.scope, table.subject, table.code).where(
+        table.resolved_at.is_(None), table.stage == stage, table.order_id == ""
+    )
     return {(row.scope, row.subject, row.code) for row in transaction.execute(query)}
 
 
