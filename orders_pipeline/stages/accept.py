@@ -77,7 +77,9 @@ def _decide_and_send(installation: Installation, result: AcceptResult, decided: 
             raise
     if result.error is not None:
         raise result.error
-    return (acceptances.STAGE,) if result.counts else ()
+    with installation.ledger.read() as transaction:
+        is_open = acceptances.is_any_open(transaction, [each.code for each in owned])
+    return () if is_open and not result.counts else (acceptances.STAGE,)
 
 
 def _write_down(

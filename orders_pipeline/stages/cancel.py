@@ -53,6 +53,7 @@ def carry_out(installation: Installation) -> Counter[str]:
         for row in cancellations.lost_claims(transaction, now):
             _report(transaction, row, InDoubt("cancellation_in_doubt", LOST, LOOK), installation)
             counts["in_doubt"] += 1
+        cancellations.end_idle_incidents(transaction, now)
     with installation.ledger.read() as transaction:
         owners = cancellations.due_connections(transaction, now)
     for each in work_at_each(installation, owners, STAGE, _tell_connection):

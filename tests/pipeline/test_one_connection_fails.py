@@ -178,6 +178,17 @@ def test_what_fails_at_one_connection_stops_no_other(world, failure, monkeypatch
         assert len(failed.journal) - before == 1  # what one stage is told, the others heed
 
 
+def test_a_connection_that_is_to_be_told_nothing_any_more_fails_at_nothing(world):
+    world.set("shop_a", kind="nobody")
+    cancel.carry_out(world.installation)
+    cancel.carry_out(world.installation)
+    assert world.problems() == {("shop_a", "cancel"): "unknown_kind"}
+    with world.installation.ledger.write() as transaction:
+        transaction.execute(sa.update(schema.cancellation_requests).values(due_at=None))  # as when an order is shipped
+    cancel.carry_out(world.installation)
+    assert world.problems() == {}
+
+
 def test_what_has_failed_is_made_up_for_once_the_connection_is_well_again(world):
     world.set("shop_a", kind="nobody")
     for run in STAGES.values():

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, RequestState, request_id
 from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, has_come, insert_into, next_values
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
+from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.book import holds, order_events
 from warehouse.ledger.watch import incidents
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
@@ -336,6 +337,24 @@ def lost_claims(transaction: Transaction, now: datetime) -> list[Row]:
     ids = [row["id"] for row in rows]
     transaction.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
     return rows
+
+
+def end_idle_incidents(transaction: Transaction, now: datetime) -> None:
+    """Close the incidents of connections whose marketplace is to be told nothing any more: no success would ever end them."""
+    requests, incident = cancellation_requests.c, incident_rows.c
+    waiting = (
+        sa.select(channels.c.connection)
+        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
+        .where(sa.or_(requests.due_at.is_not(None), requests.claimed_until.is_not(None)))
+    )
+    idle = sa.select(incident.subject).where(
+        incident.scope == "connection",
+        incident.stage == STAGE,
+        incident.resolved_at.is_(None),
+        incident.subject.not_in(waiting),
+    )
+    for code in transaction.execute(idle.distinct()).scalars().all():
+        incidents.resolve(transaction, "connection", code, STAGE, now)
 
 
 def find(transaction: Transaction, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:

@@ -201,6 +201,13 @@ def is_any_due(transaction: Transaction, now: datetime) -> bool:
     return transaction.execute(sa.select(acceptances.c.order_id).where(waiting).limit(1)).first() is not None
 
 
+def is_any_open(transaction: Transaction, codes: Sequence[str]) -> bool:
+    """Whether some decision of these channels is still to arrive, now or later."""
+    unsent = [AcceptanceStatus.QUEUED.value, AcceptanceStatus.SENDING.value]
+    query = sa.select(acceptances.c.order_id).where(acceptances.c.channel.in_(codes), acceptances.c.status.in_(unsent))
+    return transaction.execute(query.limit(1)).first() is not None
+
+
 def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[DueDecision]:
     """Take up decisions that are due: queued ones, and those whose sender has ended; the longest waiting first."""
     lock_book(transaction)
