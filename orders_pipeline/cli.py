@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from orders_pipeline.commands.output import write_utf8
+from orders_pipeline.commands.encoding import write_utf8
 from warehouse.processes import write_privately
 
 if TYPE_CHECKING:

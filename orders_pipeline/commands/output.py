@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,18 +24,6 @@ answers = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 """Standard output: what was asked for."""
 notes = Console(stderr=True, soft_wrap=True)
 """Standard error: progress, notes, failures."""
-
-
-def write_utf8() -> None:
-    """Where the locale knows ASCII only, and Python was told to go by it, write UTF-8 all the same: names are not ASCII."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":
-            stream.reconfigure(encoding="utf-8")
-
-
-def as_typed(text: str) -> str:
-    """An argument that such a locale could not decode, as UTF-8; any other one as it is."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Exit(IntEnum):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import duckdb
 import typer
 
+from orders_pipeline.commands.encoding import as_typed
 from orders_pipeline.commands.output import (
     Exit,
     answers,
-    as_typed,
     notes,
     print_json,
     print_rows,

@@ -203,7 +203,7 @@ LOADED_AT_ONCE = {
     "orders_pipeline",
     "orders_pipeline.cli",
     "orders_pipeline.commands",
-    "orders_pipeline.commands.output",
+    "orders_pipeline.commands.encoding",
     "warehouse",
     "warehouse.processes",
 }
