@@ -11,7 +11,7 @@ def write_utf8() -> None:
     """Where the locale knows ASCII only, and Python was told to go by it, write UTF-8 all the same: names are not ASCII."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name == "ascii":
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # a path goes out as it came in
 
 
 def as_typed(text: str) -> str:
