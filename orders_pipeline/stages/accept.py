@@ -73,7 +73,7 @@ def _decide_and_send(installation: Installation, result: AcceptResult, decided: 
                     _write_down(installation, waiting.popleft(), ending, result, decided)
         except MarketplaceError as error:
             for each in waiting:
-                _write_down(installation, each, _waiting(error), result, decided)
+                _write_down(installation, each, replace(_waiting(error), is_counted=False), result, decided)
             raise
     if result.error is not None:
         raise result.error

@@ -173,6 +173,19 @@ def test_a_refused_credential_keeps_the_decision_and_tells_it_once(desk):
     assert desk.decision(own_id) == ("done", None)
 
 
+def test_an_outage_of_any_length_uses_up_no_decision(desk):
+    own_id = desk.waiting()[0]
+    desk.decide(own_id, is_accepted=True)
+    desk.mirakl.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
+    for _ in range(acceptances.MOST_ATTEMPTS + 3):
+        accept.accept_all(desk.installation)
+        assert desk.decision(own_id)[0] == "queued"
+        desk.clock.advance(hours=1)
+    desk.mirakl.clear_faults()
+    accept.accept_all(desk.installation)
+    assert desk.decision(own_id)[0] == "done"
+
+
 def test_a_time_that_a_clock_ahead_has_set_is_not_waited_for(desk):
     own_id = desk.waiting()[0]
     desk.decide(own_id, is_accepted=True)

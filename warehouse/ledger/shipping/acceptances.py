@@ -264,26 +264,31 @@ def _original_ids(transaction: Transaction, order_ids: Sequence[str]) -> dict[st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What came of sending a decision; `wait` before the next attempt of one that is queued again."""
+    """What came of sending a decision; `wait` before the next attempt of one that is queued again.
+
+    What is wrong with the connection is no fault of the decision: such an attempt `is_counted` as none.
+    """
 
     status: AcceptanceStatus
     code: str = ""
     message: str = ""
     hint: str = ""
     wait: timedelta = PAUSE
+    is_counted: bool = True
 
 
 def conclude(transaction: Transaction, due: DueDecision, ending: Ending, now: datetime) -> None:
     """Write down what came of a decision; nothing when somebody else has taken it over."""
     lock_book(transaction)
     status = ending.status
-    if status is AcceptanceStatus.QUEUED and due.attempts >= MOST_ATTEMPTS:
+    if status is AcceptanceStatus.QUEUED and ending.is_counted and due.attempts >= MOST_ATTEMPTS:
         status = AcceptanceStatus.REJECTED
     changed = transaction.execute(
         sa.update(acceptances)
         .where(acceptances.c.order_id == due.order_id, acceptances.c.fence == due.fence)
         .values(
             status=status.value,
+            attempts=due.attempts if ending.is_counted else due.attempts - 1,
             claimed_by=None,
             claimed_until=None,
             due_at=now + ending.wait if status is AcceptanceStatus.QUEUED else None,
