@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from warehouse.ledger.base import database
+from warehouse.ledger import migrations
 from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, make_engine, migrate, open_ledger, schema_version
 from warehouse.ledger.base.schema import metadata, orders
 
 
 def versions() -> list[str]:
-    folder = Path(database.__file__).parent / "migrations" / "versions"
+    folder = Path(migrations.__file__).parent / "versions"
     return sorted(path.name[:4] for path in folder.glob("[0-9]*.py"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from collections import Counter
 from decimal import Decimal
 
@@ -52,13 +51,6 @@ def test_ids_are_unique_and_the_number_is_exact(kind, clock):
     for count in (1, 99, 200):
         assert len(sandbox.generate(GenerateRequest(orders=count, mixed_share=0.5))) == count
     assert len(set(sandbox.order_ids())) == 300
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_orders_are_made_at_thousands_per_second(kind):
-    started = time.process_time()
-    made(kind(), orders=2_000)
-    assert time.process_time() - started < 1.5
 
 
 def total_of(money):
