@@ -10,6 +10,7 @@ import hashlib
 from datetime import UTC, datetime
 
 import orjson
+from pydantic import BaseModel
 
 from orders_api.kit.errors import Problem
 from warehouse.ledger.book.order_queries import Key, Sort
@@ -24,6 +25,12 @@ WHAT_TO_DO = (
     "This cursor does not belong to this list. Take `next` as it was given, with the same filters and sort, or start again "
     "without a cursor."
 )
+
+
+def fingerprint_of(subject: str, query: BaseModel) -> str:
+    """A text that is the same for the same question; where a page begins and how long it is are no part of it."""
+    asked = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    return f"{subject} {sorted((name, str(value)) for name, value in asked.items())}"
 
 
 def encode(fingerprint: str, key: Key) -> str:
@@ -51,8 +58,10 @@ def encode_number(numbering: Numbering, fingerprint: str, last: int) -> str:
     return _encoded([VERSION, _digest(fingerprint), numbering.id(Numbered.PLACE, last)])
 
 
-def decode_number(numbering: Numbering, cursor: str, fingerprint: str) -> int:
-    """Reverse `encode_number`; raises like `decode`."""
+def decode_number(numbering: Numbering, cursor: str | None, fingerprint: str) -> int | None:
+    """Reverse `encode_number`; None without a cursor; raises like `decode`."""
+    if cursor is None:
+        return None
     try:
         match _parts(cursor):
             case [int(version), str(asked), str(place)] if version == VERSION and asked == _digest(fingerprint):

@@ -78,11 +78,6 @@ class CancellationQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1000, description="Requests a page.", examples=[100])
     cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
-    def fingerprint(self) -> str:
-        """A text that is the same for the same question."""
-        asked = self.model_dump(mode="json", exclude={"limit", "cursor"})
-        return f"cancellation requests {sorted((name, str(value)) for name, value in asked.items())}"
-
 
 @Route(
     path="/v1/cancellation-requests",
@@ -96,11 +91,8 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
     """Who asked to cancel what, newest first. The order itself carries the label `cancellation_requested`."""
     visible = reading.caller.visible_channels
     check_channels(reading.transaction, query.channel, visible)
-    before = (
-        None
-        if query.cursor is None
-        else cursors.decode_number(reading.installation.numbering, query.cursor, query.fingerprint())
-    )
+    numbering, fingerprint = reading.installation.numbering, cursors.fingerprint_of("cancellation requests", query)
+    before = cursors.decode_number(numbering, query.cursor, fingerprint)
     wanted = RequestFilter(
         visible_channels=visible,
         states=() if query.state is None else (query.state.value,),
@@ -114,7 +106,7 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
         rows.pop()
         following = next_path(
             reading.request,
-            cursors.encode_number(reading.installation.numbering, query.fingerprint(), rows[-1]["number"]),
+            cursors.encode_number(numbering, fingerprint, rows[-1]["number"]),
         )
     body = rendered({"cancellation_requests": [_document(row) for row in rows], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))

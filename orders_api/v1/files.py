@@ -97,11 +97,7 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
     visible = reading.caller.visible_channels
     check_channels(reading.transaction, query.channel, visible)
     fingerprint = f"files {query.direction} {query.state} {' '.join(sorted(query.channel))}"
-    before = (
-        None
-        if query.cursor is None
-        else cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
-    )
+    before = cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
     wanted = FileFilter(
         visible_channels=visible,
         channels=tuple(query.channel),
@@ -141,9 +137,7 @@ def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
     """The rows of a shipment file by number, each applied, known before, or refused with a code. An order file has none."""
     record = _one(reading)
     fingerprint = f"file rows {record.id} {query.outcome}"
-    after = (
-        0 if query.cursor is None else cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
-    )
+    after = cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint) or 0
     found = book.rows_of(reading.transaction, record.id, after, query.limit + 1, query.outcome)
     following = _following(reading, fingerprint, found, query.limit, [each.number for each in found])
     body = rendered({"rows": [_row(each) for each in found], "next": following})

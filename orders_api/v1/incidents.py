@@ -75,11 +75,6 @@ class IncidentQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1000, description="Incidents a page.", examples=[100])
     cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
-    def fingerprint(self) -> str:
-        """A text that is the same for the same question."""
-        asked = self.model_dump(mode="json", exclude={"limit", "cursor"})
-        return f"incidents {sorted((name, str(value)) for name, value in asked.items())}"
-
 
 @Route(
     path="/v1/incidents",
@@ -93,11 +88,8 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
     """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
     visible = reading.caller.visible_channels
     check_channels(reading.transaction, query.channel, visible)
-    before = (
-        None
-        if query.cursor is None
-        else cursors.decode_number(reading.installation.numbering, query.cursor, query.fingerprint())
-    )
+    numbering, fingerprint = reading.installation.numbering, cursors.fingerprint_of("incidents", query)
+    before = cursors.decode_number(numbering, query.cursor, fingerprint)
     wanted = IncidentFilter(
         visible_channels=visible,
         channels=tuple(query.channel),
@@ -111,9 +103,7 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
     following = None
     if len(rows) > query.limit:
         rows.pop()
-        following = next_path(
-            reading.request, cursors.encode_number(reading.installation.numbering, query.fingerprint(), rows[-1]["id"])
-        )
+        following = next_path(reading.request, cursors.encode_number(numbering, fingerprint, rows[-1]["id"]))
     body = rendered({"incidents": [incident_document(reading, row) for row in rows], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 

@@ -48,11 +48,6 @@ class LogQuery(BaseModel):
     limit: int = Field(100, ge=1, le=1000, description="Entries a page.", examples=[100])
     cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
-    def fingerprint(self) -> str:
-        """A text that is the same for the same question."""
-        asked = self.model_dump(mode="json", exclude={"limit", "cursor"})
-        return f"logs {sorted((name, str(value)) for name, value in asked.items())}"
-
 
 @Route(
     path="/v1/logs",
@@ -69,11 +64,8 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
     """
     visible = reading.caller.visible_channels
     check_channels(reading.transaction, query.channel, visible)
-    before = (
-        None
-        if query.cursor is None
-        else cursors.decode_number(reading.installation.numbering, query.cursor, query.fingerprint())
-    )
+    numbering, fingerprint = reading.installation.numbering, cursors.fingerprint_of("logs", query)
+    before = cursors.decode_number(numbering, query.cursor, fingerprint)
     wanted = LogFilter(
         visible_channels=visible,
         channels=tuple(query.channel),
@@ -87,9 +79,7 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
     following = None
     if len(rows) > query.limit:
         rows.pop()
-        following = next_path(
-            reading.request, cursors.encode_number(reading.installation.numbering, query.fingerprint(), rows[-1]["id"])
-        )
+        following = next_path(reading.request, cursors.encode_number(numbering, fingerprint, rows[-1]["id"]))
     body = rendered({"entries": [_entry(reading.installation.numbering, row) for row in rows], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
 

@@ -20,7 +20,7 @@ from warehouse.ledger.base import leases
 from warehouse.ledger.book.cancellations import requests_after
 from warehouse.ledger.settings.channels import channels_served
 from warehouse.ledger.settings.recipients import RecipientKind, all_recipients
-from warehouse.ledger.status.day import figures_of_day
+from warehouse.ledger.status.day import DAY, figures_of_day
 from warehouse.ledger.watch import activity, alerts, incidents
 from warehouse.ledger.watch.alerts import Message, Pace, Stream
 from warehouse.logs import Event, place_of
@@ -51,7 +51,6 @@ APART = timedelta(minutes=5)
 """Between two messages of one stream: what breaks together is told together."""
 GROWN = 10
 """A condition that has happened so many times as often as was told is told again."""
-DAY = timedelta(days=1)
 REQUESTS_TOLD = 50
 
 
