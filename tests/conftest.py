@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,9 @@ from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process that a test starts would compile the product anew
+sys.dont_write_bytecode = False
 
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 TEST_KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
@@ -70,11 +74,25 @@ def _as_postgres(command: list[str]) -> list[str]:
     )
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory, not a temporary folder's name
+ENOUGH_BYTES = 2 * 1024**3
+
+
+def _fast_folder() -> Path | None:
+    """Where files cost least, None for the usual place: a database is copied in a tenth of the time there."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES:
+        return MEMORY
+    return None
+
+
 @pytest.fixture(scope="session")
 def postgresql_server():
-    """A PostgreSQL server of our own on loopback; yields its URL without a database name."""
+    """A PostgreSQL server of our own on loopback; yields its URL without a database name.
+
+    No test cuts the power: what the server has not yet written to a disk need not outlive it.
+    """
     initdb, pg_ctl = _postgresql_program("initdb"), _postgresql_program("pg_ctl")
-    home = Path(tempfile.mkdtemp(prefix="orders-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="orders-pg-", dir=_fast_folder()))
     if os.geteuid() == 0:
         shutil.chown(home, "postgres", "postgres")
     data = home / "data"
@@ -88,7 +106,8 @@ def postgresql_server():
         cwd=home,
     )
     options = (
-        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off -c max_connections=200"
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c max_connections=200"
+        " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_wal_size=256MB"
     )
     subprocess.run(
         _as_postgres([pg_ctl, "-D", str(data), "-l", str(home / "log"), "-w", "-o", options, "start"]),
@@ -107,7 +126,8 @@ def postgresql_server():
 def _database(server: str, template: str) -> Iterator[str]:
     name = f"orders_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        strategy = "STRATEGY FILE_COPY" if admin.info.server_version >= 150000 else ""  # before, the only one
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}')
     yield f"{server}/{name}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
