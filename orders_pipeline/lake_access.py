@@ -53,4 +53,4 @@ def publishing(installation: Installation) -> Iterator[Lake]:
             raise
         raise LakeError(message) from error
     with installation.ledger.write() as transaction:
-        incidents.resolve(transaction, "system", "lake", STAGE, installation.clock(), codes=[LAKE_UNREACHABLE])
+        incidents.resolve(transaction, "system", ["lake"], [STAGE], installation.clock(), codes=[LAKE_UNREACHABLE])

@@ -103,7 +103,7 @@ def _tell(transaction: Transaction, found: Sequence[Condition], now: datetime) -
             if (each.scope, each.subject, code) in open_now and (report is None or code != report.code)
         ]
         if well:
-            incidents.resolve(transaction, each.scope, each.subject, STAGE, now, codes=well)
+            incidents.resolve(transaction, each.scope, [each.subject], [STAGE], now, codes=well)
 
 
 # -- staleness and silence

@@ -58,7 +58,7 @@ def ping(installation: Installation, job: str) -> bool:
             incidents.report(transaction, problem, now)
         return False
     with installation.ledger.write() as transaction:
-        incidents.resolve(transaction, "system", job, STAGE, now)
+        incidents.resolve(transaction, "system", [job], [STAGE], now)
     logger.info(Event.PING_SENT, extra={"job": job})
     return True
 

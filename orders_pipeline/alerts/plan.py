@@ -342,9 +342,9 @@ def _deliver_one(
 
 def _arrived(transaction: Transaction, recipient: Recipient, message: Message, now: datetime) -> None:
     alerts.mark_sent(transaction, message, now)
-    incidents.resolve(transaction, "system", recipient.code, STAGE, now)
+    incidents.resolve(transaction, "system", [recipient.code], [STAGE], now)
     if recipient.kind is RecipientKind.EMAIL:
-        incidents.resolve(transaction, "system", MAIL_SERVER, STAGE, now)
+        incidents.resolve(transaction, "system", [MAIL_SERVER], [STAGE], now)
     entry = activity.Entry(
         stage=STAGE,
         kind="alert_sent",

@@ -229,7 +229,7 @@ def _end(run: JobRun, failure: Failure | None) -> None:
     job, now = run.job, run.installation.clock()
     with run.installation.ledger.write() as transaction:
         if failure is None:
-            incidents.resolve(transaction, "channel", job.channel, job.kind, now)
+            incidents.resolve(transaction, "channel", [job.channel], [job.kind], now)
             file_jobs.finish(transaction, job, now)
         else:
             logger.warning(

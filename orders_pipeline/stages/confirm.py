@@ -411,7 +411,7 @@ def _tell_unverified(transaction: Transaction, codes: Sequence[str], now: dateti
     late = verification.unverified_counts(transaction, codes, now)
     for code in codes:
         if code not in late:
-            incidents.resolve(transaction, "channel", code, STAGE, now, codes=[UNVERIFIED])
+            incidents.resolve(transaction, "channel", [code], [STAGE], now, codes=[UNVERIFIED])
             continue
         hours = verification.UNVERIFIED_AFTER // timedelta(hours=1)
         incidents.report(

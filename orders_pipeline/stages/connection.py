@@ -105,8 +105,8 @@ def work_at(
             now = installation.clock()
             if error is not None:
                 _tell(transaction, code, stage, error, now)
-            for each in over:
-                incidents.resolve(transaction, "connection", code, each, now)
+            if over:
+                incidents.resolve(transaction, "connection", [code], over, now)
             if conclude is not None:
                 conclude(transaction, error, now)
 

@@ -351,7 +351,7 @@ def _conclude(installation: Installation, lease: Lease) -> None:
         still = raw_orders.quarantine_reasons(transaction)
         for scope, subject, code in open_of_stage(transaction, STAGE):
             if (subject, code) not in still:
-                incidents.resolve(transaction, scope, subject, STAGE, now, codes=[code])
+                incidents.resolve(transaction, scope, [subject], [STAGE], now, codes=[code])
 
 
 def backlog(transaction: Transaction) -> int:

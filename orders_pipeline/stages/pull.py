@@ -253,7 +253,6 @@ def _askable(
     for channel in chosen:
         fault = marketplace.selector_fault(channel.selector, connection.region)
         if fault is None:
-            incidents.resolve(transaction, "channel", channel.code, PULL, now, codes=[SELECTOR_INVALID])
             good.append(channel)
             continue
         incidents.report(
@@ -268,6 +267,7 @@ def _askable(
             ),
             now,
         )
+    incidents.resolve(transaction, "channel", [each.code for each in good], [PULL], now, codes=[SELECTOR_INVALID])
     return good
 
 
@@ -610,7 +610,7 @@ def _remember_skew(session: _Session) -> None:
 
 def _tell_skew(transaction: Transaction, code: str, skew: timedelta, now: datetime) -> None:
     if abs(skew) <= CLOCK_TOLERANCE:
-        incidents.resolve(transaction, "connection", code, CLOCK, now)
+        incidents.resolve(transaction, "connection", [code], [CLOCK], now)
         return
     minutes = round(abs(skew) / timedelta(minutes=1))
     side = "behind" if skew > timedelta() else "ahead of"

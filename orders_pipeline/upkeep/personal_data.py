@@ -50,7 +50,7 @@ def purge(installation: Installation) -> Purge:
             incidents.report(transaction, problem, now)
         raise
     with installation.ledger.write() as transaction:
-        incidents.resolve(transaction, "system", SUBJECT, STAGE, now)
+        incidents.resolve(transaction, "system", [SUBJECT], [STAGE], now)
     counts = {name: getattr(gone, name) for name in gone.__slots__}
     logger.info(Event.PERSONAL_DATA_PURGED, extra=counts)
     return gone

@@ -34,7 +34,7 @@ def troubles(api_ledger, clock):
         for scope, subject in (("connection", "amazon_fr_seller"), ("system", "lake")):
             trouble = incidents.Report(scope=scope, subject=subject, stage="pull", code="d", message="It broke.")
             incidents.report(connection, trouble, clock())
-        incidents.resolve(connection, "channel", "amazon_fr", "pull", clock(), codes=["a"])
+        incidents.resolve(connection, "channel", ["amazon_fr"], ["pull"], clock(), codes=["a"])
 
 
 def codes(response) -> list[str]:

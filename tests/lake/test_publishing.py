@@ -270,7 +270,7 @@ def test_an_incident_is_updated_and_resolved_in_place(any_shop, any_lake):
     publish(any_shop.ledger, any_lake, NOW)
     with any_shop.ledger.write() as connection:
         incidents.report(connection, report(), NOW + timedelta(hours=5))
-        incidents.resolve(connection, "channel", "amazon_fr", "pull", NOW + timedelta(hours=6))
+        incidents.resolve(connection, "channel", ["amazon_fr"], ["pull"], NOW + timedelta(hours=6))
     publish(any_shop.ledger, any_lake, NOW + timedelta(hours=7))
     found = any_lake.duck.sql("SELECT code, occurrences, resolved_at, order_id FROM incidents").fetchall()
     assert found == [("throttled", 2, NOW + timedelta(hours=6), None)]

@@ -35,14 +35,14 @@ def test_a_success_resolves_its_stage_and_nothing_else(any_ledger, clock):
     with any_ledger.write() as connection:
         incidents.report(connection, problem(), clock())
         incidents.report(connection, problem(stage="normalise"), clock())
-        assert incidents.resolve(connection, "connection", "amazon_eu", "pull", clock()) == 1
+        assert incidents.resolve(connection, "connection", ["amazon_eu"], ["pull"], clock()) == 1
         assert [each["stage"] for each in incidents.listed(connection)] == ["normalise"]
 
 
 def test_a_problem_that_comes_back_is_a_new_incident(any_ledger, clock):
     with any_ledger.write() as connection:
         incidents.report(connection, problem(), clock())
-        incidents.resolve(connection, "connection", "amazon_eu", "pull", clock())
+        incidents.resolve(connection, "connection", ["amazon_eu"], ["pull"], clock())
         incidents.report(connection, problem(), clock())
         assert len(incidents.listed(connection, is_open=None)) == 2
         assert [each["occurrences"] for each in incidents.listed(connection)] == [1]
@@ -93,7 +93,7 @@ def test_opening_and_resolving_are_in_the_log_and_counting_is_not(any_ledger, cl
     with any_ledger.write() as connection:
         for _ in range(3):
             incidents.report(connection, problem(), clock.advance(minutes=1))
-        incidents.resolve(connection, "connection", "amazon_eu", "pull", clock.advance(minutes=1))
+        incidents.resolve(connection, "connection", ["amazon_eu"], ["pull"], clock.advance(minutes=1))
         entries = activity.listed(connection, activity.LogFilter(), None, 10)
     assert [(each["kind"], each["level"], each["connection"]) for each in entries] == [
         ("incident_resolved", "info", "amazon_eu"),

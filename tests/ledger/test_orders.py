@@ -292,7 +292,7 @@ def test_an_order_has_errors_as_long_as_an_incident_about_it_is_open(book):
     book(replace(order, marketplace_updated_at=later(1), marketplace_status="PARTIAL"))
     assert has_errors(book, order)
     with book.ledger.write() as connection:
-        incidents.resolve(connection, "channel", "amazon_fr", "confirm", NOW)
+        incidents.resolve(connection, "channel", ["amazon_fr"], ["confirm"], NOW)
         incidents.resolve_order(connection, [order.id], "accept", NOW)
     assert has_errors(book, order)
     with book.ledger.write() as connection:

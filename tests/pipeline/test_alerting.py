@@ -57,7 +57,7 @@ class Desk:
 
     def resolve(self, subject: str = "amazon_eu") -> None:
         with self.installation.ledger.write() as transaction:
-            incidents.resolve(transaction, "connection", subject, "pull", self.clock())
+            incidents.resolve(transaction, "connection", [subject], ["pull"], self.clock())
 
     def run(self, minutes: int = 0) -> plan.Sent:
         """A pass now, or one a minute for a while; the last one's result."""

@@ -22,7 +22,7 @@ from tests.simulation.story import EVENTS, Step, written
 pytestmark = pytest.mark.slow
 
 WORLDS = range(1, 9)
-TICKS = 230
+TICKS = 222
 LEAST_TICKS, LEAST_KILLS = 2000 // len(WORLDS), 200 // len(WORLDS)
 """Of each world, those of peace included."""
 

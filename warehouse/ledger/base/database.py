@@ -259,7 +259,7 @@ def upsert(transaction: Transaction, table: sa.Table, keys: tuple[str, ...], col
 @cache
 def _upsert(dialect: str, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> Any:  # noqa: ANN401 - as above
     """Built once: building such a statement takes longer than running it."""
-    insert = _insert(dialect, table)
+    insert = insert_of(dialect, table)
     chosen = columns or tuple(column.name for column in table.columns if column.name not in keys)
     return insert.on_conflict_do_update(
         index_elements=list(keys), set_={name: insert.excluded[name] for name in chosen}
@@ -268,10 +268,11 @@ def _upsert(dialect: str, table: sa.Table, keys: tuple[str, ...], columns: tuple
 
 def insert_into(transaction: Transaction, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
     """An INSERT of the database at hand, which knows ON CONFLICT."""
-    return _insert(transaction.dialect.name, table)
+    return insert_of(transaction.dialect.name, table)
 
 
-def _insert(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - as above
+def insert_of(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - as above
+    """The same, for a statement that is built once for each kind of database."""
     return postgresql_dialect.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 

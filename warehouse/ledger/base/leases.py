@@ -23,6 +23,11 @@ _LEASE = sa.select(leases).where(leases.c.name == sa.bindparam("lease"))
 _LEASE_TO_TAKE = _LEASE.with_for_update()
 _OURS = sa.and_(leases.c.name == sa.bindparam("lease"), leases.c.fence == sa.bindparam("own_fence"))
 _END = sa.update(leases).where(_OURS).values(expires_at=sa.bindparam("ends_at"))
+_TAKE = (
+    sa.update(leases)
+    .where(leases.c.name == sa.bindparam("lease"))
+    .values(holder=sa.bindparam("taker"), fence=sa.bindparam("new_fence"), expires_at=sa.bindparam("ends_at"))
+)
 """Built once: every transaction of a run asks for its lease."""
 
 CLOCK_TOLERANCE = timedelta(hours=1)
@@ -58,11 +63,7 @@ def acquire(transaction: Transaction, name: str, now: datetime, length: timedelt
     if _is_taken(row, now, length):
         return None
     lease = Lease(name, holder, row["fence"] + 1, now + length)
-    transaction.execute(
-        sa.update(leases)
-        .where(leases.c.name == name)
-        .values(holder=holder, fence=lease.fence, expires_at=lease.expires_at)
-    )
+    transaction.execute(_TAKE, {"lease": name, "taker": holder, "new_fence": lease.fence, "ends_at": lease.expires_at})
     return lease
 
 

@@ -232,6 +232,11 @@ def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int |
     return found
 
 
+_OVER = sa.select(cancellation_requests).where(
+    cancellation_requests.c.state == RequestState.OPEN.value, cancellation_requests.c.hold_until <= sa.bindparam("now")
+)
+
+
 def expire(transaction: Transaction, now: datetime) -> int:
     """End the holds that are over: what nobody decided is exported and confirmed again. Returns how many.
 
@@ -239,11 +244,9 @@ def expire(transaction: Transaction, now: datetime) -> int:
         transaction: A write transaction that holds `orders.lock_book`.
         now: The present instant.
     """
-    requests = cancellation_requests.c
-    query = sa.select(cancellation_requests).where(
-        requests.state == RequestState.OPEN.value, requests.hold_until <= now
-    )
-    rows = [dict(row) for row in transaction.execute(query).mappings()]
+    rows = [dict(row) for row in transaction.execute(_OVER, {"now": now}).mappings()]
+    if not rows:
+        return 0
     known = {(row["order_id"], row["requester"]): row for row in rows}
     _write(transaction, [row | {"state": RequestState.EXPIRED.value, "closed_at": now} for row in rows], known, now)
     _tell_again(transaction, [row["order_id"] for row in rows])
@@ -354,7 +357,7 @@ def end_idle_incidents(transaction: Transaction, now: datetime) -> None:
         incident.subject.not_in(waiting),
     )
     for code in transaction.execute(idle.distinct()).scalars().all():
-        incidents.resolve(transaction, "connection", code, STAGE, now)
+        incidents.resolve(transaction, "connection", [code], [STAGE], now)
 
 
 def find(transaction: Transaction, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:

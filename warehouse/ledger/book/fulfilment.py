@@ -114,21 +114,23 @@ def remaining_units(ordered: int | None, shipped: int | None, cancelled: int | N
     return ordered - shipped - cancelled
 
 
+_REPORTED = (
+    sa.select(
+        shipments.c.order_id,
+        shipment_lines.c.line_id,
+        sa.func.sum(shipment_lines.c.quantity),
+        sa.func.max(shipment_lines.c.shipped_by_others),
+    )
+    .join_from(shipments, shipment_lines)
+    .where(shipments.c.order_id.in_(sa.bindparam("ids", expanding=True)))
+    .group_by(shipments.c.order_id, shipment_lines.c.line_id)
+)
+
+
 def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, Reported]]:
     """Order id → line id → our shipments of it, of the orders that have any."""
-    query = (
-        sa.select(
-            shipments.c.order_id,
-            shipment_lines.c.line_id,
-            sa.func.sum(shipment_lines.c.quantity),
-            sa.func.max(shipment_lines.c.shipped_by_others),
-        )
-        .join_from(shipments, shipment_lines)
-        .where(shipments.c.order_id.in_(order_ids))
-        .group_by(shipments.c.order_id, shipment_lines.c.line_id)
-    )
     found: dict[str, dict[str, Reported]] = {}
-    for order_id, line_id, units, by_others in transaction.execute(query):
+    for order_id, line_id, units, by_others in transaction.execute(_REPORTED, {"ids": list(order_ids)}):
         found.setdefault(order_id, {})[line_id] = Reported(int(units), int(by_others))
     return found
 

@@ -145,9 +145,12 @@ def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: 
     )
 
 
+_LOCK = sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update()
+
+
 def lock_book(transaction: Transaction) -> None:
     """Make this transaction the only one that changes the book until it ends (SQLite's write lock does so already)."""
-    transaction.execute(sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update())
+    transaction.execute(_LOCK)
 
 
 def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival], now: datetime) -> list[Change]:

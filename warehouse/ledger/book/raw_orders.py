@@ -93,13 +93,54 @@ def bound_to(connection: str, original_id: str) -> str:
     return f"raw:{connection}:{original_id}"
 
 
+_LOGGED = (pulls.c.connection, pulls.c.kind, pulls.c.orders_seen, pulls.c.orders_new, pulls.c.error_code)
+_ABANDON = (
+    sa.update(pulls)
+    .where(pulls.c.connection == sa.bindparam("owner"), pulls.c.outcome == "running")
+    .values(outcome="abandoned", finished_at=sa.bindparam("over_at"))
+)
+_BEGIN = sa.insert(pulls).returning(pulls.c.id)
+_KEPT = (
+    sa.update(pulls)
+    .where(pulls.c.id == sa.bindparam("pull"))
+    .values(
+        pages=pulls.c.pages + 1,
+        orders_seen=pulls.c.orders_seen + sa.bindparam("seen"),
+        orders_new=pulls.c.orders_new + sa.bindparam("new"),
+        orders_skipped=pulls.c.orders_skipped + sa.bindparam("skipped"),
+    )
+    .returning(pulls.c.pages)
+)
+_NEWEST = (
+    sa.select(raw_orders.c.original_id, raw_orders.c.content_hash)
+    .where(
+        raw_orders.c.connection == sa.bindparam("owner"),
+        raw_orders.c.original_id.in_(sa.bindparam("ids", expanding=True)),
+    )
+    .order_by(raw_orders.c.seq)
+)
+_FINISH = (
+    sa.update(pulls)
+    .where(pulls.c.id == sa.bindparam("pull"))
+    .values({name: sa.bindparam(name) for name in ("outcome", "finished_at", "error_code", "error", "missing_data")})
+    .returning(*_LOGGED)
+)
+_COVERED = sa.select(coverage).where(coverage.c.channel.in_(sa.bindparam("codes", expanding=True)))
+_PENDING = (
+    sa.select(*STORED)
+    .where(raw_orders.c.seq > sa.bindparam("after"))
+    .order_by(raw_orders.c.seq)
+    .limit(sa.bindparam("at_most"))
+)
+_QUARANTINED = sa.select(
+    sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection), quarantine.c.code
+).distinct()
+"""Built once: each is asked in every run, and building one takes as long as running it."""
+
+
 def begin_pull(transaction: Transaction, start: PullStart) -> int:
     """Record that a pull began. Pulls of the same connection still said to be running were killed: they are abandoned."""
-    transaction.execute(
-        sa.update(pulls)
-        .where(pulls.c.connection == start.connection, pulls.c.outcome == "running")
-        .values(outcome="abandoned", finished_at=start.started_at)
-    )
+    transaction.execute(_ABANDON, {"owner": start.connection, "over_at": start.started_at})
     row = {
         "connection": start.connection,
         "kind": start.kind,
@@ -114,7 +155,7 @@ def begin_pull(transaction: Transaction, start: PullStart) -> int:
         "orders_skipped": 0,
         "missing_data": [],
     }
-    return int(transaction.execute(sa.insert(pulls).values(**row).returning(pulls.c.id)).scalar_one())
+    return int(transaction.execute(_BEGIN, row).scalar_one())
 
 
 def keep_page(
@@ -130,17 +171,8 @@ def keep_page(
     """Keep one page: payloads whose content is not the latest known are stored. Returns their original ids."""
     known = latest_hashes(transaction, owner, [each.original_id for each in payloads])
     fresh = [each for each in payloads if known.get(each.original_id) != each.content_hash]
-    page = transaction.execute(
-        sa.update(pulls)
-        .where(pulls.c.id == pull_id)
-        .values(
-            pages=pulls.c.pages + 1,
-            orders_seen=pulls.c.orders_seen + len(payloads) + skipped,
-            orders_new=pulls.c.orders_new + len(fresh),
-            orders_skipped=pulls.c.orders_skipped + skipped,
-        )
-        .returning(pulls.c.pages)
-    ).scalar_one()
+    counts = {"pull": pull_id, "seen": len(payloads) + skipped, "new": len(fresh), "skipped": skipped}
+    page = transaction.execute(_KEPT, counts).scalar_one()
     if fresh:
         first = next_values(transaction, RAW_SEQ, len(fresh))
         rows = [
@@ -168,12 +200,8 @@ def latest_hashes(transaction: Transaction, owner: str, original_ids: Sequence[s
     found: dict[str, bytes] = {}
     for start in range(0, len(original_ids), IDS_PER_QUERY):
         chunk = original_ids[start : start + IDS_PER_QUERY]
-        query = (
-            sa.select(raw_orders.c.original_id, raw_orders.c.content_hash)
-            .where(raw_orders.c.connection == owner, raw_orders.c.original_id.in_(chunk))
-            .order_by(raw_orders.c.seq)
-        )
-        found |= {original_id: bytes(digest) for original_id, digest in transaction.execute(query)}
+        rows = transaction.execute(_NEWEST, {"owner": owner, "ids": chunk})
+        found |= {original_id: bytes(digest) for original_id, digest in rows}
     return found
 
 
@@ -189,19 +217,16 @@ def finish_pull(
 ) -> None:
     """Record how a pull ended: `complete` or `failed`."""
     values = {
+        "pull": pull_id,
         "outcome": outcome,
         "finished_at": now,
         "error_code": error_code,
         "error": error,
         "missing_data": list(missing_data),
     }
-    finished = sa.update(pulls).where(pulls.c.id == pull_id).values(**values)
-    pull = transaction.execute(finished.returning(*_LOGGED)).one()
+    pull = transaction.execute(_FINISH, values).one()
     if outcome != "complete" or pull.orders_new:
         activity.record(transaction, [_finished(pull, outcome, error)], now)
-
-
-_LOGGED = (pulls.c.connection, pulls.c.kind, pulls.c.orders_seen, pulls.c.orders_new, pulls.c.error_code)
 
 
 def _finished(pull: Any, outcome: str, error: str | None) -> activity.Entry:  # noqa: ANN401 - a row
@@ -224,7 +249,7 @@ def _finished(pull: Any, outcome: str, error: str | None) -> activity.Entry:  # 
 
 def covered(transaction: Transaction, codes: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
     """(complete_from, complete_through) of each channel that was ever covered."""
-    rows = transaction.execute(sa.select(coverage).where(coverage.c.channel.in_(codes))).mappings()
+    rows = transaction.execute(_COVERED, {"codes": list(codes)}).mappings()
     return {row["channel"]: (row["complete_from"], row["complete_through"]) for row in rows}
 
 
@@ -249,8 +274,8 @@ def cover(transaction: Transaction, codes: Sequence[str], since: datetime, until
 
 def pending(transaction: Transaction, after_seq: int, limit: int) -> list[Stored]:
     """The next raw orders in order of arrival."""
-    query = sa.select(*STORED).where(raw_orders.c.seq > after_seq).order_by(raw_orders.c.seq).limit(limit)
-    return [_stored(row) for row in transaction.execute(query).mappings()]
+    rows = transaction.execute(_PENDING, {"after": after_seq, "at_most": limit})
+    return [_stored(row) for row in rows.mappings()]
 
 
 def newest(
@@ -355,8 +380,7 @@ def count_quarantined(transaction: Transaction) -> int:
 
 def quarantine_reasons(transaction: Transaction) -> frozenset[tuple[str, str]]:
     """(channel, or connection where no channel is known; code) of everything in quarantine."""
-    subject = sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection)
-    return frozenset((row[0], row[1]) for row in transaction.execute(sa.select(subject, quarantine.c.code).distinct()))
+    return frozenset((row[0], row[1]) for row in transaction.execute(_QUARANTINED))
 
 
 def _stored(row: Any) -> Stored:  # noqa: ANN401 - a row mapping

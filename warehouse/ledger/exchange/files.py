@@ -452,19 +452,22 @@ def read_again(transaction: Transaction, file_id: int, now: datetime) -> None:
     transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
+_UNFINISHED = (
+    sa.select(files)
+    .where(
+        files.c.channel == sa.bindparam("of_channel"),
+        files.c.finished_at.is_(None),
+        files.c.direction == sa.bindparam("towards"),
+        files.c.state.in_(WAITING_OUTSIDE),
+    )
+    .order_by(files.c.id)
+)
+
+
 def unfinished(transaction: Transaction, channel: str, direction: JobKind) -> list[FileRecord]:
     """Files of a channel of which something remains to be done, the oldest first."""
-    query = (
-        sa.select(files)
-        .where(
-            files.c.channel == channel,
-            files.c.finished_at.is_(None),
-            files.c.direction == direction,
-            files.c.state.in_(WAITING_OUTSIDE),
-        )
-        .order_by(files.c.id)
-    )
-    return [_record(row) for row in transaction.execute(query).mappings()]
+    rows = transaction.execute(_UNFINISHED, {"of_channel": channel, "towards": direction})
+    return [_record(row) for row in rows.mappings()]
 
 
 def read_before(transaction: Transaction, channel: str, sha256: str, besides: int) -> FileRecord | None:

@@ -95,10 +95,20 @@ class Carriers:
         return ToldCarrier(code=known, name=name or code)
 
 
+_NEEDS = sa.select(channel_requirements).where(
+    channel_requirements.c.channel.in_(sa.bindparam("codes", expanding=True))
+)
+_FRESH = sa.select(channel_requirements.c.channel).where(
+    channel_requirements.c.channel.in_(sa.bindparam("codes", expanding=True)),
+    channel_requirements.c.asked_at > sa.bindparam("after"),
+)
+"""Built once: every pull asks them."""
+
+
 def requirements_of(transaction: Transaction, channels: Sequence[str]) -> dict[str, Requirements]:
     """What is needed at these channels, of those it is known of."""
-    query = sa.select(channel_requirements).where(channel_requirements.c.channel.in_(channels))
-    return {row["channel"]: Requirements.from_json(row["data"]) for row in transaction.execute(query).mappings()}
+    rows = transaction.execute(_NEEDS, {"codes": list(channels)}).mappings()
+    return {row["channel"]: Requirements.from_json(row["data"]) for row in rows}
 
 
 def latest_requirements(transaction: Transaction, channel: str) -> tuple[Requirements, datetime] | None:
@@ -110,9 +120,7 @@ def latest_requirements(transaction: Transaction, channel: str) -> tuple[Require
 
 def fresh_requirements(transaction: Transaction, channels: Sequence[str], asked_after: datetime) -> set[str]:
     """Those of these channels whose requirements were asked after a time."""
-    table = channel_requirements.c
-    query = sa.select(table.channel).where(table.channel.in_(channels), table.asked_at > asked_after)
-    return set(transaction.execute(query).scalars())
+    return set(transaction.execute(_FRESH, {"codes": list(channels), "after": asked_after}).scalars())
 
 
 def save_requirements(transaction: Transaction, channel: str, needs: Requirements, now: datetime) -> None:

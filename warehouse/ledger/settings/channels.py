@@ -54,6 +54,8 @@ _CONNECTIONS = sa.select(connections).order_by(connections.c.code)
 _CONNECTION = sa.select(connections).where(connections.c.code == sa.bindparam("wanted"))
 _CHANNELS = sa.select(channels).order_by(channels.c.code)
 _CHANNELS_OF = _CHANNELS.where(channels.c.connection == sa.bindparam("wanted"))
+_STATE = sa.select(connections.c.state).where(connections.c.code == sa.bindparam("wanted"))
+_SERVED = sa.select(channels.c.connection, channels.c.code)
 _RETRIEVED = sa.select(channels.c.code).where(
     channels.c.connection == sa.bindparam("wanted"), channels.c.retrieval.is_(True)
 )
@@ -115,7 +117,7 @@ def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> N
 
 def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> None:
     """Merge what pulling learnt about a connection into its state."""
-    known = transaction.execute(sa.select(connections.c.state).where(connections.c.code == code)).scalar() or {}
+    known = transaction.execute(_STATE, {"wanted": code}).scalar() or {}
     if any(known.get(name) != value for name, value in learnt.items()):
         transaction.execute(sa.update(connections).where(connections.c.code == code).values(state={**known, **learnt}))
 
@@ -141,7 +143,7 @@ def connections_serving_only(transaction: Transaction, codes: Sequence[str]) -> 
 def channels_served(transaction: Transaction) -> dict[str, frozenset[str]]:
     """Connection → the channels that it serves."""
     found: dict[str, set[str]] = {}
-    for row in transaction.execute(sa.select(channels.c.connection, channels.c.code)):
+    for row in transaction.execute(_SERVED):
         found.setdefault(row.connection, set()).add(row.code)
     return {connection: frozenset(codes) for connection, codes in found.items()}
 

@@ -205,9 +205,12 @@ def find_job(transaction: Transaction, channel: str, kind: JobKind) -> JobState 
     return _state(row) if row else None
 
 
+_ON = sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))
+
+
 def due_jobs(transaction: Transaction, now: datetime, zone: ZoneInfo) -> list[JobState]:
     """The jobs that are on and due, the longest due first."""
-    rows = transaction.execute(sa.select(file_jobs).where(file_jobs.c.is_on.is_(True))).mappings()
+    rows = transaction.execute(_ON).mappings()
     due = [state for state in map(_state, rows) if state.next_due(zone, now) <= now]
     return sorted(due, key=lambda state: (state.next_due(zone, now), state.job.channel, state.job.kind))
 

@@ -76,9 +76,12 @@ class Recipient:
     created_at: datetime | None = None
 
 
+_RECIPIENTS = sa.select(alert_recipients).order_by(alert_recipients.c.code)
+
+
 def all_recipients(transaction: Transaction) -> list[Recipient]:
     """Every recipient, by code."""
-    rows = transaction.execute(sa.select(alert_recipients).order_by(alert_recipients.c.code)).mappings()
+    rows = transaction.execute(_RECIPIENTS).mappings()
     return [
         Recipient(
             code=row["code"],

@@ -250,16 +250,18 @@ def _open_attempts(
     return {row.shipment_id: row.id for row in transaction.execute(returning, opened)}
 
 
+_CONTENTS = (
+    sa.select(shipment_lines.c.shipment_id, order_lines.c.original_id, shipment_lines.c.quantity)
+    .join_from(shipment_lines, order_lines, order_lines.c.id == shipment_lines.c.line_id)
+    .where(shipment_lines.c.shipment_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(shipment_lines.c.shipment_id, order_lines.c.number)
+)
+
+
 def contents_of(transaction: Transaction, ids: Sequence[str]) -> dict[str, tuple[tuple[str, int], ...]]:
     """Shipment id → units by the marketplace's line id."""
-    query = (
-        sa.select(shipment_lines.c.shipment_id, order_lines.c.original_id, shipment_lines.c.quantity)
-        .join_from(shipment_lines, order_lines, order_lines.c.id == shipment_lines.c.line_id)
-        .where(shipment_lines.c.shipment_id.in_(ids))
-        .order_by(shipment_lines.c.shipment_id, order_lines.c.number)
-    )
     found: dict[str, list[tuple[str, int]]] = {}
-    for shipment_id, original_id, quantity in transaction.execute(query):
+    for shipment_id, original_id, quantity in transaction.execute(_CONTENTS, {"ids": list(ids)}):
         found.setdefault(shipment_id, []).append((original_id, quantity))
     return {shipment_id: tuple(lines) for shipment_id, lines in found.items()}
 

@@ -192,17 +192,18 @@ def unsent(transaction: Transaction, before: datetime, now: datetime) -> dict[st
     return {channel: Unsent(channel, int(count), since) for channel, count, since in transaction.execute(query)}
 
 
+_HELD = (
+    sa.select(shipments.c.channel, shipments.c.held_reason, sa.func.count())
+    .where(shipments.c.status == ConfirmationStatus.HELD.value, shipments.c.updated_at < sa.bindparam("before"))
+    .group_by(shipments.c.channel, shipments.c.held_reason)
+    .order_by(shipments.c.channel, shipments.c.held_reason)
+)
+
+
 def held_by_reason(transaction: Transaction, before: datetime) -> dict[str, dict[str, int]]:
     """Channel → reason → how many of its shipments are held since before then."""
-    table = shipments.c
-    query = (
-        sa.select(table.channel, table.held_reason, sa.func.count())
-        .where(table.status == ConfirmationStatus.HELD.value, table.updated_at < before)
-        .group_by(table.channel, table.held_reason)
-        .order_by(table.channel, table.held_reason)
-    )
     found: dict[str, dict[str, int]] = {}
-    for channel, reason, count in transaction.execute(query):
+    for channel, reason, count in transaction.execute(_HELD, {"before": before}):
         found.setdefault(channel, {})[reason or "unknown"] = int(count)
     return found
 

@@ -97,6 +97,16 @@ def unverified(
     )
 
 
+_TOLD = (
+    sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.told)
+    .where(
+        confirmation_attempts.c.shipment_id.in_(sa.bindparam("ids", expanding=True)),
+        confirmation_attempts.c.told.is_not(None),
+    )
+    .order_by(confirmation_attempts.c.id)
+)
+
+
 def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Waiting]:
     query = (
         sa.select(shipments, orders.c.original_id)
@@ -106,6 +116,8 @@ def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement
         .limit(limit)
     )
     rows = [{str(name): value for name, value in row.items()} for row in transaction.execute(query).mappings()]
+    if not rows:
+        return []
     ids = [row["id"] for row in rows]
     contents, told = contents_of(transaction, ids), _told(transaction, ids)
     return [
@@ -120,13 +132,8 @@ def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement
 
 
 def _told(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
-    query = (
-        sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.told)
-        .where(confirmation_attempts.c.shipment_id.in_(ids), confirmation_attempts.c.told.is_not(None))
-        .order_by(confirmation_attempts.c.id)
-    )
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for shipment_id, told in transaction.execute(query):
+    for shipment_id, told in transaction.execute(_TOLD, {"ids": list(ids)}):
         found.setdefault(shipment_id, []).append(told)
     return found
 

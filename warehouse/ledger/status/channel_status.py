@@ -126,14 +126,18 @@ def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None
     return found
 
 
+_COVERED = sa.select(coverage.c.channel, coverage.c.complete_through)
+_CREATED = sa.select(channels.c.code, channels.c.created_at)
+
+
 def covered_through(transaction: Transaction) -> dict[str, datetime | None]:
     """Channel → through when it is covered; None where its coverage has not begun. A channel may be absent."""
-    return {row.channel: row.complete_through for row in transaction.execute(sa.select(coverage))}
+    return {row.channel: row.complete_through for row in transaction.execute(_COVERED)}
 
 
 def created(transaction: Transaction) -> dict[str, datetime]:
     """Channel → when it was created."""
-    return {row.code: row.created_at for row in transaction.execute(sa.select(channels.c.code, channels.c.created_at))}
+    return {row.code: row.created_at for row in transaction.execute(_CREATED)}
 
 
 def late_before(now: datetime, learnt: Mapping[str, Any]) -> datetime:

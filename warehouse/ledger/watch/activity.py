@@ -89,6 +89,9 @@ class LogFilter:
     until: datetime | None = None
 
 
+_RECORD = sa.insert(log_entries)
+
+
 def record(transaction: Transaction, entries: Sequence[Entry], now: datetime) -> None:
     """Write entries, in the transaction of what they tell."""
     if not entries:
@@ -107,7 +110,7 @@ def record(transaction: Transaction, entries: Sequence[Entry], now: datetime) ->
         }
         for each in entries
     ]
-    transaction.execute(sa.insert(log_entries), rows)
+    transaction.execute(_RECORD, rows)
 
 
 def listed(transaction: Transaction, wanted: LogFilter, before_id: int | None, limit: int) -> list[dict[str, Any]]:

@@ -111,27 +111,29 @@ class Pace:
 # -- what there is to tell, and what is told
 
 
+_CONDITION = [incidents.c[name] for name in ("scope", "subject", "stage", "code")]
+_GROUPED = (
+    sa.select(
+        sa.func.max(incidents.c.id).label("newest"),
+        sa.func.count().label("incidents"),
+        sa.func.sum(incidents.c.occurrences).label("occurrences"),
+        sa.type_coerce(sa.func.min(incidents.c.first_seen_at), incidents.c.first_seen_at.type).label("first"),
+        sa.type_coerce(sa.func.max(incidents.c.last_seen_at), incidents.c.last_seen_at.type).label("last"),
+    )
+    .where(incidents.c.resolved_at.is_(None))
+    .group_by(*_CONDITION)
+    .subquery()
+)
+_TROUBLES = (
+    sa.select(incidents, _GROUPED)
+    .join(_GROUPED, _GROUPED.c.newest == incidents.c.id)
+    .order_by(_GROUPED.c.first, incidents.c.id)
+)
+"""Built once: every run asks it."""
+
+
 def troubles(transaction: Transaction) -> list[Trouble]:
     """Every condition that is open, the oldest first."""
-    key = [incidents.c[name] for name in ("scope", "subject", "stage", "code")]
-    is_open = incidents.c.resolved_at.is_(None)
-    grouped = (
-        sa.select(
-            sa.func.max(incidents.c.id).label("newest"),
-            sa.func.count().label("incidents"),
-            sa.func.sum(incidents.c.occurrences).label("occurrences"),
-            sa.type_coerce(sa.func.min(incidents.c.first_seen_at), incidents.c.first_seen_at.type).label("first"),
-            sa.type_coerce(sa.func.max(incidents.c.last_seen_at), incidents.c.last_seen_at.type).label("last"),
-        )
-        .where(is_open)
-        .group_by(*key)
-        .subquery()
-    )
-    query = (
-        sa.select(incidents, grouped)
-        .join(grouped, grouped.c.newest == incidents.c.id)
-        .order_by(grouped.c.first, incidents.c.id)
-    )
     return [
         Trouble(
             scope=row[incidents.c.scope],
@@ -141,14 +143,14 @@ def troubles(transaction: Transaction) -> list[Trouble]:
             kind=row[incidents.c.kind],
             message=row[incidents.c.message],
             hint=row[incidents.c.hint],
-            incidents=row[grouped.c.incidents],
-            occurrences=int(row[grouped.c.occurrences]),
+            incidents=row[_GROUPED.c.incidents],
+            occurrences=int(row[_GROUPED.c.occurrences]),
             newest=row[incidents.c.id],
             about=_about(row[incidents.c.order_id], row[incidents.c.file_id]),
-            first_seen_at=row[grouped.c.first],
-            last_seen_at=row[grouped.c.last],
+            first_seen_at=row[_GROUPED.c.first],
+            last_seen_at=row[_GROUPED.c.last],
         )
-        for row in transaction.execute(query).mappings()
+        for row in transaction.execute(_TROUBLES).mappings()
     ]
 
 
@@ -156,10 +158,13 @@ def _about(order_id: str, file_id: str) -> str:
     return "files" if file_id else "orders" if order_id else ""
 
 
+_TOLD = sa.select(alerts_told)
+
+
 def told(transaction: Transaction) -> dict[str, list[Told]]:
     """Recipient → the conditions that it knows of."""
     found: dict[str, list[Told]] = {}
-    for row in transaction.execute(sa.select(alerts_told)).mappings():
+    for row in transaction.execute(_TOLD).mappings():
         known = Told(**{name: row[name] for name in Told.__slots__})
         found.setdefault(row["recipient"], []).append(known)
     return found
@@ -190,12 +195,16 @@ def passed(transaction: Transaction, since: datetime) -> list[Trouble]:
     return list(found.values())
 
 
+_LAST_PLANNED = sa.select(
+    alert_messages.c.recipient,
+    alert_messages.c.stream,
+    sa.type_coerce(sa.func.max(alert_messages.c.created_at), alert_messages.c.created_at.type).label("newest"),
+).group_by(alert_messages.c.recipient, alert_messages.c.stream)
+
+
 def last_planned(transaction: Transaction) -> dict[tuple[str, str], datetime]:
     """(recipient, stream) → when its newest message was planned."""
-    table = alert_messages.c
-    newest = sa.type_coerce(sa.func.max(table.created_at), table.created_at.type).label("newest")
-    query = sa.select(table.recipient, table.stream, newest).group_by(table.recipient, table.stream)
-    return {(row.recipient, row.stream): row.newest for row in transaction.execute(query)}
+    return {(row.recipient, row.stream): row.newest for row in transaction.execute(_LAST_PLANNED)}
 
 
 def note_told(
@@ -276,20 +285,23 @@ def put(transaction: Transaction, message: Message) -> None:
     transaction.execute(insert_into(transaction, alert_messages).on_conflict_do_nothing(), [row])
 
 
+_DUE = (
+    sa.select(alert_messages)
+    .where(
+        alert_messages.c.state.in_(("pending", "sending")),
+        # no message waits for longer than that: a clock that ran ahead has set it
+        sa.or_(alert_messages.c.due_at <= sa.bindparam("now"), alert_messages.c.due_at > sa.bindparam("latest")),
+    )
+    .order_by(alert_messages.c.created_at, alert_messages.c.id)
+)
+
+
 def due(transaction: Transaction, now: datetime) -> list[Message]:
     """Messages to be sent now, oldest first; among them those whose sender has died."""
-    query = (
-        sa.select(alert_messages)
-        .where(
-            alert_messages.c.state.in_(("pending", "sending")),
-            # no message waits for longer than that: a clock that ran ahead has set it
-            sa.or_(alert_messages.c.due_at <= now, alert_messages.c.due_at > now + LONGEST_WAIT),
-        )
-        .order_by(alert_messages.c.created_at, alert_messages.c.id)
-    )
+    rows = transaction.execute(_DUE, {"now": now, "latest": now + LONGEST_WAIT})
     return [
         Message(**{name: row[name] for name in Message.__slots__ if name != "stream"}, stream=Stream(row["stream"]))
-        for row in transaction.execute(query).mappings()
+        for row in rows.mappings()
     ]
 
 

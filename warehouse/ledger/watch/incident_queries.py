@@ -63,13 +63,16 @@ def count_open(transaction: Transaction) -> int:
     return int(transaction.execute(query).scalar_one())
 
 
+_OPEN_OF_STAGE = sa.select(incidents.c.scope, incidents.c.subject, incidents.c.code).where(
+    incidents.c.resolved_at.is_(None), incidents.c.stage == sa.bindparam("of_stage"), incidents.c.order_id == ""
+)
+"""Built once: every run asks it."""
+
+
 def open_of_stage(transaction: Transaction, stage: str) -> set[tuple[str, str, str]]:
     """Scope, subject and code of the open incidents of a stage, those about one order apart."""
-    table = incidents.c
-    query = sa.select(table.scope, table.subject, table.code).where(
-        table.resolved_at.is_(None), table.stage == stage, table.order_id == ""
-    )
-    return {(row.scope, row.subject, row.code) for row in transaction.execute(query)}
+    rows = transaction.execute(_OPEN_OF_STAGE, {"of_stage": stage})
+    return {(row.scope, row.subject, row.code) for row in rows}
 
 
 def _told(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:

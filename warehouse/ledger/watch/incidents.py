@@ -7,13 +7,14 @@ This is the one door for every stage. Who is told about an incident is not decid
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from structlog.contextvars import get_contextvars
 
 from warehouse.incidents import CAUSES, kind_of
-from warehouse.ledger.base.database import insert_into
+from warehouse.ledger.base.database import insert_of
 from warehouse.ledger.base.schema import incidents, orders
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import Entry, Level
@@ -86,14 +87,7 @@ def report(transaction: Transaction, problem: Report, now: datetime) -> int:
         "last_seen_at": now,
         "occurrences": problem.occurrences,
     }
-    insert = insert_into(transaction, incidents)
-    insert = insert.on_conflict_do_update(
-        index_elements=list(OPEN),
-        index_where=sa.text("resolved_at IS NULL"),
-        set_={name: insert.excluded[name] for name in LATEST}
-        | {"occurrences": incidents.c.occurrences + insert.excluded.occurrences},
-    ).returning(incidents.c.id, incidents.c.occurrences)
-    told = transaction.execute(insert, row).one()
+    told = transaction.execute(_open_or_count(transaction.dialect.name), row).one()
     if told.occurrences == problem.occurrences:
         activity.record(transaction, [_opened(problem, told.id)], now)
     if problem.order_id:
@@ -101,26 +95,37 @@ def report(transaction: Transaction, problem: Report, now: datetime) -> int:
     return int(told.id)
 
 
+@cache
+def _open_or_count(dialect: str) -> Any:  # noqa: ANN401 - the dialect's Insert
+    insert = insert_of(dialect, incidents)
+    return insert.on_conflict_do_update(
+        index_elements=list(OPEN),
+        index_where=sa.text("resolved_at IS NULL"),
+        set_={name: insert.excluded[name] for name in LATEST}
+        | {"occurrences": incidents.c.occurrences + insert.excluded.occurrences},
+    ).returning(incidents.c.id, incidents.c.occurrences)
+
+
 def resolve(
     transaction: Transaction,
     scope: str,
-    subject: str,
-    stage: str,
+    subjects: Sequence[str],
+    stages: Sequence[str],
     now: datetime,
     *,
     codes: Sequence[str] | None = None,
 ) -> int:
-    """Close the open incidents of a stage after it succeeded, except those about one order or file. Returns how many.
+    """Close the open incidents of stages that succeeded, except those about one order or file. Returns how many.
 
     Args:
         transaction: A write transaction.
         scope: As it was reported.
-        subject: As it was reported.
-        stage: As it was reported.
+        subjects: As they were reported.
+        stages: As they were reported.
         now: When it succeeded.
         codes: Only these; None for all.
     """
-    about = {"of_scope": scope, "of_subject": subject, "of_stage": stage}
+    about = {"of_scope": scope, "of_subjects": list(subjects), "of_stages": list(stages)}
     if codes is None:
         return len(_close(transaction, _STAGE_SUCCEEDED, about, "succeeded", now))
     return len(_close(transaction, _CODES_SUCCEEDED, about | {"of_codes": list(codes)}, "succeeded", now))
@@ -170,8 +175,8 @@ _CLOSING = (
 )
 _STAGE_SUCCEEDED = _CLOSING.where(
     incidents.c.scope == sa.bindparam("of_scope"),
-    incidents.c.subject == sa.bindparam("of_subject"),
-    incidents.c.stage == sa.bindparam("of_stage"),
+    incidents.c.subject.in_(sa.bindparam("of_subjects", expanding=True)),
+    incidents.c.stage.in_(sa.bindparam("of_stages", expanding=True)),
     incidents.c.order_id == "",
     incidents.c.file_id == "",
 )
