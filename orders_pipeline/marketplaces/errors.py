@@ -34,6 +34,10 @@ class Permanent(MarketplaceError):
     """Will fail again the same way until somebody changes something."""
 
 
+class Refused(Permanent):
+    """What was asked about one order is refused, or is not offered; the connection itself is well."""
+
+
 class Unauthorised(MarketplaceError):
     """The credential is refused: a connection-level incident, never one per order."""
 

@@ -263,7 +263,8 @@ class Client(Protocol):
 
         Raises:
             InDoubt: It may have arrived, or the order is not waiting for a decision any more: read the order again.
-            Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived.
+            Refused: The marketplace will not, however often it is asked.
+            Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived; the connection is not well.
         """
         ...
 
@@ -277,7 +278,8 @@ class Client(Protocol):
 
         Raises:
             InDoubt: It may have arrived: sending it again may cancel more than was meant.
-            Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived.
+            Refused: The marketplace will not, however often it is asked.
+            Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived; the connection is not well.
         """
         ...
 

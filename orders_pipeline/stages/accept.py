@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled
+from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
 from orders_pipeline.stages.connection import connections_serving, defect, opened, serving, work_at, work_at_each
 from orders_pipeline.stages.pull import refetch
 from orders_pipeline.stages.read_back import read_back
@@ -144,7 +144,7 @@ def _tell(session: Session, due: DueDecision) -> Ending:
         session.client.accept(due.original_id, due.decisions)
     except InDoubt as doubt:
         return _look(session, due, doubt)
-    except Permanent as refusal:
+    except Refused as refusal:
         return replace(_waiting(refusal), status=AcceptanceStatus.REJECTED)
     return Ending(status=AcceptanceStatus.DONE)
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled
+from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
 from orders_pipeline.stages.connection import defect, opened, serving, work_at, work_at_each
 from warehouse.ledger.book import cancellations
 from warehouse.ledger.book.cancellations import STAGE, Due
@@ -96,7 +96,7 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
     return (STAGE,)
 
 
-def _tell(client: Client, due: Due) -> InDoubt | Permanent | None:
+def _tell(client: Client, due: Due) -> InDoubt | Refused | None:
     """Send one request; returns why a person must look at it: it may have arrived, or will be refused again.
 
     Raises:
@@ -104,7 +104,7 @@ def _tell(client: Client, due: Due) -> InDoubt | Permanent | None:
     """
     try:
         client.cancel(due.request["original_id"], _quantities(due), due.request["reason"])
-    except (InDoubt, Permanent) as error:
+    except (InDoubt, Refused) as error:
         return error
     except MarketplaceError:
         raise

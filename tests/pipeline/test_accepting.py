@@ -173,10 +173,15 @@ def test_a_refused_credential_keeps_the_decision_and_tells_it_once(desk):
     assert desk.decision(own_id) == ("done", None)
 
 
-def test_an_outage_of_any_length_uses_up_no_decision(desk):
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(FaultKind.REVOKE_TOKEN, count=None), Fault(FaultKind.ERROR_EMPTY, status=302, count=None)],
+    ids=["unauthorised", "redirected"],
+)
+def test_an_outage_of_any_length_uses_up_no_decision(desk, fault):
     own_id = desk.waiting()[0]
     desk.decide(own_id, is_accepted=True)
-    desk.mirakl.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
+    desk.mirakl.add_fault(fault)
     for _ in range(acceptances.MOST_ATTEMPTS + 3):
         accept.accept_all(desk.installation)
         assert desk.decision(own_id)[0] == "queued"

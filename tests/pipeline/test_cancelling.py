@@ -154,12 +154,21 @@ def test_a_lost_answer_stays_in_doubt_and_is_not_sent_again(shop):
     assert shop.problems() == []
 
 
-def test_a_refused_connection_is_tried_again_later(shop):
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(FaultKind.THROTTLED, operation="OR11", seconds=600),
+        Fault(FaultKind.ERROR_EMPTY, operation="OR29", status=302),
+    ],
+    ids=["throttled", "redirected"],
+)
+def test_a_refused_connection_is_tried_again_later(shop, fault):
     order = shop.waiting("mirakl")
     shop.cancel(order)
-    shop.marketplaces.mirakl.add_fault(Fault(FaultKind.THROTTLED, operation="OR11", seconds=600))
+    shop.marketplaces.mirakl.add_fault(fault)
     assert cancelling.carry_out(shop.installation)["put_back"] == 1
     assert not cancelling.is_due(shop.installation)
+    assert shop.request(order)["state"] == "accepted"
     shop.clock.advance(minutes=11)
     assert cancelling.carry_out(shop.installation)["told"] == 1
 

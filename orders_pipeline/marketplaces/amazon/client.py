@@ -33,6 +33,7 @@ from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, LWA_ENDPOINT
 from orders_pipeline.marketplaces.errors import (
     MarketplaceError,
     Permanent,
+    Refused,
     Transient,
     Unauthorised,
     judge_unanswered,
@@ -198,11 +199,11 @@ class AmazonClient:
 
     def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:  # noqa: ARG002 - the contract's names
         """Refused: Amazon's orders need no acceptance."""
-        raise Permanent("acceptance_not_offered", "Amazon's orders are not accepted or refused by the seller")
+        raise Refused("acceptance_not_offered", "Amazon's orders are not accepted or refused by the seller")
 
     def cancel(self, original_id: str, quantities: Mapping[str, int], reason: str | None) -> None:  # noqa: ARG002 - as above
         """Refused: Amazon's Orders API has no call by which a seller cancels."""
-        raise Permanent(
+        raise Refused(
             "cancellation_not_offered",
             "Amazon's Orders API has no call by which a seller cancels an order",
             "cancel the order in Seller Central; this ends when Amazon shows it as cancelled",

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from orders_pipeline.marketplaces.errors import InDoubt, Permanent
+from orders_pipeline.marketplaces.errors import InDoubt, Refused
 from orders_pipeline.marketplaces.mirakl.refusals import INVALID_STATE
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def accept(transport: Transport, original_id: str, decisions: Mapping[str, bool]
 
     Raises:
         InDoubt: It may have arrived, or the order is not waiting for a decision any more.
-        Throttled, Unauthorised, Transient: It has certainly not arrived.
-        Permanent: It is refused, with the instance's words.
+        Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived.
+        Refused: It is refused, with the instance's words.
     """
     lines = [{"id": line, "accepted": is_accepted} for line, is_accepted in decisions.items()]
     reply = transport.send("OR21", "PUT", f"/api/orders/{quote(original_id, safe='')}/accept", {"order_lines": lines})
@@ -51,4 +51,4 @@ def accept(transport: Transport, original_id: str, decisions: Mapping[str, bool]
     if not is_refusal or reply.status == HTTPStatus.REQUEST_TIMEOUT or not (reply.code or reply.said):
         raise InDoubt("unanswered", said, _READ_AGAIN_HINT)
     code, hint = _HINTS.get(reply.code, ("acceptance_refused", "the operator's message says why"))
-    raise Permanent(code, said, hint)
+    raise Refused(code, said, hint)

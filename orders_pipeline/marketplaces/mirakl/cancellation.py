@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from orders_pipeline.marketplaces.errors import InDoubt, Permanent
+from orders_pipeline.marketplaces.errors import InDoubt, Refused
 from orders_pipeline.marketplaces.reading import JsonObject
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def cancel(
 
     Raises:
         InDoubt: It may have arrived.
-        Throttled, Unauthorised, Transient: It has certainly not arrived.
-        Permanent: It is refused, or cannot be asked for.
+        Throttled, Unauthorised, Transient, Permanent: It has certainly not arrived.
+        Refused: It is refused, or cannot be asked for.
     """
     lines = {str(line.get("order_line_id")): line for line in order.get("order_lines") or () if isinstance(line, dict)}
     left = {own_id: _left(line) for own_id, line in lines.items()}
     if any(units > left.get(own_id, 0) for own_id, units in quantities.items()):
-        raise Permanent(
+        raise Refused(
             "cancellation_refused",
             "fewer units than that are open at the operator",
             "the order was shipped or cancelled meanwhile: read it again and decide anew",
@@ -55,7 +55,7 @@ def cancel(
         reply = transport.send("OR29", "PUT", f"/api/orders/{quote(original_id, safe='')}/cancel")
     else:
         if not reason:
-            raise Permanent(
+            raise Refused(
                 "reason_code_missing",
                 "the operator wants a reason code to cancel a part of an order",
                 "cancel again with one of the operator's reason codes (in its portal, or GET /api/reasons)",
@@ -114,4 +114,4 @@ def _judge(reply: Reply) -> None:
     is_refusal = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
     if not is_refusal or reply.status == HTTPStatus.REQUEST_TIMEOUT or not (reply.code or reply.said):
         raise InDoubt("cancellation_in_doubt", said, _READ_AGAIN_HINT)
-    raise Permanent("cancellation_refused", said, "the operator's message says why; cancel in its portal if it must be")
+    raise Refused("cancellation_refused", said, "the operator's message says why; cancel in its portal if it must be")

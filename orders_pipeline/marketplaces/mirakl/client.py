@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Transient, Unauthorised
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused, Transient, Unauthorised
 from orders_pipeline.marketplaces.mirakl import acceptance, cancellation, carriers, confirmation
 from orders_pipeline.marketplaces.mirakl import capabilities as operator
 from orders_pipeline.marketplaces.mirakl.documents import (
@@ -150,7 +150,7 @@ class MiraklClient:
         """Cancel units as the seller; the order is read first, so that nothing is cancelled twice."""
         rows = [row for page in self._listing([("order_ids", original_id)]) for row in page if row.id == original_id]
         if not rows:
-            raise Permanent("order_not_found", "the shop of this connection does not have the order")
+            raise Refused("order_not_found", "the shop of this connection does not have the order")
         cancellation.cancel(self._transport, rows[0].value, original_id, quantities, reason)
 
     def server_time(self) -> datetime | None:
