@@ -1,10 +1,10 @@
 """The whole pipeline on one screen: what is made of what, by which jobs, when, and what must hold.
 
-    amazon, mirakl ──▶ raw_orders ──▶ orders ──▶ order_tables ──▶ analysts
-                                         ├─────▶ acceptances ───▶ amazon, mirakl
+    marketplaces ────▶ raw_orders ──▶ orders ──▶ order_tables ──▶ analysts
+                                         ├─────▶ acceptances ───▶ marketplaces
                                          ├─────▶ order_exports ─▶ storages
                                          └─────▶ orders_api ◀───▶ ERP
-                 storages ──▶ shipment_imports ──┴─▶ shipments ──▶ confirmations ──▶ amazon, mirakl
+                 storages ──▶ shipment_imports ──┴─▶ shipments ──▶ confirmations ──▶ marketplaces
 
 Importing this reads no environment and opens nothing.
 """
@@ -23,6 +23,7 @@ from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.checks import confirmations_checks, full_checks, orders_checks, raw_orders_checks
 from orders_pipeline.follow_up import follow_up
 from orders_pipeline.maintenance import maintain_storage, purge_personal_data
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import Source
 from orders_pipeline.schedules import SCHEDULES
 from orders_pipeline.sensors import (
@@ -34,21 +35,15 @@ from orders_pipeline.sensors import (
 )
 from orders_pipeline.upkeep.dagster_runs import prune_runs
 
-MARKETPLACES = [
+MARKETPLACE_NODES = [
     dg.AssetSpec(
-        "amazon",
+        each.kind,
         group_name="marketplaces",
-        kinds={"amazon"},
+        kinds=set(each.node_kinds),
         owners=["team:orders"],
-        description="Orders at Amazon (Selling Partner API).",
-    ),
-    dg.AssetSpec(
-        "mirakl",
-        group_name="marketplaces",
-        kinds={"http"},
-        owners=["team:orders"],
-        description="Orders at Mirakl operators (OR11, ST11).",
-    ),
+        description=each.description,
+    )
+    for each in MARKETPLACES.values()
 ]
 ORDERS_API = dg.AssetSpec(
     "orders_api",
@@ -110,7 +105,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
     """
     return dg.Definitions(
         assets=[
-            *MARKETPLACES,
+            *MARKETPLACE_NODES,
             raw_orders,
             orders,
             acceptances,

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.clock import Clock, utc_now
 from warehouse.ledger.base.database import Ledger, open_existing_ledger, open_ledger
+from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.ledger.status.keys import open_keys
 from warehouse.settings import Settings
 
@@ -33,6 +35,8 @@ class Installation:
 def opened(settings: Settings | None = None, clock: Clock = utc_now) -> Iterator[Installation]:
     """Open the installation of the environment's settings, and close it at the end; what it lacks is made.
 
+    The ledger is told what kinds of marketplaces this process knows, for those that import none.
+
     Raises:
         KeyRingError: There is no key ring, or not the one that the ledger was sealed with.
         RestoreUnfinishedError: It is being restored.
@@ -40,6 +44,7 @@ def opened(settings: Settings | None = None, clock: Clock = utc_now) -> Iterator
     """
     chosen = settings or Settings()
     with _closing(open_ledger(chosen)) as ledger:
+        keep_kinds(ledger, KINDS, clock())
         yield Installation(chosen, ledger, open_keys(chosen, ledger, clock()), clock)
 
 

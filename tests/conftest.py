@@ -25,7 +25,9 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
+from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.ledger.base.database import Ledger, open_ledger
+from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.privacy import KeyRing, open_key_ring
 from warehouse.settings import Settings
 
@@ -184,11 +186,18 @@ def any_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     return Settings(_env_file=None, home=tmp_path / "home", keys=TEST_KEYS, database_url=url)
 
 
+def _make_ledger(settings: Settings) -> None:
+    """A ledger that knows the kinds of marketplaces, as the pipeline's first start leaves it."""
+    ledger = open_ledger(settings)
+    keep_kinds(ledger, KINDS, START)
+    ledger.close()
+
+
 @pytest.fixture(scope="session")
 def new_sqlite_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ledger's file of a new installation, to be copied: its schema takes longer to make than most tests to run."""
     home = tmp_path_factory.mktemp("new-ledger")
-    open_ledger(Settings(_env_file=None, home=home, keys=TEST_KEYS)).close()
+    _make_ledger(Settings(_env_file=None, home=home, keys=TEST_KEYS))
     assert [each.name for each in home.iterdir()] == ["ledger.sqlite"]
     return home / "ledger.sqlite"
 
@@ -200,7 +209,7 @@ def new_postgresql_ledger(postgresql_server: str, tmp_path_factory: pytest.TempP
     with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')
     home = tmp_path_factory.mktemp("new-ledger")
-    open_ledger(Settings(_env_file=None, home=home, keys=TEST_KEYS, database_url=f"{postgresql_server}/{name}")).close()
+    _make_ledger(Settings(_env_file=None, home=home, keys=TEST_KEYS, database_url=f"{postgresql_server}/{name}"))
     return name
 
 

@@ -9,6 +9,10 @@ from warehouse.orders import derived_id
 MERCHANT = "MERCHANT"
 """The requester of a cancellation that the seller wants: no marketplace asks for it, and none withdraws it."""
 
+HOLD_SETTING = "cancellation_hold_hours"
+"""The channel's setting that says how long an order with an open request is held."""
+LONGEST_HOLD_HOURS = 24.0 * 90
+
 
 class RequestState(StrEnum):
     """Where a request stands.

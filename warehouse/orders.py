@@ -232,8 +232,8 @@ class Package:
     """A package of an order as the marketplace knows it: what a confirmation is verified by. Never part of the document.
 
     Attributes:
-        reference: The marketplace's own id of it (Mirakl: the shipment's id), or None.
-        label: Our reference, as the marketplace repeats it (Amazon: packageReferenceId), or None.
+        reference: The marketplace's own id of it, such as that of a shipment, or None.
+        label: Our reference, as the marketplace repeats it, or None.
         carriers: Every code and name by which the marketplace calls the carrier.
         tracking_number: As the marketplace shows it.
         quantities: Units by the marketplace's line id; () when it does not say.
@@ -261,7 +261,7 @@ class Line:
         quantity_ordered: Units ordered, cancelled ones included.
         quantity_refunded: Units refunded, or being refunded; as many of the remaining ones may not ship.
         source_unit_price: The marketplace's own price of one unit.
-        marketplace_sku: The marketplace's own article number (Amazon: the ASIN).
+        marketplace_sku: The marketplace's own article number, such as an ASIN.
         condition: In the marketplace's words.
         customisation_url: Leads to what the buyer wants made, and is personal data.
         is_customised: Whether the article is made for the buyer; not personal.

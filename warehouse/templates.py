@@ -225,8 +225,8 @@ def order_file_name(channel: str, groups: Sequence[str | None], instant: datetim
 
     >>> from datetime import datetime
     >>> made = datetime(2025, 4, 11, 15, 37, 34, 513000, tzinfo=UTC)
-    >>> order_file_name("amazon_vendor_us", ["merchant", None], made)
-    'orders_export_amazon_vendor_us_merchant_unknown_2025-04-11T15-37-34.513Z.csv'
+    >>> order_file_name("garden_vendor_us", ["merchant", None], made)
+    'orders_export_garden_vendor_us_merchant_unknown_2025-04-11T15-37-34.513Z.csv'
     """
     parts = [channel, *(each or UNKNOWN for each in groups)]
     return "_".join(["orders_export", *(_plain(each) for each in parts), file_date(instant)]) + ".csv"

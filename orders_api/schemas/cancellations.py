@@ -121,7 +121,7 @@ class OrderCancellation(Shape):
     )
     reason: PlainText | None = Field(
         None,
-        description="Mirakl: the operator's reason code, which it requires for lines; else plain text.",
+        description="The marketplace's reason code, where it wants one; else plain text.",
         max_length=200,
         examples=["14"],
     )

@@ -134,7 +134,7 @@ class Line(Shape):
     number: int = Field(description="Place in the order, from 1.", examples=[1])
     sku: str | None = Field(description="The seller's product code.", examples=["LAMP-12"])
     marketplace_sku: str | None = Field(
-        description="The marketplace's own product code (Amazon: the ASIN).", examples=["B0TEST0012"]
+        description="The marketplace's own product code, such as an ASIN.", examples=["B0TEST0012"]
     )
     gtin: str | None = Field(description="Global trade item number.", examples=["03453120000011"])
     title: str | None = Field(description="The product's name at the marketplace.", examples=["Desk lamp, brass"])

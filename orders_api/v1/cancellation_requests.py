@@ -146,7 +146,7 @@ def get_cancellation_request(reading: Reading, _query: NoQuery) -> Response:
 async def accept_cancellation_request(request: Request) -> Response:
     """Agree to cancel: the order is held, and the marketplace is told where its API takes that.
 
-    Amazon's does not: cancel the order in Seller Central; an incident says so until Amazon shows it as cancelled.
+    Where it does not, cancel the order at the marketplace; an incident says so until it shows the order as cancelled.
     """
     return await carry_out_with_body(request, Scope.SHIPMENTS_WRITE, NoQuery, _accepted)
 

@@ -15,6 +15,7 @@ from warehouse.ledger.base.database import POSITION, WATCHED_AT, mark, set_mark
 from warehouse.ledger.book import cancellations, consumers
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
+from warehouse.ledger.settings.kinds import all_kinds
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.status import channel_status, soundness
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
     from warehouse.ledger.settings.channels import Channel, Connection
     from warehouse.ledger.shipping.shipment_queries import Unsent
+    from warehouse.marketplace_kinds import MarketplaceKind
 
 STAGE = "watch"
 STALE, SILENT, LOW, UNSENT, HELD = "stale", "silent", "disk_low", "unsent_too_long", "shipments_held"
@@ -48,8 +50,6 @@ USUALLY_AT_LEAST = 3
 
 NOTICE = timedelta(days=30)
 """So long before it expires a credential is told."""
-AMAZON_SECRET_AGE = timedelta(days=180)
-"""Amazon wants the application's secret changed so often."""
 
 LEAST_FREE_BYTES = 1_000_000_000
 UNSENT_AFTER = timedelta(hours=4)
@@ -167,11 +167,12 @@ def _silent(channel: Channel, usual: int) -> Report:
 
 
 def _credentials(transaction: Transaction, now: datetime) -> list[Condition]:
-    return [_credential(each, now) for each in channels.all_connections(transaction)]
+    kinds = all_kinds(transaction)
+    return [_credential(each, kinds.get(each.kind), now) for each in channels.all_connections(transaction)]
 
 
-def _credential(connection: Connection, now: datetime) -> Condition:
-    ends = expiry(connection)
+def _credential(connection: Connection, kind: MarketplaceKind | None, now: datetime) -> Condition:
+    ends = expiry(connection, kind)
     report = None
     if ends is not None and ends - now <= NOTICE:
         is_over = ends <= now
@@ -186,13 +187,23 @@ def _credential(connection: Connection, now: datetime) -> Condition:
     return Condition("connection", connection.code, (EXPIRES, EXPIRED), report)
 
 
-def expiry(connection: Connection) -> datetime | None:
-    """When a connection's credential ends, as far as its settings or its typed secret tell; None: not known to end."""
+def expiry(connection: Connection, kind: MarketplaceKind | None) -> datetime | None:
+    """When the first of a connection's credentials ends, as far as its settings or its typed secrets tell; None: not known."""
     told = _moment(connection.settings.get("credentials_expire_at"))
     if told is not None:
         return told
-    since = _moment(connection.settings.get("credentials_set_at")) or _moment(connection.state.get("secret_set_at"))
-    return since + AMAZON_SECRET_AGE if since is not None and connection.kind == "amazon" else None
+    state = connection.state
+    ends = []
+    for credential in kind.credentials if kind is not None else ():
+        typed_at = state.get("secrets_set_at", {}).get(credential.name)
+        since = (
+            _moment(typed_at)
+            or _moment(connection.settings.get("credentials_set_at"))
+            or _moment(state.get("secret_set_at"))
+        )
+        if credential.lifetime_days is not None and since is not None:
+            ends.append(since + timedelta(days=credential.lifetime_days))
+    return min(ends, default=None)
 
 
 def _moment(value: Any) -> datetime | None:  # noqa: ANN401 - any JSON or YAML value

@@ -14,7 +14,7 @@ from orders_pipeline.stages import accept
     group_name="confirmation",
     kinds={"python", "sql"},
     owners=["team:orders"],
-    description="Orders accepted or refused where the marketplace leaves that to the seller (Mirakl): decided over the API, "
+    description="Orders accepted or refused where the marketplace leaves that to the seller: decided over the API, "
     "or by the channel's policy.",
 )
 def acceptances(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:

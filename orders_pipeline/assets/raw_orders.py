@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from orders_pipeline.freshness import TICK_FRESHNESS
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.stages import pull, sweep
@@ -37,7 +38,7 @@ READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all}
 
 @dg.asset(
     partitions_def=CONNECTIONS,
-    deps=["amazon", "mirakl"],
+    deps=list(MARKETPLACES),
     group_name="retrieval",
     kinds={"python", "sql"},
     freshness_policy=TICK_FRESHNESS,

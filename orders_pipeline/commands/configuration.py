@@ -16,14 +16,17 @@ from orders_pipeline.commands.failures import exit_code
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
-from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.registry import KINDS
 from orders_pipeline.stages.connection import opened as opened_connection
+from warehouse.clock import utc_now
 from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.settings import channels as book
 from warehouse.ledger.settings import configuration
 from warehouse.ledger.settings.file_lines import located
+from warehouse.ledger.settings.kinds import all_kinds, keep_kinds
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
+from warehouse.marketplace_kinds import Credential, MarketplaceKind, meant
 from warehouse.settings import Settings
 
 connections = typer.Typer(
@@ -92,12 +95,12 @@ def apply(
 
 
 def _applied(text: str, *, dry_run: bool) -> list[configuration.Difference]:
-    document = configuration.read_document(text)
     if dry_run:
         with _ledger_as_it_is() as ledger, ledger.read() as transaction:
-            return configuration.differences(transaction, document, MARKETPLACES)
+            return configuration.differences(transaction, configuration.read_document(text, all_kinds(transaction)))
     with opened() as installation, installation.ledger.write() as transaction:
-        return configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+        document = configuration.read_document(text, all_kinds(transaction))
+        return configuration.apply(transaction, document, installation.clock())
 
 
 @contextmanager
@@ -109,6 +112,7 @@ def _ledger_as_it_is() -> Iterator[Ledger]:
         ledger = Ledger(make_engine("sqlite://"))
         migrate(ledger)
     try:
+        keep_kinds(ledger, KINDS, utc_now())
         yield ledger
     finally:
         ledger.close()
@@ -135,15 +139,59 @@ def list_connections(as_json: Json = False) -> None:
     print_rows("Connections", rows, ("code", "kind", "label", "endpoint", "region", "credentials"), as_json)
 
 
+@connections.command("kinds")
+def list_kinds(
+    kind: Annotated[str | None, typer.Argument(help="One of them, with all that a connection of it may say.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The kinds of marketplaces that a connection can be of, and what each is given.
+
+    Examples:
+
+      orders connections kinds
+
+      orders connections kinds KIND
+    """
+    with _ledger_as_it_is() as ledger, ledger.read() as transaction:
+        known = all_kinds(transaction)
+    if kind is not None and kind not in known:
+        raise fail(f"there is no kind {kind!r}{meant(kind, known)}", Exit.USAGE)
+    shown_kinds = [each for each in known.values() if kind in {None, each.kind}]
+    if as_json:
+        for each in shown_kinds:
+            print_json(each.as_json())
+        return
+    rows = [
+        (each.kind, each.name, each.description, ", ".join(_credential(own) for own in each.credentials))
+        for each in shown_kinds
+    ]
+    print_table("Kinds", ("kind", "name", "what there is", "credentials"), rows)
+    if kind is not None:
+        _print_kind(known[kind])
+
+
+def _credential(credential: Credential) -> str:
+    return credential.name if credential.is_required else f"{credential.name} (may be left out)"
+
+
+def _print_kind(kind: MarketplaceKind) -> None:
+    answers.print(kind.help, markup=False)
+    print_table(
+        "Credentials", ("credential", "what it is"), [(_credential(each), each.meaning) for each in kind.credentials]
+    )
+    for title, schema in (("Settings", kind.settings), ("Settings of a channel", kind.channel_settings)):
+        rows = [(name, about.get("default"), about.get("description")) for name, about in schema["properties"].items()]
+        print_table(title, ("setting", "default", "what it does"), rows)
+
+
 @connections.command("add")
 def add_connection(
     code: Annotated[str, typer.Argument(help="A short code: lower-case letters, digits and _.")],
-    kind: Annotated[str, typer.Option(help="amazon or mirakl.")],
+    kind: Annotated[str, typer.Option(help="The marketplace's kind; `orders connections kinds` shows them.")],
     label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(help="Base URL; Mirakl needs it, for Amazon it is an override.")
-    ] = None,
-    region: Annotated[str | None, typer.Option(help="Amazon's region: eu, na or fe.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Base URL, where the kind wants one.")] = None,
+    region: Annotated[str | None, typer.Option(help="One of the kind's regions, where it has any.")] = None,
+    setting: Annotated[list[str] | None, typer.Option(help="A setting of its kind, as NAME=VALUE; repeatable.")] = None,
     credential: Annotated[
         list[str] | None, typer.Option(help="NAME=env:VARIABLE or NAME=file:PATH; repeatable.")
     ] = None,
@@ -161,6 +209,7 @@ def add_connection(
         "label": label,
         "endpoint": endpoint,
         "region": region,
+        "settings": {name: yaml.safe_load(value) for name, value in map(pair, setting or ())},
         "credentials": dict(pair(each) for each in credential or ()),
     }
     apply_entry("connections", code, entry)
@@ -173,7 +222,7 @@ def add_channel(
     label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     marketplace: Annotated[str | None, typer.Option(help='The marketplace it sells on, such as "Amazon FR".')] = None,
     selector: Annotated[
-        str | None, typer.Option(help="Amazon: marketplace id; Mirakl: channel code; none: all of it.")
+        str | None, typer.Option(help="What picks its orders, in the marketplace's word; none: all of it.")
     ] = None,
     confirmation: Annotated[
         bool | None,
@@ -210,6 +259,11 @@ def set_secret(
         connection = book.find_connection(transaction, code)
         if connection is None:
             raise fail(f"there is no connection {code!r}", Exit.USAGE)
+        kind = all_kinds(transaction).get(connection.kind)
+        names = [each.name for each in kind.credentials] if kind is not None else [name]
+        if name not in names:
+            raise fail(f"{code} has no credential {name!r}{meant(name, names)}", Exit.USAGE)
+        now = installation.clock()
         sealed = seal_secret(installation.keys, code, name, secret)
         changed = book.Connection(
             code=code,
@@ -220,8 +274,9 @@ def set_secret(
             settings=connection.settings,
             credentials={**connection.credentials, name: sealed},
         )
-        book.save_connection(transaction, changed, installation.clock())
-        book.remember(transaction, code, {"secret_set_at": installation.clock().isoformat()})
+        book.save_connection(transaction, changed, now)
+        set_at = {**connection.state.get("secrets_set_at", {}), name: now.isoformat()}
+        book.remember(transaction, code, {"secrets_set_at": set_at})
     notes.print(f"{name} of {code} is kept, encrypted")
 
 
@@ -350,14 +405,15 @@ def pair(text: str) -> tuple[str, str]:
 
 def apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
     """One entry as if it stood alone in a file, so that both ways check and show the same."""
-    document = configuration.read_document(yaml.safe_dump({section: {code: dict(entry)}}))
+    text = yaml.safe_dump({section: {code: dict(entry)}})
     with opened() as installation, installation.ledger.write() as transaction:
-        found = configuration.differences(transaction, document, MARKETPLACES)
+        document = configuration.read_document(text, all_kinds(transaction))
+        found = configuration.differences(transaction, document)
         if any(each.action != "create" for each in found):
             raise fail(
                 f"{code} is there already: change it with `orders apply --export` and `orders apply -f`", Exit.USAGE
             )
-        configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+        configuration.apply(transaction, document, installation.clock())
     notes.print(f"created {found[0].noun} {code}" if found else "nothing to change")
 
 

@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import httpx
 import typer
+import yaml
 
 from orders_pipeline.commands import demo_erp, demo_files, demo_trouble
+from orders_pipeline.commands.demo_shares import DEMONSTRATED, SHARES, first_channel
 from orders_pipeline.commands.intake import publish_tables
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
 from orders_pipeline.commands.status import print_counts
 from orders_pipeline.installation import opened
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from orders_pipeline.sandbox.mirakl.server import API_KEY
 from warehouse import connect
 from warehouse.ledger.base.database import NORMALISED_THROUGH, RAW_SEQ, mark
 from warehouse.ledger.book import products, raw_orders
@@ -48,56 +47,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 80.0
 RATE_FACTOR = 10_000
 """The sandbox keeps the marketplaces' real limits; a demo would wait hours for them."""
-PREFERRED_PORTS = {"amazon": 9100, "mirakl": 9200, "dagster": 3000, "api": 8000}
+PREFERRED_PORTS = {"dagster": 3000, "api": 8000}
 TO_SHIP = "select channel, original_id, status, ship_by from orders_to_ship limit 5"
-
-CONFIGURATION = """
-connections:
-  amazon_eu:
-    kind: amazon
-    label: Amazon Europe (sandbox)
-    region: eu
-    endpoint: {amazon}
-    settings: {{rate_factor: {rate_factor}}}
-    credentials:
-      client_id: file:{secrets}/amazon_client_id
-      client_secret: file:{secrets}/amazon_client_secret
-      refresh_token: file:{secrets}/amazon_refresh_token
-  mirakl_shop:
-    kind: mirakl
-    label: Mirakl operator (sandbox)
-    endpoint: {mirakl}
-    settings: {{rate_factor: {rate_factor}}}
-    credentials:
-      api_key: file:{secrets}/mirakl_api_key
-storages:
-  demo_files:
-    kind: folder
-    settings: {{path: {home}}}
-channels:
-  amazon_fr: {{confirmation: true, connection: amazon_eu, label: Amazon FR, selector: A13V1IB3VIYZZH}}
-  amazon_de: {{confirmation: true, connection: amazon_eu, label: Amazon DE, selector: A1PA6795UKMFR9}}
-  amazon_es: {{confirmation: true, connection: amazon_eu, label: Amazon ES, selector: A1RKKUPIHCS9HS}}
-  amazon_it: {{confirmation: true, connection: amazon_eu, label: Amazon IT, selector: APJ6JRA9NG5V4}}
-  amazon_uk: {{confirmation: true, connection: amazon_eu, label: Amazon UK, selector: A1F83G8C2ARO7P}}
-  mirakl_fr: {{confirmation: true, connection: mirakl_shop, label: Mirakl FR, selector: FR}}
-  mirakl_es:
-    connection: mirakl_shop
-    label: Mirakl ES
-    selector: ES
-    confirmation: true
-    export: {{storage: demo_files, folder: outbox}}
-    import: {{storage: demo_files, folder: inbox}}
-  mirakl_de: {{confirmation: true, connection: mirakl_shop, label: Mirakl DE, selector: DE}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the demo's processes listen."""
+    """Where the demo's processes listen; the sandboxes by their kind."""
 
-    amazon: str
-    mirakl: str
+    sandboxes: Mapping[str, str]
     dagster: str
     api: str
 
@@ -135,7 +93,7 @@ def demo(
             reported = demo_erp.ship_some(places.api, token)
             demo_files.exchange(installation, home)
             _confirm(installation, places, reported, home)
-            demo_trouble.break_and_repair(installation, places.amazon, places.mirakl, postbox)
+            demo_trouble.break_and_repair(installation, places.sandboxes, postbox)
             publish_tables(installation)
             _print_places(places, token, home)
             _check(installation, places, token)
@@ -155,12 +113,14 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 def _start(stack: ExitStack, home: Path, orders: int) -> Places:
     """Start the sandboxes, Dagster and the API; wait for the sandboxes, which come first."""
     ports = {name: _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
-    places = Places(**{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
+    at = {kind: _free_port(each.port) for kind, each in DEMONSTRATED.items()}
+    sandboxes = {kind: f"http://127.0.0.1:{port}" for kind, port in at.items()}
+    places = Places(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
     run = [sys.executable, "-c", "from orders_pipeline.cli import main; main()"]
-    for kind in ("amazon", "mirakl"):
-        options = ["--port", str(ports[kind]), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
+    for kind, port in at.items():
+        options = ["--port", str(port), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
         stack.enter_context(_process(f"sandbox-{kind}", [*run, "sandbox", "serve", kind, *options], home))
-    _wait_for({"Amazon sandbox": f"{places.amazon}/_sandbox", "Mirakl sandbox": f"{places.mirakl}/_sandbox"})
+    _wait_for({f"{DEMONSTRATED[kind].title} sandbox": f"{url}/_sandbox" for kind, url in sandboxes.items()})
     dagster = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(ports["dagster"])]
     stack.enter_context(_process("dagster", dagster, home))
     stack.enter_context(_process("api", [*run, "api", "--port", str(ports["api"])], home))
@@ -197,24 +157,39 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _configure(installation: Installation, places: Places, home: Path) -> None:
     secrets = home / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
-    values = {
-        "amazon_client_id": CLIENT_ID,
-        "amazon_client_secret": CLIENT_SECRET,
-        "amazon_refresh_token": REFRESH_TOKEN,
-        "mirakl_api_key": API_KEY,
-    }
-    for name, value in values.items():
-        (secrets / name).write_text(value)
-    text = CONFIGURATION.format(
-        amazon=places.amazon, mirakl=places.mirakl, rate_factor=RATE_FACTOR, secrets=secrets, home=home
-    )
-    document = configuration.read_document(text)
+    document = configuration.read_document(yaml.safe_dump(_configuration(places, secrets, home)))
     with installation.ledger.write() as transaction:
-        configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+        configuration.apply(transaction, document, installation.clock())
     catalogue = home / "catalogue.csv"
-    catalogue.write_bytes(httpx.get(f"{places.amazon}/_sandbox/catalogue.csv", timeout=30).content)
+    catalogue.write_bytes(
+        httpx.get(f"{next(iter(places.sandboxes.values()))}/_sandbox/catalogue.csv", timeout=30).content
+    )
     for channel in document.channels:
         products.load(installation.ledger, channel, catalogue, installation.clock())
+
+
+def _configuration(places: Places, secrets: Path, home: Path) -> dict[str, dict[str, object]]:
+    """What a file would declare; the credentials' values are written beside it."""
+    connections: dict[str, object] = {}
+    channels: dict[str, object] = {}
+    for kind, url in places.sandboxes.items():
+        share, access = SHARES[kind], DEMONSTRATED[kind]().access()
+        for name, value in access.credentials.items():
+            (secrets / f"{kind}_{name}").write_text(value)
+        connections[share.connection] = {
+            "kind": kind,
+            "label": share.label,
+            "endpoint": url,
+            "region": access.region,
+            "settings": {"rate_factor": RATE_FACTOR},
+            "credentials": {name: f"file:{secrets}/{kind}_{name}" for name in access.credentials},
+        }
+        for code, (label, selector) in share.channels.items():
+            files = demo_files.JOBS if code == share.file_channel else {}
+            about = {"connection": share.connection, "label": label, "selector": selector, "confirmation": True}
+            channels[code] = {**about, **files}
+    storages: dict[str, object] = {demo_files.STORAGE: {"kind": "folder", "settings": {"path": str(home)}}}
+    return {"connections": connections, "storages": storages, "channels": channels}
 
 
 def _token(installation: Installation) -> str:
@@ -259,11 +234,12 @@ def _confirm(installation: Installation, places: Places, reported: demo_erp.Repo
 
     One order is cancelled at its marketplace before it is told, so that a refusal can be seen too.
     """
+    last = list(places.sandboxes)[-1]
     with installation.ledger.read() as transaction:
-        canceled = first_original(transaction, "mirakl_fr", reported.order_ids)
+        canceled = first_original(transaction, first_channel(last), reported.order_ids)
     if canceled is not None:
         body = {"action": "cancel", "order_ids": [canceled]}
-        httpx.post(f"{places.mirakl}/_sandbox/advance", json=body, timeout=30).raise_for_status()
+        httpx.post(f"{places.sandboxes[last]}/_sandbox/advance", json=body, timeout=30).raise_for_status()
     with _job("confirm_shipments", home) as (process, log), progress("confirming", None):
         process.wait()
     if process.returncode:

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from orders_pipeline.file_jobs.job_run import JobResult
     from orders_pipeline.installation import Installation
 
-CHANNEL = "mirakl_es"
-"""The demo's channel whose ERP knows files only."""
-
 SHIPPED = 4
-OUTBOX, INBOX = "outbox", "inbox"
+STORAGE, OUTBOX, INBOX = "demo_files", "outbox", "inbox"
+JOBS = {"export": {"storage": STORAGE, "folder": OUTBOX}, "import": {"storage": STORAGE, "folder": INBOX}}
+"""Of a channel whose ERP knows files only."""
 
 
 def exchange(installation: Installation, home: Path) -> None:
     """Export the orders of the channel, drop a shipment file with one wrong row, import it, and print what became of it."""
     for folder in (OUTBOX, INBOX):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    exported = [export_channel(installation, job) for job in switched_on(installation, JobKind.EXPORT)]
-    _drop(installation, home / INBOX)
+    exports = switched_on(installation, JobKind.EXPORT)
+    exported = [export_channel(installation, job) for job in exports]
+    _drop(installation, exports[0].channel, home / INBOX)
     imported = [import_channel(installation, job) for job in switched_on(installation, JobKind.IMPORT)]
     _check([*exported, *imported])
     rows = [
@@ -47,10 +47,10 @@ def exchange(installation: Installation, home: Path) -> None:
     print_table(f"Files (below {home}: {OUTBOX}, {INBOX}, {INBOX}/results)", columns, rows)
 
 
-def _drop(installation: Installation, inbox: Path) -> None:
+def _drop(installation: Installation, channel: str, inbox: Path) -> None:
     """What an ERP would write: a row for each order, and one for an order that nobody knows."""
     with installation.ledger.read() as transaction:
-        originals = newest_originals(transaction, CHANNEL, Status.WAITING_FOR_SHIPMENT, FulfilledBy.MERCHANT, SHIPPED)
+        originals = newest_originals(transaction, channel, Status.WAITING_FOR_SHIPMENT, FulfilledBy.MERCHANT, SHIPPED)
     moment = int(installation.clock().timestamp() * 1000)
     columns = [
         ShipmentColumn.ORIGINAL_ID,

@@ -14,6 +14,7 @@ import httpx
 from aiosmtpd.controller import Controller
 
 from orders_pipeline.alerts import plan
+from orders_pipeline.commands.demo_shares import DEMONSTRATED, first_channel
 from orders_pipeline.commands.output import answers, fail, print_table
 from orders_pipeline.stages import normalise, pull
 from warehouse.ledger.book.order_ids import newest_originals
@@ -22,7 +23,7 @@ from warehouse.ledger.watch.incident_queries import IncidentFilter, incident_row
 from warehouse.orders import FulfilledBy, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from orders_pipeline.installation import Installation
@@ -62,8 +63,8 @@ def mail_server(folder: Path) -> Iterator[tuple[int, _Postbox]]:
         controller.stop()
 
 
-def break_and_repair(installation: Installation, amazon: str, mirakl: str, postbox: _Postbox) -> None:
-    """Revoke a credential, break a payload, pull, alert; repair both, pull again, and print both sides.
+def break_and_repair(installation: Installation, sandboxes: Mapping[str, str], postbox: _Postbox) -> None:
+    """Break a payload of the first marketplace, revoke the others' credentials, pull, alert; repair all and pull again.
 
     Raises:
         typer.Exit: The incidents did not come, or did not go.
@@ -71,23 +72,25 @@ def break_and_repair(installation: Installation, amazon: str, mirakl: str, postb
     with installation.ledger.write() as transaction:
         recipient = recipients.Recipient(code="crew", kind=recipients.RecipientKind.EMAIL, address=RECIPIENT)
         recipients.save_recipient(transaction, recipient, installation.clock())
-    original_id = _an_order(installation)
+    kind, *others = sandboxes
+    address = sandboxes[kind]
+    original_id = _an_order(installation, first_channel(kind))
     fault = {
-        "operation": "searchOrders",
+        "operation": DEMONSTRATED[kind].listing,
         "count": None,
         "order_ids": [original_id],
-        "field": "orderItems.0.quantityOrdered",
+        "field": DEMONSTRATED[kind].quantity_field,
     }
-    _post(amazon, "faults", {"kind": "malformed_order", "damage": "wrong_type", **fault})
-    _post(amazon, "advance", {"action": "touch", "order_ids": [original_id], "backdate_seconds": BACKDATED_SECONDS})
-    _post(mirakl, "faults", {"kind": "revoke_token", "count": None})
+    touched = {"action": "touch", "order_ids": [original_id]}
+    _post(address, "faults", {"kind": "malformed_order", "damage": "wrong_type", **fault})
+    _post(address, "advance", {**touched, "backdate_seconds": BACKDATED_SECONDS})
+    for each in others:
+        _post(sandboxes[each], "faults", {"kind": "revoke_token", "count": None})
     _tick(installation)
     broken = _incidents(installation, is_open=True)
-    for address in (amazon, mirakl):
-        httpx.delete(f"{address}/_sandbox/faults", timeout=30).raise_for_status()
-    _post(
-        amazon, "advance", {"action": "touch", "order_ids": [original_id], "backdate_seconds": BACKDATED_SECONDS - 60}
-    )
+    for each in sandboxes.values():
+        httpx.delete(f"{each}/_sandbox/faults", timeout=30).raise_for_status()
+    _post(address, "advance", {**touched, "backdate_seconds": BACKDATED_SECONDS - 60})
     _tick(installation)
     repaired = {row["id"]: row for row in _incidents(installation, is_open=False)}
     columns = ("subject", "stage", "code", "message")
@@ -100,10 +103,10 @@ def break_and_repair(installation: Installation, amazon: str, mirakl: str, postb
         raise fail("the incidents that were made on purpose did not come, did not go, or were not told")
 
 
-def _an_order(installation: Installation) -> str:
+def _an_order(installation: Installation, channel: str) -> str:
     """An order that the next pull can bring again."""
     with installation.ledger.read() as transaction:
-        (original,) = newest_originals(transaction, "amazon_fr", Status.PENDING, FulfilledBy.MERCHANT, 1)
+        (original,) = newest_originals(transaction, channel, Status.PENDING, FulfilledBy.MERCHANT, 1)
     return original
 
 

@@ -19,7 +19,6 @@ from orders_pipeline.file_jobs.export import export_channel
 from orders_pipeline.file_jobs.ingest import import_channel
 from orders_pipeline.file_jobs.shipment_file import FileRefused
 from orders_pipeline.installation import opened, opened_to_read
-from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.storages.errors import StorageError
 from warehouse.archive import ArchiveError, open_archive
 from warehouse.ledger.exchange import files as book
@@ -424,7 +423,7 @@ def _declare(kind: JobKind, channel: str, given: Mapping[str, object], settings:
             connection = next(each.connection for each in all_channels(transaction) if each.code == channel)
             text = yaml.safe_dump({"channels": {channel: {"connection": connection, kind.value: entry}}})
             document = configuration.read_document(text)
-            found = configuration.apply(transaction, document, MARKETPLACES, installation.clock())
+            found = configuration.apply(transaction, document, installation.clock())
             state = file_jobs.find_job(transaction, channel, kind)
     switch = "on" if state is not None and state.job.is_on else "off"
     notes.print(f"the {kind} job of {channel} is {'declared' if found else 'as it was'}, and {switch}")

@@ -11,7 +11,7 @@ import typer
 from orders_pipeline.commands.output import Exit, fail, notes
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
-from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES
 from warehouse.clock import utc_now
 from warehouse.documents import preview
 
@@ -20,7 +20,7 @@ def normalize(
     files: Annotated[
         list[Path], typer.Argument(help="Payload files: a search page, a single order, a list; - for standard input.")
     ],
-    marketplace: Annotated[str, typer.Option(help="Whose payload it is: amazon or mirakl.")],
+    marketplace: Annotated[str, typer.Option(help="Kind of marketplace whose payload it is.")],
     channel: Annotated[
         str | None, typer.Option(help="Code of the channel that the ids are made for; default: the kind.")
     ] = None,
@@ -51,7 +51,7 @@ def normalize(
             continue
         for raw in raws:
             try:
-                context = ChannelContext(channel or chosen.kind, chosen.name_of(raw.selector))
+                context = ChannelContext(channel or chosen.kind, KINDS[chosen.kind].name_of(raw.selector))
                 orders = chosen.normalise(parse(raw.body), context)
             except (Unreadable, NotJson) as fault:
                 notes.print(f"{file}: order {raw.original_id}: {fault}", style="red", markup=False)

@@ -6,14 +6,19 @@ Marketplace modules implement this; the pull engine (`orders_pipeline.stages.pul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
+
+from orders_pipeline.marketplaces.settings import ChannelSettings
+from warehouse.marketplace_kinds import MarketplaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from orders_pipeline.marketplaces.settings import ConnectionSettings
+    from warehouse.marketplace_kinds import Credential, EndpointRule, Selectors
     from warehouse.orders import Order
     from warehouse.privacy import PathStep
     from warehouse.shipments import Requirements
@@ -33,8 +38,8 @@ class RawOrder:
 
     Attributes:
         original_id: The marketplace's order id; when even that is unreadable, "?" plus the page's place.
-        selector: Which of the connection's channels it belongs to (Amazon: marketplace id, Mirakl: channel code), or None.
-        body: The exact bytes of the order's JSON (for Mirakl: an envelope of the exact order and its shipments).
+        selector: Which of the connection's channels it belongs to (a site's id, a channel's code), or None.
+        body: The exact bytes of the order's JSON (or an envelope of the exact order and what belongs to it).
     """
 
     original_id: str
@@ -84,7 +89,7 @@ class ConnectionContext:
     Attributes:
         code: The connection's code.
         endpoint: Base URL override, or None for the marketplace's own.
-        region: Amazon's region word (eu, na, fe), else None.
+        region: The region, where the kind has any, else None.
         settings: Marketplace-specific, non-secret settings.
         selectors: The selectors of the channels to be pulled.
         credentials: Names and values of secrets.
@@ -105,7 +110,7 @@ class Parcel:
     Attributes:
         shipment_id: Our id of the shipment.
         original_id: The marketplace's order id.
-        selector: The channel's selector (Amazon: marketplace id).
+        selector: The channel's selector.
         reference: Positive whole number, the same for good for this package of this order.
         package_id: The ERP's own name of the package.
         known_as: The marketplace's id of the package from an earlier confirmation; None when it told none.
@@ -296,12 +301,16 @@ class Client(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Marketplace:
-    """One kind of marketplace: its connector and its knowledge.
+    """One kind of marketplace: its connector, its knowledge, and everything that is said of it anywhere.
 
     Attributes:
-        kind: The word in configuration ("amazon", "mirakl").
+        kind: The word in configuration.
+        name: Its name for people.
+        description: What orders there are, in a sentence; of the lineage's node too.
+        help: How a connection of it is made, in a few sentences.
+        node_kinds: Dagster's words for the technologies of the lineage's node.
         connect: Opens a client. `take(operation)` blocks or raises `Throttled` until quota allows one call;
             `max_pages` bounds a listing.
         normalise: Reads a payload.
@@ -311,14 +320,22 @@ class Marketplace:
         rates: Token bucket per operation.
         parcels_per_call: How many packages one `confirm` takes.
         orders_per_read_back: How many orders one call of `read_back` reads.
-        requirements: What a shipment needs as far as is known without asking.
+        requirements: What a shipment needs and what else may be done, as far as is known without asking.
         lag: How old the newest readable data is; a window must end at least this long ago.
-        credential_names: The secrets a connection needs.
-        name_of: The marketplace's name for people, by selector ("Amazon FR"), where no channel says one.
-        selector_fault: Why a channel with a selector cannot be asked for at a connection of a region; None when it can.
+        endpoint: Whether a connection names the address that is called.
+        regions: The regions that a connection may name one of.
+        selectors: What picks a channel's orders out of a connection's.
+        credentials: The secrets of a connection.
+        settings, channel_settings: What connections and channels of it may say.
+        acceptance: Who accepts orders of a channel that does not say.
+        sandbox: Where its stand-in is, `module:class`, a `orders_pipeline.sandbox.engine.Sandbox`; None when it has none.
     """
 
     kind: str
+    name: str
+    description: str
+    help: str
+    node_kinds: frozenset[str] = frozenset({"http"})
     connect: Callable[[ConnectionContext, Callable[[str], None], int], Client]
     normalise: Normaliser
     pii_paths: Sequence[tuple[PathStep, ...]]
@@ -328,6 +345,21 @@ class Marketplace:
     orders_per_read_back: int
     requirements: Requirements
     lag: timedelta
-    credential_names: Sequence[str]
-    name_of: Callable[[str | None], str]
-    selector_fault: Callable[[str | None, str | None], str | None]
+    endpoint: EndpointRule
+    regions: tuple[str, ...] = ()
+    selectors: Selectors
+    credentials: tuple[Credential, ...]
+    settings: type[ConnectionSettings]
+    channel_settings: type[ChannelSettings] = ChannelSettings
+    acceptance: str = "manual"
+    sandbox: str | None = None
+
+    def describe(self) -> MarketplaceKind:
+        """All of it that is data, for those who check and show and import no kind."""
+        return MarketplaceKind(
+            **{each.name: getattr(self, each.name) for each in fields(MarketplaceKind) if each.name not in _SCHEMAS},
+            **{name: getattr(self, name).model_json_schema() for name in _SCHEMAS},
+        )
+
+
+_SCHEMAS = ("settings", "channel_settings")

@@ -13,7 +13,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -26,40 +25,34 @@ from rich.console import Console
 from rich.table import Table
 
 from orders_pipeline.sandbox import loading, server
-from orders_pipeline.sandbox.amazon import server as amazon
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.json_values import JsonValue
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.registry import SANDBOXES
 
 REQUEST_SECONDS = 60.0
 PROBE_SECONDS = 2.0
-DEBIT_AFTER_SECONDS = 60.0
 
 sandbox = typer.Typer(name="sandbox", help="Local stand-ins of the marketplaces.", no_args_is_help=True)
 _notes = Console(stderr=True, highlight=False)
 _output = Console(highlight=False)
 
 
-class Kind(StrEnum):
-    """The marketplaces that have a stand-in."""
+def _known(kind: str) -> str:
+    if kind not in SANDBOXES:
+        raise typer.BadParameter(f"there is no stand-in of {kind!r}; there are: {', '.join(SANDBOXES)}")
+    return kind
 
-    AMAZON = "amazon"
-    MIRAKL = "mirakl"
 
-
-DEFAULT_PORTS = {Kind.AMAZON: 9100, Kind.MIRAKL: 9200}
-
-KindArgument = Annotated[Kind, typer.Argument(help="Which stand-in.")]
+KindArgument = Annotated[str, typer.Argument(help="Kind of marketplace.", callback=_known)]
 UrlOption = Annotated[str | None, typer.Option(help="Address of the sandbox; without it the running one.")]
 
 
 @sandbox.command()
 def serve(
     kind: KindArgument,
-    port: Annotated[
-        int | None, typer.Option(help="Port; 0 for a free one. Default 9100 (amazon), 9200 (mirakl).")
-    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 for a free one; without one the kind's own.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is made up.")] = 1,
     orders: Annotated[int, typer.Option(help="How many orders to make up at the start.")] = 0,
     rate_factor: Annotated[float, typer.Option(help="Multiplies the marketplace's call rates; inf: no limit.")] = 1.0,
@@ -71,7 +64,7 @@ def serve(
         _load_kept(state, path)
     if orders:
         state.generate(GenerateRequest(orders=orders))
-    with server.listening(host, DEFAULT_PORTS[kind] if port is None else port) as listener:
+    with server.listening(host, state.port if port is None else port) as listener:
         url = f"http://{host}:{listener.getsockname()[1]}"
         with _announced(kind, url):
             _print_welcome(kind, url, state)
@@ -93,7 +86,7 @@ def load(
     for path in files:
         try:
             payload = loading.read_file(path)
-            found = loading.READERS[kind](payload, str(path))
+            found = SANDBOXES[kind].read(payload, str(path))
             if target:
                 _send(target, path, payload)
                 where = f"loaded into the running sandbox at {target}"
@@ -144,17 +137,10 @@ def faults(
     _output.print_json(httpx.get(f"{target}/_sandbox/faults", timeout=REQUEST_SECONDS).text)
 
 
-def build(kind: Kind, seed: int = 1, rate_factor: float = 1.0) -> tuple[Sandbox, FastAPI]:
+def build(kind: str, seed: int = 1, rate_factor: float = 1.0) -> tuple[Sandbox, FastAPI]:
     """Return a sandbox and its application."""
-    match kind:
-        case Kind.AMAZON:
-            seller = amazon.AmazonSandbox(seed=seed, rate_factor=rate_factor)
-            return seller, amazon.create_app(seller)
-        case Kind.MIRAKL:
-            # In the foreground nobody plays the customer's bank, so accepted orders are debited by the clock.
-            features = mirakl.Features(debit_after_seconds=DEBIT_AFTER_SECONDS)
-            operator = mirakl.MiraklSandbox(seed=seed, rate_factor=rate_factor, features=features)
-            return operator, mirakl.create_app(operator)
+    state = SANDBOXES[kind].in_foreground(seed, rate_factor)
+    return state, create_app(state)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -166,7 +152,7 @@ def home() -> Path:
     return Path(os.environ.get("ORDERS_HOME", "./data")) / "sandbox"
 
 
-def running_url(kind: Kind) -> str | None:
+def running_url(kind: str) -> str | None:
     """Return the address of the running sandbox; None when there is none, also when its address file is stale."""
     try:
         url = str(json.loads((home() / f"{kind}.json").read_text("utf-8"))["url"])
@@ -176,7 +162,7 @@ def running_url(kind: Kind) -> str | None:
     return url if answer.status_code == httpx.codes.OK and answer.json().get("kind") == kind else None
 
 
-def _required_url(kind: Kind, url: str | None) -> str:
+def _required_url(kind: str, url: str | None) -> str:
     found = url or running_url(kind)
     if found is None:
         _notes.print(f"no {kind} sandbox is running; start one with: orders sandbox serve {kind}", style="red")
@@ -206,7 +192,7 @@ def _send(url: str, path: Path, payload: JsonValue) -> None:
         raise loading.PayloadError(str(path), "$", f"the sandbox answered {answer.status_code}")
 
 
-def _keep(kind: Kind, path: Path) -> Path:
+def _keep(kind: str, path: Path) -> Path:
     folder = home() / kind
     folder.mkdir(parents=True, exist_ok=True)
     number = len(list(folder.iterdir())) + 1
@@ -217,16 +203,16 @@ def _keep(kind: Kind, path: Path) -> Path:
     return kept
 
 
-def _kept_files(kind: Kind) -> list[Path]:
+def _kept_files(kind: str) -> list[Path]:
     folder = home() / kind
     kept = sorted(path for path in folder.iterdir() if path.suffix != ".partial") if folder.is_dir() else []
     # Shipments need their orders to be there, whatever order the files came in.
     return sorted(kept, key=lambda path: _holds_shipments(kind, path))
 
 
-def _holds_shipments(kind: Kind, path: Path) -> bool:
+def _holds_shipments(kind: str, path: Path) -> bool:
     try:
-        return bool(loading.READERS[kind](loading.read_file(path), str(path)).shipments)
+        return bool(SANDBOXES[kind].read(loading.read_file(path), str(path)).shipments)
     except loading.PayloadError:
         return False
 
@@ -241,7 +227,7 @@ def _load_kept(state: Sandbox, path: Path) -> None:
 
 
 @contextmanager
-def _announced(kind: Kind, url: str) -> Iterator[None]:
+def _announced(kind: str, url: str) -> Iterator[None]:
     """Leave the address where ``load`` and the pipeline's demo find it, as long as the sandbox runs."""
     path = home() / f"{kind}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,20 +238,11 @@ def _announced(kind: Kind, url: str) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _print_welcome(kind: Kind, url: str, state: Sandbox) -> None:
+def _print_welcome(kind: str, url: str, state: Sandbox) -> None:
     _notes.print(f"{kind} sandbox at {url} with {len(state.order_ids())} orders", soft_wrap=True)
     _notes.print(f"  control endpoint {url}/_sandbox, documented at {url}/docs", soft_wrap=True)
-    if kind is Kind.AMAZON:
-        _notes.print(f"  client id {amazon.CLIENT_ID}, client secret {amazon.CLIENT_SECRET}", soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    is_amazon = kind is Kind.AMAZON
-    table.add_column("account" if is_amazon else "shop")
-    table.add_column("refresh token" if is_amazon else "API key")
-    table.add_column("marketplaces" if is_amazon else "channels")
-    for account in state.accounts_json():
-        if is_amazon:
-            table.add_row(account["name"], account["refresh_token"], " ".join(account["marketplace_ids"]))
-        else:
-            channels = " ".join(channel["code"] for channel in account["channels"])
-            table.add_row(str(account["shop_id"]), account["api_key"], channels)
+    table = Table("account", "selectors", "credentials", box=None, pad_edge=False)
+    for each in state.accesses():
+        secrets = [f"{name} {value}" for name, value in each.credentials.items()]
+        table.add_row(each.account, " ".join(each.selectors), "\n".join(secrets))
     _notes.print(table)

@@ -37,14 +37,14 @@ class GenerateBody(_Body):
     orders: int = Field(ge=0, le=MAX_GENERATED, description="How many orders.")
     seed: int | None = Field(None, description="Seed; without one the sandbox's own.")
     days: float = Field(7.0, ge=0, description="Their update times are spread over so many days; 0: two minutes.")
-    account: str | None = Field(None, description="Amazon account or Mirakl shop; without one the default.")
-    channel: str | None = Field(None, description="Amazon marketplace id or Mirakl channel code; without one: all.")
+    account: str | None = Field(None, description="An account or a shop; without one the default.")
+    channel: str | None = Field(None, description="A selector of a channel; without one: all.")
     newest_seconds: float = Field(180.0, ge=0, description="Age of the newest update time.")
     mixed_share: float = Field(
         0.05, ge=0, le=1, description="Share of carts that become two orders, one per fulfilment."
     )
     mixed_lines_share: float = Field(
-        0.0, ge=0, le=1, description="Mirakl: share of orders whose single lines name different fulfilment centres."
+        0.0, ge=0, le=1, description="Share of orders whose single lines name different fulfilment centres."
     )
 
 
@@ -55,7 +55,7 @@ class AdvanceBody(_Body):
     order_ids: list[str] = Field([], description="These orders; empty: every order that the step fits.")
     count: int | None = Field(None, ge=0, description="At most this many.")
     quantities: dict[str, int] = Field({}, description="Quantity per line id, for partial steps.")
-    by: str = Field("MERCHANT", description="Who cancels: BUYER, MERCHANT or AMAZON.")
+    by: str = Field("MERCHANT", description="Who cancels: BUYER, MERCHANT, or the marketplace's own word for itself.")
     reason: str = Field("", description="Reason of a cancellation or of its request.")
     backdate_seconds: float = Field(0.0, ge=0, description="The new update time is this old: a late update.")
 

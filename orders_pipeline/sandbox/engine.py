@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 from urllib.parse import parse_qsl
 
 import orjson
@@ -25,6 +25,7 @@ from orders_pipeline.sandbox.faults import Fault, FaultBook, FaultKind, Fired, s
 from orders_pipeline.sandbox.generator import Catalogue
 from orders_pipeline.sandbox.journal import Entry, Journal
 from orders_pipeline.sandbox.json_values import JsonValue
+from orders_pipeline.sandbox.loading import Loaded
 from orders_pipeline.sandbox.throttle import Plan, Throttle
 
 DROP_CONNECTION = "sandbox.drop_connection"
@@ -226,15 +227,50 @@ class Access:
     selectors: Sequence[str]
 
 
+@dataclass(frozen=True)
+class DemoShare:
+    """What of `orders demo` plays at a stand-in.
+
+    Attributes:
+        connection: Code of the connection.
+        label: Its name for people.
+        channels: Codes of its channels, each with its label and its selector.
+        file_channel: The one whose ERP knows files only, if any.
+    """
+
+    connection: str
+    label: str
+    channels: Mapping[str, tuple[str, str | None]]
+    file_channel: str | None = None
+
+
 class Sandbox(ABC):
     """State and behaviour of one stand-in.
 
     The methods do not lock: a caller in another thread than the server's holds ``lock`` while it changes anything.
+
+    Attributes:
+        kind: The marketplace's kind.
+        title: Its name for people.
+        port: Where it listens when nothing else is said.
+        operations: What it answers.
+        actions: What may happen to its orders.
+        listing: The operation that lists orders.
+        quantity_field: Path of a quantity within a listed order: where one is spoilt on purpose.
+        not_found, invalid: The marketplace's codes for a call that there is not.
+        demo: Its part in `orders demo`; None when it has none.
     """
 
-    kind: str
-    operations: tuple[Operation, ...]
-    actions: tuple[str, ...]
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    port: ClassVar[int]
+    operations: ClassVar[tuple[Operation, ...]]
+    actions: ClassVar[tuple[str, ...]]
+    listing: ClassVar[str]
+    quantity_field: ClassVar[str]
+    not_found: ClassVar[str] = "NOT_FOUND"
+    invalid: ClassVar[str] = "INVALID"
+    demo: ClassVar[DemoShare | None] = None
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
         """All that happens follows from the seed, the clock and the calls."""
@@ -295,9 +331,23 @@ class Sandbox(ABC):
     def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
         """Return orders, hidden or not, in the words that every marketplace shares; all when none is named."""
 
+    @staticmethod
     @abstractmethod
+    def read(payload: JsonValue, name: str) -> Loaded:
+        """Return what a genuine payload holds; raises ``loading.PayloadError``."""
+
+    @abstractmethod
+    def accesses(self) -> list[Access]:
+        """Return how an installation is connected to each account, the default one first."""
+
     def access(self) -> Access:
         """Return how an installation is connected to the default account."""
+        return self.accesses()[0]
+
+    @classmethod
+    def in_foreground(cls, seed: int, rate_factor: float) -> Self:
+        """Return a sandbox that nobody drives: what others would do to its orders happens by the clock."""
+        return cls(seed=seed, rate_factor=rate_factor)
 
     @abstractmethod
     def order_ids(self) -> list[str]:

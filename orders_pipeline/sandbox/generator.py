@@ -1,7 +1,7 @@
 """Made-up orders: what both marketplaces' generators share.
 
 What lives here: the product catalogue, made-up people and addresses, amounts, points in time. What does not: the shape
-of any marketplace's order (``amazon.orders``, ``mirakl.orders``). Names are combinations of common first and last
+of any marketplace's order (each kind's ``orders``). Names are combinations of common first and last
 names; e-mail addresses and links use the example domains that are reserved for this.
 """
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 from structlog.contextvars import bound_contextvars
@@ -19,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Transient, Unauthorised
 from orders_pipeline.marketplaces.protocol import ConnectionContext
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.tls import secure
 from warehouse.ledger.base import quotas
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Marketplace
+    from orders_pipeline.marketplaces.protocol import Client, Marketplace, Rate
     from warehouse.ledger.settings.channels import Channel, Connection
 
 logger = logging.getLogger("orders_pipeline.stages.connection")
@@ -185,13 +186,15 @@ def opened(
 
     Raises:
         Unauthorised: A credential cannot be resolved.
-        Permanent: The connection is of a kind that does not exist, or secrets would be sent in clear.
+        Permanent: The connection is of a kind that does not exist, its settings are not valid, or secrets would be sent in
+            clear.
     """
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:
         raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
     if connection.endpoint:
         secure(connection.endpoint)
+    rate_factor = read_settings(marketplace.settings, connection.settings).rate_factor
     try:
         credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
     except (SecretMissing, KeyRingError) as error:
@@ -203,7 +206,7 @@ def opened(
     context = ConnectionContext(
         connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
     )
-    quota = _quota_taker(installation, connection.code, marketplace, connection.settings)
+    quota = _quota_taker(installation, connection.code, marketplace.rates, rate_factor)
 
     def take(operation: str) -> None:
         quota(operation)
@@ -217,12 +220,10 @@ def opened(
 
 
 def _quota_taker(
-    installation: Installation, owner: str, marketplace: Marketplace, settings: Mapping[str, Any]
+    installation: Installation, owner: str, rates: Mapping[str, Rate], factor: float
 ) -> Callable[[str], None]:
-    factor = float(settings.get("rate_factor", 1.0))
-
     def take(operation: str) -> None:
-        rate = marketplace.rates[operation]
+        rate = rates[operation]
         while True:
             with installation.ledger.write() as transaction:
                 wait = quotas.take(

@@ -251,7 +251,7 @@ def _askable(
         return list(chosen)
     good = []
     for channel in chosen:
-        fault = marketplace.selector_fault(channel.selector, connection.region)
+        fault = marketplace.selectors.fault(channel.selector, connection.region)
         if fault is None:
             good.append(channel)
             continue

@@ -25,7 +25,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import sqlalchemy as sa
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.errors import Permanent
+from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES, NOT_LOADED
+from orders_pipeline.marketplaces.settings import read_settings
+from orders_pipeline.marketplaces.tls import secure
 from warehouse import restore_mark
 from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
 from warehouse.ledger.base import leases
@@ -37,10 +40,10 @@ from warehouse.ledger.status import channel_status, keys
 from warehouse.ledger.status.channel_status import ChannelState
 from warehouse.ledger.watch import incidents
 from warehouse.ledger.watch.incident_queries import count_open
+from warehouse.marketplace_kinds import missing_credentials
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
 from warehouse.processes import is_gone
 from warehouse.restore_mark import RestoreUnfinishedError
-from warehouse.web_addresses import address_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +58,7 @@ CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 300
 PURGE_GRACE = timedelta(days=2)
 """The daily purge may have been missed once."""
 RUNS_LOOKED_AT = 300
-PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", "python-amazon-sp-api", "cryptography")
+PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", "httpx", "cryptography")
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -219,6 +222,8 @@ def _integrity(patient: Patient) -> Iterator[Finding]:
 
 
 def _connections(patient: Patient) -> Iterator[Finding]:
+    for name, reason in NOT_LOADED.items():
+        yield Finding(f"marketplace {name}", Verdict.FAIL, reason, "repair or remove the package that brings it")
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
@@ -239,10 +244,13 @@ def _connection(patient: Patient, connection: channels.Connection) -> Finding:
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:
         return Finding(part, Verdict.FAIL, f"there is no marketplace {connection.kind!r}", "correct orders.yaml")
-    fault = address_fault(connection.endpoint) if connection.endpoint else None
-    if fault is not None:
-        return Finding(part, Verdict.FAIL, f"its endpoint {fault}", "correct orders.yaml: an https address")
-    missing = [name for name in marketplace.credential_names if name not in connection.credentials]
+    try:
+        if connection.endpoint:
+            secure(connection.endpoint, "correct orders.yaml: an https address")
+        read_settings(marketplace.settings, connection.settings)
+    except Permanent as error:
+        return Finding(part, Verdict.FAIL, error.message, error.hint)
+    missing = missing_credentials(KINDS[connection.kind], connection.credentials)
     if missing:
         return Finding(
             part, Verdict.FAIL, f"lacks {', '.join(missing)}", f"`orders connections secret {connection.code} …`"

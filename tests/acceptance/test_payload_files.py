@@ -17,10 +17,9 @@ from typer.testing import CliRunner
 from orders_api.app import create_app
 from orders_pipeline.cli import app as cli
 from orders_pipeline.installation import opened
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from orders_pipeline.sandbox.commands import Kind, build
-from orders_pipeline.sandbox.mirakl.server import API_KEY
+from orders_pipeline.sandbox.amazon.state import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from orders_pipeline.sandbox.commands import build
+from orders_pipeline.sandbox.mirakl.state import API_KEY
 from orders_pipeline.sandbox.server import running
 from orders_pipeline.stages import normalise, pull
 from warehouse import connect
@@ -162,8 +161,8 @@ def product(any_settings: Settings, tmp_path, monkeypatch):
     ):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ORDERS_HOME", str(any_settings.home))
-    _, amazon = build(Kind.AMAZON)
-    _, mirakl = build(Kind.MIRAKL)
+    _, amazon = build("amazon")
+    _, mirakl = build("mirakl")
     with running(amazon) as amazon_url, running(mirakl) as mirakl_url:
         for kind, url, payload in (("amazon", amazon_url, AMAZON_PAGE), ("mirakl", mirakl_url, MIRAKL_PAGE)):
             file = tmp_path / f"{kind}.json"
@@ -173,7 +172,7 @@ def product(any_settings: Settings, tmp_path, monkeypatch):
         with opened(any_settings) as installation:
             text = CONFIGURATION.format(amazon=amazon_url, mirakl=mirakl_url)
             with installation.ledger.write() as transaction:
-                configuration.apply(transaction, configuration.read_document(text), MARKETPLACES, datetime.now(UTC))
+                configuration.apply(transaction, configuration.read_document(text), datetime.now(UTC))
                 scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII]
                 _, token = tokens.create(transaction, "erp", scopes, None, None, datetime.now(UTC))
             results = pull.pull_all(installation)

@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from orders_pipeline.installation import Installation
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox import server
-from orders_pipeline.sandbox.amazon import server as amazon
+from orders_pipeline.sandbox.amazon import state as amazon
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.stages import confirm, normalise
 from tests.benchmarks.filling import RawOrder, installed, keep_raw, truth_as_raw
 from tests.benchmarks.measuring import Figure, Target, Workshop
@@ -62,7 +63,7 @@ def _measure(workshop: Workshop, kind: str) -> list[Figure]:
     count = workshop.sizes.confirmed
     clock = Clock(datetime.now(UTC))
     sandbox: Sandbox = amazon.AmazonSandbox(clock=clock) if kind == "amazon" else mirakl.MiraklSandbox(clock=clock)
-    app = amazon.create_app(sandbox) if isinstance(sandbox, amazon.AmazonSandbox) else mirakl.create_app(sandbox)  # type: ignore[arg-type]
+    app = create_app(sandbox)
     workshop.say(f"making {count:,} orders that wait at {kind}")
     raws = _waiting(sandbox, count)
     with installed(workshop.fresh(kind)) as opened, server.running(app) as url:

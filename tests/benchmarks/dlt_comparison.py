@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from orders_pipeline.sandbox.mirakl import server
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.stages.normalise import normalise_pending
 from orders_pipeline.stages.pull import pull_all
 from tests.benchmarks.filling import installed
@@ -95,7 +95,7 @@ def pull_with_dlt(url: str, folder: str) -> Generator[object, None, None]:
     pipeline = dlt.pipeline("orders", destination=destination, dataset_name="bench", pipelines_dir=str(path / "dlt"))
     client = RESTClient(
         base_url=url,
-        auth=APIKeyAuth(name="Authorization", api_key=server.API_KEY, location="header"),
+        auth=APIKeyAuth(name="Authorization", api_key=mirakl.API_KEY, location="header"),
         paginator=OffsetPaginator(limit=PAGE_SIZE, limit_param="max", total_path="total_count"),
         data_selector="orders",
     )

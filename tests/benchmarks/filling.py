@@ -23,9 +23,9 @@ from orders_pipeline.installation import Installation, opened
 from orders_pipeline.marketplaces.mirakl.documents import envelope
 from orders_pipeline.marketplaces.protocol import RawOrder
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon.server import AmazonSandbox
+from orders_pipeline.sandbox.amazon.state import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
-from orders_pipeline.sandbox.mirakl.server import MiraklSandbox
+from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
 from orders_pipeline.stages.pull import prepare_payload
 from warehouse import documents
 from warehouse import orders as domain

@@ -7,8 +7,9 @@ from collections.abc import Generator
 
 from orders_pipeline.installation import Installation
 from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from warehouse.ledger.settings import channels
 
 SETTLED_SECONDS = 900.0
@@ -28,7 +29,7 @@ def serve_mirakl(orders: int, is_multi_shipment: bool) -> Generator[object, None
     sandbox = mirakl.MiraklSandbox(rate_factor=math.inf, features=features)
     if orders:
         sandbox.generate(GenerateRequest(orders, days=0.9, account=SHOP, newest_seconds=SETTLED_SECONDS))
-    with server.running(mirakl.create_app(sandbox)) as url:
+    with server.running(create_app(sandbox)) as url:
         yield {"url": url, "orders": len(sandbox.order_ids())}
         while True:
             yield len(sandbox.journal)

@@ -16,8 +16,9 @@ import pytest
 from psycopg import sql
 
 from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from tests.lake.conftest import Shop
 from warehouse.clock import utc_now
 from warehouse.lake.lake import open_lake
@@ -138,7 +139,7 @@ def test_a_password_may_hold_every_character(settings, postgresql_server, strict
         "ORDERS_DATABASE_URL": f"{scheme}://{strict_database}:{quote(PASSWORD, safe='')}@{place}",
         "TEST_SHOP_KEY": mirakl.API_KEY,
     }
-    with server.running(mirakl.create_app(shop)) as address:
+    with server.running(create_app(shop)) as address:
         (tmp_path / "orders.yaml").write_text(
             "connections:\n"
             f"  shop: {{kind: mirakl, endpoint: '{address}', credentials: {{api_key: env:TEST_SHOP_KEY}}}}\n"

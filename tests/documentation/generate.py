@@ -20,8 +20,8 @@ import typer
 from orders_api.app import create_app
 from orders_pipeline.cli import app
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.settings import ChannelSettings, HttpSettings
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.settings.configuration import (
     ChannelEntry,
@@ -35,9 +35,11 @@ from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSe
 from warehouse.templates import OrderColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pydantic import BaseModel
+
+    from orders_pipeline.marketplaces.protocol import Marketplace
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -79,9 +81,35 @@ def import_entry() -> str:
     return _fields(ImportEntry)
 
 
-def amazon_settings() -> str:
-    """The settings of an Amazon connection."""
-    return _fields(ConnectionSettings)
+def connection_settings() -> str:
+    """The settings of a connection of any kind, and of one that is called over HTTP."""
+    return _fields(HttpSettings)
+
+
+def channel_settings() -> str:
+    """The settings of a channel of any kind."""
+    return _fields(ChannelSettings)
+
+
+def marketplace_kinds() -> str:
+    """What a connection of each kind is given."""
+    return "\n".join(_kind_page(each) for each in MARKETPLACES.values())
+
+
+def _kind_page(kind: Marketplace) -> str:
+    credentials = [
+        (f"`{each.name}`{'' if each.is_required else ' (may be left out)'}", each.meaning) for each in kind.credentials
+    ]
+    parts = [f"#### {kind.name}\n", f"Kind `{kind.kind}`. {kind.description} {kind.help}\n"]
+    parts.append(table(("credential", "what it is"), credentials))
+    for title, model, base in (
+        ("", kind.settings, HttpSettings),
+        (" of a channel", kind.channel_settings, ChannelSettings),
+    ):
+        own = set(model.model_fields) - set(base.model_fields)
+        if own:
+            parts.append(f"Settings{title}, beside those of every kind:\n\n{_fields(model, own)}")
+    return "\n".join(parts)
 
 
 def storage_entry() -> str:
@@ -107,14 +135,6 @@ def ftp_settings() -> str:
 def folder_settings() -> str:
     """The settings of a storage of kind folder."""
     return _fields(FolderSettings)
-
-
-def credentials() -> str:
-    """What each kind of connection must be given."""
-    rows = [
-        (f"`{kind}`", ", ".join(f"`{name}`" for name in each.credential_names)) for kind, each in MARKETPLACES.items()
-    ]
-    return table(("kind", "credentials"), rows)
 
 
 def tables() -> str:
@@ -231,13 +251,14 @@ PARTS: dict[str, Callable[[], str]] = {
         channel_entry,
         export_entry,
         import_entry,
-        amazon_settings,
+        connection_settings,
+        channel_settings,
+        marketplace_kinds,
         storage_entry,
         sftp_settings,
         ftps_settings,
         ftp_settings,
         folder_settings,
-        credentials,
         tables,
         commands,
         endpoints,
@@ -264,9 +285,11 @@ def main() -> None:
             sys.stdout.write(f"{path.relative_to(DOCS.parent)} rewritten\n")
 
 
-def _fields(model: type[BaseModel]) -> str:
+def _fields(model: type[BaseModel], only: Collection[str] | None = None) -> str:
     rows = []
     for name, field in model.model_fields.items():
+        if only is not None and name not in only:
+            continue
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
         rows.append((f"`{field.alias or name}`", default, _sentence(field.description)))
     return table(("key", "default", "meaning"), rows)

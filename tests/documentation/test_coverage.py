@@ -15,7 +15,6 @@ from orders_pipeline.cli import app
 from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.file_jobs.shipment_file import FileFault, RowFault
-from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.storages.errors import StorageError
 from tests.documentation import generate
@@ -78,7 +77,8 @@ def test_every_setting() -> None:
     "model",
     [
         *(ConnectionEntry, ChannelEntry, ExportEntry, ImportEntry, StorageSection, AlertEntry),
-        *(ConnectionSettings, *SETTINGS.values()),
+        *SETTINGS.values(),
+        *(model for each in MARKETPLACES.values() for model in (each.settings, each.channel_settings)),
     ],
 )
 def test_every_key_of_the_configuration_file(model) -> None:
@@ -87,22 +87,9 @@ def test_every_key_of_the_configuration_file(model) -> None:
 
 
 def test_every_credential() -> None:
-    wanted = {name for marketplace in MARKETPLACES.values() for name in marketplace.credential_names}
+    wanted = {each.name for marketplace in MARKETPLACES.values() for each in marketplace.credentials}
     wanted |= {name for names in CREDENTIALS.values() for name in names}
     assert wanted - words("docs/configuration.md") == set()
-
-
-def test_every_setting_that_a_marketplace_reads_itself() -> None:
-    source = "".join(
-        path.read_text()
-        for path in [
-            *(ROOT / "orders_pipeline/marketplaces").rglob("*.py"),
-            ROOT / "orders_pipeline/stages/connection.py",
-        ]
-    )
-    read = set(re.findall(r"settings(?:\.get\(|, |\[)\"(\w+)\"", source))
-    assert {"shop_id", "rate_factor", "read_seconds", "merchant_fulfillment_centers"} <= read
-    assert read - words("docs/configuration.md") == set()
 
 
 def test_every_command() -> None:

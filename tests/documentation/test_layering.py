@@ -209,3 +209,23 @@ def test_queries_live_in_the_ledger_and_in_the_lake() -> None:
         if re.search(r"\bsa\.(select|insert|update|delete)\b", path.read_text(encoding="utf-8"))
     ]
     assert asking == []
+
+
+NAMES_OF_OTHERS = re.compile(r"Amazon (FR|ES|DE|UK|France)|amazon_(fr|eu)|^ *(Example: )?orders .*", re.MULTILINE)
+"""A merchant's own labels and codes, and commands, as examples."""
+
+
+def test_no_module_but_the_registry_names_a_kind_of_marketplace() -> None:
+    kinds = [path.parent.name for path in (ROOT / "orders_pipeline/marketplaces").glob("*/__init__.py")]
+    assert len(kinds) > 1
+    named = re.compile(rf"\b({'|'.join(kinds)})\b|({'|'.join(kinds)})_", re.IGNORECASE)
+    own = [f"orders_pipeline/{room}/{kind}/" for room in ("marketplaces", "sandbox") for kind in kinds]
+    left_out = (*own, "orders_pipeline/marketplaces/registry.py", "warehouse/ledger/migrations/")
+    found = {
+        name: match.group()
+        for place in ("warehouse", "orders_api", "orders_pipeline")
+        for path in modules(place)
+        if not (name := str(path.relative_to(ROOT))).startswith(left_out)
+        and (match := named.search(NAMES_OF_OTHERS.sub("", path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}

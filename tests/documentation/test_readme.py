@@ -169,9 +169,9 @@ def test_a_configuration_is_valid(text, ledger) -> None:
     document = configuration.read_document(text)
     assert yaml.safe_load(text)["connections"].keys() == document.connections.keys()
     with ledger.read() as transaction:
-        configuration.differences(transaction, document, MARKETPLACES)
+        configuration.differences(transaction, document)
     for connection in document.connections.values():
-        assert set(connection.credentials) == set(MARKETPLACES[connection.kind].credential_names)
+        assert set(connection.credentials) == {each.name for each in MARKETPLACES[connection.kind].credentials}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.ledger.base import credentials
 from warehouse.ledger.settings import channels, configuration
 from warehouse.ledger.settings.configuration import ConfigurationError
@@ -36,7 +36,7 @@ channels:
         ("connections: {a: {kind: mirakl, endpoint: shop.example}}", "connections.a.endpoint: .*no web address"),
         (
             "connections: {a: {kind: amazon, settings: {lwa_endpoint: 'http://login.example'}}}",
-            "connections.a.settings: .*lwa_endpoint is not https",
+            "connections.a.settings.lwa_endpoint: .*is not https",
         ),
         ("channels: {a: {label: A}}", "channels.a.connection"),
         ("storages: {a: {kind: smb}}", "storages.a.kind"),
@@ -54,7 +54,7 @@ channels:
 )
 def test_a_wrong_file_is_refused_naming_the_place(text: str, said: str):
     with pytest.raises(ConfigurationError, match=said.replace("(", "\\(")):
-        configuration.read_document(text)
+        configuration.read_document(text, KINDS)
 
 
 MISTYPED = """\
@@ -88,7 +88,7 @@ def test_a_name_that_is_not_there_is_answered_by_the_one_that_was_meant(any_ledg
     text = "connections: {shop: {kind: mirakel}}\nchannels:\n  a: {connection: shup}"
     document = configuration.read_document(text)
     with any_ledger.read() as transaction, pytest.raises(ConfigurationError) as refused:
-        configuration.differences(transaction, document, MARKETPLACES)
+        configuration.differences(transaction, document)
     assert located(text, refused.value.problems) == [
         "line 1: connections.shop.kind: there is no kind 'mirakel'; did you mean 'mirakl'?",
         "line 3: channels.a.connection: there is no connection 'shup'; did you mean 'shop'?",
@@ -120,14 +120,14 @@ def test_a_refusal_never_repeats_a_secret():
 def test_what_only_the_ledger_can_tell_is_refused_too(any_ledger, clock, text: str, said: str):
     document = configuration.read_document(text)
     with any_ledger.write() as connection, pytest.raises(ConfigurationError, match=said):
-        configuration.apply(connection, document, MARKETPLACES, clock())
+        configuration.apply(connection, document, clock())
 
 
 def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
     document = configuration.read_document(GOOD)
     with any_ledger.write() as connection:
-        first = configuration.apply(connection, document, MARKETPLACES, clock())
-        second = configuration.apply(connection, document, MARKETPLACES, clock())
+        first = configuration.apply(connection, document, clock())
+        second = configuration.apply(connection, document, clock())
     assert [(each.noun, each.code, each.action) for each in first] == [
         ("connection", "amazon_eu", "create"),
         ("channel", "amazon_fr", "create"),
@@ -137,11 +137,11 @@ def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
 
 def test_a_change_is_shown_field_by_field(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), MARKETPLACES, clock())
+        configuration.apply(connection, configuration.read_document(GOOD), clock())
         changed = configuration.read_document(
             GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false")
         )
-        found = configuration.differences(connection, changed, MARKETPLACES)
+        found = configuration.differences(connection, changed)
     assert found[0].fields == {
         "label": ("Amazon FR", "Amazon France"),
         "retrieval": (True, False),
@@ -150,19 +150,18 @@ def test_a_change_is_shown_field_by_field(any_ledger, clock):
 
 def test_the_export_applies_without_a_difference(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), MARKETPLACES, clock())
+        configuration.apply(connection, configuration.read_document(GOOD), clock())
         text = configuration.export(connection)
-        assert configuration.differences(connection, configuration.read_document(text), MARKETPLACES) == []
+        assert configuration.differences(connection, configuration.read_document(text)) == []
 
 
 def test_what_pulling_learnt_survives_a_change_of_the_configuration(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), MARKETPLACES, clock())
+        configuration.apply(connection, configuration.read_document(GOOD), clock())
         channels.remember(connection, "amazon_eu", {"clock_skew_seconds": 40})
         configuration.apply(
             connection,
             configuration.read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")),
-            MARKETPLACES,
             clock(),
         )
         found = channels.find_connection(connection, "amazon_eu")
@@ -211,11 +210,11 @@ def test_carriers_are_declared_changed_and_exported(any_ledger, clock):
         GOOD.replace("selector: A13V1IB3VIYZZH", "selector: A13V1IB3VIYZZH, carriers: {DPD01: {carrier_code: DPD_FR}}")
     )
     with any_ledger.write() as connection:
-        first = configuration.apply(connection, document, MARKETPLACES, clock())
-        assert configuration.apply(connection, document, MARKETPLACES, clock()) == []
-        second = configuration.apply(connection, changed, MARKETPLACES, clock())
+        first = configuration.apply(connection, document, clock())
+        assert configuration.apply(connection, document, clock()) == []
+        second = configuration.apply(connection, changed, clock())
         exported = configuration.read_document(configuration.export(connection))
-        assert configuration.differences(connection, exported, MARKETPLACES) == []
+        assert configuration.differences(connection, exported) == []
     assert [each.code for each in first if each.noun == "carrier"] == ["amazon_fr/DPD01", "amazon_fr/BIKE"]
     assert [(each.action, each.code, each.fields) for each in second] == [
         ("change", "amazon_fr/DPD01", {"carrier_code": ("DPD", "DPD_FR")})
@@ -242,7 +241,7 @@ channels:
     selector: A13V1IB3VIYZZH
     confirmation: true
     acceptance: "off"
-    settings: {cancellation_hold_hours: 12, note: kept}
+    settings: {cancellation_hold_hours: 12}
     carriers: {DPD01: {carrier_code: DPD, tracking_url: "https://dpd.example/{tracking_number}"}}
     export: {storage: erp, folder: out, frequency: daily, at: "06:30", statuses: [SHIPPED], spreadsheet_safe: true}
     import: {storage: erp, folder: in, always_result: true, enabled: false}
@@ -258,7 +257,7 @@ alerts:
         ("channels: {amazon_fr: {connection: amazon_eu, label: New}}", {"channel": {"label": "New"}}),
         (
             "channels: {amazon_fr: {connection: amazon_eu, settings: {cancellation_hold_hours: 24}}}",
-            {"channel": {"settings": {"cancellation_hold_hours": 24, "note": "kept"}}},
+            {"channel": {"settings": {"cancellation_hold_hours": 24}}},
         ),
         (
             "channels: {amazon_fr: {connection: amazon_eu, selector: A1PA6795UKMFR9}}",
@@ -292,10 +291,10 @@ alerts:
 )
 def test_a_file_changes_what_it_names_and_nothing_else(ledger, clock, part, changed):
     with ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(WHOLE), MARKETPLACES, clock())
+        configuration.apply(connection, configuration.read_document(WHOLE), clock())
     with ledger.write() as connection:
         before = yaml.safe_load(configuration.export(connection))
-        found = configuration.apply(connection, configuration.read_document(part), MARKETPLACES, clock())
+        found = configuration.apply(connection, configuration.read_document(part), clock())
         after = yaml.safe_load(configuration.export(connection))
     told = {each.noun: {name: pair[1] for name, pair in each.fields.items()} for each in found}
     assert told.keys() == changed.keys()
@@ -311,9 +310,9 @@ def test_a_file_changes_what_it_names_and_nothing_else(ledger, clock, part, chan
 
 def test_another_host_takes_no_trusted_key_along(ledger, clock):
     with ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(WHOLE), MARKETPLACES, clock())
+        configuration.apply(connection, configuration.read_document(WHOLE), clock())
         part = "storages: {erp: {kind: sftp, settings: {host: other.example}}}"
-        configuration.apply(connection, configuration.read_document(part), MARKETPLACES, clock())
+        configuration.apply(connection, configuration.read_document(part), clock())
         settings = yaml.safe_load(configuration.export(connection))["storages"]["erp"]["settings"]
     assert settings == {"host": "other.example", "port": 2222, "user": "shop"}
 
@@ -334,4 +333,4 @@ def test_a_new_job_needs_a_storage(ledger):
 
 def differences(ledger, document) -> list:
     with ledger.read() as connection:
-        return configuration.differences(connection, document, MARKETPLACES)
+        return configuration.differences(connection, document)

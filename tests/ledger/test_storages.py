@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger.base import credentials
 from warehouse.ledger.settings import configuration, storages
 from warehouse.ledger.settings.storages import StorageEntry
@@ -24,7 +23,7 @@ storages:
 
 def apply(ledger, clock, text: str) -> list[configuration.Difference]:
     with ledger.write() as connection:
-        return configuration.apply(connection, configuration.read_document(text), MARKETPLACES, clock())
+        return configuration.apply(connection, configuration.read_document(text), clock())
 
 
 def find(ledger, code: str) -> StorageEntry | None:

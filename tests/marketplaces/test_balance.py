@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from orders_pipeline.marketplaces.protocol import ChannelContext
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon.server import AmazonSandbox
+from orders_pipeline.sandbox.amazon.state import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest
-from orders_pipeline.sandbox.mirakl.server import MiraklSandbox
+from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
 from tests.acceptance.test_payload_files import AMAZON_PAGE, MIRAKL_PAGE
 from tests.marketplaces.amazon.conftest import ORDER
 from tests.marketplaces.mirakl.conftest import make_line, make_order

@@ -23,11 +23,11 @@ from orders_pipeline.marketplaces.protocol import (
     Window,
 )
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from orders_pipeline.sandbox.commands import Kind, build
+from orders_pipeline.sandbox.amazon.state import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from orders_pipeline.sandbox.commands import build
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl.server import API_KEY
+from orders_pipeline.sandbox.mirakl.state import API_KEY
 from orders_pipeline.sandbox.server import running
 from warehouse.documents import facts
 from warehouse.privacy import without_pii
@@ -103,7 +103,7 @@ def test_every_marketplace_is_on_trial():
 def place(request):
     """The trial, its sandbox with 120 orders, and how to connect to it."""
     trial: Trial = request.param
-    state, app = build(Kind(trial.kind), 7, NO_LIMIT)
+    state, app = build(trial.kind, 7, NO_LIMIT)
     state.generate(GenerateRequest(orders=120))
     with running(app) as url:
 
@@ -281,7 +281,7 @@ class Shop:
 def shop(request):
     """A sandbox with 120 orders whose orders are to be shipped."""
     trial: Trial = request.param
-    state, app = build(Kind(trial.kind), 11, NO_LIMIT)
+    state, app = build(trial.kind, 11, NO_LIMIT)
     if trial.switches:
         state.configure(trial.switches)
     state.generate(GenerateRequest(orders=120, mixed_share=0))

@@ -16,9 +16,10 @@ import pytest
 from orders_pipeline.installation import Installation
 from orders_pipeline.resources import Source
 from orders_pipeline.sandbox import server
-from orders_pipeline.sandbox.amazon import server as amazon
+from orders_pipeline.sandbox.amazon import state as amazon
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.settings import channels
 from warehouse.privacy import open_key_ring
@@ -114,7 +115,7 @@ def serving(clock: Callable[[], datetime]) -> Iterator[Marketplaces]:
     """Both marketplaces, without rate limits, on free ports."""
     first = amazon.AmazonSandbox(seed=1, rate_factor=math.inf, clock=clock)
     second = mirakl.MiraklSandbox(seed=1, rate_factor=math.inf, clock=clock)
-    with server.running(amazon.create_app(first)) as one, server.running(mirakl.create_app(second)) as other:
+    with server.running(create_app(first)) as one, server.running(create_app(second)) as other:
         yield Marketplaces(first, second, one, other)
 
 

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from orders_pipeline.marketplaces import mirakl
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl import server as sandbox
+from orders_pipeline.sandbox.mirakl import state as sandbox
 from orders_pipeline.stages import accept, cancel, confirm, normalise, pull, sweep
 from tests.pipeline.confirming_shop import ERP, whole
 from tests.pipeline.conftest import GENEROUS, SETTLED_SECONDS
@@ -126,7 +127,7 @@ class World:
 def world(installation, credentials, clock):
     with ExitStack() as stack:
         made = [sandbox.MiraklSandbox(seed=each, rate_factor=math.inf, clock=clock) for each in range(3)]
-        urls = [stack.enter_context(server.running(sandbox.create_app(each))) for each in made]
+        urls = [stack.enter_context(server.running(create_app(each))) for each in made]
         for number, each in enumerate(made):
             each.generate(GenerateRequest(24, seed=number, days=0.9, account="2001", newest_seconds=SETTLED_SECONDS))
         yield World(installation, dict(zip(SHOPS, made, strict=True)), urls, clock)

@@ -32,6 +32,7 @@ def make_older(installation) -> set[str]:
                 sa.update(orders).where(orders.c.id == row.id).values(may_not_ship_reason=None, **values)
             )
         connection.execute(sa.delete(marks).where(marks.c.name == READ_AGAIN_THROUGH))
+        connection.execute(sa.text("DROP TABLE marketplace_kinds"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0013'"))
     return {row.id for row in rows if row.closed_at is None}
 

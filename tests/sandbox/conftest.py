@@ -11,8 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from orders_pipeline.sandbox.amazon import server
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.amazon import state as amazon
+from orders_pipeline.sandbox.application import create_app
+from orders_pipeline.sandbox.mirakl import state as mirakl
 
 START = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 ALL_PARTS = (
@@ -61,7 +62,7 @@ class StandingClock:
 class Seller:
     """A caller of the Amazon stand-in with good credentials."""
 
-    def __init__(self, http: httpx.Client, refresh_token: str = server.REFRESH_TOKEN) -> None:
+    def __init__(self, http: httpx.Client, refresh_token: str = amazon.REFRESH_TOKEN) -> None:
         """Fetch an access token."""
         self.http = http
         self.refresh_token = refresh_token
@@ -72,8 +73,8 @@ class Seller:
         """Ask for an access token."""
         form = {
             "grant_type": "refresh_token",
-            "client_id": server.CLIENT_ID,
-            "client_secret": server.CLIENT_SECRET,
+            "client_id": amazon.CLIENT_ID,
+            "client_secret": amazon.CLIENT_SECRET,
             "refresh_token": self.refresh_token,
             **changes,
         }
@@ -107,13 +108,13 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture
-def amazon_state(clock: StandingClock) -> server.AmazonSandbox:
-    return server.AmazonSandbox(seed=7, rate_factor=1.0, clock=clock)
+def amazon_state(clock: StandingClock) -> amazon.AmazonSandbox:
+    return amazon.AmazonSandbox(seed=7, rate_factor=1.0, clock=clock)
 
 
 @pytest.fixture
-def amazon_http(amazon_state: server.AmazonSandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(transport=InProcess(server.create_app(amazon_state)), base_url="http://sandbox") as http:
+def amazon_http(amazon_state: amazon.AmazonSandbox) -> Iterator[httpx.Client]:
+    with httpx.Client(transport=InProcess(create_app(amazon_state)), base_url="http://sandbox") as http:
         yield http
 
 
@@ -130,6 +131,6 @@ def mirakl_state(clock: StandingClock) -> mirakl.MiraklSandbox:
 @pytest.fixture
 def mirakl_http(mirakl_state: mirakl.MiraklSandbox) -> Iterator[httpx.Client]:
     headers = {"Authorization": mirakl.API_KEY}
-    transport = InProcess(mirakl.create_app(mirakl_state))
+    transport = InProcess(create_app(mirakl_state))
     with httpx.Client(transport=transport, base_url="http://sandbox", headers=headers) as http:
         yield http

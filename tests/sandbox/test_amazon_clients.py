@@ -13,7 +13,8 @@ from sp_api.api.orders.orders_v0 import OrdersV0
 from sp_api.base.exceptions import SellingApiRequestThrottledException
 from sp_api.util import load_all_pages
 
-from orders_pipeline.sandbox.amazon import server
+from orders_pipeline.sandbox.amazon import state as amazon
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.server import running
 
@@ -36,7 +37,7 @@ def _forgotten_connections_end_here():
 @pytest.fixture
 def base_url(amazon_state):
     amazon_state.generate(GenerateRequest(orders=150, channel=FRANCE))
-    with running(server.create_app(amazon_state)) as url:
+    with running(create_app(amazon_state)) as url:
         yield url
 
 
@@ -59,9 +60,9 @@ def saleweaver(base_url):
         scheme, host = "http://", base_url.removeprefix("http://")
 
     credentials = {
-        "refresh_token": server.REFRESH_TOKEN,
-        "lwa_app_id": server.CLIENT_ID,
-        "lwa_client_secret": server.CLIENT_SECRET,
+        "refresh_token": amazon.REFRESH_TOKEN,
+        "lwa_app_id": amazon.CLIENT_ID,
+        "lwa_client_secret": amazon.CLIENT_SECRET,
     }
     place = SimpleNamespace(endpoint=base_url, marketplace_id=FRANCE, region="eu-west-1")
     return {"marketplace": place, "credentials": credentials, "auth_token_client_class": LocalLogin, "timeout": 20}
@@ -122,7 +123,7 @@ def official(base_url):
     """An API client of Amazon's own SDK that points to the stand-in."""
     spapi = pytest.importorskip("spapi")
     config = spapi.SPAPIConfig(
-        client_id=server.CLIENT_ID, client_secret=server.CLIENT_SECRET, refresh_token=server.REFRESH_TOKEN, region="EU"
+        client_id=amazon.CLIENT_ID, client_secret=amazon.CLIENT_SECRET, refresh_token=amazon.REFRESH_TOKEN, region="EU"
     )
     client = spapi.SPAPIClient(config, oauth_endpoint=f"{base_url}/auth/o2/token", endpoint=base_url)
     yield client.api_client

@@ -7,9 +7,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from orders_pipeline.sandbox.amazon import server
-from orders_pipeline.sandbox.commands import Kind, _announced, _kept_files, _load_kept, build, running_url, sandbox
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.amazon import state as amazon
+from orders_pipeline.sandbox.application import create_app
+from orders_pipeline.sandbox.commands import _announced, _kept_files, _load_kept, build, running_url, sandbox
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.sandbox.server import running
 
 ORDER = {
@@ -40,7 +41,7 @@ def invoke(*arguments):
 
 def test_load_into_a_running_sandbox(tmp_path):
     state = mirakl.MiraklSandbox()
-    with running(mirakl.create_app(state)) as url, _announced(Kind.MIRAKL, url):
+    with running(create_app(state)) as url, _announced("mirakl", url):
         result = invoke("load", "mirakl", write(tmp_path / "order.json", ORDER))
     assert (result.exit_code, state.order_ids()) == (0, ["R1-A"])
     assert "1 orders" in result.stderr
@@ -49,7 +50,7 @@ def test_load_into_a_running_sandbox(tmp_path):
 
 def test_load_to_an_address(tmp_path):
     state = mirakl.MiraklSandbox()
-    with running(mirakl.create_app(state)) as url:
+    with running(create_app(state)) as url:
         assert invoke("load", "mirakl", write(tmp_path / "order.json", ORDER), "--url", url).exit_code == 0
     assert state.order_ids() == ["R1-A"]
 
@@ -60,8 +61,8 @@ def test_without_a_sandbox_files_are_kept_for_the_next_serve(tmp_path, home):
     assert result.exit_code == 0
     assert "the next serve loads it" in result.stderr
     assert len(list((home / "sandbox" / "mirakl").iterdir())) == 2
-    state, _ = build(Kind.MIRAKL)
-    for path in _kept_files(Kind.MIRAKL):
+    state, _ = build("mirakl")
+    for path in _kept_files("mirakl"):
         _load_kept(state, path)
     assert state.order_ids() == ["R1-A"]
     assert [each["id"] for each in state.truth()[0]["shipments"]] == ["s1"]
@@ -71,7 +72,7 @@ def test_misfits_name_file_and_path_and_the_rest_is_loaded(tmp_path):
     state = mirakl.MiraklSandbox()
     bad = write(tmp_path / "bad.json", {"orders": [{"order_id": 1}]})
     broken = write(tmp_path / "broken.json", "{")
-    with running(mirakl.create_app(state)) as url:
+    with running(create_app(state)) as url:
         result = invoke("load", "mirakl", bad, broken, write(tmp_path / "good.json", ORDER), "--url", url)
     assert result.exit_code == 1
     assert "bad.json: $.orders[0].order_id" in result.stderr
@@ -88,18 +89,18 @@ def test_missing_files_are_named():
 def test_a_stale_address_is_no_running_sandbox(home):
     (home / "sandbox").mkdir(parents=True)
     (home / "sandbox" / "amazon.json").write_text('{"url": "http://127.0.0.1:9"}', "utf-8")
-    assert running_url(Kind.AMAZON) is None
+    assert running_url("amazon") is None
 
 
 def test_the_address_file_goes_with_the_sandbox(home):
-    with running(server.create_app(server.AmazonSandbox())) as url, _announced(Kind.AMAZON, url):
-        assert running_url(Kind.AMAZON) == url
+    with running(create_app(amazon.AmazonSandbox())) as url, _announced("amazon", url):
+        assert running_url("amazon") == url
     assert not (home / "sandbox" / "amazon.json").exists()
 
 
 def test_advance_and_faults_reach_the_running_sandbox():
-    state = server.AmazonSandbox()
-    with running(server.create_app(state)) as url, _announced(Kind.AMAZON, url):
+    state = amazon.AmazonSandbox()
+    with running(create_app(state)) as url, _announced("amazon", url):
         assert invoke("advance", "amazon", "ship").exit_code == 0
         assert json.loads(invoke("faults", "amazon", "throttled", "--count", "0").stdout)[0]["count"] is None
         assert "1 faults lifted" in invoke("faults", "amazon", "--clear").stderr

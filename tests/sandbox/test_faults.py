@@ -8,10 +8,10 @@ import time
 import httpx
 import pytest
 
-from orders_pipeline.sandbox.amazon import server
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultBook, FaultKind, spoil
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.sandbox.server import running
 
 
@@ -157,7 +157,7 @@ def test_a_revoked_key_is_unauthorised(mirakl_http):
 
 
 def test_a_dropped_answer_after_the_work_was_done(amazon_state):
-    with running(server.create_app(amazon_state)) as url, httpx.Client(base_url=url) as http:
+    with running(create_app(amazon_state)) as url, httpx.Client(base_url=url) as http:
         arm(http, "dropped", operation="token")
         with pytest.raises(httpx.RemoteProtocolError):
             http.post("/auth/o2/token", data={"grant_type": "refresh_token"})
@@ -171,7 +171,7 @@ def test_a_dropped_shipment_has_been_made(mirakl_state):
     record = next(r for r in mirakl_state.records.values() if r.state == "WAITING_ACCEPTANCE")
     lines = [{"id": line["order_line_id"], "accepted": True} for line in record.lines]
     headers = {"Authorization": mirakl.API_KEY}
-    with running(mirakl.create_app(mirakl_state)) as url, httpx.Client(base_url=url, headers=headers) as http:
+    with running(create_app(mirakl_state)) as url, httpx.Client(base_url=url, headers=headers) as http:
         arm(http, "dropped", operation="OR21")
         with pytest.raises(httpx.RemoteProtocolError):
             http.put(f"/api/orders/{record.id}/accept", json={"order_lines": lines})

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from orders_pipeline.sandbox.amazon.server import AmazonSandbox
+from orders_pipeline.sandbox.amazon.state import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.generator import Catalogue, decimal_text
 from orders_pipeline.sandbox.mirakl.orders import cancelled_quantity
-from orders_pipeline.sandbox.mirakl.server import MiraklSandbox
+from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
 
 KINDS = [AmazonSandbox, MiraklSandbox]
 

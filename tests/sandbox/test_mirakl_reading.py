@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
-from orders_pipeline.sandbox.mirakl import server
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.sandbox.mirakl.orders import DEFAULT_CENTER, OPERATOR_CENTER
 
 
@@ -41,7 +41,7 @@ def test_the_account_tells_shop_and_channels(mirakl_http):
 
 
 def test_shop_id_chooses_among_the_shops_of_a_user(mirakl_http):
-    headers = {"Authorization": server.ALL_SHOPS_KEY}
+    headers = {"Authorization": mirakl.ALL_SHOPS_KEY}
     assert mirakl_http.get("/api/account", headers=headers).json()["shop_id"] == 2001
     chosen = mirakl_http.get("/api/account", params={"shop_id": 2002}, headers=headers)
     assert chosen.json()["channels"] == ["IT", "UK"]

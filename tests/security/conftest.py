@@ -33,9 +33,10 @@ from orders_pipeline.alerts.plan import send_due
 from orders_pipeline.cli import app as orders_command
 from orders_pipeline.installation import opened
 from orders_pipeline.sandbox import server
-from orders_pipeline.sandbox.amazon import server as amazon
+from orders_pipeline.sandbox.amazon import state as amazon
+from orders_pipeline.sandbox.application import create_app as create_sandbox
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl import server as mirakl
+from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.sandbox.mirakl.orders import Channel
 from tests.pipeline.mail_servers import Postbox, free_port, serving
 from warehouse.clock import utc_now
@@ -357,8 +358,8 @@ def campaign(tmp_path_factory) -> Iterator[Campaign]:
     level = root.level
     with (
         pytest.MonkeyPatch.context() as patch,
-        server.running(amazon.create_app(seller)) as amazon_url,
-        server.running(mirakl.create_app(operator)) as mirakl_url,
+        server.running(create_sandbox(seller)) as amazon_url,
+        server.running(create_sandbox(operator)) as mirakl_url,
     ):
         patch.chdir(folder)
         patch.setenv("ORDERS_HOME", str(home))

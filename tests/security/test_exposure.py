@@ -16,7 +16,7 @@ import typer
 from orders_pipeline.cli import app
 from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces import tls
-from orders_pipeline.marketplaces.amazon.client import ConnectionSettings
+from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.storages.ftp import FtpsStorage
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.credentials import seal_secret
@@ -95,7 +95,7 @@ def _names_ssl(node: ast.Import | ast.ImportFrom) -> bool:
     return "ssl" in names
 
 
-@pytest.mark.parametrize("model", [Settings, ConnectionSettings, *SETTINGS.values()])
+@pytest.mark.parametrize("model", [Settings, *(each.settings for each in MARKETPLACES.values()), *SETTINGS.values()])
 def test_no_setting_is_about_certificates(model) -> None:
     words = ("tls", "ssl", "verify", "insecure", "certificate")
     assert [name for name in model.model_fields if any(word in name for word in words)] == []

@@ -16,7 +16,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.engine import GenerateRequest, HeldOrder, HeldPackage, Sandbox
 from orders_pipeline.sandbox.registry import SANDBOXES
 from tests.simulation.clock import WorldClock
@@ -130,7 +129,7 @@ class World:
         """
         read = configuration.read_document(json.dumps(document))
         with self.machine.ledger().write() as transaction:
-            configuration.apply(transaction, read, MARKETPLACES, self.clock.ours())
+            configuration.apply(transaction, read, self.clock.ours())
 
 
 @contextlib.contextmanager

@@ -6,15 +6,22 @@ What the pipeline must know of Amazon is declared here; reading an order is in `
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.amazon.client import CREDENTIAL_NAMES, LAG, RATES, connect
+from orders_pipeline.marketplaces.amazon.client import LAG, RATES, connect
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.amazon.personal_data import PII_PATHS
-from orders_pipeline.marketplaces.amazon.sites import name_of, selector_fault
+from orders_pipeline.marketplaces.amazon.settings import CREDENTIALS, AmazonSettings
+from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, SELECTORS
 from orders_pipeline.marketplaces.protocol import Marketplace
+from warehouse.marketplace_kinds import EndpointRule
 
 MARKETPLACE = Marketplace(
     kind="amazon",
+    name="Amazon",
+    description="Orders at Amazon (Selling Partner API).",
+    help="`region` is `eu`, `na` or `fe`; a channel's `selector` is the marketplace id, for example `A13V1IB3VIYZZH` for "
+    "amazon.fr. `endpoint` is only for a stand-in or a gateway.",
+    node_kinds=frozenset({"amazon"}),
     connect=connect,
     normalise=normalise,
     pii_paths=PII_PATHS,
@@ -24,7 +31,10 @@ MARKETPLACE = Marketplace(
     orders_per_read_back=1,
     requirements=REQUIREMENTS,
     lag=LAG,
-    credential_names=CREDENTIAL_NAMES,
-    name_of=name_of,
-    selector_fault=selector_fault,
+    endpoint=EndpointRule.OPTIONAL,
+    regions=tuple(ENDPOINTS),
+    selectors=SELECTORS,
+    credentials=CREDENTIALS,
+    settings=AmazonSettings,
+    sandbox="orders_pipeline.sandbox.amazon.state:AmazonSandbox",
 )

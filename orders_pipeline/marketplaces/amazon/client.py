@@ -12,10 +12,9 @@ import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
-from pydantic import AnyHttpUrl, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.amazon.answers import failure, read_listing, read_single, server_time
@@ -29,6 +28,7 @@ from orders_pipeline.marketplaces.amazon.diagnosis import (
     region_finding,
     role_finding,
 )
+from orders_pipeline.marketplaces.amazon.settings import CREDENTIALS, AmazonSettings
 from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, LWA_ENDPOINT
 from orders_pipeline.marketplaces.errors import (
     MarketplaceError,
@@ -40,6 +40,7 @@ from orders_pipeline.marketplaces.errors import (
 )
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
+from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import Clock, iso, utc_now
 
 if TYPE_CHECKING:
@@ -58,17 +59,10 @@ GET = "getOrder"
 RATES = {SEARCH: Rate(0.0056, 20), GET: Rate(0.5, 30), CONFIRM: Rate(2.0, 10)}
 """Amazon's default usage plans (https://developer-docs.amazon.com/sp-api/docs/orders-api-rate-limits)."""
 
-CREDENTIAL_NAMES = ("client_id", "client_secret", "refresh_token")
 LAG = timedelta(minutes=2)
 MAX_MARKETPLACES = 50
 PROBE_REACH = timedelta(days=30)
 PROBE_ORDERS = 20
-
-INCLUDED_DATA = ("FULFILLMENT", "BUYER", "RECIPIENT", "PROCEEDS", "CANCELLATION", "PACKAGES", "PAYMENT", "TAX")
-"""What is asked for: all that an order is made of here, and the packages that a confirmation is verified by.
-
-EXPENSE and PROMOTION are left out: they tell what the seller pays, and nothing reads them.
-"""
 
 ROLE_DATA = frozenset({"TAX"})
 """What only some roles may see, as a business buyer's tax numbers. Orders are whole without it: it is the first to be left out,
@@ -83,27 +77,6 @@ _IMPORTING = threading.Lock()
 _REFUSED = 400
 _ENDED = (401, 403)
 _UNKNOWN = 404
-
-
-def _words(value: object) -> object:
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-
-
-class ConnectionSettings(BaseModel):
-    """The settings of an Amazon connection; other members are the pipeline's and left alone."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    included_data: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
-        INCLUDED_DATA, min_length=1, description="Data sets to ask for (includedData): a list, or words with commas."
-    )
-    lwa_endpoint: AnyHttpUrl | None = Field(
-        None, description="Base URL of Login with Amazon; without one the endpoint override, if any, else Amazon's own."
-    )
-    proxy: AnyHttpUrl | None = Field(None, description="Proxy for all calls of the connection.")
-    connect_timeout_seconds: float = Field(5.0, gt=0, le=120, description="Longest wait for a connection.")
-    read_timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest silence within an answer.")
-    page_size: int = Field(100, ge=1, le=100, description="Orders per page; every page costs one call of the quota.")
 
 
 class _Opened(NamedTuple):
@@ -134,21 +107,21 @@ class AmazonClient:
         self, context: ConnectionContext, take: Callable[[str], None], max_pages: int, clock: Clock = utc_now
     ) -> None:
         self._context = context
-        self._settings = _settings(context)
+        self._settings = read_settings(AmazonSettings, context.settings)
         self._take = take
         self._max_pages = max_pages
         self._clock = clock
         self._http: httpx.Client | None = None
         self._opened: _Opened | None = None
         self._server_time: datetime | None = None
-        self._data_sets = _data_sets(self._settings.included_data)
+        self._data_sets = _data_sets(self._settings.data_sets)
         self._fallback = 0
 
     @property
     def degraded(self) -> Sequence[str]:
         """Data sets that were wanted and are no longer asked for, but for those that the account's role may not see."""
         asked = {*self._data_sets[self._fallback], *ROLE_DATA}
-        return tuple(word for word in self._settings.included_data if word not in asked)
+        return tuple(word for word in self._settings.data_sets if word not in asked)
 
     def pull(self, window: Window) -> Iterator[Page]:
         """Every order updated in the window; one `searchOrders` call per page of up to 100 orders."""
@@ -185,7 +158,7 @@ class AmazonClient:
 
     def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
         """The named orders with their packages: without these it fails, where `fetch` would ask for less."""
-        wanted = (*self._settings.included_data, *_READ_BACK_DATA)
+        wanted = (*self._settings.data_sets, *_READ_BACK_DATA)
         data = tuple(dict.fromkeys(word for word in wanted if word not in ROLE_DATA))
         return self._single(original_ids, lambda original_id: self._call(GET, _getter(original_id), data))
 
@@ -355,7 +328,7 @@ class AmazonClient:
         return tls.secure(str(self._settings.lwa_endpoint or self._context.endpoint or LWA_ENDPOINT))
 
     def _credentials(self) -> dict[str, str]:
-        found = {name: self._context.credentials.get(name, "").strip() for name in CREDENTIAL_NAMES}
+        found = {name: self._context.credentials.get(name, "").strip() for name in (each.name for each in CREDENTIALS)}
         missing = [name for name, value in found.items() if not value]
         if missing:
             raise Unauthorised("credential_missing", f"not set: {', '.join(missing)}", "set the connection's secrets")
@@ -377,14 +350,6 @@ def _data_sets(wanted: Sequence[str]) -> list[Sequence[str]]:
     steps: list[Sequence[str]] = [wanted]
     steps += [step for step in fewer if step and step != list(steps[-1])]
     return steps
-
-
-def _settings(context: ConnectionContext) -> ConnectionSettings:
-    try:
-        return ConnectionSettings.model_validate(dict(context.settings))
-    except ValidationError as error:
-        wrong = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-        raise Permanent("settings_invalid", f"the connection's settings are not valid: {wrong}") from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, SITES, selector_fault
+from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, SELECTORS, SITES
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled, Unauthorised
 from orders_pipeline.marketplaces.payloads import parse
 from orders_pipeline.marketplaces.protocol import Finding
@@ -51,7 +51,7 @@ def _marketplace_finding(marketplace_id: str, region: str | None) -> Finding | N
         return Finding(
             "marketplace_id", is_ok=False, message=said, hint="compare it with Amazon's list of marketplace ids"
         )
-    fault = selector_fault(marketplace_id, region)
+    fault = SELECTORS.fault(marketplace_id, region)
     if fault is not None:
         hint = "Amazon answers such an id with nothing or a refusal: give it a connection of its own region"
         return Finding("marketplace_id", is_ok=False, message=fault, hint=hint)

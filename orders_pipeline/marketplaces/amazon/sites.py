@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warehouse.marketplace_kinds import Selector, Selectors
+
 ENDPOINTS = {
     "eu": "https://sellingpartnerapi-eu.amazon.com",
     "na": "https://sellingpartnerapi-na.amazon.com",
@@ -61,25 +63,9 @@ SITES: dict[str, Site] = {
 """Every site known, by marketplace id. An id that is not here still works; only links and the region check need it."""
 
 
-def name_of(marketplace_id: str | None) -> str:
-    """The site's name for people ("Amazon FR"); plain "Amazon" for an id that is not known."""
-    site = SITES.get(marketplace_id or "")
-    return "Amazon" if site is None else site.label
-
-
-def selector_fault(marketplace_id: str | None, region: str | None) -> str | None:
-    """Why orders of a marketplace id cannot be asked for at a region; None when they can.
-
-    Amazon answers an id of another region with an empty list: it would look as if there were no orders.
-
-    >>> selector_fault(None, "eu")
-    'an Amazon channel needs its marketplace id as selector'
-    >>> selector_fault("ATVPDKIKX0DER", "eu")
-    'ATVPDKIKX0DER (Amazon US) belongs to region na, not eu'
-    """
-    if marketplace_id is None:
-        return "an Amazon channel needs its marketplace id as selector"
-    site = SITES.get(marketplace_id)
-    if site is not None and region in ENDPOINTS and site.region != region:
-        return f"{marketplace_id} ({site.label}) belongs to region {site.region}, not {region}"
-    return None
+SELECTORS = Selectors(
+    meaning="marketplace id",
+    is_required=True,
+    known=tuple(Selector(value=each.marketplace_id, label=each.label, region=each.region) for each in SITES.values()),
+)
+"""Amazon answers an id of another region with an empty list: it would look as if there were no orders."""

@@ -1,9 +1,6 @@
 """Mirakl: a seller's orders at one operator's instance (Marketplace APIs for sellers, https://developer.mirakl.com).
 
-Settings of a connection: `shop_id` (users with several shops), `locale` (of labels), `single_channel` (true: no channel
-filter), `proxy`, `read_seconds`, `total_seconds`. Setting of a channel:
-`merchant_fulfillment_centers` (the seller's own centres beside DEFAULT), `acceptance_hours` (how long an order waits to be
-accepted, by the operator's contract).
+What the pipeline must know of Mirakl is declared here; reading an order is in `normalise`, asking an instance in `client`.
 """
 
 from __future__ import annotations
@@ -14,10 +11,15 @@ from orders_pipeline.marketplaces.mirakl.confirmation import PARCELS_PER_CALL
 from orders_pipeline.marketplaces.mirakl.documents import documents
 from orders_pipeline.marketplaces.mirakl.normalise import normalise
 from orders_pipeline.marketplaces.mirakl.personal_data import PII_PATHS
+from orders_pipeline.marketplaces.mirakl.settings import CREDENTIALS, MiraklChannelSettings, MiraklSettings
 from orders_pipeline.marketplaces.protocol import Marketplace
+from warehouse.marketplace_kinds import EndpointRule, Selectors
 
 MARKETPLACE = Marketplace(
     kind="mirakl",
+    name="Mirakl",
+    description="Orders at Mirakl operators (OR11, ST11).",
+    help="`endpoint` is the operator's address; a channel's `selector` is the operator's channel code.",
     connect=connect,
     normalise=normalise,
     pii_paths=PII_PATHS,
@@ -27,9 +29,12 @@ MARKETPLACE = Marketplace(
     orders_per_read_back=IDS_PER_CALL,
     requirements=REQUIREMENTS,
     lag=LAG,
-    credential_names=("api_key",),
-    name_of=lambda channel: f"Mirakl {channel}" if channel else "Mirakl",
-    selector_fault=lambda _channel, _region: None,
+    endpoint=EndpointRule.REQUIRED,
+    selectors=Selectors(meaning="channel code"),
+    credentials=CREDENTIALS,
+    settings=MiraklSettings,
+    channel_settings=MiraklChannelSettings,
+    sandbox="orders_pipeline.sandbox.mirakl.state:MiraklSandbox",
 )
 
 __all__ = ["MARKETPLACE"]

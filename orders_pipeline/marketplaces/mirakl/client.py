@@ -19,9 +19,11 @@ from orders_pipeline.marketplaces.mirakl.documents import (
     envelope_without_shipments,
     order_id,
 )
+from orders_pipeline.marketplaces.mirakl.settings import MiraklSettings
 from orders_pipeline.marketplaces.mirakl.transport import Answer, Parameters, Transport, base_url, unreadable
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, RawOrder
+from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class MiraklClient:
         self._context = context
         self._max_pages = max_pages
         self._now = now
-        self._transport = Transport(context, take, now)
+        self._settings = read_settings(MiraklSettings, context.settings)
+        self._transport = Transport(context, self._settings, take, now)
         self._capabilities: Capabilities | None = None
 
     # -- the protocol
@@ -188,7 +191,7 @@ class MiraklClient:
         return [("channel_codes", ",".join(dict.fromkeys(self._context.selectors)))]
 
     def _is_single_channel(self) -> bool:
-        return self._context.settings.get("single_channel") is True
+        return self._settings.single_channel
 
     def _by_id(self, ids: Sequence[str], filters: Parameters) -> Iterator[Page]:
         for rows in self._rows_by_id(ids, filters):
@@ -246,7 +249,7 @@ class MiraklClient:
         raise Transient("truncated", f"OR11 has more than {self._max_pages} pages", "raise the page limit")
 
     def _orders(self, filters: Parameters, offset: int) -> tuple[list[_Row], int]:
-        locale = self._context.settings.get("locale")
+        locale = self._settings.locale
         answer = self._transport.get(
             "OR11",
             "/api/orders",
@@ -256,7 +259,7 @@ class MiraklClient:
                 ("order", "asc"),
                 ("max", PAGE_SIZE),
                 ("offset", offset),
-                *([("locale", str(locale))] if locale else []),
+                *([("locale", locale)] if locale else []),
             ],
         )
         found = _elements("OR11", answer, "orders")
@@ -409,7 +412,11 @@ class MiraklClient:
 
 
 def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: int) -> MiraklClient:
-    """A client for a connection; nothing is sent and nothing fails before the first call."""
+    """A client for a connection; nothing is sent before the first call.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it.
+    """
     return MiraklClient(context, take, max_pages)
 
 

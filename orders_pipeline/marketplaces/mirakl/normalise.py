@@ -20,6 +20,7 @@ from orders_pipeline.marketplaces.mirakl import packages
 from orders_pipeline.marketplaces.mirakl.amounts import Amounts, gathered
 from orders_pipeline.marketplaces.mirakl.descriptions import describe, describe_line, source_data
 from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
+from orders_pipeline.marketplaces.mirakl.settings import LONGEST_ACCEPTANCE_HOURS
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -88,7 +89,6 @@ UNSHIPPED_SHIPMENT_STATES = frozenset({"SHIPPING", "READY_FOR_PICK_UP", "SHIPMEN
 
 SHIPPING_STATE = "SHIPPING"
 ACCEPTANCE_STATE = "WAITING_ACCEPTANCE"
-LONGEST_ACCEPTANCE_HOURS = 8760
 DEFAULT_CENTER = "DEFAULT"
 # French operators call overseas zones DOM and COM, which ISO gives to the Dominican Republic and the Comoros.
 ZONES_THAT_ARE_NO_COUNTRY = frozenset({"DOM", "COM"})

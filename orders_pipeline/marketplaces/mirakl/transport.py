@@ -27,15 +27,13 @@ from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.mirakl.settings import MiraklSettings
     from orders_pipeline.marketplaces.protocol import ConnectionContext
     from warehouse.clock import Clock
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0
-TOTAL_SECONDS = 180.0
 BODY_BYTES = 64 * 1024 * 1024
 RETRY_AFTER_LIMIT_SECONDS = 86_400.0
 
@@ -75,8 +73,11 @@ class Reply(NamedTuple):
 class Transport:
     """Calls one instance with one key. Thread-confined; nothing is opened before the first call."""
 
-    def __init__(self, context: ConnectionContext, take: Callable[[str], None], now: Clock = utc_now) -> None:
+    def __init__(
+        self, context: ConnectionContext, settings: MiraklSettings, take: Callable[[str], None], now: Clock = utc_now
+    ) -> None:
         self._context = context
+        self._settings = settings
         self._take = take
         self._now = now
         self._session: httpx.Client | None = None
@@ -137,7 +138,7 @@ class Transport:
             raise InDoubt("unanswered", error.message, error.hint) from error
 
     def _with_shop(self, parameters: Parameters) -> httpx.QueryParams:
-        shop_id = self._context.settings.get("shop_id")
+        shop_id = self._settings.shop_id
         return httpx.QueryParams([*parameters, ("shop_id", str(shop_id))] if shop_id else parameters)
 
     def _reply(self, operation: str, response: httpx.Response, body: bytes) -> Reply:
@@ -172,27 +173,23 @@ class Transport:
 
     def _open(self) -> httpx.Client:
         if self._session is None:
-            settings = self._context.settings
-            proxy = settings.get("proxy") or None
-            try:
-                self._session = httpx.Client(
-                    base_url=base_url(self._context),
-                    # No "Bearer": Mirakl takes the bare key.
-                    headers={"Authorization": api_key(self._context), "Accept": "application/json"},
-                    timeout=httpx.Timeout(seconds(settings, "read_seconds", READ_SECONDS), connect=CONNECT_SECONDS),
-                    follow_redirects=False,
-                    proxy=proxy,
-                    trust_env=False,
-                    verify=tls.verified(),
-                )
-            except (ValueError, TypeError, httpx.InvalidURL) as error:
-                raise Permanent("proxy_invalid", "the connection's proxy is not a proxy address") from error
+            settings = self._settings
+            self._session = httpx.Client(
+                base_url=base_url(self._context),
+                # No "Bearer": Mirakl takes the bare key.
+                headers={"Authorization": api_key(self._context), "Accept": "application/json"},
+                timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
+                follow_redirects=False,
+                proxy=None if settings.proxy is None else str(settings.proxy),
+                trust_env=False,
+                verify=tls.verified(),
+            )
         return self._session
 
     def _body(self, operation: str, response: httpx.Response) -> bytes:
         """The whole body. httpx limits each read only: a server that trickles would otherwise hold us for hours."""
         self._note_time(response)
-        ends_at = time.monotonic() + seconds(self._context.settings, "total_seconds", TOTAL_SECONDS)
+        ends_at = time.monotonic() + self._settings.total_timeout_seconds
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_bytes():
@@ -269,12 +266,6 @@ def api_key(context: ConnectionContext) -> str:
     if not key.isascii() or not key.isprintable():
         raise Unauthorised("credential_malformed", "the api_key holds characters that no key has", _KEY_HINT)
     return key
-
-
-def seconds(settings: Mapping[str, Any], name: str, default: float) -> float:
-    """A duration from the connection's settings, or the default."""
-    value = settings.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else default
 
 
 def _http_date(text: str | None) -> datetime | None:

@@ -16,8 +16,8 @@ from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
-from orders_pipeline.sandbox import loading
 from orders_pipeline.sandbox.amazon import orders as amazon_orders
+from orders_pipeline.sandbox.amazon import payloads
 from orders_pipeline.sandbox.amazon.confirmation import Confirmation, InvalidConfirmationError, parse_confirmation
 from orders_pipeline.sandbox.amazon.orders import region_of
 from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, to_millis, utc_now
@@ -26,6 +26,7 @@ from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
     AdvanceResult,
     Call,
+    DemoShare,
     GenerateRequest,
     HeldLine,
     HeldOrder,
@@ -198,6 +199,23 @@ class AmazonSandbox(Sandbox):
     """Accounts and orders of a stand-in of the SP-API."""
 
     kind = "amazon"
+    title = "Amazon SP-API"
+    port = 9100
+    listing = SEARCH
+    quantity_field = "orderItems.0.quantityOrdered"
+    not_found, invalid = "NotFound", "InvalidInput"
+    read = staticmethod(payloads.read)
+    demo = DemoShare(
+        "amazon_eu",
+        "Amazon Europe (sandbox)",
+        {
+            "amazon_fr": ("Amazon FR", "A13V1IB3VIYZZH"),
+            "amazon_de": ("Amazon DE", "A1PA6795UKMFR9"),
+            "amazon_es": ("Amazon ES", "A1RKKUPIHCS9HS"),
+            "amazon_it": ("Amazon IT", "APJ6JRA9NG5V4"),
+            "amazon_uk": ("Amazon UK", "A1F83G8C2ARO7P"),
+        },
+    )
     operations = (
         Operation(TOKEN, "POST", "/auth/o2/token"),
         Operation(SEARCH, "GET", "/orders/2026-01-01/orders"),
@@ -692,7 +710,7 @@ class AmazonSandbox(Sandbox):
 
     def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
         """Take genuine orders in; their JSON stays as it is, and the next pull sees them as just updated."""
-        orders = loading.amazon_orders(payload, name).orders
+        orders = payloads.read(payload, name).orders
         owner = self.accounts[account or "default"]
         listed_as_updated = self.now - LOADED_AGE
         for order in orders:
@@ -737,15 +755,17 @@ class AmazonSandbox(Sandbox):
             ],
         )
 
-    def access(self) -> Access:
-        """Return how an installation is connected to the default account."""
-        account = self.accounts["default"]
-        credentials = {
-            "client_id": account.client_id,
-            "client_secret": account.client_secret,
-            "refresh_token": account.refresh_token,
-        }
-        return Access(account.name, account.region.lower(), credentials, account.marketplace_ids)
+    def accesses(self) -> list[Access]:
+        """Return how an installation is connected to each account, the default one first."""
+        return [
+            Access(
+                each.name,
+                each.region.lower(),
+                {name: getattr(each, name) for name in ("client_id", "client_secret", "refresh_token")},
+                each.marketplace_ids,
+            )
+            for each in self.accounts.values()
+        ]
 
     def truth(self) -> list[dict[str, Any]]:
         """Return every order held, hidden or not, complete."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from orders_pipeline.sandbox import loading
 from orders_pipeline.sandbox.clock import Clock, iso_millis, iso_seconds, parse_iso, to_millis, utc_now
@@ -24,6 +24,7 @@ from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
     AdvanceResult,
     Call,
+    DemoShare,
     GenerateRequest,
     HeldLine,
     HeldOrder,
@@ -38,7 +39,7 @@ from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import Times, chance, moments, without_collection
 from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
 from orders_pipeline.sandbox.mirakl import orders as mirakl_orders
-from orders_pipeline.sandbox.mirakl import platform
+from orders_pipeline.sandbox.mirakl import payloads, platform
 from orders_pipeline.sandbox.mirakl.orders import (
     BEFORE_DEBIT,
     CARRIERS,
@@ -57,6 +58,7 @@ DEFAULT_PAGE = 10
 MAX_PAGE = 100
 MAX_IDS = 100
 MAX_SHIPMENTS = 1000
+DEBIT_AFTER_SECONDS = 60.0
 
 LISTING_PLAN = Plan(1 / 60, 10)
 """OR11 may be begun once a minute; the burst is this sandbox's choice, and so is that following pages cost nothing."""
@@ -134,6 +136,17 @@ class MiraklSandbox(Sandbox):
     """Shops, orders and shipments of a stand-in of a Mirakl operator instance."""
 
     kind = "mirakl"
+    title = "Mirakl"
+    port = 9200
+    listing = "OR11"
+    quantity_field = "order_lines.0.quantity"
+    read = staticmethod(payloads.read)
+    demo = DemoShare(
+        "mirakl_shop",
+        "Mirakl operator (sandbox)",
+        {f"mirakl_{code.lower()}": (f"Mirakl {code}", code) for code in ("FR", "ES", "DE")},
+        file_channel="mirakl_es",
+    )
     operations = (
         Operation("version", "GET", "/api/version"),
         Operation("A01", "GET", "/api/account"),
@@ -1049,7 +1062,7 @@ class MiraklSandbox(Sandbox):
 
     def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
         """Take genuine orders or shipments in; their JSON stays as it is, and the next pull sees the orders."""
-        loaded = loading.mirakl_orders(payload, name)
+        loaded = payloads.read(payload, name)
         shop = self.shops[int(account or DEFAULT_SHOPS[0].shop_id)]
         for index, shipment in enumerate(loaded.shipments):
             if shipment["order_id"] not in self.records:
@@ -1123,11 +1136,17 @@ class MiraklSandbox(Sandbox):
             shipped = ordered - cancelled
         return HeldLine(line["order_line_id"], ordered, shipped, cancelled)
 
-    def access(self) -> Access:
-        """Return how an installation is connected to the default account."""
-        shop = next(iter(self.shops.values()))
-        codes = [channel.code for channel in shop.channels]
-        return Access(str(shop.shop_id), None, {"api_key": shop.api_key}, codes)
+    def accesses(self) -> list[Access]:
+        """Return how an installation is connected to each shop, the default one first."""
+        return [
+            Access(str(shop.shop_id), None, {"api_key": shop.api_key}, [channel.code for channel in shop.channels])
+            for shop in self.shops.values()
+        ]
+
+    @classmethod
+    def in_foreground(cls, seed: int, rate_factor: float) -> Self:
+        """Return one whose accepted orders are debited by the clock: nobody plays the customer's bank."""
+        return cls(seed=seed, rate_factor=rate_factor, features=Features(debit_after_seconds=DEBIT_AFTER_SECONDS))
 
     def truth(self) -> list[dict[str, Any]]:
         """Return every order held, hidden or not, complete, with its shipments."""

@@ -10,7 +10,8 @@ import pytest
 
 from orders_pipeline.marketplaces.amazon.client import AmazonClient
 from orders_pipeline.marketplaces.protocol import ChannelContext, ConnectionContext, Window
-from orders_pipeline.sandbox.amazon.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, AmazonSandbox, create_app
+from orders_pipeline.sandbox.amazon.state import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, AmazonSandbox
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.server import running
 

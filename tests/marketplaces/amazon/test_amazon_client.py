@@ -303,7 +303,7 @@ def test_quota_that_is_not_there_stops_the_call(shop):
         ({"endpoint": "nowhere"}, Permanent, "endpoint_invalid"),
         ({"endpoint": "ftp://127.0.0.1"}, Permanent, "endpoint_invalid"),
         ({"endpoint": "http://selling.example"}, Permanent, "endpoint_insecure"),
-        ({"settings": {"lwa_endpoint": "http://login.example"}}, Permanent, "endpoint_insecure"),
+        ({"settings": {"lwa_endpoint": "http://login.example"}}, Permanent, "settings_invalid"),
         ({"endpoint": None, "region": "mars"}, Permanent, "region_unknown"),
         ({"endpoint": None, "region": None}, Permanent, "region_unknown"),
     ],

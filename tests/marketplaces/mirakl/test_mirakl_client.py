@@ -17,9 +17,10 @@ from orders_pipeline.marketplaces.mirakl import MARKETPLACE
 from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
 from orders_pipeline.marketplaces.mirakl.client import MiraklClient
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
-from orders_pipeline.sandbox.mirakl.server import Features, MiraklSandbox, create_app
+from orders_pipeline.sandbox.mirakl.state import Features, MiraklSandbox
 from orders_pipeline.sandbox.server import running
 from warehouse.orders import Status
 
@@ -235,7 +236,7 @@ class TestFaults:
         filled(sandbox, 5)
         sandbox.add_fault(Fault(FaultKind.SLOW, "OR11", seconds=5))
         with pytest.raises(Transient) as caught:
-            pulled(connected(read_seconds=0.2))
+            pulled(connected(read_timeout_seconds=0.2))
         assert caught.value.code == "timeout"
 
     def test_throttled_names_the_wait(self, sandbox, connected):
@@ -504,7 +505,7 @@ class TestAnswers:
     def test_an_answer_that_takes_too_long_as_a_whole(self, instance, asking):
         instance.answers["/api/orders"] = lambda _: ok({"orders": rows(1, 90), "total_count": 90})
         with pytest.raises(Transient) as caught:
-            pulled(asking(total_seconds=1e-9))
+            pulled(asking(total_timeout_seconds=1e-9))
         assert caught.value.code == "timeout"
 
     @pytest.mark.parametrize(
@@ -549,7 +550,7 @@ class TestConnection:
     )
     def test_endpoints(self, url, code):
         with pytest.raises(Permanent) as caught:
-            pulled(Connected(url)(allow_http=True))
+            pulled(Connected(url)())
         assert caught.value.code == code
 
     @pytest.mark.parametrize(
@@ -576,7 +577,8 @@ class TestConnection:
     def test_a_proxy_that_is_none(self):
         with pytest.raises(Permanent) as caught:
             pulled(Connected("https://garden.example")(proxy="garbage"))
-        assert caught.value.code == "proxy_invalid"
+        assert caught.value.code == "settings_invalid"
+        assert "proxy" in caught.value.message
 
     def test_the_api_path_may_be_part_of_the_endpoint(self, instance, asking):
         instance.answers["/api/orders"] = lambda _: ok({"orders": [], "total_count": 0})

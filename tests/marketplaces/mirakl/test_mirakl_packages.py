@@ -15,9 +15,10 @@ from orders_pipeline.marketplaces.mirakl.client import MiraklClient
 from orders_pipeline.marketplaces.mirakl.refusals import judged, refused
 from orders_pipeline.marketplaces.mirakl.transport import Reply
 from orders_pipeline.marketplaces.protocol import ChannelContext, ConnectionContext, Outcome, Parcel
+from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.sandbox.mirakl.server import API_KEY, MiraklSandbox, create_app
+from orders_pipeline.sandbox.mirakl.state import API_KEY, MiraklSandbox
 from orders_pipeline.sandbox.server import running
 from warehouse.orders import Package
 from warehouse.shipments import CarrierRule
@@ -492,13 +493,13 @@ def test_an_answer_that_tells_nothing_is_in_doubt(shop, kind, code):
 def test_an_answer_that_comes_too_late_is_in_doubt(shop):
     shop.fail(FaultKind.SLOW, "ST01", seconds=1.0)
     (record,) = shop.orders("SHIPPING")
-    (receipt,) = shop.client(read_seconds=0.2).confirm([parcel(record)])
+    (receipt,) = shop.client(read_timeout_seconds=0.2).confirm([parcel(record)])
     assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "unanswered")
     assert record.state == "SHIPPED"
 
 
 def test_an_answer_that_trickles_is_in_doubt(shop):
-    client = shop.client(total_seconds=1e-9)
+    client = shop.client(total_timeout_seconds=1e-9)
     with pytest.raises(InDoubt):
         client.accept("none", {"1": True})
 

@@ -83,6 +83,14 @@ connections = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
 )
 
+marketplace_kinds = sa.Table(
+    "marketplace_kinds",
+    metadata,
+    _code("kind", primary_key=True),
+    sa.Column("data", sa.JSON, nullable=False, comment="as `warehouse.marketplace_kinds` describes a kind"),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
 channels = sa.Table(
     "channels",
     metadata,
@@ -90,7 +98,9 @@ channels = sa.Table(
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("marketplace", sa.Text, nullable=False),
     sa.Column("connection", sa.ForeignKey("connections.code"), nullable=False),
-    sa.Column("selector", sa.Text, comment="Amazon: marketplace id; Mirakl: channel code; null: the whole connection"),
+    sa.Column(
+        "selector", sa.Text, comment="what picks its orders, in the marketplace's word; null: the whole connection"
+    ),
     sa.Column("retrieval", sa.Boolean, nullable=False),
     sa.Column("confirmation", sa.Boolean, nullable=False),
     _code("acceptance", nullable=False, comment="manual, automatic or off"),

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
-from warehouse.cancellations import LIVE, MERCHANT, UNDECIDED, Decision, RequestState, request_id
+from warehouse.cancellations import (
+    HOLD_SETTING,
+    LIVE,
+    LONGEST_HOLD_HOURS,
+    MERCHANT,
+    UNDECIDED,
+    Decision,
+    RequestState,
+    request_id,
+)
 from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, has_come, insert_into, next_values
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.base.schema import incidents as incident_rows
@@ -33,13 +42,8 @@ Row = dict[str, Any]
 STAGE = "cancel"
 """The stage of its incidents and log entries."""
 
-HOLD_SETTING = "cancellation_hold_hours"
-"""Channel setting: how long an order with an open request is neither exported nor confirmed."""
-
 CLAIM = timedelta(minutes=15)
 """How long telling a marketplace may take before it counts as lost."""
-
-LONGEST_HOLD_HOURS = 24.0 * 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ not in the file stays as it is, at any depth, so that a file may be a part of th
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import time
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, get_args, get_origin
+from datetime import date, time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -31,11 +32,13 @@ from warehouse.ledger.settings import carriers, channels, file_jobs, recipients,
 from warehouse.ledger.settings.carriers import TRACKING_PLACE, CarrierEntry
 from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, ImportSettings, Inside, JobKind
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
+from warehouse.ledger.settings.kinds import all_kinds
+from warehouse.marketplace_kinds import MarketplaceKind, connection_problems, meant, setting_problems
 from warehouse.storages import CREDENTIALS, SETTINGS, StorageKind, read_settings
 from warehouse.web_addresses import address_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pydantic_core import ErrorDetails
@@ -67,15 +70,15 @@ def _secure(value: str | None) -> str | None:
     return value
 
 
-def _secure_settings(value: dict[str, Any]) -> dict[str, Any]:
-    for name, address in value.items():
-        fault = address_fault(str(address).strip()) if name.endswith("endpoint") and address is not None else None
-        if fault is not None:
-            raise ValueError(f"{name} {fault}")
-    return value
+def _as_json(value: object) -> object:
+    """Settings as JSON values: YAML reads a bare date as a date."""
+    if not isinstance(value, dict):
+        return value
+    return {name: each.isoformat() if isinstance(each, date) else each for name, each in value.items()}
 
 
 References = Annotated[dict[str, str], AfterValidator(_only_references)]
+Settings = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 
 
 class ConnectionEntry(BaseModel):
@@ -83,15 +86,13 @@ class ConnectionEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(description="The marketplace's kind: amazon or mirakl.")
+    kind: str = Field(description="The marketplace's kind; `orders connections kinds` shows which there are.")
     label: str | None = Field(None, description="A name for people; default: the code.")
     endpoint: Annotated[str | None, AfterValidator(_secure)] = Field(
-        None, description="Base URL, https: required for Mirakl, an override for Amazon."
+        None, description="Base URL, https, where the kind wants one or lets it be chosen."
     )
-    region: Literal["eu", "na", "fe"] | None = Field(None, description="Amazon's region: eu, na or fe.")
-    settings: Annotated[dict[str, Any], AfterValidator(_secure_settings)] = Field(
-        default_factory=dict, description="Settings of this kind of connection."
-    )
+    region: str | None = Field(None, description="One of the kind's regions, where it has any.")
+    settings: Settings = Field(default_factory=dict, description="Settings of this kind of connection.")
     credentials: References = Field(default_factory=dict, description="Secrets by reference: env:NAME or file:PATH.")
 
 
@@ -172,15 +173,17 @@ class ChannelEntry(BaseModel):
         None, description='The marketplace it sells on, such as "Amazon FR"; default: the label.'
     )
     selector: str | None = Field(
-        None, description="Amazon: marketplace id; Mirakl: channel code; unset: the whole connection."
+        None, description="What picks its orders, in the marketplace's word; unset: the whole connection."
     )
     retrieval: bool = Field(True, description="Whether its orders are retrieved.")
     confirmation: bool = Field(False, description="Whether its shipments are confirmed to the marketplace.")
-    acceptance: Literal["manual", "automatic", "off"] = Field("manual", description="Who accepts Mirakl orders.")
+    acceptance: Literal["manual", "automatic", "off"] | None = Field(
+        None, description="Who accepts its orders, where the marketplace asks; default: as the kind has it."
+    )
     carriers: dict[ErpWord, CarrierMapping] = Field(
         default_factory=dict, description="The ERP's words for carriers, each with what the marketplace calls it."
     )
-    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of this channel.")
+    settings: Settings = Field(default_factory=dict, description="Settings of this channel.")
     export_job: ExportEntry | None = Field(None, alias="export", description="Its order files.")
     import_job: ImportEntry | None = Field(None, alias="import", description="Its shipment files.")
 
@@ -227,13 +230,8 @@ class Document(BaseModel):
     storages: dict[str, StorageSection] = Field(default_factory=dict)
 
 
-class Kind(Protocol):
-    """What must be known of a kind of marketplace to check a configuration."""
-
-    @property
-    def selector_fault(self) -> Callable[[str | None, str | None], str | None]:
-        """Why a channel with a selector cannot be asked for at a connection of a region; None when it can."""
-        ...
+Kinds = Mapping[str, MarketplaceKind]
+NO_KINDS: Kinds = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +244,13 @@ class Difference:
     fields: dict[str, tuple[Any, Any]]
 
 
-def read_document(text: str) -> Document:
+def read_document(text: str, kinds: Kinds = NO_KINDS) -> Document:
     """Parse the text of a configuration file.
+
+    Args:
+        text: The file.
+        kinds: Kinds of marketplaces, so that a connection's mistakes are told with all others; `differences` tells them
+            too, one step later.
 
     Raises:
         ConfigurationError: Not YAML, unknown or wrong entries, or bad codes.
@@ -257,11 +260,11 @@ def read_document(text: str) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigurationError([f"not YAML{f' at line {mark.line + 1}' if mark else ''}"]) from None
-    return _validated(loaded or {})
+    return _validated(loaded or {}, kinds)
 
 
-def _validated(loaded: object) -> Document:
-    problems = _bad_codes(loaded)
+def _validated(loaded: object, kinds: Kinds) -> Document:
+    problems = [*_bad_codes(loaded), *_kind_problems(loaded, kinds, {})]
     document = None
     try:
         document = Document.model_validate(loaded)
@@ -287,19 +290,6 @@ def _said(model: type[BaseModel], error: ErrorDetails) -> str:
     return f"there is no such key{meant(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """Which of the known words a mistyped one stands for, to follow what is said of it; all of them when none is close.
-
-    >>> meant("selctor", ["connection", "selector"])
-    "; did you mean 'selector'?"
-    """
-    every = sorted(known)
-    close = get_close_matches(word, every, 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are: {', '.join(every)}" if every else ""
-
-
 def _keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
     """The keys that a place of the file may have; a mapping's own keys are anybody's."""
     found: Any = model
@@ -322,6 +312,24 @@ def _section(loaded: object, name: str) -> Mapping[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
+def _kind_problems(loaded: object, kinds: Kinds, known: Mapping[str, str]) -> list[str]:
+    """What of the connections and channels does not fit their kind; `known` are kinds of the ledger's connections."""
+    problems = []
+    kind_of = dict(known)
+    for code, entry in _section(loaded, "connections").items():
+        kind_of[code] = str(entry.get("kind")) if isinstance(entry, dict) else ""
+        if (kind := kinds.get(kind_of[code])) is not None:
+            problems += connection_problems(
+                kind, f"connections.{code}", {**entry, "settings": _as_json(entry.get("settings"))}
+            )
+    for code, entry in _section(loaded, "channels").items():
+        kind = kinds.get(kind_of.get(str(entry.get("connection")), "")) if isinstance(entry, dict) else None
+        if kind is not None:
+            place = f"channels.{code}.settings"
+            problems += setting_problems(kind.channel_settings, place, _as_json(entry.get("settings")))
+    return problems
+
+
 def _storages(loaded: object) -> dict[str, StorageSection]:
     """Those that can be looked at further."""
     found = {}
@@ -342,16 +350,17 @@ def read_carrier(channel: str, code: str, mapping: Mapping[str, str | None]) -> 
     return entry
 
 
-def differences(transaction: Transaction, document: Document, kinds: Mapping[str, Kind]) -> list[Difference]:
+def differences(transaction: Transaction, document: Document) -> list[Difference]:
     """What applying the document would change, nothing when it is applied already.
 
     Raises:
         ConfigurationError: A kind, a storage or a channel's connection does not exist, or a channel cannot be asked for.
     """
-    return _differences(transaction, _completed(transaction, document), kinds)
+    kinds = all_kinds(transaction)
+    return _differences(transaction, _completed(transaction, document, kinds), kinds)
 
 
-def _completed(transaction: Transaction, document: Document) -> Document:
+def _completed(transaction: Transaction, document: Document, kinds: Kinds) -> Document:
     """The document with everything that it does not name as the ledger has it.
 
     Raises:
@@ -359,6 +368,8 @@ def _completed(transaction: Transaction, document: Document) -> Document:
     """
     known = yaml.safe_load(export(transaction))
     given = document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    kind_of = {code: each["kind"] for code, each in known["connections"].items()}
+    problems = _kind_problems(given, kinds, kind_of)
     whole = {
         section: {
             code: _over(_base(section, known.get(section, {}).get(code, {}), entry), entry)
@@ -366,8 +377,13 @@ def _completed(transaction: Transaction, document: Document) -> Document:
         }
         for section, entries in given.items()
     }
-    completed = _validated(whole)
-    problems = [problem for code, each in completed.storages.items() for problem, _ in _storage_problems(code, each)]
+    kind_of |= {code: each["kind"] for code, each in given.get("connections", {}).items()}
+    for entry in whole.get("channels", {}).values():
+        kind = kinds.get(kind_of.get(entry["connection"], ""))
+        if entry.get("acceptance") is None and kind is not None:
+            entry["acceptance"] = kind.acceptance
+    completed = _validated(whole, NO_KINDS)
+    problems += [problem for code, each in completed.storages.items() for problem, _ in _storage_problems(code, each)]
     if problems:
         raise ConfigurationError(problems)
     return completed
@@ -399,7 +415,7 @@ def _over(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _differences(transaction: Transaction, document: Document, kinds: Mapping[str, Kind]) -> list[Difference]:
+def _differences(transaction: Transaction, document: Document, kinds: Kinds) -> list[Difference]:
     known_connections = {each.code: each for each in channels.all_connections(transaction)}
     known_channels = {each.code: each for each in channels.all_channels(transaction)}
     known_storages = {each.code: each for each in storages.all_storages(transaction)}
@@ -482,7 +498,7 @@ def _selector_problems(
     document: Document,
     known: Mapping[str, channels.Connection],
     known_channels: Mapping[str, channels.Channel],
-    kinds: Mapping[str, Kind],
+    kinds: Kinds,
 ) -> list[str]:
     """Channels that are new or get another selector, and cannot be asked for with it."""
     problems = []
@@ -492,15 +508,16 @@ def _selector_problems(
         is_as_before = before is not None and (before.connection, before.selector) == (entry.connection, entry.selector)
         if connection is None or connection.kind not in kinds or is_as_before:
             continue
-        fault = kinds[connection.kind].selector_fault(entry.selector, connection.region)
+        fault = kinds[connection.kind].selectors.fault(entry.selector, connection.region)
         if fault is not None:
             problems.append(f"channels.{code}.selector: {fault}")
     return problems
 
 
-def apply(transaction: Transaction, document: Document, kinds: Mapping[str, Kind], now: datetime) -> list[Difference]:
+def apply(transaction: Transaction, document: Document, now: datetime) -> list[Difference]:
     """Write what differs, and return it. Raises `ConfigurationError` like `differences`, and writes nothing then."""
-    document = _completed(transaction, document)
+    kinds = all_kinds(transaction)
+    document = _completed(transaction, document, kinds)
     found = _differences(transaction, document, kinds)
     changed = {(each.noun, each.code) for each in found}
     for code, entry in document.connections.items():
@@ -630,9 +647,14 @@ def _connection(code: str, entry: ConnectionEntry) -> channels.Connection:
         label=entry.label or code,
         endpoint=entry.endpoint,
         region=entry.region,
-        settings=entry.settings,
+        settings=_set(entry.settings),
         credentials=entry.credentials,
     )
+
+
+def _set(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without those that a null takes away."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _recipient(code: str, entry: AlertEntry) -> recipients.Recipient:
@@ -657,8 +679,8 @@ def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
         selector=entry.selector,
         retrieval=entry.retrieval,
         confirmation=entry.confirmation,
-        acceptance=entry.acceptance,
-        settings=entry.settings,
+        acceptance=entry.acceptance or "manual",
+        settings=_set(entry.settings),
     )
 
 
