@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
+from warehouse.members import Member
 
 ORDER_NAMESPACE = uuid.UUID("6f6a51a3-6a5e-5b0e-9d0b-5d2f0c1f7a10")
 """Root of every deterministic id; changing it would change every id, so it never changes."""
@@ -24,6 +24,18 @@ ORDER_NAMESPACE = uuid.UUID("6f6a51a3-6a5e-5b0e-9d0b-5d2f0c1f7a10")
 UNIT_PRICE_PLACES = Decimal("0.000001")
 _WIDE = Context(prec=60)
 """Room for the largest amount that a payload may hold, by the largest number of units."""
+
+_ORDER_ID = "0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"
+_LINE_ID = "9d1f3f4a-50c1-5a6e-8f0e-0a6a2f0b7c11"
+_ORIGINAL_ID = "402-1234567-7654321"
+_PURCHASED_AT = "2026-11-02T09:12:44.000Z"
+_RECEIVED_AT = "2026-11-02T09:15:03.512Z"
+"""Examples."""
+
+
+def _one_of(words: type[StrEnum]) -> str:
+    *most, last = (f"`{each.value}`" for each in words)
+    return f"{', '.join(most)} or {last}"
 
 
 class Status(StrEnum):
@@ -73,6 +85,13 @@ class PiiState(StrEnum):
     EXPIRED = "expired"
 
 
+class AcknowledgementOutcome(StrEnum):
+    """What a consumer made of an order."""
+
+    OK = "ok"
+    ERROR = "error"
+
+
 class Bar(StrEnum):
     """Why units of an order must not be shipped: a fact of the marketplace's, in one word."""
 
@@ -104,127 +123,140 @@ SEEN_ELSEWHERE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """The buyer. Every field is personal data."""
+    """The buyer. Personal data."""
 
-    name: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    company: str | None = None
+    name: Annotated[str | None, Member("Name of the buyer.", "Camille Martin")] = None
+    email: Annotated[str | None, Member("E-mail address, often the marketplace's relay.", "x1@relay.example")] = None
+    phone: Annotated[str | None, Member("Telephone number as written by the buyer.", "+33 1 23 45 67 89")] = None
+    company: Annotated[str | None, Member("Company of the buyer.", "Atelier Martin")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A postal address. Personal data, but for the country.
+    """A postal address. Personal data."""
 
-    `country_code` is ISO 3166 alpha-2; `source_country` is the code or the name that the marketplace sent for it.
-    """
-
-    name: str | None = None
-    company: str | None = None
-    line_1: str | None = None
-    line_2: str | None = None
-    line_3: str | None = None
-    postal_code: str | None = None
-    city: str | None = None
-    state: str | None = None
-    country_code: str | None = None
-    source_country: str | None = None
-    phone: str | None = None
+    name: Annotated[str | None, Member("Name of the recipient.", "Camille Martin")] = None
+    company: Annotated[str | None, Member("Company of the recipient.", "Atelier Martin")] = None
+    line_1: Annotated[str | None, Member("First line of the address.", "3 rue du Moulin")] = None
+    line_2: Annotated[str | None, Member("Second line of the address.", "Bâtiment B")] = None
+    line_3: Annotated[str | None, Member("Third line of the address.", "2e étage")] = None
+    postal_code: Annotated[str | None, Member("Postal code, with its leading zeros.", "44000")] = None
+    city: Annotated[str | None, Member("City.", "Nantes")] = None
+    state: Annotated[str | None, Member("State or region.", "Pays de la Loire")] = None
+    country_code: Annotated[str | None, Member("Country, ISO 3166 alpha-2.", "FR")] = None
+    source_country: Annotated[
+        str | None, Member("Country as the marketplace sent it: a code or a name.", "FRA", may_be_missing=True)
+    ] = None
+    phone: Annotated[str | None, Member("Telephone number of the recipient.", "+33 1 23 45 67 89")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPoint:
-    """Where the buyer collects the parcel: a shop, a locker. Personal data; `id` is the carrier's or operator's."""
+    """Where the buyer collects the parcel: a shop, a locker. Personal data."""
 
-    id: str | None = None
-    name: str | None = None
+    id: Annotated[str | None, Member("Its id at the carrier or the operator.", "FR-012345")] = None
+    name: Annotated[str | None, Member("Its name.", "Tabac du Port")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class References:
     """What the buyer's books call the order and the buyer. Personal data."""
 
-    purchase_order: str | None = None
-    vat_id: str | None = None
+    purchase_order: Annotated[str | None, Member("The buyer's purchase order number.", "PO-2026-118")] = None
+    vat_id: Annotated[str | None, Member("The buyer's tax number.", "FR12345678901")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryWindow:
     """When the parcel is promised to arrive; either end may be unknown."""
 
-    earliest: datetime | None = None
-    latest: datetime | None = None
+    earliest: Annotated[
+        datetime | None,
+        Member("Earliest moment at which it is promised to arrive.", "2026-11-05T08:00:00.000Z", name="from"),
+    ] = None
+    latest: Annotated[
+        datetime | None,
+        Member("Latest moment at which it is promised to arrive.", "2026-11-06T20:00:00.000Z", name="until"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelatedOrder:
-    """An order that this one comes from. `relation` is `replacement_of`, `exchange_of`, or the marketplace's own word."""
+    """An order that this one comes from."""
 
-    original_id: str
-    relation: str
+    original_id: Annotated[str, Member("The marketplace's id of the order that this one comes from.", _ORIGINAL_ID)]
+    relation: Annotated[
+        str,
+        Member(
+            "How it comes from it: `replacement_of`, `exchange_of`, or the marketplace's own word.", "replacement_of"
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What the buyer pays beside goods and shipping: gift wrap, cash on delivery, an operator's fee.
+    """What the buyer pays beside goods and shipping: gift wrap, cash on delivery, an operator's fee."""
 
-    `amount` is in the order's currency, in the lines' tax mode, for the whole order; `tax` is the tax within it, None when
-    the marketplace does not say.
-    """
-
-    code: str
-    label: str
-    amount: Decimal
-    tax: Decimal | None = None
+    code: Annotated[str, Member("The marketplace's word.", "GIFT_WRAP")]
+    label: Annotated[str, Member("For people.", "Gift wrap")]
+    amount: Annotated[
+        Decimal, Member("Amount for the whole order, in its currency and in the tax mode of its lines.", "4.99")
+    ]
+    tax: Annotated[Decimal | None, Member("The tax within the amount; null: the marketplace does not say.", "0.83")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gift:
-    """How a line is to be packed as a gift. The message is personal data, the kind of wrap is not."""
+    """How a line is to be packed as a gift."""
 
-    message: str | None = None
-    wrap: str | None = None
+    message: Annotated[
+        str | None,
+        Member("What the buyer writes; null when there is none or redacted. Personal data.", None, is_personal=True),
+    ] = None
+    wrap: Annotated[str | None, Member("The kind of gift wrap, in the marketplace's words.", "Classic")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tax:
-    """One tax as the marketplace states it; amount in the order's currency, rate in percent. Never recomputed."""
+    """One tax as the marketplace states it. Never recomputed."""
 
-    code: str | None = None
-    amount: Decimal | None = None
-    rate: Decimal | None = None
+    code: Annotated[str | None, Member("The marketplace's name of the tax.", "VAT")] = None
+    amount: Annotated[Decimal | None, Member("Amount in the order's currency.", "6.65")] = None
+    rate: Annotated[Decimal | None, Member("Rate in percent.", "20")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """How and when the buyer paid, as far as the marketplace tells."""
 
-    method: str | None = None
-    workflow: str | None = None
-    paid_at: datetime | None = None
+    method: Annotated[str | None, Member("Means of payment, in the marketplace's words.", "CreditCard")] = None
+    workflow: Annotated[
+        str | None, Member("When the buyer is charged, in the marketplace's words.", "PAY_ON_ACCEPTANCE")
+    ] = None
+    paid_at: Annotated[datetime | None, Member("When the buyer paid.", _PURCHASED_AT)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancellation:
-    """A cancellation of a line or of an order: asked for (`requested_by`), carried out (`executed_by`), or both."""
+    """A cancellation of a line or of an order: asked for, carried out, or both."""
 
-    requested_by: str | None = None
-    request_reason: str | None = None
-    executed_by: str | None = None
-    execution_reason: str | None = None
+    requested_by: Annotated[str | None, Member("Who asked for the cancellation.", "BUYER")] = None
+    request_reason: Annotated[str | None, Member("Why the cancellation was asked for.", "ORDERED_BY_MISTAKE")] = None
+    executed_by: Annotated[str | None, Member("Who carried the cancellation out.", "SELLER")] = None
+    execution_reason: Annotated[str | None, Member("Why the cancellation was carried out.", "BUYER_REQUESTED")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Something in a payload that could be read only with a reservation.
+    """Something in a payload that could be read only with a reservation."""
 
-    `code` is a stable snake_case word, `path` a JSON path into the marketplace's payload ("$.orderItems[0].proceeds"),
-    `message` a plain sentence without personal data.
-    """
-
-    code: str
-    path: str
-    message: str
+    code: Annotated[str, Member("Stable word.", "missing_price")]
+    path: Annotated[str, Member("Where in the marketplace's data, as a JSON path.", "$.orderItems[0].proceeds")]
+    message: Annotated[
+        str, Member("Plain sentence without personal data.", "The marketplace gave no price for this line.")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,53 +284,96 @@ class Package:
 class Line:
     """One line of an order. Its quantities conserve: ordered = shipped + cancelled + remaining.
 
-    Quantities are units (None: the marketplace did not say); money is in the order's currency.
-
     Attributes:
-        original_id: The marketplace's line id.
-        number: Place in the order, from 1.
-        sku: The seller's article number.
-        quantity_ordered: Units ordered, cancelled ones included.
-        quantity_refunded: Units refunded, or being refunded; as many of the remaining ones may not ship.
-        source_unit_price: The marketplace's own price of one unit.
-        marketplace_sku: The marketplace's own article number, such as an ASIN.
-        condition: In the marketplace's words.
-        customisation_url: Leads to what the buyer wants made, and is personal data.
-        is_customised: Whether the article is made for the buyer; not personal.
-        ship_from: A warehouse, in the marketplace's words.
-        line_total: Price as the marketplace states it, with taxes and without shipping; None while there is none.
         quantity_priced: Units that `line_total` is for; None: those that are not cancelled.
-        refunded_total: What of `line_total` was refunded; None when the marketplace does not say.
         bar: What the marketplace has against shipping this line, beside refunded units.
 
     Raises:
         ValueError: The quantities do not conserve; `conserved` settles what a marketplace says.
     """
 
-    original_id: str
-    number: int
-    sku: str | None = None
-    marketplace_sku: str | None = None
-    gtin: str | None = None
-    title: str | None = None
-    product_url: str | None = None
-    condition: str | None = None
-    quantity_ordered: int | None = None
-    quantity_shipped: int | None = None
-    quantity_cancelled: int | None = None
-    quantity_refunded: int | None = None
-    source_unit_price: Decimal | None = None
-    line_total: Decimal | None = None
+    id: Annotated[str, Member("Internal id of the line, the same after every rebuild.", _LINE_ID)] = field(
+        default="", compare=False
+    )
+    """Given by the order that it belongs to."""
+    original_id: Annotated[str, Member("The marketplace's id of the line.", "05015851154158")]
+    number: Annotated[int, Member("Place in the order, from 1.", 1)]
+    sku: Annotated[str | None, Member("The seller's article number.", "LAMP-12")] = None
+    marketplace_sku: Annotated[
+        str | None, Member("The marketplace's own article number, such as an ASIN.", "B0TEST0012")
+    ] = None
+    gtin: Annotated[
+        str | None, Member("Global trade item number (EAN, UPC), as the marketplace sends it.", "03453120000011")
+    ] = None
+    title: Annotated[str | None, Member("What the marketplace calls the article.", "Desk lamp, brass")] = None
+    product_url: Annotated[str | None, Member("Where the article is shown.", "https://shop.example/lamp-12")] = None
+    condition: Annotated[str | None, Member("Condition of the article, in the marketplace's words.", "NEW")] = None
+    quantity_ordered: Annotated[
+        int | None, Member("Units ordered, cancelled ones included; null: the marketplace does not say.", 3)
+    ] = None
+    quantity_shipped: Annotated[
+        int | None,
+        Member("Units shipped, as the marketplace or a shipment here tells; null: the marketplace does not say.", 1),
+    ] = None
+    quantity_cancelled: Annotated[int | None, Member("Units cancelled; null: the marketplace does not say.", 0)] = None
+    quantity_refunded: Annotated[
+        int | None,
+        Member(
+            "Units refunded, or being refunded: as many of the remaining ones may not ship; null: the marketplace does "
+            "not say.",
+            0,
+        ),
+    ] = None
+    source_unit_price: Annotated[
+        Decimal | None, Member("The marketplace's own price of one unit, in the order's currency.", "39.90")
+    ] = None
+    line_total: Annotated[
+        Decimal | None,
+        Member(
+            "Price as the marketplace states it, with taxes and without shipping, in the order's currency; null while "
+            "there is none.",
+            "119.7",
+        ),
+    ] = None
     quantity_priced: int | None = None
-    refunded_total: Decimal | None = None
-    taxes: tuple[Tax, ...] = ()
-    marketplace_status: str | None = None
-    cancellation: Cancellation | None = None
-    gift: Gift | None = None
-    is_customised: bool = False
-    customisation_url: str | None = None
-    ship_from: str | None = None
-    is_replacement: bool | None = None
+    refunded_total: Annotated[
+        Decimal | None,
+        Member(
+            "What of `line_total` was refunded, or is being refunded, in the order's currency; null: the marketplace "
+            "does not say.",
+            "0",
+        ),
+    ] = None
+    taxes: Annotated[
+        tuple[Tax, ...],
+        Member(
+            "Taxes of the line, as the marketplace states them.", [{"code": "VAT", "amount": "19.95", "rate": "20"}]
+        ),
+    ] = ()
+    marketplace_status: Annotated[
+        str | None, Member("State of the line in the marketplace's own word.", "SHIPPING")
+    ] = None
+    cancellation: Annotated[Cancellation | None, Member("Cancellation of this line.", None)] = None
+    gift: Annotated[
+        Gift | None,
+        Member("How it is to be packed as a gift; null: it is none.", {"message": None, "wrap": "Classic"}),
+    ] = None
+    is_customised: Annotated[bool, Member("Whether the article is made for the buyer.", False)] = False
+    customisation_url: Annotated[
+        str | None,
+        Member(
+            "Where the buyer's wishes are to be fetched; null when there are none or redacted. Personal data.",
+            None,
+            is_personal=True,
+        ),
+    ] = None
+    ship_from: Annotated[
+        str | None, Member("The warehouse it is to be shipped from, in the marketplace's words.", "WH-2")
+    ] = None
+    is_replacement: Annotated[
+        bool | None,
+        Member("Whether it replaces an article of the related order; null: the marketplace does not say.", False),
+    ] = None
     bar: Bar | None = None
 
     def __post_init__(self) -> None:
@@ -307,7 +382,16 @@ class Line:
             raise ValueError("more units shipped and cancelled than ordered")
 
     @property
-    def quantity_remaining_to_ship(self) -> int | None:
+    def quantity_remaining_to_ship(
+        self,
+    ) -> Annotated[
+        int | None,
+        Member(
+            "Units still to ship: ordered − shipped − cancelled; null when one of these is unknown.",
+            2,
+            before="quantity_refunded",
+        ),
+    ]:
         """Units still to be shipped: ordered − shipped − cancelled; None when a part is unknown."""
         if self.quantity_ordered is None or self.quantity_shipped is None or self.quantity_cancelled is None:
             return None
@@ -321,7 +405,33 @@ class Line:
         return self.quantity_ordered - self.quantity_cancelled
 
     @property
-    def unit_price(self) -> Decimal | None:
+    def may_ship(
+        self,
+    ) -> Annotated[bool, Member("Whether what remains of the line may be shipped.", True, before="source_unit_price")]:
+        """Whether what remains of the line may be shipped, as far as the line itself tells."""
+        return self.may_not_ship_reason is None
+
+    @property
+    def may_not_ship_reason(
+        self,
+    ) -> Annotated[
+        Bar | None,
+        Member("Why nothing of the line may be shipped; null: it may.", None, before="source_unit_price"),
+    ]:
+        """Why nothing of the line may be shipped, though some of it may remain; None when it may."""
+        return line_bar(self.bar, self.quantity_remaining_to_ship, self.quantity_refunded)
+
+    @property
+    def unit_price(
+        self,
+    ) -> Annotated[
+        Decimal | None,
+        Member(
+            "`line_total` by the units that it is for, at most six decimals; null while there is no price.",
+            "39.9",
+            before="source_unit_price",
+        ),
+    ]:
         """`line_total` by the units that it is for, at most six decimals; 0 when these are none, None without a price.
 
         >>> Line(original_id="1", number=1, quantity_ordered=3, quantity_cancelled=0, line_total=Decimal("119.7")).unit_price
@@ -335,7 +445,16 @@ class Line:
         return _rounded(self.line_total / units)
 
     @property
-    def kept_total(self) -> Decimal | None:
+    def kept_total(
+        self,
+    ) -> Annotated[
+        Decimal | None,
+        Member(
+            "`line_total` without the units that are cancelled, in the order's currency; null when that cannot be told.",
+            "119.7",
+            before="refunded_total",
+        ),
+    ]:
         """`line_total` without the units that are cancelled: what there is to earn. None when it cannot be told.
 
         >>> told = {"quantity_ordered": 3, "quantity_cancelled": 1, "line_total": Decimal("30.00")}
@@ -352,11 +471,6 @@ class Line:
         return self.line_total if units == kept else share(self.line_total, kept, units)
 
     @property
-    def may_not_ship_reason(self) -> Bar | None:
-        """Why nothing of the line may be shipped, though some of it may remain; None when it may."""
-        return line_bar(self.bar, self.quantity_remaining_to_ship, self.quantity_refunded)
-
-    @property
     def _priced(self) -> int | None:
         if self.quantity_priced is not None:
             return self.quantity_priced
@@ -365,59 +479,162 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One order of one channel as the marketplace describes it.
+    """One order of one channel as the marketplace describes it. What we say of it ourselves is in `OwnFacts`.
 
-    Our own facts (revision, position, acknowledgements…) are not here: they have their own writers.
+    Attributes:
+        bar: What the marketplace has against shipping the order as a whole, beside its status and who fulfils it.
+        is_split: Whether merchant and marketplace each ship a part.
+        packages: What the marketplace says was shipped, package by package; None when this payload does not say.
+        personal_marketplace_data: `marketplace_data` with its personal data; None where there is none.
     """
 
-    original_id: str
-    channel: str
-    marketplace: str
-    status: Status
-    marketplace_status: str | None
-    fulfilled_by: FulfilledBy | None
-    purchased_at: datetime
-    marketplace_updated_at: datetime
-    ship_by: datetime | None = None
-    accept_by: datetime | None = None
-    service_level: str | None = None
-    deliver_by: DeliveryWindow = field(default_factory=DeliveryWindow)
-    currency: str | None = None
-    total: Decimal | None = None
-    shipping_total: Decimal | None = None
-    tax_total: Decimal | None = None
-    charges: tuple[Charge, ...] = ()
-    payment: Payment = field(default_factory=Payment)
-    is_business: bool = False
-    programs: tuple[str, ...] = ()
-    customer: Customer = field(default_factory=Customer)
-    shipping_address: Address = field(default_factory=Address)
-    billing_address: Address = field(default_factory=Address)
-    delivery_point: DeliveryPoint = field(default_factory=DeliveryPoint)
-    delivery_instructions: str | None = None
-    references: References = field(default_factory=References)
-    related_order: RelatedOrder | None = None
-    cancellation: Cancellation | None = None
+    id: Annotated[str, Member("Internal id, the same after every rebuild.", _ORDER_ID, filters=("id",))] = field(
+        init=False, default=""
+    )
+    original_id: Annotated[str, Member("The marketplace's id of the order.", _ORIGINAL_ID, filters=("original_id",))]
+    channel: Annotated[str, Member("Code of the channel.", "amazon_fr", filters=("channel",))]
+    marketplace: Annotated[str, Member("Label of the marketplace.", "Amazon FR", filters=("marketplace",))]
+    status: Annotated[
+        Status,
+        Member(f"State of the order in our words: {_one_of(Status)}.", "WAITING_FOR_SHIPMENT", filters=("status",)),
+    ]
+    marketplace_status: Annotated[str | None, Member("State of the order in the marketplace's own word.", "Unshipped")]
+    fulfilled_by: Annotated[
+        FulfilledBy | None,
+        Member(
+            f"Who ships: {_one_of(FulfilledBy)}; null: the marketplace does not say.",
+            "merchant",
+            filters=("fulfilled_by",),
+        ),
+    ]
+    purchased_at: Annotated[
+        datetime,
+        Member(
+            "When the buyer ordered (marketplace's clock).",
+            _PURCHASED_AT,
+            filters=("purchased_after", "purchased_before"),
+            sorts=True,
+        ),
+    ]
+    marketplace_updated_at: Annotated[
+        datetime,
+        Member(
+            "When the marketplace last changed the order (marketplace's clock); the order tables know it as of the last "
+            "change of ours.",
+            _PURCHASED_AT,
+            filters=("updated_after", "updated_before"),
+        ),
+    ]
+    ship_by: Annotated[datetime | None, Member("Until when it must be shipped.", "2026-11-04T22:59:59.000Z")] = None
+    accept_by: Annotated[
+        datetime | None,
+        Member(
+            "Until when it must be accepted or refused, where it waits for that and the channel says how long.", None
+        ),
+    ] = None
+    service_level: Annotated[
+        str | None, Member("Shipping speed or method that the buyer chose, in the marketplace's words.", "NEXT_DAY")
+    ] = None
+    deliver_by: Annotated[
+        DeliveryWindow,
+        Member(
+            "When it is promised to arrive.",
+            {"from": "2026-11-05T08:00:00.000Z", "until": "2026-11-06T20:00:00.000Z"},
+            column="deliver",
+        ),
+    ] = field(default_factory=DeliveryWindow)
+    currency: Annotated[str | None, Member("Currency of every amount of the order, ISO 4217.", "EUR")] = None
+    total: Annotated[
+        Decimal | None,
+        Member("Grand total with taxes and shipping; null when the marketplace gives none.", "124.60"),
+    ] = None
+    shipping_total: Annotated[
+        Decimal | None, Member("Shipping charged to the buyer, after discounts and with taxes.", "4.90")
+    ] = None
+    tax_total: Annotated[Decimal | None, Member("All taxes.", "20.77")] = None
+    charges: Annotated[
+        tuple[Charge, ...],
+        Member(
+            "What else the buyer pays. All `line_total` + `shipping_total` + all charges = `total`, or `problems` tells "
+            "the difference.",
+            [{"code": "GIFT_WRAP", "label": "Gift wrap", "amount": "4.99", "tax": None}],
+        ),
+    ] = ()
+    payment: Annotated[
+        Payment,
+        Member("How it was paid.", {"method": "CreditCard", "workflow": None, "paid_at": _PURCHASED_AT}),
+    ] = field(default_factory=Payment)
+    is_business: Annotated[bool, Member("Whether a business bought.", False)] = False
+    programs: Annotated[tuple[str, ...], Member("Programmes of the marketplace that apply.", ["PRIME"])] = ()
+    customer: Annotated[Customer, Member("The buyer; null when unknown or redacted.", None, is_personal=True)] = field(
+        default_factory=Customer
+    )
+    shipping_address: Annotated[
+        Address, Member("Where it ships to; null when unknown or redacted.", None, is_personal=True)
+    ] = field(default_factory=Address)
+    billing_address: Annotated[
+        Address, Member("Where it is billed to; null when unknown or redacted.", None, is_personal=True)
+    ] = field(default_factory=Address)
+    delivery_point: Annotated[
+        DeliveryPoint,
+        Member(
+            "Where the buyer collects it; null when it goes to an address, unknown or redacted.", None, is_personal=True
+        ),
+    ] = field(default_factory=DeliveryPoint)
+    delivery_instructions: Annotated[
+        str | None,
+        Member("What the buyer asks of the carrier; null when unknown or redacted.", None, is_personal=True),
+    ] = None
+    references: Annotated[
+        References, Member("The buyer's own references; null when unknown or redacted.", None, is_personal=True)
+    ] = field(default_factory=References)
+    cancellation: Annotated[Cancellation | None, Member("Cancellation of the whole order.", None)] = None
+    related_order: Annotated[
+        RelatedOrder | None,
+        Member("The order that this one replaces, or otherwise comes from.", None, column="related"),
+    ] = None
     bar: Bar | None = None
-    """What the marketplace has against shipping the order as a whole, beside its status and who fulfils it."""
     is_split: bool = False
-    lines: tuple[Line, ...] = ()
+    problems: Annotated[tuple[Problem, ...], Member("Reservations about the marketplace's data.", [])] = ()
+    lines: Annotated[tuple[Line, ...], Member("The lines of the order.", [])] = ()
     packages: tuple[Package, ...] | None = None
-    """What the marketplace says was shipped, package by package; None when this payload does not say."""
-    problems: tuple[Problem, ...] = ()
-    marketplace_data: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What the payload tells that no other member names, in the marketplace's shape, without personal data."""
+    marketplace_data: Annotated[
+        Mapping[str, Any],
+        Member(
+            "What the marketplace tells that no other member names, in its own words and shape; its personal data only "
+            "with the scope for that.",
+            {"shipping_type_label": "Relay point"},
+        ),
+    ] = field(default_factory=dict, hash=False)
     personal_marketplace_data: Mapping[str, Any] | None = field(default=None, hash=False)
-    """The same with its personal data; None where there is none."""
-    id: str = field(init=False, default="")
-    """The internal id, the same after every rebuild."""
 
     def __post_init__(self) -> None:
         own = order_id(self.channel, self.original_id, self.fulfilled_by if self.is_split else None)
         object.__setattr__(self, "id", own)
+        object.__setattr__(self, "lines", tuple(_within(own, line) for line in self.lines))
 
     @property
-    def split_of(self) -> str | None:
+    def has_cancellation_request(self) -> bool:
+        """Whether a cancellation of the order or of a line was asked for."""
+        asked = (self.cancellation, *(line.cancellation for line in self.lines))
+        return any(each is not None and each.requested_by for each in asked)
+
+    @property
+    def shipping_country_code(
+        self,
+    ) -> Annotated[str | None, Member("Country it ships to, ISO 3166 alpha-2.", "FR", before="cancellation")]:
+        """The country of the shipping address, which is not personal."""
+        return self.shipping_address.country_code
+
+    @property
+    def split_of(
+        self,
+    ) -> Annotated[
+        str | None,
+        Member(
+            "Internal id of the other half, when merchant and marketplace each ship a part.", None, before="problems"
+        ),
+    ]:
         """The id of the other half when one marketplace order is fulfilled by two parties, else None."""
         if not self.is_split or self.fulfilled_by is None:
             return None
@@ -440,10 +657,97 @@ class Order:
                 return self.bar
 
     @property
-    def may_not_ship_reason(self) -> Bar | None:
+    def may_ship(
+        self,
+    ) -> Annotated[
+        bool,
+        Member(
+            "Whether the marketplace lets ship it: false when nothing of it may leave.",
+            True,
+            before="split_of",
+            filters=("may_ship",),
+        ),
+    ]:
+        """Whether anything of the order may be shipped."""
+        return self.may_not_ship_reason is None
+
+    @property
+    def may_not_ship_reason(
+        self,
+    ) -> Annotated[
+        Bar | None, Member("Why nothing of the order may be shipped; null: it may.", None, before="split_of")
+    ]:
         """Why nothing of the order may be shipped; None when it may."""
         lines = [(each.may_not_ship_reason, each.quantity_remaining_to_ship) for each in self.lines]
         return order_bar(self.whole_bar, lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcknowledgementState:
+    """What one consumer has taken over."""
+
+    consumer: Annotated[str, Member("Name of the consumer.", "erp")]
+    revision: Annotated[int, Member("The revision it has taken over.", 2)]
+    outcome: Annotated[AcknowledgementOutcome, Member("Whether that went well.", "ok")]
+    order_number: Annotated[str | None, Member("The consumer's own number for the order.", "SO-10042")]
+    message: Annotated[str | None, Member("What the consumer said.", "Created as a sales order")]
+    at: Annotated[datetime, Member("When it was recorded.", _RECEIVED_AT)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFacts:
+    """What we say of an order ourselves: each of these has a writer of its own, and none is in a marketplace's payload."""
+
+    received_at: Annotated[
+        datetime,
+        Member(
+            "When the order first arrived here (our clock).",
+            _RECEIVED_AT,
+            filters=("received", "received_after", "received_before"),
+        ),
+    ]
+    confirmation_status: Annotated[
+        ConfirmationStatus,
+        Member(f"How far confirming its shipment has come: {_one_of(ConfirmationStatus)}.", "none"),
+    ]
+    has_errors: Annotated[
+        bool,
+        Member("Whether it has problems or open incidents.", False, filters=("has_errors",), sorts=True),
+    ]
+    has_cancellation_request: Annotated[
+        bool,
+        Member(
+            "Whether a cancellation of the order or of a line was asked for.",
+            False,
+            filters=("cancellation_requested",),
+        ),
+    ]
+    is_historical: Annotated[bool, Member("Whether it was loaded as history: nothing is to be shipped.", False)]
+    pii_state: Annotated[
+        PiiState,
+        Member(
+            "What is known of the buyer: `withheld` (never sent), `present` (kept encrypted) or `expired` (purged).",
+            "present",
+        ),
+    ]
+    revision: Annotated[int, Member("Version of the content, from 1.", 2)]
+    position: Annotated[int, Member("Place of the last change in the change feed of all orders.", 48213, sorts=True)]
+    acknowledgements: Annotated[
+        tuple[AcknowledgementState, ...],
+        Member(
+            "What each consumer has taken over.",
+            [
+                {
+                    "consumer": "erp",
+                    "revision": 2,
+                    "outcome": "ok",
+                    "order_number": "SO-10042",
+                    "message": None,
+                    "at": _RECEIVED_AT,
+                }
+            ],
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,25 +816,6 @@ def share(total: Decimal, units: int, of: int) -> Decimal:
     return exact.quantize(Decimal(1).scaleb(places), ROUND_HALF_UP, _WIDE)
 
 
-def without_personal_data(order: Order) -> Order:
-    """The same order with nothing in it that tells who bought; the country it ships to stays."""
-    lines = tuple(
-        replace(line, gift=replace(line.gift, message=None) if line.gift else None, customisation_url=None)
-        for line in order.lines
-    )
-    return replace(
-        order,
-        customer=Customer(),
-        shipping_address=Address(country_code=order.shipping_address.country_code),
-        billing_address=Address(),
-        delivery_point=DeliveryPoint(),
-        delivery_instructions=None,
-        references=References(),
-        personal_marketplace_data=None,
-        lines=lines,
-    )
-
-
 def unexplained(order: Order) -> Decimal | None:
     """The order's total less its lines, shipping and charges; 0 when the amounts balance, None without a total.
 
@@ -582,6 +867,18 @@ def shipment_id(order: str, package_id: str) -> str:
 def derived_id(order: str, name: str) -> str:
     """UUIDv5 of the order's internal id and a name within it."""
     return _uuid5(bytes.fromhex(order.replace("-", "")), name)
+
+
+def _within(order: str, line: Line) -> Line:
+    """The line with its id; slot by slot, because `replace` checks again what holds already, at four times the cost."""
+    own = line_id(order, line.original_id)
+    if line.id == own:
+        return line
+    placed = object.__new__(Line)
+    for name in Line.__slots__:
+        object.__setattr__(placed, name, getattr(line, name))
+    object.__setattr__(placed, "id", own)
+    return placed
 
 
 def _rounded(exact: Decimal) -> Decimal:

@@ -7,7 +7,8 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, PlainText, Shape, alternatives
-from warehouse.ledger.book.acknowledgements import AcknowledgementEffect, AcknowledgementOutcome
+from warehouse.ledger.book.acknowledgements import AcknowledgementEffect
+from warehouse.orders import AcknowledgementOutcome
 
 
 class AcknowledgementRequestItem(Shape):

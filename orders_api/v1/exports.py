@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,8 @@ from orders_api.kit.reading import Reading, Route
 from orders_api.v1.order_filters import OrderFilterQuery
 from warehouse.clock import iso
 from warehouse.ledger.book import order_queries
+from warehouse.members import Described, Kind, Leaf, described, leaves
+from warehouse.orders import Order, OwnFacts
 from warehouse.templates import ExtraColumn, csv_bytes, order_header, order_rows
 
 if TYPE_CHECKING:
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["Orders"])
 
 Json = dict[str, Any]
-NOTHING: Json = {}
 AMOUNT_DIGITS, AMOUNT_PLACES = 38, 10
 LARGEST_INTEGER = 2**63 - 1
 
@@ -127,47 +131,34 @@ def _ndjson(export: Export) -> Iterator[bytes]:
         yield "".join(f"{text}\n" for text in texts).encode()
 
 
-TEXT, NUMBER, FLAG, MOMENT, AMOUNT = "text", "number", "flag", "moment", "amount"
+@dataclass(frozen=True, slots=True)
+class ParquetColumn:
+    """A column of the Parquet download: `<part>_<member>`, where the part is the order, its line, or who bought."""
 
-PARQUET_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "order": {
-        **dict.fromkeys(
-            ("id", "original_id", "channel", "marketplace", "status", "marketplace_status", "fulfilled_by"), TEXT
-        ),
-        **dict.fromkeys(("purchased_at", "marketplace_updated_at", "received_at", "ship_by"), MOMENT),
-        "currency": TEXT,
-        **dict.fromkeys(("total", "shipping_total", "tax_total"), AMOUNT),
-        "is_business": FLAG,
-        **dict.fromkeys(("may_not_ship_reason", "shipping_country_code", "split_of", "confirmation_status"), TEXT),
-        **dict.fromkeys(("may_ship", "has_errors", "historical"), FLAG),
-        **dict.fromkeys(("revision", "position"), NUMBER),
-        "pii_state": TEXT,
-    },
-    "line": {
-        **dict.fromkeys(("id", "original_id"), TEXT),
-        "number": NUMBER,
-        **dict.fromkeys(("sku", "gtin", "title"), TEXT),
-        **dict.fromkeys(
-            (
-                "quantity_ordered",
-                "quantity_shipped",
-                "quantity_cancelled",
-                "quantity_remaining_to_ship",
-                "quantity_refunded",
-            ),
-            NUMBER,
-        ),
-        "may_ship": FLAG,
-        "may_not_ship_reason": TEXT,
-        **dict.fromkeys(("unit_price", "source_unit_price", "line_total", "kept_total", "refunded_total"), AMOUNT),
-        "marketplace_status": TEXT,
-    },
-    "customer": dict.fromkeys(("name", "email", "phone", "company"), TEXT),
-    "shipping_address": dict.fromkeys(
-        ("name", "company", "line_1", "line_2", "line_3", "postal_code", "city", "state", "phone"), TEXT
-    ),
-}
-"""Part of the document → its members and their types; a column is called `<part>_<member>`."""
+    part: str
+    leaf: Leaf
+
+    @property
+    def name(self) -> str:
+        """Of the column."""
+        return f"{self.part}_{self.leaf.name}"
+
+
+@cache
+def parquet_columns() -> tuple[ParquetColumn, ...]:
+    """Every described member of the document, one row for each line."""
+    order, line, parties = [], [], []
+    for each in (*described(Order), *described(OwnFacts)):
+        if each.name == LINES:
+            line += [ParquetColumn("line", leaf) for leaf in leaves(each.members)]
+        elif each.about.is_personal and each.kind is Kind.RECORD:
+            parties += [ParquetColumn(each.name, leaf) for leaf in leaves(each.members)]
+        else:
+            order += [ParquetColumn("order", leaf) for leaf in leaves((each,))]
+    return (*order, *line, *parties)
+
+
+LINES = "lines"
 
 ROW_GROUP_CHUNKS = 10
 """Chunks of orders in one row group: small ones would make the file slow to read."""
@@ -190,59 +181,84 @@ def _parquet_table(orders: Sequence[Json]) -> Any:  # noqa: ANN401 - pyarrow has
     """The lines of the orders, column by column; texts become moments and amounts in Arrow, which is ten times faster."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    pairs = [(order, line) for order in orders for line in order["lines"]]
-    parts: Mapping[str, list[Json]] = {
-        "order": [order for order, _ in pairs],
-        "line": [line for _, line in pairs],
-        "customer": [order["customer"] or NOTHING for order, _ in pairs],
-        "shipping_address": [order["shipping_address"] or NOTHING for order, _ in pairs],
-    }
-    columns = [
-        _column([each.get(member) for each in parts[part]], kind)
-        for part, members in PARQUET_COLUMNS.items()
-        for member, kind in members.items()
-    ]
+    pairs = [(order, line) for order in orders for line in order[LINES]]
+    wholes = {"order": [order for order, _ in pairs], "line": [line for _, line in pairs]}
+    columns = []
+    for each in parquet_columns():
+        values = wholes[each.part] if each.part in wholes else [order[each.part] for order, _ in pairs]
+        for part in each.leaf.path:
+            values = [value and value.get(part.name) for value in values]
+        columns.append(_column(values, each.leaf.member))
     return pa.Table.from_arrays(columns, schema=_parquet_schema())
 
 
-def _column(values: list[Any], kind: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _column(values: list[Any], of: Described) -> Any:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    arrow_type = _arrow_types()[kind]
-    match kind:
-        case "moment":
-            return pa.array(values, pa.string()).cast(arrow_type)
-        case "amount":
-            return pa.array([_amount(each) for each in values], pa.string()).cast(arrow_type)
-        case "number":
-            return pa.array([_number(each) for each in values], arrow_type)
-        case _:
-            return pa.array(values, arrow_type)
+    kind = _arrow_type(of)
+    told = [None if value is None else _told(of, value) for value in values]
+    if of.kind in _CAST and not of.is_list:
+        return pa.array(told, pa.string()).cast(kind)
+    return pa.array(told, kind)
 
 
+def _told(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
+    """A value as Arrow takes it; within a list, amounts and moments are objects, since Arrow casts no text there."""
+    match of.kind:
+        case Kind.TEXT | Kind.FLAG:
+            return value
+        case Kind.NUMBER:
+            return _number(value)
+        case Kind.AMOUNT:
+            return _amount(value)
+        case Kind.MOMENT:
+            return value
+        case Kind.JSON:
+            return orjson.dumps(value).decode()
+        case Kind.RECORD:
+            return [{own.name: _within(own, each.get(own.name)) for own in of.members} for each in value]
+
+
+def _within(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
+    told = None if value is None else _told(of, value)
+    if told is None or of.kind not in _CAST:
+        return told
+    return Decimal(told) if of.kind is Kind.AMOUNT else datetime.fromisoformat(told)
+
+
+_CAST = frozenset({Kind.AMOUNT, Kind.MOMENT})
+"""Texts in the document that are something else in Arrow, which turns a whole column of them ten times faster."""
+
+
+@cache
 def _parquet_schema() -> Any:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    types = _arrow_types()
     return pa.schema(
         [
-            (f"{part}_{member}", types[kind])
-            for part, members in PARQUET_COLUMNS.items()
-            for member, kind in members.items()
+            pa.field(each.name, _arrow_type(each.leaf.member), metadata={"comment": each.leaf.member.about.meaning})
+            for each in parquet_columns()
         ]
     )
 
 
-def _arrow_types() -> Mapping[str, Any]:
+def _arrow_type(of: Described) -> Any:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    return {
-        TEXT: pa.string(),
-        NUMBER: pa.int64(),
-        FLAG: pa.bool_(),
-        MOMENT: pa.timestamp("us", tz="UTC"),
-        AMOUNT: pa.decimal128(AMOUNT_DIGITS, AMOUNT_PLACES),
-    }
+    match of.kind:
+        case Kind.TEXT | Kind.JSON:
+            kind = pa.string()
+        case Kind.NUMBER:
+            kind = pa.int64()
+        case Kind.FLAG:
+            kind = pa.bool_()
+        case Kind.MOMENT:
+            kind = pa.timestamp("us", tz="UTC")
+        case Kind.AMOUNT:
+            kind = pa.decimal128(AMOUNT_DIGITS, AMOUNT_PLACES)
+        case Kind.RECORD:
+            kind = pa.struct([(own.name, _arrow_type(own)) for own in of.members])
+    return pa.list_(kind) if of.is_list else kind
 
 
 class _Drain(io.RawIOBase):

@@ -6,14 +6,14 @@ The engine is `warehouse.lake.publishing`; what is in the tables is said in `war
 from __future__ import annotations
 
 import logging
-import re
 
 import dagster as dg
 
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lake_access import publishing
 from orders_pipeline.resources import Source
-from warehouse.lake.definitions import TABLES, statement
+from warehouse.lake.definitions import TABLES
+from warehouse.lake.order_tables import columns
 from warehouse.lake.publishing import publish, published_through
 from warehouse.ledger.base.database import POSITION, RAW_SEQ, mark
 from warehouse.logs import Event
@@ -25,15 +25,8 @@ LAKE_WRITER = "lake_writer"
 
 
 def column_schema() -> dg.TableSchema:
-    """The columns of `orders` in the lake with their comments, read off its .sql file.
-
-    Asking DuckDB for them would import pandas, a second in every process that loads the definitions.
-    """
-    text = statement("tables", "orders")
-    types = re.findall(r"^    (\w+) (.+?)(?: NOT NULL)?,?$", text, re.MULTILINE)
-    comments = dict(re.findall(r"^COMMENT ON COLUMN orders\.(\w+) IS '(.*)';$", text, re.MULTILINE))
-    columns = [dg.TableColumn(name, kind, comments[name].replace("''", "'")) for name, kind in types]
-    return dg.TableSchema(columns=columns)
+    """The columns of `orders` in the lake with their comments."""
+    return dg.TableSchema([dg.TableColumn(each.name, each.type, each.comment) for each in columns("orders")])
 
 
 @dg.asset(

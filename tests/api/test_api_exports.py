@@ -13,7 +13,7 @@ import pytest
 
 from orders_api.schemas.orders import OrderDocument
 from warehouse.ledger.book import order_queries
-from warehouse.orders import FulfilledBy, Line, Status
+from warehouse.orders import Address, Cancellation, Charge, FulfilledBy, Line, Payment, Status, Tax
 from warehouse.templates import OrderColumn
 
 
@@ -138,6 +138,48 @@ def test_the_parquet_is_typed_and_holds_no_personal_data_without_the_scope(erp, 
     assert row["shipping_address_city"] is None
     assert full["customer_name"] == canary
     assert row["order_position"] == 1
+
+
+def test_the_parquet_has_every_described_member_in_its_type(support, erp, book, order):
+    paid = datetime(2026, 10, 1, 9, 5, tzinfo=UTC)
+    line = Line(
+        original_id="L", number=1, taxes=(Tax(code="VAT", amount=Decimal("6.65"), rate=Decimal(20)),), ship_from="WH-2"
+    )
+    book.put(
+        order(
+            1,
+            lines=(line,),
+            accept_by=paid,
+            payment=Payment(method="card", workflow="PAY_ON_ACCEPTANCE", paid_at=paid),
+            programs=("prime",),
+            cancellation=Cancellation(requested_by="BUYER"),
+            billing_address=Address(city="Brest"),
+            charges=(Charge(code="FEE", label="Fee", amount=Decimal("1E+45")),),
+            marketplace_data={"shop": 1},
+            delivery_instructions="At the back",
+        )
+    )
+    (row,), (redacted,) = table(support).to_pylist(), table(erp).to_pylist()
+    expected = {
+        "order_accept_by": paid,
+        "order_payment_method": "card",
+        "order_payment_workflow": "PAY_ON_ACCEPTANCE",
+        "order_payment_paid_at": paid,
+        "order_programs": ["prime"],
+        "order_cancellation_requested_by": "BUYER",
+        "order_charges": [{"code": "FEE", "label": "Fee", "amount": None, "tax": None}],
+        "order_marketplace_data": '{"shop":1}',
+        "order_is_historical": False,
+        "order_delivery_instructions": "At the back",
+        "order_acknowledgements": [],
+        "billing_address_city": "Brest",
+        "line_taxes": [{"code": "VAT", "amount": Decimal("6.65"), "rate": Decimal(20)}],
+        "line_ship_from": "WH-2",
+    }
+    assert {name: row[name] for name in expected} == expected
+    assert (redacted["billing_address_city"], redacted["order_delivery_instructions"]) == (None, None)
+    meaning = {field.name: field.metadata[b"comment"].decode() for field in table(support).schema}
+    assert meaning["order_payment_workflow"] == "When the buyer is charged, in the marketplace's words."
 
 
 def test_an_absurd_amount_does_not_break_the_parquet(erp, book, order):

@@ -27,7 +27,7 @@ from orders_pipeline.sandbox.amazon.state import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
 from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
 from orders_pipeline.stages.pull import prepare_payload
-from warehouse import documents
+from warehouse import documents, personal
 from warehouse import orders as domain
 from warehouse.clock import iso
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
@@ -37,6 +37,7 @@ from warehouse.ledger.book import orders as book
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.settings import channels
 from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status, Tax
+from warehouse.personal import Personal
 from warehouse.privacy import KeyRing
 from warehouse.settings import Settings
 
@@ -320,8 +321,8 @@ class _Template:
         self._order = order_number(number)
         self._rows = {table.name: _rows_of(connection, table, self._order.id) for table in BOOK_TABLES}
         customer, shipping, billing = self._order.customer, self._order.shipping_address, self._order.billing_address
-        self._parties = documents.parties(
-            documents.Personal(customer=customer, shipping_address=shipping, billing_address=billing)
+        self._parties = personal.parties(
+            Personal(members={"customer": customer, "shipping_address": shipping, "billing_address": billing})
         )
 
     def rows(self, number: int, keys: KeyRing) -> dict[str, list[dict[str, Any]]]:

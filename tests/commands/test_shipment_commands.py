@@ -9,11 +9,11 @@ import pytest
 from orders_pipeline.installation import opened
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import acknowledgements, orders
-from warehouse.ledger.book.acknowledgements import Acknowledgement, AcknowledgementOutcome
+from warehouse.ledger.book.acknowledgements import Acknowledgement
 from warehouse.ledger.settings import carriers, tokens
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import Report, Sender, Source, report
-from warehouse.orders import FulfilledBy, Line, Order, Status
+from warehouse.orders import AcknowledgementOutcome, FulfilledBy, Line, Order, Status
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 
 UNKNOWN = "00000000-0000-5000-8000-000000000000"

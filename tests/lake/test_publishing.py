@@ -127,6 +127,7 @@ def test_every_member_of_an_order_arrives_typed(any_shop, any_lake):
         "revision": 1,
         "position": 1,
         "marketplace_data": '{"priority":1}',
+        "problems": [{"code": "missing_price", "path": "$.x", "message": "no price"}],
     }
 
 

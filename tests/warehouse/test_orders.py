@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse import documents
 from warehouse.clock import iso
 from warehouse.orders import ORDER_NAMESPACE, FulfilledBy, Line, Order, Status, conserved, line_id, order_id
+from warehouse.wire import money
 
 
 @given(st.text(), st.text())
@@ -98,7 +98,7 @@ def test_the_wire_time_is_utc_with_milliseconds(moment: datetime):
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**12), max_value=10**12))
 def test_money_is_written_without_an_exponent_and_without_loss(value: Decimal):
-    text = documents.money(value)
+    text = money(value)
     assert text is not None
     assert "E" not in text
     assert Decimal(text) == value

@@ -1,7 +1,8 @@
-"""What the lake is made of: reads the .sql files beside it, brings a lake up to them, and prints them as a dictionary.
+"""What the lake is made of: reads the .sql files beside it, brings a lake up to them, and lists them as a dictionary.
 
 No rows here. One file per table in `tables` and per view in `views`; a conversion in `conversions` turns ledger rows
-(`arrived`) into rows of the table of its name.
+(`arrived`) into rows of the table of its name. The tables of orders and lines have no files: they follow from the description
+of an order (`order_tables`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from warehouse.lake import order_tables
 from warehouse.lake.attachment import quoted
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ MARKS = tuple(name for name in TABLES if name not in {"order_lines", "shipment_l
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 
-_VIEW_COLUMN = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
+DICTIONARY = "dictionary"
+"""The view that tells what everything is: DuckLake keeps no comments on the columns of views, so they are rows of this one."""
+
+_VIEW_COLUMN = re.compile(r"^-- (\w+)(?: < ([\w., ]+))?(?:: (.+))?$", re.MULTILINE)
+"""`-- column < table.column, …: comment`. Without a comment it means what the one that it is made of does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +76,10 @@ class Column:
 
 @cache
 def statement(folder: str, name: str) -> str:
-    """The text of one .sql file."""
+    """The text of one .sql file, or what stands for it."""
+    if name in order_tables.TABLE_COMMENTS:
+        make = {"tables": order_tables.table_statement, "conversions": order_tables.conversion_statement}[folder]
+        return make(name)
     return (files(__package__) / folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
@@ -88,6 +97,7 @@ def define(duck: DuckDBPyConnection) -> None:
     _create_tables(duck)
     for name in VIEWS:
         duck.execute(statement("views", name))
+    duck.execute(_dictionary_statement())
 
 
 def stamp(duck: DuckDBPyConnection) -> None:
@@ -110,21 +120,46 @@ def dictionary() -> list[Column]:
             duck.execute(statement("tables", name))
         for name in VIEWS:
             duck.execute(statement("views", name))
-        tables = [entry for name in TABLES for entry in _table_entries(duck, name)]
-        return tables + [entry for name in VIEWS for entry in _view_entries(duck, name)]
+        entries = [entry for name in TABLES for entry in _table_entries(duck, name)]
+        for name in VIEWS:
+            entries += _view_entries(duck, name, entries)
+    return entries + _entries(DICTIONARY, "view", (_DICTIONARY_COMMENT,), _DICTIONARY_COLUMNS)
+
+
+_DICTIONARY_COMMENT = "What every table, view and column is: one row each."
+_DICTIONARY_COLUMNS: list[tuple[str, str, str | None]] = [
+    ("relation", "VARCHAR", "The table or view."),
+    ("kind", "VARCHAR", "table or view."),
+    ("column_name", "VARCHAR", "The column; empty in the row about the table or view itself."),
+    ("type", "VARCHAR", "Type of the column."),
+    ("meaning", "VARCHAR", "What it is."),
+]
+
+
+def _dictionary_statement() -> str:
+    rows = ",\n".join(
+        f"({', '.join(quoted(value) for value in (each.table, each.kind, each.column, each.type, each.comment))})"
+        for each in dictionary()
+    )
+    names = ", ".join(name for name, _, _ in _DICTIONARY_COLUMNS)
+    return (
+        f"CREATE OR REPLACE VIEW {DICTIONARY} AS SELECT * FROM (VALUES {rows}) AS entries ({names});\n"  # noqa: S608
+        f"COMMENT ON VIEW {DICTIONARY} IS {quoted(_DICTIONARY_COMMENT)}"
+    )
 
 
 def _create_tables(duck: DuckDBPyConnection) -> None:
-    wanted = _table_columns()
-    present = {
-        (table, column)
-        for table, column in duck.execute(
-            "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
-        ).fetchall()
-    }
-    for table, column, kind in wanted:
-        if (table, column) not in present and any(known == table for known, _ in present):
-            duck.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    present: dict[str, dict[str, str]] = {}
+    for table, column, kind in duck.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
+    ).fetchall():
+        present.setdefault(table, {})[column] = kind
+    for table, column, kind in _table_columns():
+        known = present.get(table)
+        if known is None or known.get(column) == kind:
+            continue
+        change = f"ALTER COLUMN {column} SET TYPE" if column in known else f"ADD COLUMN {column}"
+        duck.execute(f"ALTER TABLE {table} {change} {kind}")
     for name in TABLES:
         duck.execute(statement("tables", name))
 
@@ -147,11 +182,21 @@ def _table_entries(duck: DuckDBPyConnection, name: str) -> list[Column]:
     return _entries(name, "table", about, columns)
 
 
-def _view_entries(duck: DuckDBPyConnection, name: str) -> list[Column]:
+def _view_entries(duck: DuckDBPyConnection, name: str, known: list[Column]) -> list[Column]:
     about = duck.execute(f"SELECT comment FROM duckdb_views() WHERE view_name = {quoted(name)}").fetchone()  # noqa: S608
-    comments = dict(_VIEW_COLUMN.findall(statement("views", name)))
+    meanings = {f"{each.table}.{each.column}": each.comment for each in known}
+    comments = {column: comment or meanings[sources[0]] for column, (sources, comment) in view_columns(name).items()}
     described = duck.execute(f"DESCRIBE {name}").fetchall()
     return _entries(name, "view", about, [(row[0], row[1], comments.get(row[0])) for row in described])
+
+
+def view_columns(name: str) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Of each column of a view, the columns that it is made of, and what it means; "" where it means what the only one does."""
+    found = _VIEW_COLUMN.findall(statement("views", name))
+    return {
+        column: (tuple(each.strip() for each in sources.split(",")) if sources else (), comment)
+        for column, sources, comment in found
+    }
 
 
 def _entries(

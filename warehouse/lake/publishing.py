@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from warehouse.lake import definitions
 from warehouse.lake.attachment import LakeError, quoted
 from warehouse.lake.definitions import statement
+from warehouse.lake.order_tables import FROM_COLUMNS, documents_statement
 from warehouse.ledger.base.database import POSITION, PRODUCTS, RAW_SEQ, mark
 from warehouse.ledger.base.schema import (
     Instant,
@@ -145,27 +146,7 @@ _RECENT = (
     ),
     _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
 )
-_ORDER_COLUMNS = tuple(
-    orders.c[name]
-    for name in (
-        "id",
-        "original_id",
-        "channel",
-        "marketplace",
-        "status",
-        "purchased_at",
-        "marketplace_updated_at",
-        "received_at",
-        "confirmation_status",
-        "has_errors",
-        "has_cancellation_request",
-        "is_historical",
-        "pii_state",
-        "revision",
-        "position",
-        "facts",
-    )
-)
+_ORDER_COLUMNS = tuple(orders.c[name] for name in (*FROM_COLUMNS, "facts"))
 _CHANNEL_COLUMNS = (*channels.columns, connections.c.kind.label("connection_kind"))
 
 
@@ -290,7 +271,7 @@ class _Publication:
         rows = len(arrived)
         if rows == 0:
             return 0, NOT_EMPTY
-        documents = _scan(duck, statement("conversions", "documents"), arrived).to_arrow_table()
+        documents = _scan(duck, documents_statement(), arrived).to_arrow_table()
         if filled_through != through:
             _scan(duck, "DELETE FROM orders WHERE id IN (SELECT id FROM arrived)", documents)
             _scan(duck, "DELETE FROM order_lines WHERE order_id IN (SELECT id FROM arrived)", documents)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from warehouse.lake.attachment import CATALOG, LakeError
-from warehouse.lake.definitions import TABLES, VIEWS
+from warehouse.lake.definitions import DICTIONARY, TABLES, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def check(query: str) -> None:
             "only SELECT: the order tables are read-only, and nothing is attached, installed, set or written elsewhere"
         )
     nodes = list(_nodes(tree))
-    known = {*TABLES, *VIEWS, *_common_tables(nodes)}
+    known = {*TABLES, *VIEWS, DICTIONARY, *_common_tables(nodes)}
     for node in nodes:
         _check_node(node, known)
 

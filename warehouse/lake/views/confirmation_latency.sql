@@ -19,16 +19,16 @@ ORDER BY day DESC, channel;
 
 COMMENT ON VIEW confirmation_latency IS 'Per channel and day of reporting: how many shipments, how far they have come, and how long it took.';
 
--- channel: Channel code.
--- day: Day the shipments were first reported, in the session's time zone.
--- shipments: Shipments reported that day.
--- under_way: Of these, to be sent, being sent, or in doubt.
--- sent: Of these, taken by the marketplace and not shown by it yet.
--- verified: Of these, shown by the marketplace.
--- rejected: Of these, rejected by the marketplace.
--- held: Of these, held because the channel does not confirm.
--- skipped: Of these, never to be sent, by choice.
--- median_seconds_to_sent: Median seconds from reporting to the marketplace's taking it; packages that were told differently later are left out.
--- p95_seconds_to_sent: As above, the 95th percentile.
--- median_seconds_to_verified: Median seconds from there until reading the marketplace showed it.
--- oldest_waiting_since: When the longest waiting of them was reported; rejected ones wait too.
+-- channel < shipments.channel
+-- day < shipments.reported_at: Day the shipments were first reported, in the session's time zone.
+-- shipments < shipments.id: Shipments reported that day.
+-- under_way < shipments.status: Of these, to be sent, being sent, or in doubt.
+-- sent < shipments.status: Of these, taken by the marketplace and not shown by it yet.
+-- verified < shipments.status: Of these, shown by the marketplace.
+-- rejected < shipments.status: Of these, rejected by the marketplace.
+-- held < shipments.status: Of these, held because the channel does not confirm.
+-- skipped < shipments.status: Of these, never to be sent, by choice.
+-- median_seconds_to_sent < shipments.reported_at, shipments.sent_at, shipments.version: Median seconds from reporting to the marketplace's taking it; packages that were told differently later are left out.
+-- p95_seconds_to_sent < shipments.reported_at, shipments.sent_at, shipments.version: As above, the 95th percentile.
+-- median_seconds_to_verified < shipments.sent_at, shipments.verified_at: Median seconds from there until reading the marketplace showed it.
+-- oldest_waiting_since < shipments.reported_at, shipments.status: When the longest waiting of them was reported; rejected ones wait too.

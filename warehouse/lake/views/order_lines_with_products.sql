@@ -30,20 +30,20 @@ LEFT JOIN products AS matched ON matched.channel = by_gtin.channel AND matched.s
 
 COMMENT ON VIEW order_lines_with_products IS 'Order lines beside the product they are matched with: by SKU, else by GTIN.';
 
--- order_id: The order: orders.id.
--- line_id: The line: order_lines.id.
--- channel: Channel code.
--- number: Place in the order, from 1.
--- sku: The line's article number.
--- gtin: The line's GTIN.
--- title: What the marketplace calls the article.
--- quantity_ordered: Units ordered.
--- unit_price: Price of one unit with taxes, in currency.
--- line_total: Price of all units ordered with taxes, in currency.
--- currency: ISO 4217 code.
--- purchased_at: When the buyer ordered.
--- matched_by: sku or gtin; null when no product matches.
--- product_sku: The product's article number.
--- product_gtin: The product's GTIN.
--- product_title: What the merchant calls the article.
--- product_url: Link to the product.
+-- order_id < order_lines.order_id
+-- line_id < order_lines.id: The line: order_lines.id.
+-- channel < order_lines.channel
+-- number < order_lines.number
+-- sku < order_lines.sku
+-- gtin < order_lines.gtin
+-- title < order_lines.title
+-- quantity_ordered < order_lines.quantity_ordered
+-- unit_price < order_lines.unit_price
+-- line_total < order_lines.line_total
+-- currency < order_lines.currency
+-- purchased_at < order_lines.purchased_at
+-- matched_by < products.sku, products.gtin, order_lines.sku, order_lines.gtin: sku or gtin; null when no product matches.
+-- product_sku < products.sku: The product's article number.
+-- product_gtin < products.gtin: The product's GTIN.
+-- product_title < products.title: What the merchant calls the article.
+-- product_url < products.url: Link to the product.

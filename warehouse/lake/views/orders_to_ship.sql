@@ -34,19 +34,20 @@ ORDER BY is_late DESC, orders.ship_by ASC NULLS LAST, orders.purchased_at;
 
 COMMENT ON VIEW orders_to_ship IS 'Orders the merchant still has to ship, late ones first, then by ship_by; without what the marketplace bars from being shipped.';
 
--- DuckLake keeps no comments on the columns of a view; the dictionary reads them here.
--- order_id: The order: orders.id.
--- channel: Channel code.
--- original_id: The marketplace's order id.
--- status: WAITING_FOR_SHIPMENT or PARTIALLY_SHIPPED.
--- purchased_at: When the buyer ordered.
--- ship_by: Latest moment to ship.
--- is_late: Whether ship_by has passed; false without a ship_by.
--- lines_to_ship: Lines with units that are to be shipped.
--- units_to_ship: Units to be shipped, refunded ones left out; null when the marketplace does not say for a line.
--- total: Order total with taxes and shipping, in currency.
--- currency: ISO 4217 code.
--- shipping_country_code: ISO 3166 alpha-2 country of the shipping address.
--- confirmation_status: How far the shipment confirmation has come.
--- has_cancellation_request: Whether a cancellation was asked for: check before shipping.
--- has_errors: Whether something about the order needs attention.
+-- DuckLake keeps no comments on the columns of a view: the view `dictionary` tells them from here. A column without a text
+-- means what the one does that it is made of.
+-- order_id < orders.id: The order: orders.id.
+-- channel < orders.channel
+-- original_id < orders.original_id
+-- status < orders.status: `WAITING_FOR_SHIPMENT` or `PARTIALLY_SHIPPED`.
+-- purchased_at < orders.purchased_at
+-- ship_by < orders.ship_by
+-- is_late < orders.ship_by: Whether ship_by has passed; false without a ship_by.
+-- lines_to_ship < order_lines.id, order_lines.quantity_remaining_to_ship, order_lines.quantity_refunded, order_lines.may_ship: Lines with units that are to be shipped.
+-- units_to_ship < order_lines.quantity_remaining_to_ship, order_lines.quantity_refunded, order_lines.may_ship: Units to be shipped, refunded ones left out; null when the marketplace does not say for a line.
+-- total < orders.total
+-- currency < orders.currency
+-- shipping_country_code < orders.shipping_country_code
+-- confirmation_status < orders.confirmation_status
+-- has_cancellation_request < orders.has_cancellation_request: Whether a cancellation was asked for: check before shipping.
+-- has_errors < orders.has_errors

@@ -44,12 +44,12 @@ ORDER BY connection;
 
 COMMENT ON VIEW pull_coverage IS 'Per connection: what time is covered by complete pulls, and where nothing was read.';
 
--- connection: Connection (seller account).
--- covered_since: Start of the first complete window; null before any.
--- covered_until: End of the last complete window.
--- gap_count: Stretches of time in between that no complete pull covers.
--- gaps: These stretches: since, until.
--- last_complete_at: When a pull was last complete.
--- last_attempt_at: When a pull last ended, well or not.
--- last_outcome: How the last pull ended: complete, failed or abandoned.
--- last_error_code: Why the last one that was not complete failed.
+-- connection < pulls.connection
+-- covered_since < pulls.since: Start of the first complete window; null before any.
+-- covered_until < pulls.until: End of the last complete window.
+-- gap_count < pulls.since, pulls.until: Stretches of time in between that no complete pull covers.
+-- gaps < pulls.since, pulls.until: These stretches: since, until.
+-- last_complete_at < pulls.finished_at: When a pull was last complete.
+-- last_attempt_at < pulls.finished_at: When a pull last ended, well or not.
+-- last_outcome < pulls.outcome: How the last pull ended: complete, failed or abandoned.
+-- last_error_code < pulls.error_code: Why the last one that was not complete failed.

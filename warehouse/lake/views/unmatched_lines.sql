@@ -14,10 +14,10 @@ ORDER BY lines DESC, channel, sku, gtin;
 
 COMMENT ON VIEW unmatched_lines IS 'Articles that were ordered but match no product, neither by SKU nor by GTIN, the most ordered first.';
 
--- channel: Channel code.
--- sku: The lines' article number.
--- gtin: The lines' GTIN.
--- title: What the marketplace calls the article.
--- lines: Order lines with this article.
--- units_ordered: Units ordered in these lines; lines whose quantity is unknown add nothing.
--- last_purchased_at: When it was last ordered.
+-- channel < order_lines_with_products.channel
+-- sku < order_lines_with_products.sku
+-- gtin < order_lines_with_products.gtin
+-- title < order_lines_with_products.title
+-- lines < order_lines_with_products.line_id: Order lines with this article.
+-- units_ordered < order_lines_with_products.quantity_ordered: Units ordered in these lines; lines whose quantity is unknown add nothing.
+-- last_purchased_at < order_lines_with_products.purchased_at: When it was last ordered.

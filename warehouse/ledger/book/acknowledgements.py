@@ -17,6 +17,7 @@ from warehouse.ledger.base.schema import acknowledgements, orders
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
+from warehouse.orders import AcknowledgementOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,13 +29,6 @@ if TYPE_CHECKING:
 STAGE = "acknowledge"
 REFUSED = "order_refused"
 """Of the incident about an order that a consumer could not take over."""
-
-
-class AcknowledgementOutcome(StrEnum):
-    """What the consumer made of the order."""
-
-    OK = "ok"
-    ERROR = "error"
 
 
 class AcknowledgementEffect(StrEnum):

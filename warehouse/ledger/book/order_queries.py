@@ -65,6 +65,7 @@ DOCUMENT_COLUMNS = (
     sa.type_coerce(orders.c.received_at, _WireInstant()).label("received_at"),
     orders.c.confirmation_status,
     orders.c.has_errors,
+    orders.c.has_cancellation_request,
     orders.c.is_historical,
     orders.c.pii_state,
     orders.c.acknowledgements,

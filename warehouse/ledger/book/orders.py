@@ -7,14 +7,14 @@ serving orders (`orders_api`) nor publishing them (`warehouse.lake`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import sqlalchemy as sa
 
-from warehouse import documents
+from warehouse import documents, personal
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.ledger.book import cancellations, shipped_despite
@@ -25,16 +25,13 @@ from warehouse.orders import (
     Address,
     Charge,
     ConfirmationStatus,
-    Customer,
     DeliveryPoint,
-    Gift,
     Line,
     Order,
     PiiState,
-    References,
     line_id,
-    without_personal_data,
 )
+from warehouse.wire import money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +40,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import RowMapping
 
-    from warehouse.documents import Personal
     from warehouse.ledger.book.fulfilment import Raised, Reported
     from warehouse.orders import Status
+    from warehouse.personal import Personal
     from warehouse.privacy import KeyRing
 
 MARKETPLACE_COLUMNS = (
@@ -132,7 +129,7 @@ class Comparison:
 def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: bool) -> Arrival:
     """Render an order for the book. Pure; costs about as much as everything the lock covers, so it is done outside."""
     rendered_facts = documents.facts(order)
-    rendered_parties = documents.parties(documents.personal(order))
+    rendered_parties = personal.parties(personal.personal(order))
     return Arrival(
         order,
         raw_seq,
@@ -141,7 +138,7 @@ def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: 
         rendered_facts,
         rendered_parties,
         documents.content_hash(rendered_facts, rendered_parties),
-        documents.pii_state(order),
+        personal.pii_state(order),
     )
 
 
@@ -236,19 +233,19 @@ def _changed_members(transaction: Transaction, arrival: Arrival, row: RowMapping
     if row["content_hash"] == arrival.content_hash and not is_raised:
         return status
     half = documents.HASH_BYTES
-    personal = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
+    parties_told = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
     if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
-        return status + personal
+        return status + parties_told
     before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
     before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
-    return status + personal + tuple(name for name in after if before.get(name) != after[name])
+    return status + parties_told + tuple(name for name in after if before.get(name) != after[name])
 
 
 def _keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
     order = arrival.order
     if row["pii_state"] == PiiState.EXPIRED:
-        bare = without_personal_data(order)
+        bare = personal.without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
         return replace(redone, pii_state=PiiState.EXPIRED.value)
     order = _keep_amounts(transaction, order, row["id"])
@@ -258,7 +255,7 @@ def _keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: 
         sealed is not None
         and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
     ):
-        known = documents.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
+        known = personal.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
         kept = _keep_personal(transaction, order, known)
     if kept is arrival.order:
         return arrival
@@ -270,37 +267,42 @@ def _keep_personal(transaction: Transaction, order: Order, known: Personal) -> O
 
     How the parcel is to be handed over belongs to the address: with a new place, only what was sent for it counts.
     """
-    customer = {name: getattr(order.customer, name) or getattr(known.customer, name) for name in Customer.__slots__}
-    shipping = merge_address(order.shipping_address, known.shipping_address)
+    kept = {
+        each.attribute: _filled(getattr(order, each.attribute), known.members.get(each.attribute))
+        for each in personal.personal_members()
+    }
+    shipping = merge_address(order.shipping_address, known.members["shipping_address"])
+    kept |= {
+        "shipping_address": shipping,
+        "billing_address": merge_address(order.billing_address, known.members["billing_address"]),
+    }
     is_same_place = order.shipping_address == Address() or shipping is not order.shipping_address
-    told, data = order.references, order.personal_marketplace_data
+    kept["delivery_point"] = order.delivery_point
+    if is_same_place and order.delivery_point == DeliveryPoint():
+        kept["delivery_point"] = known.members["delivery_point"]
+    if not is_same_place:
+        kept["delivery_instructions"] = order.delivery_instructions
+    data = order.personal_marketplace_data
     if data is None and known.marketplace_data is not None and _is_same_data(transaction, order):
         data = known.marketplace_data
-    return replace(
-        order,
-        customer=Customer(**customer),
-        shipping_address=shipping,
-        billing_address=merge_address(order.billing_address, known.billing_address),
-        delivery_point=known.delivery_point
-        if is_same_place and order.delivery_point == DeliveryPoint()
-        else order.delivery_point,
-        delivery_instructions=order.delivery_instructions or (known.delivery_instructions if is_same_place else None),
-        references=References(
-            purchase_order=told.purchase_order or known.references.purchase_order,
-            vat_id=told.vat_id or known.references.vat_id,
-        ),
-        personal_marketplace_data=data,
-        lines=tuple(_keep_details(line, known) for line in order.lines),
-    )
+    lines = tuple(_keep_details(line, known) for line in order.lines)
+    return replace(order, **kept, personal_marketplace_data=data, lines=lines)
+
+
+def _filled(sent: Any, known: Any) -> Any:  # noqa: ANN401 - a party, or a text
+    """What is sent, with gaps filled from what is known."""
+    if known is None or not is_dataclass(sent) or isinstance(sent, type):
+        return sent or known
+    gaps = {each.name: getattr(known, each.name) for each in fields(sent) if not getattr(sent, each.name)}
+    return replace(sent, **gaps)
 
 
 def _keep_details(line: Line, known: Personal) -> Line:
-    message = known.gift_messages.get(line.original_id)
-    link = line.customisation_url or known.customisation_urls.get(line.original_id)
-    gift = line.gift
-    if message is not None and (gift is None or gift.message is None):
-        gift = Gift(message=message, wrap=None if gift is None else gift.wrap)
-    return replace(line, gift=gift, customisation_url=link, is_customised=line.is_customised or link is not None)
+    for leaf in personal.line_details():
+        told = known.details.get(personal.detail_name(leaf), {}).get(line.original_id)
+        if told is not None and personal.value_of(line, leaf) is None:
+            line = personal.with_detail(line, leaf, told)
+    return replace(line, is_customised=line.is_customised or line.customisation_url is not None)
 
 
 def _is_same_data(transaction: Transaction, order: Order) -> bool:
@@ -367,7 +369,7 @@ def merge_address(sent: Address, known: Address) -> Address:
         new, old = getattr(sent, name), getattr(known, name)
         if new is not None and old is not None and new != old:
             return sent
-    return Address(**{name: getattr(sent, name) or getattr(known, name) for name in Address.__slots__})
+    return cast("Address", _filled(sent, known))
 
 
 def _write(
@@ -429,7 +431,6 @@ def _note_closing(transaction: Transaction, order_ids: Sequence[str]) -> None:
 
 def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> dict[str, Any]:
     order = arrival.order
-    cancellations = (order.cancellation, *(line.cancellation for line in order.lines))
     return {
         "id": order.id,
         "original_id": order.original_id,
@@ -444,11 +445,11 @@ def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> d
         "received_at": arrival.received_at,
         "ship_by": order.ship_by,
         "currency": order.currency,
-        "total": documents.money(order.total),
-        "shipping_country_code": order.shipping_address.country_code,
+        "total": money(order.total),
+        "shipping_country_code": order.shipping_country_code,
         "has_problems": bool(order.problems),
         "has_errors": bool(order.problems),
-        "has_cancellation_request": any(each is not None and each.requested_by for each in cancellations),
+        "has_cancellation_request": order.has_cancellation_request,
         "is_historical": arrival.is_historical,
         "confirmation_status": ConfirmationStatus.NONE.value,
         "pii_state": arrival.pii_state,

@@ -20,11 +20,12 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.documents import Personal
 from warehouse.ledger.base.database import BUSY_TIMEOUT_MS, POSITION, TRACES, mark, next_values, set_mark
 from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
 from warehouse.ledger.book.orders import lock_book
 from warehouse.orders import CLOSED_STATUSES, Address, PiiState
+from warehouse.personal import Personal
+from warehouse.personal import parties as parties_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,7 +186,8 @@ def _expire(transaction: Transaction, rows: Sequence[RowMapping], now: datetime)
     changes: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
     for position, row in enumerate(rows, first):
-        bare = documents.parties(Personal(shipping_address=Address(country_code=row["shipping_country_code"])))
+        country = Address(country_code=row["shipping_country_code"])
+        bare = parties_text(Personal(members={"shipping_address": country}))
         half = documents.HASH_BYTES  # the first half is what the marketplace said, which our shipments may have raised
         content_hash = bytes(row["content_hash"])[:half] + documents.content_hash(row["facts"], bare)[half:]
         revision = row["revision"] + 1
