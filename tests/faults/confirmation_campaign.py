@@ -83,7 +83,7 @@ class Size:
     pairs: int
 
 
-SMALL = Size(orders=220, shipments=120, sender_kills=14, api_kills=6, zombies=3, pairs=2)
+SMALL = Size(orders=110, shipments=60, sender_kills=10, api_kills=4, zombies=2, pairs=1)
 FULL = Size(orders=2600, shipments=1050, sender_kills=150, api_kills=50, zombies=20, pairs=15)
 
 FAULTS = (

@@ -25,4 +25,4 @@ def test_nothing_is_lost_doubled_over_shipped_or_stuck(store, request, tmp_path,
     assert findings.acknowledged == findings.applied == SMALL.shipments
     assert figures.sender_kills >= SMALL.sender_kills // 2
     assert figures.zombies == SMALL.zombies
-    assert figures.others >= 8
+    assert figures.others >= 4

@@ -29,7 +29,7 @@ from warehouse.ledger.base.database import NORMALISED_THROUGH, POSITION, RAW_SEQ
 from warehouse.ledger.book import raw_orders
 
 SEED = 20261102
-ORDERS = 150
+ORDERS = 60
 """At each of the two marketplaces."""
 
 KILLS = 32
@@ -37,7 +37,7 @@ MOST_ROUNDS = 10
 KILLS_OF_THE_IMPORT = 2
 KILLS_OF_THE_UPDATE = 2
 STAGES = ("pull", "normalise", "publish")
-FINE_GRAINED = {"write_chunk": 10, "pull_window_hours": 2, "pull_first_days": 1, "pull_windows_per_tick": 100}
+FINE_GRAINED = {"write_chunk": 4, "pull_window_hours": 2, "pull_first_days": 1, "pull_windows_per_tick": 100}
 """Many small transactions, so that a kill can fall between any two of them."""
 
 ROOT = Path(__file__).parents[2]

@@ -330,15 +330,15 @@ def test_what_was_over_before_anybody_was_told_is_not_told(desk):
     assert desk.postbox.mails == []
 
 
-def test_ten_thousand_failures_give_two_mails_an_hour_at_most(any_desk):
+def test_a_thousand_failures_give_two_mails_an_hour_at_most(any_desk):
     arrivals = []
-    for minute in range(180):
-        for number in range(56):
+    for minute in range(0, 180, 2):
+        for number in range(12):
             any_desk.report(code=f"code_{minute % 40}_{number % 3}", order_id=f"{minute}-{number}")
         before = len(any_desk.postbox.mails)
         any_desk.run()
         arrivals += [any_desk.clock()] * (len(any_desk.postbox.mails) - before)
-        any_desk.clock.advance(minutes=1)
+        any_desk.clock.advance(minutes=2)
     assert 3 <= len(arrivals) <= 6
     windows = [sum(1 for other in arrivals if timedelta() <= other - each < timedelta(hours=1)) for each in arrivals]
     assert max(windows) <= 2
