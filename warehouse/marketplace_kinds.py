@@ -179,7 +179,8 @@ def setting_problems(schema: dict[str, Any], where: str, settings: object) -> li
         place = ".".join([where, *map(str, error.instance_path)])
         match error.kind:
             case ValidationErrorKind.AdditionalProperties(unexpected=unexpected):
-                known = schema.get("properties", ())
+                inner = schema.get("$defs", {}).values()
+                known = {name for each in (inner if error.instance_path else [schema]) for name in each["properties"]}
                 found += [f"{place}.{key}: there is no such key{meant(key, known)}" for key in unexpected]
             case ValidationErrorKind.AnyOf(context=branches):
                 found.append(f"{place}: {_worded(branches[0][0].message)}")

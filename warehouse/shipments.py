@@ -7,10 +7,12 @@ marketplace is in `orders_pipeline.stages.confirm`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from pydantic import TypeAdapter
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND_DIGITS = 13
@@ -32,6 +34,22 @@ class Idempotency(StrEnum):
 
     NATURAL = "natural"
     NONE = "none"
+
+
+class Cancels(StrEnum):
+    """What a seller can cancel over the marketplace's API: nothing, units of single lines, or only whole orders."""
+
+    NONE = "none"
+    LINES = "lines"
+    WHOLE_ORDER = "whole_order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelReason:
+    """A reason to cancel in the marketplace's words."""
+
+    code: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +74,11 @@ class Requirements:
         takes_several_packages: Whether an order may have more than one package.
         idempotency: What sending twice does.
         acceptance_state: The marketplace's word for an order that waits to be accepted by the seller; None where it has none.
+        acceptance_within_hours: How long an order may wait for that after its purchase, where its payload does not say.
+        can_refuse: Whether an order that waits may be refused too.
+        cancels: What the seller can cancel.
+        cancel_reasons: The reasons that it takes; () where it has no list.
+        decides_cancellations: Whether a buyer's request to cancel is answered, yes or no, by a call of its own.
         unconfirmed_programs: Programmes of the marketplace whose orders it confirms by itself: nothing is told about them.
         notes: Plain sentences for people.
     """
@@ -69,26 +92,26 @@ class Requirements:
     takes_several_packages: bool = True
     idempotency: Idempotency = Idempotency.NONE
     acceptance_state: str | None = None
+    acceptance_within_hours: float | None = None
+    can_refuse: bool = True
+    cancels: Cancels = Cancels.NONE
+    cancel_reasons: tuple[CancelReason, ...] = ()
+    decides_cancellations: bool = False
     unconfirmed_programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As JSON values; `from_json` reads them."""
-        return {**asdict(self), "carrier_aliases": dict(self.carrier_aliases)}
+        found: dict[str, Any] = _CODEC.dump_python(self, mode="json")
+        return found
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Requirements:
         """Reverse `as_json`."""
-        return Requirements(
-            **{
-                **value,
-                "carrier_rule": CarrierRule(value["carrier_rule"]),
-                "idempotency": Idempotency(value["idempotency"]),
-                "carriers": tuple(Carrier(**each) for each in value["carriers"]),
-                "unconfirmed_programs": tuple(value.get("unconfirmed_programs", ())),
-                "notes": tuple(value["notes"]),
-            }
-        )
+        return _CODEC.validate_python(dict(value))
+
+
+_CODEC = TypeAdapter(Requirements)
 
 
 def shipping_moment(value: object) -> datetime:

@@ -57,7 +57,7 @@ class CancellationRequest(Shape):
     decided_by: str | None = Field(description="Who decided.", examples=["erp"])
     decided_at: datetime | None = Field(description="When.", examples=[None])
     decision_reason: str | None = Field(description="Why.", examples=[None])
-    told_at: datetime | None = Field(description="When the marketplace took the acceptance.", examples=[None])
+    told_at: datetime | None = Field(description="When the marketplace took the decision.", examples=[None])
     closed_at: datetime | None = Field(description="When it was over.", examples=[None])
     shipped_despite: bool = Field(description="Whether units were shipped nevertheless.", examples=[False])
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from orders_api.schemas.vocabulary import RECEIVED_AT, Shape
 from warehouse.ledger.status.channel_status import ChannelState
-from warehouse.shipments import CarrierRule
+from warehouse.shipments import Cancels, CarrierRule
 
 
 class Channel(Shape):
@@ -134,6 +134,33 @@ class ShipmentNeeds(Shape):
     asked_at: datetime = Field(description="When the marketplace was asked.", examples=[RECEIVED_AT])
 
 
+class KnownCancelReason(Shape):
+    """A reason to cancel that the marketplace takes."""
+
+    code: str = Field(description="The marketplace's code.", examples=["OUT_OF_STOCK"])
+    label: str = Field(description="What it means.", examples=["Out of stock"])
+
+
+class OrderDecisions(Shape):
+    """What the seller may decide about an order over the marketplace's API."""
+
+    accepts: bool = Field(description="Whether orders wait to be accepted.", examples=[True])
+    refuses: bool = Field(description="Whether such an order may be refused.", examples=[True])
+    accept_within_hours: float | None = Field(
+        description="How long an order may wait for that, where the marketplace has one rule for all.", examples=[4.0]
+    )
+    cancels: Cancels = Field(
+        description="What the seller can cancel: `none`, units of `lines`, or a `whole_order` only.", examples=["lines"]
+    )
+    cancel_reasons: list[KnownCancelReason] = Field(
+        description="The reasons that it takes; empty: it has no list.",
+        examples=[[{"code": "OUT_OF_STOCK", "label": "Out of stock"}]],
+    )
+    answers_requests_to_cancel: bool = Field(
+        description="Whether the marketplace is told of a declined request to cancel too.", examples=[False]
+    )
+
+
 class ChannelRequirements(Shape):
     """What is needed to ship for a channel."""
 
@@ -148,6 +175,9 @@ class ChannelRequirements(Shape):
     )
     shipments: ShipmentNeeds | None = Field(
         description="What a shipment needs; null until it is known.", examples=[None]
+    )
+    decisions: OrderDecisions | None = Field(
+        description="What may be decided about its orders; null until it is known.", examples=[None]
     )
     mapping: list[MappedCarrier] = Field(
         description="Your own carriers, which go before the marketplace's.",

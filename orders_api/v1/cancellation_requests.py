@@ -55,12 +55,19 @@ REQUEST_PARAMETER = {
 DETAILS = {
     Refusal.UNKNOWN: "There is no such request for this token.",
     Refusal.CLOSED: "The marketplace has carried the request out, or withdrawn it: there is nothing to decide any more.",
-    Refusal.CARRIED_OUT: "The marketplace was told of the acceptance already: it cannot be taken back here.",
+    Refusal.CARRIED_OUT: "The marketplace was told of the decision already: it cannot be taken back here.",
     Refusal.UNDER_WAY: "An earlier cancellation of this order is still under way: wait until the marketplace shows it.",
     Refusal.UNKNOWN_LINE: "The order has no such line.",
+    Refusal.WHOLE_ORDER_ONLY: "The marketplace cancels whole orders only: leave out the lines.",
+    Refusal.UNKNOWN_REASON: "Name one of the marketplace's reasons: `cancel_reasons` of the channel's requirements.",
     Refusal.NOTHING_REMAINS: "So many units do not remain to be shipped, and only those can be cancelled.",
 }
-STATUSES = {Refusal.UNKNOWN: 404, Refusal.UNKNOWN_LINE: 422, Refusal.NOTHING_REMAINS: 422}
+STATUSES = {
+    Refusal.UNKNOWN: 404,
+    **dict.fromkeys(
+        (Refusal.UNKNOWN_LINE, Refusal.NOTHING_REMAINS, Refusal.WHOLE_ORDER_ONLY, Refusal.UNKNOWN_REASON), 422
+    ),
+}
 """All others are conflicts."""
 
 
@@ -162,7 +169,7 @@ async def accept_cancellation_request(request: Request) -> Response:
     ),
 )
 async def decline_cancellation_request(request: Request) -> Response:
-    """Ship nevertheless: the order is held no longer. Marketplaces want no word of it."""
+    """Ship nevertheless: the order is held no longer, and the marketplace is told where it wants to hear of it."""
     return await carry_out_with_body(request, Scope.SHIPMENTS_WRITE, NoQuery, _declined)
 
 
@@ -249,7 +256,8 @@ def _refused(refusal: Refusal) -> Problem:
     detail = DETAILS[refusal]
     if refusal is Refusal.UNKNOWN:
         return not_found("id", detail, "unknown_cancellation_request")
-    errors = [{"pointer": "/lines", "message": detail}] if refusal in STATUSES else []
+    pointer = "/reason" if refusal is Refusal.UNKNOWN_REASON else "/lines"
+    errors = [{"pointer": pointer, "message": detail}] if refusal in STATUSES else []
     return Problem(STATUSES.get(refusal, 409), refusal.value, detail, errors=errors)
 
 

@@ -76,6 +76,7 @@ def get_channel_requirements(reading: Reading, _query: NoQuery) -> Response:
         "acceptance": channel["acceptance"],
         "is_known": known is not None,
         "shipments": None if known is None else _needs(*known),
+        "decisions": None if known is None else decisions(known[0]),
         "mapping": [_mapped(each) for each in carriers.mapped(reading.transaction, [code])],
     }
     return json_answer(reading.request, rendered(body), holds_pii=False)
@@ -107,6 +108,18 @@ def _needs(needs: Requirements, asked_at: datetime) -> dict[str, Any]:
         "carrier_aliases": dict(needs.carrier_aliases),
         "notes": list(needs.notes),
         "asked_at": iso(asked_at),
+    }
+
+
+def decisions(needs: Requirements) -> dict[str, Any]:
+    """What may be decided about orders, as `OrderDecisions` shows it."""
+    return {
+        "accepts": needs.acceptance_state is not None,
+        "refuses": needs.acceptance_state is not None and needs.can_refuse,
+        "accept_within_hours": needs.acceptance_within_hours,
+        "cancels": needs.cancels,
+        "cancel_reasons": [{"code": each.code, "label": each.label} for each in needs.cancel_reasons],
+        "answers_requests_to_cancel": needs.decides_cancellations,
     }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from orders_pipeline.marketplaces.settings import ConnectionSettings
+    from orders_pipeline.marketplaces.settings import ConnectionSettings, ShipFromPlace
     from warehouse.marketplace_kinds import Credential, EndpointRule, Selectors
     from warehouse.orders import Order
     from warehouse.privacy import PathStep
@@ -117,8 +117,11 @@ class Parcel:
         is_update: An earlier confirmation of this package has arrived: only what is told about it changes.
         is_whole: With this package nothing of the order remains to be shipped.
         carrier_code, carrier_name: In the marketplace's words; a name alone for a carrier that it has no code for.
-        tracking_number, tracking_url, shipping_method, ship_from: As reported.
-        return_tracking_number, return_carrier: As reported.
+        tracking_number, tracking_url, return_tracking_number: As reported.
+        shipping_method, ship_from, return_carrier: As reported, else as the channel's settings have them.
+        ship_from_place: What the connection's settings say of the place `ship_from`; None when they do not know it.
+        ordered_method: How the buyer wants it sent, as the order told.
+        overrides_cancellation: Somebody has asked to cancel the order, and the seller ships it nevertheless.
         shipped_at: When it left.
         quantities: Units by the marketplace's line id; never empty.
     """
@@ -137,6 +140,9 @@ class Parcel:
     tracking_url: str | None
     shipping_method: str | None
     ship_from: str | None
+    ship_from_place: ShipFromPlace | None = None
+    ordered_method: str | None = None
+    overrides_cancellation: bool = False
     return_tracking_number: str | None
     return_carrier: str | None
     shipped_at: datetime
@@ -215,10 +221,26 @@ class Unreadable(Exception):
         self.reason = reason
 
 
+class Quota(Protocol):
+    """The calls that a connection may make."""
+
+    def __call__(self, operation: str) -> None:
+        """Wait until one call of an operation may be made.
+
+        Raises:
+            Throttled: That would take too long.
+        """
+        ...
+
+    def learn(self, operation: str, tokens: float, refill_at: datetime | None) -> None:
+        """Take over what the marketplace says: how many calls are left, and when there are more."""
+        ...
+
+
 class Client(Protocol):
     """A session with one connection. Thread-confined: one client per connection and pull. Close it after use.
 
-    Every call takes quota first through the `take` it was built with; every failure is a `MarketplaceError`.
+    Every call takes quota first through the `Quota` it was built with; every failure is a `MarketplaceError`.
     """
 
     @property
@@ -288,6 +310,20 @@ class Client(Protocol):
         """
         ...
 
+    def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: FBT001 - the decision
+        """Answer a buyer's request to cancel; asked only where `Requirements.decides_cancellations`.
+
+        Args:
+            original_id: The marketplace's order id.
+            requester: Who asks, in the marketplace's word; with the order it names the request.
+            is_accepted: Whether the seller agrees.
+            reason: Plain text, where somebody gave any.
+
+        Raises:
+            InDoubt, Refused, Throttled, Unauthorised, Transient, Permanent: As for `cancel`.
+        """
+        ...
+
     def test(self) -> Sequence[Finding]:
         """What works and what does not: never raises for a wrong credential, role, endpoint, region or marketplace id."""
         ...
@@ -311,8 +347,7 @@ class Marketplace:
         description: What orders there are, in a sentence; of the lineage's node too.
         help: How a connection of it is made, in a few sentences.
         node_kinds: Dagster's words for the technologies of the lineage's node.
-        connect: Opens a client. `take(operation)` blocks or raises `Throttled` until quota allows one call;
-            `max_pages` bounds a listing.
+        connect: Opens a client with its quota; the number bounds the pages of a listing.
         normalise: Reads a payload.
         pii_paths: JSON paths of personal data in a raw order. An object that holds people is named with the members that
             may stay, so that a member nobody knows yet is removed too.
@@ -328,6 +363,7 @@ class Marketplace:
         credentials: The secrets of a connection.
         settings, channel_settings: What connections and channels of it may say.
         acceptance: Who accepts orders of a channel that does not say.
+        follows_open_orders: Its listing shows no change of an older order: the open ones are read by their ids with each tick.
         sandbox: Where its stand-in is, `module:class`, a `orders_pipeline.sandbox.engine.Sandbox`; None when it has none.
     """
 
@@ -336,7 +372,7 @@ class Marketplace:
     description: str
     help: str
     node_kinds: frozenset[str] = frozenset({"http"})
-    connect: Callable[[ConnectionContext, Callable[[str], None], int], Client]
+    connect: Callable[[ConnectionContext, Quota, int], Client]
     normalise: Normaliser
     pii_paths: Sequence[tuple[PathStep, ...]]
     documents: Callable[[bytes], list[RawOrder]]
@@ -352,6 +388,7 @@ class Marketplace:
     settings: type[ConnectionSettings]
     channel_settings: type[ChannelSettings] = ChannelSettings
     acceptance: str = "manual"
+    follows_open_orders: bool = False
     sandbox: str | None = None
 
     def describe(self) -> MarketplaceKind:

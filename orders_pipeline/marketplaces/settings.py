@@ -40,6 +40,16 @@ SecureAddress = Annotated[str, AfterValidator(_secure), Field(json_schema_extra=
 """An https address, or one of this machine: a secret may be sent there."""
 
 
+class ShipFromPlace(BaseModel):
+    """Where parcels leave from, for marketplaces that want an address and not a code of theirs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    city: str = Field(min_length=1, description="Its city.")
+    postal_code: str = Field(min_length=1, description="Its postal code.")
+    country_code: str = Field(pattern=r"^[A-Z]{2}$", description="Its country, ISO 3166 alpha-2.")
+
+
 class ConnectionSettings(BaseModel):
     """What a connection of any kind may say."""
 
@@ -60,6 +70,12 @@ class ConnectionSettings(BaseModel):
         "`orders connections secret` notes it by itself.",
     )
 
+    ship_from_places: dict[str, ShipFromPlace] = Field(
+        default_factory=dict,
+        description="Places by the code that shipments name in `ship_from`, each with `city`, `postal_code` and "
+        "`country_code`.",
+    )
+
 
 class HttpSettings(ConnectionSettings):
     """What a connection that is called over HTTP may say besides."""
@@ -75,6 +91,13 @@ class ChannelSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    ship_from: str | None = Field(None, min_length=1, description="Of shipments that do not say where they leave from.")
+    shipping_method: str | None = Field(
+        None, min_length=1, description="Of shipments that do not say how they are sent."
+    )
+    return_carrier: str | None = Field(
+        None, min_length=1, description="Of shipments that name no carrier of their return."
+    )
     cancellation_hold_hours: float | None = Field(
         None,
         gt=0,

@@ -1,4 +1,4 @@
-"""Cancellations that the seller has accepted, told to the marketplaces where their API takes that.
+"""Cancellations that the seller has decided, told to the marketplaces where their API takes that.
 
 The engine of a step of the job `follow_up`; knows neither Dagster nor any marketplace. What was decided, and what comes of it,
 is in `warehouse.ledger.book.cancellations`. Nothing is sent twice by itself: the second call might cancel more than was meant.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
 from orders_pipeline.stages.connection import defect, opened, serving, work_at, work_at_each
+from warehouse.cancellations import MERCHANT, RequestState
 from warehouse.ledger.book import cancellations
 from warehouse.ledger.book.cancellations import STAGE, Due
 from warehouse.ledger.watch import incidents
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client
     from orders_pipeline.stages.connection import Session
 
 logger = logging.getLogger("orders_pipeline.stages.cancel")
@@ -79,7 +79,7 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
                 break
             try:
                 session = session or stack.enter_context(opened(installation, connection, owned))
-                error = _tell(session.client, due)
+                error = _tell(session, due)
             except Exception as fault:  # nothing was sent: the request waits for the connection
                 wait = _pause(due, fault)
                 with installation.ledger.write() as transaction:
@@ -96,14 +96,19 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
     return (STAGE,)
 
 
-def _tell(client: Client, due: Due) -> InDoubt | Refused | None:
+def _tell(session: Session, due: Due) -> InDoubt | Refused | None:
     """Send one request; returns why a person must look at it: it may have arrived, or will be refused again.
 
     Raises:
         MarketplaceError: Something is wrong with the connection: certainly nothing has arrived.
     """
     try:
-        client.cancel(due.request["original_id"], _quantities(due), due.request["reason"])
+        row, client = due.request, session.client
+        if row["requester"] != MERCHANT and session.marketplace.requirements.decides_cancellations:
+            is_accepted = row["state"] == RequestState.ACCEPTED
+            client.decide_cancellation(row["original_id"], row["requester"], is_accepted, row["decision_reason"])
+        else:
+            client.cancel(row["original_id"], _quantities(due), row["reason"])
     except (InDoubt, Refused) as error:
         return error
     except MarketplaceError:
@@ -138,7 +143,7 @@ def _report(
             subject=str(row["channel"]),
             stage=STAGE,
             code=error.code,
-            message=f"the cancellation of order {row['original_id']} was not carried out: {error.message}",
+            message=f"the decision about cancelling order {row['original_id']} was not carried out: {error.message}",
             hint=error.hint,
             order_id=str(row["order_id"]),
             details={"request": row["id"]},

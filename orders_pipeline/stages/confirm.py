@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Throttled, Transient
 from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
+from orders_pipeline.marketplaces.settings import ShipFromPlace, read_settings
 from orders_pipeline.stages.connection import (
     Session,
     connections_serving,
@@ -120,6 +121,7 @@ class _Session(Session):
     ends_at: datetime
     held: _Held
     carriers: Carriers
+    places: Mapping[str, ShipFromPlace]
 
     @property
     def confirming(self) -> list[str]:
@@ -158,8 +160,9 @@ def _run(installation: Installation, result: ConfirmResult) -> Sequence[str]:
         keep_needs(here)
         with installation.ledger.read() as transaction:
             carriers = Carriers.of(transaction, here.codes)
+        places = read_settings(here.marketplace.settings, connection.settings).ship_from_places
         session = _Session(
-            installation, connection, owned, here.marketplace, here.client, result, ends_at, held, carriers
+            installation, connection, owned, here.marketplace, here.client, result, ends_at, held, carriers, places
         )
         for _ in range(ROUNDS):
             with installation.ledger.write() as transaction:
@@ -272,6 +275,8 @@ def _record(session: _Session, results: Sequence[tuple[Claim, Result]]) -> None:
 
 def _parcel(session: _Session, claim: Claim) -> Parcel:
     row = claim.shipment
+    own = next(each.settings for each in session.channels if each.code == row["channel"])
+    ship_from = row["ship_from"] or own.get("ship_from")
     carrier = session.carriers.told(row["channel"], row["carrier_code"], row["carrier_name"])
     address = row["tracking_url"] or carrier.tracking_url
     if address is not None and row["tracking_number"] is not None:
@@ -289,10 +294,13 @@ def _parcel(session: _Session, claim: Claim) -> Parcel:
         carrier_name=carrier.name,
         tracking_number=row["tracking_number"],
         tracking_url=address,
-        shipping_method=row["shipping_method"],
-        ship_from=row["ship_from"],
+        shipping_method=row["shipping_method"] or own.get("shipping_method"),
+        ship_from=ship_from,
+        ship_from_place=session.places.get(ship_from or ""),
+        ordered_method=claim.ordered_method,
+        overrides_cancellation=claim.overrides_cancellation,
         return_tracking_number=row["return_tracking_number"],
-        return_carrier=row["return_carrier"],
+        return_carrier=row["return_carrier"] or own.get("return_carrier"),
         shipped_at=row["shipped_at"],
         quantities=claim.quantities,
     )

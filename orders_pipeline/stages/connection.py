@@ -206,36 +206,41 @@ def opened(
     context = ConnectionContext(
         connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
     )
-    quota = _quota_taker(installation, connection.code, marketplace.rates, rate_factor)
-
-    def take(operation: str) -> None:
-        quota(operation)
-        before_call()
-
-    client = marketplace.connect(context, take, installation.settings.pull_max_pages)
+    quota = _Quota(installation, connection.code, marketplace.rates, rate_factor, before_call)
+    client = marketplace.connect(context, quota, installation.settings.pull_max_pages)
     try:
         yield Session(installation, connection, channels, marketplace, client)
     finally:
         client.close()
 
 
-def _quota_taker(
-    installation: Installation, owner: str, rates: Mapping[str, Rate], factor: float
-) -> Callable[[str], None]:
-    def take(operation: str) -> None:
-        rate = rates[operation]
+@dataclass(frozen=True, slots=True)
+class _Quota:
+    """The ledger's buckets of one connection, as its client uses them."""
+
+    installation: Installation
+    owner: str
+    rates: Mapping[str, Rate]
+    factor: float
+    before_call: Callable[[], None]
+
+    def __call__(self, operation: str) -> None:
+        rate, installation = self.rates[operation], self.installation
         while True:
             with installation.ledger.write() as transaction:
                 wait = quotas.take(
-                    transaction, owner, operation, rate.per_second * factor, rate.burst, installation.clock()
+                    transaction, self.owner, operation, rate.per_second * self.factor, rate.burst, installation.clock()
                 )
             if wait <= 0.0:
-                return
+                break
             if wait > LONGEST_QUOTA_WAIT:
                 raise Throttled("quota_used_up", f"no quota for {operation} for another {wait:.0f} s", wait)
             installation.sleep(wait)
+        self.before_call()
 
-    return take
+    def learn(self, operation: str, tokens: float, refill_at: datetime | None) -> None:
+        with self.installation.ledger.write() as transaction:
+            quotas.learn(transaction, self.owner, operation, tokens, refill_at, self.installation.clock())
 
 
 def route(channels: Sequence[Channel], selector: str | None) -> str | None:

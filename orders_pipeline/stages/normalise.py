@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.base.leases import Lease
     from warehouse.ledger.book.raw_orders import Stored
     from warehouse.orders import Order
+    from warehouse.shipments import Requirements
 
 logger = logging.getLogger("orders_pipeline.stages.normalise")
 
@@ -128,7 +129,16 @@ class Reader:
         channel = self._channels.get(raw.channel or "")
         if channel is None:
             raise Unreadable("unknown_channel", "$", "the payload does not say which channel it belongs to")
-        return marketplace.normalise(parse(raw.open(self._keys)), channel)
+        found = marketplace.normalise(parse(raw.open(self._keys)), channel)
+        return [_with_deadline(each, marketplace.requirements) for each in found]
+
+
+def _with_deadline(order: Order, needs: Requirements) -> Order:
+    """An order that waits to be accepted, with the marketplace's own deadline where its payload tells none."""
+    hours, is_waiting = needs.acceptance_within_hours, order.marketplace_status == needs.acceptance_state
+    if hours is None or not is_waiting or order.accept_by is not None:
+        return order
+    return replace(order, accept_by=order.purchased_at + timedelta(hours=hours))
 
 
 def normalise_pending(installation: Installation, progress: Callable[[int], None] | None = None) -> Tally:

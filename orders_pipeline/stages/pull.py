@@ -23,6 +23,7 @@ from orders_pipeline.stages.connection import Session, connections_serving, open
 from orders_pipeline.stages.requirements import keep_needs
 from warehouse.ledger.base import leases
 from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book.order_ids import open_originals
 from warehouse.ledger.settings import channels
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
@@ -278,10 +279,17 @@ def _pull_due(session: _Session) -> PullResult:
     would otherwise never be measured again. Where the answer shows another difference, the windows are cut anew at once.
     """
     believed = _skew(session)
-    first = _pull_windows(session, "tick", _due_windows(session) or [_newest_window(session)])
-    if abs(_skew(session) - believed) <= CLOCK_TOLERANCE:
-        return first
-    return _sum(session.connection.code, [first, _pull_windows(session, "tick", _due_windows(session))])
+    parts = [_pull_windows(session, "tick", _due_windows(session) or [_newest_window(session)])]
+    if abs(_skew(session) - believed) > CLOCK_TOLERANCE:
+        parts.append(_pull_windows(session, "tick", _due_windows(session)))
+    if session.marketplace.follows_open_orders and parts[-1].outcome != "failed":
+        installation = session.installation
+        with installation.ledger.read() as transaction:
+            known = open_originals(transaction, session.connection.code)
+        listed = {each for part in parts for each in part.listed}
+        rest = [each for each in known if each not in listed]
+        parts.append(_sweep_ids(session, rest[: installation.settings.sweep_open_orders]))
+    return _sum(session.connection.code, parts)
 
 
 def _newest_window(session: _Session) -> Window:
@@ -394,8 +402,9 @@ def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
                 fresh, dropped = _keep(session, transaction, pull_id, payloads, passed, kind)
                 if is_last:
                     _complete(session, transaction, pull_id, window, kind)
-            if kind == SWEEP:
+            if kind == SWEEP or session.marketplace.follows_open_orders:
                 listed += [each.original_id for each in payloads]
+            if kind == SWEEP:
                 missed += [each for each in fresh if each not in known_before]
             pages += 1
             seen += len(page.orders)

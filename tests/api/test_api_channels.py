@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from orders_api.schemas.channels import ChannelCoverageList, ChannelList
+from orders_api.schemas.marketplace_kinds import MarketplaceKindList
+from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.ledger.base.schema import coverage, pulls
 
 
@@ -25,6 +27,21 @@ def test_channels_are_listed(erp, german):
         "manual",
     )
     assert [each["code"] for each in german.get("/v1/channels").json()["channels"]] == ["mirakl_de"]
+
+
+def test_the_kinds_of_marketplaces_are_told_with_all_that_a_connection_is_given(erp):
+    kinds = {
+        each.kind: each
+        for each in MarketplaceKindList.model_validate_json(erp.get("/v1/marketplace-kinds").content).kinds
+    }
+
+    assert kinds.keys() == KINDS.keys()
+    amazon = kinds["amazon"]
+    assert {each.name: each.lifetime_days for each in amazon.credentials}["client_secret"] == 180
+    assert (amazon.selector_required, amazon.regions, amazon.decisions.cancels) == (True, ["eu", "na", "fe"], "none")
+    assert amazon.settings_schema["properties"]["page_size"]["maximum"] == 100
+    assert amazon.settings_schema["additionalProperties"] is False
+    assert kinds["mirakl"].endpoint == "required"
 
 
 @pytest.fixture

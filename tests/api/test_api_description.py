@@ -35,6 +35,7 @@ OPERATIONS = {
     "get_channel_requirements",
     "export_orders",
     "list_channels",
+    "list_marketplace_kinds",
     "list_files",
     "get_file",
     "list_file_rows",

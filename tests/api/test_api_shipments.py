@@ -28,7 +28,7 @@ from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations
 from warehouse.orders import FulfilledBy, Line, Status, line_id
-from warehouse.shipments import Carrier, CarrierRule, Requirements, shipping_moment
+from warehouse.shipments import CancelReason, Cancels, Carrier, CarrierRule, Requirements, shipping_moment
 
 PATH = "/v1/shipments"
 UNKNOWN = "00000000-0000-5000-8000-000000000000"
@@ -801,6 +801,11 @@ def test_what_a_channel_needs_is_told_once_it_is_known(shipper, shop, any_ledger
         carriers=(Carrier(code="UPS", label="United Parcel"),),
         carrier_aliases={"BROWN": "UPS"},
         notes=("One package at a time.",),
+        acceptance_state="WAITING",
+        acceptance_within_hours=4,
+        can_refuse=False,
+        cancels=Cancels.WHOLE_ORDER,
+        cancel_reasons=(CancelReason(code="STOCK", label="Out of stock"),),
     )
     entry = carriers.CarrierEntry(channel="amazon_fr", code="dpd01", carrier_code="DPD")
     with any_ledger.write() as connection:
@@ -811,6 +816,15 @@ def test_what_a_channel_needs_is_told_once_it_is_known(shipper, shop, any_ledger
 
     assert (known.is_known, known.confirmation, known.acceptance) == (True, True, "manual")
     assert known.shipments is not None
+    assert known.decisions is not None
+    assert known.decisions.model_dump(mode="json") == {
+        "accepts": True,
+        "refuses": False,
+        "accept_within_hours": 4.0,
+        "cancels": "whole_order",
+        "cancel_reasons": [{"code": "STOCK", "label": "Out of stock"}],
+        "answers_requests_to_cancel": False,
+    }
     assert (known.shipments.tracking_number, known.shipments.carrier_rule) == (True, "listed")
     assert [(each.code, each.label) for each in known.shipments.carriers] == [("UPS", "United Parcel")]
     assert known.shipments.carrier_aliases == {"BROWN": "UPS"}

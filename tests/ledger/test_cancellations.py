@@ -17,10 +17,12 @@ from warehouse.ledger.book.cancellations import Refusal, RequestFilter, Undecida
 from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import arrive, lock_book, settle
 from warehouse.ledger.book.orders_to_export import changed_orders
+from warehouse.ledger.settings.carriers import save_requirements
 from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.watch import activity, incidents
 from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
+from warehouse.shipments import CancelReason, Cancels, CarrierRule, Requirements
 
 ASKED = Cancellation(requested_by="BUYER", request_reason="CHANGED_MIND")
 DONE = Cancellation(requested_by="BUYER", executed_by="MERCHANT", execution_reason="BUYER_CANCELLED")
@@ -189,6 +191,56 @@ def test_the_same_decision_again_changes_nothing(shop):
     first = shop.decide(Decision.ACCEPT, row)
     shop.clock.advance(minutes=1)
     assert shop.decide(Decision.ACCEPT, row)["decided_at"] == first["decided_at"]
+
+
+def needs(shop, **abilities) -> None:
+    declared = Requirements(needs_tracking_number=False, needs_carrier=False, carrier_rule=CarrierRule.ANY, **abilities)
+    with shop.ledger.write() as connection:
+        save_requirements(connection, "amazon_fr", declared, shop.clock())
+
+
+def test_a_marketplace_that_wants_an_answer_is_told_of_a_no_too_and_then_it_stands(shop):
+    needs(shop, decides_cancellations=True)
+    (row,) = shop.put(shop.order(ASKED))
+    declined = shop.decide(Decision.DECLINE, row)
+    assert (declined["state"], declined["due_at"]) == ("declined", shop.clock())
+    with shop.ledger.write() as connection:
+        due = cancellations.claim(connection, "a", shop.clock())
+        cancellations.told(connection, due, shop.clock())
+    assert shop.requests()[0]["told_at"] == shop.clock()
+    with pytest.raises(Undecidable) as refused:
+        shop.decide(Decision.ACCEPT, row)
+    assert refused.value.refusal is Refusal.CARRIED_OUT
+
+
+def test_a_marketplace_that_wants_no_answer_hears_nothing_of_a_no(shop):
+    (row,) = shop.put(shop.order(ASKED))
+    assert shop.decide(Decision.DECLINE, row)["due_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason", "refusal"),
+    [
+        ("part", "STOCK", Refusal.WHOLE_ORDER_ONLY),
+        (None, "WEATHER", Refusal.UNKNOWN_REASON),
+        (None, None, Refusal.UNKNOWN_REASON),
+        (None, "STOCK", None),
+    ],
+)
+def test_only_what_the_marketplace_can_cancel_is_taken(shop, wanted, reason, refusal):
+    stock = CancelReason(code="STOCK", label="Out of stock")
+    needs(shop, cancels=Cancels.WHOLE_ORDER, cancel_reasons=(stock,))
+    order = shop.order()
+    shop.put(order)
+    lines = None if wanted is None else {line_id(order.id, "L1"): 1}
+    with shop.ledger.write() as connection:
+        lock_book(connection)
+        try:
+            row = cancellations.ask(connection, order.id, lines, "erp", reason, shop.clock())
+        except Undecidable as error:
+            assert error.refusal is refusal  # noqa: PT017 - the other way is asked too
+        else:
+            assert (refusal, row["reason"]) == (None, "STOCK")
 
 
 def test_what_the_marketplace_has_closed_cannot_be_decided(shop):

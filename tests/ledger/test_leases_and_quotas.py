@@ -85,6 +85,18 @@ def test_a_clock_that_steps_back_refills_nothing(any_ledger, clock):
         assert quotas.take(connection, "a", "search", 1.0, 1, clock()) > 0
 
 
+def test_what_the_marketplace_says_is_left_counts_for_more_than_what_was_believed(any_ledger, clock):
+    with any_ledger.write() as connection:
+        quotas.take(connection, "a", "search", 1.0, 5, clock())
+        quotas.learn(connection, "a", "search", 0, clock() + timedelta(seconds=20), clock())
+        assert quotas.take(connection, "a", "search", 1.0, 5, clock()) == pytest.approx(20)
+        assert quotas.take(connection, "a", "get", 1.0, 5, clock()) == pytest.approx(20)
+        clock.advance(seconds=21)
+        quotas.take(connection, "a", "search", 1.0, 5, clock())
+        quotas.learn(connection, "a", "search", 2, None, clock())
+        assert [quotas.take(connection, "a", "search", 1.0, 5, clock()) for _ in range(3)] == [0, 0, 1.0]
+
+
 def test_after_a_429_nothing_is_taken_for_the_time_told(any_ledger, clock):
     with any_ledger.write() as connection:
         quotas.take(connection, "a", "search", 1.0, 5, clock())

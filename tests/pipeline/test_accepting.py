@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.stages import accept, confirm, normalise
 from orders_pipeline.stages import pull as pulling
 from warehouse.ledger.base import schema
+from warehouse.ledger.settings.carriers import requirements_of, save_requirements
 from warehouse.ledger.shipping import acceptances
 
 
@@ -128,6 +130,20 @@ def test_every_line_must_be_decided(desk):
         with pytest.raises(acceptances.Undecidable) as missing:
             acceptances.decide(connection, own_id, {}, "erp", desk.clock())
     assert (unknown.value.code, missing.value.code) == ("unknown_line", "line_undecided")
+
+
+def test_a_marketplace_without_refusals_takes_none(desk):
+    own_id = desk.waiting()[0]
+    with desk.installation.ledger.write() as connection:
+        (channel,) = connection.execute(
+            sa.select(schema.orders.c.channel).where(schema.orders.c.id == own_id)
+        ).scalars()
+        needs = requirements_of(connection, [channel])[channel]
+        save_requirements(connection, channel, replace(needs, can_refuse=False), desk.clock())
+    with pytest.raises(acceptances.Undecidable) as refused:
+        desk.decide(own_id, is_accepted=False)
+    assert refused.value.code == "refusal_not_offered"
+    assert desk.decide(own_id, is_accepted=True).decisions
 
 
 def test_orders_of_amazon_are_not_accepted(desk):

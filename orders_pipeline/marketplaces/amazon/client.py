@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.marketplaces.amazon.answers import Listing
     from orders_pipeline.marketplaces.amazon.session import AccessTokens, ConfirmationSession, OrdersSession
-    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Receipt, Window
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Receipt, Window
     from warehouse.shipments import Requirements
 
     _Send = Callable[[OrdersSession, Sequence[str]], httpx.Response]
@@ -87,7 +87,7 @@ class _Opened(NamedTuple):
     tokens: AccessTokens
 
 
-def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: int) -> AmazonClient:
+def connect(context: ConnectionContext, take: Quota, max_pages: int) -> AmazonClient:
     """Open a client of a connection; nothing is sent yet.
 
     Raises:
@@ -103,9 +103,7 @@ class AmazonClient:
         degraded: Data sets that Amazon refused to send and the orders since then lack; empty when all is well.
     """
 
-    def __init__(
-        self, context: ConnectionContext, take: Callable[[str], None], max_pages: int, clock: Clock = utc_now
-    ) -> None:
+    def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, clock: Clock = utc_now) -> None:
         self._context = context
         self._settings = read_settings(AmazonSettings, context.settings)
         self._take = take
@@ -181,6 +179,10 @@ class AmazonClient:
             "Amazon's Orders API has no call by which a seller cancels an order",
             "cancel the order in Seller Central; this ends when Amazon shows it as cancelled",
         )
+
+    def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
+        """Refused: Amazon is told nothing of a decision."""
+        raise Refused("cancellation_not_offered", "Amazon takes no answer to a request to cancel")
 
     def test(self) -> Sequence[Finding]:
         """Set-up first, then the credential, then one page of the seller's orders that should carry personal data."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.carrier_spellings import aliases
 from orders_pipeline.marketplaces.mirakl.normalise import ACCEPTANCE_STATE
 from orders_pipeline.marketplaces.reading import identifier
-from warehouse.shipments import Carrier, CarrierRule, Idempotency, Requirements
+from warehouse.shipments import Cancels, Carrier, CarrierRule, Idempotency, Requirements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ REQUIREMENTS = Requirements(
     needs_carrier=True,
     carrier_rule=CarrierRule.LISTED_OR_NAMED,
     acceptance_state=ACCEPTANCE_STATE,
+    cancels=Cancels.LINES,
     idempotency=Idempotency.NONE,
     notes=(_TRACKING_NOTE, "Whether an order may be shipped in parts depends on the operator."),
 )

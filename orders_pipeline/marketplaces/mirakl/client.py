@@ -27,11 +27,11 @@ from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
-    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Receipt, Window
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Receipt, Window
     from warehouse.clock import Clock
     from warehouse.shipments import Requirements
 
@@ -82,9 +82,7 @@ class _Row(NamedTuple):
 class MiraklClient:
     """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
 
-    def __init__(
-        self, context: ConnectionContext, take: Callable[[str], None], max_pages: int, now: Clock = utc_now
-    ) -> None:
+    def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, now: Clock = utc_now) -> None:
         self._context = context
         self._max_pages = max_pages
         self._now = now
@@ -155,6 +153,10 @@ class MiraklClient:
         if not rows:
             raise Refused("order_not_found", "the shop of this connection does not have the order")
         cancellation.cancel(self._transport, rows[0].value, original_id, quantities, reason)
+
+    def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
+        """Refused: buyers make no requests to cancel at Mirakl."""
+        raise Refused("cancellation_not_offered", "Mirakl has no requests to cancel")
 
     def server_time(self) -> datetime | None:
         """The instance's clock as last told in a Date header."""
@@ -411,7 +413,7 @@ class MiraklClient:
         )
 
 
-def connect(context: ConnectionContext, take: Callable[[str], None], max_pages: int) -> MiraklClient:
+def connect(context: ConnectionContext, take: Quota, max_pages: int) -> MiraklClient:
     """A client for a connection; nothing is sent before the first call.
 
     Raises:

@@ -27,11 +27,10 @@ from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from orders_pipeline.marketplaces.mirakl.settings import MiraklSettings
-    from orders_pipeline.marketplaces.protocol import ConnectionContext
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Quota
     from warehouse.clock import Clock
 
 BODY_BYTES = 64 * 1024 * 1024
@@ -73,9 +72,7 @@ class Reply(NamedTuple):
 class Transport:
     """Calls one instance with one key. Thread-confined; nothing is opened before the first call."""
 
-    def __init__(
-        self, context: ConnectionContext, settings: MiraklSettings, take: Callable[[str], None], now: Clock = utc_now
-    ) -> None:
+    def __init__(self, context: ConnectionContext, settings: MiraklSettings, take: Quota, now: Clock = utc_now) -> None:
         self._context = context
         self._settings = settings
         self._take = take

@@ -69,6 +69,16 @@ def take(transaction: Transaction, owner: str, operation: str, per_second: float
     return max(0.0, wait)
 
 
+def learn(
+    transaction: Transaction, owner: str, operation: str, tokens: float, refill_at: datetime | None, now: datetime
+) -> None:
+    """Believe the marketplace about what is left of a bucket that was taken from, and until when nothing is."""
+    bucket = quota_buckets.c
+    known = sa.update(quota_buckets).where(bucket.connection == owner, bucket.operation == operation)
+    block_ends = {"blocked_until": refill_at} if tokens < 1.0 and refill_at is not None else {}
+    transaction.execute(known.values(tokens=max(0.0, tokens), refilled_at=now, **block_ends))
+
+
 def block(transaction: Transaction, owner: str, now: datetime, seconds: float) -> None:
     """After a 429: nothing is taken from this connection's buckets for `seconds`, and what they believed to have is gone."""
     counters.add(transaction, counters.THROTTLED, {(owner, ""): 1})

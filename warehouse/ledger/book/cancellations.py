@@ -28,8 +28,10 @@ from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, h
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.book import holds, order_events
+from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
+from warehouse.shipments import Cancels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,6 +76,8 @@ class Refusal(StrEnum):
     UNDER_WAY = "cancellation_under_way"
     UNKNOWN_LINE = "unknown_line"
     NOTHING_REMAINS = "nothing_to_cancel"
+    WHOLE_ORDER_ONLY = "whole_order_only"
+    UNKNOWN_REASON = "unknown_cancel_reason"
 
 
 class Undecidable(Exception):
@@ -123,7 +127,9 @@ def decide(
     visible_channels: tuple[str, ...] | None,
     now: datetime,
 ) -> Row:
-    """Keep a decision; the same one again changes nothing. An accepted request is due to be carried out at once.
+    """Keep a decision; the same one again changes nothing.
+
+    An accepted request is due to be carried out at once; so is a declined one, where the marketplace wants to hear of it.
 
     Args:
         transaction: A write transaction that holds `orders.lock_book`.
@@ -135,7 +141,7 @@ def decide(
         now: When it is decided.
 
     Raises:
-        Undecidable: There is no such request, the marketplace has closed it, or it was told of the acceptance already.
+        Undecidable: There is no such request, the marketplace has closed it, or it was told of the decision already.
     """
     row = find(transaction, wanted_id, visible_channels)
     if row is None:
@@ -145,14 +151,15 @@ def decide(
         return row
     if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
         raise Undecidable(Refusal.CLOSED)
-    if row["state"] == RequestState.ACCEPTED and (row["told_at"] is not None or row["claimed_until"] is not None):
+    if row["state"] in _TOLD_OF and (row["told_at"] is not None or row["claimed_until"] is not None):
         raise Undecidable(Refusal.CARRIED_OUT)
+    is_to_tell = decision is Decision.ACCEPT or (row["requester"] != MERCHANT and _decides(transaction, row["channel"]))
     decided = row | {
         "state": state.value,
         "decided_by": by,
         "decided_at": now,
         "decision_reason": reason,
-        "due_at": now if decision is Decision.ACCEPT else None,
+        "due_at": now if is_to_tell else None,
         "claimed_until": None,
         "attempts": 0,
         "closed_at": None if decision is Decision.ACCEPT else now,
@@ -183,7 +190,8 @@ def ask(
         now: When.
 
     Raises:
-        Undecidable: An earlier wish is still under way, a line is none of the order's, or that much does not remain of it.
+        Undecidable: An earlier wish is still under way, a line is none of the order's, that much does not remain of it, or
+            the marketplace takes whole orders only, or no such reason.
     """
     columns = ("id", "original_id", "channel", "marketplace", "facts")
     order = dict(
@@ -194,10 +202,19 @@ def ask(
     before = find(transaction, request_id(order_id, MERCHANT), None)
     if before is not None and before["state"] in LIVE:
         raise Undecidable(Refusal.UNDER_WAY)
+    lines = orjson.loads("{" + order["facts"] + "}")["lines"]
+    units = _wanted_lines(lines, wanted)
+    _check_offered(
+        transaction,
+        order["channel"],
+        reason,
+        is_whole={each["id"]: each["quantity"] for each in units}
+        == {line["id"]: line["quantity_remaining_to_ship"] for line in lines if line["quantity_remaining_to_ship"]},
+    )
     row = {
         **_blank(order, MERCHANT),
         "reason": reason,
-        "lines": _wanted_lines(orjson.loads("{" + order["facts"] + "}")["lines"], wanted),
+        "lines": units,
         "requested_at": now,
         "seen_at": now,
         "state": RequestState.ACCEPTED.value,
@@ -207,6 +224,25 @@ def ask(
     }
     _write(transaction, [row], {} if before is None else {(order_id, MERCHANT): before}, now)
     return row
+
+
+_TOLD_OF = frozenset({RequestState.ACCEPTED, RequestState.DECLINED})
+"""Decisions that a marketplace may have been told of; they cannot be taken back then."""
+
+
+def _decides(transaction: Transaction, channel: str) -> bool:
+    needs = requirements_of(transaction, [channel]).get(channel)
+    return needs is not None and needs.decides_cancellations
+
+
+def _check_offered(transaction: Transaction, channel: str, reason: str | None, *, is_whole: bool) -> None:
+    needs = requirements_of(transaction, [channel]).get(channel)
+    if needs is None:
+        return
+    if needs.cancels is Cancels.WHOLE_ORDER and not is_whole:
+        raise Undecidable(Refusal.WHOLE_ORDER_ONLY)
+    if needs.cancel_reasons and reason not in {each.code for each in needs.cancel_reasons}:
+        raise Undecidable(Refusal.UNKNOWN_REASON)
 
 
 def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int | None] | None) -> list[Row]:
@@ -271,7 +307,7 @@ def _tell_again(transaction: Transaction, order_ids: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An accepted request whose marketplace is to be told, with what is known of its order there."""
+    """A decided request whose marketplace is to be told, with what is known of its order there."""
 
     request: Row
     selector: str | None
@@ -313,7 +349,7 @@ def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
 
 
 def told(transaction: Transaction, due: Due, now: datetime) -> None:
-    """Remember that the marketplace took the cancellation; that it is carried out shows with the order."""
+    """Remember that the marketplace took the decision; what comes of it shows with the order."""
     if _conclude(transaction, due, {"told_at": now}, now):
         data = {"request": due.request["id"]}
         event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
@@ -331,7 +367,7 @@ def _conclude(transaction: Transaction, due: Due, values: Row, now: datetime) ->
     changed = sa.update(cancellation_requests).where(
         requests.id == due.request["id"],
         requests.attempts == due.attempt,
-        requests.state == RequestState.ACCEPTED.value,
+        requests.state.in_([each.value for each in _TOLD_OF]),
     )
     return bool(transaction.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
 

@@ -92,8 +92,8 @@ def decide(
         now: When it is recorded.
 
     Raises:
-        Undecidable: `not_waiting_for_acceptance`, `acceptance_not_offered`, `acceptance_off`, `unknown_line`,
-            `line_undecided`, `already_decided`.
+        Undecidable: `not_waiting_for_acceptance`, `acceptance_not_offered`, `acceptance_off`, `refusal_not_offered`,
+            `unknown_line`, `line_undecided`, `already_decided`.
     """
     lock_book(transaction)
     order = transaction.execute(sa.select(orders).where(orders.c.id == order_id)).mappings().one()
@@ -105,7 +105,7 @@ def decide(
         if dict(known["decisions"]) != wanted:
             raise Undecidable("already_decided", "", "The order was decided otherwise already.")
         return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus(known["status"]))
-    _check_waiting(transaction, order["channel"], order["marketplace_status"])
+    _check_waiting(transaction, order["channel"], order["marketplace_status"], is_refusal=not all(wanted.values()))
     row = {
         "order_id": order_id,
         "channel": order["channel"],
@@ -161,7 +161,7 @@ def _whole(transaction: Transaction, order_id: str, decisions: Mapping[str, bool
     return {each: decisions[each] for each in lines}
 
 
-def _check_waiting(transaction: Transaction, channel: str, marketplace_status: str | None) -> None:
+def _check_waiting(transaction: Transaction, channel: str, marketplace_status: str | None, *, is_refusal: bool) -> None:
     needs = requirements_of(transaction, [channel]).get(channel)
     if needs is None or needs.acceptance_state is None:
         raise Undecidable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
@@ -173,6 +173,9 @@ def _check_waiting(transaction: Transaction, channel: str, marketplace_status: s
     if marketplace_status != needs.acceptance_state:
         said = f"The order is {marketplace_status} at the marketplace and waits for no decision."
         raise Undecidable("not_waiting_for_acceptance", "", said)
+    if is_refusal and not needs.can_refuse:
+        said = "The marketplace takes no refusal: accept the order, and cancel it if it must be."
+        raise Undecidable("refusal_not_offered", "", said)
 
 
 def undecided(transaction: Transaction, channel: str, acceptance_state: str, limit: int) -> list[str]:

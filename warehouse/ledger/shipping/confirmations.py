@@ -14,10 +14,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import sqlalchemy as sa
 
+from warehouse.cancellations import MERCHANT, RequestState
 from warehouse.ledger.base.database import has_come
 from warehouse.ledger.base.schema import (
+    cancellation_requests,
     channels,
     confirmation_attempts,
     order_lines,
@@ -94,6 +97,8 @@ class Claim:
         selector: The channel's selector.
         quantities: Units by the marketplace's line id.
         is_whole: Whether nothing of the order remains to be shipped with it.
+        ordered_method: How the buyer wants it sent, in the marketplace's word.
+        overrides_cancellation: Whether somebody has asked to cancel the order, and it is shipped nevertheless.
         is_beside_others: Whether the marketplace shows shipped units of the order and this package has not arrived yet: its
             packages are read before it is told of another one.
     """
@@ -106,6 +111,8 @@ class Claim:
     selector: str | None
     quantities: tuple[tuple[str, int], ...]
     is_whole: bool
+    ordered_method: str | None = None
+    overrides_cancellation: bool = False
     is_beside_others: bool = False
 
     @property
@@ -187,6 +194,8 @@ def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datet
             selector=row["selector"],
             quantities=contents[row["id"]],
             is_whole=row["order_id"] in whole,
+            ordered_method=orjson.loads("{" + row["order_facts"] + "}").get("service_level"),
+            overrides_cancellation=row["overrides_cancellation"],
             is_beside_others=row["sent_version"] is None and any(shipped.get(row["order_id"], {}).values()),
         )
         for row in rows
@@ -198,6 +207,13 @@ def is_due(now: datetime) -> sa.ColumnElement[bool]:
     return has_come(shipments.c.due_at, now)
 
 
+_IS_OVERRIDDEN = sa.exists().where(
+    cancellation_requests.c.order_id == shipments.c.order_id,
+    cancellation_requests.c.requester != MERCHANT,
+    cancellation_requests.c.state.in_([RequestState.DECLINED.value, RequestState.EXPIRED.value]),
+)
+
+
 def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
     other = shipments.alias("other")
     is_busy = sa.exists().where(
@@ -205,7 +221,13 @@ def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: dateti
         other.c.status.in_([ConfirmationStatus.SENDING.value, ConfirmationStatus.IN_DOUBT.value]),
     )
     query = (
-        sa.select(shipments, orders.c.original_id, channels.c.selector)
+        sa.select(
+            shipments,
+            orders.c.original_id,
+            orders.c.facts.label("order_facts"),
+            _IS_OVERRIDDEN.label("overrides_cancellation"),
+            channels.c.selector,
+        )
         .join_from(shipments, orders)
         .join(channels, channels.c.code == shipments.c.channel)
         .where(
