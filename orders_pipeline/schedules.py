@@ -11,7 +11,7 @@ from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import running
 from warehouse.clock import utc_now
 from warehouse.ledger.settings.channels import count_retrieved
-from warehouse.ledger.shipping import acceptances, confirmations
+from warehouse.ledger.shipping import acceptances, shipment_queries
 
 
 @dg.schedule(
@@ -44,7 +44,7 @@ def confirm_shipments_every_15_minutes(
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as nothing waits."""
     with source.opened() as installation, installation.ledger.read() as transaction:
-        is_waiting = confirmations.is_any_waiting(transaction) or acceptances.is_any_due(
+        is_waiting = shipment_queries.is_any_waiting(transaction) or acceptances.is_any_due(
             transaction, installation.clock()
         )
     if not is_waiting:

@@ -23,7 +23,7 @@ from orders_pipeline.schedules import unless_running
 from warehouse.clock import utc_now
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.ledger.shipping import acceptances, confirmations
+from warehouse.ledger.shipping import acceptances, shipment_queries
 
 FILE_ASSETS = {JobKind.EXPORT: order_exports, JobKind.IMPORT: shipment_imports}
 
@@ -109,7 +109,7 @@ def new_shipments(
             return dg.SkipReason("ORDERS_CONFIRM_EAGERLY is not set: the schedule confirms")
         now = installation.clock()
         with installation.ledger.read() as transaction:
-            if not confirmations.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
+            if not shipment_queries.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
                 return dg.SkipReason("nothing is due")
     return unless_running(context, "confirm_shipments")
 

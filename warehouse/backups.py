@@ -9,103 +9,53 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import sqlite3
-import subprocess
 import tempfile
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from warehouse import restore_mark
+from warehouse.backup_contents import (
+    ARCHIVE,
+    CATALOG,
+    DATA,
+    DUMP,
+    FORMAT,
+    KEYS,
+    LEDGER,
+    MANIFEST,
+    BackupError,
+    BackupFinding,
+    Manifest,
+    StoredFile,
+    check_values_in,
+    read_manifest,
+    schema_in,
+    sync,
+    sync_folder,
+    table_counts,
+)
 from warehouse.clock import iso
+from warehouse.database_dumps import database_of, dump_databases, dump_readable, has_tables, restore_dump
 from warehouse.lake.attachment import LakeError, catalog_file, connect_reader
 from warehouse.ledger.base.database import (
-    Ledger,
     UnfitLedgerError,
-    make_engine,
     require_fitting_ledger,
     require_known_schema,
 )
-from warehouse.ledger.base.schema import metadata, sealing_keys
-from warehouse.ledger.status.keys import check_values, opens_one_of, sealed_sample
+from warehouse.ledger.status.keys import opens_one_of, sealed_sample
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring, parse_key_ring
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-
-    from sqlalchemy.engine import Connection as Transaction
-
-FORMAT = 2
-FORMATS_READ = frozenset({1, 2})
-"""The first one has no check values."""
-MANIFEST = "manifest.json"
-LEDGER, CATALOG, DATA, ARCHIVE, DUMP, KEYS = (
-    "ledger.sqlite",
-    "lake/catalog.sqlite",
-    "lake/data",
-    "archive",
-    "database.dump",
-    "keys",
-)
-
-
-class BackupError(Exception):
-    """A backup cannot be made or put back as asked; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
-    """One file of a backup; `path` is relative to it, with forward slashes."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What a backup holds.
-
-    Attributes:
-        format: Of the backup itself.
-        made_at: ISO 8601; the ledger is as it was then.
-        schema: The ledger's migration.
-        database: `sqlite` or `postgresql`.
-        lake_data: `here`, or where the lake's files are that are not in the backup.
-        has_keys: Whether the key ring is in it.
-        check_values: Of the keys that it was sealed with, as in `ledger.keys`.
-        rows: Rows of each table of the ledger.
-        files: Every file but the manifest.
-    """
-
-    format: int
-    made_at: str
-    schema: str
-    database: str
-    lake_data: str
-    has_keys: bool
-    rows: Mapping[str, int]
-    files: Sequence[StoredFile]
-    check_values: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class BackupFinding:
-    """One thing that was checked."""
-
-    part: str
-    is_ok: bool
-    message: str
 
 
 def backup(settings: Settings, target: Path, now: datetime, keys: str | None = None) -> Manifest:
@@ -131,29 +81,10 @@ def backup(settings: Settings, target: Path, now: datetime, keys: str | None = N
     try:
         manifest = _write_backup(settings, partial, now, keys)
         partial.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return manifest
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a backup.
-
-    Raises:
-        BackupError: There is none, or it is another release's.
-    """
-    try:
-        told = orjson.loads((folder / MANIFEST).read_bytes())
-        files = tuple(StoredFile(**each) for each in told.pop("files"))
-        manifest = Manifest(files=files, **told)
-    except FileNotFoundError:
-        raise BackupError(f"{folder} is no backup: it has no {MANIFEST}") from None
-    except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
-        raise BackupError(f"{folder / MANIFEST} cannot be read") from None
-    if manifest.format not in FORMATS_READ:
-        raise BackupError(f"{folder} has format {manifest.format}, this release reads {FORMAT}")
     return manifest
 
 
@@ -168,7 +99,7 @@ def verify(folder: Path, keys: KeyRing | None) -> list[BackupFinding]:
     if not findings[0].is_ok:
         return findings
     if manifest.database == "postgresql":
-        return [*findings, _dump_readable(folder)]
+        return [*findings, dump_readable(folder)]
     findings += [_sound(folder / name) for name in (LEDGER, CATALOG) if (folder / name).exists()]
     if all(each.is_ok for each in findings):
         findings += [_rows_told(folder, manifest), _opens(folder, keys)]
@@ -209,7 +140,7 @@ def restore(folder: Path, settings: Settings, now: datetime, *, replaces: bool =
     _make_room(settings, now)
     _copy_back(folder, settings, manifest)
     if settings.is_postgresql:
-        _restore_dump(folder / DUMP, settings, replaces=replaces)
+        restore_dump(folder / DUMP, settings, replaces=replaces)
     _mark_ended(settings)
     return manifest
 
@@ -220,7 +151,7 @@ def _write_backup(settings: Settings, partial: Path, now: datetime, keys: str | 
     """
     is_local = "://" not in settings.lake_files
     if settings.is_postgresql:
-        rows, checks, schema = _dump(settings, partial / DUMP)
+        rows, checks, schema = dump_databases(settings, partial / DUMP)
     elif catalog_file(settings).exists():
         _copy_database(catalog_file(settings), partial / CATALOG)
     if is_local:
@@ -230,7 +161,7 @@ def _write_backup(settings: Settings, partial: Path, now: datetime, keys: str | 
             raise BackupError(f"there is no ledger at {_ledger_file(settings)}")
         _copy_database(_ledger_file(settings), partial / LEDGER)
         with _opened_copy(partial / LEDGER) as connection:
-            rows, checks, schema = _table_counts(connection), _check_values(connection), _schema(connection)
+            rows, checks, schema = table_counts(connection), check_values_in(connection), schema_in(connection)
     _copy_folder(settings.archive, partial / ARCHIVE)
     if keys is not None:
         _write_private(partial / KEYS, keys.encode())
@@ -261,7 +192,7 @@ def _copy_database(source: Path, target: Path) -> None:
         closing(sqlite3.connect(target)) as copy,
     ):
         original.backup(copy)
-    _sync(target)
+    sync(target)
 
 
 def _copy_folder(source: Path, target: Path) -> None:
@@ -272,7 +203,7 @@ def _copy_folder(source: Path, target: Path) -> None:
             shutil.copyfile(path, place)
         except FileNotFoundError:  # tidied up meanwhile: no catalog that is in the backup names it
             continue
-        _sync(place)
+        sync(place)
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -295,40 +226,9 @@ def _write_private(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _table_counts(transaction: Transaction) -> dict[str, int]:
-    present = set(sa.inspect(transaction).get_table_names())
-    return {
-        str(table.name): int(transaction.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-        for table in metadata.sorted_tables
-        if table.name in present
-    }
-
-
-def _check_values(transaction: Transaction) -> Mapping[str, str]:
-    """Those of a ledger; one of an older release has none."""
-    return check_values(transaction) if sa.inspect(transaction).has_table(sealing_keys.name) else {}
-
-
-def _schema(transaction: Transaction) -> str:
-    return str(transaction.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one())
-
-
 def _counted_rows(file: Path) -> dict[str, int]:
     with _opened_copy(file) as connection:
-        return _table_counts(connection)
+        return table_counts(connection)
 
 
 def _opened_copy(file: Path) -> Any:  # noqa: ANN401 - a context manager of a connection
@@ -407,16 +307,6 @@ def _lake_readable(folder: Path, manifest: Manifest) -> list[BackupFinding]:
     return [BackupFinding("lake", True, f"{row[0] if row else 0} orders can be read")]
 
 
-def _dump_readable(folder: Path) -> BackupFinding:
-    done = subprocess.run([_program("pg_restore"), "--list", str(folder / DUMP)], capture_output=True, check=False)  # noqa: S603
-    if done.returncode:
-        return BackupFinding("dump", False, done.stderr.decode(errors="replace").strip()[:200])
-    tables = done.stdout.count(b" TABLE DATA ")
-    return BackupFinding(
-        "dump", True, f"{tables} tables; their rows can only be counted after restoring into an empty database"
-    )
-
-
 # -- putting back
 
 
@@ -461,7 +351,7 @@ def _require_room(settings: Settings, *, replaces: bool) -> None:
     present = [] if restore_mark.file_of(settings).exists() else _present(settings)
     if present:
         raise BackupError(f"{present[0]} is there: name an empty ORDERS_HOME, or say --into to move it aside")
-    if settings.is_postgresql and _has_tables(settings):
+    if settings.is_postgresql and has_tables(settings):
         raise BackupError("the database of ORDERS_DATABASE_URL is not empty: name an empty one, or say --into")
 
 
@@ -478,27 +368,16 @@ def _make_room(settings: Settings, now: datetime) -> None:
 def _mark_begun(settings: Settings, folder: Path) -> None:
     restore_mark.set_file(settings, folder)
     if settings.is_postgresql:
-        with _database_of(settings) as ledger, ledger.write() as transaction:
+        with database_of(settings) as ledger, ledger.write() as transaction:
             restore_mark.set_table(transaction)
 
 
 def _mark_ended(settings: Settings) -> None:
     if settings.is_postgresql:
-        with _database_of(settings) as ledger, ledger.write() as transaction:
+        with database_of(settings) as ledger, ledger.write() as transaction:
             restore_mark.remove_table(transaction)
     restore_mark.file_of(settings).unlink()
-    _sync_folder(settings.home)
-
-
-@contextmanager
-def _database_of(settings: Settings) -> Iterator[Ledger]:
-    ledger = Ledger(make_engine(settings.ledger_url))
-    try:
-        yield ledger
-    except sa.exc.DBAPIError as error:
-        raise BackupError(f"the database cannot be reached: {error.orig}") from None
-    finally:
-        ledger.close()
+    sync_folder(settings.home)
 
 
 def _copy_back(folder: Path, settings: Settings, manifest: Manifest) -> None:
@@ -512,9 +391,9 @@ def _copy_back(folder: Path, settings: Settings, manifest: Manifest) -> None:
         partial = place.with_name(f".{place.name}.partial")
         shutil.copyfile(folder / each.path, partial)
         partial.chmod(0o600)
-        _sync(partial)
+        sync(partial)
         partial.replace(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
 
 
 def _place(settings: Settings, path: str) -> Path | None:
@@ -527,83 +406,3 @@ def _place(settings: Settings, path: str) -> Path | None:
 
 
 # -- PostgreSQL's own programs
-
-
-DUMPED_TABLE = re.compile(r"\d+; \d+ \d+ TABLE \S+ (\S+) ")
-"""A table in the list of a dump's contents."""
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name) or next(
-        (str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
-    )
-    if found is None:
-        raise BackupError(f"PostgreSQL's {name} is not installed: install its client programs")
-    return found
-
-
-def _access(settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment that name the database; the password is in no argument, where every user could read it."""
-    url = make_url(settings.ledger_url)
-    given = {"--host": url.host, "--port": url.port, "--username": url.username, "--dbname": url.database}
-    arguments = [f"{name}={value}" for name, value in given.items() if value is not None]
-    secret = {"PGPASSWORD": str(url.password)} if url.password else {}
-    return arguments, {**os.environ, **secret}
-
-
-def _run(command: list[str], environment: Mapping[str, str]) -> None:
-    done = subprocess.run(command, capture_output=True, check=False, env=dict(environment))  # noqa: S603 - PostgreSQL's own
-    if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines()
-        raise BackupError(f"{Path(command[0]).name} failed: {told[-1] if told else done.returncode}")
-
-
-def _dump(settings: Settings, target: Path) -> tuple[dict[str, int], Mapping[str, str], str]:
-    """Ledger, catalog and Dagster's tables in one dump of one snapshot; the rows of the ledger are counted in the same one."""
-    from warehouse.ledger.base.postgresql import unbound  # noqa: PLC0415 - the driver is loaded where it is used
-
-    arguments, environment = _access(settings)
-    ledger = Ledger(make_engine(settings.ledger_url))
-    try:
-        with ledger.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            unbound(connection)
-            snapshot = connection.execute(sa.text("SELECT pg_export_snapshot()")).scalar_one()
-            found = _table_counts(connection), _check_values(connection), _schema(connection)
-            flags = ["--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}"]
-            _run([_program("pg_dump"), *arguments, *flags], environment)
-    except sa.exc.DBAPIError as error:
-        raise BackupError(f"the database cannot be read: {error.orig}") from None
-    finally:
-        ledger.close()
-    target.chmod(0o600)
-    _sync(target)
-    return found
-
-
-def _has_tables(settings: Settings) -> bool:
-    with _database_of(settings) as ledger, ledger.read() as transaction:
-        return bool(set(sa.inspect(transaction).get_table_names()) - {restore_mark.TABLE})
-
-
-def _restore_dump(dump: Path, settings: Settings, *, replaces: bool) -> None:
-    arguments, environment = _access(settings)
-    if replaces:
-        _drop_newer(dump, settings)
-    flags = ["--no-owner", "--exit-on-error", "--single-transaction", *(("--clean", "--if-exists") if replaces else ())]
-    _run([_program("pg_restore"), *arguments, *flags, str(dump)], environment)
-
-
-def _drop_newer(dump: Path, settings: Settings) -> None:
-    """Drop the ledger's tables that the dump lacks: a later release has made them, and upgrading would meet them again."""
-    done = subprocess.run(  # noqa: S603 - PostgreSQL's own
-        [_program("pg_restore"), "--list", str(dump)], capture_output=True, check=False, text=True
-    )
-    if done.returncode:
-        raise BackupError(f"pg_restore cannot list the dump: {done.stderr.strip() or done.returncode}")
-    kept = {found[1] for line in done.stdout.splitlines() if (found := DUMPED_TABLE.match(line))}
-    with _database_of(settings) as ledger, ledger.write() as transaction:
-        present = set(sa.inspect(transaction).get_table_names())
-        quoted = transaction.dialect.identifier_preparer.quote
-        for table in metadata.sorted_tables[::-1]:
-            if table.name in present - kept:
-                transaction.execute(sa.text(f"DROP TABLE {quoted(table.name)} CASCADE"))

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from orders_api.schemas.vocabulary import FILE_ID, ORDER_ID, RECEIVED_AT, Shape
-from warehouse.ledger.exchange.files import RowOutcome
+from warehouse.ledger.exchange.file_records import RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 
 

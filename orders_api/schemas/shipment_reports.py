@@ -19,8 +19,8 @@ from orders_api.schemas.vocabulary import (
     alternatives,
 )
 from warehouse.identifiers import MAX_LENGTH
-from warehouse.ledger.shipping.shipments import ReportResult
 from warehouse.orders import ConfirmationStatus
+from warehouse.shipment_reports import ReportResult
 
 
 class ReportedItem(Shape):

@@ -18,8 +18,8 @@ from orders_api.schemas.vocabulary import (
     Shape,
 )
 from warehouse.ledger.shipping.confirmations import AttemptOutcome
-from warehouse.ledger.shipping.shipments import Source
 from warehouse.orders import ConfirmationStatus
+from warehouse.shipment_reports import Source
 
 
 class ShippedItem(Shape):

@@ -27,8 +27,9 @@ from orders_api.v1.order_filters import Word, check_channels
 from orders_api.v1.orders import ORDER_ID_PARAMETER
 from warehouse.cancellations import Decision, RequestState
 from warehouse.clock import iso
-from warehouse.ledger.book import cancellations, order_queries
-from warehouse.ledger.book.cancellations import Refusal, RequestFilter, Undecidable
+from warehouse.ledger.book import cancellation_queries, cancellations, order_queries
+from warehouse.ledger.book.cancellation_queries import RequestFilter
+from warehouse.ledger.book.cancellations import Refusal, Undecidable
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipment_queries
@@ -107,7 +108,7 @@ def list_cancellation_requests(reading: Reading, query: CancellationQuery) -> Re
         order_id=query.order_id,
         shipped_despite=query.shipped_despite,
     )
-    rows = cancellations.listed(reading.transaction, wanted, before, query.limit + 1)
+    rows = cancellation_queries.listed(reading.transaction, wanted, before, query.limit + 1)
     following = None
     if len(rows) > query.limit:
         rows.pop()
@@ -133,7 +134,7 @@ def get_cancellation_request(reading: Reading, _query: NoQuery) -> Response:
     own_id = path_id(reading.request)
     row = None
     if own_id is not None:
-        row = cancellations.find(reading.transaction, own_id, reading.caller.visible_channels)
+        row = cancellation_queries.find(reading.transaction, own_id, reading.caller.visible_channels)
     if row is None:
         raise _refused(Refusal.UNKNOWN)
     return json_answer(reading.request, rendered(_document(row)), holds_pii=False)

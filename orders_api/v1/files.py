@@ -23,8 +23,9 @@ from orders_api.schemas.vocabulary import FILE_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.archive import open_archive
 from warehouse.clock import iso
-from warehouse.ledger.exchange import files as book
-from warehouse.ledger.exchange.files import FileFilter, FileState, RowOutcome
+from warehouse.ledger.exchange import file_queries
+from warehouse.ledger.exchange.file_queries import FileFilter
+from warehouse.ledger.exchange.file_records import FileState, RowOutcome
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.settings.tokens import Scope
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from warehouse.ledger.exchange.files import FileRecord, RowFate
+    from warehouse.ledger.exchange.file_records import FileRecord, RowFate
 
 router = APIRouter(tags=["Files"])
 
@@ -104,7 +105,7 @@ def list_files(reading: Reading, query: FileQuery) -> Response:
         direction=query.direction,
         states=() if query.state is None else (FileState(query.state),),
     )
-    found = book.listed(reading.transaction, wanted, before, query.limit + 1)
+    found = file_queries.listed(reading.transaction, wanted, before, query.limit + 1)
     following = _following(reading, fingerprint, found, query.limit, [each.id for each in found])
     body = rendered({"files": [_document(reading, each) for each in found], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
@@ -138,7 +139,7 @@ def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
     record = _one(reading)
     fingerprint = f"file rows {record.id} {query.outcome}"
     after = cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint) or 0
-    found = book.rows_of(reading.transaction, record.id, after, query.limit + 1, query.outcome)
+    found = file_queries.rows_of(reading.transaction, record.id, after, query.limit + 1, query.outcome)
     following = _following(reading, fingerprint, found, query.limit, [each.number for each in found])
     body = rendered({"rows": [_row(each) for each in found], "next": following})
     return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
@@ -189,7 +190,7 @@ def _following(reading: Reading, fingerprint: str, found: list[Any], limit: int,
 def _one(reading: Reading) -> FileRecord:
     caller = reading.caller
     number = number_in_path(reading.request, reading.installation, caller, Numbered.FILE)
-    record = None if number is None else book.find(reading.transaction, number, caller.visible_channels)
+    record = None if number is None else file_queries.find(reading.transaction, number, caller.visible_channels)
     if record is None:
         raise not_found("id", "There is no such file for this token.", "unknown_file")
     return record

@@ -35,19 +35,10 @@ from warehouse.ledger.base.idempotency import Claim, KeptAnswer, KeyInFlight, Ke
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
-from warehouse.ledger.shipping.shipments import (
-    Fault,
-    Item,
-    Report,
-    ReportResult,
-    Sender,
-    ShipmentAnswer,
-    Source,
-    examine,
-    report,
-)
+from warehouse.ledger.shipping.shipments import examine, report
 from warehouse.logs import Event
 from warehouse.orders import ConfirmationStatus
+from warehouse.shipment_reports import Fault, Item, Report, ReportResult, Sender, ShipmentAnswer, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

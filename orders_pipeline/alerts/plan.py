@@ -17,7 +17,7 @@ from orders_pipeline.alerts import texts
 from orders_pipeline.alerts.delivery import NotDelivered, deliver
 from warehouse.incidents import Kind, Severity, kind_of, severity_of
 from warehouse.ledger.base import leases
-from warehouse.ledger.book.cancellations import requests_after
+from warehouse.ledger.book.cancellation_queries import requests_after
 from warehouse.ledger.settings.channels import channels_served
 from warehouse.ledger.settings.recipients import RecipientKind, all_recipients
 from warehouse.ledger.status.day import DAY, figures_of_day

@@ -12,7 +12,7 @@ from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.stages import confirm
 from orders_pipeline.stages.confirm import ConfirmResult
-from warehouse.ledger.shipping import confirmations as book
+from warehouse.ledger.shipping import shipment_queries
 from warehouse.processes import this_process
 
 SHOWN = ("queued", "sending", "in_doubt", "held", "rejected", "sent", "verified")
@@ -32,7 +32,7 @@ def confirmations(context: dg.AssetExecutionContext, source: dg.ResourceParam[So
     with source.opened() as installation:
         results = confirm.confirm_all(installation)
         with installation.ledger.read() as transaction:
-            counts, oldest = book.counts(transaction), book.oldest_waiting(transaction)
+            counts, oldest = shipment_queries.counts(transaction), shipment_queries.oldest_waiting(transaction)
         now = installation.clock()
     return dg.MaterializeResult(metadata=_about(results, counts, oldest, now))
 

@@ -7,7 +7,7 @@ import dagster as dg
 from orders_pipeline.file_jobs import job_run
 from orders_pipeline.file_jobs.job_run import JobResult
 from orders_pipeline.installation import Installation
-from warehouse.ledger.exchange.files import FileRecord
+from warehouse.ledger.exchange.file_records import FileRecord
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
 
 JOBS_TAG = "orders/file_jobs"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, fail, notes, print_json, print_table
-from warehouse import backups
+from warehouse import backup_contents, backups
 from warehouse.clock import utc_now
 from warehouse.logs import Event
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_ring_text, open_key_ring, parse_key_ring
@@ -35,7 +35,7 @@ def backup(
     settings = Settings()
     try:
         manifest = backups.backup(settings, folder, utc_now(), key_ring_text(settings) if with_keys else None)
-    except (backups.BackupError, OSError) as error:
+    except (backup_contents.BackupError, OSError) as error:
         raise fail(str(error)) from None
     size = sum(each.bytes for each in manifest.files)
     logger.info(Event.BACKUP_WRITTEN, extra={"files": len(manifest.files), "bytes": size})
@@ -54,7 +54,7 @@ def verify(
     """
     try:
         findings = backups.verify(folder, _keys_for(folder))
-    except backups.BackupError as error:
+    except backup_contents.BackupError as error:
         raise fail(str(error), Exit.CHECK_FAILED) from None
     rows = [(each.part, "ok" if each.is_ok else "wrong", each.message) for each in findings]
     if as_json:
@@ -82,7 +82,7 @@ def restore(
     """
     try:
         manifest = backups.restore(folder, Settings(), utc_now(), replaces=into)
-    except (backups.BackupError, OSError) as error:
+    except (backup_contents.BackupError, OSError) as error:
         raise fail(str(error)) from None
     logger.info(Event.BACKUP_RESTORED, extra={"files": len(manifest.files), "made_at": manifest.made_at})
     notes.print(f"restored as it was at {manifest.made_at}; now `orders doctor`, then start the processes")
@@ -94,6 +94,6 @@ def _keys_for(folder: Path) -> KeyRing | None:
     try:
         if has_key_ring(settings):
             return open_key_ring(settings)
-        return parse_key_ring((folder / backups.KEYS).read_text())
+        return parse_key_ring((folder / backup_contents.KEYS).read_text())
     except (KeyRingError, FileNotFoundError):
         return None

@@ -13,9 +13,10 @@ from orders_pipeline.installation import opened, opened_to_read
 from warehouse import documents
 from warehouse.cancellations import Decision, RequestState
 from warehouse.date_presets import DatePreset, bounds
+from warehouse.ledger.book import cancellation_queries, order_queries, timeline
 from warehouse.ledger.book import cancellations as requests
-from warehouse.ledger.book import order_queries, timeline
-from warehouse.ledger.book.cancellations import RequestFilter, Undecidable
+from warehouse.ledger.book.cancellation_queries import RequestFilter
+from warehouse.ledger.book.cancellations import Undecidable
 from warehouse.ledger.book.order_queries import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
 from warehouse.orders import Status
@@ -139,7 +140,7 @@ def list_requests(
     """
     wanted = RequestFilter(states=() if state is None else (state.value,), channels=tuple(channel or ()))
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        rows = requests.listed(transaction, wanted, None, limit)
+        rows = cancellation_queries.listed(transaction, wanted, None, limit)
     columns = (
         "id",
         "channel",

@@ -32,7 +32,7 @@ from warehouse.ledger.book import products, raw_orders
 from warehouse.ledger.book.order_ids import first_original
 from warehouse.ledger.settings import configuration, tokens
 from warehouse.ledger.settings.channels import all_channels
-from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.status.channel_status import counts_by_status
 from warehouse.ledger.watch import incidents
 from warehouse.settings import Settings
@@ -245,7 +245,7 @@ def _confirm(installation: Installation, places: Places, reported: demo_erp.Repo
     if process.returncode:
         raise fail(f"confirming failed, see {log}")
     with installation.ledger.read() as transaction:
-        counts = confirmations.counts(transaction)
+        counts = shipment_queries.counts(transaction)
     rows = [_shipped(code, sum(own.values()), own) for code, own in sorted(counts.items())]
     print_table("Shipments", ("channel", "reported", "sent", "verified", "rejected", "in doubt"), rows)
     for each in reported.refusals:

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from sqlalchemy.engine import Connection as Transaction
 
-from orders_pipeline.commands.files import import_file
+from orders_pipeline.commands.imports import import_file
 from orders_pipeline.commands.names import ORDER_HELP, SHIPMENT_HELP, the_order, the_shipment
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger.settings import channels
-from warehouse.ledger.shipping import confirmations, shipment_queries
+from warehouse.ledger.shipping import confirmations, held_shipments, shipment_queries
 from warehouse.orders import ConfirmationStatus
 
 shipments = typer.Typer(
@@ -105,7 +105,7 @@ def release(channel: ChannelCode) -> None:
     with opened() as installation:
         if not _channel(installation, channel).confirmation:
             raise fail(f"{channel} does not confirm: first `orders channels set {channel} --confirmation`", Exit.USAGE)
-        released = _decide_held(installation, channel, confirmations.release_held)
+        released = _decide_held(installation, channel, held_shipments.release_held)
     notes.print(f"{channel}: {released} held shipments are queued" if released else f"{channel}: nothing is held")
 
 
@@ -117,7 +117,7 @@ def skip(channel: ChannelCode) -> None:
     """
     with opened() as installation:
         _channel(installation, channel)
-        skipped = _decide_held(installation, channel, confirmations.skip_held)
+        skipped = _decide_held(installation, channel, held_shipments.skip_held)
     notes.print(f"{channel}: {skipped} held shipments are skipped" if skipped else f"{channel}: nothing is held")
 
 

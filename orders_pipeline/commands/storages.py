@@ -23,7 +23,7 @@ from orders_pipeline.storages.open_storages import Places
 from orders_pipeline.storages.probe import probe
 from orders_pipeline.storages.registry import Verdict, open_storage
 from warehouse.ledger.base.credentials import seal_secret, shown
-from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange import file_queries
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings import storages as book
 from warehouse.storages import CREDENTIALS, StorageKind
@@ -179,7 +179,7 @@ def remove_storage(code: Code) -> None:
         users = file_jobs.using_storage(transaction, code)
         if users:
             raise fail(f"{code} is used by {', '.join(f'the {each.kind} job of {each.channel}' for each in users)}")
-        waiting = files.waiting_at(transaction, code)
+        waiting = file_queries.waiting_at(transaction, code)
         if waiting:
             numbers = ", ".join(str(each.id) for each in waiting[:SHOWN_FILES])
             said = f"{len(waiting)} files wait for {code} ({numbers}{', …' if len(waiting) > SHOWN_FILES else ''})"

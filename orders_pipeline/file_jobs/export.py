@@ -29,8 +29,8 @@ from orders_pipeline.storages.open_storages import Places
 from warehouse.archive import ArchiveError, open_archive
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.book import orders_to_export
-from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import FileState, Member, NewFile, PlannedFile
+from warehouse.ledger.exchange import file_queries, files
+from warehouse.ledger.exchange.file_records import FileState, Member, NewFile, PlannedFile
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import csv_bytes, order_file_name, order_header, order_rows, spreadsheet_safe
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from orders_pipeline.storages.registry import Storage
     from warehouse.archive import Writing
     from warehouse.ledger.book.orders_to_export import OrderToExport
-    from warehouse.ledger.exchange.files import FileRecord
+    from warehouse.ledger.exchange.file_records import FileRecord
     from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, JobState
     from warehouse.privacy import KeyRing
     from warehouse.templates import ExtraColumn
@@ -240,7 +240,7 @@ def _prepare_and_plan(run: JobRun) -> bool:
     with installation.ledger.read() as transaction:
         state = file_jobs.find_job(transaction, run.job.channel, JobKind.EXPORT)
         through = mark(transaction, MARKETPLACE_CHANGES)
-        given_up = files.to_tell_again(transaction, run.job.channel)
+        given_up = file_queries.to_tell_again(transaction, run.job.channel)
     if state is None or (through == state.cursor and not given_up):
         return False
     with ExitStack() as stack:
@@ -308,7 +308,7 @@ def _free_name(transaction: Transaction, channel: str, group: Group, now: dateti
     """A name that no export ever had: where this millisecond's is taken, one of the next ones."""
     while True:
         name = order_file_name(channel, group, now)
-        if not files.taken_names(transaction, [name]):
+        if not file_queries.taken_names(transaction, [name]):
             return name
         now += timedelta(milliseconds=1)
 
@@ -328,7 +328,7 @@ class _Delivery:
     def deliver(self) -> None:
         """Upload what is planned and was not tried yet, the oldest first."""
         with self.run.installation.ledger.read() as transaction:
-            planned = files.unfinished(transaction, self.run.job.channel, JobKind.EXPORT)
+            planned = file_queries.unfinished(transaction, self.run.job.channel, JobKind.EXPORT)
         for record in planned:
             if record.id in self.tried or record.storage in self.unreachable:
                 continue
@@ -388,7 +388,7 @@ def _renamed(run: JobRun, record: FileRecord) -> FileRecord:
 
 
 def _found(transaction: Transaction, file_id: int) -> FileRecord:
-    record = files.find(transaction, file_id)
+    record = file_queries.find(transaction, file_id)
     assert record is not None
     return record
 

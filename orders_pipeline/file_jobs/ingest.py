@@ -17,48 +17,40 @@ import hashlib
 import io
 import logging
 import tempfile
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from orders_pipeline.file_jobs import refusals
-from orders_pipeline.file_jobs.job_run import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
-from orders_pipeline.file_jobs.shipment_file import (
-    FileFault,
-    FileRefused,
-    Sheet,
-    cannot_be_whole,
-    needs_ids,
-    read_packages,
-    read_sheet,
+from orders_pipeline.file_jobs.applying import (
+    NO_STORAGE,
+    ROWS_PER_TRANSACTION,
+    apply_file,
+    batches,
+    bytes_of,
+    record_of,
+    refuse,
 )
+from orders_pipeline.file_jobs.job_run import Failure, JobFailed, JobResult, JobRun, attempt, held, run_job
+from orders_pipeline.file_jobs.sheets import FileFault, cannot_be_whole, read_sheet
 from orders_pipeline.storages.errors import AlreadyThere, FileMissing, FolderMissing, TooLarge
-from warehouse.archive import Archive, ArchiveError, open_archive
-from warehouse.ledger.book.order_ids import ids_of
-from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import FileState, NewFile, RowOutcome
+from warehouse.archive import open_archive
+from warehouse.ledger.exchange import file_queries, file_records, files
+from warehouse.ledger.exchange.file_records import FileState, NewFile, RowOutcome
 from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
-from warehouse.ledger.shipping import shipments
-from warehouse.ledger.shipping.shipments import Sender, Source
 from warehouse.logs import Event
-from warehouse.templates import ResultColumn, ShipmentColumn, csv_bytes, file_date
+from warehouse.templates import ResultColumn, csv_bytes, file_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
-
-    from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.storages.registry import RemoteFile, Storage
-    from warehouse.ledger.exchange.files import FileRecord, RowFate
+    from warehouse.ledger.exchange.file_records import FileRecord, RowFate
     from warehouse.ledger.settings.file_jobs import FileJob
-
-Value = TypeVar("Value")
 
 logger = logging.getLogger("orders_pipeline.file_jobs.ingest")
 
@@ -68,14 +60,9 @@ WAIT = timedelta(minutes=10)
 WATCHED = timedelta(days=7)
 """How long refused files are watched for growing."""
 
-CONSUMER = "shipment_imports"
-PACKAGES_PER_TRANSACTION = 100
-ROWS_PER_TRANSACTION = 1_000
 IDS_PER_QUERY = 500
 REJECTED, PROCESSED, RESULTS = "rejected", "processed", "results"
 RESULT_SUFFIX = ".result.csv"
-NO_STORAGE = ""
-"""Storage of a file that a person handed over on the command line."""
 
 
 def import_channel(installation: Installation, job: FileJob) -> JobResult:
@@ -89,7 +76,7 @@ def _import(run: JobRun) -> None:
     with run.installation.ledger.read() as transaction:
         known = [each.job for each in file_jobs.all_jobs(transaction)]
         fault = file_jobs.reader_fault(known, storages.all_storages(transaction), run.job)
-        left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
+        left = file_queries.unfinished(transaction, run.job.channel, JobKind.IMPORT)
     for record in left:
         _try(failures, run, record, partial(_finish, run, record))
     if fault is not None:
@@ -145,7 +132,7 @@ def _waited_since(run: JobRun, settled: Sequence[RemoteFile]) -> dict[tuple[obje
         places, now = {_place(each) for each in settled}, run.installation.clock()
         found = {
             (each.storage, each.folder, *_known_place(each)): each
-            for each in files.waiting(transaction, run.job.channel)
+            for each in file_queries.waiting(transaction, run.job.channel)
         }
         here = {(run.job.storage, run.job.folder, *place) for place in places}
         # A time beyond the present was written by a clock that ran ahead.
@@ -159,7 +146,7 @@ def _settled(run: JobRun) -> list[RemoteFile]:
     storage = run.places.at(run.job.storage)
     seen = {each.name: each for each in storage.list(run.job.folder) if is_shipment_file(each.name)}
     with run.installation.ledger.read() as transaction:  # both jobs may use one folder
-        for name in files.taken_names(transaction, list(seen)):
+        for name in file_queries.taken_names(transaction, list(seen)):
             del seen[name]
     if not seen:
         return []
@@ -195,7 +182,7 @@ def _fetch(run: JobRun, remote: RemoteFile, *, may_wait: bool) -> FileRecord | N
     now, taken = run.installation.clock, io.BytesIO()
     with run.archive.writing() as writing:
         try:
-            storage.read(files.join(run.job.folder, remote.name), taken, limit)
+            storage.read(file_records.join(run.job.folder, remote.name), taken, limit)
         except TooLarge:
             return _receive_too_large(run, new, limit)
         if may_wait and cannot_be_whole(taken.getvalue(), run.job.import_settings):
@@ -209,7 +196,7 @@ def _fetch(run: JobRun, remote: RemoteFile, *, may_wait: bool) -> FileRecord | N
     with run.installation.ledger.write() as transaction:
         run.hold(transaction)
         files.stop_waiting(transaction, new.channel, [new.name])
-        return _found(transaction, files.receive(transaction, new, kept, now()))
+        return record_of(transaction, files.receive(transaction, new, kept, now()))
 
 
 def _receive_too_large(run: JobRun, new: NewFile, limit: int) -> FileRecord:
@@ -219,14 +206,14 @@ def _receive_too_large(run: JobRun, new: NewFile, limit: int) -> FileRecord:
     with run.installation.ledger.write() as transaction:
         run.hold(transaction)
         own_id = files.receive(transaction, new, None, now)
-        _refuse(transaction, own_id, FileFault.FILE_TOO_LARGE, message, now)
-        return _found(transaction, own_id)
+        refuse(transaction, own_id, FileFault.FILE_TOO_LARGE, message, now)
+        return record_of(transaction, own_id)
 
 
 def _unfinished_places(run: JobRun) -> set[tuple[object, ...]]:
     """The files that are known and still at the storage, because something there keeps them from being cleared away."""
     with run.installation.ledger.read() as transaction:
-        left = files.unfinished(transaction, run.job.channel, JobKind.IMPORT)
+        left = file_queries.unfinished(transaction, run.job.channel, JobKind.IMPORT)
     return {_known_place(each) for each in left}
 
 
@@ -250,147 +237,7 @@ def _finish(run: JobRun, record: FileRecord) -> None:
         _clear(run, record)
     with run.installation.ledger.write() as transaction:
         files.finished(transaction, record.id, run.installation.clock())
-        run.done.append(_found(transaction, record.id))
-
-
-def apply_file(
-    installation: Installation, record: FileRecord, settings: ImportSettings, hold: Callable[[Transaction], None]
-) -> FileRecord:
-    """Give every row of a received file its fate; rows that were applied before are left alone.
-
-    Args:
-        installation: The installation.
-        record: A file whose bytes are in the archive.
-        settings: How it is to be read.
-        hold: Called in each writing transaction; raises when this process may not go on.
-
-    Raises:
-        ArchiveError: The bytes are not there any more.
-    """
-    with installation.ledger.read() as transaction:
-        earlier = files.read_before(transaction, record.channel, _sha256(record), record.id)
-        settled = files.settled_rows(transaction, record.id)
-    if earlier is not None and not settled:
-        with installation.ledger.write() as transaction:
-            hold(transaction)
-            files.repeated(transaction, record, earlier, installation.clock())
-            return _found(transaction, record.id)
-    archive = open_archive(installation.settings, installation.keys)
-    try:
-        sheet = read_sheet(_bytes(archive, record), settings)
-    except FileRefused as refused:
-        with installation.ledger.write() as transaction:
-            hold(transaction)
-            _refuse(transaction, record.id, refused.code, refused.message, installation.clock())
-            return _found(transaction, record.id)
-    _apply_rows(installation, record, sheet, settled, hold)
-    details = {
-        **record.details,
-        "encoding": sheet.encoding,
-        "delimiter": sheet.delimiter,
-        "unknown_columns": list(sheet.unknown_columns),
-    }
-    with installation.ledger.write() as transaction:
-        hold(transaction)
-        files.applied(transaction, record.id, details, installation.clock())
-        applied = _found(transaction, record.id)
-        refusals.tell_refused_rows(transaction, applied, installation.clock())
-    return applied
-
-
-def _apply_rows(
-    installation: Installation,
-    record: FileRecord,
-    sheet: Sheet,
-    settled: frozenset[int],
-    hold: Callable[[Transaction], None],
-) -> None:
-    with installation.ledger.read() as transaction:
-        known_ids = ids_of(transaction, record.channel, needs_ids(sheet))
-    reading = read_packages(sheet, record.channel, ZoneInfo(installation.settings.time_zone), known_ids)
-    with installation.ledger.read() as transaction:
-        refused = _with_orders(transaction, record.channel, sheet, reading.refused)
-    for fates in _batches(refused, ROWS_PER_TRANSACTION):
-        with installation.ledger.write() as transaction:
-            hold(transaction)
-            files.record_rows(transaction, record.id, record.channel, fates, installation.clock())
-    sender = _sender(record.channel, record.id)
-    open_packages = [each for each in reading.packages if not settled.issuperset(each.rows)]
-    for packages in _batches(open_packages, PACKAGES_PER_TRANSACTION):
-        with installation.ledger.write() as transaction:
-            hold(transaction)
-            now = installation.clock()
-            answers = shipments.report(transaction, sender, [each.report for each in packages], now)
-            fates = [fate for package, answer in zip(packages, answers, strict=True) for fate in package.fates(answer)]
-            files.record_rows(transaction, record.id, record.channel, fates, now)
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What would become of a file: how it was read, and the fate of each row."""
-
-    sheet: Sheet
-    fates: Sequence[RowFate]
-
-
-def try_file(installation: Installation, channel: str, data: bytes, settings: ImportSettings) -> Trial:
-    """What applying a file would come to; writes nothing.
-
-    Raises:
-        FileRefused: It is no shipment file.
-    """
-    sheet = read_sheet(data, settings)
-    with installation.ledger.read() as transaction:
-        known_ids = ids_of(transaction, channel, needs_ids(sheet))
-        reading = read_packages(sheet, channel, ZoneInfo(installation.settings.time_zone), known_ids)
-        fates = list(reading.refused)
-        for packages in _batches(reading.packages, PACKAGES_PER_TRANSACTION):
-            given = [each.report for each in packages]
-            answers = shipments.examine(transaction, _sender(channel, 0), given, installation.clock())
-            fates += [fate for each, answer in zip(packages, answers, strict=True) for fate in each.fates(answer)]
-    return Trial(sheet, sorted(fates, key=lambda fate: fate.number))
-
-
-def import_local(
-    installation: Installation, channel: str, path: Path, settings: ImportSettings | None = None
-) -> FileRecord:
-    """Apply a file of this machine, as if it had come over a storage; nothing happens to the file itself.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    archive = open_archive(installation.settings, installation.keys)
-    new = NewFile(direction=JobKind.IMPORT, channel=channel, storage=NO_STORAGE, folder="", name=path.name)
-    with archive.writing() as writing:
-        writing.write(path.read_bytes())
-        kept = writing.keep()
-    with installation.ledger.write() as transaction:
-        record = _found(transaction, files.receive(transaction, new, kept, installation.clock()))
-    return _apply_at_once(installation, record, settings or ImportSettings())
-
-
-def retry(installation: Installation, record: FileRecord, job: FileJob | None) -> FileRecord:
-    """Look again at the refused rows of a file, or at one that was refused as a whole; what was applied stays.
-
-    The answer at the storage stays as it is; the new fates are in the ledger.
-
-    Raises:
-        ArchiveError: Its bytes are not kept any more, or never were.
-    """
-    _sha256(record)
-    with installation.ledger.write() as transaction:
-        files.read_again(transaction, record.id, installation.clock())
-        record = _found(transaction, record.id)
-    return _apply_at_once(installation, record, job.import_settings if job else ImportSettings())
-
-
-def _apply_at_once(installation: Installation, record: FileRecord, settings: ImportSettings) -> FileRecord:
-    """Apply a file that is nowhere to be answered or cleared away."""
-    applied = apply_file(installation, record, settings, lambda _transaction: None)
-    with installation.ledger.write() as transaction:
-        files.finished(transaction, applied.id, installation.clock())
-        refusals.close_settled(transaction, applied.channel, installation.clock())
-        return _found(transaction, applied.id)
+        run.done.append(record_of(transaction, record.id))
 
 
 class NotWaiting(Exception):
@@ -405,33 +252,12 @@ def give_up(installation: Installation, record: FileRecord) -> None:
         Busy: A run of the job is under way.
     """
     with installation.ledger.write() as transaction, held(installation, transaction, JobKind.IMPORT, record.channel):
-        found = _found(transaction, record.id)
+        found = record_of(transaction, record.id)
         if found.finished_at is not None:
             raise NotWaiting(f"file {record.id} is finished")
         if found.state is FileState.RECEIVED:
             raise NotWaiting(f"the rows of file {record.id} are not applied yet: see `orders imports run`")
         files.leave_alone(transaction, record.id, installation.clock())
-
-
-def _sender(channel: str, file_id: int) -> Sender:
-    return Sender(consumer=CONSUMER, source=Source.FILE, report_id=f"file-{file_id}", visible_channels=(channel,))
-
-
-def _with_orders(transaction: Transaction, channel: str, sheet: Sheet, refused: Sequence[RowFate]) -> Sequence[RowFate]:
-    """Refused rows with the order that each names, as far as it is known: what is reported of that order later settles them."""
-    rows = {row.number: row for row in sheet.rows if len(row.cells) == len(sheet.header)}
-    named = {
-        each.number: sheet.cell(rows[each.number], ShipmentColumn.ORIGINAL_ID)
-        for each in refused
-        if each.order_id is None and each.number in rows
-    }
-    known = ids_of(transaction, channel, sorted({each for each in named.values() if each is not None}))
-    return [replace(each, order_id=each.order_id or known.get(named.get(each.number) or "")) for each in refused]
-
-
-def _refuse(transaction: Transaction, file_id: int, code: FileFault, message: str, now: datetime) -> None:
-    files.refused(transaction, file_id, code.value, message, now)
-    refusals.tell_refused_file(transaction, _found(transaction, file_id), now)
 
 
 # -- answer and clear
@@ -442,7 +268,7 @@ def _answer(run: JobRun, record: FileRecord) -> None:
     settings = run.job.import_settings
     if not (settings.always_result or record.refused or record.state is FileState.REFUSED):
         return
-    folder = files.join(record.folder, RESULTS) if settings.result_folder is None else settings.result_folder
+    folder = file_records.join(record.folder, RESULTS) if settings.result_folder is None else settings.result_folder
     storage = run.storage_of(record)
     storage.make_folder(folder)
     with tempfile.TemporaryFile(dir=run.archive.folder) as plain:
@@ -450,7 +276,7 @@ def _answer(run: JobRun, record: FileRecord) -> None:
             plain.write(part)
         plain.flush()
         storage.write_again(
-            files.join(folder, Path(record.name).stem + RESULT_SUFFIX), Path(f"/proc/self/fd/{plain.fileno()}")
+            file_records.join(folder, Path(record.name).stem + RESULT_SUFFIX), Path(f"/proc/self/fd/{plain.fileno()}")
         )
 
 
@@ -461,11 +287,11 @@ def result_file(installation: Installation, record: FileRecord, settings: Import
         yield csv_bytes([added, ["", RowOutcome.REFUSED.value, record.error_code, "", record.error]])
         return
     archive = open_archive(installation.settings, installation.keys)
-    sheet = read_sheet(_bytes(archive, record), settings)
+    sheet = read_sheet(bytes_of(archive, record), settings)
     yield csv_bytes([[*sheet.header, *added]], sheet.delimiter)
     with installation.ledger.read() as transaction:
-        fates = {each.number: each for each in files.rows_of(transaction, record.id)}
-    for rows in _batches(sheet.rows, ROWS_PER_TRANSACTION):
+        fates = {each.number: each for each in file_queries.rows_of(transaction, record.id)}
+    for rows in batches(sheet.rows, ROWS_PER_TRANSACTION):
         yield csv_bytes(
             [[*_squared(row.cells, len(sheet.header)), row.number, *_told(fates.get(row.number))] for row in rows],
             sheet.delimiter,
@@ -503,12 +329,12 @@ def _clear(run: JobRun, record: FileRecord) -> None:
 
 def _move(run: JobRun, storage: Storage, record: FileRecord, folder: str) -> str:
     """Move a file to a folder beside it; under its own name, or another one that is returned."""
-    place, name = files.join(record.folder, folder), record.name
+    place, name = file_records.join(record.folder, folder), record.name
     try:
-        storage.move(record.path, files.join(place, name))
+        storage.move(record.path, file_records.join(place, name))
     except AlreadyThere:
         name = f"{Path(record.name).stem}.{file_date(run.installation.clock())}.csv"
-        storage.move(record.path, files.join(place, name))
+        storage.move(record.path, file_records.join(place, name))
     return name
 
 
@@ -518,14 +344,15 @@ def _watch_rejected(run: JobRun) -> None:
     with run.installation.ledger.read() as transaction:
         refused = [
             each
-            for each in files.refused_since(transaction, run.job.channel, now - WATCHED)
+            for each in file_queries.refused_since(transaction, run.job.channel, now - WATCHED)
             if each.storage == run.job.storage and each.folder == run.job.folder and "rejected_as" in each.details
         ]
     if not refused:
         return
     try:
         sizes = {
-            each.name: each.size for each in run.places.at(run.job.storage).list(files.join(run.job.folder, REJECTED))
+            each.name: each.size
+            for each in run.places.at(run.job.storage).list(file_records.join(run.job.folder, REJECTED))
         }
     except FolderMissing:
         return
@@ -562,23 +389,3 @@ class _Digest:
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
         self.sha256.update(data)
         return len(data)
-
-
-def _bytes(archive: Archive, record: FileRecord) -> bytes:
-    return b"".join(archive.read(_sha256(record)))
-
-
-def _sha256(record: FileRecord) -> str:
-    if record.sha256 is None:
-        raise ArchiveError(f"the bytes of file {record.id} were never kept")
-    return record.sha256
-
-
-def _batches(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
-
-
-def _found(transaction: Transaction, file_id: int) -> FileRecord:
-    record = files.find(transaction, file_id)
-    assert record is not None
-    return record

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
     from orders_pipeline.storages.registry import Storage
     from warehouse.ledger.base.leases import Lease
-    from warehouse.ledger.exchange.files import FileRecord
+    from warehouse.ledger.exchange.file_records import FileRecord
     from warehouse.ledger.settings.file_jobs import FileJob, JobKind, JobState
 
 logger = logging.getLogger("orders_pipeline.file_jobs.job_run")

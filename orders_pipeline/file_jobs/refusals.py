@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse.ledger.exchange import files, settlement
-from warehouse.ledger.exchange.files import FileState, RowOutcome
+from warehouse.ledger.exchange import file_queries, settlement
+from warehouse.ledger.exchange.file_records import FileState, RowOutcome
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from warehouse.ledger.exchange.files import FileRecord
+    from warehouse.ledger.exchange.file_records import FileRecord
 
 STAGE = "import_rows"
 """Of the incidents about what is in a file; `import` is that of reaching the storage."""
@@ -98,7 +98,7 @@ def any_open(transaction: Transaction, channel: str) -> bool:
 def close_settled(transaction: Transaction, channel: str, now: datetime) -> None:
     """Close the incidents about files of a channel that are settled meanwhile."""
     for file_id in incidents.files_in_trouble(transaction, "channel", channel, STAGE):
-        record = files.find(transaction, int(file_id))
+        record = file_queries.find(transaction, int(file_id))
         if record is None or record.state is FileState.RECEIVED:
             continue
         how = _how_settled(transaction, record)
@@ -116,7 +116,7 @@ def _how_settled(transaction: Transaction, record: FileRecord) -> str | None:
     replaced = None if whole is None else f"file {whole} of the same name has come, and every row of it counts"
     if refused:
         return replaced
-    rows = files.rows_of(transaction, record.id, outcome=RowOutcome.REFUSED)
+    rows = file_queries.rows_of(transaction, record.id, outcome=RowOutcome.REFUSED)
     ids = {each.order_id for each in rows if each.order_id is not None}
     if any(each.order_id is None for each in rows) and replaced is None:
         return None

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
 from orders_pipeline.stages.connection import defect, opened, serving, work_at, work_at_each
 from warehouse.cancellations import MERCHANT, RequestState
-from warehouse.ledger.book import cancellations
-from warehouse.ledger.book.cancellations import STAGE, Due
+from warehouse.ledger.book import cancellation_queue
+from warehouse.ledger.book.cancellation_queue import Due
+from warehouse.ledger.book.cancellations import STAGE
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ LOOK = "compare the order at the marketplace; accept the request again to send i
 def is_due(installation: Installation) -> bool:
     """Whether a marketplace is to be told of a cancellation now; reads only."""
     with installation.ledger.read() as transaction:
-        return bool(cancellations.due_connections(transaction, installation.clock()))
+        return bool(cancellation_queue.due_connections(transaction, installation.clock()))
 
 
 def carry_out(installation: Installation) -> Counter[str]:
@@ -50,12 +51,12 @@ def carry_out(installation: Installation) -> Counter[str]:
     counts: Counter[str] = Counter()
     now = installation.clock()
     with installation.ledger.write() as transaction:
-        for row in cancellations.lost_claims(transaction, now):
+        for row in cancellation_queue.lost_claims(transaction, now):
             _report(transaction, row, InDoubt("cancellation_in_doubt", LOST, LOOK), installation)
             counts["in_doubt"] += 1
-        cancellations.end_idle_incidents(transaction, now)
+        cancellation_queue.end_idle_incidents(transaction, now)
     with installation.ledger.read() as transaction:
-        owners = cancellations.due_connections(transaction, now)
+        owners = cancellation_queue.due_connections(transaction, now)
     for each in work_at_each(installation, owners, STAGE, _tell_connection):
         counts.update(each)
     return counts
@@ -74,7 +75,7 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
         session: Session | None = None
         for _ in range(AT_ONCE):
             with installation.ledger.write() as transaction:
-                due = cancellations.claim(transaction, code, installation.clock())
+                due = cancellation_queue.claim(transaction, code, installation.clock())
             if due is None:
                 break
             try:
@@ -83,12 +84,12 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
             except Exception as fault:  # nothing was sent: the request waits for the connection
                 wait = _pause(due, fault)
                 with installation.ledger.write() as transaction:
-                    cancellations.put_back(transaction, due, wait, installation.clock())
+                    cancellation_queue.put_back(transaction, due, wait, installation.clock())
                 counts["put_back"] += 1
                 raise
             if error is None:
                 with installation.ledger.write() as transaction:
-                    cancellations.told(transaction, due, installation.clock())
+                    cancellation_queue.told(transaction, due, installation.clock())
                 counts["told"] += 1
             else:
                 _give_up(installation, due, error)
@@ -124,7 +125,7 @@ def _quantities(due: Due) -> dict[str, int]:
 
 def _give_up(installation: Installation, due: Due, error: MarketplaceError) -> None:
     with installation.ledger.write() as transaction:
-        cancellations.put_back(transaction, due, None, installation.clock())
+        cancellation_queue.put_back(transaction, due, None, installation.clock())
         _report(transaction, due.request, error, installation)
 
 

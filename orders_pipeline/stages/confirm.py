@@ -34,7 +34,7 @@ from warehouse.ledger.book import cancellations, holds
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.carriers import TRACKING_PLACE, Carriers
-from warehouse.ledger.shipping import confirmations, verification
+from warehouse.ledger.shipping import confirmations, held_shipments, verification
 from warehouse.ledger.shipping.confirmations import AttemptOutcome, Claim, Result
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
@@ -132,7 +132,7 @@ def confirm_all(installation: Installation, codes: Sequence[str] | None = None) 
     """Confirm what is due at every connection, or at the given ones, several at a time; one's failure stops no other."""
     with installation.ledger.write() as transaction:
         now = installation.clock()
-        confirmations.hold_switched_off(transaction, now)
+        held_shipments.hold_switched_off(transaction, now)
         lock_book(transaction)
         cancellations.expire(transaction, now)
         holds.follow_all(transaction, now)

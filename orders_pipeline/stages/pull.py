@@ -5,29 +5,38 @@ The engine of the `raw_orders` asset; knows neither Dagster nor any marketplace.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled
-from orders_pipeline.marketplaces.payloads import NotJson, parse
-from orders_pipeline.marketplaces.protocol import Page, RawOrder, Window
+from orders_pipeline.marketplaces.protocol import Page, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.stages.connection import Session, connections_serving, opened, route, work_at, work_at_each
+from orders_pipeline.stages.connection import connections_serving, opened, work_at, work_at_each
+from orders_pipeline.stages.payloads import prepare_payload
 from orders_pipeline.stages.requirements import keep_needs
+from orders_pipeline.stages.windows import (
+    CLOSING_MARGIN,
+    SHORTEST_WINDOW,
+    SWEEP_WINDOW,
+    PullSession,
+    backwards,
+    closing,
+    covered_of,
+    due_windows,
+    newest_window,
+    skew_of,
+    sweep_windows,
+    window_length,
+)
 from warehouse.ledger.base import leases
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.order_ids import open_originals
 from warehouse.ledger.settings import channels
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
-from warehouse.privacy import without_pii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,22 +44,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Marketplace
     from warehouse.ledger.base.leases import Lease
     from warehouse.ledger.settings.channels import Channel, Connection
 
 logger = logging.getLogger("orders_pipeline.stages.pull")
 
 LEASE_LENGTH = timedelta(minutes=10)
-CLOSING_MARGIN = timedelta(minutes=1)
-"""Added to the marketplace's own lag: clocks differ."""
-SHORTEST_WINDOW = timedelta(minutes=15)
 PULL = "pull"
 SWEEP = "sweep"
 CLOCK = "clock"
 """Stages of incidents."""
 BACKFILL = "backfill"
-SWEEP_WINDOW = timedelta(days=5)
 SELECTOR_INVALID = "selector_invalid"
 SELECTOR_HINT = "correct the channel's selector, or its connection's region: orders apply"
 CLOCK_SKEW = "clock_skew"
@@ -85,19 +89,6 @@ class PullResult:
 
 
 @dataclass(slots=True)
-class _Session(Session):
-    """One connection while it is being pulled."""
-
-    lease: Lease
-    serving: Sequence[Channel]
-    """Every channel of the connection: an order of one that is switched off is not another one's."""
-
-    def route(self, selector: str | None) -> str | None:
-        """The channel a payload belongs to; None when it does not say and there is more than one."""
-        return route(self.channels if selector is None else self.serving, selector)
-
-
-@dataclass(slots=True)
 class _Run:
     """How far one pull has come: its result, and the lease while it is held."""
 
@@ -122,18 +113,18 @@ def pull_since(installation: Installation, code: str, since: datetime) -> PullRe
     does: an order that was missed there is as new as any.
     """
 
-    def run(session: _Session) -> PullResult:
-        covered = _covered(session)
+    def run(session: PullSession) -> PullResult:
+        covered = covered_of(session)
         if covered is None:
-            return _pull_windows(session, BACKFILL, _backwards(since, _closing(session), _window_length(session)))
+            return _pull_windows(session, BACKFILL, backwards(since, closing(session), window_length(session)))
         parts = [_pull_due(session)]
         if parts[0].outcome != "failed":
             parts.append(
-                _pull_windows(session, SWEEP, _backwards(max(since, covered.since), covered.until, SWEEP_WINDOW))
+                _pull_windows(session, SWEEP, backwards(max(since, covered.since), covered.until, SWEEP_WINDOW))
             )
             _report_missed(session, parts[1])
         if parts[-1].outcome != "failed":
-            parts.append(_pull_windows(session, BACKFILL, _backwards(since, covered.since, _window_length(session))))
+            parts.append(_pull_windows(session, BACKFILL, backwards(since, covered.since, window_length(session))))
         return _sum(code, parts)
 
     return _with_session(installation, code, run)
@@ -146,8 +137,8 @@ def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> Pul
     `sweep_open_orders` of them are read in one sweep.
     """
 
-    def run(session: _Session) -> PullResult:
-        listed = _pull_windows(session, SWEEP, _sweep_windows(session))
+    def run(session: PullSession) -> PullResult:
+        listed = _pull_windows(session, SWEEP, sweep_windows(session))
         given = set(listed.listed)
         rest = [each for each in open_ids if each not in given][: installation.settings.sweep_open_orders]
         by_id = _sweep_ids(session, rest)
@@ -161,7 +152,7 @@ def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> Pul
 def refetch(installation: Installation, code: str, original_ids: Sequence[str]) -> PullResult:
     """Read the named orders of a connection again, right after something was decided about them."""
 
-    def run(session: _Session) -> PullResult:
+    def run(session: PullSession) -> PullResult:
         return _sweep_ids(session, original_ids)
 
     return _with_session(installation, code, run, SWEEP)
@@ -173,7 +164,7 @@ def retrieved_connections(installation: Installation, codes: Sequence[str] | Non
 
 
 def _with_session(
-    installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str = PULL
+    installation: Installation, code: str, run: Callable[[PullSession], PullResult], stage: str = PULL
 ) -> PullResult:
     """Run under the connection's lease; a failure of any kind is a result and an incident."""
     last = _Run(PullResult(code, "idle"))
@@ -201,7 +192,7 @@ def _log(result: PullResult, error: MarketplaceError | None) -> None:
 
 
 def _in_session(
-    installation: Installation, code: str, run: Callable[[_Session], PullResult], stage: str, last: _Run
+    installation: Installation, code: str, run: Callable[[PullSession], PullResult], stage: str, last: _Run
 ) -> Sequence[str]:
     """Open a session under the connection's lease, and run."""
     now = installation.clock()
@@ -223,7 +214,7 @@ def _in_session(
     last.lease = lease
     try:
         with opened(installation, connection, chosen, asked_selectors(chosen)) as here:
-            session = _Session(installation, connection, chosen, here.marketplace, here.client, lease, serving)
+            session = PullSession(installation, connection, chosen, here.marketplace, here.client, lease, serving)
             last.result = run(session)
             _remember_skew(session)
             keep_needs(session)
@@ -272,16 +263,16 @@ def _askable(
     return good
 
 
-def _pull_due(session: _Session) -> PullResult:
+def _pull_due(session: PullSession) -> PullResult:
     """Pull what is due by the marketplace's clock.
 
     Its clock is known from its answers only, so there is always a call: a difference that was learnt while our clock was wrong
     would otherwise never be measured again. Where the answer shows another difference, the windows are cut anew at once.
     """
-    believed = _skew(session)
-    parts = [_pull_windows(session, "tick", _due_windows(session) or [_newest_window(session)])]
-    if abs(_skew(session) - believed) > CLOCK_TOLERANCE:
-        parts.append(_pull_windows(session, "tick", _due_windows(session)))
+    believed = skew_of(session)
+    parts = [_pull_windows(session, "tick", due_windows(session) or [newest_window(session)])]
+    if abs(skew_of(session) - believed) > CLOCK_TOLERANCE:
+        parts.append(_pull_windows(session, "tick", due_windows(session)))
     if session.marketplace.follows_open_orders and parts[-1].outcome != "failed":
         installation = session.installation
         with installation.ledger.read() as transaction:
@@ -292,91 +283,7 @@ def _pull_due(session: _Session) -> PullResult:
     return _sum(session.connection.code, parts)
 
 
-def _newest_window(session: _Session) -> Window:
-    """The end of what is covered, once more."""
-    until = _closing(session)
-    covered = _covered(session)
-    if covered is not None:
-        until = min(until, covered.until)
-    return Window(
-        until - max(SHORTEST_WINDOW, timedelta(minutes=session.installation.settings.pull_overlap_minutes)), until
-    )
-
-
-def _skew(session: _Session) -> timedelta:
-    """The marketplace's clock less ours: as told in this session, else as last seen."""
-    told = session.client.server_time()
-    if told is not None:
-        return told - session.installation.clock()
-    return timedelta(seconds=float(session.connection.state.get("clock_skew_seconds", 0.0)))
-
-
-def _now_there(session: _Session) -> datetime:
-    """The marketplace's present."""
-    return session.installation.clock() + _skew(session)
-
-
-def _closing(session: _Session) -> datetime:
-    """The newest instant whose changes are all readable by now."""
-    return _now_there(session) - session.marketplace.lag - CLOSING_MARGIN
-
-
-def _window_length(session: _Session) -> timedelta:
-    minutes = session.connection.state.get("window_minutes")
-    longest = timedelta(hours=session.installation.settings.pull_window_hours)
-    if minutes is None or float(minutes) >= longest / timedelta(minutes=1):
-        return longest
-    return max(SHORTEST_WINDOW, timedelta(minutes=float(minutes)))
-
-
-def _due_windows(session: _Session) -> list[Window]:
-    """From the oldest cursor of the channels to the closing time, in bounded windows, a bounded number of them."""
-    settings = session.installation.settings
-    until = _closing(session)
-    with session.installation.ledger.read() as transaction:
-        known = raw_orders.covered(transaction, [each.code for each in session.channels])
-    first = until - timedelta(days=settings.pull_first_days)
-    start = min(known[each.code][1] if each.code in known else first for each in session.channels)
-    if start >= until:
-        return []
-    overlap = timedelta(minutes=settings.pull_overlap_minutes)
-    windows: list[Window] = []
-    while start < until and len(windows) < settings.pull_windows_per_tick:
-        end = min(until, start + _window_length(session))
-        windows.append(Window(start - overlap, end))
-        start = end
-    return windows
-
-
-def _covered(session: _Session) -> Window | None:
-    """What is covered of every channel; None while one is not covered at all."""
-    with session.installation.ledger.read() as transaction:
-        known = raw_orders.covered(transaction, [each.code for each in session.channels])
-    if len(known) < len(session.channels):
-        return None
-    return Window(max(pair[0] for pair in known.values()), min(pair[1] for pair in known.values()))
-
-
-def _sweep_windows(session: _Session) -> list[Window]:
-    with session.installation.ledger.read() as transaction:
-        known = raw_orders.covered(transaction, [each.code for each in session.channels])
-    if not known:
-        return []
-    end = min(pair[1] for pair in known.values())
-    since = max(end - timedelta(days=session.installation.settings.sweep_days), min(pair[0] for pair in known.values()))
-    return _backwards(since, end, SWEEP_WINDOW)
-
-
-def _backwards(since: datetime, end: datetime, length: timedelta) -> list[Window]:
-    windows: list[Window] = []
-    while end > since:
-        start = max(since, end - length)
-        windows.append(Window(start, end))
-        end = start
-    return windows
-
-
-def _pull_windows(session: _Session, kind: str, windows: Sequence[Window]) -> PullResult:
+def _pull_windows(session: PullSession, kind: str, windows: Sequence[Window]) -> PullResult:
     parts: list[PullResult] = []
     for window in windows:
         part = _pull_window(session, kind, window)
@@ -386,7 +293,7 @@ def _pull_windows(session: _Session, kind: str, windows: Sequence[Window]) -> Pu
     return _sum(session.connection.code, parts)
 
 
-def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
+def _pull_window(session: PullSession, kind: str, window: Window) -> PullResult:
     """One window: every page is kept as it comes, the cursor moves with the last one."""
     installation = session.installation
     pull_id = _begin(session, kind, window)
@@ -432,7 +339,7 @@ def _pull_window(session: _Session, kind: str, window: Window) -> PullResult:
     )
 
 
-def _begin(session: _Session, kind: str, window: Window) -> int:
+def _begin(session: PullSession, kind: str, window: Window) -> int:
     installation = session.installation
     now = installation.clock()
     with installation.ledger.write() as transaction:
@@ -449,7 +356,7 @@ def _begin(session: _Session, kind: str, window: Window) -> int:
 
 
 def _keep(
-    session: _Session,
+    session: PullSession,
     transaction: Transaction,
     pull_id: int,
     payloads: Sequence[raw_orders.Payload],
@@ -468,7 +375,7 @@ def _keep(
     return fresh, dropped
 
 
-def _complete(session: _Session, transaction: Transaction, pull_id: int, window: Window, kind: str) -> None:
+def _complete(session: PullSession, transaction: Transaction, pull_id: int, window: Window, kind: str) -> None:
     now = session.installation.clock()
     raw_orders.finish_pull(transaction, pull_id, "complete", now, missing_data=session.client.degraded)
     if kind != SWEEP:
@@ -478,18 +385,18 @@ def _complete(session: _Session, transaction: Transaction, pull_id: int, window:
             for each in channels.all_channels(transaction, session.connection.code)
             if each.retrieval and each.code in asked and each.selector == asked[each.code]
         ]
-        until = min(window.until, _closing(session))
+        until = min(window.until, closing(session))
         if until > window.since:
             raw_orders.cover(transaction, codes, window.since, until, now)
 
 
-def _fail(session: _Session, pull_id: int, failure: MarketplaceError) -> None:
+def _fail(session: PullSession, pull_id: int, failure: MarketplaceError) -> None:
     now = session.installation.clock()
     with session.installation.ledger.write() as transaction:
         raw_orders.finish_pull(transaction, pull_id, "failed", now, error_code=failure.code, error=failure.message)
 
 
-def _adapt(session: _Session, window: Window, error: MarketplaceError | None) -> None:
+def _adapt(session: PullSession, window: Window, error: MarketplaceError | None) -> None:
     """A window that ran out of quota or pages is asked for again in halves; after successes the length grows back."""
     known = session.connection.state.get("window_minutes")
     length = (window.until - window.since).total_seconds() / 60
@@ -506,7 +413,7 @@ def _adapt(session: _Session, window: Window, error: MarketplaceError | None) ->
         channels.remember(transaction, session.connection.code, {"window_minutes": chosen})
 
 
-def _sweep_ids(session: _Session, open_ids: Sequence[str]) -> PullResult:
+def _sweep_ids(session: PullSession, open_ids: Sequence[str]) -> PullResult:
     """Read open orders by id: what a listing hides shows here."""
     if not open_ids:
         return PullResult(session.connection.code, "complete")
@@ -527,7 +434,7 @@ def _sweep_ids(session: _Session, open_ids: Sequence[str]) -> PullResult:
     return PullResult(session.connection.code, "complete", 0, pages, seen, new, skipped)
 
 
-def _report_missed(session: _Session, result: PullResult) -> None:
+def _report_missed(session: PullSession, result: PullResult) -> None:
     if not result.missed:
         return
     installation = session.installation
@@ -548,13 +455,13 @@ def _report_missed(session: _Session, result: PullResult) -> None:
         )
 
 
-def _known_ids(session: _Session, payloads: Sequence[raw_orders.Payload]) -> frozenset[str]:
+def _known_ids(session: PullSession, payloads: Sequence[raw_orders.Payload]) -> frozenset[str]:
     with session.installation.ledger.read() as transaction:
         ids = [each.original_id for each in payloads]
         return frozenset(raw_orders.latest_hashes(transaction, session.connection.code, ids))
 
 
-def _prepare(session: _Session, page: Page) -> tuple[list[raw_orders.Payload], int]:
+def _prepare(session: PullSession, page: Page) -> tuple[list[raw_orders.Payload], int]:
     """Hash, redact and seal a page outside of any transaction; orders of channels not retrieved are passed over."""
     payloads: dict[str, raw_orders.Payload] = {}
     passed = 0
@@ -568,30 +475,6 @@ def _prepare(session: _Session, page: Page) -> tuple[list[raw_orders.Payload], i
     return list(payloads.values()), passed
 
 
-def prepare_payload(
-    installation: Installation, marketplace: Marketplace, connection: str, channel: str | None, raw: RawOrder
-) -> raw_orders.Payload:
-    """One raw order hashed, redacted and sealed."""
-    try:
-        value = parse(raw.body)
-    except NotJson:
-        value = None
-    clear = _dump(without_pii(value, marketplace.pii_paths))
-    digest = hashlib.sha256(raw.body if value is None else _dump(value)).digest()
-    # An order without a readable id is told by its content: its place in a page says nothing in the next pull.
-    own_id = f"?{digest.hex()[:16]}" if raw.original_id.startswith("?") else raw.original_id
-    sealed = installation.keys.seal_compressed(raw.body, raw_orders.bound_to(connection, own_id))
-    return raw_orders.Payload(own_id, channel, digest, sealed, clear.decode())
-
-
-def _dump(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """JSON with sorted keys; values that orjson refuses (huge integers, lone surrogates) go the slow, escaped way."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except (orjson.JSONEncodeError, TypeError):
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
     """Each page with whether it is the last: the cursor may move only in the last page's transaction."""
     held: Page | None = None
@@ -603,7 +486,7 @@ def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
         yield held, True
 
 
-def _remember_skew(session: _Session) -> None:
+def _remember_skew(session: PullSession) -> None:
     """Remember what a reader needs to judge how late a channel is: the clocks' difference, and what no pull can tell yet."""
     learnt: dict[str, float] = {"closing_seconds": (session.marketplace.lag + CLOSING_MARGIN).total_seconds()}
     told = session.client.server_time()

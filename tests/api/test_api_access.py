@@ -11,8 +11,9 @@ from warehouse.ledger.base.schema import parties
 from warehouse.ledger.book import acknowledgements
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.ledger.shipping.shipments import Report, Sender, Source, report
+from warehouse.ledger.shipping.shipments import report
 from warehouse.ledger.watch import incidents
+from warehouse.shipment_reports import Report, Sender, Source
 
 OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs"}
 GERMAN_SECRETS = ("402-0000077", "mirakl_de", "Mirakl DE", "BULB-GERMAN", "T-GERMAN")

@@ -7,7 +7,7 @@ import pytest
 from orders_api.schemas.files import FileDocument, FilePage, FileRowPage
 from warehouse.archive import open_archive
 from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import Member, NewFile, PlannedFile, RowFate, RowOutcome
+from warehouse.ledger.exchange.file_records import Member, NewFile, PlannedFile, RowFate, RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.privacy import open_key_ring
 

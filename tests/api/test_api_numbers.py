@@ -12,7 +12,7 @@ from orders_api.app import create_app
 from orders_pipeline.commands import files as file_commands
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import NewFile
+from warehouse.ledger.exchange.file_records import NewFile
 from warehouse.ledger.exchange.numbering import Numbered, number_given, open_numbering
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.settings.tokens import Scope
@@ -151,7 +151,7 @@ def test_an_operator_finds_what_a_reader_names(busy, german, api_ledger):
         assert number_given(connection, Numbered.FILE, str(busy[-1])) == busy[-1]
         assert number_given(connection, Numbered.INCIDENT, own) is None
         assert number_given(connection, Numbered.FILE, "nonsense") is None
-        assert file_commands._named(connection, own).id == busy[-1]
+        assert file_commands.named(connection, own).id == busy[-1]
 
 
 def test_two_ledgers_number_differently(api_ledger, other_ledger):

@@ -21,11 +21,12 @@ from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.stages import confirm, normalise
 from tests.benchmarks.filling import RawOrder, installed, keep_raw, truth_as_raw
 from tests.benchmarks.measuring import Figure, Target, Workshop
+from warehouse import shipment_reports
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import shipments
-from warehouse.ledger.shipping.confirmations import counts
-from warehouse.ledger.shipping.shipments import Report, Sender, Source
+from warehouse.ledger.shipping.shipment_queries import counts
+from warehouse.shipment_reports import Report, Sender, Source
 
 USED = Target(">=", 0.95)
 FRANCE = "A13V1IB3VIYZZH"
@@ -167,7 +168,7 @@ def _report(installation: Installation, count: int) -> None:
         with installation.ledger.write() as transaction:
             part = reports[start : start + REPORTED_AT_ONCE]
             answers = shipments.report(transaction, sender, part, installation.clock())
-        accepted += sum(each.result is shipments.ReportResult.ACCEPTED for each in answers)
+        accepted += sum(each.result is shipment_reports.ReportResult.ACCEPTED for each in answers)
     assert accepted >= count * 0.9, accepted
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from orders_pipeline.file_jobs.applying import import_local
 from orders_pipeline.file_jobs.export import export_channel
-from orders_pipeline.file_jobs.ingest import import_local
 from tests.benchmarks.filling import CHANNELS, fill_book, installed, order_id
 from tests.benchmarks.measuring import MEGABYTE, Child, Figure, Target, Workshop
 from warehouse.ledger.settings import file_jobs

@@ -26,7 +26,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.amazon.state import AmazonSandbox
 from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
 from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
-from orders_pipeline.stages.pull import prepare_payload
+from orders_pipeline.stages.payloads import prepare_payload
 from warehouse import documents, personal
 from warehouse import orders as domain
 from warehouse.clock import iso

@@ -12,8 +12,9 @@ from warehouse.ledger.book import acknowledgements, orders
 from warehouse.ledger.book.acknowledgements import Acknowledgement
 from warehouse.ledger.settings import carriers, tokens
 from warehouse.ledger.shipping import confirmations, shipment_queries
-from warehouse.ledger.shipping.shipments import Report, Sender, Source, report
+from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import AcknowledgementOutcome, FulfilledBy, Line, Order, Status
+from warehouse.shipment_reports import Report, Sender, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 
 UNKNOWN = "00000000-0000-5000-8000-000000000000"

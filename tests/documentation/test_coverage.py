@@ -14,7 +14,8 @@ from orders_api.kit import errors
 from orders_pipeline.cli import app
 from orders_pipeline.commands.output import Exit
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.file_jobs.shipment_file import FileFault, RowFault
+from orders_pipeline.file_jobs.sheets import FileFault
+from orders_pipeline.file_jobs.shipment_file import RowFault
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.storages.errors import StorageError
 from tests.documentation import generate
@@ -152,9 +153,9 @@ def test_every_column_of_both_csv_templates() -> None:
 
 
 def test_every_reason_to_refuse_a_shipment_file_or_a_row() -> None:
-    by_intake = literals("warehouse/ledger/shipping/shipments.py", {"_refused"}, 0, "code")
-    by_intake |= literals("warehouse/ledger/shipping/shipments.py", {"Fault"}, 0, "code")
-    assert {"unknown_order", "tracking_number_missing"} <= by_intake
+    places = ("warehouse/ledger/shipping/intake.py", "warehouse/ledger/shipping/open_orders.py")
+    by_intake = {code for place in places for code in literals(place, {"refusal", "Fault"}, 0, "code")}
+    assert {"unknown_order", "unknown_line", "tracking_number_missing"} <= by_intake
     reasons = {fault.value for kind in (FileFault, RowFault) for fault in kind} | by_intake
     assert reasons - words("docs/operations.md") == set()
 

@@ -16,12 +16,14 @@ from orders_pipeline.file_jobs import export as exporting
 from orders_pipeline.file_jobs import ingest
 from orders_pipeline.file_jobs.job_run import JobResult
 from orders_pipeline.installation import Installation
+from warehouse import shipment_reports
 from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.base.schema import orders as orders_table
 from warehouse.ledger.base.schema import shipments as shipments_table
 from warehouse.ledger.book import orders as book_of_orders
-from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import FileFilter, FileRecord
+from warehouse.ledger.exchange import file_queries, file_records
+from warehouse.ledger.exchange.file_queries import FileFilter
+from warehouse.ledger.exchange.file_records import FileRecord
 from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
@@ -93,9 +95,9 @@ class Shop:
             book_of_orders.settle(transaction, self.installation.keys, arrivals, self.installation.clock())
         return [each.order.id for each in arrivals]
 
-    def ship(self, *given: shipments.Report) -> list[shipments.ShipmentAnswer]:
+    def ship(self, *given: shipment_reports.Report) -> list[shipment_reports.ShipmentAnswer]:
         """The ERP reports shipments over the API."""
-        sender = shipments.Sender(consumer="erp", source=shipments.Source.API, report_id="r")
+        sender = shipment_reports.Sender(consumer="erp", source=shipment_reports.Source.API, report_id="r")
         with self.ledger.write() as transaction:
             return shipments.report(transaction, sender, given, self.installation.clock())
 
@@ -131,11 +133,11 @@ class Shop:
 
     def records(self, kind: JobKind | None = None) -> list[FileRecord]:
         with self.ledger.read() as transaction:
-            return files.listed(transaction, FileFilter(direction=kind), None, 1000)[::-1]
+            return file_queries.listed(transaction, FileFilter(direction=kind), None, 1000)[::-1]
 
-    def rows(self, record: FileRecord) -> list[files.RowFate]:
+    def rows(self, record: FileRecord) -> list[file_records.RowFate]:
         with self.ledger.read() as transaction:
-            return files.rows_of(transaction, record.id)
+            return file_queries.rows_of(transaction, record.id)
 
     def fates(self, record: FileRecord) -> list[tuple[int, str, str | None, str | None]]:
         return [(each.number, each.outcome.value, each.code, each.column_name) for each in self.rows(record)]

@@ -15,19 +15,19 @@ import pytest
 import sqlalchemy as sa
 
 from orders_pipeline.file_jobs import export, job_run
+from warehouse import shipment_reports
 from warehouse.archive import open_archive
 from warehouse.clock import iso
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.schema import consumers, file_members, files
 from warehouse.ledger.base.schema import leases as leases_table
 from warehouse.ledger.book import acknowledgements, timeline
-from warehouse.ledger.exchange import files as book_of_files
-from warehouse.ledger.exchange.files import FileState
+from warehouse.ledger.exchange import file_queries
+from warehouse.ledger.exchange.file_records import FileState
 from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.settings.file_schedules import Frequency
 from warehouse.ledger.settings.storages import StorageEntry
-from warehouse.ledger.shipping import shipments
 from warehouse.ledger.watch import incidents
 from warehouse.orders import Address, Bar, Customer, DeliveryPoint, FulfilledBy, Status, line_id
 from warehouse.templates import ExtraColumn, OrderColumn
@@ -129,7 +129,7 @@ def test_only_what_the_marketplace_has_changed_since(shop, an_order, clock):
     with shop.ledger.write() as transaction:
         transaction.execute(sa.insert(consumers).values(name="erp", position=0, created_at=clock()))
         acknowledgements.acknowledge(transaction, "erp", None, [taken], clock())
-    (answer,) = shop.ship(shipments.Report(id=first, package_id="1", tracking_number="T1"))
+    (answer,) = shop.ship(shipment_reports.Report(id=first, package_id="1", tracking_number="T1"))
     assert answer.result == "accepted"
     clock.advance(minutes=15)
     assert shop.export().files == ()
@@ -142,7 +142,7 @@ def test_only_what_the_marketplace_has_changed_since(shop, an_order, clock):
 def test_a_shipment_of_ours_is_exported_when_the_marketplace_shows_it(shop, an_order, a_line, clock):
     (own_id,) = shop.put(an_order())
     shop.export()
-    shop.ship(shipments.Report(id=own_id, package_id="1", tracking_number="T1"))
+    shop.ship(shipment_reports.Report(id=own_id, package_id="1", tracking_number="T1"))
     clock.advance(minutes=15)
     assert shop.export().files == ()
     clock.advance(minutes=15)
@@ -363,13 +363,13 @@ def test_a_stranded_file_is_redirected(shop, an_order, clock):
     (record,) = shop.records()
     assert record.attempts == 1
     with shop.ledger.read() as transaction:
-        assert [each.id for each in book_of_files.waiting_at(transaction, "partner")] == [record.id]
+        assert [each.id for each in file_queries.waiting_at(transaction, "partner")] == [record.id]
     export.redirect(shop.installation, record, "partner", "out")
     clock.advance(minutes=15)
     assert export.export_channel(shop.installation, job).outcome == "done"
     assert shop.names("out") == [record.name]
     with shop.ledger.read() as transaction:
-        assert book_of_files.waiting_at(transaction, "partner") == []
+        assert file_queries.waiting_at(transaction, "partner") == []
     with pytest.raises(export.NotPlanned):
         export.redirect(shop.installation, record, "partner", "out")
 

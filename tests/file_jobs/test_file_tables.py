@@ -5,7 +5,7 @@ from __future__ import annotations
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, rebuild
 from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import NewFile
+from warehouse.ledger.exchange.file_records import NewFile
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders_pipeline.file_jobs import ingest
+from orders_pipeline.file_jobs import applying, ingest
 from orders_pipeline.file_jobs.job_run import JobRun
 from orders_pipeline.storages.folder import FolderStorage
 from warehouse.archive import open_archive
 from warehouse.ledger.base.schema import leases
 from warehouse.ledger.book import timeline
-from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import FileState, RowOutcome
+from warehouse.ledger.exchange import file_queries
+from warehouse.ledger.exchange.file_records import FileState, RowOutcome
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.shipping import shipments
@@ -378,10 +378,10 @@ def test_a_local_file_dry_and_for_good(small_shop, an_order, tmp_path):
     shop.put(an_order(1))
     path = tmp_path / "local.csv"
     path.write_text(sheet(f",{FIRST},1,T1,,,,,", ",x,1,T2,,,,,"))
-    trial = ingest.try_file(shop.installation, "amazon_fr", path.read_bytes(), ImportSettings())
+    trial = applying.try_file(shop.installation, "amazon_fr", path.read_bytes(), ImportSettings())
     assert [(each.number, each.outcome) for each in trial.fates] == [(1, RowOutcome.APPLIED), (2, RowOutcome.REFUSED)]
     assert (shop.shipments(), shop.records()) == ([], [])
-    record = ingest.import_local(shop.installation, "amazon_fr", path)
+    record = applying.import_local(shop.installation, "amazon_fr", path)
     assert (record.applied, record.refused, record.finished_at is not None) == (1, 1, True)
     assert path.exists()
 
@@ -397,7 +397,7 @@ def test_a_local_import_that_was_cut_off_is_finished_by_the_next_run(small_shop,
 
     monkeypatch.setattr(shipments, "report", cut)
     with pytest.raises(KeyboardInterrupt):
-        ingest.import_local(shop.installation, "amazon_fr", path)
+        applying.import_local(shop.installation, "amazon_fr", path)
     monkeypatch.undo()
     (record,) = shop.run_import().files
     assert (record.name, record.applied, record.finished_at is not None) == ("local.csv", 1, True)
@@ -412,7 +412,7 @@ def test_retrying_looks_at_the_refused_rows_alone(shop, an_order, clock):
     with shop.ledger.read() as transaction:
         state = file_jobs.find_job(transaction, "amazon_fr", JobKind.IMPORT)
     clock.advance(minutes=1)
-    record = ingest.retry(shop.installation, record, state.job)
+    record = applying.retry(shop.installation, record, state.job)
     assert (record.state, record.applied, record.known, record.refused) == (FileState.APPLIED, 2, 0, 0)
 
 
@@ -420,7 +420,7 @@ def test_several_chunks_resume_where_they_were_cut(small_shop, an_order, monkeyp
     shop = small_shop
     shop.put(*(an_order(number) for number in range(1, 8)))
     shop.drop("a.csv", sheet(*(f",402-{number:07d},1,T{number},,,,," for number in range(1, 8))))
-    monkeypatch.setattr(ingest, "PACKAGES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(applying, "PACKAGES_PER_TRANSACTION", 2)
     real, calls = shipments.report, []
 
     def cut(*given):
@@ -468,7 +468,7 @@ def test_applied_and_known_and_refused_are_all_rows(small_shop, an_order):
     def run(seed: int) -> None:
         path = shop.folder / "local.csv"
         path.write_text(random_sheet(Random(seed), ROWS_EACH))
-        record = ingest.import_local(shop.installation, "amazon_fr", path)
+        record = applying.import_local(shop.installation, "amazon_fr", path)
         assert record.rows == record.applied + record.known + record.refused == ROWS_EACH
         rows = shop.rows(record)
         if record.state is FileState.APPLIED:
@@ -487,7 +487,9 @@ def test_nothing_personal_or_from_cells_is_in_the_ledger_or_in_incidents(small_s
     shop.drop("a.csv", sheet(",Zoë Canari,1,+33612345678,Zoë,Zoë Canari,,Zoë,zoe@canari.example"))
     shop.run_import()
     with shop.ledger.read() as transaction:
-        told = repr(incidents.listed(transaction)) + repr(files.listed(transaction, files.FileFilter(), None, 10))
+        told = repr(incidents.listed(transaction)) + repr(
+            file_queries.listed(transaction, file_queries.FileFilter(), None, 10)
+        )
     told += repr(shop.rows(shop.records(JobKind.IMPORT)[0]))
     assert "Zoë" not in told
     assert "canari" not in told.lower()

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline.file_jobs import ingest
+from orders_pipeline.file_jobs import applying
 from orders_pipeline.storages.folder import FolderStorage
 from warehouse.archive import Writing, open_archive
 from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.base.schema import file_members
-from warehouse.ledger.exchange.files import FileState
+from warehouse.ledger.exchange.file_records import FileState
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.orders import Address
 from warehouse.templates import ShipmentColumn
@@ -150,7 +150,7 @@ def test_exports_killed_at_every_step(open_one, tmp_path, an_order):
 
 
 def test_imports_killed_at_every_step(open_one, tmp_path, an_order, monkeypatch):
-    monkeypatch.setattr(ingest, "PACKAGES_PER_TRANSACTION", 1)
+    monkeypatch.setattr(applying, "PACKAGES_PER_TRANSACTION", 1)
     rows = [f",402-{number:07d},1,T{number},,,,," for number in (1, 2, 3)] + [",402-9,1,T9,,,,,"]
     content = "\r\n".join([",".join(ShipmentColumn), *rows]) + "\r\n"
 

@@ -11,7 +11,7 @@ import pytest
 from orders_pipeline.file_jobs import export, ingest
 from orders_pipeline.storages.registry import Storage
 from warehouse.ledger.base.credentials import seal_secret
-from warehouse.ledger.exchange.files import FileState
+from warehouse.ledger.exchange.file_records import FileState
 from warehouse.ledger.settings import storages
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn

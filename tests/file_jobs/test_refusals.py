@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from orders_pipeline.file_jobs import ingest, refusals
+from orders_pipeline.file_jobs import applying, refusals
+from warehouse import shipment_reports
 from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.ledger.shipping import shipments
 from warehouse.ledger.watch import incidents
 
 HEADER = "id,original_id,package_id,tracking_number,shipping_date,carrier_code,item_id,item_original_id,item_quantity_shipped"
@@ -79,7 +79,7 @@ def test_a_row_of_a_known_order_is_settled_by_what_is_reported_of_that_order(sho
     take(shop, "daily.csv", sheet(f",{SECOND},1,T2,,,,,"))
     assert len(troubles(shop)) == 1, "the same name every day tells nothing of this order"
     clock.advance(minutes=15)
-    shop.ship(shipments.Report(channel="amazon_fr", original_id=FIRST, package_id="1", tracking_number="T1"))
+    shop.ship(shipment_reports.Report(channel="amazon_fr", original_id=FIRST, package_id="1", tracking_number="T1"))
     shop.run_import()
     assert troubles(shop) == []
     assert resolutions(shop) == ["the orders of the refused rows have been reported since"]
@@ -114,7 +114,7 @@ def test_a_file_that_is_tried_again_closes_its_own(shop, an_order):
     early = take(shop, "early.csv", sheet(f",{SECOND},1,T2,,,,,"))
     wrong = take(shop, "wrong.csv", sheet(f",{FIRST},1,T1,,,,L1,9"))
     shop.put(an_order(2))
-    ingest.retry(shop.installation, shop.records(JobKind.IMPORT)[0], None)
+    applying.retry(shop.installation, shop.records(JobKind.IMPORT)[0], None)
     assert early.id != wrong.id
     assert troubles(shop) == [(str(wrong.id), "rows_refused")]
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orders_pipeline.file_jobs.shipment_file import FileRefused, needs_ids, read_packages, read_sheet
+from orders_pipeline.file_jobs.sheets import FileRefused, read_sheet
+from orders_pipeline.file_jobs.shipment_file import needs_ids, read_packages
 from warehouse.ledger.settings.file_jobs import ImportSettings
-from warehouse.ledger.shipping.shipments import Fault, Item, ReportResult, ShipmentAnswer
+from warehouse.shipment_reports import Fault, Item, ReportResult, ShipmentAnswer
 from warehouse.templates import ShipmentColumn, csv_bytes
 
 ANY = ImportSettings()

@@ -11,8 +11,9 @@ from warehouse.lake.publishing import publish, rebuild
 from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.shipping import confirmations
 from warehouse.ledger.shipping.confirmations import AttemptOutcome, Result
-from warehouse.ledger.shipping.shipments import Item, Report, Sender, Source, report
+from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import line_id
+from warehouse.shipment_reports import Item, Report, Sender, Source
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from warehouse.cancellations import Decision, RequestState, request_id
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.base.schema import order_events
-from warehouse.ledger.book import cancellations
-from warehouse.ledger.book.cancellations import Refusal, RequestFilter, Undecidable
+from warehouse.ledger.book import cancellation_queries, cancellations
+from warehouse.ledger.book.cancellation_queries import RequestFilter
+from warehouse.ledger.book.cancellations import Refusal, Undecidable
 from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import arrive, lock_book, settle
 from warehouse.ledger.book.orders_to_export import changed_orders
@@ -70,7 +71,7 @@ class Shop:
 
     def requests(self, **wanted) -> list[dict]:
         with self.ledger.read() as connection:
-            return cancellations.listed(connection, RequestFilter(**wanted), None, 10)
+            return cancellation_queries.listed(connection, RequestFilter(**wanted), None, 10)
 
     def decide(self, decision: Decision, request: dict) -> dict:
         with self.ledger.write() as connection:

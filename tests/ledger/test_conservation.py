@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.ledger.test_shipments import NOW, Shop, a_line, an_order
 from warehouse.ledger.base import schema
-from warehouse.ledger.book import cancellations
+from warehouse.ledger.book import cancellation_queries
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
-from warehouse.ledger.shipping.shipments import Item, Report, ReportResult
 from warehouse.ledger.watch import incidents
 from warehouse.orders import Bar, Cancellation, Status, conserved, line_id
 from warehouse.privacy import open_key_ring
+from warehouse.shipment_reports import Item, Report, ReportResult
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_request_whose_units_were_reported_counts_as_shipped_despite_it(shop):
     shop.put(later(order, 5, lines=(asked,)))
     shop.put(later(order, 9, status=Status.CANCELED, lines=(replace(asked, quantity_cancelled=2),)))
     with shop.ledger.read() as connection:
-        (row,) = cancellations.listed(connection, cancellations.RequestFilter(order_id=own_id), None, 5)
+        (row,) = cancellation_queries.listed(connection, cancellation_queries.RequestFilter(order_id=own_id), None, 5)
     assert (row["state"], row["shipped_despite"]) == ("executed", True)
 
 

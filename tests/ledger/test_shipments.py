@@ -16,21 +16,11 @@ from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.book.holds import CONFIRMATION_OFF
 from warehouse.ledger.book.orders import arrive, lock_book, settle
 from warehouse.ledger.settings import carriers, channels
-from warehouse.ledger.shipping.shipments import (
-    BY_MARKETPLACE,
-    LARGEST_REFERENCE,
-    SMALLEST_REFERENCE,
-    Item,
-    Report,
-    ReportResult,
-    Sender,
-    Source,
-    examine,
-    free_reference,
-    report,
-)
+from warehouse.ledger.shipping.intake import BY_MARKETPLACE, free_reference
+from warehouse.ledger.shipping.shipments import LARGEST_REFERENCE, SMALLEST_REFERENCE, examine, report
 from warehouse.orders import FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
+from warehouse.shipment_reports import Item, Report, ReportResult, Sender, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)

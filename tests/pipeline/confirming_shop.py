@@ -10,7 +10,7 @@ from orders_pipeline.stages import normalise
 from orders_pipeline.stages import pull as pulling
 from warehouse.ledger.base import schema
 from warehouse.ledger.shipping import shipments
-from warehouse.ledger.shipping.shipments import Report, ReportResult, Sender, Source
+from warehouse.shipment_reports import Report, ReportResult, Sender, Source
 
 ERP = Sender(consumer="erp", source=Source.API, report_id="r-1")
 

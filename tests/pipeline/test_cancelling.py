@@ -15,13 +15,13 @@ from orders_pipeline.stages import confirm, normalise
 from orders_pipeline.stages import pull as pulling
 from warehouse.cancellations import Decision
 from warehouse.ledger.base import schema
-from warehouse.ledger.book import cancellations
-from warehouse.ledger.book.cancellations import RequestFilter
+from warehouse.ledger.book import cancellation_queries, cancellations
+from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping import shipments
-from warehouse.ledger.shipping.shipments import Report, Sender, Source
 from warehouse.ledger.watch import incidents
+from warehouse.shipment_reports import Report, Sender, Source
 
 
 class Shop:
@@ -67,7 +67,7 @@ class Shop:
 
     def request(self, order: dict) -> dict:
         with self.installation.ledger.read() as transaction:
-            (row,) = cancellations.listed(transaction, RequestFilter(order_id=order["id"]), None, 5)
+            (row,) = cancellation_queries.listed(transaction, RequestFilter(order_id=order["id"]), None, 5)
         return row
 
     def problems(self) -> list[str]:

@@ -15,9 +15,10 @@ from orders_pipeline.resources import Source
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.schedules import confirm_shipments_every_15_minutes
 from orders_pipeline.sensors import new_shipments
+from warehouse import shipment_reports
 from warehouse.ledger.base import schema
-from warehouse.ledger.shipping import shipments
-from warehouse.ledger.shipping.shipments import Report, ReportResult, Sender, report
+from warehouse.ledger.shipping.shipments import report
+from warehouse.shipment_reports import Report, ReportResult, Sender
 
 NOW = datetime.now(UTC)
 
@@ -48,7 +49,7 @@ def ship(installation, count: int) -> None:
         book.c.fulfilled_by == "merchant",
         ~book.c.facts.contains("FBM_SHIP_PLUS"),
     )
-    sender = Sender(consumer="erp", source=shipments.Source.API, report_id="r")
+    sender = Sender(consumer="erp", source=shipment_reports.Source.API, report_id="r")
     with installation.ledger.write() as connection:
         connection.execute(sa.update(schema.channels).values(confirmation=True))
         ids = list(connection.execute(waiting.order_by(book.c.id).limit(count)).scalars())

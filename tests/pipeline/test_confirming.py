@@ -12,8 +12,8 @@ from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import Shop, whole
 from warehouse.ledger.base import quotas, schema
-from warehouse.ledger.shipping import confirmations
-from warehouse.ledger.shipping.shipments import Item, Report
+from warehouse.ledger.shipping import confirmations, held_shipments
+from warehouse.shipment_reports import Item, Report
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_a_channel_that_does_not_confirm_sends_nothing(shop):
     confirm_all(shop.installation)
     assert shop.states([own_id]) == ["held"]  # switching on alone decides nothing
     with shop.installation.ledger.write() as connection:
-        assert confirmations.release_held(connection, "amazon_fr", shop.clock()) == 1
+        assert held_shipments.release_held(connection, "amazon_fr", shop.clock()) == 1
     confirm_all(shop.installation)
     assert shop.states([own_id]) == ["verified"]
 
@@ -225,7 +225,7 @@ def test_held_shipments_may_be_skipped(shop):
     shop.confirming(is_on=False)
     (own_id,) = shop.ship_some("amazon_fr", 1)
     with shop.installation.ledger.write() as connection:
-        assert confirmations.skip_held(connection, "amazon_fr", shop.clock()) == 1
+        assert held_shipments.skip_held(connection, "amazon_fr", shop.clock()) == 1
     shop.confirming()
     confirm_all(shop.installation)
     assert (shop.states([own_id]), shop.applied("amazon_fr")) == (["none"], [])

@@ -12,7 +12,7 @@ from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import Shop, whole
 from warehouse.ledger.base import schema
-from warehouse.ledger.shipping.shipments import Item
+from warehouse.shipment_reports import Item
 
 
 @pytest.fixture

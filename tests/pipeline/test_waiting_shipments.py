@@ -14,11 +14,11 @@ from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import ERP, Shop, whole
 from warehouse.cancellations import Decision
 from warehouse.ledger.base import schema
-from warehouse.ledger.book import cancellations
+from warehouse.ledger.book import cancellation_queries, cancellations
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
-from warehouse.ledger.shipping import confirmations, shipments
-from warehouse.ledger.shipping.shipments import Item
+from warehouse.ledger.shipping import held_shipments, shipments
+from warehouse.shipment_reports import Item
 
 
 @pytest.fixture
@@ -57,7 +57,9 @@ def one_unit(shop, order: dict) -> Item:
 def decide(shop, decision: Decision) -> None:
     with shop.installation.ledger.write() as connection:
         lock_book(connection)
-        (request,) = cancellations.listed(connection, cancellations.RequestFilter(states=("open",)), None, 10)
+        (request,) = cancellation_queries.listed(
+            connection, cancellation_queries.RequestFilter(states=("open",)), None, 10
+        )
         cancellations.decide(connection, request["id"], decision, "erp", None, None, shop.clock())
 
 
@@ -120,8 +122,8 @@ def test_releasing_a_channel_leaves_alone_what_a_request_holds(shop):
     ask_to_cancel(shop, order)
     own_id = report(shop, whole(order["id"])).shipment_id
     with shop.installation.ledger.write() as connection:
-        assert confirmations.release_held(connection, "amazon_fr", shop.clock()) == 0
-        assert confirmations.skip_held(connection, "amazon_fr", shop.clock()) == 0
+        assert held_shipments.release_held(connection, "amazon_fr", shop.clock()) == 0
+        assert held_shipments.skip_held(connection, "amazon_fr", shop.clock()) == 0
     assert shop.row(own_id)["status"] == "held"
 
 

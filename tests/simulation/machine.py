@@ -39,7 +39,7 @@ from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
 from warehouse.ledger.base.leases import LeaseLost
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.ledger.shipping import acceptances, confirmations
+from warehouse.ledger.shipping import acceptances, shipment_queries
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
@@ -98,7 +98,7 @@ def is_confirmation_due(installation: Installation) -> bool:
     """What the schedule of `confirm_shipments` asks."""
     with installation.ledger.read() as transaction:
         now = installation.clock()
-        return confirmations.is_any_waiting(transaction) or acceptances.is_any_due(transaction, now)
+        return shipment_queries.is_any_waiting(transaction) or acceptances.is_any_due(transaction, now)
 
 
 QUESTIONS = {follow_up: is_follow_up_due, confirm_shipments: is_confirmation_due}

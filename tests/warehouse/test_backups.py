@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from orders_pipeline.upkeep.doctor import examine
 from tests.lake.conftest import Shop
 from warehouse import backups, connect
-from warehouse.backups import BackupError
+from warehouse.backup_contents import BackupError
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import (

@@ -143,7 +143,7 @@ def _connect(settings: Settings) -> DuckDBPyConnection:
     pip has checked the hashes of the wheels, and they lie beside our own modules, so that they are loaded as they are.
     """
     config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    duck = duckdb.connect(config=config | {"allow_unsigned_extensions": "true"})
+    duck = duckdb.connect(config={**config, "allow_unsigned_extensions": "true"})
     duck.execute(f"SET temp_directory = {quoted(str(Path(tempfile.gettempdir()) / f'orders-lake-{os.getpid()}'))}")
     duck.execute(f"SET TimeZone = {quoted(settings.time_zone)}")
     duck.execute("SET enable_progress_bar = false")

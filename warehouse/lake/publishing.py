@@ -40,7 +40,7 @@ from warehouse.ledger.base.schema import (
     shipment_lines,
     shipments,
 )
-from warehouse.ledger.exchange.files import HIDDEN
+from warehouse.ledger.exchange.file_queries import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,6 @@ decision; telling the marketplace is in `orders_pipeline.stages.cancel`. What a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -24,10 +23,10 @@ from warehouse.cancellations import (
     RequestState,
     request_id,
 )
-from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, has_come, insert_into, next_values
+from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
-from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.book import holds, order_events
+from warehouse.ledger.book.cancellation_queries import find
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
 from warehouse.orders import Cancellation, Line, Order, Status, line_id
@@ -43,28 +42,6 @@ Row = dict[str, Any]
 
 STAGE = "cancel"
 """The stage of its incidents and log entries."""
-
-CLAIM = timedelta(minutes=15)
-"""How long telling a marketplace may take before it counts as lost."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestFilter:
-    """Which requests; an empty tuple or None does not filter.
-
-    Attributes:
-        visible_channels: What the reader may see; None for everything.
-        states: Any of these.
-        channels: Any of these.
-        order_id: Of one order.
-        shipped_despite: Only those whose units were shipped nevertheless, or only the others.
-    """
-
-    visible_channels: tuple[str, ...] | None = None
-    states: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    order_id: str | None = None
-    shipped_despite: bool | None = None
 
 
 class Refusal(StrEnum):
@@ -151,7 +128,7 @@ def decide(
         return row
     if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
         raise Undecidable(Refusal.CLOSED)
-    if row["state"] in _TOLD_OF and (row["told_at"] is not None or row["claimed_until"] is not None):
+    if row["state"] in TOLD_OF and (row["told_at"] is not None or row["claimed_until"] is not None):
         raise Undecidable(Refusal.CARRIED_OUT)
     is_to_tell = decision is Decision.ACCEPT or (row["requester"] != MERCHANT and _decides(transaction, row["channel"]))
     decided = row | {
@@ -226,7 +203,7 @@ def ask(
     return row
 
 
-_TOLD_OF = frozenset({RequestState.ACCEPTED, RequestState.DECLINED})
+TOLD_OF = frozenset({RequestState.ACCEPTED, RequestState.DECLINED})
 """Decisions that a marketplace may have been told of; they cannot be taken back then."""
 
 
@@ -303,128 +280,6 @@ def _tell_again(transaction: Transaction, order_ids: Sequence[str]) -> None:
         sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(marketplace_change=sa.bindparam("new"))
     )
     transaction.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A decided request whose marketplace is to be told, with what is known of its order there."""
-
-    request: Row
-    selector: str | None
-    attempt: int
-
-
-def due_connections(transaction: Transaction, now: datetime) -> list[str]:
-    """Codes of the connections whose marketplace is to be told something now."""
-    requests = cancellation_requests.c
-    query = (
-        sa.select(channels.c.connection)
-        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
-        .where(has_come(requests.due_at, now))
-        .distinct()
-    )
-    return sorted(transaction.execute(query).scalars())
-
-
-def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
-    """Take up the longest waiting request of a connection to tell its marketplace of it."""
-    requests = cancellation_requests.c
-    query = (
-        sa.select(cancellation_requests, channels.c.selector)
-        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
-        .where(has_come(requests.due_at, now), channels.c.connection == owner)
-        .order_by(requests.due_at, requests.number)
-        .limit(1)
-    )
-    found = transaction.execute(query).mappings().one_or_none()
-    if found is None:
-        return None
-    row = {str(name): value for name, value in found.items()}
-    selector, attempt = row.pop("selector"), row["attempts"] + 1
-    changed = sa.update(cancellation_requests).where(requests.id == row["id"], requests.attempts == row["attempts"])
-    taken = transaction.execute(
-        changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now)
-    )
-    return Due(row, selector, attempt) if taken.rowcount else None
-
-
-def told(transaction: Transaction, due: Due, now: datetime) -> None:
-    """Remember that the marketplace took the decision; what comes of it shows with the order."""
-    if _conclude(transaction, due, {"told_at": now}, now):
-        data = {"request": due.request["id"]}
-        event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
-        order_events.record(transaction, [event], now)
-        incidents.resolve_order(transaction, [due.request["order_id"]], STAGE, now)
-
-
-def put_back(transaction: Transaction, due: Due, wait: timedelta | None, now: datetime) -> None:
-    """Remember that the marketplace did not take the cancellation; None: it is not tried again by itself."""
-    _conclude(transaction, due, {"due_at": None if wait is None else now + wait}, now)
-
-
-def _conclude(transaction: Transaction, due: Due, values: Row, now: datetime) -> bool:
-    requests = cancellation_requests.c
-    changed = sa.update(cancellation_requests).where(
-        requests.id == due.request["id"],
-        requests.attempts == due.attempt,
-        requests.state.in_([each.value for each in _TOLD_OF]),
-    )
-    return bool(transaction.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
-
-
-def lost_claims(transaction: Transaction, now: datetime) -> list[Row]:
-    """Requests whose teller has died: nobody knows whether the marketplace was told. They are not tried again by themselves."""
-    requests = cancellation_requests.c
-    query = sa.select(cancellation_requests).where(requests.claimed_until <= now)
-    rows = [dict(row) for row in transaction.execute(query).mappings()]
-    ids = [row["id"] for row in rows]
-    transaction.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
-    return rows
-
-
-def end_idle_incidents(transaction: Transaction, now: datetime) -> None:
-    """Close the incidents of connections whose marketplace is to be told nothing any more: no success would ever end them."""
-    requests, incident = cancellation_requests.c, incident_rows.c
-    waiting = (
-        sa.select(channels.c.connection)
-        .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
-        .where(sa.or_(requests.due_at.is_not(None), requests.claimed_until.is_not(None)))
-    )
-    idle = sa.select(incident.subject).where(
-        incident.scope == "connection",
-        incident.stage == STAGE,
-        incident.resolved_at.is_(None),
-        incident.subject.not_in(waiting),
-    )
-    for code in transaction.execute(idle.distinct()).scalars().all():
-        incidents.resolve(transaction, "connection", [code], [STAGE], now)
-
-
-def find(transaction: Transaction, wanted_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
-    """One request, None when there is none or the reader may not see it."""
-    query = sa.select(cancellation_requests).where(cancellation_requests.c.id == wanted_id)
-    row = transaction.execute(query).mappings().one_or_none()
-    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
-        return None
-    return dict(row)
-
-
-def listed(transaction: Transaction, wanted: RequestFilter, before: int | None, limit: int) -> list[Row]:
-    """The `limit` newest requests with a number below `before`, newest first."""
-    table = cancellation_requests.c
-    conditions: list[sa.ColumnElement[bool]] = []
-    if before is not None:
-        conditions.append(table.number < before)
-    sets = ((table.state, wanted.states), (table.channel, wanted.channels))
-    conditions += [column.in_(values) for column, values in sets if values]
-    if wanted.visible_channels is not None:
-        conditions.append(table.channel.in_(wanted.visible_channels))
-    if wanted.order_id is not None:
-        conditions.append(table.order_id == wanted.order_id)
-    if wanted.shipped_despite is not None:
-        conditions.append(table.shipped_despite == (sa.true() if wanted.shipped_despite else sa.false()))
-    query = sa.select(cancellation_requests).where(*conditions).order_by(table.number.desc()).limit(limit)
-    return [dict(row) for row in transaction.execute(query).mappings()]
 
 
 # -- what the marketplace shows
@@ -626,13 +481,3 @@ def _tell(transaction: Transaction, rows: Sequence[Row], now: datetime) -> None:
         }
         events.append({"order_id": row["order_id"], "kind": kind, "data": data})
     order_events.record(transaction, events, now)
-
-
-def requests_after(transaction: Transaction, number: int, codes: Sequence[str]) -> list[dict[str, Any]]:
-    """Requests of others than the merchant with a higher number, in order; of some channels, or of all when none is named."""
-    table = cancellation_requests.c
-    condition = [table.number > number, table.requester != MERCHANT]
-    if codes:
-        condition.append(table.channel.in_(codes))
-    query = sa.select(cancellation_requests).where(*condition).order_by(table.number)
-    return [dict(row) for row in transaction.execute(query).mappings()]

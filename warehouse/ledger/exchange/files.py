@@ -13,15 +13,24 @@ storage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into, upsert
 from warehouse.ledger.base.schema import file_members, file_rows, files
-from warehouse.ledger.settings.file_jobs import JobKind, move_cursor
+from warehouse.ledger.exchange.file_queries import find
+from warehouse.ledger.exchange.file_records import (
+    ROWS_PER_TRANSACTION,
+    FileRecord,
+    FileState,
+    Member,
+    NewFile,
+    PlannedFile,
+    RowFate,
+    RowOutcome,
+)
+from warehouse.ledger.settings.file_jobs import move_cursor
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import Entry, Level
 
@@ -30,145 +39,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
     from warehouse.archive import Kept
-
-ROWS_PER_TRANSACTION = 1_000
-
-
-class FileState(StrEnum):
-    """Where a file stands."""
-
-    PREPARING = "preparing"
-    PLANNED = "planned"
-    UPLOADED = "uploaded"
-    GIVEN_UP = "given_up"
-    WAITING = "waiting"
-    RECEIVED = "received"
-    APPLIED = "applied"
-    REFUSED = "refused"
-    REPEATED = "repeated"
-
-
-HIDDEN = (FileState.PREPARING, FileState.WAITING)
-"""States that come to nothing, or to a file: until then nobody sees it."""
-
-WAITING_OUTSIDE = (
-    FileState.PLANNED,
-    FileState.RECEIVED,
-    FileState.APPLIED,
-    FileState.REFUSED,
-    FileState.REPEATED,
-)
-"""States of a file for which, as long as it is not finished, something remains to be done at its storage."""
-
-
-class RowOutcome(StrEnum):
-    """What became of a row of a shipment file."""
-
-    APPLIED = "applied"
-    KNOWN = "known"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
-    """One file. `name` and `folder` are the storage's; `rows` counts those below the header."""
-
-    id: int
-    direction: JobKind
-    channel: str
-    storage: str
-    folder: str
-    name: str
-    state: FileState
-    size: int
-    sha256: str | None
-    rows: int
-    orders: int
-    fulfilled_by: str | None
-    country_code: str | None
-    applied: int
-    known: int
-    refused: int
-    details: Mapping[str, Any]
-    error_code: str | None
-    error: str | None
-    attempts: int
-    created_at: datetime
-    finished_at: datetime | None
-    updated_at: datetime
-
-    @property
-    def path(self) -> str:
-        """Where it is on its storage."""
-        return join(self.folder, self.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFile:
-    """A file as it is first recorded."""
-
-    direction: JobKind
-    channel: str
-    storage: str
-    folder: str
-    name: str
-    fulfilled_by: str | None = None
-    country_code: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An order in an exported file: which revision of it, and where that stood in the change feed."""
-
-    order_id: str
-    revision: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedFile:
-    """A prepared file with what is known once its last row is written."""
-
-    id: int
-    kept: Kept
-    rows: int
-    orders: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowFate:
-    """What became of one row. `message` names no person and quotes no cell."""
-
-    number: int
-    outcome: RowOutcome
-    order_id: str | None = None
-    shipment_id: str | None = None
-    code: str | None = None
-    column_name: str | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFilter:
-    """Which files; an empty tuple or None does not filter."""
-
-    visible_channels: tuple[str, ...] | None = None
-    channels: tuple[str, ...] = ()
-    direction: JobKind | None = None
-    states: tuple[FileState, ...] = ()
-
-
-def join(folder: str, name: str) -> str:
-    """The path of a file in a folder.
-
-    >>> join("/out/", "a.csv"), join("", "a.csv")
-    ('/out/a.csv', 'a.csv')
-    """
-    return f"{folder.rstrip('/')}/{name}" if folder.strip("/") else name
 
 
 def prepare(transaction: Transaction, new: NewFile, now: datetime) -> int:
@@ -185,14 +57,6 @@ def wait(transaction: Transaction, new: NewFile, now: datetime) -> None:
     """Record that a file lies at a storage that cannot be whole yet, in place of what was recorded of it before."""
     stop_waiting(transaction, new.channel, [new.name])
     _insert(transaction, new, FileState.WAITING, None, now)
-
-
-def waiting(transaction: Transaction, channel: str) -> list[FileRecord]:
-    """The files of a channel that could not be whole when they were last looked at."""
-    query = sa.select(files).where(
-        files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.WAITING
-    )
-    return [_record(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
 
 
 def stop_waiting(transaction: Transaction, channel: str, names: Sequence[str]) -> None:
@@ -212,22 +76,6 @@ def describe(transaction: Transaction, record: FileRecord, details: Mapping[str,
     """Add to what is known of a file."""
     values = {"details": {**record.details, **details}, "updated_at": now}
     transaction.execute(sa.update(files).where(files.c.id == record.id).values(values))
-
-
-def refused_since(transaction: Transaction, channel: str, since: datetime) -> list[FileRecord]:
-    """Shipment files that were refused as a whole since then, the newest first, some hundreds at most."""
-    query = (
-        sa.select(files)
-        .where(
-            files.c.channel == channel,
-            files.c.direction == JobKind.IMPORT,
-            files.c.state == FileState.REFUSED,
-            files.c.created_at >= since,
-        )
-        .order_by(files.c.id.desc())
-        .limit(ROWS_PER_TRANSACTION)
-    )
-    return [_record(row) for row in transaction.execute(query).mappings()]
 
 
 def add_members(transaction: Transaction, file_id: int, members: Sequence[Member]) -> None:
@@ -292,22 +140,6 @@ def leave_alone(transaction: Transaction, file_id: int, now: datetime) -> None:
     transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-def to_tell_again(transaction: Transaction, channel: str) -> list[int]:
-    """Files that were given up, and whose orders are in no other file yet."""
-    query = sa.select(files.c.id).where(
-        files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.GIVEN_UP
-    )
-    return list(transaction.execute(query.order_by(files.c.id)).scalars())
-
-
-def waiting_at(transaction: Transaction, storage: str) -> list[FileRecord]:
-    """Files of which something remains to be done at a storage: as long as there are any, it stays."""
-    query = sa.select(files).where(
-        files.c.storage == storage, files.c.finished_at.is_(None), files.c.state.in_(WAITING_OUTSIDE)
-    )
-    return [_record(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
-
-
 def discard_prepared(transaction: Transaction, channel: str) -> bool:
     """Let go of a part of what a killed export had begun to prepare; False when nothing is left of it."""
     prepared = sa.select(files.c.id).where(files.c.channel == channel, files.c.state == FileState.PREPARING)
@@ -323,16 +155,6 @@ def discard_prepared(transaction: Transaction, channel: str) -> bool:
     if gone.rowcount < ROWS_PER_TRANSACTION:
         transaction.execute(sa.delete(files).where(files.c.id == ids[0]))
     return True
-
-
-def taken_names(transaction: Transaction, names: Sequence[str]) -> frozenset[str]:
-    """Those of the names that an export has had before."""
-    taken: set[str] = set()
-    for start in range(0, len(names), ROWS_PER_TRANSACTION):
-        part = names[start : start + ROWS_PER_TRANSACTION]
-        query = sa.select(files.c.name).where(files.c.direction == JobKind.EXPORT, files.c.name.in_(part))
-        taken |= set(transaction.execute(query).scalars())
-    return frozenset(taken)
 
 
 def rename(transaction: Transaction, file_id: int, name: str, now: datetime) -> None:
@@ -384,14 +206,6 @@ def record_rows(transaction: Transaction, file_id: int, channel: str, fates: Seq
     ]
     if rows:
         transaction.execute(upsert(transaction, file_rows, ("file_id", "number")), rows)
-
-
-def settled_rows(transaction: Transaction, file_id: int) -> frozenset[int]:
-    """Numbers of the rows that were applied or were known: they are not looked at again."""
-    query = sa.select(file_rows.c.number).where(
-        file_rows.c.file_id == file_id, file_rows.c.outcome != RowOutcome.REFUSED
-    )
-    return frozenset(transaction.execute(query).scalars())
 
 
 def applied(transaction: Transaction, file_id: int, details: Mapping[str, Any], now: datetime) -> None:
@@ -452,86 +266,6 @@ def read_again(transaction: Transaction, file_id: int, now: datetime) -> None:
     transaction.execute(sa.update(files).where(files.c.id == file_id).values(values))
 
 
-_UNFINISHED = (
-    sa.select(files)
-    .where(
-        files.c.channel == sa.bindparam("of_channel"),
-        files.c.finished_at.is_(None),
-        files.c.direction == sa.bindparam("towards"),
-        files.c.state.in_(WAITING_OUTSIDE),
-    )
-    .order_by(files.c.id)
-)
-
-
-def unfinished(transaction: Transaction, channel: str, direction: JobKind) -> list[FileRecord]:
-    """Files of a channel of which something remains to be done, the oldest first."""
-    rows = transaction.execute(_UNFINISHED, {"of_channel": channel, "towards": direction})
-    return [_record(row) for row in rows.mappings()]
-
-
-def read_before(transaction: Transaction, channel: str, sha256: str, besides: int) -> FileRecord | None:
-    """The latest other file of a channel with the same bytes of which every row counts; None when there is none."""
-    query = (
-        sa.select(files)
-        .where(
-            files.c.sha256 == sha256,
-            files.c.channel == channel,
-            files.c.direction == JobKind.IMPORT,
-            files.c.state == FileState.APPLIED,
-            files.c.refused == 0,
-            files.c.id != besides,
-        )
-        .order_by(files.c.id.desc())
-        .limit(1)
-    )
-    row = transaction.execute(query).mappings().one_or_none()
-    return _record(row) if row else None
-
-
-def find(transaction: Transaction, file_id: int, visible_channels: tuple[str, ...] | None = None) -> FileRecord | None:
-    """One file, None when there is none or the reader may not see it."""
-    query = sa.select(files).where(files.c.id == file_id, files.c.state.not_in(HIDDEN))
-    row = transaction.execute(query).mappings().one_or_none()
-    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
-        return None
-    return _record(row)
-
-
-def listed(transaction: Transaction, wanted: FileFilter, before_id: int | None, limit: int) -> list[FileRecord]:
-    """Files, the newest first; `before_id` continues after an earlier page."""
-    query = sa.select(files).where(files.c.state.not_in(HIDDEN)).order_by(files.c.id.desc()).limit(limit)
-    if before_id is not None:
-        query = query.where(files.c.id < before_id)
-    if wanted.direction is not None:
-        query = query.where(files.c.direction == wanted.direction)
-    if wanted.states:
-        query = query.where(files.c.state.in_(wanted.states))
-    for codes in (wanted.channels or None, wanted.visible_channels):
-        if codes is not None:
-            query = query.where(files.c.channel.in_(codes))
-    return [_record(row) for row in transaction.execute(query).mappings()]
-
-
-def rows_of(
-    transaction: Transaction, file_id: int, after: int = 0, limit: int | None = None, outcome: RowOutcome | None = None
-) -> list[RowFate]:
-    """The fates of a file's rows by number, from the row after `after` on."""
-    query = (
-        sa.select(file_rows)
-        .where(file_rows.c.file_id == file_id, file_rows.c.number > after)
-        .order_by(file_rows.c.number)
-        .limit(limit)
-    )
-    if outcome is not None:
-        query = query.where(file_rows.c.outcome == outcome)
-    names = RowFate.__slots__
-    return [
-        RowFate(**{name: row[name] for name in names} | {"outcome": RowOutcome(row["outcome"])})
-        for row in transaction.execute(query).mappings()
-    ]
-
-
 def _log(transaction: Transaction, file_id: int, level: Level, now: datetime) -> None:
     record = find(transaction, file_id)
     if record is None:
@@ -563,8 +297,3 @@ def _insert(transaction: Transaction, new: NewFile, state: FileState, kept: Kept
     }
     insert = insert_into(transaction, files).values(row).returning(files.c.id)
     return int(transaction.execute(insert).scalar_one())
-
-
-def _record(row: RowMapping) -> FileRecord:
-    values = {name: row[name] for name in FileRecord.__slots__}
-    return FileRecord(**values | {"direction": JobKind(row["direction"]), "state": FileState(row["state"])})

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import file_rows, order_lines, shipments
 from warehouse.ledger.base.schema import files as file_table
-from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.files import FileState, RowOutcome
+from warehouse.ledger.exchange import file_queries
+from warehouse.ledger.exchange.file_records import FileState, RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from warehouse.ledger.exchange.files import FileRecord
+    from warehouse.ledger.exchange.file_records import FileRecord
 
 LATER_FILES = 100
 IDS_PER_QUERY = 500
@@ -41,7 +41,7 @@ def successors(transaction: Transaction, record: FileRecord) -> list[FileRecord]
         .order_by(file_table.c.refused, file_table.c.id)
         .limit(LATER_FILES)
     )
-    found = (files.find(transaction, own_id) for own_id in transaction.execute(query).scalars().all())
+    found = (file_queries.find(transaction, own_id) for own_id in transaction.execute(query).scalars().all())
     return [each for each in found if each is not None]
 
 

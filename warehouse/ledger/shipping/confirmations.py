@@ -57,8 +57,6 @@ MOST_ATTEMPTS = 24
 DOUBT_PAUSE = timedelta(minutes=2)
 """A marketplace where sending twice may ship twice is asked only when a call that was cut off must have ended there too."""
 
-HELD_PER_COMMIT = 200
-"""Held shipments that are decided in one transaction: the write lock is held for less than 100 ms."""
 
 DIFFERS = "confirmation_differs"
 REJECTED = "confirmation_rejected"
@@ -410,7 +408,7 @@ def _settle(transaction: Transaction, row: RowMapping, each: Claim, result: Resu
         values |= {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "attempts": 0}
     transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
     if result.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:
-        note(transaction, row, f"confirmation_{result.outcome}", now, result)
+        note(transaction, [row], f"confirmation_{result.outcome}", now, result)
 
 
 def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> dict[str, Any]:
@@ -531,118 +529,11 @@ def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | No
             raise NotRetryable("shipment_skipped", "The shipment was skipped: the marketplace is not told by us.")
     values = {"status": status.value, "due_at": now, "attempts": 0, "updated_at": now}
     transaction.execute(sa.update(shipments).where(shipments.c.id == shipment_id).values(**values))
-    note(transaction, row, "confirmation_retried", now)
+    note(transaction, [row], "confirmation_retried", now)
     holds.follow(transaction, [row["order_id"]], now)
     restate(transaction, [row["order_id"]], now)
     told: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
     return told
-
-
-def hold_switched_off(transaction: Transaction, now: datetime) -> int:
-    """Hold the waiting shipments of channels whose confirmation has been switched off; returns how many."""
-    off = sa.select(channels.c.code).where(channels.c.confirmation.is_(False))
-    waiting = sa.select(shipments).where(
-        shipments.c.status == ConfirmationStatus.QUEUED.value, shipments.c.channel.in_(off)
-    )
-    if transaction.execute(waiting.limit(1)).first() is None:
-        return 0
-    lock_book(transaction)
-    rows = transaction.execute(waiting).mappings().all()
-    transaction.execute(
-        sa.update(shipments)
-        .where(shipments.c.id.in_([row["id"] for row in rows]))
-        .values(status=ConfirmationStatus.HELD.value, held_reason=holds.CONFIRMATION_OFF, due_at=None, updated_at=now)
-    )
-    for row in rows:
-        note(transaction, row, "confirmation_held", now)
-    restate(transaction, [row["order_id"] for row in rows], now)
-    return len(rows)
-
-
-def release_held(transaction: Transaction, channel: str, now: datetime) -> int:
-    """Send held shipments of a channel after all, a bounded number of them; returns how many, 0 when none are left."""
-    return _decide_held(transaction, channel, ConfirmationStatus.QUEUED, "confirmation_released", now)
-
-
-def skip_held(transaction: Transaction, channel: str, now: datetime) -> int:
-    """Never send held shipments of a channel: somebody else has told the marketplace. Bounded and counted like releasing."""
-    return _decide_held(transaction, channel, ConfirmationStatus.NONE, "confirmation_skipped", now)
-
-
-def _decide_held(transaction: Transaction, channel: str, status: ConfirmationStatus, kind: str, now: datetime) -> int:
-    lock_book(transaction)
-    held = (
-        sa.select(shipments)
-        .where(
-            shipments.c.channel == channel,
-            shipments.c.status == ConfirmationStatus.HELD.value,
-            shipments.c.held_reason == holds.CONFIRMATION_OFF,
-        )
-        .order_by(shipments.c.reported_at, shipments.c.id)
-        .limit(HELD_PER_COMMIT)
-    )
-    rows = transaction.execute(held).mappings().all()
-    if not rows:
-        return 0
-    transaction.execute(
-        sa.update(shipments)
-        .where(shipments.c.id.in_([row["id"] for row in rows]))
-        .values(
-            status=status.value,
-            held_reason=None,
-            due_at=now if status is ConfirmationStatus.QUEUED else None,
-            updated_at=now,
-        )
-    )
-    order_events.record(transaction, [_event(row, kind, None) for row in rows], now)
-    restate(transaction, [row["order_id"] for row in rows], now)
-    return len(rows)
-
-
-def is_any_waiting(transaction: Transaction) -> bool:
-    """Whether there is a shipment that is not settled: to be sent, read back or verified."""
-    open_states = [each.value for each in _OPEN]
-    query = sa.select(shipments.c.id).where(shipments.c.status.in_(open_states)).limit(1)
-    return transaction.execute(query).first() is not None
-
-
-def is_any_due(transaction: Transaction, now: datetime) -> bool:
-    """Whether there is a shipment to be sent or read back now."""
-    states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
-    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), is_due(now)).limit(1)
-    return transaction.execute(query).first() is not None
-
-
-_OPEN = (
-    ConfirmationStatus.QUEUED,
-    ConfirmationStatus.SENDING,
-    ConfirmationStatus.IN_DOUBT,
-    ConfirmationStatus.SENT,
-)
-
-
-def counts(transaction: Transaction) -> dict[str, dict[str, int]]:
-    """Shipments by channel and status."""
-    query = sa.select(shipments.c.channel, shipments.c.status, sa.func.count()).group_by(
-        shipments.c.channel, shipments.c.status
-    )
-    found: dict[str, dict[str, int]] = {}
-    for channel, status, count in transaction.execute(query):
-        found.setdefault(channel, {})[status] = count
-    return found
-
-
-def oldest_waiting(transaction: Transaction) -> dict[str, datetime]:
-    """When the longest waiting shipment of each channel was reported, of the channels where one waits."""
-    under_way = [
-        each.value for each in (ConfirmationStatus.QUEUED, ConfirmationStatus.SENDING, ConfirmationStatus.IN_DOUBT)
-    ]
-    query = (
-        sa.select(shipments.c.channel, sa.func.min(shipments.c.reported_at).label("since"))
-        .where(shipments.c.status.in_(under_way))
-        .group_by(shipments.c.channel)
-    )
-    return {row.channel: row.since for row in transaction.execute(query)}
 
 
 # -- shared
@@ -685,9 +576,11 @@ def resolve_problems(transaction: Transaction, order_id: str, now: datetime) -> 
         incidents.resolve_order(transaction, [order_id], STAGE, now, codes=over)
 
 
-def note(transaction: Transaction, row: RowMapping, kind: str, now: datetime, result: Result | None = None) -> None:
-    """Write what happened to a shipment into its order's timeline; nothing personal."""
-    order_events.record(transaction, [_event(row, kind, result)], now)
+def note(
+    transaction: Transaction, rows: Sequence[RowMapping], kind: str, now: datetime, result: Result | None = None
+) -> None:
+    """Write what happened to shipments into their orders' timelines; nothing personal."""
+    order_events.record(transaction, [_event(row, kind, result) for row in rows], now)
 
 
 def _event(row: RowMapping, kind: str, result: Result | None) -> dict[str, Any]:

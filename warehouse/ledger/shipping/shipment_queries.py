@@ -23,6 +23,7 @@ from warehouse.ledger.base.schema import (
 )
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.order_ids import orders_named
+from warehouse.ledger.shipping import confirmations
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
@@ -293,3 +294,49 @@ def _add_items(transaction: Transaction, rows: Sequence[Row]) -> None:
         found.setdefault(line["shipment_id"], []).append(_plain(line))
     for row in rows:
         row["items"] = found.get(row["id"], [])
+
+
+def is_any_waiting(transaction: Transaction) -> bool:
+    """Whether there is a shipment that is not settled: to be sent, read back or verified."""
+    open_states = [each.value for each in _OPEN]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(open_states)).limit(1)
+    return transaction.execute(query).first() is not None
+
+
+def is_any_due(transaction: Transaction, now: datetime) -> bool:
+    """Whether there is a shipment to be sent or read back now."""
+    states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), confirmations.is_due(now)).limit(1)
+    return transaction.execute(query).first() is not None
+
+
+_OPEN = (
+    ConfirmationStatus.QUEUED,
+    ConfirmationStatus.SENDING,
+    ConfirmationStatus.IN_DOUBT,
+    ConfirmationStatus.SENT,
+)
+
+
+def counts(transaction: Transaction) -> dict[str, dict[str, int]]:
+    """Shipments by channel and status."""
+    query = sa.select(shipments.c.channel, shipments.c.status, sa.func.count()).group_by(
+        shipments.c.channel, shipments.c.status
+    )
+    found: dict[str, dict[str, int]] = {}
+    for channel, status, count in transaction.execute(query):
+        found.setdefault(channel, {})[status] = count
+    return found
+
+
+def oldest_waiting(transaction: Transaction) -> dict[str, datetime]:
+    """When the longest waiting shipment of each channel was reported, of the channels where one waits."""
+    under_way = [
+        each.value for each in (ConfirmationStatus.QUEUED, ConfirmationStatus.SENDING, ConfirmationStatus.IN_DOUBT)
+    ]
+    query = (
+        sa.select(shipments.c.channel, sa.func.min(shipments.c.reported_at).label("since"))
+        .where(shipments.c.status.in_(under_way))
+        .group_by(shipments.c.channel)
+    )
+    return {row.channel: row.since for row in transaction.execute(query)}

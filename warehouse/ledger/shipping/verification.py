@@ -29,7 +29,7 @@ from warehouse.ledger.shipping.confirmations import (
     resolve_problems,
     told_of,
 )
-from warehouse.ledger.shipping.shipments import free_reference
+from warehouse.ledger.shipping.intake import free_reference
 from warehouse.orders import ConfirmationStatus, Status
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
             report_problem(transaction, row, REJECTED, told, now)
         elif values["status"] == ConfirmationStatus.VERIFIED.value:
             resolve_problems(transaction, row["order_id"], now)
-        note(transaction, row, kind, now, told)
+        note(transaction, [row], kind, now, told)
         touched.append(row["order_id"])
     holds.follow(transaction, touched, now)
     restate(transaction, touched, now)
@@ -381,14 +381,14 @@ def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datet
             )
         )
         resolve_problems(transaction, row["order_id"], now)
-        note(transaction, row, "confirmation_verified", now)
+        note(transaction, [row], "confirmation_verified", now)
         return True
     # A payload older than our confirmation differs from it by nature.
     if order.marketplace_updated_at > row["sent_at"] and apart != row["difference"]:
         transaction.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
         told = Result(outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT)
         report_problem(transaction, row, DIFFERS, told, now)
-        note(transaction, row, "confirmation_differs", now, told)
+        note(transaction, [row], "confirmation_differs", now, told)
     return False
 
 

@@ -1,0 +1,179 @@
+"""Orders of which shipments are reported: what the marketplace tells of their lines, and the packages that are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
+from warehouse.ledger.book.fulfilment import Reported, remaining_units, reported_units, shipped_units
+from warehouse.orders import Bar, Status
+from warehouse.shipment_reports import Item, Report, Sender, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.ledger.settings.carriers import Carriers
+
+
+@dataclass(slots=True)
+class OpenLine:
+    """A line while shipments are taken in: the marketplace's quantities, and our units so far."""
+
+    id: str
+    original_id: str
+    ordered: int | None
+    told: int | None
+    cancelled: int | None
+    refunded: int
+    bar: str | None
+    reported: Reported | None
+
+    def remaining(self) -> int | None:
+        """Units not shipped; what the marketplace leaves out counts as none shipped, none cancelled."""
+        shipped, _ = shipped_units(self.told, self.ordered, self.cancelled, self.reported)
+        return remaining_units(self.ordered, shipped or 0, self.cancelled or 0)
+
+    def shippable(self) -> int | None:
+        """Units of the remaining ones that may be shipped."""
+        left = self.remaining()
+        if left is None:
+            return None
+        return 0 if self.bar is not None else max(0, left - self.refunded)
+
+    def add(self, units: int) -> int:
+        """Take units up; returns how many others are known to have shipped."""
+        ours = self.reported.units if self.reported else 0
+        known = self.reported.by_others if self.reported else 0
+        by_others = max(known, (self.told or 0) - ours)
+        self.reported = Reported(ours + units, by_others)
+        return by_others
+
+    def take_back(self, units: int) -> None:
+        """Give units up again, of a package whose content is being corrected."""
+        if self.reported is not None:
+            self.reported = replace(self.reported, units=self.reported.units - units)
+
+
+@dataclass(slots=True)
+class OpenOrder:
+    """An order while shipments are taken in."""
+
+    id: str
+    channel: str
+    status: Status
+    source_status: Status
+    fulfilled_by: str | None
+    bar: Bar | None
+    purchased_at: datetime
+    lines: dict[str, OpenLine]
+    packages: dict[str, dict[str, Any]]
+
+    def line(self, item: Item, field: str) -> OpenLine:
+        """The line that an item names."""
+        named = [
+            each
+            for each in self.lines.values()
+            if item.item_id in {None, each.id} and item.item_original_id in {None, each.original_id}
+        ]
+        if (item.item_id is None and item.item_original_id is None) or len(named) != 1:
+            name = "item_id" if item.item_id is not None or item.item_original_id is None else "item_original_id"
+            raise refusal("unknown_line", f"{field}/{name}", "The order has no such line.", self.id)
+        return named[0]
+
+
+def read_orders(transaction: Transaction, sender: Sender, given: Sequence[Report]) -> dict[str, tuple[str, OpenOrder]]:
+    """Internal id → (original id, order) of every order that the reports name and the sender may see."""
+    ids = sorted({each.id for each in given if each.id is not None})
+    originals = sorted({each.original_id for each in given if each.id is None and each.original_id is not None})
+    serving = sa.select(channels.c.code)  # the index on original ids begins with the channel
+    visible = [] if sender.visible_channels is None else [orders.c.channel.in_(sender.visible_channels)]
+    named = sa.or_(orders.c.id.in_(ids), orders.c.channel.in_(serving) & orders.c.original_id.in_(originals))
+    columns = (
+        orders.c.id,
+        orders.c.original_id,
+        orders.c.channel,
+        orders.c.status,
+        orders.c.source_status,
+        orders.c.fulfilled_by,
+        orders.c.may_not_ship_reason,
+        orders.c.purchased_at,
+    )
+    found = transaction.execute(sa.select(*columns).where(named, *visible)).mappings().all()
+    read = {
+        row["id"]: (
+            row["original_id"],
+            OpenOrder(
+                id=row["id"],
+                channel=row["channel"],
+                status=Status(row["status"]),
+                source_status=Status(row["source_status"] or row["status"]),
+                fulfilled_by=row["fulfilled_by"],
+                bar=Bar(row["may_not_ship_reason"]) if row["may_not_ship_reason"] else None,
+                purchased_at=row["purchased_at"],
+                lines={},
+                packages={},
+            ),
+        )
+        for row in found
+    }
+    _read_lines(transaction, read)
+    return read
+
+
+def confirmed_by_marketplace(
+    transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]], carriers: Carriers
+) -> frozenset[str]:
+    """Orders of a programme of which the marketplace is told nothing, by internal id."""
+    programs = {order.channel: _unconfirmed_programs(carriers, order.channel) for _, order in read.values()}
+    asked = [order.id for _, order in read.values() if programs[order.channel]]
+    if not asked:
+        return frozenset()
+    query = sa.select(orders.c.id, orders.c.channel, orders.c.facts).where(orders.c.id.in_(asked))
+    return frozenset(
+        row.id
+        for row in transaction.execute(query)
+        if not programs[row.channel].isdisjoint(orjson.loads("{" + row.facts + "}")["programs"])
+    )
+
+
+def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
+    needs = carriers.requirements(channel)
+    return frozenset(needs.unconfirmed_programs) if needs is not None else frozenset()
+
+
+def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]) -> None:
+    ids = list(read)
+    reported = reported_units(transaction, ids)
+    query = sa.select(order_lines).where(order_lines.c.order_id.in_(ids)).order_by(order_lines.c.number)
+    for row in transaction.execute(query).mappings():
+        read[row["order_id"]][1].lines[row["id"]] = OpenLine(
+            id=row["id"],
+            original_id=row["original_id"],
+            ordered=row["quantity_ordered"],
+            told=row["told_shipped"],
+            cancelled=row["quantity_cancelled"],
+            refunded=row["quantity_refunded"] or 0,
+            bar=row["bar"],
+            reported=reported.get(row["order_id"], {}).get(row["id"]),
+        )
+
+
+def read_packages(
+    transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]
+) -> dict[str, dict[str, tuple[int, int]]]:
+    """Give each order its packages, and return what is in them: shipment id → line id → (units, shipped by others)."""
+    ids = list(read)
+    for row in transaction.execute(sa.select(shipments).where(shipments.c.order_id.in_(ids))).mappings():
+        read[row["order_id"]][1].packages[row["package_id"]] = {str(name): value for name, value in row.items()}
+    query = sa.select(shipment_lines).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in transaction.execute(query).mappings():
+        found.setdefault(row["shipment_id"], {})[row["line_id"]] = (row["quantity"], row["shipped_by_others"])
+    return found
