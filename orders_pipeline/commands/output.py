@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +26,10 @@ answers = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 """Standard output: what was asked for."""
 notes = Console(stderr=True, soft_wrap=True)
 """Standard error: progress, notes, failures."""
+
+
+BORDER = 3
+"""Columns of a terminal that a table's column takes besides its text."""
 
 
 class Exit(IntEnum):
@@ -52,13 +58,35 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table for people on standard output."""
+    """Rows for people on standard output: as a table where every word fits whole, else one member a line.
+
+    An id that is cut cannot be copied: texts are wrapped between their words, and nothing is ever left out.
+    """
+    cells = [[_cell(each) for each in row] for row in rows]
+    narrowest = [_longest_word([name, *(row[place] for row in cells)]) for place, name in enumerate(columns)]
+    if sum(narrowest) + BORDER * len(columns) + 1 > answers.width:
+        _print_members(title, columns, cells)
+        return
     table = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(_cell(each) for each in row))
+    for name, width in zip(columns, narrowest, strict=True):
+        table.add_column(Text(name), min_width=width, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
     answers.print(table)
+
+
+def _longest_word(texts: Sequence[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=1)
+
+
+def _print_members(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    if title:
+        answers.print(title, markup=False, style="italic")
+    width = max(map(cell_len, columns))
+    for row in cells:
+        answers.rule(style="dim")
+        for name, text in zip(columns, row, strict=True):
+            answers.print(Text(name.ljust(width + 2), "bold").append(text, "not bold") if text else Text(name, "bold"))
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:  # noqa: FBT001 - the user's --json

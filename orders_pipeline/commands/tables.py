@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 tables = typer.Typer(name="tables", help="The order tables for analysts.", no_args_is_help=True, rich_markup_mode=None)
 
 ROWS_SHOWN = 1000
-COLUMNS_SIDE_BY_SIDE = 12
-"""A wider answer is printed a row at a time, a column a line."""
 
 
 class Form(StrEnum):
@@ -134,11 +132,7 @@ def _print(relation: DuckDBPyRelation, form: Form) -> None:
     match form:
         case Form.TABLE:
             rows = relation.fetchmany(ROWS_SHOWN + 1)
-            if len(relation.columns) <= COLUMNS_SIDE_BY_SIDE:
-                print_table("", relation.columns, rows[:ROWS_SHOWN])
-            else:
-                for number, row in enumerate(rows[:ROWS_SHOWN], 1):
-                    print_table(f"row {number}", ("column", "value"), list(zip(relation.columns, row, strict=True)))
+            print_table("", relation.columns, rows[:ROWS_SHOWN])
             if len(rows) > ROWS_SHOWN:
                 notes.print(f"only the first {ROWS_SHOWN} rows are shown; use --format csv or json for all")
         case Form.CSV:
