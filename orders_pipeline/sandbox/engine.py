@@ -259,6 +259,7 @@ class Sandbox(ABC):
         quantity_field: Path of a quantity within a listed order: where one is spoilt on purpose.
         not_found, invalid: The marketplace's codes for a call that there is not.
         demo: Its part in `orders demo`; None when it has none.
+        ways: Set-ups in which packages are told otherwise: what `configure` is given, by their names.
     """
 
     kind: ClassVar[str]
@@ -271,6 +272,7 @@ class Sandbox(ABC):
     not_found: ClassVar[str] = "NOT_FOUND"
     invalid: ClassVar[str] = "INVALID"
     demo: ClassVar[DemoShare | None] = None
+    ways: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
         """All that happens follows from the seed, the clock and the calls."""
@@ -330,6 +332,11 @@ class Sandbox(ABC):
     @abstractmethod
     def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
         """Return orders, hidden or not, in the words that every marketplace shares; all when none is named."""
+
+    @property
+    @abstractmethod
+    def confirming(self) -> str:
+        """The operation by which a package is told."""
 
     @staticmethod
     @abstractmethod

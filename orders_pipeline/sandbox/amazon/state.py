@@ -204,6 +204,7 @@ class AmazonSandbox(Sandbox):
     listing = SEARCH
     quantity_field = "orderItems.0.quantityOrdered"
     not_found, invalid = "NotFound", "InvalidInput"
+    confirming = CONFIRM
     read = staticmethod(payloads.read)
     demo = DemoShare(
         "amazon_eu",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from orders_pipeline.sandbox import loading
 from orders_pipeline.sandbox.clock import Clock, iso_millis, iso_seconds, parse_iso, to_millis, utc_now
@@ -140,6 +140,7 @@ class MiraklSandbox(Sandbox):
     port = 9200
     listing = "OR11"
     quantity_field = "order_lines.0.quantity"
+    ways: ClassVar = {"whole-orders": {"multi_shipment": False}}
     read = staticmethod(payloads.read)
     demo = DemoShare(
         "mirakl_shop",
@@ -1142,6 +1143,11 @@ class MiraklSandbox(Sandbox):
             Access(str(shop.shop_id), None, {"api_key": shop.api_key}, [channel.code for channel in shop.channels])
             for shop in self.shops.values()
         ]
+
+    @property
+    def confirming(self) -> str:
+        """The operation by which a package is told."""
+        return "ST01" if self.features.multi_shipment else "OR24"
 
     @classmethod
     def in_foreground(cls, seed: int, rate_factor: float) -> Self:

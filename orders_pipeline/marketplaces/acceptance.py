@@ -1,0 +1,535 @@
+"""The contract that every marketplace must keep, as a pytest plugin: a kind is tried against its own stand-in over HTTP.
+
+    pytest -p orders_pipeline.marketplaces.acceptance --pyargs orders_pipeline.marketplaces.acceptance --marketplace KIND
+
+Without `--marketplace` every kind that is installed is tried. It needs pytest and hypothesis, which the extra `acceptance`
+brings. What a stand-in must offer for it is in `orders_pipeline.sandbox.engine.Sandbox`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Unauthorised
+from orders_pipeline.marketplaces.payloads import parse
+from orders_pipeline.marketplaces.protocol import (
+    ChannelContext,
+    Client,
+    ConnectionContext,
+    Marketplace,
+    Outcome,
+    Parcel,
+    Unreadable,
+    Window,
+)
+from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.sandbox.application import create_app
+from orders_pipeline.sandbox.engine import Access, AdvanceRequest, GenerateRequest, HeldOrder, Sandbox
+from orders_pipeline.sandbox.faults import Fault, FaultKind
+from orders_pipeline.sandbox.registry import SANDBOXES
+from orders_pipeline.sandbox.server import running
+from warehouse.documents import facts
+from warehouse.marketplace_kinds import MarketplaceKind, setting_problems
+from warehouse.orders import Package
+from warehouse.privacy import without_pii
+from warehouse.shipments import Cancels, CarrierRule, Idempotency, Requirements
+
+NO_LIMIT = float("inf")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which kinds are tried."""
+    parser.addoption("--marketplace", action="append", help="Kind to be tried; repeatable. Default: all.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One trial of each kind; for what confirms, one in each of its stand-in's set-ups."""
+    kinds = metafunc.config.getoption("--marketplace", None) or sorted(MARKETPLACES)
+    if "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", kinds, scope="module")
+    if "way" in metafunc.fixturenames:
+        ways = [(kind, way) for kind in kinds for way in ("", *SANDBOXES[kind].ways)]
+        metafunc.parametrize("way", ways, ids=lambda way: f"{way[0]}{'-' if way[1] else ''}{way[1]}")
+
+
+@dataclass
+class Quota:
+    """Gives every call, and remembers which were made."""
+
+    taken: list[str] = field(default_factory=list)
+    learnt: list[str] = field(default_factory=list)
+
+    def __call__(self, operation: str) -> None:
+        """Any call may be made."""
+        self.taken.append(operation)
+
+    def learn(self, operation: str, tokens: float, refill_at: datetime | None) -> None:  # noqa: ARG002 - the contract's names
+        """The marketplace said what is left."""
+        self.learnt.append(operation)
+
+
+@dataclass
+class Place:
+    """A marketplace, its stand-in with 120 orders, and how to connect to it."""
+
+    marketplace: Marketplace
+    access: Access
+    url: str
+
+    def connect(self, max_pages: int = 100, quota: Quota | None = None, secret: str | None = None) -> Client:
+        """A client; with another secret than the good one, if one is given."""
+        context = ConnectionContext(
+            "contract",
+            self.url,
+            self.access.region,
+            {},
+            self.access.selectors,
+            {**self.access.credentials, **({} if secret is None else {self.secret: secret})},
+        )
+        return self.marketplace.connect(context, quota or Quota(), max_pages)
+
+    @property
+    def secret(self) -> str:
+        """The credential that stands for a person's consent: the last required one."""
+        return [each.name for each in self.marketplace.credentials if each.is_required][-1]
+
+
+@contextmanager
+def placed(kind: str, seed: int, ways: str = "", **made: Any) -> Iterator[tuple[Place, Sandbox]]:  # noqa: ANN401 - passed on
+    """A stand-in with 120 orders, in one of its set-ups."""
+    state = SANDBOXES[kind].in_foreground(seed, NO_LIMIT)
+    if ways:
+        state.configure(state.ways[ways])
+    state.generate(GenerateRequest(orders=120, **made))
+    with running(create_app(state)) as url:
+        yield Place(MARKETPLACES[kind], state.access(), url), state
+
+
+@pytest.fixture(scope="module")
+def place(kind: str) -> Iterator[Place]:
+    """A marketplace to read from."""
+    with placed(kind, 7) as (found, _):
+        yield found
+
+
+def week() -> Window:
+    """The last eight days."""
+    now = datetime.now(UTC)
+    return Window(now - timedelta(days=8), now - timedelta(minutes=3))
+
+
+def read_all(client: Client) -> dict[str, bytes]:
+    """Every order of these days."""
+    try:
+        return {raw.original_id: raw.body for page in client.pull(week()) for raw in page.orders}
+    finally:
+        client.close()
+
+
+def test_two_readings_give_the_same_orders(place: Place) -> None:
+    connect = place.connect
+    first, second = read_all(connect()), read_all(connect())
+    assert first
+    assert first == second
+
+
+def test_every_call_takes_quota_under_a_name_that_has_a_rate(place: Place) -> None:
+    marketplace, connect = place.marketplace, place.connect
+    quota = Quota()
+    read_all(connect(quota=quota))
+    assert quota.taken
+    assert {*quota.taken, *quota.learnt} <= set(marketplace.rates)
+
+
+def test_a_wrong_credential_is_named_and_never_raises_in_the_test(place: Place) -> None:
+    connect = place.connect
+    client = connect(secret="wrong-secret-value")
+    findings = client.test()
+    client.close()
+    assert [each.part for each in findings if not each.is_ok][:1] == ["credential"]
+    assert "wrong-secret-value" not in repr(findings)
+
+
+def test_a_wrong_credential_fails_a_pull_as_unauthorised(place: Place) -> None:
+    connect = place.connect
+    client = connect(secret="wrong-secret-value")
+    with pytest.raises(Unauthorised) as refused:
+        list(client.pull(week()))
+    client.close()
+    assert "wrong-secret-value" not in str(refused.value)
+
+
+def test_a_good_connection_passes_its_test(place: Place) -> None:
+    connect = place.connect
+    client = connect()
+    findings = client.test()
+    client.close()
+    assert findings
+    assert all(each.is_ok for each in findings), findings
+
+
+def test_a_listing_cut_off_by_the_page_limit_fails(place: Place) -> None:
+    connect = place.connect
+    client = connect(max_pages=0)
+    with pytest.raises(MarketplaceError):
+        list(client.pull(week()))
+    client.close()
+
+
+def test_orders_read_by_id_are_the_orders_listed(place: Place) -> None:
+    connect = place.connect
+    listed = read_all(connect())
+    some = sorted(listed)[:5]
+    client = connect()
+    fetched = {
+        raw.original_id: parse(raw.body) for page in client.fetch([*some, "no-such-order"]) for raw in page.orders
+    }
+    client.close()
+    assert fetched == {each: parse(listed[each]) for each in some}
+
+
+def test_every_order_is_read_and_belongs_to_its_channel(place: Place) -> None:
+    marketplace, connect = place.marketplace, place.connect
+    for original_id, body in read_all(connect()).items():
+        for order in marketplace.normalise(parse(body), ChannelContext("ch", "Ch")):
+            assert (order.original_id, order.channel) == (original_id, "ch")
+            assert all(line.number > 0 for line in order.lines)
+
+
+def test_personal_values_are_declared(place: Place) -> None:
+    marketplace, connect = place.marketplace, place.connect
+    for body in read_all(connect()).values():
+        payload = parse(body)
+        clear = orjson.dumps(without_pii(payload, marketplace.pii_paths)).decode()
+        for order in marketplace.normalise(payload, ChannelContext("ch", "Ch")):
+            people = (order.customer, order.shipping_address, order.billing_address)
+            for value in (
+                getattr(each, name) for each in people for name in ("name", "phone", "email") if hasattr(each, name)
+            ):
+                assert value is None or len(value) < 6 or value not in clear
+
+
+def test_what_is_kept_in_clear_reads_the_same_after_the_purge(place: Place) -> None:
+    marketplace, connect = place.marketplace, place.connect
+    for body in read_all(connect()).values():
+        payload = parse(body)
+        whole = marketplace.normalise(payload, ChannelContext("ch", "Ch"))
+        bare = marketplace.normalise(without_pii(payload, marketplace.pii_paths), ChannelContext("ch", "Ch"))
+        assert [facts(each) for each in bare] == [facts(each) for each in whole]
+
+
+def waiting_units(order: HeldOrder) -> dict[str, int]:
+    """Units by line of an order that waits to be shipped, nothing of it shipped or cancelled yet; {} for any other."""
+    is_whole = (
+        order.is_open_to_us and not order.packages and not any(each.shipped or each.cancelled for each in order.lines)
+    )
+    return {each.id: each.ordered for each in order.lines} if is_whole else {}
+
+
+class Shop:
+    """A stand-in of which packages are confirmed, and what the contract asks of it."""
+
+    def __init__(self, place: Place, state: Sandbox) -> None:
+        """Connect to it."""
+        self.place = place
+        self.state = state
+        self.marketplace = place.marketplace
+        self.quota = Quota()
+        self.client = place.connect(quota=self.quota)
+        self.needs = self.client.requirements()
+        self.quota.taken.clear()
+        self.carriers = [*(each.code for each in self.needs.carriers), "DHL", "UPS"][:2]
+        self.calls_before = len(state.journal)
+
+    def waiting(self, number: int, units: int = 1) -> list[HeldOrder]:
+        """Orders of at least so many units that wait to be shipped."""
+        mine = [each for each in self.state.held() if each.account == self.place.access.account]
+        found = [each for each in mine if sum(waiting_units(each).values()) >= units][:number]
+        assert len(found) == number
+        return found
+
+    def parcel(self, order: HeldOrder, **changes: Any) -> Parcel:  # noqa: ANN401 - of Parcel
+        """The package of a whole order, unless said otherwise."""
+        values: dict[str, Any] = {
+            "shipment_id": f"shipment-{order.id}",
+            "original_id": order.id,
+            "selector": order.selector,
+            "reference": 41,
+            "package_id": "PACK-41",
+            "known_as": None,
+            "is_update": False,
+            "is_whole": True,
+            "carrier_code": self.carriers[0],
+            "carrier_name": None,
+            "tracking_number": f"TR-{order.id}",
+            "tracking_url": None,
+            "shipping_method": None,
+            "ship_from": None,
+            "return_tracking_number": None,
+            "return_carrier": None,
+            "shipped_at": datetime.now(UTC),
+            "quantities": tuple(waiting_units(order).items()),
+        }
+        return Parcel(**{**values, **changes})
+
+    def packages(self, order: HeldOrder) -> Sequence[Package]:
+        """The packages of an order, as read back."""
+        (raw,) = [raw for page in self.client.read_back([order.id]) for raw in page.orders]
+        (read,) = self.marketplace.normalise(parse(raw.body), ChannelContext("ch", "Ch"))
+        assert read.problems == ()
+        return read.packages or ()
+
+    def calls(self) -> int:
+        """How many calls have come since the requirements were asked."""
+        return len(self.state.journal) - self.calls_before
+
+    def break_next(self, kind: FaultKind) -> None:
+        """Let the next call that tells of a package go wrong."""
+        self.state.add_fault(Fault(kind, operation=self.state.confirming))
+
+
+@pytest.fixture
+def shop(way: tuple[str, str]) -> Iterator[Shop]:
+    """A marketplace to confirm to."""
+    with placed(way[0], 11, way[1], mixed_share=0) as (place, state):
+        made = Shop(place, state)
+        yield made
+        made.client.close()
+
+
+def test_a_confirmation_is_read_back_as_it_was_told(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    parcel = shop.parcel(record)
+    (receipt,) = shop.client.confirm([parcel])
+    assert (receipt.shipment_id, receipt.outcome, receipt.operation) == (
+        parcel.shipment_id,
+        Outcome.SENT,
+        shop.state.confirming,
+    )
+    (package,) = shop.packages(record)
+    assert package.is_shipped
+    assert package.tracking_number == parcel.tracking_number
+    assert shop.carriers[0] in package.carriers
+    assert sorted(package.quantities) == sorted(parcel.quantities)
+
+
+def test_a_carrier_without_a_code_is_read_back_by_its_name(shop: Shop) -> None:
+    if shop.needs.carrier_rule is CarrierRule.LISTED:
+        return
+    (record,) = shop.waiting(1)
+    (receipt,) = shop.client.confirm([shop.parcel(record, carrier_code=None, carrier_name="Kurier Muster")])
+    assert receipt.outcome is Outcome.SENT
+    assert shop.packages(record)[0].carriers == ("Kurier Muster",)
+
+
+def test_as_many_packages_as_a_call_takes(shop: Shop) -> None:
+    records = shop.waiting(min(shop.marketplace.parcels_per_call, 5))
+    receipts = shop.client.confirm([shop.parcel(record) for record in records])
+    assert {each.shipment_id for each in receipts} == {f"shipment-{record.id}" for record in records}
+    assert {each.outcome for each in receipts} == {Outcome.SENT}
+    assert all(len(shop.packages(record)) == 1 for record in records)
+
+
+def test_no_packages_are_no_call(shop: Shop) -> None:
+    assert list(shop.client.confirm([])) == []
+    assert shop.calls() == 0
+
+
+def test_a_part_is_told_where_it_can_be(shop: Shop) -> None:
+    (record,) = shop.waiting(1, units=3)
+    line = max(waiting_units(record), key=lambda own: waiting_units(record)[own])
+    (receipt,) = shop.client.confirm([shop.parcel(record, quantities=((line, 1),), is_whole=False)])
+    if shop.client.requirements().takes_part:
+        assert receipt.outcome is Outcome.SENT
+        assert [each.quantities for each in shop.packages(record)] == [((line, 1),)]
+    else:
+        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "partial_not_possible")
+        assert shop.packages(record) == ()
+
+
+def test_confirming_twice_never_ships_more(shop: Shop) -> None:
+    """Whole orders: whatever is declared, the second confirmation adds nothing, and is not taken for a new one."""
+    (record,) = shop.waiting(1)
+    parcel = shop.parcel(record)
+    shop.client.confirm([parcel])
+    (again,) = shop.client.confirm([parcel])
+    is_natural = shop.client.requirements().idempotency is Idempotency.NATURAL
+    assert again.outcome is (Outcome.SENT if is_natural else Outcome.IN_DOUBT)
+    (package,) = shop.packages(record)
+    assert sorted(package.quantities) == sorted(parcel.quantities)
+
+
+def test_a_part_told_twice_is_what_is_declared(shop: Shop) -> None:
+    (record,) = shop.waiting(1, units=3)
+    needs = shop.client.requirements()
+    line = max(waiting_units(record), key=lambda own: waiting_units(record)[own])
+    part = shop.parcel(record, quantities=((line, 1),), is_whole=False)
+    ordered = waiting_units(record)[line]
+    for _ in range(ordered + 2):
+        shop.client.confirm([part])
+    shown = [units for each in shop.packages(record) for _, units in each.quantities]
+    if not needs.takes_part:
+        assert shown == []
+    elif needs.idempotency is Idempotency.NATURAL:
+        assert shown == [1]
+    else:
+        assert sum(shown) == ordered
+
+
+def test_a_lost_answer_is_in_doubt_and_shows_when_read_back(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    shop.break_next(FaultKind.DROPPED)
+    (receipt,) = shop.client.confirm([shop.parcel(record)])
+    assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "unanswered")
+    (package,) = shop.packages(record)
+    assert package.tracking_number == f"TR-{record.id}"
+
+
+def test_a_lost_request_is_in_doubt_and_does_not_show(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    shop.break_next(FaultKind.DROPPED_BEFORE)
+    (receipt,) = shop.client.confirm([shop.parcel(record)])
+    assert receipt.outcome is Outcome.IN_DOUBT
+    assert shop.packages(record) == ()
+    (again,) = shop.client.confirm([shop.parcel(record)])
+    assert again.outcome is Outcome.SENT
+    assert len(shop.packages(record)) == 1
+
+
+def test_tracking_that_changes_afterwards(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    parcel = shop.parcel(record)
+    (first,) = shop.client.confirm([parcel])
+    update = replace(
+        parcel, is_update=True, known_as=first.known_as, tracking_number="NEW-1", carrier_code=shop.carriers[1]
+    )
+    (receipt,) = shop.client.confirm([update])
+    assert receipt.outcome is Outcome.SENT
+    (package,) = shop.packages(record)
+    assert (package.tracking_number, shop.carriers[1] in package.carriers) == ("NEW-1", True)
+
+
+def test_a_refused_credential_stops_everything_and_tells_no_secret(shop: Shop) -> None:
+    client = shop.place.connect(secret="")
+    (record,) = shop.waiting(1)
+    with pytest.raises(Unauthorised):
+        client.confirm([shop.parcel(record)])
+    client.close()
+
+
+def test_receipts_hold_no_secret(shop: Shop) -> None:
+    record, other = shop.waiting(2)
+    told = list(shop.client.confirm([shop.parcel(record)]))
+    for kind in (FaultKind.ERROR_HTML, FaultKind.OK_HTML, FaultKind.DROPPED):
+        shop.break_next(kind)
+        told += shop.client.confirm([shop.parcel(other)])
+    told += shop.client.confirm([shop.parcel(other, original_id="no-such-order")])
+    assert not any(secret in repr(told) for secret in shop.place.access.credentials.values())
+
+
+def test_shipping_takes_quota_under_names_that_have_a_rate(shop: Shop) -> None:
+    records = shop.waiting(2)
+    (receipt,) = shop.client.confirm([shop.parcel(records[0])])
+    shop.client.confirm([shop.parcel(records[0], is_update=True, known_as=receipt.known_as)])
+    shop.client.requirements()
+    shop.packages(records[0])
+    with pytest.raises(MarketplaceError):
+        shop.client.accept(records[1].id, {"line": True})
+    assert shop.state.confirming in shop.quota.taken
+    assert set(shop.quota.taken) <= set(shop.marketplace.rates)
+
+
+def test_requirements_are_told_and_survive_storage(shop: Shop) -> None:
+    needs = shop.needs
+    assert Requirements.from_json(needs.as_json()) == needs
+    codes = {each.code for each in needs.carriers}
+    assert bool(codes) or needs.carrier_rule is CarrierRule.ANY
+    assert set(needs.carrier_aliases.values()) <= codes
+    assert all(spelling == spelling.upper() for spelling in needs.carrier_aliases)
+    if "UPS" in codes:
+        assert needs.carrier_aliases["UNITED PARCEL SERVICE"] == "UPS"
+    assert needs.idempotency is shop.marketplace.requirements.idempotency
+
+
+def test_an_order_that_is_unknown_is_rejected(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    (receipt,) = shop.client.confirm([shop.parcel(record, original_id="no-such-order")])
+    assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "order_not_found")
+    assert receipt.hint
+
+
+def test_acceptance_is_offered_or_refused_in_words(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    with pytest.raises(MarketplaceError) as refused:
+        shop.client.accept(record.id, dict.fromkeys(waiting_units(record), True))
+    is_offered = shop.marketplace.requirements.acceptance_state is not None
+    assert isinstance(refused.value, Permanent) is not is_offered
+
+
+def test_cancelling_shows_with_the_order_or_is_refused_in_words_with_what_to_do(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    units = waiting_units(record)
+    is_offered = shop.needs.cancels is not Cancels.NONE
+    reason = next((each.code for each in shop.needs.cancel_reasons), None)
+    if is_offered:
+        shop.client.cancel(record.id, units, reason)
+        assert set(shop.quota.taken) <= set(shop.marketplace.rates)
+    with pytest.raises(Permanent) as refused:
+        shop.client.cancel(record.id, units, reason or "14")
+    assert refused.value.code == ("cancellation_refused" if is_offered else "cancellation_not_offered")
+    assert refused.value.hint
+
+
+def test_a_request_to_cancel_is_answered_or_no_answer_is_taken(shop: Shop) -> None:
+    (record,) = shop.waiting(1)
+    if shop.needs.decides_cancellations:
+        shop.state.advance(AdvanceRequest("request_cancellation", order_ids=(record.id,), by="BUYER"))
+        shop.client.decide_cancellation(record.id, "BUYER", is_accepted=False, reason="packed")
+        assert set(shop.quota.taken) <= set(shop.marketplace.rates)
+    else:
+        with pytest.raises(Permanent) as refused:
+            shop.client.decide_cancellation(record.id, "BUYER", is_accepted=False, reason=None)
+        assert refused.value.code == "cancellation_not_offered"
+
+
+def test_a_kind_brings_what_is_said_of_it(kind: str) -> None:
+    marketplace, sandbox = MARKETPLACES[kind], SANDBOXES[kind]
+    described = marketplace.describe()
+    assert MarketplaceKind.from_json(described.as_json()) == described
+    assert all((described.name, described.description, described.help))
+    assert setting_problems(described.settings, "settings", {"no_such_key": 1}) != []
+    assert setting_problems(described.settings, "settings", {"rate_factor": 2}) == []
+    assert sandbox.listing in {each.name for each in sandbox.operations}
+    access = sandbox.in_foreground(1, NO_LIMIT).access()
+    assert set(access.credentials) >= {each.name for each in marketplace.credentials if each.is_required}
+    assert set(access.credentials) <= {each.name for each in marketplace.credentials}
+    for selector in access.selectors or (None,):
+        assert described.selectors.fault(selector, access.region) is None
+        assert described.name_of(selector).startswith(described.name.split()[0])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(payload=JSON)
+def test_any_json_gives_orders_or_a_refusal_with_its_path(kind: str, payload: Any) -> None:  # noqa: ANN401 - any JSON value
+    path = "$"
+    try:
+        MARKETPLACES[kind].normalise(payload, ChannelContext("ch", "Ch"))
+    except Unreadable as refused:
+        path = refused.path
+    assert path.startswith("$")
