@@ -31,7 +31,6 @@ ANY_STAGE = "*"
 NO_ANSWER = (
     "timeout",
     "unreachable",
-    "connection_failed",
     "marketplace_unavailable",
     "ledger_unavailable",
 )
@@ -83,7 +82,6 @@ CAUSES = {
     "quota_used_up": "More was to be read than the marketplace's rate allows.",
     "timeout": "The other side took the connection and did not answer in time.",
     "unreachable": "No connection could be made: name, network, firewall, or the other side is down.",
-    "connection_failed": "No connection could be made, or it was cut: name, network, firewall, certificate.",
     "marketplace_unavailable": "The marketplace has a failure of its own.",
     "unreadable_answer": "Something in between answered, such as a gateway or a sign-in page, or the marketplace changed.",
     "truncated": "The marketplace sent less than it counts, or more than the page limit lets through.",

@@ -80,7 +80,7 @@ class ConnectionSettings(BaseModel):
 class HttpSettings(ConnectionSettings):
     """What a connection that is called over HTTP may say besides."""
 
-    proxy: AnyHttpUrl | None = Field(None, description="Proxy for all calls of the connection.")
+    proxy: AnyHttpUrl | None = Field(None, description="Proxy for all calls; unset: the environment's, if any.")
     connect_timeout_seconds: float = Field(5.0, gt=0, le=120, description="Longest wait for a connection.")
     read_timeout_seconds: float = Field(60.0, gt=0, le=600, description="Longest silence within an answer.")
     total_timeout_seconds: float = Field(180.0, gt=0, le=3600, description="Longest time one answer may take.")

@@ -138,7 +138,7 @@ def test_a_pull_with_nothing_reachable_tells_each_reason_and_opens_incidents(con
     assert "NOT_SET_HERE" in rows["eu"]["error"]
     assert rows["shop"]["outcome"] == "failed"
     codes = {json.loads(line)["code"] for line in configured("incidents", "list", "--json").stdout.splitlines()}
-    assert codes == {"credential_missing", "connection_failed"}
+    assert codes == {"credential_missing", "unreachable"}
 
 
 def test_a_typed_secret_is_kept_encrypted_and_never_shown(configured):

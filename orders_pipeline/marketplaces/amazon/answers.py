@@ -7,8 +7,6 @@ Nothing is sent from here; what an order says is read in `normalise`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.amazon.documents import raw_order
@@ -20,7 +18,9 @@ from orders_pipeline.marketplaces.errors import (
     Unauthorised,
     judge_status,
 )
+from orders_pipeline.marketplaces.http import DETAIL_LENGTH, retry_after
 from orders_pipeline.marketplaces.payloads import NotJson, elements, member, parse
+from warehouse.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from orders_pipeline.marketplaces.protocol import RawOrder
 
-DETAIL_LENGTH = 300
 DEFAULT_TOKEN_SECONDS = 3600
 LONGEST_TOKEN_SECONDS = 86_400
 
@@ -74,7 +73,7 @@ def _refused_token(response: httpx.Response, sent: dict[str, Any]) -> Marketplac
             "invalid_client", f"Amazon refuses the client id or the client secret ({word})", _SECRET_HINT
         )
     detail = word[:DETAIL_LENGTH] if isinstance(word, str) else ""
-    return _judged(response.status_code, "Login with Amazon", detail, retry_after(response))
+    return _judged(response.status_code, "Login with Amazon", detail, retry_after(response, utc_now()))
 
 
 def failure(response: httpx.Response, operation: str, per_second: float) -> MarketplaceError | None:
@@ -89,7 +88,7 @@ def failure(response: httpx.Response, operation: str, per_second: float) -> Mark
         return None
     detail = _detail(_object(response.content))
     if response.status_code == 429:  # noqa: PLR2004
-        wait = max(retry_after(response) or 0.0, 1.0 / _rate(response, per_second))
+        wait = max(retry_after(response, utc_now()) or 0.0, 1.0 / _rate(response, per_second))
         return Throttled("throttled", f"{operation} answered HTTP 429" + (f": {detail}" if detail else ""), wait)
     if response.status_code == 403 and "region" in detail.lower():  # noqa: PLR2004
         said = f"{operation} answered HTTP 403: {detail}"
@@ -142,22 +141,6 @@ def said(body: bytes) -> str | None:
     sent = _object(body)
     errors = sent.get("errors")
     return _detail(sent) if isinstance(errors, list) and errors and isinstance(errors[0], dict) else None
-
-
-def server_time(date_header: str | None) -> datetime | None:
-    """The instant of a Date header (RFC 9110), None when there is none or it is malformed."""
-    if date_header is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(date_header)
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header given as a number, else None (Amazon documents none at all)."""
-    return _positive(response.headers.get("retry-after"))
 
 
 def _rate(response: httpx.Response, per_second: float) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from orders_pipeline.marketplaces import tls
-from orders_pipeline.marketplaces.amazon.answers import failure, read_listing, read_single, server_time
+from orders_pipeline.marketplaces.amazon.answers import failure, read_listing, read_single
 from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.amazon.confirmation import CONFIRM, body, judged, missing
 from orders_pipeline.marketplaces.amazon.diagnosis import (
@@ -38,6 +37,7 @@ from orders_pipeline.marketplaces.errors import (
     Unauthorised,
     judge_unanswered,
 )
+from orders_pipeline.marketplaces.http import BoundedClient, http_date, reading
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
 from orders_pipeline.marketplaces.settings import read_settings
@@ -190,7 +190,7 @@ class AmazonClient:
         findings = [region_finding(context.region, context.endpoint)]
         findings += marketplace_findings(context.selectors, context.region)
         try:
-            with _network_failures("Login with Amazon"):
+            with reading("Login with Amazon"):
                 self._open().tokens.get_auth()
         except MarketplaceError as error:
             return [*findings, credential_finding(error)]
@@ -255,12 +255,12 @@ class AmazonClient:
         if response.status_code in _ENDED and was_warm:
             tokens.forget()
             response = send()
-        self._server_time = server_time(response.headers.get("date")) or self._server_time
+        self._server_time = http_date(response.headers.get("date")) or self._server_time
         return response
 
     def _ask(self, operation: str, send: _Send, data: Sequence[str]) -> httpx.Response:
         self._take(operation)
-        with _network_failures(operation):
+        with reading(operation):
             return send(self._open().orders, data)
 
     def _confirm(self, parcels: Sequence[Parcel]) -> Sequence[Receipt]:
@@ -275,7 +275,7 @@ class AmazonClient:
     def _tell(self, original_id: str, request: Mapping[str, Any]) -> httpx.Response:
         opened = self._open()
         # The token comes first and apart: a failure of Login with Amazon leaves no doubt about the package.
-        with _network_failures("Login with Amazon"):
+        with reading("Login with Amazon"):
             opened.tokens.get_auth()
         self._take(CONFIRM)
         try:
@@ -301,12 +301,7 @@ class AmazonClient:
         if self._opened is None:
             endpoint = self._endpoint()
             credentials = self._credentials()
-            settings = self._settings
-            self._http = httpx.Client(
-                timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
-                proxy=None if settings.proxy is None else str(settings.proxy),
-                verify=tls.verified(),
-            )
+            self._http = BoundedClient(self._settings)
             library = _library()
             tokens = library.AccessTokens(self._lwa_endpoint(), credentials, self._http, self._clock)
             self._opened = _Opened(
@@ -352,19 +347,6 @@ def _data_sets(wanted: Sequence[str]) -> list[Sequence[str]]:
     steps: list[Sequence[str]] = [wanted]
     steps += [step for step in fewer if step and step != list(steps[-1])]
     return steps
-
-
-@contextmanager
-def _network_failures(operation: str) -> Iterator[None]:
-    """Failures without an answer, in our words; what the error itself says may hold an address but no secret."""
-    try:
-        yield
-    except httpx.TimeoutException as error:
-        raise Transient("timeout", f"{operation} did not answer in time ({type(error).__name__})") from error
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise Permanent("endpoint_invalid", f"{operation}: the endpoint is no web address") from error
-    except (httpx.RequestError, httpx.StreamError) as error:
-        raise Transient("unreachable", f"{operation} could not be reached: {str(error)[:200]}") from error
 
 
 def _library() -> Any:  # noqa: ANN401 - a module

@@ -7,8 +7,6 @@ failure, never "no orders", and a call that changes something without an answer 
 
 from __future__ import annotations
 
-import time
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,13 +14,13 @@ import httpx
 
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.errors import (
-    InDoubt,
     Permanent,
     Transient,
     Unauthorised,
     judge_status,
     judge_unanswered,
 )
+from orders_pipeline.marketplaces.http import BoundedClient, http_date, quoted, reading, retry_after
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.clock import utc_now
 
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
     from orders_pipeline.marketplaces.mirakl.settings import MiraklSettings
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Quota
     from warehouse.clock import Clock
-
-BODY_BYTES = 64 * 1024 * 1024
-RETRY_AFTER_LIMIT_SECONDS = 86_400.0
 
 Parameters = list[tuple[str, str | int | float | bool | None]]
 
@@ -96,20 +91,9 @@ class Transport:
         """
         session = self._open()
         self._take(operation)
-        try:
-            with session.stream("GET", path, params=self._with_shop(parameters)) as response:
-                return self._judged(operation, response, self._body(operation, response))
-        except httpx.TimeoutException as error:
-            raise Transient("timeout", f"{operation} was not answered in time ({type(error).__name__})") from error
-        except httpx.DecodingError as error:
-            raise Transient("unreadable_answer", f"{operation}: the answer's compression is broken") from error
-        except httpx.LocalProtocolError as error:
-            raise Permanent("request_invalid", f"{operation} could not be sent", _ENDPOINT_HINT) from error
-        except httpx.TransportError as error:
-            hint = "check the endpoint's name and the network" if isinstance(error, httpx.ConnectError) else ""
-            raise Transient(
-                "connection_failed", f"{operation}: connection failed ({type(error).__name__})", hint
-            ) from error
+        with reading(operation):
+            response = session.get(path, params=self._with_shop(parameters))
+        return self._judged(operation, response)
 
     def send(self, operation: str, method: str, path: str, body: object = None) -> Reply:
         """Take quota, and send what changes something, once.
@@ -127,24 +111,23 @@ class Transport:
         session = self._open()
         self._take(operation)
         try:
-            with session.stream(method, path, params=self._with_shop([]), json=body) as response:
-                return self._reply(operation, response, self._body(operation, response))
+            response = session.request(method, path, params=self._with_shop([]), json=body)
         except httpx.RequestError as error:
             raise judge_unanswered(error, operation) from error
-        except Transient as error:  # the answer is too large or trickles: the request itself did arrive
-            raise InDoubt("unanswered", error.message, error.hint) from error
+        return self._reply(operation, response)
 
     def _with_shop(self, parameters: Parameters) -> httpx.QueryParams:
         shop_id = self._settings.shop_id
         return httpx.QueryParams([*parameters, ("shop_id", str(shop_id))] if shop_id else parameters)
 
-    def _reply(self, operation: str, response: httpx.Response, body: bytes) -> Reply:
+    def _reply(self, operation: str, response: httpx.Response) -> Reply:
+        self._note_time(response)
         try:
-            value = parse(body)
+            value = parse(response.content)
         except NotJson:
             value = None
         code, said = self._refusal(value)
-        error = judge_status(response.status_code, operation, said, self._retry_after(response))
+        error = judge_status(response.status_code, operation, said, retry_after(response, self._now()))
         if error is not None and self._is_at_the_door(response.status_code, code):
             raise error
         return Reply(operation, response.status_code, value, code, said, response.headers.get("x-request-id"))
@@ -170,42 +153,21 @@ class Transport:
 
     def _open(self) -> httpx.Client:
         if self._session is None:
-            settings = self._settings
-            self._session = httpx.Client(
-                base_url=base_url(self._context),
-                # No "Bearer": Mirakl takes the bare key.
-                headers={"Authorization": api_key(self._context), "Accept": "application/json"},
-                timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
-                follow_redirects=False,
-                proxy=None if settings.proxy is None else str(settings.proxy),
-                trust_env=False,
-                verify=tls.verified(),
-            )
+            # No "Bearer": Mirakl takes the bare key.
+            headers = {"Authorization": api_key(self._context), "Accept": "application/json"}
+            self._session = BoundedClient(self._settings, base_url(self._context), headers)
         return self._session
 
-    def _body(self, operation: str, response: httpx.Response) -> bytes:
-        """The whole body. httpx limits each read only: a server that trickles would otherwise hold us for hours."""
+    def _judged(self, operation: str, response: httpx.Response) -> Answer:
         self._note_time(response)
-        ends_at = time.monotonic() + self._settings.total_timeout_seconds
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > BODY_BYTES:
-                raise Transient("unreadable_answer", f"{operation}: the answer is larger than {BODY_BYTES} bytes")
-            if time.monotonic() > ends_at:
-                raise Transient("timeout", f"{operation} trickled its answer for too long")
-        return b"".join(chunks)
-
-    def _judged(self, operation: str, response: httpx.Response, body: bytes) -> Answer:
+        body = response.content
         try:
             value = parse(body)
         except NotJson:
             value, is_json = None, False
         else:
             is_json = True
-        error = judge_status(response.status_code, operation, self._said(value), self._retry_after(response))
+        error = judge_status(response.status_code, operation, self._said(value), retry_after(response, self._now()))
         if error is not None:
             raise error
         if not is_json:
@@ -215,24 +177,12 @@ class Transport:
 
     def _said(self, value: object) -> str:
         """The instance's own words, without the key, should it repeat it."""
-        message = value.get("message") if isinstance(value, dict) else None
-        return message.replace(api_key(self._context), "***")[:300] if isinstance(message, str) else ""
+        return quoted(value.get("message") if isinstance(value, dict) else None, [api_key(self._context)])
 
     def _note_time(self, response: httpx.Response) -> None:
-        told = _http_date(response.headers.get("date"))
+        told = http_date(response.headers.get("date"))
         if told is not None:
             self.server_time = told
-
-    def _retry_after(self, response: httpx.Response) -> float | None:
-        """Seconds from a Retry-After header, which is a number or a date; dates are read by the server's own clock."""
-        sent = response.headers.get("retry-after", "").strip()
-        if sent.isascii() and sent.isdigit():
-            return min(float(sent[:9]), RETRY_AFTER_LIMIT_SECONDS)
-        moment = _http_date(sent)
-        if moment is None:
-            return None
-        present = _http_date(response.headers.get("date")) or self._now()
-        return min(max((moment - present).total_seconds(), 0.0), RETRY_AFTER_LIMIT_SECONDS)
 
 
 def unreadable(operation: str, what: str) -> Transient:
@@ -263,13 +213,3 @@ def api_key(context: ConnectionContext) -> str:
     if not key.isascii() or not key.isprintable():
         raise Unauthorised("credential_malformed", "the api_key holds characters that no key has", _KEY_HINT)
     return key
-
-
-def _http_date(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

@@ -17,9 +17,9 @@ from orders_pipeline.marketplaces.amazon.answers import (
     read_access_token,
     read_listing,
     read_single,
-    server_time,
 )
 from orders_pipeline.marketplaces.errors import Permanent, Throttled, Transient, Unauthorised
+from orders_pipeline.marketplaces.http import http_date
 from orders_pipeline.marketplaces.protocol import ConnectionContext, Window
 
 
@@ -169,7 +169,7 @@ def test_an_access_token_is_never_shown():
     ],
 )
 def test_the_date_header_is_read_or_ignored(header, expected):
-    assert server_time(header) == expected
+    assert http_date(header) == expected
 
 
 @contextmanager

@@ -303,7 +303,6 @@ def test_quota_that_is_not_there_stops_the_call(shop):
         ({"endpoint": "nowhere"}, Permanent, "endpoint_invalid"),
         ({"endpoint": "ftp://127.0.0.1"}, Permanent, "endpoint_invalid"),
         ({"endpoint": "http://selling.example"}, Permanent, "endpoint_insecure"),
-        ({"settings": {"lwa_endpoint": "http://login.example"}}, Permanent, "settings_invalid"),
         ({"endpoint": None, "region": "mars"}, Permanent, "region_unknown"),
         ({"endpoint": None, "region": None}, Permanent, "region_unknown"),
     ],
@@ -320,9 +319,10 @@ def test_a_proxy_that_is_not_there_is_told(shop):
 
 def test_settings_are_checked_before_anything_is_sent(shop):
     with pytest.raises(Permanent) as raised:
-        shop.client(settings={"page_size": 1000, "proxy": "no address"})
+        shop.client(settings={"page_size": 1000, "proxy": "no address", "lwa_endpoint": "http://login.example"})
     assert raised.value.code == "settings_invalid"
     assert "page_size" in raised.value.message
+    assert "lwa_endpoint: Value error, is not https" in raised.value.message
     assert "proxy" in raised.value.message
     assert "no address" not in raised.value.message
 

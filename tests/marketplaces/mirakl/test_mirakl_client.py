@@ -572,7 +572,7 @@ class TestConnection:
             gone = url
         with pytest.raises(Transient) as caught:
             pulled(Connected(gone)())
-        assert caught.value.code == "connection_failed"
+        assert caught.value.code == "unreachable"
 
     def test_a_proxy_that_is_none(self):
         with pytest.raises(Permanent) as caught:
