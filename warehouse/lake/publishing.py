@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -188,6 +188,14 @@ def published_through(lake: Lake) -> dict[str, int]:
     return dict(lake.duck.execute("SELECT name, through FROM published").fetchall())
 
 
+class _Mark(NamedTuple):
+    """How far a table has come."""
+
+    through: int
+    published_at: datetime | None
+    content_hash: str | None
+
+
 class _Publication:
     """One pass over everything.
 
@@ -284,19 +292,23 @@ class _Publication:
 
     def _small_tables(self, duck: DuckDBPyConnection) -> dict[str, int]:
         """Everything that is small between two publishes, in one transaction: an idle publish costs one."""
-        counts = {recent.table.name: self._recent(duck, recent) for recent in _RECENT}
-        return {**counts, "pulls": self._pulls(duck), "channels": self._channels(duck)}
+        rows = duck.execute("SELECT name, through, published_at, content_hash FROM published").fetchall()
+        marks = {name: _Mark(*mark) for name, *mark in rows}
+        counts = {recent.table.name: self._recent(duck, recent, marks[recent.table.name]) for recent in _RECENT}
+        return {
+            **counts,
+            "pulls": self._pulls(duck, marks["pulls"]),
+            "channels": self._channels(duck, marks["channels"]),
+        }
 
-    def _recent(self, duck: DuckDBPyConnection, recent: _Recent) -> int:
+    def _recent(self, duck: DuckDBPyConnection, recent: _Recent, known: _Mark) -> int:
         """Publish the rows that changed since a little before the last time and differ from what is here."""
         name = recent.table.name
-        known = duck.execute(f"SELECT through, published_at FROM published WHERE name = {quoted(name)}").fetchone()  # noqa: S608
-        through, published_at = known or (0, None)
         with self.ledger.read() as transaction:
             newest = mark(transaction, PRODUCTS) if recent.table is products else _microseconds(self.now)
-            if newest == through:
+            if newest == known.through:
                 return 0
-            is_recent = [] if published_at is None else [_since(recent, published_at - LATE_COMMIT)]
+            is_recent = [] if known.published_at is None else [_since(recent, known.published_at - LATE_COMMIT)]
             query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
             if recent.wanted is not None:
                 query = query.where(recent.wanted)
@@ -320,9 +332,9 @@ class _Publication:
             self._move(duck, name, newest)
         return rows
 
-    def _pulls(self, duck: DuckDBPyConnection) -> int:
+    def _pulls(self, duck: DuckDBPyConnection, known: _Mark) -> int:
         """Publish the finished pulls; one that finishes after a later one is found because the mark waits for it."""
-        low = _through(duck, "pulls") - LATE_PULLS
+        low = known.through - LATE_PULLS
         with self.ledger.read() as transaction:
             running = transaction.execute(
                 sa.select(sa.func.min(pulls.c.id)).where(pulls.c.id > low, ~_FINISHED)
@@ -338,14 +350,13 @@ class _Publication:
             self._move(duck, "pulls", newest if running is None else running - 1)
         return rows
 
-    def _channels(self, duck: DuckDBPyConnection) -> int:
+    def _channels(self, duck: DuckDBPyConnection, known: _Mark) -> int:
         """Replace the channels as a whole when one of them changed."""
         query = sa.select(*_plain(_CHANNEL_COLUMNS)).join_from(channels, connections).order_by(channels.c.code)
         arrived = self._fetch(query)
         digest = hashlib.blake2b(repr(arrived.to_pylist()).encode(), digest_size=16).hexdigest()
-        known = duck.execute("SELECT content_hash FROM published WHERE name = 'channels'").fetchone()
         rows = len(arrived)
-        if known == (digest,) or (rows == 0 and known == (None,)):
+        if known.content_hash == digest or (rows == 0 and known.content_hash is None):
             return 0
         duck.execute("DELETE FROM channels")
         if rows:
