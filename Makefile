@@ -36,7 +36,10 @@ demo: $(VENV)/.run ## sandbox marketplaces, pipeline and API with made-up orders
 	@$(BIN)/orders demo $(if $(ONCE),--once,)
 
 test: $(VENV)/.dev $(CLIENTS)/.python $(CLIENTS)/.node ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST)
+
+test-fast: $(VENV)/.dev ## what one runs between two steps: no slow tests, and none on PostgreSQL that runs on SQLite
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m 'not slow and not postgresql_too' $(PYTEST)
 
 check: $(VENV)/.dev ## formatting, lint, types and dead code
 	$(BIN)/ruff format --check .
@@ -65,4 +68,4 @@ lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 clean: ## remove the environment and everything the demo wrote
 	rm -rf $(VENV) data build *.egg-info
 
-.PHONY: help demo test check bench faults simulate lock clean
+.PHONY: help demo test test-fast check bench faults simulate lock clean

@@ -72,7 +72,14 @@ _compile_modules_once()
 _compile_statements_once()
 
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql_too)]
 TEST_KEYS = "test:" + base64.b64encode(bytes(range(32))).decode()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with slow tests first, so that both processes end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 class MovableClock:
@@ -179,7 +186,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(_env_file=None, home=tmp_path / "home", keys=TEST_KEYS)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def any_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """An installation on SQLite, nothing made yet, and on PostgreSQL, its ledger new: for everything that touches storage."""
     url = None if request.param == "sqlite" else request.getfixturevalue("postgresql_ledger_url")
@@ -226,7 +233,7 @@ def open_new_ledger(request: pytest.FixtureRequest) -> Callable[[Settings], Ledg
     return open_one
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def any_empty_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """The same with an empty database: for what makes a ledger's schema, or looks whether there is one."""
     url = None if request.param == "sqlite" else request.getfixturevalue("postgresql_url")

@@ -197,6 +197,7 @@ def api_orders(settings: Settings, token: str) -> dict[str, dict]:
     return {each["original_id"]: each for each in asyncio.run(ask())}
 
 
+@pytest.mark.slow
 def test_each_order_reaches_the_api_and_the_tables(product):
     settings, token = product
     served = api_orders(settings, token)

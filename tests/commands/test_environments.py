@@ -27,6 +27,8 @@ from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.status.keys import open_keys
 
+pytestmark = pytest.mark.slow
+
 STRANGER = 12345
 """A user and group without an entry in the password file."""
 

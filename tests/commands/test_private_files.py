@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from orders_pipeline.storages.folder import FolderStorage
 from warehouse.storages import FolderSettings
 
@@ -34,6 +36,7 @@ def open_to_others(folder: Path) -> list[Path]:
     return [each for each in (folder, *folder.rglob("*")) if each.stat().st_mode & EVERYBODY]
 
 
+@pytest.mark.slow
 def test_an_open_umask_opens_nothing(tmp_path):
     (tmp_path / "orders.yaml").write_text(CONFIGURATION)
     environment = {**os.environ, "ORDERS_HOME": str(tmp_path / "home")}

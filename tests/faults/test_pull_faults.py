@@ -114,6 +114,7 @@ def test_a_listing_that_goes_wrong_loses_nothing(connected, marketplaces, clock,
     assert booked(connected) == marketplaces.statuses()
 
 
+@pytest.mark.slow
 def test_windows_that_a_refusal_has_shortened_grow_back_to_their_length_and_no_further(
     connected, marketplaces, clock
 ) -> None:
@@ -276,6 +277,7 @@ def test_a_clock_that_steps_loses_nothing(connected, marketplaces, clock, minute
     assert open_incidents(connected) == set()
 
 
+@pytest.mark.slow
 def test_no_space_for_the_ledger(real_time_marketplaces, ticker_in) -> None:
     """No file can grow: a clean failure, the cursor where it was, the ledger sound, and with space the tick goes on."""
     real_time_marketplaces.generate(60, days=0.8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, rebuild
 from warehouse.ledger.exchange import files
@@ -10,6 +12,7 @@ from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn
 
 
+@pytest.mark.slow
 def test_files_and_rows_are_published_once_and_follow_their_changes(shop, an_order, clock):
     shop.put(an_order(1))
     shop.export(split_by_country=True)

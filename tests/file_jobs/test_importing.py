@@ -457,6 +457,7 @@ def random_sheet(chance: Random, rows: int) -> str:
 EXAMPLES, ROWS_EACH = 40, 520
 
 
+@pytest.mark.slow
 def test_applied_and_known_and_refused_are_all_rows(small_shop, an_order):
     """Twenty thousand rows through the whole import."""
     shop = small_shop

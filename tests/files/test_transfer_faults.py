@@ -60,6 +60,7 @@ def server(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.slow
 def test_cuts_at_any_byte_of_an_upload_never_show_a_partial_file(server, account, source, spoil):
     place, path = account.make(f"cut-{server.kind}"), f"cut-{server.kind}/orders.csv"
     proxy, spoilt = spoil(server)
@@ -89,6 +90,7 @@ def test_cuts_at_any_byte_of_an_upload_never_show_a_partial_file(server, account
     assert watcher.partial == []
 
 
+@pytest.mark.slow
 def test_cuts_at_any_byte_of_a_download_are_noticed_and_a_repeat_succeeds(server, account, spoil):
     account.put(f"cut-down-{server.kind}/in.csv", CONTENT)
     path = f"cut-down-{server.kind}/in.csv"

@@ -128,6 +128,7 @@ def plain_duckdb(scanner: str) -> duckdb.DuckDBPyConnection:
     return duck
 
 
+@pytest.mark.slow
 def test_writers_that_are_always_too_late_give_up_and_say_so(shop, settings, lake):
     pauses: list[float] = []
 

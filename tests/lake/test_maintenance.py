@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import publish
 
@@ -52,6 +54,7 @@ def churn(shop, lake, rounds: int) -> None:
         publish(shop.ledger, lake, NOW)
 
 
+@pytest.mark.slow
 def test_rows_stay_and_files_go(any_shop, any_settings, any_lake):
     churn(any_shop, any_lake, 6)
     before = any_lake.duck.sql("SELECT * FROM orders ORDER BY ALL").fetchall()
@@ -66,6 +69,7 @@ def test_rows_stay_and_files_go(any_shop, any_settings, any_lake):
     assert any_lake.duck.sql("SELECT count(*) FROM orders").fetchall() == [(6,)]
 
 
+@pytest.mark.slow
 def test_nothing_grows_with_the_number_of_publishes_once_maintained(shop, settings, lake):
     sizes = []
     for _ in range(3):
@@ -83,6 +87,7 @@ def test_nothing_grows_with_the_number_of_publishes_once_maintained(shop, settin
     assert sizes[1] == sizes[2]
 
 
+@pytest.mark.slow
 def test_snapshots_younger_than_asked_for_stay(shop, lake):
     churn(shop, lake, 2)
     assert maintain(lake, datetime.now(UTC), keep_days=7).snapshots_expired == 0
@@ -103,6 +108,7 @@ def test_leftovers_of_a_killed_publish_are_deleted(shop, settings, lake):
     assert not leftover.exists()
 
 
+@pytest.mark.slow
 def test_a_reader_in_another_process_is_not_disturbed(any_shop, any_settings, any_lake):
     any_shop.settle(any_shop.order(0))
     publish(any_shop.ledger, any_lake, NOW)

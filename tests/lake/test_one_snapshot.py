@@ -89,6 +89,7 @@ def churn(shop, lake, number: int) -> None:
     publish(shop.ledger, lake, NOW)
 
 
+@pytest.mark.slow
 def test_an_open_transaction_keeps_its_numbers_through_every_step(any_shop, any_settings, any_lake, monkeypatch):
     for number in range(8):
         churn(any_shop, any_lake, number)
@@ -113,6 +114,7 @@ def test_an_open_transaction_keeps_its_numbers_through_every_step(any_shop, any_
     assert [(step, told) for step, told in seen if told != before and "error" not in told] == []
 
 
+@pytest.mark.slow
 def test_self_checking_reads_during_ten_seconds_of_publishing_and_maintenance(any_shop, any_settings, any_lake):
     for number in range(4):
         churn(any_shop, any_lake, number)
@@ -132,6 +134,7 @@ def stamps(lake, query: str) -> list:
     return lake.statement(query.format(catalog=f"{METADATA}.{schema}"))
 
 
+@pytest.mark.slow
 def test_what_is_younger_than_the_threshold_on_the_same_day_survives(any_shop, any_lake):
     for number in range(5):
         churn(any_shop, any_lake, number)
@@ -152,6 +155,7 @@ def test_what_is_younger_than_the_threshold_on_the_same_day_survives(any_shop, a
     assert stamps(any_lake, waiting) >= before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [1, 7])
 def test_at_least_a_day_is_kept(shop, lake, days):
     churn(shop, lake, 0)

@@ -334,6 +334,7 @@ def test_no_personal_data_and_no_sealed_body_reach_any_file(shop, settings, lake
     assert [file for file in files if b"canary" in file.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_a_rebuild_gives_the_same_as_publishing_bit_by_bit(any_shop, any_lake):
     any_shop.add_channel()
     for round_number in range(3):
@@ -354,6 +355,7 @@ def test_a_rebuild_gives_the_same_as_publishing_bit_by_bit(any_shop, any_lake):
     assert publish(any_shop.ledger, any_lake, NOW + timedelta(hours=3)).counts == {}
 
 
+@pytest.mark.slow
 def test_a_rebuild_keeps_what_only_the_lake_still_has(any_shop, any_lake):
     any_shop.settle(any_shop.order(1), any_shop.order(2))
     add_pull(any_shop)

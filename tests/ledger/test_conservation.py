@@ -204,6 +204,7 @@ story = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(steps=story)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_at_every_instant(shop, steps):

@@ -330,6 +330,7 @@ def test_what_was_over_before_anybody_was_told_is_not_told(desk):
     assert desk.postbox.mails == []
 
 
+@pytest.mark.slow
 def test_a_thousand_failures_give_two_mails_an_hour_at_most(any_desk):
     arrivals = []
     for minute in range(0, 180, 2):

@@ -128,6 +128,7 @@ def test_a_run_says_which_process_it_is(source, connected, instance) -> None:
     assert instance.get_run_by_id(result.run_id).tags[PROCESS_TAG] == this_process()
 
 
+@pytest.mark.slow
 def test_the_sweep_finds_what_the_listing_hides(source, connected, marketplaces, instance, clock) -> None:
     marketplaces.generate(6)
     hidden = marketplaces.mirakl.order_ids()[0]
@@ -159,6 +160,7 @@ def test_order_metadata_holds_no_personal_data(source, connected, marketplaces, 
     assert [name for name in names if name in shown] == []
 
 
+@pytest.mark.slow
 def test_daily_jobs_run_on_what_the_ticks_made(source, connected, marketplaces, instance, clock) -> None:
     marketplaces.generate(10)
     run(source, instance)

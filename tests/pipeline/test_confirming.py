@@ -302,6 +302,7 @@ def test_an_overtaken_sender_does_not_send(shop):
     assert (shop.states([own_id]), len(shop.applied("amazon_fr"))) == (["verified"], 1)
 
 
+@pytest.mark.slow
 @CHANNELS
 def test_failing_in_passing_backs_off_and_then_waits_for_a_person(shop, channel):
     (own_id,) = shop.ship_some(channel, 1)

@@ -97,6 +97,7 @@ def test_the_url_for_dagster(url, expected) -> None:
     assert sa.make_url(postgresql_url(Settings(_env_file=None, database_url=url))) == sa.make_url(expected)
 
 
+@pytest.mark.slow
 def test_everything_in_one_postgresql(
     postgresql_url, tmp_path, monkeypatch, open_installation, marketplaces, clock
 ) -> None:
@@ -128,6 +129,7 @@ def test_everything_in_one_postgresql(
     assert sorted(name for name, _ in tables) == [SCHEMA, "public"]
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_make_the_tables_once(tmp_path) -> None:
     code = "import dagster; dagster.DagsterInstance.get().get_runs_count()"
     environment = {**os.environ, "ORDERS_HOME": str(tmp_path), "DAGSTER_HOME": str(ROOT)}

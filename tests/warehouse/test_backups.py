@@ -89,6 +89,7 @@ def wrong(folder: Path, settings: Settings) -> dict[str, str]:
     return {each.part: each.message for each in backups.verify(folder, open_key_ring(settings)) if not each.is_ok}
 
 
+@pytest.mark.slow
 def test_the_restore_drill(filled, elsewhere, clock, tmp_path):
     manifest = backups.backup(filled, tmp_path / "copy", clock())
     assert manifest.rows["orders"] == manifest.rows["parties"] == ORDERS
@@ -169,6 +170,7 @@ def test_what_is_harmed_is_found_and_not_restored(settings, clock, tmp_path, har
     assert not fresh.home.exists()
 
 
+@pytest.mark.slow
 def test_another_key_ring_is_told(settings, clock, tmp_path):
     fill(settings, clock)
     backups.backup(settings, tmp_path / "copy", clock())
@@ -239,6 +241,7 @@ def test_a_backup_of_a_newer_release_is_told_first(settings, clock, tmp_path):
     assert not fresh.home.exists()
 
 
+@pytest.mark.slow
 def test_a_backup_of_an_older_schema_replaces_an_upgraded_ledger(any_empty_settings, clock, tmp_path):
     if not any_empty_settings.is_postgresql:
         any_empty_settings.home.mkdir(parents=True)
@@ -312,6 +315,7 @@ backups.backup(Settings(_env_file=None), Path(sys.argv[1]), utc_now())
 """
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_leaves_a_whole_backup_or_none_and_an_unharmed_installation(settings, clock, tmp_path):
     fill(settings, clock, count=400)
     target = tmp_path / "copies" / "copy"

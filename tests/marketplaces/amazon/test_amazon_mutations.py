@@ -183,6 +183,7 @@ def check(payload: Any) -> None:
         assert json.loads(preview(order, RECEIVED))["original_id"] == order.original_id
 
 
+@pytest.mark.slow
 @settings(max_examples=5000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(STATUS, st.lists(MUTATION, min_size=1, max_size=4))
 def test_a_spoiled_order_is_read_or_refused_and_nothing_else(status, mutations):

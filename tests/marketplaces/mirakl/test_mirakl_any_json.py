@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from warehouse.documents import money
 from warehouse.orders import Order
+from warehouse.wire import money
 
 SPOILED = [
     None,
@@ -164,6 +164,7 @@ def genuine(an_order, a_line, a_shipment):
     ]
 
 
+@pytest.mark.slow
 @MANY
 @given(where=st.integers(0, 10**6), new=JSON, is_removed=st.booleans())
 def test_one_place_changed(genuine, orders_of, where, new, is_removed):
@@ -172,6 +173,7 @@ def test_one_place_changed(genuine, orders_of, where, new, is_removed):
     check(orders_of, changed(payload, everywhere[where // 2 % len(everywhere)], new, is_removed=is_removed))
 
 
+@pytest.mark.slow
 @settings(MANY, max_examples=3_000)
 @given(seed=st.integers(0, 2**64))
 def test_several_places_changed(genuine, orders_of, seed):
