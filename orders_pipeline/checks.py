@@ -4,20 +4,18 @@ Each tells what was expected and what is, names channels, and shows no personal 
 of the ledger and of the lake.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import orjson
 
+from orders_pipeline.alerts import data_checks
 from orders_pipeline.resources import Source
 from warehouse.lake import soundness as tables
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.status import soundness as ledger
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS
 from warehouse.ledger.status.soundness import CheckVerdict
-
-SHOWN = 20
-"""How many offenders a check names."""
 
 RAW_ORDERS_CHECKS = [
     dg.AssetCheckSpec(
@@ -98,76 +96,79 @@ def raw_orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetChec
         now = installation.clock()
         with installation.ledger.read() as transaction:
             found = ledger.connected(transaction)
-    yield _result("raw_orders", "connections_pulled", ledger.pulled(found), dg.AssetCheckSeverity.ERROR)
-    yield _result("raw_orders", "coverage_without_gaps", ledger.without_gaps(found), dg.AssetCheckSeverity.ERROR)
-    yield _result("raw_orders", "channels_up_to_date", ledger.up_to_date(found, now), dg.AssetCheckSeverity.ERROR)
+        verdicts = {
+            "connections_pulled": ledger.pulled(found),
+            "coverage_without_gaps": ledger.without_gaps(found),
+            "channels_up_to_date": ledger.up_to_date(found, now),
+        }
+        data_checks.tell(installation, verdicts)
+    yield from _results("raw_orders", verdicts)
 
 
 @dg.multi_asset_check(specs=ORDERS_CHECKS)
 def orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
     """Whether the newest changes of the order book are sound."""
-    with source.opened() as installation, installation.ledger.read() as transaction:
-        versions = ledger.newest_versions(transaction)
-        yield _result("orders", "quarantine_empty", ledger.quarantine_empty(transaction), dg.AssetCheckSeverity.WARN)
-        yield _result("orders", "orders_unique", ledger.unique(transaction, versions), dg.AssetCheckSeverity.ERROR)
-        yield _result(
-            "orders", "revisions_in_order", ledger.in_order(transaction, versions), dg.AssetCheckSeverity.ERROR
-        )
-    documents = [(row["order_id"], orjson.loads("{" + row["facts"] + "}")) for row in versions]
-    yield _result("orders", "quantities_conserved", ledger.quantities_conserved(documents), dg.AssetCheckSeverity.WARN)
-    yield _result("orders", "amounts_conserved", ledger.amounts_conserved(documents), dg.AssetCheckSeverity.WARN)
+    with source.opened() as installation:
+        with installation.ledger.read() as transaction:
+            versions = ledger.newest_versions(transaction)
+            verdicts = {
+                "quarantine_empty": ledger.quarantine_empty(transaction),
+                "orders_unique": ledger.unique(transaction, versions),
+                "revisions_in_order": ledger.in_order(transaction, versions),
+            }
+        documents = [(row["order_id"], orjson.loads("{" + row["facts"] + "}")) for row in versions]
+        verdicts["quantities_conserved"] = ledger.quantities_conserved(documents)
+        verdicts["amounts_conserved"] = ledger.amounts_conserved(documents)
+        data_checks.tell(installation, verdicts)
+    yield from _results("orders", verdicts)
 
 
 @dg.multi_asset_check(specs=CONFIRMATIONS_CHECKS)
 def confirmations_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
     """Whether shipments reach their marketplaces."""
-    with source.opened() as installation, installation.ledger.read() as transaction:
-        now = installation.clock()
-        yield _result(
-            "confirmations", "nothing_stuck", ledger.nothing_stuck(transaction, now), dg.AssetCheckSeverity.WARN
-        )
-        yield _result(
-            "confirmations",
-            "nothing_over_shipped",
-            ledger.nothing_over_shipped(transaction),
-            dg.AssetCheckSeverity.ERROR,
-        )
+    with source.opened() as installation:
+        with installation.ledger.read() as transaction:
+            verdicts = {
+                "nothing_stuck": ledger.nothing_stuck(transaction, installation.clock()),
+                "nothing_over_shipped": ledger.nothing_over_shipped(transaction),
+            }
+        data_checks.tell(installation, verdicts)
+    yield from _results("confirmations", verdicts)
 
 
 @dg.multi_asset_check(specs=FULL_CHECKS)
 def full_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
     """Whether everything published is sound; reads whole tables, so once a day."""
-    with source.opened() as installation, open_lake(installation.settings) as lake:
-        with installation.ledger.read() as transaction:
-            yield _result(
-                "order_tables",
-                "tables_equal_book",
-                tables.tables_equal_book(transaction, lake),
-                dg.AssetCheckSeverity.ERROR,
-            )
-        yield _result("order_tables", "keys_unique", tables.keys_unique(lake), dg.AssetCheckSeverity.ERROR)
-        yield _result(
-            "order_tables",
-            "all_quantities_conserved",
-            tables.all_quantities_conserved(lake),
-            dg.AssetCheckSeverity.WARN,
+    with source.opened() as installation:
+        with open_lake(installation.settings) as lake, installation.ledger.read() as transaction:
+            verdicts = {
+                "tables_equal_book": tables.tables_equal_book(transaction, lake),
+                "keys_unique": tables.keys_unique(lake),
+                "all_quantities_conserved": tables.all_quantities_conserved(lake),
+            }
+        data_checks.tell(installation, verdicts)
+    yield from _results("order_tables", verdicts)
+
+
+_WARNINGS = frozenset(
+    {"quarantine_empty", "quantities_conserved", "amounts_conserved", "nothing_stuck", "all_quantities_conserved"}
+)
+"""What may be the marketplace's doing; the others are defects or outages."""
+
+
+def _results(asset: str, verdicts: Mapping[str, CheckVerdict]) -> Iterator[dg.AssetCheckResult]:
+    for name, verdict in verdicts.items():
+        actual = data_checks.named(verdict)
+        yield dg.AssetCheckResult(
+            passed=not verdict.offenders,
+            asset_key=asset,
+            check_name=name,
+            severity=dg.AssetCheckSeverity.WARN if name in _WARNINGS else dg.AssetCheckSeverity.ERROR,
+            description=actual if verdict.offenders else None,
+            metadata={
+                "expected": verdict.expected,
+                "actual": actual,
+                "examined": verdict.examined,
+                "offenders": len(verdict.offenders),
+            },
         )
-
-
-def _result(asset: str, name: str, verdict: CheckVerdict, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
-    actual = "; ".join(verdict.offenders[:SHOWN]) or "as expected"
-    if len(verdict.offenders) > SHOWN:
-        actual += f"; and {len(verdict.offenders) - SHOWN} more"
-    return dg.AssetCheckResult(
-        passed=not verdict.offenders,
-        asset_key=asset,
-        check_name=name,
-        severity=severity,
-        description=actual if verdict.offenders else None,
-        metadata={
-            "expected": verdict.expected,
-            "actual": actual,
-            "examined": verdict.examined,
-            "offenders": len(verdict.offenders),
-        },
-    )

@@ -49,7 +49,7 @@ KINDS: tuple[tuple[Kind, tuple[str, ...], tuple[str, ...]], ...] = (
     (Kind.TRANSMISSION, ("confirm", "accept"), ()),
     (Kind.CANCELLATION, ("cancel", "ship"), ()),
     (Kind.EXCHANGE, ("export", "import", "import_rows", "acknowledge", "api", "products"), ()),
-    (Kind.SYSTEM, ("publish", "purge", "ping"), ()),
+    (Kind.SYSTEM, ("publish", "purge", "ping", "check"), ()),
 )
 """Kind, the stages and the codes that make it; the first that fits counts, no codes mean all. A test sees that no stage is
 left out; what an older release wrote under another stage is `system`."""
@@ -104,6 +104,7 @@ CAUSES = {
     "order_refused": "The ERP misses an article, a customer or a setting, or refuses a value of the order.",
     "consumer_stopped": "The ERP's job does not run, its token has expired, or it cannot reach the API.",
     "lake_unreachable": "The storage or the catalog of the order tables is away, full, or was moved.",
+    "data_check_failed": "A defect of this software, or somebody changed the database behind its back.",
     "disk_low": "The data has grown, or something else fills the disk.",
     "cancellation_not_offered": "The marketplace's API has no call for it.",
     "cancellation_refused": "The order was shipped or cancelled meanwhile, or the operator does not allow it.",

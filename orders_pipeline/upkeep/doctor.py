@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import sqlalchemy as sa
 
+from orders_pipeline.alerts import data_checks
 from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES, NOT_LOADED
 from orders_pipeline.marketplaces.settings import read_settings
@@ -448,12 +449,9 @@ def _checks(instance: dg.DagsterInstance) -> Iterator[Finding]:
         failed += 1
         is_bad = evaluation.severity.value == "ERROR"
         part = f"check {key.name}"
-        yield Finding(part, _graded(not is_bad, is_bad), evaluation.description or "it does not hold", _CHECK_HINT)
+        yield Finding(part, _graded(not is_bad, is_bad), evaluation.description or "it does not hold", data_checks.HINT)
     if newest and not failed:
         yield Finding("checks", Verdict.OK, f"{len(newest)} data checks hold")
-
-
-_CHECK_HINT = "its numbers are on Dagster's page of the asset; what each check means is in docs/operations.md"
 
 
 def _age(seconds: float) -> float:

@@ -8,7 +8,9 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from orders_pipeline.alerts import data_checks
 from orders_pipeline.checks import (
+    CONFIRMATIONS_CHECKS,
     FULL_CHECKS,
     ORDERS_CHECKS,
     RAW_ORDERS_CHECKS,
@@ -22,6 +24,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base import schema
 from warehouse.ledger.status import soundness
+from warehouse.ledger.watch import incidents
 
 
 @pytest.fixture
@@ -244,3 +247,29 @@ def test_a_check_names_a_bounded_number_of_offenders(filled, source) -> None:
         ]
         transaction.execute(sa.insert(schema.quarantine), rows)
     assert shown(results(orders_checks, source)["quarantine_empty"]).endswith("; and 10 more")
+
+
+def test_a_check_that_fails_is_an_incident_until_it_holds_again(filled, source) -> None:
+    def told() -> list[str]:
+        with filled.ledger.read() as transaction:
+            return [each["subject"] for each in incidents.listed(transaction) if each["stage"] == "check"]
+
+    spoil(filled, "UPDATE order_versions SET revision = 9 WHERE position = 2")
+    for _ in range(2):
+        assert not results(orders_checks, source)["revisions_in_order"].passed
+    assert told() == ["revisions_in_order"]
+    spoil(filled, "UPDATE order_versions SET revision = 1 WHERE position = 2")
+    assert results(orders_checks, source)["revisions_in_order"].passed
+    assert told() == []
+
+
+def test_what_has_an_incident_of_its_own_is_not_told_twice(filled, source, marketplaces, clock) -> None:
+    clock.advance(hours=3)
+    assert not results(raw_orders_checks, source)["channels_up_to_date"].passed
+    with filled.ledger.read() as transaction:
+        assert {each["stage"] for each in incidents.listed(transaction)} == set()
+
+
+def test_every_check_that_is_told_by_its_cause_is_one() -> None:
+    names = {spec.name for spec in (*RAW_ORDERS_CHECKS, *ORDERS_CHECKS, *CONFIRMATIONS_CHECKS, *FULL_CHECKS)}
+    assert names > data_checks.TOLD_BY_THEIR_CAUSE
