@@ -454,12 +454,12 @@ def random_sheet(chance: Random, rows: int) -> str:
     return sheet(*made)
 
 
-EXAMPLES, ROWS_EACH = 40, 520
+EXAMPLES, ROWS_EACH = 12, 520
 
 
 @pytest.mark.slow
 def test_applied_and_known_and_refused_are_all_rows(small_shop, an_order):
-    """Twenty thousand rows through the whole import."""
+    """Thousands of rows through the whole import."""
     shop = small_shop
     shop.put(*(an_order(number) for number in range(1, 41)))
     seen = []
@@ -478,7 +478,7 @@ def test_applied_and_known_and_refused_are_all_rows(small_shop, an_order):
         seen.append(record.rows)
 
     run()
-    assert sum(seen) >= 20_000
+    assert sum(seen) >= 6_000
     assert {state.state for state in shop.records()} <= {FileState.APPLIED, FileState.REPEATED}
 
 

@@ -229,8 +229,8 @@ def test_the_orders_a_load_concerns_are_found(stocked, any_settings):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_rows_take_seconds(stocked, tmp_path):
-    rows = "".join(f"SKU-{number:06d},,Cushion cover {number},https://x/{number}\n" for number in range(100_000))
+def test_twenty_thousand_rows_take_seconds(stocked, tmp_path):
+    rows = "".join(f"SKU-{number:06d},,Cushion cover {number},https://x/{number}\n" for number in range(20_000))
     began = time.process_time()
-    assert load(stocked, "shop_fr", written(tmp_path, "sku,gtin,title,url\n" + rows), NOW).new == 100_000
-    assert time.process_time() - began < 20
+    assert load(stocked, "shop_fr", written(tmp_path, "sku,gtin,title,url\n" + rows), NOW).new == 20_000
+    assert time.process_time() - began < 4

@@ -184,7 +184,7 @@ def check(payload: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(STATUS, st.lists(MUTATION, min_size=1, max_size=4))
 def test_a_spoiled_order_is_read_or_refused_and_nothing_else(status, mutations):
     check(mutated(status, mutations))

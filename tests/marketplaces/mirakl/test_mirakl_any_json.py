@@ -64,7 +64,7 @@ JSON = st.recursive(
     ABSURD | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
 )
-MANY = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+MANY = settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 def places(value, at=()):
@@ -174,7 +174,7 @@ def test_one_place_changed(genuine, orders_of, where, new, is_removed):
 
 
 @pytest.mark.slow
-@settings(MANY, max_examples=3_000)
+@settings(MANY, max_examples=1_500)
 @given(seed=st.integers(0, 2**64))
 def test_several_places_changed(genuine, orders_of, seed):
     """Chance comes from a drawn seed here: drawing every choice through Hypothesis takes ten times as long."""
