@@ -20,6 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from orders_pipeline.sandbox.engine import DROP_CONNECTION
 
 START_SECONDS = 10.0
+GRACE_SECONDS = 2
+"""How long an answer on its way may take when the server ends."""
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -51,7 +54,7 @@ def configuration(app: FastAPI, host: str = LOOPBACK, port: int = 0, log_level: 
         access_log=False,
         date_header=False,
         server_header=False,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 
@@ -90,15 +93,39 @@ def running(app: FastAPI, host: str = LOOPBACK) -> Iterator[str]:
                 raise TimeoutError(f"the sandbox did not start within {START_SECONDS:.0f} seconds")
             yield url
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join(START_SECONDS)
 
 
 class _Announcing(uvicorn.Server):
+    """Tells when it has started, and ends at once where uvicorn itself sleeps for tenths of seconds."""
+
     def __init__(self, config: uvicorn.Config, event: threading.Event) -> None:
         super().__init__(config)
         self._event = event
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         await super().startup(sockets)
         self._event.set()
+
+    def stop(self) -> None:
+        """End it, from another thread."""
+        self.should_exit = True
+        if self._event.is_set():
+            self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._stopped.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
+        for each in self.servers:
+            each.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        ends = self._loop.time() + GRACE_SECONDS
+        while self.server_state.connections and self._loop.time() < ends:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0.001)
+        for task in self.server_state.tasks:
+            task.cancel()

@@ -15,7 +15,7 @@ from orders_pipeline.stages import confirm, normalise
 from orders_pipeline.stages import pull as pulling
 from warehouse.cancellations import Decision
 from warehouse.ledger.base import schema
-from warehouse.ledger.book import cancellation_queries, cancellations
+from warehouse.ledger.book import cancellation_queries, cancellation_queue, cancellations
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import lock_book
@@ -194,7 +194,7 @@ def test_a_teller_that_died_leaves_a_doubt_and_not_a_second_call(shop, monkeypat
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(cancellations, "told", die)
+        patch.setattr(cancellation_queue, "told", die)
         with pytest.raises(Crash):
             cancelling.carry_out(shop.installation)
     assert not cancelling.carry_out(shop.installation)
