@@ -44,6 +44,7 @@ from warehouse.privacy import without_pii
 from warehouse.shipments import Cancels, CarrierRule, Idempotency, Requirements
 
 NO_LIMIT = float("inf")
+_TRIED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +54,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One trial of each kind; for what confirms, one in each of its stand-in's set-ups."""
+    if metafunc.definition.stash.get(_TRIED, False):
+        return  # asked as a plugin already, and now as the tests' own module
+    metafunc.definition.stash[_TRIED] = True
     kinds = metafunc.config.getoption("--marketplace", None) or sorted(MARKETPLACES)
     if "kind" in metafunc.fixturenames:
         metafunc.parametrize("kind", kinds, scope="module")
