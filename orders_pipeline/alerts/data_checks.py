@@ -22,9 +22,7 @@ HINT = "its numbers are on Dagster's page of the asset; what each check means is
 SHOWN = 20
 """How many offenders an incident names."""
 
-TOLD_BY_THEIR_CAUSE = frozenset(
-    {"connections_pulled", "channels_up_to_date", "quarantine_empty", "nothing_stuck", "amounts_conserved"}
-)
+TOLD_BY_THEIR_CAUSE = frozenset({"connections_pulled", "channels_up_to_date", "quarantine_empty", "nothing_stuck"})
 """Checks that only count what has incidents of its own: a second one would say the same."""
 
 
