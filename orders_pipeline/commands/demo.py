@@ -48,6 +48,7 @@ PATIENCE_SECONDS = 80.0
 RATE_FACTOR = 10_000
 """The sandbox keeps the marketplaces' real limits; a demo would wait hours for them."""
 PREFERRED_PORTS = {"dagster": 3000, "api": 8000}
+"""Taken where they are free and no other is asked for."""
 TO_SHIP = "select channel, original_id, status, ship_by from orders_to_ship limit 5"
 
 
@@ -63,6 +64,8 @@ class Places:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Do everything once, stop the processes, and exit 0.")] = False,
     orders: Annotated[int, typer.Option(help="How many orders each sandbox marketplace makes up.")] = 600,
+    dagster_port: Annotated[int | None, typer.Option(help="Of Dagster's pages; default: 3000, or a free one.")] = None,
+    api_port: Annotated[int | None, typer.Option(help="Of the API; default: 8000, or a free one.")] = None,
 ) -> None:
     """Show the product at work with made-up orders; needs no account anywhere.
 
@@ -73,6 +76,8 @@ def demo(
       orders demo
 
       orders demo --once --orders 2000
+
+      orders demo --dagster-port 3100 --api-port 8100
     """
     began = time.monotonic()
     signal.signal(signal.SIGTERM, _leave)
@@ -83,7 +88,7 @@ def demo(
         mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(mail_port), "SMTP_SECURITY": "loopback"}
         mail |= {"SMTP_FROM": "orders@shop.example", "IMPORT_LOOK_SECONDS": "0.5"}
         os.environ.update({f"ORDERS_{name}": value for name, value in mail.items()})
-        places = _start(stack, home, orders)
+        places = _start(stack, home, orders, {"dagster": dagster_port, "api": api_port})
         with opened(Settings(home=home)) as installation:
             _configure(installation, places, home)
             token = _token(installation)
@@ -110,9 +115,9 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def _start(stack: ExitStack, home: Path, orders: int) -> Places:
+def _start(stack: ExitStack, home: Path, orders: int, asked: Mapping[str, int | None]) -> Places:
     """Start the sandboxes, Dagster and the API; wait for the sandboxes, which come first."""
-    ports = {name: _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
+    ports = {name: _asked_port(asked[name]) or _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
     at = {kind: _free_port(each.port) for kind, each in DEMONSTRATED.items()}
     sandboxes = {kind: f"http://127.0.0.1:{port}" for kind, port in at.items()}
     places = Places(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
@@ -321,6 +326,13 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=5).is_success
     except httpx.HTTPError:
         return False
+
+
+def _asked_port(port: int | None) -> int | None:
+    """The port that was asked for, which must be free; None when none was."""
+    if port is not None and _free_port(port) != port:
+        raise fail(f"port {port} is taken: name another one", Exit.USAGE)
+    return port
 
 
 def _free_port(preferred: int) -> int:
