@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from orders_api import reference_page
+from orders_api.app import create_app
+from tests.api.conftest import Api
+from tests.conftest import TEST_KEYS
+from warehouse.clock import utc_now
+from warehouse.settings import Settings
 
 OPERATIONS = {
     "accept_cancellation_request",
@@ -49,9 +54,13 @@ OPERATIONS = {
 }
 
 
-@pytest.fixture
-def description(stranger):
-    return stranger.get("/openapi.json").json()
+@pytest.fixture(scope="module")
+def description(tmp_path_factory):
+    """As a new installation gives it; made once, because writing it takes longer than any of these tests."""
+    settings = Settings(_env_file=None, home=tmp_path_factory.mktemp("described"), keys=TEST_KEYS)
+    app = create_app(settings, utc_now)
+    yield Api(app, None).get("/openapi.json").json()
+    app.state.installation.ledger.close()
 
 
 def operations(description: dict):

@@ -32,7 +32,7 @@ SEED = 20261102
 ORDERS = 60
 """At each of the two marketplaces."""
 
-KILLS = 32
+KILLS = 20
 MOST_ROUNDS = 10
 KILLS_OF_THE_IMPORT = 2
 KILLS_OF_THE_UPDATE = 2
