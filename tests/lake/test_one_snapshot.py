@@ -42,15 +42,14 @@ for _ in sys.stdin:
 """
 
 CHECKING_READER = """
-import sys, time
+import sys
 from pathlib import Path
 import warehouse
 from warehouse.settings import Settings
 
 settings = Settings(_env_file=None, home=Path(sys.argv[1]), database_url=sys.argv[2] or None)
 reads = wrong = 0
-until = time.monotonic() + 10
-while time.monotonic() < until:
+while reads < 60:
     with warehouse.connect(settings) as duck:
         for _ in range(10):
             orders, lines, marks = duck.execute(
@@ -115,7 +114,7 @@ def test_an_open_transaction_keeps_its_numbers_through_every_step(any_shop, any_
 
 
 @pytest.mark.slow
-def test_self_checking_reads_during_ten_seconds_of_publishing_and_maintenance(any_shop, any_settings, any_lake):
+def test_self_checking_reads_while_publishing_and_maintenance_go_on(any_shop, any_settings, any_lake):
     for number in range(4):
         churn(any_shop, any_lake, number)
     rounds = 4
@@ -125,7 +124,7 @@ def test_self_checking_reads_during_ten_seconds_of_publishing_and_maintenance(an
             maintenance.maintain(any_lake, datetime.now(UTC), keep_days=0)
             rounds += 1
         reads, wrong = map(int, reader.stdout.read().split())
-    assert (reads > 20, wrong) == (True, 0)
+    assert (reads, wrong) == (60, 0)
     assert rounds > 4
 
 
