@@ -10,6 +10,7 @@ import dagster as dg
 import orjson
 
 from orders_pipeline.alerts import data_checks
+from orders_pipeline.lineage import key
 from orders_pipeline.resources import Source
 from warehouse.lake import soundness as tables
 from warehouse.lake.lake import open_lake
@@ -73,17 +74,17 @@ CONFIRMATIONS_CHECKS = [
 FULL_CHECKS = [
     dg.AssetCheckSpec(
         "tables_equal_book",
-        asset="order_tables",
+        asset=key("orders"),
         description="The lake holds exactly the orders that the ledger held when it was published.",
     ),
     dg.AssetCheckSpec(
         "keys_unique",
-        asset="order_tables",
+        asset=key("orders"),
         description="Every key is in its table once, and every line belongs to an order.",
     ),
     dg.AssetCheckSpec(
         "all_quantities_conserved",
-        asset="order_tables",
+        asset=key("orders"),
         description="Ordered = shipped + cancelled + remaining, on every line there is.",
     ),
 ]
@@ -147,7 +148,7 @@ def full_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResul
                 "all_quantities_conserved": tables.all_quantities_conserved(lake),
             }
         data_checks.tell(installation, verdicts)
-    yield from _results("order_tables", verdicts)
+    yield from _results(key("orders"), verdicts)
 
 
 _WARNINGS = frozenset(
@@ -156,7 +157,7 @@ _WARNINGS = frozenset(
 """What may be the marketplace's doing; the others are defects or outages."""
 
 
-def _results(asset: str, verdicts: Mapping[str, CheckVerdict]) -> Iterator[dg.AssetCheckResult]:
+def _results(asset: str | dg.AssetKey, verdicts: Mapping[str, CheckVerdict]) -> Iterator[dg.AssetCheckResult]:
     for name, verdict in verdicts.items():
         actual = data_checks.named(verdict)
         yield dg.AssetCheckResult(

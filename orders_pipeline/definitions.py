@@ -16,7 +16,7 @@ import dagster as dg
 from orders_pipeline.assets.acceptances import acceptances
 from orders_pipeline.assets.confirmations import confirmations
 from orders_pipeline.assets.order_exports import order_exports
-from orders_pipeline.assets.order_tables import order_tables
+from orders_pipeline.assets.order_tables import EVERY_TICK, order_tables
 from orders_pipeline.assets.orders import orders
 from orders_pipeline.assets.raw_orders import READING_TAG, raw_orders
 from orders_pipeline.assets.shipment_imports import shipment_imports
@@ -38,7 +38,6 @@ from orders_pipeline.upkeep.dagster_runs import prune_runs
 MARKETPLACE_NODES = [
     dg.AssetSpec(
         each.kind,
-        group_name="marketplaces",
         kinds=set(each.node_kinds),
         owners=["team:orders"],
         description=each.description,
@@ -48,7 +47,6 @@ MARKETPLACE_NODES = [
 ORDERS_API = dg.AssetSpec(
     "orders_api",
     deps=["orders"],
-    group_name="delivery",
     kinds={"fastapi"},
     owners=["team:orders"],
     description="The HTTP API by which the ERP reads orders and reports shipments. A process of its own on the ledger.",
@@ -56,7 +54,6 @@ ORDERS_API = dg.AssetSpec(
 SHIPMENTS = dg.AssetSpec(
     "shipments",
     deps=["orders_api", "shipment_imports"],
-    group_name="delivery",
     kinds={"sql"},
     owners=["team:orders"],
     description="Shipments as the ERP reported them, by the API or in files, checked against their orders. Kept in the ledger.",
@@ -64,13 +61,12 @@ SHIPMENTS = dg.AssetSpec(
 
 SHIPMENT_FILES = dg.AssetSpec(
     "shipment_files",
-    group_name="files",
     kinds={"csv"},
     owners=["team:orders"],
     description="CSV files with shipments, which the ERP puts on a storage: SFTP, FTPS, FTP or a folder.",
 )
 
-TICK = dg.AssetSelection.assets("raw_orders", "orders", "acceptances", "order_tables")
+TICK = dg.AssetSelection.assets("raw_orders", "orders", "acceptances") | EVERY_TICK
 DAILY_CHECKS = dg.AssetSelection.checks(full_checks)
 
 pull_orders = dg.define_asset_job(

@@ -26,7 +26,6 @@ UNKNOWN = "unknown"
 """What stands in a file's name for orders of which the marketplace does not tell who ships, or where to."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-NOTHING: Mapping[str, Any] = {}
 
 
 class OrderColumn(StrEnum):
@@ -98,6 +97,40 @@ def order_header(extra: Sequence[ExtraColumn] = ()) -> list[str]:
     return [column.value for column in (*OrderColumn, *extra)]
 
 
+MADE_OF: Mapping[OrderColumn | ExtraColumn, str] = {
+    OrderColumn.ORDER_STATUS: "status",
+    OrderColumn.ORDER_ID: "original_id",
+    OrderColumn.PURCHASE_DATE: "purchased_at",
+    OrderColumn.FULFILLED_BY: "fulfilled_by",
+    OrderColumn.CUSTOMER_NAME: "customer.name",
+    OrderColumn.CUSTOMER_PHONE: "customer.phone",
+    OrderColumn.SHIPPING_ADDRESS_LINE_1: "shipping_address.line_1",
+    OrderColumn.SHIPPING_ADDRESS_LINE_2: "shipping_address.line_2",
+    OrderColumn.SHIPPING_POSTAL_CODE: "shipping_address.postal_code",
+    OrderColumn.SHIPPING_CITY: "shipping_address.city",
+    OrderColumn.SHIPPING_COUNTRY_CODE: "shipping_country_code",
+    OrderColumn.PRODUCT_SKU: "lines.sku",
+    OrderColumn.QUANTITY_SHIPPED: "lines.quantity_shipped",
+    OrderColumn.LINE_NUMBER: "lines.number",
+    ExtraColumn.ID: "id",
+    ExtraColumn.ITEM_ID: "lines.id",
+    ExtraColumn.ITEM_ORIGINAL_ID: "lines.original_id",
+    ExtraColumn.QUANTITY_ORDERED_GROSS: "lines.quantity_ordered",
+    ExtraColumn.QUANTITY_CANCELLED: "lines.quantity_cancelled",
+    ExtraColumn.MAY_SHIP: "lines.may_ship",
+    ExtraColumn.MAY_NOT_SHIP_REASON: "lines.may_not_ship_reason",
+    ExtraColumn.CURRENCY: "currency",
+    ExtraColumn.CHANNEL: "channel",
+    ExtraColumn.SHIP_BY: "ship_by",
+    ExtraColumn.SERVICE_LEVEL: "service_level",
+    ExtraColumn.DELIVERY_POINT_ID: "delivery_point.id",
+}
+"""Columns that hold a member of the order's document as it is, and mean what it means."""
+
+_PATHS = {column: tuple(path.split(".")) for column, path in MADE_OF.items()}
+_LINES = "lines"
+
+
 def order_rows(
     status: str, facts: Mapping[str, Any], parties: Mapping[str, Any], extra: Sequence[ExtraColumn] = ()
 ) -> list[tuple[object, ...]]:
@@ -112,27 +145,24 @@ def order_rows(
         parties: The personal ones; empty where they are unknown or may not be seen.
         extra: The columns behind those of every file.
     """
-    customer, address = parties.get("customer") or NOTHING, parties.get("shipping_address") or NOTHING
-    before = (
-        status,
-        facts["original_id"],
-        facts["purchased_at"],
-        facts["fulfilled_by"],
-        customer.get("name"),
-        customer.get("phone"),
-        address.get("line_1"),
-        address.get("line_2"),
-        address.get("postal_code"),
-        address.get("city"),
-        facts["shipping_country_code"],
-    )
-    return [
-        before + _line_cells(line) + tuple(_extra_cell(column, facts, parties, line) for column in extra)
-        for line in facts["lines"]
-    ]
+    order = {**facts, **parties, "status": status}
+    columns = (*OrderColumn, *extra)
+    of_the_order = {column: _cell(order, path) for column, path in _PATHS.items() if path[0] != _LINES}
+    rows = []
+    for line in facts[_LINES]:
+        cells = of_the_order | _net_cells(line)
+        rows.append(tuple(cells[each] if each in cells else _cell(line, _PATHS[each][1:]) for each in columns))
+    return rows
 
 
-def _line_cells(line: Mapping[str, Any]) -> tuple[object, ...]:
+def _cell(within: Mapping[str, Any], path: tuple[str, ...]) -> object:
+    value: Any = within
+    for name in path:
+        value = None if value is None else value.get(name)
+    return ("true" if value else "false") if isinstance(value, bool) else value
+
+
+def _net_cells(line: Mapping[str, Any]) -> dict[OrderColumn | ExtraColumn, object]:
     ordered, shipped, cancelled = line["quantity_ordered"], line["quantity_shipped"], line["quantity_cancelled"]
     kept = None if ordered is None or cancelled is None else ordered - cancelled
     barred = _barred(line)
@@ -142,15 +172,12 @@ def _line_cells(line: Mapping[str, Any]) -> tuple[object, ...]:
         total = line["line_total"]
     if shown is not None and kept and total is not None and barred:
         total = format(share(Decimal(total), shown, kept), "f")
-    return (
-        line["sku"],
-        shown,
-        shipped,
-        None if shown is None or shipped is None else shown - shipped,
-        "0" if shown == 0 else line["unit_price"] or "0",
-        total or "0",
-        line["number"],
-    )
+    return {
+        OrderColumn.QUANTITY_ORDERED: shown,
+        OrderColumn.QUANTITY_REMAINING_TO_SHIP: None if shown is None or shipped is None else shown - shipped,
+        OrderColumn.UNIT_PRICE: "0" if shown == 0 else line["unit_price"] or "0",
+        OrderColumn.LINE_TOTAL: total or "0",
+    }
 
 
 def _barred(line: Mapping[str, Any]) -> int | None:
@@ -159,30 +186,6 @@ def _barred(line: Mapping[str, Any]) -> int | None:
     if line["may_ship"]:
         return min(refunded, remaining or 0)
     return 0 if line["may_not_ship_reason"] in SEEN_ELSEWHERE else remaining
-
-
-def _extra_cell(
-    column: ExtraColumn, facts: Mapping[str, Any], parties: Mapping[str, Any], line: Mapping[str, Any]
-) -> object:
-    match column:
-        case (
-            ExtraColumn.ID
-            | ExtraColumn.CURRENCY
-            | ExtraColumn.CHANNEL
-            | ExtraColumn.SHIP_BY
-            | ExtraColumn.SERVICE_LEVEL
-        ):
-            return facts[column]
-        case ExtraColumn.DELIVERY_POINT_ID:
-            return (parties.get("delivery_point") or NOTHING).get("id")
-        case ExtraColumn.ITEM_ID | ExtraColumn.ITEM_ORIGINAL_ID:
-            return line[column.removeprefix("item_")]
-        case ExtraColumn.QUANTITY_ORDERED_GROSS:
-            return line["quantity_ordered"]
-        case ExtraColumn.QUANTITY_CANCELLED | ExtraColumn.MAY_NOT_SHIP_REASON:
-            return line[column]
-        case ExtraColumn.MAY_SHIP:
-            return "true" if line["may_ship"] else "false"
 
 
 def spreadsheet_safe(row: Iterable[object]) -> list[object]:

@@ -11,7 +11,6 @@ from orders_pipeline.stages import accept
 
 @dg.asset(
     deps=["orders"],
-    group_name="confirmation",
     kinds={"python", "sql"},
     owners=["team:orders"],
     description="Orders accepted or refused where the marketplace leaves that to the seller: decided over the API, "

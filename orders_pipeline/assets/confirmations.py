@@ -20,7 +20,6 @@ SHOWN = ("queued", "sending", "in_doubt", "held", "rejected", "sent", "verified"
 
 @dg.asset(
     deps=["shipments"],
-    group_name="confirmation",
     kinds={"python", "sql"},
     owners=["team:orders"],
     description="Every shipment told to its marketplace once and verified by reading back; what is refused, in doubt or held "

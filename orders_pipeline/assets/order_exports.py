@@ -18,7 +18,6 @@ EXPORTS_DONE = "exports_done"
 
 @dg.asset(
     deps=["orders"],
-    group_name="files",
     kinds={"csv"},
     owners=["team:orders"],
     description="CSV files with the orders that the marketplaces have changed since the last export of their channel, written "

@@ -1,21 +1,22 @@
-"""The asset `order_tables`: the order book as DuckDB tables over Parquet, for analysts.
+"""The order tables as assets, one for each table and view: the order book as DuckDB tables over Parquet, for analysts.
 
-The engine is `warehouse.lake.publishing`; what is in the tables is said in `warehouse/lake/tables`.
+The engine is `warehouse.lake.publishing`; what the tables are is said in `warehouse/lake`. One step publishes all of them. A
+table has an event when rows of it changed, a view when a table that it reads did: `pulls` with every tick, the others as it
+comes.
 """
 
-from __future__ import annotations
-
 import logging
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lake_access import publishing
+from orders_pipeline.lineage import column_lineage, column_schema, key
 from orders_pipeline.resources import Source
-from warehouse.lake.definitions import TABLES
-from warehouse.lake.order_tables import columns
+from warehouse.lake.definitions import TABLES, VIEWS, relation
+from warehouse.lake.lake import Lake
 from warehouse.lake.publishing import publish, published_through
-from warehouse.ledger.base.database import POSITION, RAW_SEQ, mark
 from warehouse.logs import Event
 
 logger = logging.getLogger("orders_pipeline.order_tables")
@@ -23,56 +24,112 @@ logger = logging.getLogger("orders_pipeline.order_tables")
 LAKE_WRITER = "lake_writer"
 """Pool of everything that writes the lake: its limit of 1 lets one run at a time do so."""
 
+MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "orders": ("orders",),
+    "order_lines": ("orders",),
+    "order_versions": ("orders",),
+    "raw_orders": ("raw_orders",),
+    "pulls": ("raw_orders",),
+    "acknowledgements": ("orders_api",),
+    "shipments": ("shipments",),
+    "shipment_lines": ("shipments",),
+    "confirmation_attempts": ("confirmations",),
+    "cancellation_requests": ("orders",),
+    "files": ("order_exports", "shipment_imports"),
+    "file_rows": ("shipment_imports",),
+}
+"""Table → the assets whose ledger tables it is published from. Those that are not here hold what no asset makes."""
 
-def column_schema() -> dg.TableSchema:
-    """The columns of `orders` in the lake with their comments."""
-    return dg.TableSchema([dg.TableColumn(each.name, each.type, each.comment) for each in columns("orders")])
+PUBLISHED = tuple(name for name in TABLES if name != "published")
+"""All but the marks of publishing itself."""
+WITH_EVERY_TICK = frozenset({"pulls", "pull_coverage"})
+"""What changes whenever a connection is read, and is late when nothing is."""
+
+ENDED = "published_to_the_end"
+EVERY_TICK = dg.AssetSelection.assets(key("orders"))
+"""What a job selects that publishes, which puts the step behind `orders`. All tables are published whatever is selected:
+Dagster writes an event for each asset that it plans, so a job that named them all would cost twenty more in an idle tick."""
 
 
-@dg.asset(
-    deps=["orders"],
+def read_by(view: str) -> list[str]:
+    """The tables and views that a view reads."""
+    return sorted({source.partition(".")[0] for column in relation(view) for source in column.sources})
+
+
+def _spec(name: str) -> dg.AssetSpec:
+    deps = [dg.AssetDep(key(each)) for each in read_by(name)] + [dg.AssetDep(each) for each in MADE_OF.get(name, ())]
+    return dg.AssetSpec(
+        key(name),
+        deps=deps,
+        skippable=True,
+        kinds={"duckdb", "view" if name in VIEWS else "parquet"},
+        freshness_policy=TICK_FRESHNESS if name in WITH_EVERY_TICK else None,
+        owners=["team:orders"],
+        description=relation(name)[0].comment,
+        metadata={"dagster/table_name": f"lake.{name}", "dagster/column_schema": column_schema(name)},
+    )
+
+
+@dg.multi_asset(
+    name="order_tables",
+    specs=[_spec(each) for each in (*PUBLISHED, *VIEWS)],
+    can_subset=True,
     pool=LAKE_WRITER,
-    group_name="analytics",
-    kinds={"duckdb", "parquet"},
-    freshness_policy=TICK_FRESHNESS,
-    owners=["team:orders"],
-    description="Orders, lines, versions, raw payloads, pulls and incidents as tables for analysts (DuckLake: DuckDB "
-    "over Parquet). Holds no personal data.",
-    metadata={
-        "dagster/table_name": "lake.orders",
-        "dagster/column_schema": column_schema(),
-        "tables": dg.MetadataValue.md(", ".join(f"`{name}`" for name in TABLES)),
-    },
     check_specs=[
         dg.AssetCheckSpec(
-            "published_to_the_end",
-            asset="order_tables",
+            ENDED,
+            asset=key("orders"),
             description="The lake has come as far as the ledger had when publishing began.",
         )
     ],
 )
-def order_tables(source: dg.ResourceParam[Source]) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster wants none
+def order_tables(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
     """Publish what changed in the ledger since the last time."""
-    with source.opened() as installation:
-        with installation.ledger.read() as transaction:
-            expected = {"orders": mark(transaction, POSITION), "raw_orders": mark(transaction, RAW_SEQ)}
-        with publishing(installation) as lake:
-            published = publish(installation.ledger, lake, installation.clock())
-            through = published_through(lake)
-            [(rows,)] = lake.statement("SELECT count(*) FROM orders")
+    with source.opened() as installation, publishing(installation) as lake:
+        now = installation.clock()
+        published = publish(installation.ledger, lake, now)
+        through = published_through(lake)
+        rows = row_counts(lake, changed_relations(published.counts))
     logger.info(Event.TABLES_PUBLISHED, extra={f"rows_{name}": count for name, count in published.counts.items()})
-    behind = {name: value for name, value in expected.items() if through[name] < value}
-    metadata = {f"rows_{name}": dg.MetadataValue.int(count) for name, count in published.counts.items()}
-    return dg.MaterializeResult(
-        metadata=metadata | {"dagster/row_count": dg.MetadataValue.int(int(str(rows)))},
-        check_results=[
-            dg.AssetCheckResult(
-                passed=not behind,
-                check_name="published_to_the_end",
-                metadata={
-                    "expected": dg.MetadataValue.json(expected),
-                    "actual": dg.MetadataValue.json({name: through[name] for name in expected}),
-                },
-            )
-        ],
+    for name, count in rows.items():
+        metadata: dict[str, dg.MetadataValue | int | float] = {
+            "dagster/row_count": count,
+            "dagster/last_updated_timestamp": dg.MetadataValue.timestamp(now),
+        }
+        if name in published.counts:
+            metadata["rows_changed"] = published.counts[name]
+        lineage = column_lineage(name)
+        context.log_event(dg.AssetMaterialization(key(name), metadata={**metadata, **lineage}))
+    if not context.selected_asset_check_keys:
+        return
+    behind = {name: value for name, value in published.expected.items() if through[name] < value}
+    yield dg.AssetCheckResult(
+        asset_key=key("orders"),
+        passed=not behind,
+        check_name=ENDED,
+        metadata={
+            "expected": dg.MetadataValue.json(dict(published.expected)),
+            "actual": dg.MetadataValue.json({name: through[name] for name in published.expected}),
+        },
     )
+
+
+def changed_relations(counts: Mapping[str, int]) -> list[str]:
+    """The tables of which rows changed, and the views that read one of them.
+
+    >>> changed_relations({"pulls": 2})
+    ['pulls', 'pull_coverage']
+    """
+    changed = [name for name in PUBLISHED if counts.get(name)]
+    for view in VIEWS:
+        if any(each in changed for each in read_by(view)):
+            changed.append(view)
+    return changed
+
+
+def row_counts(lake: Lake, relations: list[str]) -> dict[str, int]:
+    """How many rows each has, asked in one statement."""
+    if not relations:
+        return {}
+    [row] = lake.statement("SELECT " + ", ".join(f"(SELECT count(*) FROM {name})" for name in relations))  # noqa: S608
+    return {name: int(str(count)) for name, count in zip(relations, row, strict=True)}

@@ -9,6 +9,7 @@ import dagster as dg
 
 from orders_pipeline.alerts import conditions
 from orders_pipeline.freshness import TICK_FRESHNESS
+from orders_pipeline.lineage import member_lineage, member_schema
 from orders_pipeline.resources import Source
 from orders_pipeline.stages import normalise
 from warehouse.ledger.base.database import POSITION, mark
@@ -23,12 +24,12 @@ PREVIEW_COLUMNS = ("id", "original id", "channel", "status", "lines", "total")
 
 @dg.asset(
     deps=["raw_orders"],
-    group_name="order_book",
     kinds={"python", "sql"},
     freshness_policy=TICK_FRESHNESS,
     owners=["team:orders"],
     description="The order book: every order as it stands, one uniform shape for all marketplaces, with its revisions. "
     "Kept in the ledger, where the Orders API reads it.",
+    metadata={"dagster/column_schema": member_schema()},
 )
 def orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     """Bring the order book up to the newest raw order; what cannot be read is quarantined and told in the checks."""
@@ -45,7 +46,8 @@ def orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) 
     metadata |= {"position": dg.MetadataValue.int(after)}
     if rows:
         metadata["newest_changes"] = dg.MetadataValue.md(preview(rows))
-    return dg.MaterializeResult(metadata=metadata)
+    lineage = member_lineage() if tally["new"] + tally["changed"] else {}
+    return dg.MaterializeResult(metadata={**metadata, **lineage})
 
 
 def preview(rows: Sequence[Glance]) -> str:

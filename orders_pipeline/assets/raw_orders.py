@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from orders_pipeline.freshness import TICK_FRESHNESS
+from orders_pipeline.lineage import payload_schema
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import PROCESS_TAG
@@ -39,12 +40,12 @@ READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all}
 @dg.asset(
     partitions_def=CONNECTIONS,
     deps=list(MARKETPLACES),
-    group_name="retrieval",
     kinds={"python", "sql"},
     freshness_policy=TICK_FRESHNESS,
     owners=["team:orders"],
     description="Every payload as the marketplaces sent it, kept before anything interprets it: encrypted, and once "
     "more without personal data. A partition is one connection (seller account).",
+    metadata={"dagster/column_schema": payload_schema()},
 )
 def raw_orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
     """Pull every connection, or only the partition that was asked for.

@@ -17,7 +17,6 @@ IMPORTS_DONE = "imports_done"
 
 @dg.asset(
     deps=["shipment_files"],
-    group_name="files",
     kinds={"csv"},
     owners=["team:orders"],
     description="Every shipment file that has come, with the fate of each row: applied, known before, or refused. "

@@ -30,9 +30,11 @@ from warehouse.ledger.settings.configuration import (
     ImportEntry,
     StorageSection,
 )
+from warehouse.members import described, leaves
+from warehouse.orders import Line, Order, OwnFacts
 from warehouse.settings import Settings
 from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSettings
-from warehouse.templates import OrderColumn
+from warehouse.templates import MADE_OF, ExtraColumn, OrderColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -44,6 +46,16 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NO_TYPE = type(None)
+NET = {
+    OrderColumn.QUANTITY_ORDERED: "Units ordered, without cancelled ones and without those that remain and may not ship; empty "
+    "when unknown.",
+    OrderColumn.QUANTITY_REMAINING_TO_SHIP: "`quantity_ordered` − `quantity_shipped`: what is to be shipped; empty when one of "
+    "both is unknown.",
+    OrderColumn.UNIT_PRICE: "`line_total` / `quantity_ordered`, at most six decimals; 0 when that is 0 or there is no price.",
+    OrderColumn.LINE_TOTAL: "Price of `quantity_ordered` with taxes, in the order's currency; 0 when the marketplace told "
+    "none.",
+}
+"""Columns that are worked out for these files, with what they mean."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -202,6 +214,35 @@ def export_columns() -> str:
     return "`" + "`, `".join(column.value for column in OrderColumn) + "`\n"
 
 
+def order_columns() -> str:
+    """The columns of every order file with what they mean."""
+    return _csv_columns(OrderColumn)
+
+
+def extra_columns() -> str:
+    """The columns that an order file may hold beside these."""
+    return _csv_columns(ExtraColumn)
+
+
+def _csv_columns(columns: type[OrderColumn | ExtraColumn]) -> str:
+    """A column that holds a member as it is means what the member does."""
+    whole = (*described(Order), *described(OwnFacts))
+    members = {".".join(part.name for part in leaf.path): leaf.member.about.meaning for leaf in leaves(whole)}
+    members |= {
+        f"lines.{'.'.join(part.name for part in leaf.path)}": leaf.member.about.meaning
+        for leaf in leaves(described(Line))
+    }
+    rows = [
+        (
+            f"`{each}`",
+            f"`{MADE_OF[each]}`" if each in MADE_OF else "",
+            members[MADE_OF[each]] if each in MADE_OF else NET[each],
+        )
+        for each in columns
+    ]
+    return table(("column", "member", "meaning"), rows)
+
+
 def assets() -> str:
     """What is made of what."""
     graph = build_defs().resolve_asset_graph()
@@ -263,6 +304,8 @@ PARTS: dict[str, Callable[[], str]] = {
         commands,
         endpoints,
         export_columns,
+        order_columns,
+        extra_columns,
         assets,
         checks,
         jobs,

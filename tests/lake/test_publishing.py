@@ -214,7 +214,12 @@ def test_a_changed_order_replaces_its_row_and_lines_and_adds_a_version(any_shop,
     later = any_shop.order(1).marketplace_updated_at + timedelta(hours=1)
     changed = any_shop.order(1, status=Status.SHIPPED, marketplace_updated_at=later, lines=(any_shop.line(1),))
     any_shop.settle(changed)
-    assert publish(any_shop.ledger, any_lake, NOW).counts == {"raw_orders": 1, "order_versions": 1, "orders": 1}
+    assert publish(any_shop.ledger, any_lake, NOW).counts == {
+        "raw_orders": 1,
+        "order_versions": 1,
+        "orders": 1,
+        "order_lines": 1,
+    }
     by_id = "SELECT original_id, status, revision, position FROM orders ORDER BY original_id"
     assert any_lake.duck.sql(by_id).fetchall() == [
         ("402-0000001", "SHIPPED", 2, 3),

@@ -37,7 +37,7 @@ def materializations(result, asset: str) -> dict[str | None, dict[str, object]]:
     return {
         each.partition: {name: value.value for name, value in each.metadata.items()}
         for each in found
-        if each.asset_key == dg.AssetKey(asset)
+        if each.asset_key == dg.AssetKey(asset.split("/"))
     }
 
 
@@ -55,7 +55,7 @@ def test_one_run_brings_every_order_into_book_and_tables(source, connected, mark
         booked = set(transaction.execute(sa.select(schema.orders.c.original_id)).scalars())
     assert booked == {original_id for _, original_id in marketplaces.statuses()}
     assert (
-        materializations(result, "order_tables")[None]["dagster/row_count"]
+        materializations(result, "order_tables/orders")[None]["dagster/row_count"]
         == materializations(result, "orders")[None]["new"]
     )
     assert all(checks(result).values()), checks(result)
@@ -71,7 +71,34 @@ def test_a_second_run_writes_nothing(source, connected, marketplaces, instance, 
         "new": 0,
         "changed": 0,
     }
-    assert "rows_orders" not in materializations(result, "order_tables")[None]
+    assert tables_told(result) == {"pulls", "pull_coverage"}
+    (pulls,) = materializations(result, "order_tables/pulls").values()
+    assert (pulls["rows_changed"], pulls["dagster/last_updated_timestamp"]) == (2, clock().timestamp())
+    (coverage,) = materializations(result, "order_tables/pull_coverage").values()
+    assert (coverage["dagster/row_count"], "rows_changed" in coverage) == (2, False)
+
+
+def tables_told(result) -> set[str]:
+    keys = [each.asset_key.path for each in result.all_events if each.event_type_value == "ASSET_MATERIALIZATION"]
+    return {path[1] for path in keys if path[0] == "order_tables"}
+
+
+IDLE_EVENTS = 60
+"""As many as when all tables were one asset."""
+
+
+def test_an_idle_tick_plans_and_tells_no_more_than_changed(source, connected, marketplaces, instance, clock) -> None:
+    marketplaces.generate(10)
+    busy = run(source, instance)
+    clock.advance(minutes=5)
+    idle = run(source, instance)
+    assert len(instance.all_logs(idle.run_id)) <= IDLE_EVENTS
+    assert {"orders", "order_lines", "orders_to_ship", "late_orders", "revenue_by_day"} <= tables_told(busy)
+    assert not {"products", "shipments", "confirmation_latency"} & tables_told(busy)
+    (lines,) = materializations(busy, "order_tables/order_lines").values()
+    assert lines["rows_changed"] == lines["dagster/row_count"] > 0
+    told = lines["dagster/column_lineage"].deps_by_column["sku"]
+    assert [(each.asset_key, each.column_name) for each in told] == [(dg.AssetKey("orders"), "lines.sku")]
 
 
 def test_a_failing_connection_is_a_row_and_a_check_and_stops_no_other(

@@ -111,12 +111,16 @@ def test_everything_in_one_postgresql(
     defs = build_defs(source=Source(lambda: contextlib.nullcontext(installation)))
     with shipped_instance(settings, monkeypatch, tmp_path) as instance:
         assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
-        results = [defs.resolve_job_def("pull_orders").execute_in_process(instance=instance) for _ in range(2)]
+        results = [defs.resolve_job_def("pull_orders").execute_in_process(instance=instance) for _ in range(3)]
         assert all(each.success for each in results)
         assert all(each.passed for each in results[1].get_asset_check_evaluations())
-        assert instance.get_latest_materialization_event(dg.AssetKey("order_tables")).run_id == results[1].run_id
+        newest = {
+            name: instance.get_latest_materialization_event(dg.AssetKey(["order_tables", name])).run_id
+            for name in ("orders", "pulls")
+        }
+        assert newest == {"orders": results[0].run_id, "pulls": results[2].run_id}
         assert dagster_runs.prune(instance, datetime.now(UTC) + timedelta(days=1)) == 1
-        assert [run.run_id for run in instance.get_runs()] == [results[1].run_id]
+        assert {run.run_id for run in instance.get_runs()} == set(newest.values())
     with installation.ledger.read() as transaction:
         booked = set(transaction.execute(sa.select(schema.orders.c.original_id)).scalars())
     with open_lake(settings) as lake:

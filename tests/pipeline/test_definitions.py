@@ -15,9 +15,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orders_pipeline.assets.order_tables import column_schema
+from orders_pipeline import lineage
 from orders_pipeline.definitions import build_defs, defs
-from warehouse.lake.definitions import dictionary
+from warehouse.lake.definitions import TABLES, VIEWS, dictionary
 
 SNAPSHOT = Path(__file__).with_name("graph.json")
 ROOT = Path(__file__).parents[2]
@@ -104,14 +104,47 @@ def test_every_run_works_in_one_process() -> None:
     assert {job.executor_def.name for job in jobs} == {"in_process"}
 
 
-def test_column_schema_is_the_lakes_own() -> None:
-    spelled = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ", "DECIMAL(24,8)": "DECIMAL(24, 8)"}
-    expected = [
-        (each.column, spelled.get(each.type, each.type), each.comment)
-        for each in dictionary()
-        if each.table == "orders" and each.column
-    ]
-    assert [(each.name, each.type, each.description) for each in column_schema().columns] == expected
+def test_each_published_table_and_view_is_an_asset_with_its_columns_and_what_they_mean() -> None:
+    told = {
+        spec.key.path[1]: spec.metadata["dagster/column_schema"].columns
+        for spec in defs.resolve_all_asset_specs()
+        if spec.key.path[0] == "order_tables"
+    }
+    assert set(told) == {*TABLES, *VIEWS} - {"published"}
+    for name, columns in told.items():
+        expected = [
+            (each.column, each.type, each.comment) for each in dictionary() if each.table == name and each.column
+        ]
+        assert [(each.name, each.type, each.description) for each in columns] == expected
+
+
+def test_columns_lead_back_to_the_payload() -> None:
+    columns = {
+        spec.key: {each.name for each in spec.metadata["dagster/column_schema"].columns}
+        for spec in defs.resolve_all_asset_specs()
+        if "dagster/column_schema" in spec.metadata
+    }
+    lineages = {key: lineage.column_lineage(key.path[1]) for key in columns if key.path[0] == "order_tables"}
+    lineages[dg.AssetKey("orders")] = lineage.member_lineage()
+    sources: dict[tuple[dg.AssetKey, str], set[tuple[dg.AssetKey, str]]] = {}
+    for key, metadata in lineages.items():
+        for made in metadata.values():
+            for column, deps in made.deps_by_column.items():
+                assert column in columns[key]
+                assert {each.column_name for each in deps} <= set().union(*(columns[each.asset_key] for each in deps))
+                sources[key, column] = {(each.asset_key, each.column_name) for each in deps}
+    reached, ahead = set(), {(lineage.key("late_orders"), "units_to_ship"), (lineage.key("orders"), "payment_paid_at")}
+    while ahead:
+        reached |= ahead
+        ahead = set().union(*(sources.get(each, set()) for each in ahead)) - reached
+    raw = dg.AssetKey("raw_orders")
+    assert (raw, "mirakl: customer_debited_date") in reached
+    assert (raw, "amazon: orderItems[*].fulfillment.quantityFulfilled") in reached
+
+
+def test_all_of_it_opens_at_once() -> None:
+    # Dagster's page folds every group as soon as there are two.
+    assert {spec.group_name for spec in defs.resolve_all_asset_specs()} == {"default"}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from warehouse.lake import order_tables
 from warehouse.lake.attachment import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from duckdb import DuckDBPyConnection
 
 TABLES = (
@@ -59,19 +61,25 @@ DEFINITIONS = "definitions"
 DICTIONARY = "dictionary"
 """The view that tells what everything is: DuckLake keeps no comments on the columns of views, so they are rows of this one."""
 
-_VIEW_COLUMN = re.compile(r"^-- (\w+)(?: < ([\w., ]+))?(?:: (.+))?$", re.MULTILINE)
-"""`-- column < table.column, …: comment`. Without a comment it means what the one that it is made of does."""
+_VIEW_COLUMN = re.compile(r"^-- (\w+)(?: ([A-Z][^<:]*))? < ([\w., ]+?)(?:: (.+))?$", re.MULTILINE)
+"""`-- column TYPE < table.column, …: comment`. Type and comment are left out where they are those of the first source."""
+_TABLE_COLUMN = re.compile(r"^    (\w+) (.+?)(?: NOT NULL)?,?$", re.MULTILINE)
+_COMMENT = re.compile(r"^COMMENT ON (?:TABLE|VIEW|COLUMN) ([\w.]+) IS '(.*)';$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One entry of the dictionary. `column` is "" for the entry about the table or view itself."""
+    """One entry of the dictionary. `column` is "" for the entry about the table or view itself.
+
+    `sources`: of a view's column, those that it is made of, as `table.column`.
+    """
 
     table: str
     kind: str
     column: str
     type: str
     comment: str
+    sources: tuple[str, ...] = ()
 
 
 @cache
@@ -114,20 +122,54 @@ def stamp(duck: DuckDBPyConnection) -> None:
 
 def dictionary() -> list[Column]:
     """Every table, view and column with its type and comment, tables first, in the order of the definitions."""
-    with duckdb.connect() as duck:
-        duck.execute("SET TimeZone = 'UTC'")
-        for name in TABLES:
-            duck.execute(statement("tables", name))
-        for name in VIEWS:
-            duck.execute(statement("views", name))
-        entries = [entry for name in TABLES for entry in _table_entries(duck, name)]
-        for name in VIEWS:
-            entries += _view_entries(duck, name, entries)
-    return entries + _entries(DICTIONARY, "view", (_DICTIONARY_COMMENT,), _DICTIONARY_COLUMNS)
+    return [entry for name in (*TABLES, *VIEWS, DICTIONARY) for entry in relation(name)]
+
+
+@cache
+def relation(name: str) -> tuple[Column, ...]:
+    """A table or view, and then its columns, as its definition says."""
+    if name == DICTIONARY:
+        return _entries(name, _DICTIONARY_COMMENT, _DICTIONARY_COLUMNS)
+    if name in VIEWS:
+        return _view(name)
+    text = statement("tables", name)
+    comments = {about: comment.replace("''", "'") for about, comment in _COMMENT.findall(text)}
+    columns = [(column, kind, comments[f"{name}.{column}"]) for column, kind in _TABLE_COLUMN.findall(text)]
+    return _entries(name, comments[name], columns)
+
+
+def _view(name: str) -> tuple[Column, ...]:
+    text = statement("views", name)
+    whole, *_ = _entries(name, dict(_COMMENT.findall(text))[name].replace("''", "'"), ())
+    columns = []
+    for column, kind, told, comment in _VIEW_COLUMN.findall(text):
+        sources = tuple(each.strip() for each in told.split(","))
+        table, _, first = sources[0].partition(".")
+        (source,) = [each for each in relation(table) if each.column == first]
+        columns.append(
+            Column(
+                table=name,
+                kind="view",
+                column=column,
+                type=kind or source.type,
+                comment=comment or source.comment,
+                sources=sources,
+            )
+        )
+    return (whole, *columns)
+
+
+def _entries(name: str, about: str, columns: Iterable[tuple[str, str, str]]) -> tuple[Column, ...]:
+    kind = "table" if name in TABLES else "view"
+    whole = Column(table=name, kind=kind, column="", type="", comment=about)
+    return (
+        whole,
+        *(Column(table=name, kind=kind, column=column, type=of, comment=text) for column, of, text in columns),
+    )
 
 
 _DICTIONARY_COMMENT = "What every table, view and column is: one row each."
-_DICTIONARY_COLUMNS: list[tuple[str, str, str | None]] = [
+_DICTIONARY_COLUMNS = [
     ("relation", "VARCHAR", "The table or view."),
     ("kind", "VARCHAR", "table or view."),
     ("column_name", "VARCHAR", "The column; empty in the row about the table or view itself."),
@@ -171,39 +213,3 @@ def _table_columns() -> list[tuple[str, str, str]]:
         return blank.execute(
             "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
         ).fetchall()
-
-
-def _table_entries(duck: DuckDBPyConnection, name: str) -> list[Column]:
-    about = duck.execute("SELECT comment FROM duckdb_tables() WHERE table_name = ?", [name]).fetchone()
-    columns = duck.execute(
-        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
-        [name],
-    ).fetchall()
-    return _entries(name, "table", about, columns)
-
-
-def _view_entries(duck: DuckDBPyConnection, name: str, known: list[Column]) -> list[Column]:
-    about = duck.execute(f"SELECT comment FROM duckdb_views() WHERE view_name = {quoted(name)}").fetchone()  # noqa: S608
-    meanings = {f"{each.table}.{each.column}": each.comment for each in known}
-    comments = {column: comment or meanings[sources[0]] for column, (sources, comment) in view_columns(name).items()}
-    described = duck.execute(f"DESCRIBE {name}").fetchall()
-    return _entries(name, "view", about, [(row[0], row[1], comments.get(row[0])) for row in described])
-
-
-def view_columns(name: str) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Of each column of a view, the columns that it is made of, and what it means; "" where it means what the only one does."""
-    found = _VIEW_COLUMN.findall(statement("views", name))
-    return {
-        column: (tuple(each.strip() for each in sources.split(",")) if sources else (), comment)
-        for column, sources, comment in found
-    }
-
-
-def _entries(
-    name: str, kind: str, about: tuple[str | None] | None, columns: list[tuple[str, str, str | None]]
-) -> list[Column]:
-    whole = Column(table=name, kind=kind, column="", type="", comment=(about[0] if about else None) or "")
-    return [
-        whole,
-        *(Column(table=name, kind=kind, column=column, type=of, comment=text or "") for column, of, text in columns),
-    ]

@@ -51,7 +51,7 @@ class OrderTableColumn:
         is_nullable: False only where the ledger itself has it for every row.
         comment: What it means.
         expression: How it is made of what arrived.
-        members: The members that it is made of, as `table.member` of the order's document.
+        member: What it is made of, by its path in the order's document: `payment.method`, `lines.sku`.
     """
 
     name: str
@@ -59,7 +59,7 @@ class OrderTableColumn:
     is_nullable: bool
     comment: str
     expression: str
-    members: tuple[str, ...]
+    member: str
 
 
 @cache
@@ -110,7 +110,7 @@ def _order_columns() -> tuple[OrderTableColumn, ...]:
             is_nullable=leaf.name not in FROM_COLUMNS,
             comment=leaf.member.about.meaning,
             expression=_source(leaf.name) if leaf.name in FROM_COLUMNS else _expression(leaf, "document"),
-            members=(f"orders.{_dotted(leaf)}",),
+            member=_dotted(leaf),
         )
         for leaf in leaves(tuple(_members()))
     )
@@ -128,7 +128,7 @@ def _line_columns() -> tuple[OrderTableColumn, ...]:
             is_nullable=of_the_order[name].is_nullable,
             comment=of_the_order[name].comment,
             expression=f"unnested.{name}",
-            members=of_the_order[name].members,
+            member=of_the_order[name].member,
         )
         for name in OF_THE_ORDER
     ]
@@ -138,7 +138,7 @@ def _line_columns() -> tuple[OrderTableColumn, ...]:
         is_nullable=True,
         comment="Whether the line is to be packed as a gift.",
         expression="line.gift IS NOT NULL",
-        members=("orders.lines.gift",),
+        member="lines.gift.wrap",
     )
     order_id = OrderTableColumn(
         name="order_id",
@@ -146,7 +146,7 @@ def _line_columns() -> tuple[OrderTableColumn, ...]:
         is_nullable=False,
         comment="The order: orders.id.",
         expression="unnested.id",
-        members=("orders.id",),
+        member="id",
     )
     return (_line_column(own_id), order_id, *borrowed, *map(_line_column, others), is_gift)
 
@@ -158,7 +158,7 @@ def _line_column(leaf: Leaf) -> OrderTableColumn:
         is_nullable=leaf.name not in {"id", "original_id", "number"},
         comment=leaf.member.about.meaning,
         expression=_expression(leaf, "line"),
-        members=(f"orders.lines.{_dotted(leaf)}",),
+        member=f"lines.{_dotted(leaf)}",
     )
 
 

@@ -79,9 +79,15 @@ class LakeAheadError(LakeError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What one publish wrote: rows per table; empty when there was nothing to publish."""
+    """What one publish wrote.
+
+    Attributes:
+        counts: Rows per table; empty when there was nothing to publish.
+        expected: How far the ledger was when publishing began, by table.
+    """
 
     counts: Mapping[str, int]
+    expected: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +170,8 @@ def publish(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None
         LakeBusyError: Another publish was always first.
     """
     publication = _Publication(ledger, now, progress or (lambda _table, _rows: None))
-    publication.run(lake.duck, lake.transaction)
-    return Published(dict(publication.counts))
+    expected = publication.run(lake.duck, lake.transaction)
+    return Published(dict(publication.counts), expected)
 
 
 def rebuild(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None = None) -> Published:
@@ -177,8 +183,8 @@ def rebuild(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None
     def work(duck: DuckDBPyConnection) -> Published:
         _empty(duck, ledger)
         publication = _Publication(ledger, now, progress or (lambda _table, _rows: None))
-        publication.run(duck, lambda each: each(duck))
-        return Published(dict(publication.counts))
+        expected = publication.run(duck, lambda each: each(duck))
+        return Published(dict(publication.counts), expected)
 
     return lake.transaction(work)
 
@@ -209,8 +215,8 @@ class _Publication:
         self.progress = progress
         self.counts: Counter[str] = Counter()
 
-    def run(self, duck: DuckDBPyConnection, transact: Transact) -> None:
-        """Do every step, each in what `transact` makes of it."""
+    def run(self, duck: DuckDBPyConnection, transact: Transact) -> dict[str, int]:
+        """Do every step, each in what `transact` makes of it; how far the ledger was before, by table."""
         with self.ledger.read() as transaction:
             position, raw_seq = mark(transaction, POSITION), mark(transaction, RAW_SEQ)
         through = dict(duck.execute("SELECT name, through FROM published").fetchall())
@@ -224,6 +230,7 @@ class _Publication:
         self._all_orders(transact, position)
         for name, rows in transact(self._small_tables).items():
             self._count(name, rows)
+        return {"orders": position, "raw_orders": raw_seq}
 
     def _until_done(self, table: str, full: int, transact: Transact, step: Step) -> None:
         while True:
@@ -260,15 +267,19 @@ class _Publication:
         """
         filled_through = 0
         while True:
-            rows, filled_through = transact(partial(self._orders, ceiling=ceiling, filled_through=filled_through))
+            rows, lines, filled_through = transact(
+                partial(self._orders, ceiling=ceiling, filled_through=filled_through)
+            )
             self._count("orders", rows)
+            self._count("order_lines", lines)
             if rows < ORDERS_PER_BATCH:
                 return
 
-    def _orders(self, duck: DuckDBPyConnection, ceiling: int, filled_through: int) -> tuple[int, int]:
+    def _orders(self, duck: DuckDBPyConnection, ceiling: int, filled_through: int) -> tuple[int, int, int]:
+        """One batch: how many orders and lines, and how far the mark has come as far as nobody else has moved it."""
         through = _through(duck, "orders")
         if through >= ceiling:
-            return 0, NOT_EMPTY
+            return 0, 0, NOT_EMPTY
         query = (
             sa.select(*_plain(_ORDER_COLUMNS))
             .where(orders.c.position > through, orders.c.position <= ceiling)
@@ -278,36 +289,38 @@ class _Publication:
         arrived = self._fetch(query)
         rows = len(arrived)
         if rows == 0:
-            return 0, NOT_EMPTY
+            return 0, 0, NOT_EMPTY
         documents = _scan(duck, documents_statement(), arrived).to_arrow_table()
         if filled_through != through:
             _scan(duck, "DELETE FROM orders WHERE id IN (SELECT id FROM arrived)", documents)
             _scan(duck, "DELETE FROM order_lines WHERE order_id IN (SELECT id FROM arrived)", documents)
         duck.execute(statement("conversions", "amount"))
-        for name in ("orders", "order_lines"):
-            _insert(duck, name, documents)
+        _insert(duck, "orders", documents)
+        lines = _insert(duck, "order_lines", documents)
         reached = arrived["position"][-1].as_py()
         self._move(duck, "orders", reached)
-        return rows, reached if filled_through == through else NOT_EMPTY
+        return rows, lines, reached if filled_through == through else NOT_EMPTY
 
     def _small_tables(self, duck: DuckDBPyConnection) -> dict[str, int]:
         """Everything that is small between two publishes, in one transaction: an idle publish costs one."""
         rows = duck.execute("SELECT name, through, published_at, content_hash FROM published").fetchall()
         marks = {name: _Mark(*mark) for name, *mark in rows}
-        counts = {recent.table.name: self._recent(duck, recent, marks[recent.table.name]) for recent in _RECENT}
+        counts: dict[str, int] = {}
+        for recent in _RECENT:
+            counts |= self._recent(duck, recent, marks[recent.table.name])
         return {
             **counts,
             "pulls": self._pulls(duck, marks["pulls"]),
             "channels": self._channels(duck, marks["channels"]),
         }
 
-    def _recent(self, duck: DuckDBPyConnection, recent: _Recent, known: _Mark) -> int:
+    def _recent(self, duck: DuckDBPyConnection, recent: _Recent, known: _Mark) -> dict[str, int]:
         """Publish the rows that changed since a little before the last time and differ from what is here."""
         name = recent.table.name
         with self.ledger.read() as transaction:
             newest = mark(transaction, PRODUCTS) if recent.table is products else _microseconds(self.now)
             if newest == known.through:
-                return 0
+                return {}
             is_recent = [] if known.published_at is None else [_since(recent, known.published_at - LATE_COMMIT)]
             query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
             if recent.wanted is not None:
@@ -317,20 +330,21 @@ class _Publication:
                 parts = sa.select(*_plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)
                 _stage(duck, recent.part.table.name, transaction, parts.where(*is_recent), into="staged_parts")
         if _number(duck, "SELECT count(*) FROM staged") == 0:
-            return 0
+            return {}
         keys = ", ".join(recent.keys)
         duck.execute(
             f"CREATE OR REPLACE TEMP TABLE fresh AS FROM staged EXCEPT ALL "  # noqa: S608 - our names
             f"(FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM staged))"
         )
         rows = _number(duck, "SELECT count(*) FROM fresh")
+        counts = {name: rows}
         if rows:
             duck.execute(f"DELETE FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM fresh)")  # noqa: S608 - our names
             duck.execute(f"INSERT INTO {name} FROM fresh")
             if recent.part is not None:
-                _replace_parts(duck, recent.part)
+                counts[recent.part.table.name] = _replace_parts(duck, recent.part)
             self._move(duck, name, newest)
-        return rows
+        return counts
 
     def _pulls(self, duck: DuckDBPyConnection, known: _Mark) -> int:
         """Publish the finished pulls; one that finishes after a later one is found because the mark waits for it."""
@@ -414,8 +428,10 @@ def _arrow(names: tuple[str, ...], rows: Any) -> pa.Table:  # noqa: ANN401 - SQL
     return pa.table({name: pa.array(column) for name, column in zip(names, values, strict=True)})
 
 
-def _insert(duck: DuckDBPyConnection, name: str, arrived: pa.Table, into: str | None = None) -> None:
-    _scan(duck, f"INSERT INTO {into or name} BY NAME {statement('conversions', name)}", arrived)
+def _insert(duck: DuckDBPyConnection, name: str, arrived: pa.Table, into: str | None = None) -> int:
+    """Insert the rows that arrived; how many rows that made."""
+    row = _scan(duck, f"INSERT INTO {into or name} BY NAME {statement('conversions', name)}", arrived).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _scan(duck: DuckDBPyConnection, sql: str, arrived: pa.Table) -> DuckDBPyConnection:  # noqa: ARG001 - see below
@@ -431,11 +447,11 @@ def _since(recent: _Recent, moment: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(*(column > moment for column in recent.changed_at))
 
 
-def _replace_parts(duck: DuckDBPyConnection, part: sa.Column[Any]) -> None:
-    """Replace the rows that belong to the `fresh` ones."""
+def _replace_parts(duck: DuckDBPyConnection, part: sa.Column[Any]) -> int:
+    """Replace the rows that belong to the `fresh` ones; how many there are now."""
     belonging = f"WHERE {part.name} IN (SELECT id FROM fresh)"  # noqa: S608 - our names
     duck.execute(f"DELETE FROM {part.table.name} {belonging}")  # noqa: S608 - our names
-    duck.execute(f"INSERT INTO {part.table.name} FROM staged_parts {belonging}")
+    return _number(duck, f"INSERT INTO {part.table.name} FROM staged_parts {belonging}")
 
 
 def _stage(

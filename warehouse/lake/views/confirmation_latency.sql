@@ -20,15 +20,15 @@ ORDER BY day DESC, channel;
 COMMENT ON VIEW confirmation_latency IS 'Per channel and day of reporting: how many shipments, how far they have come, and how long it took.';
 
 -- channel < shipments.channel
--- day < shipments.reported_at: Day the shipments were first reported, in the session's time zone.
--- shipments < shipments.id: Shipments reported that day.
--- under_way < shipments.status: Of these, to be sent, being sent, or in doubt.
--- sent < shipments.status: Of these, taken by the marketplace and not shown by it yet.
--- verified < shipments.status: Of these, shown by the marketplace.
--- rejected < shipments.status: Of these, rejected by the marketplace.
--- held < shipments.status: Of these, held because the channel does not confirm.
--- skipped < shipments.status: Of these, never to be sent, by choice.
--- median_seconds_to_sent < shipments.reported_at, shipments.sent_at, shipments.version: Median seconds from reporting to the marketplace's taking it; packages that were told differently later are left out.
--- p95_seconds_to_sent < shipments.reported_at, shipments.sent_at, shipments.version: As above, the 95th percentile.
--- median_seconds_to_verified < shipments.sent_at, shipments.verified_at: Median seconds from there until reading the marketplace showed it.
+-- day DATE < shipments.reported_at: Day the shipments were first reported, in the session's time zone.
+-- shipments BIGINT < shipments.id: Shipments reported that day.
+-- under_way BIGINT < shipments.status: Of these, to be sent, being sent, or in doubt.
+-- sent BIGINT < shipments.status: Of these, taken by the marketplace and not shown by it yet.
+-- verified BIGINT < shipments.status: Of these, shown by the marketplace.
+-- rejected BIGINT < shipments.status: Of these, rejected by the marketplace.
+-- held BIGINT < shipments.status: Of these, held because the channel does not confirm.
+-- skipped BIGINT < shipments.status: Of these, never to be sent, by choice.
+-- median_seconds_to_sent DOUBLE < shipments.reported_at, shipments.sent_at, shipments.version: Median seconds from reporting to the marketplace's taking it; packages that were told differently later are left out.
+-- p95_seconds_to_sent DOUBLE < shipments.reported_at, shipments.sent_at, shipments.version: As above, the 95th percentile.
+-- median_seconds_to_verified DOUBLE < shipments.sent_at, shipments.verified_at: Median seconds from there until reading the marketplace showed it.
 -- oldest_waiting_since < shipments.reported_at, shipments.status: When the longest waiting of them was reported; rejected ones wait too.

@@ -22,7 +22,7 @@ COMMENT ON VIEW late_orders IS 'Orders to ship whose ship_by has passed, the lon
 -- status < orders_to_ship.status
 -- purchased_at < orders_to_ship.purchased_at
 -- ship_by < orders_to_ship.ship_by
--- hours_late < orders_to_ship.ship_by: Hours since ship_by.
+-- hours_late BIGINT < orders_to_ship.ship_by: Hours since ship_by.
 -- lines_to_ship < orders_to_ship.lines_to_ship
 -- units_to_ship < orders_to_ship.units_to_ship
 -- has_cancellation_request < orders_to_ship.has_cancellation_request

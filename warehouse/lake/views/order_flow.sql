@@ -17,10 +17,10 @@ ORDER BY day DESC, orders.channel;
 COMMENT ON VIEW order_flow IS 'Per channel and day of arrival: how many orders came, and what has become of them.';
 
 -- channel < orders.channel
--- day < orders.received_at: Day the orders first reached us, in the session's time zone.
--- received < orders.id: Orders that reached us that day.
--- waiting < orders.status: Of these, still to be shipped, wholly or in part.
--- shipped < orders.status: Of these, shipped.
--- cancelled < orders.status: Of these, cancelled or refused.
--- undecided < orders.status: Of these, pending, or in a status that is not known.
--- median_lag_seconds < order_versions.marketplace_updated_at, orders.received_at, orders.is_historical: Median seconds from the marketplace's change to our receiving it; orders loaded as history left out.
+-- day DATE < orders.received_at: Day the orders first reached us, in the session's time zone.
+-- received BIGINT < orders.id: Orders that reached us that day.
+-- waiting BIGINT < orders.status: Of these, still to be shipped, wholly or in part.
+-- shipped BIGINT < orders.status: Of these, shipped.
+-- cancelled BIGINT < orders.status: Of these, cancelled or refused.
+-- undecided BIGINT < orders.status: Of these, pending, or in a status that is not known.
+-- median_lag_seconds DOUBLE < order_versions.marketplace_updated_at, orders.received_at, orders.is_historical: Median seconds from the marketplace's change to our receiving it; orders loaded as history left out.

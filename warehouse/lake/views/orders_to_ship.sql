@@ -42,8 +42,8 @@ COMMENT ON VIEW orders_to_ship IS 'Orders the merchant still has to ship, late o
 -- status < orders.status: `WAITING_FOR_SHIPMENT` or `PARTIALLY_SHIPPED`.
 -- purchased_at < orders.purchased_at
 -- ship_by < orders.ship_by
--- is_late < orders.ship_by: Whether ship_by has passed; false without a ship_by.
--- lines_to_ship < order_lines.id, order_lines.quantity_remaining_to_ship, order_lines.quantity_refunded, order_lines.may_ship: Lines with units that are to be shipped.
+-- is_late BOOLEAN < orders.ship_by: Whether ship_by has passed; false without a ship_by.
+-- lines_to_ship BIGINT < order_lines.id, order_lines.quantity_remaining_to_ship, order_lines.quantity_refunded, order_lines.may_ship: Lines with units that are to be shipped.
 -- units_to_ship < order_lines.quantity_remaining_to_ship, order_lines.quantity_refunded, order_lines.may_ship: Units to be shipped, refunded ones left out; null when the marketplace does not say for a line.
 -- total < orders.total
 -- currency < orders.currency

@@ -47,8 +47,8 @@ COMMENT ON VIEW pull_coverage IS 'Per connection: what time is covered by comple
 -- connection < pulls.connection
 -- covered_since < pulls.since: Start of the first complete window; null before any.
 -- covered_until < pulls.until: End of the last complete window.
--- gap_count < pulls.since, pulls.until: Stretches of time in between that no complete pull covers.
--- gaps < pulls.since, pulls.until: These stretches: since, until.
+-- gap_count BIGINT < pulls.since, pulls.until: Stretches of time in between that no complete pull covers.
+-- gaps STRUCT(since TIMESTAMPTZ, "until" TIMESTAMPTZ)[] < pulls.since, pulls.until: These stretches: since, until.
 -- last_complete_at < pulls.finished_at: When a pull was last complete.
 -- last_attempt_at < pulls.finished_at: When a pull last ended, well or not.
 -- last_outcome < pulls.outcome: How the last pull ended: complete, failed or abandoned.

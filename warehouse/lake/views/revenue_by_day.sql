@@ -35,11 +35,11 @@ ORDER BY day DESC, channel, currency;
 
 COMMENT ON VIEW revenue_by_day IS 'Order totals per day, channel and currency, without cancelled and refused orders, cancelled units and refunds.';
 
--- day < orders.purchased_at: Day of purchase, in the session's time zone.
+-- day DATE < orders.purchased_at: Day of purchase, in the session's time zone.
 -- channel < orders.channel
 -- currency < orders.currency
--- orders < orders.id: Number of orders.
--- orders_without_total < orders.total: Of these, orders for which the marketplace gives no total: they add nothing to the revenue.
--- revenue < orders.total, order_lines.line_total, order_lines.kept_total, order_lines.refunded_total: Sum of the totals with taxes and shipping, less cancelled units and refunds of goods; null when no order has one.
--- shipping < orders.shipping_total: Sum of the shipping prices.
--- taxes < orders.tax_total: Sum of the taxes.
+-- orders BIGINT < orders.id: Number of orders.
+-- orders_without_total BIGINT < orders.total: Of these, orders for which the marketplace gives no total: they add nothing to the revenue.
+-- revenue DECIMAL(38,8) < orders.total, order_lines.line_total, order_lines.kept_total, order_lines.refunded_total: Sum of the totals with taxes and shipping, less cancelled units and refunds of goods; null when no order has one.
+-- shipping DECIMAL(38,8) < orders.shipping_total: Sum of the shipping prices.
+-- taxes DECIMAL(38,8) < orders.tax_total: Sum of the taxes.

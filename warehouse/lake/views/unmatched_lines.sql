@@ -18,6 +18,6 @@ COMMENT ON VIEW unmatched_lines IS 'Articles that were ordered but match no prod
 -- sku < order_lines_with_products.sku
 -- gtin < order_lines_with_products.gtin
 -- title < order_lines_with_products.title
--- lines < order_lines_with_products.line_id: Order lines with this article.
+-- lines BIGINT < order_lines_with_products.line_id: Order lines with this article.
 -- units_ordered < order_lines_with_products.quantity_ordered: Units ordered in these lines; lines whose quantity is unknown add nothing.
 -- last_purchased_at < order_lines_with_products.purchased_at: When it was last ordered.
