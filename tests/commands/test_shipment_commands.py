@@ -11,7 +11,7 @@ from warehouse.ledger.base import schema
 from warehouse.ledger.book import acknowledgements, orders
 from warehouse.ledger.book.acknowledgements import Acknowledgement
 from warehouse.ledger.settings import carriers, tokens
-from warehouse.ledger.shipping import confirmations, shipment_queries
+from warehouse.ledger.shipping import held_shipments, shipment_queries
 from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import AcknowledgementOutcome, FulfilledBy, Line, Order, Status
 from warehouse.shipment_reports import Report, Sender, Source
@@ -137,7 +137,7 @@ def test_shipments_are_listed_and_shown(configured, shipped):
 
 
 def test_switching_confirmation_on_tells_of_what_is_held_and_releasing_sends_it(configured, shipped, monkeypatch):
-    monkeypatch.setattr(confirmations, "HELD_PER_COMMIT", 2)
+    monkeypatch.setattr(held_shipments, "HELD_PER_COMMIT", 2)
     shipped(3)
     switched = configured("channels", "set", "fr", "--confirmation", "--acceptance", "automatic")
     assert "3 of its shipments are held" in switched.stderr

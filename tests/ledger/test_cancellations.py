@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from warehouse.cancellations import Decision, RequestState, request_id
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.base.schema import order_events
-from warehouse.ledger.book import cancellation_queries, cancellations
+from warehouse.ledger.book import cancellation_queries, cancellation_queue, cancellations
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import Refusal, Undecidable
 from warehouse.ledger.book.holds import held_orders
@@ -206,8 +206,8 @@ def test_a_marketplace_that_wants_an_answer_is_told_of_a_no_too_and_then_it_stan
     declined = shop.decide(Decision.DECLINE, row)
     assert (declined["state"], declined["due_at"]) == ("declined", shop.clock())
     with shop.ledger.write() as connection:
-        due = cancellations.claim(connection, "a", shop.clock())
-        cancellations.told(connection, due, shop.clock())
+        due = cancellation_queue.claim(connection, "a", shop.clock())
+        cancellation_queue.told(connection, due, shop.clock())
     assert shop.requests()[0]["told_at"] == shop.clock()
     with pytest.raises(Undecidable) as refused:
         shop.decide(Decision.ACCEPT, row)

@@ -16,8 +16,8 @@ from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.book.holds import CONFIRMATION_OFF
 from warehouse.ledger.book.orders import arrive, lock_book, settle
 from warehouse.ledger.settings import carriers, channels
-from warehouse.ledger.shipping.intake import BY_MARKETPLACE, free_reference
-from warehouse.ledger.shipping.shipments import LARGEST_REFERENCE, SMALLEST_REFERENCE, examine, report
+from warehouse.ledger.shipping.intake import BY_MARKETPLACE, LARGEST_REFERENCE, SMALLEST_REFERENCE, free_reference
+from warehouse.ledger.shipping.shipments import examine, report
 from warehouse.orders import FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, Report, ReportResult, Sender, Source
