@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,9 +18,7 @@ from warehouse.ledger.base.schema import channels, connections, raw_orders
 from warehouse.ledger.book import orders as book
 from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status, Tax
 from warehouse.privacy import KeyRing, open_key_ring
-
-if TYPE_CHECKING:
-    from warehouse.settings import Settings
+from warehouse.settings import Settings
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -142,13 +142,24 @@ def any_shop(any_settings: Settings, any_ledger: Ledger) -> Shop:
     return Shop(any_ledger, open_key_ring(any_settings))
 
 
+@pytest.fixture(scope="session")
+def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty lake in SQLite, to be copied: defining its tables takes longer than most of what is tested."""
+    home = tmp_path_factory.mktemp("new-lake")
+    with open_lake(Settings(_env_file=None, home=home)):
+        return home / "lake"
+
+
 @pytest.fixture
-def lake(settings: Settings):
+def lake(settings: Settings, new_lake: Path):
+    shutil.copytree(new_lake, settings.home / "lake", dirs_exist_ok=True)
     with open_lake(settings) as opened:
         yield opened
 
 
 @pytest.fixture
-def any_lake(any_settings: Settings):
+def any_lake(any_settings: Settings, new_lake: Path):
+    if not any_settings.is_postgresql:
+        shutil.copytree(new_lake, any_settings.home / "lake", dirs_exist_ok=True)
     with open_lake(any_settings) as opened:
         yield opened
