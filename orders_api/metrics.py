@@ -19,7 +19,7 @@ from orders_api.kit.errors import Problem
 from orders_api.kit.reading import NoQuery, Reading, Route
 from warehouse.ledger.base.counters import BUCKETS, SUM
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.ledger.status.measures import Kind, Measure, measured
+from warehouse.ledger.status.measures import Measure, MeasureKind, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,17 +92,17 @@ def _of_the_disk(settings: Settings) -> list[Measure]:
 
 def _family(measure: Measure) -> Metric:
     match measure.kind:
-        case Kind.HISTOGRAM:
+        case MeasureKind.HISTOGRAM:
             histogram = HistogramMetricFamily(measure.name, measure.meaning, labels=measure.labels)
             for labels, counts in measure.buckets.items():
                 histogram.add_metric(labels, _cumulated(counts), sum_value=counts.get(SUM, 0.0))
             return histogram
-        case Kind.COUNTER:
+        case MeasureKind.COUNTER:
             counter = CounterMetricFamily(measure.name, measure.meaning, labels=measure.labels)
             for labels, value in measure.values.items():
                 counter.add_metric(labels, value)
             return counter
-        case Kind.GAUGE:
+        case MeasureKind.GAUGE:
             gauge = GaugeMetricFamily(measure.name, measure.meaning, labels=measure.labels)
             for labels, value in measure.values.items():
                 gauge.add_metric(labels, value)

@@ -39,7 +39,7 @@ def publishing(installation: Installation) -> Iterator[Lake]:
         with installation.ledger.write() as transaction:
             incidents.report(
                 transaction,
-                incidents.Report(
+                incidents.IncidentReport(
                     scope="system",
                     subject="lake",
                     stage=STAGE,

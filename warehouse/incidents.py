@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class IncidentKind(StrEnum):
     """Whose business an incident is; recipients of alerts choose by it."""
 
     RETRIEVAL = "retrieval"
@@ -35,21 +35,25 @@ NO_ANSWER = (
     "ledger_unavailable",
 )
 
-KINDS: tuple[tuple[Kind, tuple[str, ...], tuple[str, ...]], ...] = (
-    (Kind.ALERTING, ("alerts",), ()),
-    (Kind.CONNECTIVITY, (ANY_STAGE,), NO_ANSWER),
-    (Kind.STALENESS, ("watch",), ("stale",)),
-    (Kind.SILENCE, ("watch",), ("silent",)),
-    (Kind.CREDENTIAL_EXPIRY, ("watch",), ("credential_expires", "credential_expired")),
-    (Kind.DISK, ("watch",), ("disk_low",)),
-    (Kind.STUCK_CONFIRMATION, ("watch", "confirm"), ("unsent_too_long", "confirmation_unverified", "shipments_held")),
-    (Kind.EXCHANGE, ("watch",), ("consumer_stopped",)),
-    (Kind.RETRIEVAL, ("pull", "sweep", "clock"), ()),
-    (Kind.NORMALISATION, ("normalise",), ()),
-    (Kind.TRANSMISSION, ("confirm", "accept"), ()),
-    (Kind.CANCELLATION, ("cancel", "ship"), ()),
-    (Kind.EXCHANGE, ("export", "import", "import_rows", "acknowledge", "api", "products"), ()),
-    (Kind.SYSTEM, ("publish", "purge", "ping", "check"), ()),
+KINDS: tuple[tuple[IncidentKind, tuple[str, ...], tuple[str, ...]], ...] = (
+    (IncidentKind.ALERTING, ("alerts",), ()),
+    (IncidentKind.CONNECTIVITY, (ANY_STAGE,), NO_ANSWER),
+    (IncidentKind.STALENESS, ("watch",), ("stale",)),
+    (IncidentKind.SILENCE, ("watch",), ("silent",)),
+    (IncidentKind.CREDENTIAL_EXPIRY, ("watch",), ("credential_expires", "credential_expired")),
+    (IncidentKind.DISK, ("watch",), ("disk_low",)),
+    (
+        IncidentKind.STUCK_CONFIRMATION,
+        ("watch", "confirm"),
+        ("unsent_too_long", "confirmation_unverified", "shipments_held"),
+    ),
+    (IncidentKind.EXCHANGE, ("watch",), ("consumer_stopped",)),
+    (IncidentKind.RETRIEVAL, ("pull", "sweep", "clock"), ()),
+    (IncidentKind.NORMALISATION, ("normalise",), ()),
+    (IncidentKind.TRANSMISSION, ("confirm", "accept"), ()),
+    (IncidentKind.CANCELLATION, ("cancel", "ship"), ()),
+    (IncidentKind.EXCHANGE, ("export", "import", "import_rows", "acknowledge", "api", "products"), ()),
+    (IncidentKind.SYSTEM, ("publish", "purge", "ping", "check"), ()),
 )
 """Kind, the stages and the codes that make it; the first that fits counts, no codes mean all. A test sees that no stage is
 left out; what an older release wrote under another stage is `system`."""
@@ -65,7 +69,9 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
-_NOTICES = frozenset({Kind.EXCHANGE, Kind.CANCELLATION, Kind.NORMALISATION, Kind.SILENCE})
+_NOTICES = frozenset(
+    {IncidentKind.EXCHANGE, IncidentKind.CANCELLATION, IncidentKind.NORMALISATION, IncidentKind.SILENCE}
+)
 
 
 def severity_of(kind: str) -> Severity:
@@ -119,7 +125,7 @@ CAUSES = {
 """Code → what usually lies behind it, in a plain sentence."""
 
 
-def kind_of(stage: str, code: str) -> Kind:
+def kind_of(stage: str, code: str) -> IncidentKind:
     """The kind of an incident.
 
     >>> kind_of("pull", "throttled").value, kind_of("pull", "timeout").value, kind_of("publish", "x").value
@@ -128,4 +134,4 @@ def kind_of(stage: str, code: str) -> Kind:
     for kind, stages, codes in KINDS:
         if (stage in stages or stages == (ANY_STAGE,)) and (not codes or code in codes):
             return kind
-    return Kind.SYSTEM
+    return IncidentKind.SYSTEM

@@ -40,7 +40,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ShipmentReport:
     """One package as the ERP reports it; names are those of the CSV template.
 
     Attributes:

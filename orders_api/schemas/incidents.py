@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, PlainText, Shape
-from warehouse.incidents import Kind
+from warehouse.incidents import IncidentKind
 from warehouse.ledger.watch.activity import Level
 
 
@@ -23,7 +23,7 @@ class Incident(Shape):
     subject: str = Field(description="Code of the channel or connection, or the component.", examples=["amazon_fr"])
     stage: str = Field(description="Where it happened.", examples=["pull"])
     code: str = Field(description="Stable word.", examples=["throttled"])
-    kind: Kind = Field(description="Whose business it is.", examples=["retrieval"])
+    kind: IncidentKind = Field(description="Whose business it is.", examples=["retrieval"])
     order_id: str | None = Field(description="Internal order id, when it is about one order.", examples=[None])
     message: str = Field(description="Plain sentence.", examples=["The marketplace asks to slow down."])
     cause: str = Field(description="What usually lies behind it, or empty.", examples=["The quota is used up."])

@@ -71,7 +71,7 @@ def _decided(writing: Writing[NoQuery]) -> Response:
         decisions = _decisions(transaction, own_id, asked)
         try:
             decision = acceptances.decide(transaction, own_id, decisions, writing.caller.consumer, writing.now)
-        except acceptances.Undecidable as error:
+        except acceptances.NotAcceptable as error:
             raise _undecidable(error) from None
     lines = [{"item_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
     body = rendered({"order_id": own_id, "status": decision.status, "lines": lines})
@@ -112,6 +112,6 @@ def _wrong_line(code: str, index: int, message: str) -> Problem:
     return Problem(422, code, message, errors=[{"pointer": f"/lines/{index}", "message": message}])
 
 
-def _undecidable(error: acceptances.Undecidable) -> Problem:
+def _undecidable(error: acceptances.NotAcceptable) -> Problem:
     errors = [{"pointer": f"/{error.field}", "message": error.message}] if error.field else []
     return Problem(422 if error.code in OF_THE_REQUEST else 409, error.code, error.message, errors=errors)

@@ -29,7 +29,7 @@ from warehouse.cancellations import Decision, RequestState
 from warehouse.clock import iso
 from warehouse.ledger.book import cancellation_queries, cancellations, order_queries
 from warehouse.ledger.book.cancellation_queries import RequestFilter
-from warehouse.ledger.book.cancellations import Refusal, Undecidable
+from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipment_queries
@@ -211,7 +211,7 @@ def _decided(writing: Writing[NoQuery], decision: Decision, status: int) -> Resp
             row = cancellations.decide(
                 transaction, own_id, decision, caller.consumer, asked.reason, caller.visible_channels, writing.now
             )
-        except Undecidable as error:
+        except CancellationUndecidable as error:
             raise _refused(error.refusal) from None
     return Response(rendered(_document(row)), status, {"Cache-Control": NO_STORE}, JSON)
 
@@ -226,7 +226,7 @@ def _cancelled(writing: Writing[NoQuery]) -> Response:
         wanted = _wanted(transaction, own_id, asked)
         try:
             row = cancellations.ask(transaction, own_id, wanted, writing.caller.consumer, asked.reason, writing.now)
-        except Undecidable as error:
+        except CancellationUndecidable as error:
             raise _refused(error.refusal) from None
     headers = {
         "Location": address(writing.request, f"/v1/cancellation-requests/{row['id']}"),

@@ -21,7 +21,7 @@ from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolut
 from orders_api.schemas.vocabulary import INCIDENT_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.clock import iso
-from warehouse.incidents import Kind
+from warehouse.incidents import IncidentKind
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incident_queries, incidents
@@ -66,7 +66,7 @@ class IncidentQuery(BaseModel):
         description="Of any of these channels, their connections' among them; may be repeated.",
         examples=["amazon_fr"],
     )
-    kind: list[Kind] = Field([], description="Of any of these kinds; may be repeated.", examples=["retrieval"])
+    kind: list[IncidentKind] = Field([], description="Of any of these kinds; may be repeated.", examples=["retrieval"])
     stage: list[Word] = Field([], description="Of any of these stages; may be repeated.", examples=["pull"])
     code: list[Word] = Field([], description="Of any of these codes; may be repeated.", examples=["throttled"])
     order_id: Word | None = Field(

@@ -31,14 +31,14 @@ from orders_api.schemas.shipment_reports import ReportedShipment, ShipmentReques
 from orders_api.schemas.shipments import ShipmentRetry
 from orders_api.schemas.vocabulary import REPORT_ID, SHIPMENT_ID
 from warehouse.ledger.base import idempotency
-from warehouse.ledger.base.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
+from warehouse.ledger.base.idempotency import KeptAnswer, KeyInFlight, KeyReused, RequestClaim
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import examine, report
 from warehouse.logs import Event
 from warehouse.orders import ConfirmationStatus
-from warehouse.shipment_reports import Fault, Item, Report, ReportResult, Sender, ShipmentAnswer, Source
+from warehouse.shipment_reports import Fault, Item, ReportResult, Sender, ShipmentAnswer, ShipmentReport, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -177,7 +177,7 @@ def _retried(writing: Writing[NoQuery]) -> Response:
 class _Given:
     """One request: shipments that can be examined, by their place in it, and answers for those that cannot."""
 
-    sound: Sequence[tuple[int, Report]]
+    sound: Sequence[tuple[int, ShipmentReport]]
     unsound: Mapping[int, ShipmentAnswer]
 
 
@@ -206,7 +206,7 @@ def _given(body: bytes) -> _Given:
         asked = _Body.model_validate_json(body)
     except ValidationError as error:
         raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
-    sound: list[tuple[int, Report]] = []
+    sound: list[tuple[int, ShipmentReport]] = []
     unsound: dict[int, ShipmentAnswer] = {}
     for index, each in enumerate(asked.shipments):
         try:
@@ -219,12 +219,12 @@ def _given(body: bytes) -> _Given:
     return _Given(sound, unsound)
 
 
-def _report(given: ReportedShipment) -> Report:
+def _report(given: ReportedShipment) -> ShipmentReport:
     items = tuple(Item(**{name: getattr(each, name) for name in Item.__slots__}) for each in given.items)
-    return Report(**{name: getattr(given, name) for name in _PLAIN_MEMBERS}, items=items)
+    return ShipmentReport(**{name: getattr(given, name) for name in _PLAIN_MEMBERS}, items=items)
 
 
-_PLAIN_MEMBERS = tuple(name for name in Report.__slots__ if name != "items")
+_PLAIN_MEMBERS = tuple(name for name in ShipmentReport.__slots__ if name != "items")
 
 
 def _invalid(fault: Mapping[str, Any]) -> Fault:
@@ -244,7 +244,7 @@ def _key(request: Request) -> str | None:
     return given[0]
 
 
-def _claimed(writing: Writing[ReportQuery], key: str) -> Claim | KeptAnswer:
+def _claimed(writing: Writing[ReportQuery], key: str) -> RequestClaim | KeptAnswer:
     told = hashlib.sha256(f"{writing.request.url.path}?{writing.request.url.query}\n".encode())
     told.update(writing.body)
     try:
@@ -269,7 +269,7 @@ def _in_flight() -> Problem:
     return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
 
 
-def _let_go(writing: Writing[ReportQuery], claimed: Claim) -> None:
+def _let_go(writing: Writing[ReportQuery], claimed: RequestClaim) -> None:
     """Nothing was answered that would be worth keeping. Where even this fails, the claim runs out by itself."""
     try:
         with writing.installation.ledger.write() as transaction:
@@ -281,7 +281,7 @@ def _let_go(writing: Writing[ReportQuery], claimed: Claim) -> None:
 # -- reporting: the work
 
 
-def _worked_on(writing: Writing[ReportQuery], given: _Given, claimed: Claim | None) -> KeptAnswer:
+def _worked_on(writing: Writing[ReportQuery], given: _Given, claimed: RequestClaim | None) -> KeptAnswer:
     """Examine, or take in, everything; the answer is kept with the last commit."""
     sender = Sender(
         consumer=writing.caller.consumer,
@@ -296,7 +296,7 @@ def _worked_on(writing: Writing[ReportQuery], given: _Given, claimed: Claim | No
     return _taken_in(writing, given, sender, claimed)
 
 
-def _examined(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: Claim | None) -> KeptAnswer:
+def _examined(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
     with writing.installation.ledger.read() as transaction:
         answers = examine(transaction, sender, [each for _, each in given.sound], writing.now)
     answer = _answer(sender.report_id, {**given.unsound, **_placed(given.sound, answers)}, is_dry_run=True)
@@ -306,7 +306,7 @@ def _examined(writing: Writing[ReportQuery], given: _Given, sender: Sender, clai
     return answer
 
 
-def _taken_in(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: Claim | None) -> KeptAnswer:
+def _taken_in(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
     answers = dict(given.unsound)
     *earlier, last = _chunks(given.sound)
     try:
@@ -329,18 +329,20 @@ def _taken_in(writing: Writing[ReportQuery], given: _Given, sender: Sender, clai
     return answer
 
 
-def _chunks(sound: Sequence[tuple[int, Report]]) -> Iterator[Sequence[tuple[int, Report]]]:
+def _chunks(sound: Sequence[tuple[int, ShipmentReport]]) -> Iterator[Sequence[tuple[int, ShipmentReport]]]:
     for start in range(0, len(sound), REPORTS_PER_COMMIT):
         yield sound[start : start + REPORTS_PER_COMMIT]
 
 
 def _chunk_taken_in(
-    transaction: Transaction, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, Report]]
+    transaction: Transaction, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, ShipmentReport]]
 ) -> dict[int, ShipmentAnswer]:
     return _placed(chunk, report(transaction, sender, [each for _, each in chunk], writing.now))
 
 
-def _placed(chunk: Sequence[tuple[int, Report]], answers: Sequence[ShipmentAnswer]) -> dict[int, ShipmentAnswer]:
+def _placed(
+    chunk: Sequence[tuple[int, ShipmentReport]], answers: Sequence[ShipmentAnswer]
+) -> dict[int, ShipmentAnswer]:
     return {index: answer for (index, _), answer in zip(chunk, answers, strict=True)}
 
 

@@ -21,7 +21,7 @@ from warehouse.ledger.status import channel_status, soundness
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
 from warehouse.ledger.watch import incidents
 from warehouse.ledger.watch.incident_queries import open_of_stage
-from warehouse.ledger.watch.incidents import Report
+from warehouse.ledger.watch.incidents import IncidentReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ class Condition:
     scope: str
     subject: str
     codes: tuple[str, ...]
-    report: Report | None
+    report: IncidentReport | None
 
 
 def is_overdue(installation: Installation) -> bool:
@@ -127,9 +127,9 @@ def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
     return found
 
 
-def _stale(channel: Channel, covered: datetime | None) -> Report:
+def _stale(channel: Channel, covered: datetime | None) -> IncidentReport:
     told = f"through {covered:%Y-%m-%d %H:%M} UTC" if covered else "not at all yet"
-    return Report(
+    return IncidentReport(
         scope="channel",
         subject=channel.code,
         stage=STAGE,
@@ -151,9 +151,9 @@ def is_silent(counts: Sequence[int]) -> int | None:
     return usual if usual >= USUALLY_AT_LEAST else None
 
 
-def _silent(channel: Channel, usual: int) -> Report:
+def _silent(channel: Channel, usual: int) -> IncidentReport:
     hours = QUIET // timedelta(hours=1)
-    return Report(
+    return IncidentReport(
         scope="channel",
         subject=channel.code,
         stage=STAGE,
@@ -176,7 +176,7 @@ def _credential(connection: Connection, kind: MarketplaceKind | None, now: datet
     report = None
     if ends is not None and ends - now <= NOTICE:
         is_over = ends <= now
-        report = Report(
+        report = IncidentReport(
             scope="connection",
             subject=connection.code,
             stage=STAGE,
@@ -221,7 +221,7 @@ def disk(home: Path) -> Condition:
     """Whether there is room where the data is kept."""
     usage = shutil.disk_usage(home if home.exists() else home.absolute().parent)
     is_low = usage.free < LEAST_FREE_BYTES
-    report = Report(
+    report = IncidentReport(
         scope="system",
         subject="disk",
         stage=STAGE,
@@ -251,7 +251,7 @@ def _consumers(transaction: Transaction, now: datetime, hours: float) -> list[Co
         is_late = bool(hours) and is_behind and reader.read_at < now - timedelta(hours=hours)
         report = None
         if is_late:
-            report = Report(
+            report = IncidentReport(
                 scope="system",
                 subject=reader.name,
                 stage=STAGE,
@@ -273,9 +273,9 @@ def _held(transaction: Transaction, now: datetime, hours: float) -> list[Conditi
     ]
 
 
-def _waiting(channel: Channel, held: Mapping[str, int]) -> Report:
+def _waiting(channel: Channel, held: Mapping[str, int]) -> IncidentReport:
     why = ", ".join(f"{count} {reason}" for reason, count in held.items())
-    return Report(
+    return IncidentReport(
         scope="channel",
         subject=channel.code,
         stage=STAGE,
@@ -286,8 +286,8 @@ def _waiting(channel: Channel, held: Mapping[str, int]) -> Report:
     )
 
 
-def _late(channel: Channel, late: Unsent) -> Report:
-    return Report(
+def _late(channel: Channel, late: Unsent) -> IncidentReport:
+    return IncidentReport(
         scope="channel",
         subject=channel.code,
         stage=STAGE,

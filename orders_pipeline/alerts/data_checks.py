@@ -50,7 +50,9 @@ def tell(installation: Installation, verdicts: Mapping[str, CheckVerdict]) -> No
         now = installation.clock()
         for name in sorted(failed):
             message = f"the data check {name} does not hold: {named(verdicts[name])}"
-            report = incidents.Report(scope=SCOPE, subject=name, stage=STAGE, code=CODE, message=message, hint=HINT)
+            report = incidents.IncidentReport(
+                scope=SCOPE, subject=name, stage=STAGE, code=CODE, message=message, hint=HINT
+            )
             incidents.report(transaction, report, now)
         if over:
             incidents.resolve(transaction, SCOPE, over, [STAGE], now)

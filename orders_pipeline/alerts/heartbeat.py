@@ -46,7 +46,7 @@ def ping(installation: Installation, job: str) -> bool:
         _ask(_url(reference))
     except PingFailed as error:
         logger.warning(Event.PING_FAILED, extra={"job": job, "code": error.code, "reason": str(error)})
-        problem = incidents.Report(
+        problem = incidents.IncidentReport(
             scope="system",
             subject=job,
             stage=STAGE,

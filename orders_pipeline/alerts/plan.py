@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from orders_pipeline.alerts import texts
 from orders_pipeline.alerts.delivery import NotDelivered, deliver
-from warehouse.incidents import Kind, Severity, kind_of, severity_of
+from warehouse.incidents import IncidentKind, Severity, kind_of, severity_of
 from warehouse.ledger.base import leases
 from warehouse.ledger.book.cancellation_queries import requests_after
 from warehouse.ledger.settings.channels import channels_served
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
     from warehouse.ledger.base.leases import Lease
     from warehouse.ledger.settings.recipients import Recipient
-    from warehouse.ledger.watch.alerts import Told, Trouble
+    from warehouse.ledger.watch.alerts import ToldTrouble, Trouble
     from warehouse.settings import Settings
 
 logger = logging.getLogger("orders_pipeline.alerts.plan")
@@ -60,7 +60,7 @@ class Planned:
 
     message: Message
     current: Sequence[Trouble] = ()
-    over: Sequence[Told] = ()
+    over: Sequence[ToldTrouble] = ()
     requests_through: int | None = None
 
 
@@ -70,7 +70,7 @@ class News:
 
     new: Sequence[Trouble]
     grown: Sequence[Trouble]
-    over: Sequence[Told]
+    over: Sequence[ToldTrouble]
     going_on: Sequence[Trouble]
 
     @property
@@ -131,7 +131,7 @@ def plan(transaction: Transaction, settings: Settings, now: datetime) -> list[Pl
     return planned
 
 
-def news(open_now: Iterable[Trouble], known: Iterable[Told]) -> News:
+def news(open_now: Iterable[Trouble], known: Iterable[ToldTrouble]) -> News:
     """What changed between what a recipient knows and what is open now; pure."""
     before = {each.key: each for each in known}
     present = {each.key: each for each in open_now}
@@ -142,7 +142,7 @@ def news(open_now: Iterable[Trouble], known: Iterable[Told]) -> News:
     return News(new, grown, over, [each for key, each in present.items() if key not in told])
 
 
-def _has_grown(trouble: Trouble, known: Told) -> bool:
+def _has_grown(trouble: Trouble, known: ToldTrouble) -> bool:
     """Whether it is to be told again: another order or file is in it, or it has happened many times as often."""
     has_another = trouble.about != "" and trouble.newest > known.newest
     return has_another or trouble.occurrences >= GROWN * known.occurrences
@@ -210,7 +210,7 @@ class _Facts:
 
     def cancellations(self, recipient: Recipient) -> Planned | None:
         """The message about requests to cancel that came since the last one."""
-        if recipient.kinds and Kind.CANCELLATION not in recipient.kinds:
+        if recipient.kinds and IncidentKind.CANCELLATION not in recipient.kinds:
             return None
         if not may_tell(self._pace(recipient, Stream.CANCELLATIONS), self._now, int(HOUR / APART)):
             return None
@@ -361,7 +361,7 @@ MAIL_SERVER = "smtp"
 def _report(transaction: Transaction, recipient: Recipient, problem: NotDelivered, now: datetime) -> None:
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="system",
             subject=MAIL_SERVER if problem.is_servers else recipient.code,
             stage=STAGE,

@@ -11,7 +11,7 @@ from orders_pipeline.alerts import plan
 from orders_pipeline.alerts.delivery import NotDelivered, deliver
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse.incidents import Kind
+from warehouse.incidents import IncidentKind
 from warehouse.ledger.settings import recipients
 from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts as book
@@ -32,7 +32,7 @@ def add(
         typer.Option(help="A chat or webhook address: env:NAME, file:PATH, or - to type it; it is kept encrypted."),
     ] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Only what concerns this channel; repeatable.")] = None,
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of incidents; repeatable.")] = None,
+    kind: Annotated[list[IncidentKind] | None, typer.Option(help="Only this kind of incidents; repeatable.")] = None,
     summary: Annotated[bool, typer.Option("--summary/--no-summary", help="Send the daily summary there.")] = True,
 ) -> None:
     """Add a recipient, or change one.

@@ -16,7 +16,7 @@ from warehouse.date_presets import DatePreset, bounds
 from warehouse.ledger.book import cancellation_queries, order_queries, timeline
 from warehouse.ledger.book import cancellations as requests
 from warehouse.ledger.book.cancellation_queries import RequestFilter
-from warehouse.ledger.book.cancellations import Undecidable
+from warehouse.ledger.book.cancellations import CancellationUndecidable
 from warehouse.ledger.book.order_queries import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
 from warehouse.orders import Status
@@ -178,6 +178,6 @@ def _decide(request: str, decision: Decision, reason: str | None) -> None:
         lock_book(transaction)
         try:
             row = requests.decide(transaction, request, decision, "command line", reason, None, installation.clock())
-        except Undecidable as error:
+        except CancellationUndecidable as error:
             raise fail(f"{error.refusal}: the request cannot be decided so", Exit.USAGE) from None
     notes.print(f"{request} is {row['state']}", markup=False)

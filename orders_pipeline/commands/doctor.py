@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, print_json, print_table
-from orders_pipeline.upkeep.doctor import Verdict, examine
+from orders_pipeline.upkeep.doctor import DoctorVerdict, examine
 from warehouse.clock import utc_now
 from warehouse.settings import Settings
 
@@ -29,5 +29,5 @@ def doctor(
     else:
         rows = [(each.part, each.verdict.value, each.seen, each.hint) for each in findings]
         print_table("Doctor", ("part", "verdict", "what was seen", "what to do"), rows)
-    if any(each.verdict is Verdict.FAIL for each in findings):
+    if any(each.verdict is DoctorVerdict.FAIL for each in findings):
         raise typer.Exit(Exit.CHECK_FAILED)

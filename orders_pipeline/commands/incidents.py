@@ -9,7 +9,7 @@ import typer
 from orders_pipeline.commands.names import ORDER_HELP, the_order
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_json, print_rows
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse.incidents import Kind
+from warehouse.incidents import IncidentKind
 from warehouse.ledger.exchange.numbering import Numbered, number_given
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch import incidents as book
@@ -30,7 +30,7 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, th
 def list_incidents(
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
     channel: Channels = None,
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only of this kind; repeatable.")] = None,
+    kind: Annotated[list[IncidentKind] | None, typer.Option(help="Only of this kind; repeatable.")] = None,
     stage: Stages = None,
     code: Annotated[list[str] | None, typer.Option(help="Only with this code; repeatable.")] = None,
     order: Order = None,

@@ -136,7 +136,7 @@ def replay(
       orders replay 402-2654339-9122716
     """
 
-    def show(difference: normalise.Difference) -> None:
+    def show(difference: normalise.ReadingDifference) -> None:
         if as_json:
             print_json({name: getattr(difference, name) for name in difference.__slots__})
         else:

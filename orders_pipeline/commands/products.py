@@ -64,7 +64,7 @@ def load(
         raise typer.Exit(Exit.PARTIAL)
 
 
-def link_lines(installation: Installation, channel: str, loaded: book.Loaded) -> int:
+def link_lines(installation: Installation, channel: str, loaded: book.LoadedProducts) -> int:
     """Read again the orders whose lines match what was loaded; returns how many changed."""
     with installation.ledger.read() as transaction:
         touched = book.orders_with_products(transaction, channel, loaded.skus_touched, loaded.gtins_touched)

@@ -21,7 +21,7 @@ from orders_pipeline.storages.errors import (
 )
 from orders_pipeline.storages.open_storages import Places
 from orders_pipeline.storages.probe import probe
-from orders_pipeline.storages.registry import Verdict, open_storage
+from orders_pipeline.storages.registry import StorageVerdict, open_storage
 from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.exchange import file_queries
 from warehouse.ledger.settings import file_jobs
@@ -106,7 +106,7 @@ def test_storage(
             print_json({"part": part, "verdict": verdict, "message": message, "hint": hint})
     else:
         print_table(f"Storage {code}", ("part", "verdict", "what was seen", "what to do"), rows)
-    wrong = [each.code for each in findings if each.verdict is Verdict.WRONG]
+    wrong = [each.code for each in findings if each.verdict is StorageVerdict.WRONG]
     if wrong:
         raise typer.Exit(_exit_code(wrong[0]))
 

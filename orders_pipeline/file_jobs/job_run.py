@@ -211,7 +211,7 @@ def _tell_unended(transaction: Transaction, before: JobState, now: datetime) -> 
     logger.warning(Event.FILE_JOB_INTERRUPTED, extra={"channel": job.channel, "stage": job.kind})
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="channel",
             subject=job.channel,
             stage=job.kind.value,
@@ -238,7 +238,7 @@ def _end(run: JobRun, failure: Failure | None) -> None:
             storage = failure.storage or job.storage
             incidents.report(
                 transaction,
-                incidents.Report(
+                incidents.IncidentReport(
                     scope="channel",
                     subject=job.channel,
                     stage=job.kind.value,

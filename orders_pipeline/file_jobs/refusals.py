@@ -74,7 +74,7 @@ def _report(
     shared = f"many shipment files were refused; the last: {message}"
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="channel",
             subject=record.channel,
             stage=STAGE,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from warehouse.identifiers import MAX_LENGTH, has_unseen, is_rounded
 from warehouse.ledger.exchange.file_records import RowFate, RowOutcome
-from warehouse.shipment_reports import Item, Report
+from warehouse.shipment_reports import Item, ShipmentReport
 from warehouse.templates import ShipmentColumn
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class RowFault(StrEnum):
 class Package:
     """Rows of the same order and package, as one reported shipment."""
 
-    report: Report
+    report: ShipmentReport
     rows: tuple[int, ...]
 
     def fates(self, answer: ShipmentAnswer) -> list[RowFate]:
@@ -271,14 +271,14 @@ def _item(sheet: Sheet, row: Row) -> Item | None:
     return Item(item_id=own, item_original_id=original, item_quantity_shipped=None if units is None else int(units))
 
 
-def _report(sheet: Sheet, channel: str, rows: Sequence[Row], zone: ZoneInfo) -> Report:
+def _report(sheet: Sheet, channel: str, rows: Sequence[Row], zone: ZoneInfo) -> ShipmentReport:
     said = {
         column: next(filter(None, (sheet.cell(row, column) for row in rows)), None)
         for column in (ShipmentColumn.ID, ShipmentColumn.ORIGINAL_ID, ShipmentColumn.PACKAGE_ID, *OF_PACKAGE)
     }
     date = said[ShipmentColumn.SHIPPING_DATE]
     own_id = said[ShipmentColumn.ID]
-    return Report(
+    return ShipmentReport(
         id=own_id.lower() if own_id else None,
         channel=channel,
         original_id=said[ShipmentColumn.ORIGINAL_ID],

@@ -19,7 +19,7 @@ from orders_pipeline.stages.pull import refetch
 from orders_pipeline.stages.read_back import read_back
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.shipping import acceptances
-from warehouse.ledger.shipping.acceptances import AUTOMATIC, AcceptanceStatus, DueDecision, Ending, Undecidable
+from warehouse.ledger.shipping.acceptances import AUTOMATIC, AcceptanceStatus, DueDecision, Ending, NotAcceptable
 from warehouse.logs import Event
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _decide_by_policy(installation: Installation, serving: Sequence[Channel]) ->
                 decisions = acceptances.for_every_line(transaction, order_id, is_accepted=True)
                 try:
                     acceptances.decide(transaction, order_id, decisions, AUTOMATIC, installation.clock())
-                except Undecidable as undecidable:  # it has moved on since it was found
+                except NotAcceptable as undecidable:  # it has moved on since it was found
                     about = {"order_id": order_id, "code": undecidable.code}
                     logger.info(Event.ACCEPTANCE_OVERTAKEN, extra=about)
 

@@ -139,7 +139,7 @@ def _report(
 ) -> None:
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="channel",
             subject=str(row["channel"]),
             stage=STAGE,

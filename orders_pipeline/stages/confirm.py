@@ -114,7 +114,7 @@ class _Held:
 
 
 @dataclass(slots=True)
-class _Session(Session):
+class _ConfirmSession(Session):
     """One connection while its shipments are confirmed."""
 
     result: ConfirmResult
@@ -161,7 +161,7 @@ def _run(installation: Installation, result: ConfirmResult) -> Sequence[str]:
         with installation.ledger.read() as transaction:
             carriers = Carriers.of(transaction, here.codes)
         places = read_settings(here.marketplace.settings, connection.settings).ship_from_places
-        session = _Session(
+        session = _ConfirmSession(
             installation, connection, owned, here.marketplace, here.client, result, ends_at, held, carriers, places
         )
         for _ in range(ROUNDS):
@@ -181,7 +181,7 @@ def _run(installation: Installation, result: ConfirmResult) -> Sequence[str]:
 # -- sending
 
 
-def _send_due(session: _Session) -> int:
+def _send_due(session: _ConfirmSession) -> int:
     """Send until nothing is due; returns how many attempts were made."""
     installation = session.installation
     per_call = session.marketplace.parcels_per_call
@@ -204,7 +204,7 @@ def _send_due(session: _Session) -> int:
     return attempts
 
 
-def _named(session: _Session, claims: Sequence[Claim]) -> Sequence[Claim]:
+def _named(session: _ConfirmSession, claims: Sequence[Claim]) -> Sequence[Claim]:
     """The claims that may be sent, each by a name that is free there.
 
     Where the marketplace changes the package that has the name it is told, the packages of an order of which it shows shipped
@@ -226,7 +226,7 @@ def _named(session: _Session, claims: Sequence[Claim]) -> Sequence[Claim]:
     return [*named, *(each for each in claims if not each.is_beside_others)]
 
 
-def _send(session: _Session, claims: Sequence[Claim]) -> MarketplaceError | None:
+def _send(session: _ConfirmSession, claims: Sequence[Claim]) -> MarketplaceError | None:
     """One call of `confirm` and its record; returns what is wrong with the connection, if something is."""
     try:
         claims = _named(session, claims)
@@ -265,7 +265,7 @@ def _wait(result: Result, doubt_pause: timedelta) -> timedelta | None:
     return doubt_pause if result.outcome is AttemptOutcome.IN_DOUBT else result.wait
 
 
-def _record(session: _Session, results: Sequence[tuple[Claim, Result]]) -> None:
+def _record(session: _ConfirmSession, results: Sequence[tuple[Claim, Result]]) -> None:
     if not results:
         return
     with session.installation.ledger.write() as transaction:
@@ -273,7 +273,7 @@ def _record(session: _Session, results: Sequence[tuple[Claim, Result]]) -> None:
     session.result.counts.update(result.outcome.value for _, result in results)
 
 
-def _parcel(session: _Session, claim: Claim) -> Parcel:
+def _parcel(session: _ConfirmSession, claim: Claim) -> Parcel:
     row = claim.shipment
     own = next(each.settings for each in session.channels if each.code == row["channel"])
     ship_from = row["ship_from"] or own.get("ship_from")
@@ -355,7 +355,7 @@ def _doubt_pause(marketplace: Marketplace) -> timedelta:
 # -- reading back
 
 
-def _end_doubts(session: _Session) -> int:
+def _end_doubts(session: _ConfirmSession) -> int:
     """Read back what is in doubt and decide it; returns how many doubts have ended."""
     installation = session.installation
     limit = READ_BACKS * session.marketplace.orders_per_read_back
@@ -377,7 +377,7 @@ def _end_doubts(session: _Session) -> int:
     return len(read)
 
 
-def _verify(session: _Session) -> None:
+def _verify(session: _ConfirmSession) -> None:
     """Read back what was sent and no pull has shown yet; what is not shown so far is looked at again later."""
     installation = session.installation
     limit = READ_BACKS * session.marketplace.orders_per_read_back
@@ -393,12 +393,12 @@ def _verify(session: _Session) -> None:
         verification.postpone_unverified(transaction, [each.shipment["id"] for each in waiting], now + VERIFIED_LATER)
 
 
-def _read_back(session: _Session, waiting: Sequence[Waiting]) -> tuple[dict[str, Order], set[str]]:
+def _read_back(session: _ConfirmSession, waiting: Sequence[Waiting]) -> tuple[dict[str, Order], set[str]]:
     """The orders as the marketplace shows them now by internal id, and the ids of those that could not be read."""
     return _read_orders(session, {each.shipment["order_id"]: each.original_id for each in waiting})
 
 
-def _read_orders(session: _Session, original_ids: Mapping[str, str]) -> tuple[dict[str, Order], set[str]]:
+def _read_orders(session: _ConfirmSession, original_ids: Mapping[str, str]) -> tuple[dict[str, Order], set[str]]:
     """Orders as the marketplace shows them now by internal id, and the internal ids of those that could not be read."""
     known: dict[str, Order] = {}
     unread: set[str] = set()
@@ -424,7 +424,7 @@ def _tell_unverified(transaction: Transaction, codes: Sequence[str], now: dateti
         hours = verification.UNVERIFIED_AFTER // timedelta(hours=1)
         incidents.report(
             transaction,
-            incidents.Report(
+            incidents.IncidentReport(
                 scope="channel",
                 subject=code,
                 stage=STAGE,

@@ -141,7 +141,7 @@ def _tell(transaction: Transaction, code: str, stage: str, error: MarketplaceErr
         quotas.block(transaction, code, now, error.retry_after)
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="connection",
             subject=code,
             stage=stage,

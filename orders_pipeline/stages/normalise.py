@@ -57,7 +57,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OrdersRead:
     """One raw order read: its orders, or why there are none."""
 
     raw: Stored
@@ -66,7 +66,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReadingDifference:
     """One order that a replay changes (or would change), with the names of the members that differ."""
 
     order_id: str
@@ -86,7 +86,7 @@ class Part:
         products: The state of the catalogue that was used.
     """
 
-    readings: Sequence[Reading]
+    readings: Sequence[OrdersRead]
     arrivals: Sequence[Arrival]
     products: int
 
@@ -108,19 +108,19 @@ class Reader:
                 for each in channels.all_channels(transaction)
             }
 
-    def read(self, raw: Stored) -> Reading:
+    def read(self, raw: Stored) -> OrdersRead:
         """Normalise one payload; never raises for what a payload holds."""
         try:
-            return Reading(raw, self._orders(raw))
+            return OrdersRead(raw, self._orders(raw))
         except Unreadable as fault:
-            return Reading(raw, fault=fault)
+            return OrdersRead(raw, fault=fault)
         except NotJson as error:
-            return Reading(raw, fault=Unreadable("not_json", "$", str(error)))
+            return OrdersRead(raw, fault=Unreadable("not_json", "$", str(error)))
         except Exception as error:  # noqa: BLE001 - a defect must not lose the order
             # It is quarantined and heals by a replay. Its message stays out of the log: it may quote the payload.
             about = {"raw_seq": raw.seq, "connection": raw.connection, "channel": raw.channel}
             logger.error(Event.UNEXPECTED_ERROR, extra=about | {"exception": place_of(error)})  # noqa: TRY400 - as above
-            return Reading(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
+            return OrdersRead(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
 
     def _orders(self, raw: Stored) -> Sequence[Order]:
         marketplace = MARKETPLACES.get(self._kinds.get(raw.connection, ""))
@@ -196,7 +196,7 @@ def replay(
     installation: Installation,
     connection: str | None = None,
     original_ids: Sequence[str] | None = None,
-    report: Callable[[Difference], None] | None = None,
+    report: Callable[[ReadingDifference], None] | None = None,
 ) -> Tally:
     """Normalise the newest raw payload of every order again, write what changed, and report each difference."""
     return _replay(installation, connection, original_ids, report, _settle_part)
@@ -206,7 +206,7 @@ def preview_replay(
     installation: Installation,
     connection: str | None = None,
     original_ids: Sequence[str] | None = None,
-    report: Callable[[Difference], None] | None = None,
+    report: Callable[[ReadingDifference], None] | None = None,
 ) -> Tally:
     """What `replay` would do, without writing anything."""
     return _replay(installation, connection, original_ids, report, _compare_part)
@@ -216,7 +216,7 @@ def _replay(
     installation: Installation,
     connection: str | None,
     original_ids: Sequence[str] | None,
-    report: Callable[[Difference], None] | None,
+    report: Callable[[ReadingDifference], None] | None,
     treat: Callable[[Installation, Part, Tally], list[Change]],
 ) -> Tally:
     tally = Tally()
@@ -229,7 +229,11 @@ def _replay(
                     tally.counts[change.outcome] += 1
                     if report is not None and change.outcome in {"new", "changed"}:
                         order = names[change.order_id]
-                        report(Difference(order.id, order.channel, order.original_id, change.outcome, change.changed))
+                        report(
+                            ReadingDifference(
+                                order.id, order.channel, order.original_id, change.outcome, change.changed
+                            )
+                        )
     return tally
 
 
@@ -284,14 +288,14 @@ def _prepare(installation: Installation, reader: Reader, after: int) -> list[Par
     return _parts(installation, [reader.read(each) for each in raws])
 
 
-def _parts(installation: Installation, readings: Sequence[Reading]) -> list[Part]:
+def _parts(installation: Installation, readings: Sequence[OrdersRead]) -> list[Part]:
     """Cut a chunk wherever an order comes a second time, and render its orders with their products."""
     with installation.ledger.read() as transaction:
         state = mark(transaction, PRODUCTS)
         return [Part(each, _link(transaction, each), state) for each in _distinct(readings)]
 
 
-def _link(transaction: Transaction, readings: Sequence[Reading]) -> list[Arrival]:
+def _link(transaction: Transaction, readings: Sequence[OrdersRead]) -> list[Arrival]:
     origins = [(reading.raw, order) for reading in readings for order in reading.orders]
     linked = products.link(transaction, [order for _, order in origins])
     return [
@@ -300,7 +304,9 @@ def _link(transaction: Transaction, readings: Sequence[Reading]) -> list[Arrival
     ]
 
 
-def _put_aside(installation: Installation, transaction: Transaction, readings: Sequence[Reading], tally: Tally) -> None:
+def _put_aside(
+    installation: Installation, transaction: Transaction, readings: Sequence[OrdersRead], tally: Tally
+) -> None:
     """Quarantine what could not be read and release what can be read now; both are told through incidents."""
     now = installation.clock()
     for owner, own in _by_connection(readings).items():
@@ -312,7 +318,7 @@ def _put_aside(installation: Installation, transaction: Transaction, readings: S
         raw_orders.quarantine_order(transaction, raw, fault.code, fault.path, fault.reason, now)
         incidents.report(
             transaction,
-            incidents.Report(
+            incidents.IncidentReport(
                 scope="channel" if raw.channel else "connection",
                 subject=raw.channel or raw.connection,
                 stage=STAGE,
@@ -326,9 +332,9 @@ def _put_aside(installation: Installation, transaction: Transaction, readings: S
     tally.counts["quarantined"] += len(faulty)
 
 
-def _distinct(readings: Sequence[Reading]) -> Iterable[list[Reading]]:
+def _distinct(readings: Sequence[OrdersRead]) -> Iterable[list[OrdersRead]]:
     """Cut a chunk wherever an order comes a second time: within one commit each order is written once."""
-    part: list[Reading] = []
+    part: list[OrdersRead] = []
     ids: set[str] = set()
     for reading in readings:
         own = {each.id for each in reading.orders}
@@ -341,8 +347,8 @@ def _distinct(readings: Sequence[Reading]) -> Iterable[list[Reading]]:
         yield part
 
 
-def _by_connection(part: Sequence[Reading]) -> dict[str, list[Reading]]:
-    grouped: dict[str, list[Reading]] = {}
+def _by_connection(part: Sequence[OrdersRead]) -> dict[str, list[OrdersRead]]:
+    grouped: dict[str, list[OrdersRead]] = {}
     for each in part:
         grouped.setdefault(each.raw.connection, []).append(each)
     return grouped

@@ -249,7 +249,7 @@ def _askable(
             continue
         incidents.report(
             transaction,
-            incidents.Report(
+            incidents.IncidentReport(
                 scope="channel",
                 subject=channel.code,
                 stage=PULL,
@@ -441,7 +441,7 @@ def _report_missed(session: PullSession, result: PullResult) -> None:
     with installation.ledger.write() as transaction:
         incidents.report(
             transaction,
-            incidents.Report(
+            incidents.IncidentReport(
                 scope="connection",
                 subject=session.connection.code,
                 stage=SWEEP,
@@ -508,7 +508,7 @@ def _tell_skew(transaction: Transaction, code: str, skew: timedelta, now: dateti
     side = "behind" if skew > timedelta() else "ahead of"
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="connection",
             subject=code,
             stage=CLOCK,

@@ -19,7 +19,7 @@ from orders_pipeline.storages.errors import (
 )
 from orders_pipeline.storages.names import PART_SUFFIX, checked_file, checked_folder, split
 from orders_pipeline.storages.own_files import OwnFile, opened_source, size_of
-from orders_pipeline.storages.registry import RemoteFile, StorageFinding, Verdict
+from orders_pipeline.storages.registry import RemoteFile, StorageFinding, StorageVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class FolderStorage:
         """See that the root is a folder."""
         if not self._root.is_dir():
             raise FolderMissing(f"{self._root} is no folder", "create the folder, or correct the storage's path")
-        return [StorageFinding(part="root", verdict=Verdict.OK, message=f"{self._root} is a folder")]
+        return [StorageFinding(part="root", verdict=StorageVerdict.OK, message=f"{self._root} is a folder")]
 
     def list(self, folder: str) -> tuple[RemoteFile, ...]:
         """The plain files of a folder, by name."""

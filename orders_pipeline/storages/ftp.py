@@ -36,7 +36,7 @@ from orders_pipeline.storages.errors import (
 from orders_pipeline.storages.ftp_client import Client, PlainClient, TlsClient, facts, hang_up, listing, moment
 from orders_pipeline.storages.names import PART_SUFFIX, checked_file, checked_folder, split
 from orders_pipeline.storages.own_files import OwnFile, opened_source, size_of
-from orders_pipeline.storages.registry import RemoteFile, StorageFinding, Verdict
+from orders_pipeline.storages.registry import RemoteFile, StorageFinding, StorageVerdict
 from orders_pipeline.storages.remote import RemoteStorage
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class _FtpFamily(RemoteStorage[Client]):
         self.close()
         with self._session("connecting"):
             pass
-        login = StorageFinding(part="login", verdict=Verdict.OK, message=f"logged in as {self._server.user}")
+        login = StorageFinding(part="login", verdict=StorageVerdict.OK, message=f"logged in as {self._server.user}")
         return [self._protection(), login]
 
     def list(self, folder: str) -> tuple[RemoteFile, ...]:
@@ -405,7 +405,7 @@ class FtpStorage(_FtpFamily):
     def _protection(self) -> StorageFinding:
         return StorageFinding(
             part="plaintext",
-            verdict=Verdict.WARNING,
+            verdict=StorageVerdict.WARNING,
             message="password and files travel readable for everybody on the way",
             hint="use ftps or sftp as soon as the server can",
         )
@@ -446,7 +446,7 @@ class FtpsStorage(_FtpFamily):
         assert self._client is not None
         assert isinstance(self._client.sock, ssl.SSLSocket)
         version = self._client.sock.version()
-        return StorageFinding(part="tls", verdict=Verdict.OK, message=f"{version}, the certificate is verified")
+        return StorageFinding(part="tls", verdict=StorageVerdict.OK, message=f"{version}, the certificate is verified")
 
 
 def _is_file(told: Mapping[str, str]) -> bool:

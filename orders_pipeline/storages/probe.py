@@ -19,7 +19,7 @@ from orders_pipeline.storages.errors import (
     TlsRefused,
     TransferCut,
 )
-from orders_pipeline.storages.registry import StorageFinding, Verdict
+from orders_pipeline.storages.registry import StorageFinding, StorageVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def probe(storage: Storage, folder: str) -> list[StorageFinding]:
                     said = step()
                 except StorageError as error:
                     return [*findings, _wrong(_part_of(error, part), error)]
-                findings.append(StorageFinding(part=part, verdict=Verdict.OK, message=said))
+                findings.append(StorageFinding(part=part, verdict=StorageVerdict.OK, message=said))
     finally:
         for left in (name, renamed):
             with suppress(StorageError):
@@ -119,4 +119,6 @@ def _part_of(error: StorageError, otherwise: str = "connection") -> str:
 
 
 def _wrong(part: str, error: StorageError) -> StorageFinding:
-    return StorageFinding(part=part, verdict=Verdict.WRONG, message=error.message, hint=error.hint, code=error.code)
+    return StorageFinding(
+        part=part, verdict=StorageVerdict.WRONG, message=error.message, hint=error.hint, code=error.code
+    )

@@ -31,7 +31,7 @@ class RemoteFile:
     modified_at: datetime | None
 
 
-class Verdict(StrEnum):
+class StorageVerdict(StrEnum):
     """How a part of a test came out."""
 
     OK = "ok"
@@ -44,7 +44,7 @@ class StorageFinding:
     """One line of a test: which part was tried, what was seen, and what to do about it."""
 
     part: str
-    verdict: Verdict
+    verdict: StorageVerdict
     message: str
     hint: str = ""
     code: str = ""

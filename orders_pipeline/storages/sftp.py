@@ -40,7 +40,7 @@ from orders_pipeline.storages.errors import (
 )
 from orders_pipeline.storages.names import PART_SUFFIX, checked_file, checked_folder, split
 from orders_pipeline.storages.own_files import OwnFile, opened_source, size_of
-from orders_pipeline.storages.registry import RemoteFile, StorageFinding, Verdict
+from orders_pipeline.storages.registry import RemoteFile, StorageFinding, StorageVerdict
 from orders_pipeline.storages.remote import RemoteStorage
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ class SftpStorage(RemoteStorage[_Client]):
         key = self._transport.get_remote_server_key()
         return [
             StorageFinding(
-                part="host key", verdict=Verdict.OK, message=f"{key.get_name()} {key.fingerprint} is trusted"
+                part="host key", verdict=StorageVerdict.OK, message=f"{key.get_name()} {key.fingerprint} is trusted"
             ),
-            StorageFinding(part="login", verdict=Verdict.OK, message=f"logged in as {self._settings.user}"),
+            StorageFinding(part="login", verdict=StorageVerdict.OK, message=f"logged in as {self._settings.user}"),
         ]
 
     def list(self, folder: str) -> tuple[RemoteFile, ...]:

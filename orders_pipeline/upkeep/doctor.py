@@ -63,7 +63,7 @@ PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", 
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Verdict(StrEnum):
+class DoctorVerdict(StrEnum):
     """How bad it is."""
 
     OK = "ok"
@@ -71,15 +71,15 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
-_WORST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.OK)
+_WORST_FIRST = (DoctorVerdict.FAIL, DoctorVerdict.WARN, DoctorVerdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """What was seen of one part, and what to do about it."""
 
     part: str
-    verdict: Verdict
+    verdict: DoctorVerdict
     seen: str
     hint: str = ""
 
@@ -94,7 +94,7 @@ class Patient:
     ledger: Ledger | None
 
 
-def examine(settings: Settings, clock: Clock) -> list[Finding]:
+def examine(settings: Settings, clock: Clock) -> list[DoctorFinding]:
     """Look at everything, what is wrong first; a part that cannot be looked at is a finding, and stops no other."""
     ring, key_ring = _keys(settings)
     is_restored = restore_mark.file_of(settings).exists()
@@ -108,17 +108,19 @@ def examine(settings: Settings, clock: Clock) -> list[Finding]:
             ledger.close()
 
 
-def _guarded(look: Callable[[Patient], Iterator[Finding]], patient: Patient) -> list[Finding]:
+def _guarded(look: Callable[[Patient], Iterator[DoctorFinding]], patient: Patient) -> list[DoctorFinding]:
     part = look.__name__.strip("_").replace("_", " ")
     try:
         return list(look(patient))
     except Exception as error:  # noqa: BLE001 - a broken part must not hide the others
         return [
-            Finding(part, Verdict.FAIL, f"cannot be looked at: {type(error).__name__}", "see the other findings first")
+            DoctorFinding(
+                part, DoctorVerdict.FAIL, f"cannot be looked at: {type(error).__name__}", "see the other findings first"
+            )
         ]
 
 
-def _versions() -> list[Finding]:
+def _versions() -> list[DoctorFinding]:
     def installed(name: str) -> str:
         try:
             return version(name)
@@ -127,32 +129,38 @@ def _versions() -> list[Finding]:
 
     told = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
     machine = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.platform(terse=True)}"
-    return [Finding("versions", Verdict.OK, told), Finding("machine", Verdict.OK, machine)]
+    return [DoctorFinding("versions", DoctorVerdict.OK, told), DoctorFinding("machine", DoctorVerdict.OK, machine)]
 
 
-def _keys(settings: Settings) -> tuple[KeyRing | None, list[Finding]]:
+def _keys(settings: Settings) -> tuple[KeyRing | None, list[DoctorFinding]]:
     path = key_file(settings)
     if not has_key_ring(settings) and settings.keys_file is None and not settings.is_postgresql:
-        return None, [Finding("key ring", Verdict.OK, "none yet: it is made at first use")]
+        return None, [DoctorFinding("key ring", DoctorVerdict.OK, "none yet: it is made at first use")]
     try:
         ring = open_key_ring(settings)
     except (KeyRingError, OSError) as error:
-        return None, [Finding("key ring", Verdict.FAIL, str(error), "without it personal data and secrets are lost")]
+        return None, [
+            DoctorFinding("key ring", DoctorVerdict.FAIL, str(error), "without it personal data and secrets are lost")
+        ]
     source = "ORDERS_KEYS" if settings.keys is not None else str(path)
-    told = Finding("key ring", Verdict.OK, f"{len(ring.ciphers)} keys from {source}, {ring.active} encrypts")
+    told = DoctorFinding(
+        "key ring", DoctorVerdict.OK, f"{len(ring.ciphers)} keys from {source}, {ring.active} encrypts"
+    )
     if settings.keys is None and path.stat().st_mode & OPEN_TO_OTHERS:
         mode = stat.filemode(path.stat().st_mode)
-        return ring, [told, Finding("key file", Verdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
+        return ring, [told, DoctorFinding("key file", DoctorVerdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
     return ring, [told]
 
 
-def _being_restored() -> Finding:
-    return Finding("ledger", Verdict.FAIL, str(RestoreUnfinishedError()), "`orders restore FOLDER`")
+def _being_restored() -> DoctorFinding:
+    return DoctorFinding("ledger", DoctorVerdict.FAIL, str(RestoreUnfinishedError()), "`orders restore FOLDER`")
 
 
-def _ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
+def _ledger(settings: Settings) -> tuple[Ledger | None, list[DoctorFinding]]:
     if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
-        return None, [Finding("ledger", Verdict.WARN, "there is none yet", "`orders apply -f orders.yaml` makes it")]
+        return None, [
+            DoctorFinding("ledger", DoctorVerdict.WARN, "there is none yet", "`orders apply -f orders.yaml` makes it")
+        ]
     ledger = Ledger(make_engine(settings.ledger_url))
     try:
         found = schema_version(ledger)
@@ -161,111 +169,131 @@ def _ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
     except sa.exc.DBAPIError as error:
         ledger.close()
         return None, [
-            Finding("ledger", Verdict.FAIL, f"cannot be read: {error.orig}", "check the database and the disk")
+            DoctorFinding(
+                "ledger", DoctorVerdict.FAIL, f"cannot be read: {error.orig}", "check the database and the disk"
+            )
         ]
     where = "PostgreSQL" if settings.is_postgresql else str(settings.home / "ledger.sqlite")
     if is_restored:
         ledger.close()
         return None, [_being_restored()]
     if found == SCHEMA_HEAD:
-        return ledger, [Finding("ledger", Verdict.OK, f"{where}, migration {found}")]
+        return ledger, [DoctorFinding("ledger", DoctorVerdict.OK, f"{where}, migration {found}")]
     ledger.close()
     if found is None or found < SCHEMA_HEAD:
         seen = f"{where} is at migration {found or 'none'}, this release at {SCHEMA_HEAD}"
-        return None, [Finding("ledger", Verdict.FAIL, seen, "back up, then `orders migrate`")]
-    return None, [Finding("ledger", Verdict.FAIL, f"{where} is of a newer release ({found})", "install that release")]
+        return None, [DoctorFinding("ledger", DoctorVerdict.FAIL, seen, "back up, then `orders migrate`")]
+    return None, [
+        DoctorFinding("ledger", DoctorVerdict.FAIL, f"{where} is of a newer release ({found})", "install that release")
+    ]
 
 
-def _sealed_data(patient: Patient) -> Iterator[Finding]:
+def _sealed_data(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
         problem = keys.cannot_open(transaction, patient.keys)
     if problem:
-        yield Finding("sealed data", Verdict.FAIL, problem, "bring back the key ring that belongs to this ledger")
+        yield DoctorFinding(
+            "sealed data", DoctorVerdict.FAIL, problem, "bring back the key ring that belongs to this ledger"
+        )
     elif patient.keys is not None:
-        yield Finding("sealed data", Verdict.OK, "the newest and the oldest open")
+        yield DoctorFinding("sealed data", DoctorVerdict.OK, "the newest and the oldest open")
 
 
-def _home(patient: Patient) -> Iterator[Finding]:
+def _home(patient: Patient) -> Iterator[DoctorFinding]:
     home = patient.settings.home.absolute()
     if not home.exists():
-        yield Finding("home", Verdict.WARN, f"{home} is not there yet", "it is made at first use")
+        yield DoctorFinding("home", DoctorVerdict.WARN, f"{home} is not there yet", "it is made at first use")
     elif home.stat().st_mode & stat.S_IWOTH:
-        yield Finding("home", Verdict.FAIL, f"everybody may write to {home}", f"chmod o-w {home}")
+        yield DoctorFinding("home", DoctorVerdict.FAIL, f"everybody may write to {home}", f"chmod o-w {home}")
     elif not os.access(home, os.W_OK | os.X_OK):
-        yield Finding("home", Verdict.FAIL, f"{home} cannot be written by this user", "run as its owner")
+        yield DoctorFinding("home", DoctorVerdict.FAIL, f"{home} cannot be written by this user", "run as its owner")
     else:
-        yield Finding("home", Verdict.OK, f"{home}, {stat.filemode(home.stat().st_mode)}")
+        yield DoctorFinding("home", DoctorVerdict.OK, f"{home}, {stat.filemode(home.stat().st_mode)}")
     free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
     verdict = _graded(free < COMFORTABLE_FREE_BYTES, free < LEAST_FREE_BYTES)
-    yield Finding("disk", verdict, f"{free / 1e9:.1f} GB free", "" if verdict is Verdict.OK else "make room")
+    yield DoctorFinding(
+        "disk", verdict, f"{free / 1e9:.1f} GB free", "" if verdict is DoctorVerdict.OK else "make room"
+    )
 
 
-def _time_zone(patient: Patient) -> Iterator[Finding]:
+def _time_zone(patient: Patient) -> Iterator[DoctorFinding]:
     name = patient.settings.time_zone
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        yield Finding("time zone", Verdict.FAIL, f"there is no time zone {name!r}", "correct ORDERS_TIME_ZONE")
+        yield DoctorFinding(
+            "time zone", DoctorVerdict.FAIL, f"there is no time zone {name!r}", "correct ORDERS_TIME_ZONE"
+        )
 
 
-def _integrity(patient: Patient) -> Iterator[Finding]:
+def _integrity(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.settings.is_postgresql or patient.ledger is None:
         return
     path = patient.settings.home / "ledger.sqlite"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         [(told,), *_] = database.execute("PRAGMA quick_check(1)").fetchall()
     if told == "ok":
-        yield Finding("integrity", Verdict.OK, f"SQLite finds no damage in {path.stat().st_size / 1e6:.0f} MB")
+        yield DoctorFinding(
+            "integrity", DoctorVerdict.OK, f"SQLite finds no damage in {path.stat().st_size / 1e6:.0f} MB"
+        )
     else:
-        yield Finding("integrity", Verdict.FAIL, told, "stop everything, and restore the last backup")
+        yield DoctorFinding("integrity", DoctorVerdict.FAIL, told, "stop everything, and restore the last backup")
 
 
-def _connections(patient: Patient) -> Iterator[Finding]:
+def _connections(patient: Patient) -> Iterator[DoctorFinding]:
     for name, reason in NOT_LOADED.items():
-        yield Finding(f"marketplace {name}", Verdict.FAIL, reason, "repair or remove the package that brings it")
+        yield DoctorFinding(
+            f"marketplace {name}", DoctorVerdict.FAIL, reason, "repair or remove the package that brings it"
+        )
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
         found = channels.all_connections(transaction)
     if not found:
-        yield Finding("connections", Verdict.WARN, "there are none yet", "`orders apply -f orders.yaml`")
+        yield DoctorFinding("connections", DoctorVerdict.WARN, "there are none yet", "`orders apply -f orders.yaml`")
     for each in found:
         yield _connection(patient, each)
         skew = float(each.state.get("clock_skew_seconds", 0.0))
         verdict = _graded(abs(skew) > CLOCK_WARN_SECONDS, abs(skew) > CLOCK_FAIL_SECONDS)
-        if verdict is not Verdict.OK:
+        if verdict is not DoctorVerdict.OK:
             seen = f"{each.code}'s clock and ours are {abs(skew):.0f} s apart"
-            yield Finding("clock", verdict, seen, "let NTP set this machine's clock")
+            yield DoctorFinding("clock", verdict, seen, "let NTP set this machine's clock")
 
 
-def _connection(patient: Patient, connection: channels.Connection) -> Finding:
+def _connection(patient: Patient, connection: channels.Connection) -> DoctorFinding:
     part = f"connection {connection.code}"
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:
-        return Finding(part, Verdict.FAIL, f"there is no marketplace {connection.kind!r}", "correct orders.yaml")
+        return DoctorFinding(
+            part, DoctorVerdict.FAIL, f"there is no marketplace {connection.kind!r}", "correct orders.yaml"
+        )
     try:
         if connection.endpoint:
             secure(connection.endpoint, "correct orders.yaml: an https address")
         read_settings(marketplace.settings, connection.settings)
     except Permanent as error:
-        return Finding(part, Verdict.FAIL, error.message, error.hint)
+        return DoctorFinding(part, DoctorVerdict.FAIL, error.message, error.hint)
     missing = missing_credentials(KINDS[connection.kind], connection.credentials)
     if missing:
-        return Finding(
-            part, Verdict.FAIL, f"lacks {', '.join(missing)}", f"`orders connections secret {connection.code} …`"
+        return DoctorFinding(
+            part, DoctorVerdict.FAIL, f"lacks {', '.join(missing)}", f"`orders connections secret {connection.code} …`"
         )
     if patient.keys is None:
-        return Finding(part, Verdict.FAIL, "its secrets cannot be opened without the key ring", "see key ring")
+        return DoctorFinding(
+            part, DoctorVerdict.FAIL, "its secrets cannot be opened without the key ring", "see key ring"
+        )
     try:
         resolve_credentials(connection.code, connection.credentials, patient.keys)
     except (SecretMissing, KeyRingError) as error:
-        return Finding(part, Verdict.FAIL, str(error), "set the variable, write the file, or type the secret again")
-    return Finding(part, Verdict.OK, f"{connection.kind}, every credential is there")
+        return DoctorFinding(
+            part, DoctorVerdict.FAIL, str(error), "set the variable, write the file, or type the secret again"
+        )
+    return DoctorFinding(part, DoctorVerdict.OK, f"{connection.kind}, every credential is there")
 
 
-def _channels(patient: Patient) -> Iterator[Finding]:
+def _channels(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
@@ -282,19 +310,19 @@ def _channels(patient: Patient) -> Iterator[Finding]:
             ChannelState.FAILING: "`orders incidents list`",
             ChannelState.LATE: "is the pipeline running? `orders pull` by hand",
         }
-        yield Finding(f"channel {each.channel}", verdict, seen, hint.get(each.state, ""))
+        yield DoctorFinding(f"channel {each.channel}", verdict, seen, hint.get(each.state, ""))
         if each.held:
             told = f"{each.held} are held: the marketplace is told of none of them"
-            yield Finding(f"shipments {each.channel}", Verdict.WARN, told, _HELD_HINT)
+            yield DoctorFinding(f"shipments {each.channel}", DoctorVerdict.WARN, told, _HELD_HINT)
         elif not each.confirmation and each.state is not ChannelState.OFF:
             told = "confirmation is off: shipments will be held"
-            yield Finding(f"shipments {each.channel}", Verdict.OK, told, _HELD_HINT)
+            yield DoctorFinding(f"shipments {each.channel}", DoctorVerdict.OK, told, _HELD_HINT)
 
 
 _HELD_HINT = "`orders channels set CODE --confirmation`, then `orders shipments release CODE` or `skip CODE`"
 
 
-def _problems(patient: Patient) -> Iterator[Finding]:
+def _problems(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
@@ -302,16 +330,16 @@ def _problems(patient: Patient) -> Iterator[Finding]:
         aside = raw_orders.count_quarantined(transaction)
         worst = incidents.listed(transaction, limit=1)
     newest = f", the newest: {worst[0]['subject']}: {worst[0]['code']}" if worst else ""
-    yield Finding(
+    yield DoctorFinding(
         "incidents",
         _graded(open_incidents > 0),
         f"{open_incidents} open{newest}",
         _if(open_incidents, "`orders incidents list`"),
     )
-    yield Finding("quarantine", _graded(aside > 0), f"{aside} payloads", _if(aside, "`orders quarantine`"))
+    yield DoctorFinding("quarantine", _graded(aside > 0), f"{aside} payloads", _if(aside, "`orders quarantine`"))
 
 
-def _leases(patient: Patient) -> Iterator[Finding]:
+def _leases(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
@@ -319,13 +347,13 @@ def _leases(patient: Patient) -> Iterator[Finding]:
     for name, holder in held.items():
         if is_gone(holder):
             seen = f"{name} is held by {holder}, which has ended"
-            yield Finding("leases", Verdict.WARN, seen, "nothing: the next one takes it over")
-    yield Finding(
-        "leases", Verdict.OK, ", ".join(f"{name} by {holder}" for name, holder in held.items()) or "none is held"
+            yield DoctorFinding("leases", DoctorVerdict.WARN, seen, "nothing: the next one takes it over")
+    yield DoctorFinding(
+        "leases", DoctorVerdict.OK, ", ".join(f"{name} by {holder}" for name, holder in held.items()) or "none is held"
     )
 
 
-def _personal_data(patient: Patient) -> Iterator[Finding]:
+def _personal_data(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     before = patient.now - timedelta(days=patient.settings.pii_retention_days) - PURGE_GRACE
@@ -339,23 +367,26 @@ def _personal_data(patient: Patient) -> Iterator[Finding]:
     )
     if overdue:
         seen = f"{overdue.orders} orders, {overdue.payloads} payloads and {overdue.files} files are overdue; {age}"
-        yield Finding(
-            "personal data", Verdict.FAIL, seen, "`orders purge --yes`; does the job purge_personal_data run?"
+        yield DoctorFinding(
+            "personal data", DoctorVerdict.FAIL, seen, "`orders purge --yes`; does the job purge_personal_data run?"
         )
     else:
-        yield Finding("personal data", Verdict.OK, f"nothing is overdue; {age}")
+        yield DoctorFinding("personal data", DoctorVerdict.OK, f"nothing is overdue; {age}")
 
 
-def _order_tables(patient: Patient) -> Iterator[Finding]:
+def _order_tables(patient: Patient) -> Iterator[DoctorFinding]:
     try:
         with connect_reader(patient.settings) as lake:
             through = dict(lake.execute("SELECT name, through FROM published").fetchall()).get("orders", 0)
     except LakeEmptyError:
-        yield Finding("order tables", Verdict.WARN, "nothing was published yet", "`orders tables publish`")
+        yield DoctorFinding("order tables", DoctorVerdict.WARN, "nothing was published yet", "`orders tables publish`")
         return
     except LakeError as error:
-        yield Finding(
-            "order tables", Verdict.FAIL, str(error).partition("\n")[0], "restore them, or `orders tables rebuild`"
+        yield DoctorFinding(
+            "order tables",
+            DoctorVerdict.FAIL,
+            str(error).partition("\n")[0],
+            "restore them, or `orders tables rebuild`",
         )
         return
     if patient.ledger is None:
@@ -364,12 +395,12 @@ def _order_tables(patient: Patient) -> Iterator[Finding]:
         behind = mark(transaction, POSITION) - through
     if behind < 0:
         seen = "they are ahead of the ledger, which was restored"
-        yield Finding("order tables", Verdict.FAIL, seen, "`orders tables rebuild`")
+        yield DoctorFinding("order tables", DoctorVerdict.FAIL, seen, "`orders tables rebuild`")
     else:
-        yield Finding("order tables", Verdict.OK, f"{behind} changes behind the ledger")
+        yield DoctorFinding("order tables", DoctorVerdict.OK, f"{behind} changes behind the ledger")
 
 
-def _api(patient: Patient) -> Iterator[Finding]:
+def _api(patient: Patient) -> Iterator[DoctorFinding]:
     host = patient.settings.api_host
     with suppress(ValueError):  # a name
         host = "127.0.0.1" if ip_address(host).is_unspecified else host
@@ -377,10 +408,12 @@ def _api(patient: Patient) -> Iterator[Finding]:
     try:
         answer = httpx.get(url, timeout=2.0, trust_env=False)
     except httpx.HTTPError as error:
-        yield Finding("API", Verdict.WARN, f"{url}: {type(error).__name__}", "`orders api`, if it is meant to run here")
+        yield DoctorFinding(
+            "API", DoctorVerdict.WARN, f"{url}: {type(error).__name__}", "`orders api`, if it is meant to run here"
+        )
         return
     ready = answer.is_success
-    yield Finding(
+    yield DoctorFinding(
         "API",
         _graded(not ready, not ready),
         f"{url}: {answer.status_code}",
@@ -388,14 +421,14 @@ def _api(patient: Patient) -> Iterator[Finding]:
     )
 
 
-def _dagster(patient: Patient) -> Iterator[Finding]:
+def _dagster(patient: Patient) -> Iterator[DoctorFinding]:
     folder = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
     if not (folder / "dagster.yaml").exists():
         hint = "run it in the folder of dagster.yaml, or set DAGSTER_HOME to it"
-        yield Finding("Dagster", Verdict.WARN, "it is not known where its state is", hint)
+        yield DoctorFinding("Dagster", DoctorVerdict.WARN, "it is not known where its state is", hint)
         return
     if not patient.settings.is_postgresql and not (patient.settings.home / "dagster").exists():
-        yield Finding("Dagster", Verdict.WARN, "it has never run here", "`dagster dev`")
+        yield DoctorFinding("Dagster", DoctorVerdict.WARN, "it has never run here", "`dagster dev`")
         return
     import dagster  # noqa: PLC0415 - a second of start-up that the other looks do not need
 
@@ -405,7 +438,7 @@ def _dagster(patient: Patient) -> Iterator[Finding]:
         yield from _checks(instance)
 
 
-def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
+def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[DoctorFinding]:
     hint = "`dagster dev`, or `dagster-daemon run`"
     for name, each in sorted(instance.get_daemon_statuses().items()):
         if not each.required:
@@ -413,10 +446,12 @@ def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[Finding]:
         beat = each.last_heartbeat
         seen = "never seen" if beat is None else f"last seen {_age(now.timestamp() - beat.timestamp):.0f} s ago"
         is_alive = bool(each.healthy)
-        yield Finding(f"daemon {name.lower()}", _graded(not is_alive, not is_alive), seen, _if(not is_alive, hint))
+        yield DoctorFinding(
+            f"daemon {name.lower()}", _graded(not is_alive, not is_alive), seen, _if(not is_alive, hint)
+        )
 
 
-def _runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
+def _runs(instance: dg.DagsterInstance) -> Iterator[DoctorFinding]:
     last: dict[str, dg.DagsterRun] = {}
     ended: dict[str, str] = {}
     for record in instance.get_run_records(limit=RUNS_LOOKED_AT):
@@ -430,12 +465,12 @@ def _runs(instance: dg.DagsterInstance) -> Iterator[Finding]:
     for name, run in sorted(last.items()):
         is_failed = run.status.value == "FAILURE"
         seen = f"its last run, {ended[name]}: {run.status.value.lower()}"
-        yield Finding(
+        yield DoctorFinding(
             f"job {name}", _graded(is_failed), seen, _if(is_failed, f"look at run {run.run_id} on Dagster's page")
         )
 
 
-def _checks(instance: dg.DagsterInstance) -> Iterator[Finding]:
+def _checks(instance: dg.DagsterInstance) -> Iterator[DoctorFinding]:
     """The newest evaluation of each data check that did not hold."""
     from orders_pipeline.definitions import build_defs  # noqa: PLC0415 - loads Dagster, as above
 
@@ -449,9 +484,11 @@ def _checks(instance: dg.DagsterInstance) -> Iterator[Finding]:
         failed += 1
         is_bad = evaluation.severity.value == "ERROR"
         part = f"check {key.name}"
-        yield Finding(part, _graded(not is_bad, is_bad), evaluation.description or "it does not hold", data_checks.HINT)
+        yield DoctorFinding(
+            part, _graded(not is_bad, is_bad), evaluation.description or "it does not hold", data_checks.HINT
+        )
     if newest and not failed:
-        yield Finding("checks", Verdict.OK, f"{len(newest)} data checks hold")
+        yield DoctorFinding("checks", DoctorVerdict.OK, f"{len(newest)} data checks hold")
 
 
 def _age(seconds: float) -> float:
@@ -459,22 +496,26 @@ def _age(seconds: float) -> float:
     return max(0.0, seconds)
 
 
-def _programs(patient: Patient) -> Iterator[Finding]:
+def _programs(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.settings.is_postgresql and shutil.which("pg_dump") is None:
-        yield Finding("backups", Verdict.WARN, "pg_dump is not on PATH", "install PostgreSQL's client programs")
+        yield DoctorFinding(
+            "backups", DoctorVerdict.WARN, "pg_dump is not on PATH", "install PostgreSQL's client programs"
+        )
     if sys.prefix == sys.base_prefix:
-        yield Finding("environment", Verdict.WARN, "not in a virtual environment", "other software may change ours")
+        yield DoctorFinding(
+            "environment", DoctorVerdict.WARN, "not in a virtual environment", "other software may change ours"
+        )
 
 
-def _graded(is_odd: bool, is_bad: bool = False) -> Verdict:  # noqa: FBT001, FBT002 - two questions, one answer
-    return Verdict.FAIL if is_bad else Verdict.WARN if is_odd else Verdict.OK
+def _graded(is_odd: bool, is_bad: bool = False) -> DoctorVerdict:  # noqa: FBT001, FBT002 - two questions, one answer
+    return DoctorVerdict.FAIL if is_bad else DoctorVerdict.WARN if is_odd else DoctorVerdict.OK
 
 
 def _if(condition: object, hint: str) -> str:
     return hint if condition else ""
 
 
-_LOOKS: Sequence[Callable[[Patient], Iterator[Finding]]] = (
+_LOOKS: Sequence[Callable[[Patient], Iterator[DoctorFinding]]] = (
     _sealed_data,
     _home,
     _time_zone,

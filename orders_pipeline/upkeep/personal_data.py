@@ -38,7 +38,7 @@ def purge(installation: Installation) -> Purge:
     try:
         gone = personal_data.purge(installation.ledger, installation.settings.archive, _before(installation), now)
     except personal_data.TracesRemain as error:
-        problem = incidents.Report(
+        problem = incidents.IncidentReport(
             scope="system",
             subject=SUBJECT,
             stage=STAGE,

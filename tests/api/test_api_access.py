@@ -13,7 +13,7 @@ from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping.shipments import report
 from warehouse.ledger.watch import incidents
-from warehouse.shipment_reports import Report, Sender, Source
+from warehouse.shipment_reports import Sender, ShipmentReport, Source
 
 OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs"}
 GERMAN_SECRETS = ("402-0000077", "mirakl_de", "Mirakl DE", "BULB-GERMAN", "T-GERMAN")
@@ -144,12 +144,12 @@ def two_worlds(book, order, api_ledger, clock, cancellation):
             ("connection", "mirakl_de_seller", ""),
             ("system", "api", ""),
         ):
-            trouble = incidents.Report(
+            trouble = incidents.IncidentReport(
                 scope=scope, subject=subject, stage="pull", code="broken", message=f"About {subject}", order_id=own_id
             )
             incidents.report(connection, trouble, clock())
         sender = Sender(consumer="somebody", source=Source.API, report_id="r")
-        (shipped,) = report(connection, sender, [Report(id=german_id, tracking_number="T-GERMAN")], clock())
+        (shipped,) = report(connection, sender, [ShipmentReport(id=german_id, tracking_number="T-GERMAN")], clock())
         assert shipped.result == "accepted"
     return french_id, german_id
 

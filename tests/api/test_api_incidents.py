@@ -29,10 +29,14 @@ def troubles(api_ledger, clock):
     """Five incidents, one of them resolved."""
     with api_ledger.write() as connection:
         for subject, code in (("amazon_fr", "a"), ("amazon_fr", "b"), ("mirakl_de", "c")):
-            trouble = incidents.Report(scope="channel", subject=subject, stage="pull", code=code, message="It broke.")
+            trouble = incidents.IncidentReport(
+                scope="channel", subject=subject, stage="pull", code=code, message="It broke."
+            )
             incidents.report(connection, trouble, clock())
         for scope, subject in (("connection", "amazon_fr_seller"), ("system", "lake")):
-            trouble = incidents.Report(scope=scope, subject=subject, stage="pull", code="d", message="It broke.")
+            trouble = incidents.IncidentReport(
+                scope=scope, subject=subject, stage="pull", code="d", message="It broke."
+            )
             incidents.report(connection, trouble, clock())
         incidents.resolve(connection, "channel", ["amazon_fr"], ["pull"], clock(), codes=["a"])
 

@@ -132,7 +132,7 @@ def test_what_is_wrong_and_what_is_personal_is_told(prometheus, any_ledger, any_
     with any_ledger.write() as connection:
         aside = {"connection": "c", "original_id": "x", "raw_seq": 1, "channel": "amazon_fr", "code": "missing"}
         connection.execute(sa.insert(quarantine), [{**aside, "path": "$", "reason": "r", "since": clock()}])
-        problem = incidents.Report(scope="system", subject="s", stage="pull", code="c", message="m")
+        problem = incidents.IncidentReport(scope="system", subject="s", stage="pull", code="c", message="m")
         incidents.report(connection, problem, clock())
     clock.advance(hours=1)
     found = samples(prometheus)
@@ -220,7 +220,9 @@ def test_a_channel_is_new_then_ok_then_late_then_ok_again(any_erp, any_ledger, c
 def test_a_failing_connection_shows_in_its_channels_and_in_no_other(any_erp, any_ledger, clock):
     pulled(any_ledger, clock())
     pulled(any_ledger, clock(), channel="mirakl_de")
-    problem = incidents.Report(scope="connection", subject="amazon_fr_seller", stage="pull", code="c", message="m")
+    problem = incidents.IncidentReport(
+        scope="connection", subject="amazon_fr_seller", stage="pull", code="c", message="m"
+    )
     with any_ledger.write() as connection:
         incidents.report(connection, problem, clock())
     assert {code: each["state"] for code, each in stands(any_erp).items()} == {

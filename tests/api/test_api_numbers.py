@@ -34,7 +34,7 @@ def busy(api_ledger, clock, book, order):
             files.refused(transaction, number, "no_header", "No header.", clock())
             if channel == "mirakl_de":
                 numbers.append(number)
-            problem = incidents.Report(
+            problem = incidents.IncidentReport(
                 scope="channel",
                 subject=channel,
                 stage="import",

@@ -284,7 +284,7 @@ def test_the_timeline_tells_what_happened_oldest_first(erp, book, order, api_led
         "/v1/orders/acknowledgements", {"acknowledgements": [{"id": own_id, "outcome": "ok", "order_number": "SO-1"}]}
     )
     with api_ledger.write() as connection:
-        report = incidents.Report(
+        report = incidents.IncidentReport(
             scope="channel",
             subject="amazon_fr",
             stage="normalise",

@@ -26,7 +26,7 @@ from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.shipping.shipment_queries import counts
-from warehouse.shipment_reports import Report, Sender, Source
+from warehouse.shipment_reports import Sender, ShipmentReport, Source
 
 USED = Target(">=", 0.95)
 FRANCE = "A13V1IB3VIYZZH"
@@ -160,7 +160,7 @@ def _report(installation: Installation, count: int) -> None:
         for row in rows
     ]
     reports = [
-        Report(id=own_id, package_id="1", tracking_number=f"T-{number}", carrier_code="DHL")
+        ShipmentReport(id=own_id, package_id="1", tracking_number=f"T-{number}", carrier_code="DHL")
         for number, own_id in enumerate(ids)
     ]
     accepted = 0

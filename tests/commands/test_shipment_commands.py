@@ -14,7 +14,7 @@ from warehouse.ledger.settings import carriers, tokens
 from warehouse.ledger.shipping import held_shipments, shipment_queries
 from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import AcknowledgementOutcome, FulfilledBy, Line, Order, Status
-from warehouse.shipment_reports import Report, Sender, Source
+from warehouse.shipment_reports import Sender, ShipmentReport, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 
 UNKNOWN = "00000000-0000-5000-8000-000000000000"
@@ -55,7 +55,7 @@ def shipped(configured):
                 orders.lock_book(transaction)
                 orders.settle(transaction, installation.keys, arrivals, now)
                 sender = Sender(consumer="erp", source=Source.API, report_id="r-1")
-                given = [Report(id=each.order.id, tracking_number=f"T{n}") for n, each in enumerate(arrivals)]
+                given = [ShipmentReport(id=each.order.id, tracking_number=f"T{n}") for n, each in enumerate(arrivals)]
                 return [each.shipment_id or "" for each in report(transaction, sender, given, now)]
 
     return ship

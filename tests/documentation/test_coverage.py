@@ -20,7 +20,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.storages.errors import StorageError
 from tests.documentation import generate
 from warehouse.cancellations import RequestState
-from warehouse.incidents import Kind
+from warehouse.incidents import IncidentKind
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.book.cancellations import Refusal
 from warehouse.ledger.settings.configuration import (
@@ -41,7 +41,7 @@ from warehouse.storages import CREDENTIALS, SETTINGS
 from warehouse.templates import ExtraColumn, OrderColumn, ResultColumn, ShipmentColumn
 
 ROOT = Path(__file__).resolve().parents[2]
-FAILURES = {"PingFailed", "Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
+FAILURES = {"Refused", "PingFailed", "Transient", "Permanent", "Unauthorised", "Throttled", "InDoubt", "Unreadable"}
 
 
 def page(name: str) -> str:
@@ -123,9 +123,9 @@ def test_every_problem_code() -> None:
 
 
 def test_every_code_of_a_shipment_that_is_refused_and_of_a_decision_that_cannot_be() -> None:
-    codes = literals("warehouse", {"_refused"}, 0, "code") | literals("warehouse", {"Fault"}, 0, "code")
+    codes = literals("warehouse", {"refusal"}, 0, "code") | literals("warehouse", {"Fault"}, 0, "code")
     codes |= literals("orders_api", {"Fault"}, 0, "code") | literals("orders_api", {"_wrong_line"}, 0, "code")
-    codes |= literals("warehouse", {"NotRetryable", "Undecidable"}, 0, "code")
+    codes |= literals("warehouse", {"NotRetryable", "NotAcceptable", "CancellationUndecidable"}, 0, "code")
     assert {"unknown_line", "carrier_missing", "invalid_field", "shipment_held", "already_decided"} <= codes
     assert codes - words("docs/api.md") == set()
 
@@ -188,14 +188,16 @@ def test_every_asset_check_job_schedule_and_sensor() -> None:
 
 
 def test_every_incident_code() -> None:
-    codes = literals("orders_pipeline", FAILURES, 0, "code") | literals("orders_pipeline", {"Report"}, 3, "code")
+    codes = literals("orders_pipeline", FAILURES, 0, "code") | literals(
+        "orders_pipeline", {"IncidentReport"}, 3, "code"
+    )
     codes |= literals("orders_pipeline", {"NotDelivered", "_server_fault"}, 0, "code")
     assert {"throttled", "wrong_type", "missed_by_listing"} <= codes
     assert codes - words("docs/operations.md") == set()
 
 
 def test_every_kind_of_incident() -> None:
-    assert {kind.value for kind in Kind} - words("docs/operations.md") == set()
+    assert {kind.value for kind in IncidentKind} - words("docs/operations.md") == set()
 
 
 def test_every_state_of_a_request_to_cancel() -> None:

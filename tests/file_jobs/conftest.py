@@ -95,7 +95,7 @@ class Shop:
             book_of_orders.settle(transaction, self.installation.keys, arrivals, self.installation.clock())
         return [each.order.id for each in arrivals]
 
-    def ship(self, *given: shipment_reports.Report) -> list[shipment_reports.ShipmentAnswer]:
+    def ship(self, *given: shipment_reports.ShipmentReport) -> list[shipment_reports.ShipmentAnswer]:
         """The ERP reports shipments over the API."""
         sender = shipment_reports.Sender(consumer="erp", source=shipment_reports.Source.API, report_id="r")
         with self.ledger.write() as transaction:

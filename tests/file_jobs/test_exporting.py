@@ -129,7 +129,7 @@ def test_only_what_the_marketplace_has_changed_since(shop, an_order, clock):
     with shop.ledger.write() as transaction:
         transaction.execute(sa.insert(consumers).values(name="erp", position=0, created_at=clock()))
         acknowledgements.acknowledge(transaction, "erp", None, [taken], clock())
-    (answer,) = shop.ship(shipment_reports.Report(id=first, package_id="1", tracking_number="T1"))
+    (answer,) = shop.ship(shipment_reports.ShipmentReport(id=first, package_id="1", tracking_number="T1"))
     assert answer.result == "accepted"
     clock.advance(minutes=15)
     assert shop.export().files == ()
@@ -142,7 +142,7 @@ def test_only_what_the_marketplace_has_changed_since(shop, an_order, clock):
 def test_a_shipment_of_ours_is_exported_when_the_marketplace_shows_it(shop, an_order, a_line, clock):
     (own_id,) = shop.put(an_order())
     shop.export()
-    shop.ship(shipment_reports.Report(id=own_id, package_id="1", tracking_number="T1"))
+    shop.ship(shipment_reports.ShipmentReport(id=own_id, package_id="1", tracking_number="T1"))
     clock.advance(minutes=15)
     assert shop.export().files == ()
     clock.advance(minutes=15)

@@ -79,7 +79,9 @@ def test_a_row_of_a_known_order_is_settled_by_what_is_reported_of_that_order(sho
     take(shop, "daily.csv", sheet(f",{SECOND},1,T2,,,,,"))
     assert len(troubles(shop)) == 1, "the same name every day tells nothing of this order"
     clock.advance(minutes=15)
-    shop.ship(shipment_reports.Report(channel="amazon_fr", original_id=FIRST, package_id="1", tracking_number="T1"))
+    shop.ship(
+        shipment_reports.ShipmentReport(channel="amazon_fr", original_id=FIRST, package_id="1", tracking_number="T1")
+    )
     shop.run_import()
     assert troubles(shop) == []
     assert resolutions(shop) == ["the orders of the refused rows have been reported since"]

@@ -20,7 +20,7 @@ from orders_pipeline.storages.errors import (
     Unreachable,
 )
 from orders_pipeline.storages.probe import probe
-from orders_pipeline.storages.registry import Verdict, open_storage
+from orders_pipeline.storages.registry import StorageVerdict, open_storage
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_plain_ftp_is_off_until_it_is_allowed_and_warns_then(ftp):
     storage = ftp.open()
     warning = storage.connect()[0]
     storage.close()
-    assert (warning.part, warning.verdict) == ("plaintext", Verdict.WARNING)
+    assert (warning.part, warning.verdict) == ("plaintext", StorageVerdict.WARNING)
 
 
 def test_tls_is_verified_and_told(ftps):
@@ -45,7 +45,7 @@ def test_tls_is_verified_and_told(ftps):
     finding = storage.connect()[0]
     storage.close()
 
-    assert (finding.part, finding.verdict) == ("tls", Verdict.OK)
+    assert (finding.part, finding.verdict) == ("tls", StorageVerdict.OK)
     assert "TLSv1." in finding.message
 
 
@@ -217,7 +217,7 @@ def test_old_servers_are_listed_too(start_ftp, source, missing):
     assert storage.exists("in/b.csv") is None
     with pytest.raises(AlreadyThere):
         storage.write("in/a.csv", source)
-    assert probe(storage, "in")[-1].verdict is Verdict.OK
+    assert probe(storage, "in")[-1].verdict is StorageVerdict.OK
     storage.close()
 
 

@@ -18,7 +18,7 @@ from orders_pipeline.storages.errors import (
     TooLarge,
 )
 from orders_pipeline.storages.probe import probe
-from orders_pipeline.storages.registry import Verdict, open_storage
+from orders_pipeline.storages.registry import StorageVerdict, open_storage
 
 CONTENT = os.urandom(100_000) + b"\r\n\n\r\x00\xff"
 
@@ -224,14 +224,14 @@ def test_a_test_tries_every_operation_and_leaves_nothing(storage, place):
     findings = probe(storage, place)
 
     assert [each.part for each in findings][-6:] == ["folder", "write", "rename", "list", "read", "remove"]
-    assert all(each.verdict is not Verdict.WRONG for each in findings)
+    assert all(each.verdict is not StorageVerdict.WRONG for each in findings)
     assert storage.list(place) == ()
 
 
 def test_a_test_names_the_folder_that_is_missing(storage, place):
     last = probe(storage, f"{place}/nowhere")[-1]
 
-    assert (last.part, last.verdict, last.code) == ("folder", Verdict.WRONG, "storage_folder_missing")
+    assert (last.part, last.verdict, last.code) == ("folder", StorageVerdict.WRONG, "storage_folder_missing")
     assert "nowhere" in last.message
     assert last.hint
 

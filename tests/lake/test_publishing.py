@@ -250,9 +250,9 @@ def test_nothing_new_writes_no_snapshot(any_shop, any_lake):
     assert snapshots(any_lake) == before
 
 
-def report(**changes: Any) -> incidents.Report:
+def report(**changes: Any) -> incidents.IncidentReport:
     values = {"scope": "channel", "subject": "amazon_fr", "stage": "pull", "code": "throttled", "message": "slow down"}
-    return incidents.Report(**{**values, **changes})
+    return incidents.IncidentReport(**{**values, **changes})
 
 
 def test_a_pull_that_finishes_after_a_later_one_is_not_missed(any_shop, any_lake):

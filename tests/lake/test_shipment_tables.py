@@ -13,13 +13,13 @@ from warehouse.ledger.shipping import confirmations
 from warehouse.ledger.shipping.confirmations import AttemptOutcome, Result
 from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import line_id
-from warehouse.shipment_reports import Item, Report, Sender, Source
+from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)
 
 
-def ship(shop, *given: Report, now: datetime = NOW) -> list[str]:
+def ship(shop, *given: ShipmentReport, now: datetime = NOW) -> list[str]:
     """Report shipments; their ids."""
     sender = Sender(consumer="erp", source=Source.API, report_id="r-1")
     with shop.ledger.write() as connection:
@@ -54,7 +54,7 @@ def open_order(any_shop):
 
 def test_a_shipment_is_published_with_its_lines_and_attempts(any_shop, any_lake, open_order):
     item = Item(item_original_id="L1", item_quantity_shipped=2)
-    given = Report(id=open_order.id, package_id="P", tracking_number="T1", carrier_code="UPS", items=(item,))
+    given = ShipmentReport(id=open_order.id, package_id="P", tracking_number="T1", carrier_code="UPS", items=(item,))
     (own_id,) = ship(any_shop, given)
     attempt(any_shop, SENT, LATER)
 
@@ -72,11 +72,17 @@ def test_a_shipment_is_published_with_its_lines_and_attempts(any_shop, any_lake,
 
 
 def test_a_corrected_shipment_replaces_its_row_and_its_lines(any_shop, any_lake, open_order):
-    first = Report(id=open_order.id, package_id="P", items=(Item(item_original_id="L1", item_quantity_shipped=2),))
-    other = Report(id=open_order.id, package_id="Q", items=(Item(item_original_id="L2", item_quantity_shipped=1),))
+    first = ShipmentReport(
+        id=open_order.id, package_id="P", items=(Item(item_original_id="L1", item_quantity_shipped=2),)
+    )
+    other = ShipmentReport(
+        id=open_order.id, package_id="Q", items=(Item(item_original_id="L2", item_quantity_shipped=1),)
+    )
     own, kept = ship(any_shop, first, other)
     publish(any_shop.ledger, any_lake, NOW)
-    corrected = Report(id=open_order.id, package_id="P", items=(Item(item_original_id="L2", item_quantity_shipped=1),))
+    corrected = ShipmentReport(
+        id=open_order.id, package_id="P", items=(Item(item_original_id="L2", item_quantity_shipped=1),)
+    )
     ship(any_shop, corrected, now=LATER)
 
     assert publish(any_shop.ledger, any_lake, LATER).counts["shipments"] == 1
@@ -87,7 +93,7 @@ def test_a_corrected_shipment_replaces_its_row_and_its_lines(any_shop, any_lake,
 
 
 def test_a_difference_is_published_as_json(any_shop, any_lake, open_order):
-    ship(any_shop, Report(id=open_order.id))
+    ship(any_shop, ShipmentReport(id=open_order.id))
     with any_shop.ledger.write() as connection:
         connection.execute(sa.update(shipments).values(difference={"tracking_number": ["T1", "T2"]}))
     publish(any_shop.ledger, any_lake, NOW)
@@ -95,7 +101,7 @@ def test_a_difference_is_published_as_json(any_shop, any_lake, open_order):
 
 
 def test_an_attempt_that_ended_is_renewed_and_nothing_new_writes_nothing(any_shop, any_lake, open_order):
-    ship(any_shop, Report(id=open_order.id))
+    ship(any_shop, ShipmentReport(id=open_order.id))
     with any_shop.ledger.write() as connection:
         claims = confirmations.claim(connection, ["amazon_fr"], 1, NOW)
     publish(any_shop.ledger, any_lake, NOW)
@@ -108,7 +114,7 @@ def test_an_attempt_that_ended_is_renewed_and_nothing_new_writes_nothing(any_sho
 
 
 def test_a_rebuild_has_the_same_shipments(any_shop, any_lake, open_order):
-    ship(any_shop, Report(id=open_order.id))
+    ship(any_shop, ShipmentReport(id=open_order.id))
     attempt(any_shop, SENT, NOW)
     publish(any_shop.ledger, any_lake, NOW)
     tables = ("shipments", "shipment_lines", "confirmation_attempts")
@@ -123,9 +129,9 @@ def test_the_latency_of_confirmations(shop, lake):
     shop.add_channel("amazon_de", confirmation=False)
     orders = [shop.order(number, channel="amazon_fr" if number < 3 else "amazon_de") for number in range(1, 5)]
     shop.settle(*orders)
-    ship(shop, *(Report(id=each.id) for each in orders[:2]))
+    ship(shop, *(ShipmentReport(id=each.id) for each in orders[:2]))
     attempt(shop, SENT, LATER)
-    ship(shop, *(Report(id=each.id) for each in orders[2:]))
+    ship(shop, *(ShipmentReport(id=each.id) for each in orders[2:]))
     publish(shop.ledger, lake, LATER)
     assert columns(
         lake,

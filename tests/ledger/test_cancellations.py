@@ -14,7 +14,7 @@ from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.base.schema import order_events
 from warehouse.ledger.book import cancellation_queries, cancellation_queue, cancellations
 from warehouse.ledger.book.cancellation_queries import RequestFilter
-from warehouse.ledger.book.cancellations import Refusal, Undecidable
+from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import arrive, lock_book, settle
 from warehouse.ledger.book.orders_to_export import changed_orders
@@ -209,7 +209,7 @@ def test_a_marketplace_that_wants_an_answer_is_told_of_a_no_too_and_then_it_stan
         due = cancellation_queue.claim(connection, "a", shop.clock())
         cancellation_queue.told(connection, due, shop.clock())
     assert shop.requests()[0]["told_at"] == shop.clock()
-    with pytest.raises(Undecidable) as refused:
+    with pytest.raises(CancellationUndecidable) as refused:
         shop.decide(Decision.ACCEPT, row)
     assert refused.value.refusal is Refusal.CARRIED_OUT
 
@@ -238,7 +238,7 @@ def test_only_what_the_marketplace_can_cancel_is_taken(shop, wanted, reason, ref
         lock_book(connection)
         try:
             row = cancellations.ask(connection, order.id, lines, "erp", reason, shop.clock())
-        except Undecidable as error:
+        except CancellationUndecidable as error:
             assert error.refusal is refusal  # noqa: PT017 - the other way is asked too
         else:
             assert (refusal, row["reason"]) == (None, "STOCK")
@@ -247,14 +247,14 @@ def test_only_what_the_marketplace_can_cancel_is_taken(shop, wanted, reason, ref
 def test_what_the_marketplace_has_closed_cannot_be_decided(shop):
     (row,) = shop.put(shop.order(ASKED))
     shop.put(shop.order(DONE))
-    with pytest.raises(Undecidable) as refused:
+    with pytest.raises(CancellationUndecidable) as refused:
         shop.decide(Decision.DECLINE, row)
     assert refused.value.refusal is Refusal.CLOSED
 
 
 def test_a_request_that_may_not_be_seen_does_not_exist(shop):
     (row,) = shop.put(shop.order(ASKED))
-    with shop.ledger.write() as connection, pytest.raises(Undecidable) as refused:
+    with shop.ledger.write() as connection, pytest.raises(CancellationUndecidable) as refused:
         cancellations.decide(connection, row["id"], Decision.ACCEPT, "erp", None, ("other",), shop.clock())
     assert refused.value.refusal is Refusal.UNKNOWN
     assert shop.requests(visible_channels=("other",)) == []
@@ -265,7 +265,7 @@ def test_the_timeline_and_the_log_tell_of_it_and_its_incidents_end_with_it(shop)
     order = shop.order(ASKED)
     shop.put(order)
     with shop.ledger.write() as connection:
-        trouble = incidents.Report(
+        trouble = incidents.IncidentReport(
             scope="channel", subject="amazon_fr", stage="cancel", code="x", message="It broke.", order_id=order.id
         )
         incidents.report(connection, trouble, shop.clock())

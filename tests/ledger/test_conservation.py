@@ -19,7 +19,7 @@ from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
 from warehouse.ledger.watch import incidents
 from warehouse.orders import Bar, Cancellation, Status, conserved, line_id
 from warehouse.privacy import open_key_ring
-from warehouse.shipment_reports import Item, Report, ReportResult
+from warehouse.shipment_reports import Item, ReportResult, ShipmentReport
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_at_every_instant(shop, steps):
             shop.put(later(order, minute, lines=(told,)))
         else:
             item = Item(item_id=line_id(own_id, "L1"), item_quantity_shipped=one)
-            shop.ship(Report(id=own_id, package_id=str(other), tracking_number=f"T{other}", items=(item,)))
+            shop.ship(ShipmentReport(id=own_id, package_id=str(other), tracking_number=f"T{other}", items=(item,)))
         (line,) = shop.row(own_id)["document"]["lines"]
         remaining = line["quantity_remaining_to_ship"]
         assert remaining >= 0

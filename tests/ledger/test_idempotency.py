@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse.ledger.base import idempotency
-from warehouse.ledger.base.idempotency import Claim, KeptAnswer, KeyInFlight, KeyReused
+from warehouse.ledger.base.idempotency import KeptAnswer, KeyInFlight, KeyReused, RequestClaim
 from warehouse.ledger.base.schema import idempotency_keys
 
 HASH = bytes(32)
@@ -30,11 +30,11 @@ class Keys:
         with self.ledger.write() as connection:
             return idempotency.claim(connection, consumer, key, body_hash, self.clock())
 
-    def keep(self, held: Claim, answer: KeptAnswer = ANSWER) -> None:
+    def keep(self, held: RequestClaim, answer: KeptAnswer = ANSWER) -> None:
         with self.ledger.write() as connection:
             idempotency.keep(connection, held, answer)
 
-    def give_up(self, held: Claim) -> None:
+    def give_up(self, held: RequestClaim) -> None:
         with self.ledger.write() as connection:
             idempotency.give_up(connection, held)
 
@@ -57,7 +57,7 @@ def gone_process() -> str:
 
 
 def test_the_first_claims_and_the_next_are_in_flight(known):
-    assert isinstance(known.claim(), Claim)
+    assert isinstance(known.claim(), RequestClaim)
     with pytest.raises(KeyInFlight):
         known.claim()
 
@@ -79,19 +79,19 @@ def test_another_request_under_the_same_key_is_refused(known, is_answered):
 
 def test_each_consumer_has_keys_of_its_own(known):
     known.claim()
-    assert isinstance(known.claim(consumer="shop", body_hash=OTHER), Claim)
+    assert isinstance(known.claim(consumer="shop", body_hash=OTHER), RequestClaim)
 
 
 def test_a_key_that_was_given_up_is_free(known):
     known.give_up(known.claim())
-    assert isinstance(known.claim(body_hash=OTHER), Claim)
+    assert isinstance(known.claim(body_hash=OTHER), RequestClaim)
 
 
 def test_a_gone_process_is_taken_over_at_once(known, any_ledger, gone_process):
     known.claim()
     with any_ledger.write() as connection:
         connection.execute(sa.update(idempotency_keys).values(holder=gone_process))
-    assert isinstance(known.claim(), Claim)
+    assert isinstance(known.claim(), RequestClaim)
     with pytest.raises(KeyInFlight):
         known.claim()
 
@@ -113,7 +113,7 @@ def test_a_claim_of_another_machine_is_taken_over_in_time_and_can_keep_nothing_t
 def test_of_many_at_once_one_claims(known):
     def attempt(_number: int) -> bool:
         try:
-            return isinstance(known.claim(), Claim)
+            return isinstance(known.claim(), RequestClaim)
         except KeyInFlight:
             return False
 

@@ -6,12 +6,12 @@ import pytest
 from structlog.contextvars import bound_contextvars
 
 from warehouse.ledger.watch import activity, incidents
-from warehouse.ledger.watch.incidents import Report
+from warehouse.ledger.watch.incidents import IncidentReport
 
 
-def problem(**changes) -> Report:
+def problem(**changes) -> IncidentReport:
     base = {"scope": "connection", "subject": "amazon_eu", "stage": "pull", "code": "throttled", "message": "slow down"}
-    return Report(**(base | changes))
+    return IncidentReport(**(base | changes))
 
 
 def test_the_same_problem_is_one_row_that_counts(any_ledger, clock):

@@ -276,8 +276,8 @@ def has_errors(book, order) -> bool:
         return connection.execute(sa.select(orders.c.has_errors).where(orders.c.id == order.id)).scalar_one()
 
 
-def trouble(order, stage="confirm") -> incidents.Report:
-    return incidents.Report(
+def trouble(order, stage="confirm") -> incidents.IncidentReport:
+    return incidents.IncidentReport(
         scope="channel", subject="amazon_fr", stage=stage, code="refused", message="It broke.", order_id=order.id
     )
 

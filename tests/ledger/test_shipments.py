@@ -20,7 +20,7 @@ from warehouse.ledger.shipping.intake import BY_MARKETPLACE, LARGEST_REFERENCE, 
 from warehouse.ledger.shipping.shipments import examine, report
 from warehouse.orders import FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
-from warehouse.shipment_reports import Item, Report, ReportResult, Sender, Source
+from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -78,12 +78,14 @@ class Shop:
             settle(connection, self.keys, arrivals, NOW)
         return [each.id for each in orders]
 
-    def ship(self, *given: Report, sender: Sender = ERP, now: datetime = NOW):
+    def ship(self, *given: ShipmentReport, sender: Sender = ERP, now: datetime = NOW):
         with self.ledger.write() as connection:
             return report(connection, sender, given, now)
 
     def one(self, **given):
-        return self.ship(Report(**{"original_id": "402-1", "tracking_number": "T1", "carrier_code": "UPS", **given}))[0]
+        return self.ship(
+            ShipmentReport(**{"original_id": "402-1", "tracking_number": "T1", "carrier_code": "UPS", **given})
+        )[0]
 
     def row(self, order_id: str) -> dict:
         with self.ledger.read() as connection:
@@ -246,7 +248,9 @@ def test_what_is_refused(shop, order, given, code, field):
 
 def test_one_refusal_stops_no_other(shop):
     shop.put(an_order(1), an_order(2))
-    answers = shop.ship(Report(original_id="402-1"), Report(original_id="402-8"), Report(original_id="402-2"))
+    answers = shop.ship(
+        ShipmentReport(original_id="402-1"), ShipmentReport(original_id="402-8"), ShipmentReport(original_id="402-2")
+    )
     assert [each.result for each in answers] == [ReportResult.ACCEPTED, ReportResult.REFUSED, ReportResult.ACCEPTED]
 
 
@@ -254,8 +258,8 @@ def test_reports_of_one_request_see_each_other(shop):
     shop.put(an_order())
     item = Item(item_original_id="L1", item_quantity_shipped=2)
     answers = shop.ship(
-        Report(original_id="402-1", package_id="1", items=(item,)),
-        Report(original_id="402-1", package_id="2", items=(item,)),
+        ShipmentReport(original_id="402-1", package_id="1", items=(item,)),
+        ShipmentReport(original_id="402-1", package_id="2", items=(item,)),
     )
     assert [each.result for each in answers] == [ReportResult.ACCEPTED, ReportResult.REFUSED]
 
@@ -266,7 +270,9 @@ def test_a_hundred_at_once_never_over_ship(any_settings, shop):
 
     def ship(number: int) -> ReportResult:
         item = Item(item_original_id="L1", item_quantity_shipped=1)
-        given = Report(original_id="402-1", package_id=f"P{number}", tracking_number=f"T{number}", items=(item,))
+        given = ShipmentReport(
+            original_id="402-1", package_id=f"P{number}", tracking_number=f"T{number}", items=(item,)
+        )
         with ledgers[number % 4].write() as connection:
             return report(connection, ERP, [given], NOW)[0].result
 
@@ -340,7 +346,7 @@ def test_of_some_programmes_the_marketplace_is_told_nothing(shop):
 
 def test_a_sender_sees_only_its_channels(shop):
     shop.put(an_order())
-    (answer,) = shop.ship(Report(original_id="402-1"), sender=replace(ERP, visible_channels=("mirakl_fr",)))
+    (answer,) = shop.ship(ShipmentReport(original_id="402-1"), sender=replace(ERP, visible_channels=("mirakl_fr",)))
     assert [each.code for each in answer.faults] == ["unknown_order"]
 
 
@@ -368,7 +374,7 @@ def test_examining_writes_nothing(shop):
     (order_id,) = shop.put(an_order())
     before = shop.row(order_id)
     with shop.ledger.read() as connection:
-        (answer,) = examine(connection, ERP, [Report(original_id="402-1")], NOW)
+        (answer,) = examine(connection, ERP, [ShipmentReport(original_id="402-1")], NOW)
     assert answer.result is ReportResult.ACCEPTED
     assert (shop.row(order_id), shop.shipments()) == (before, [])
 

@@ -10,7 +10,7 @@ from orders_pipeline.stages import normalise
 from orders_pipeline.stages import pull as pulling
 from warehouse.ledger.base import schema
 from warehouse.ledger.shipping import shipments
-from warehouse.shipment_reports import Report, ReportResult, Sender, Source
+from warehouse.shipment_reports import ReportResult, Sender, ShipmentReport, Source
 
 ERP = Sender(consumer="erp", source=Source.API, report_id="r-1")
 
@@ -49,7 +49,7 @@ class Shop:
         with self.installation.ledger.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def ship(self, *given: Report) -> list[str]:
+    def ship(self, *given: ShipmentReport) -> list[str]:
         with self.installation.ledger.write() as connection:
             answers = shipments.report(connection, ERP, given, self.clock())
         assert {each.result for each in answers} <= {ReportResult.ACCEPTED, ReportResult.UPDATED}, answers
@@ -93,6 +93,6 @@ class Shop:
         return [dict(entry.effect) for entry in self.sandbox(channel).journal.effects()]
 
 
-def whole(order_id: str, number: int = 0, **changes) -> Report:
-    base = Report(id=order_id, package_id="1", tracking_number=f"TRK-{number}", carrier_code="DHL")
+def whole(order_id: str, number: int = 0, **changes) -> ShipmentReport:
+    base = ShipmentReport(id=order_id, package_id="1", tracking_number=f"TRK-{number}", carrier_code="DHL")
     return replace(base, **changes)

@@ -107,7 +107,7 @@ def test_a_manual_policy_decides_nothing(desk):
 
 def test_off_refuses_decisions(desk):
     desk.policy("off")
-    with pytest.raises(acceptances.Undecidable) as refused:
+    with pytest.raises(acceptances.NotAcceptable) as refused:
         desk.decide(desk.waiting()[0], is_accepted=True)
     assert refused.value.code == "acceptance_off"
 
@@ -116,7 +116,7 @@ def test_the_same_decision_again_changes_nothing_and_another_one_is_refused(desk
     own_id = desk.waiting()[0]
     first = desk.decide(own_id, is_accepted=True)
     assert desk.decide(own_id, is_accepted=True) == first
-    with pytest.raises(acceptances.Undecidable) as refused:
+    with pytest.raises(acceptances.NotAcceptable) as refused:
         desk.decide(own_id, is_accepted=False)
     assert refused.value.code == "already_decided"
 
@@ -125,9 +125,9 @@ def test_every_line_must_be_decided(desk):
     own_id = desk.waiting()[0]
     with desk.installation.ledger.write() as connection:
         decisions = acceptances.for_every_line(connection, own_id, is_accepted=True)
-        with pytest.raises(acceptances.Undecidable) as unknown:
+        with pytest.raises(acceptances.NotAcceptable) as unknown:
             acceptances.decide(connection, own_id, {**decisions, "nobody": True}, "erp", desk.clock())
-        with pytest.raises(acceptances.Undecidable) as missing:
+        with pytest.raises(acceptances.NotAcceptable) as missing:
             acceptances.decide(connection, own_id, {}, "erp", desk.clock())
     assert (unknown.value.code, missing.value.code) == ("unknown_line", "line_undecided")
 
@@ -140,7 +140,7 @@ def test_a_marketplace_without_refusals_takes_none(desk):
         ).scalars()
         needs = requirements_of(connection, [channel])[channel]
         save_requirements(connection, channel, replace(needs, can_refuse=False), desk.clock())
-    with pytest.raises(acceptances.Undecidable) as refused:
+    with pytest.raises(acceptances.NotAcceptable) as refused:
         desk.decide(own_id, is_accepted=False)
     assert refused.value.code == "refusal_not_offered"
     assert desk.decide(own_id, is_accepted=True).decisions
@@ -150,7 +150,7 @@ def test_orders_of_amazon_are_not_accepted(desk):
     query = sa.select(schema.orders.c.id).where(schema.orders.c.channel == "amazon_fr").limit(1)
     with desk.installation.ledger.read() as connection:
         own_id = connection.execute(query).scalar_one()
-    with pytest.raises(acceptances.Undecidable) as refused:
+    with pytest.raises(acceptances.NotAcceptable) as refused:
         desk.decide(own_id, is_accepted=True)
     assert refused.value.code == "acceptance_not_offered"
 

@@ -19,7 +19,7 @@ from warehouse.ledger.settings import recipients
 from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts, incidents
-from warehouse.ledger.watch.incidents import Report
+from warehouse.ledger.watch.incidents import IncidentReport
 from warehouse.settings import Settings
 
 CREW = Recipient(code="crew", kind=RecipientKind.EMAIL, address="crew@shop.example", summary=False)
@@ -53,7 +53,7 @@ class Desk:
             "message": "Slow down.",
         }
         with self.installation.ledger.write() as transaction:
-            incidents.report(transaction, Report(**(base | changes), occurrences=times), self.clock())
+            incidents.report(transaction, IncidentReport(**(base | changes), occurrences=times), self.clock())
 
     def resolve(self, subject: str = "amazon_eu") -> None:
         with self.installation.ledger.write() as transaction:

@@ -21,7 +21,7 @@ from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.watch import incidents
-from warehouse.shipment_reports import Report, Sender, Source
+from warehouse.shipment_reports import Sender, ShipmentReport, Source
 
 
 class Shop:
@@ -233,7 +233,7 @@ def test_a_held_order_is_not_confirmed_until_it_is_declined(shop):
     shop.marketplaces.amazon.advance(AdvanceRequest("request_cancellation", order_ids=(order["original_id"],)))
     shop.pull()
     sender = Sender(consumer="erp", source=Source.API, report_id="r")
-    report = Report(id=order["id"], package_id="1", tracking_number="T1", carrier_code="DHL")
+    report = ShipmentReport(id=order["id"], package_id="1", tracking_number="T1", carrier_code="DHL")
     with shop.installation.ledger.write() as transaction:
         (answer,) = shipments.report(transaction, sender, [report], shop.clock())
     assert answer.faults == ()

@@ -18,7 +18,7 @@ from orders_pipeline.sensors import new_shipments
 from warehouse import shipment_reports
 from warehouse.ledger.base import schema
 from warehouse.ledger.shipping.shipments import report
-from warehouse.shipment_reports import Report, ReportResult, Sender
+from warehouse.shipment_reports import ReportResult, Sender, ShipmentReport
 
 NOW = datetime.now(UTC)
 
@@ -53,7 +53,7 @@ def ship(installation, count: int) -> None:
     with installation.ledger.write() as connection:
         connection.execute(sa.update(schema.channels).values(confirmation=True))
         ids = list(connection.execute(waiting.order_by(book.c.id).limit(count)).scalars())
-        given = [Report(id=each, tracking_number=f"T-{each[:8]}", carrier_code="DHL") for each in ids]
+        given = [ShipmentReport(id=each, tracking_number=f"T-{each[:8]}", carrier_code="DHL") for each in ids]
         answers = report(connection, sender, given, installation.clock())
     assert [each.result for each in answers] == [ReportResult.ACCEPTED] * count
 

@@ -13,7 +13,7 @@ from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import Shop, whole
 from warehouse.ledger.base import quotas, schema
 from warehouse.ledger.shipping import confirmations, held_shipments
-from warehouse.shipment_reports import Item, Report
+from warehouse.shipment_reports import Item, ShipmentReport
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_an_update_of_the_tracking_is_told(shop, channel):
     (own_id,) = shop.ship_some(channel, 1)
     confirm_all(shop.installation)
     shop.clock.advance(minutes=1)
-    shop.ship(Report(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
+    shop.ship(ShipmentReport(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
     confirm_all(shop.installation)
     row = shop.row(own_id)
     assert (row["status"], row["sent_version"]) == ("verified", 2)
@@ -95,7 +95,7 @@ def test_an_update_while_it_is_being_sent_is_told_next(shop):
     (own_id,) = shop.ship_some("amazon_fr", 1)
     with shop.installation.ledger.write() as connection:
         (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, shop.clock())
-    shop.ship(Report(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
+    shop.ship(ShipmentReport(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
     assert shop.row(own_id)["status"] == "sending"
     sent = confirmations.Result(outcome=confirmations.AttemptOutcome.SENT)
     with shop.installation.ledger.write() as connection:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.stages import normalise, pull
 from orders_pipeline.upkeep import doctor
-from orders_pipeline.upkeep.doctor import Verdict, examine
+from orders_pipeline.upkeep.doctor import DoctorVerdict, examine
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import Ledger, make_engine, migrate
@@ -32,7 +32,7 @@ def seen(settings, clock) -> dict[str, tuple[str, str, str]]:
 
 
 def failures(settings, clock) -> dict[str, str]:
-    return {each.part: each.seen for each in examine(settings, clock) if each.verdict is Verdict.FAIL}
+    return {each.part: each.seen for each in examine(settings, clock) if each.verdict is DoctorVerdict.FAIL}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_healthy_installation_has_no_failure(healthy, clock):
 
 def test_looking_changes_nothing(settings, clock):
     found = examine(settings, clock)
-    assert {each.verdict for each in found} <= {Verdict.OK, Verdict.WARN}
+    assert {each.verdict for each in found} <= {DoctorVerdict.OK, DoctorVerdict.WARN}
     assert not settings.home.exists()
 
 
@@ -152,8 +152,8 @@ def test_a_time_zone_that_does_not_exist_is_told(settings, clock):
 def test_what_is_wrong_comes_first(settings, clock, monkeypatch):
     monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 10**18)
     verdicts = [each.verdict for each in examine(settings, clock)]
-    assert set(verdicts) == set(Verdict)
-    assert verdicts == sorted(verdicts, key=[Verdict.FAIL, Verdict.WARN, Verdict.OK].index)
+    assert set(verdicts) == set(DoctorVerdict)
+    assert verdicts == sorted(verdicts, key=[DoctorVerdict.FAIL, DoctorVerdict.WARN, DoctorVerdict.OK].index)
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_age(healthy, clock):
@@ -181,12 +181,14 @@ def test_a_failed_data_check_is_told_until_it_holds(instance):
     tell("quarantine_empty", passed=False, severity=dg.AssetCheckSeverity.WARN)
     told = {each.part: (each.verdict, each.seen) for each in doctor._checks(instance)}
     assert told == {
-        "check orders_unique": (Verdict.FAIL, "2 of 9"),
-        "check quarantine_empty": (Verdict.WARN, "2 of 9"),
+        "check orders_unique": (DoctorVerdict.FAIL, "2 of 9"),
+        "check quarantine_empty": (DoctorVerdict.WARN, "2 of 9"),
     }
     tell("orders_unique", passed=True)
     tell("quarantine_empty", passed=True)
-    assert [(each.verdict, each.seen) for each in doctor._checks(instance)] == [(Verdict.OK, "2 data checks hold")]
+    assert [(each.verdict, each.seen) for each in doctor._checks(instance)] == [
+        (DoctorVerdict.OK, "2 data checks hold")
+    ]
 
 
 def test_a_run_that_has_not_begun_is_of_the_time_it_was_asked_for(instance):

@@ -23,7 +23,7 @@ from warehouse.cancellations import Decision
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import cancellation_queries, cancellations
 from warehouse.ledger.book.cancellation_queries import RequestFilter
-from warehouse.ledger.book.cancellations import Refusal, Undecidable
+from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels, configuration
 from warehouse.ledger.shipping import acceptances, shipments
@@ -144,7 +144,7 @@ def test_a_refusal_is_not_offered(shop):
     order_id = shop.row(own_id)["id"]
     with shop.installation.ledger.write() as transaction:
         decisions = acceptances.for_every_line(transaction, order_id, is_accepted=False)
-        with pytest.raises(acceptances.Undecidable) as refused:
+        with pytest.raises(acceptances.NotAcceptable) as refused:
             acceptances.decide(transaction, order_id, decisions, "erp", shop.clock())
     assert refused.value.code == "refusal_not_offered"
 
@@ -189,7 +189,7 @@ def test_a_wish_of_the_seller_is_a_whole_order_for_one_of_the_reasons(shop):
             ({line["id"]: line["quantity_ordered"]}, "STOCK", Refusal.WHOLE_ORDER_ONLY),
             (None, "MOOD", Refusal.UNKNOWN_REASON),
         ):
-            with pytest.raises(Undecidable) as refused:
+            with pytest.raises(CancellationUndecidable) as refused:
                 cancellations.ask(transaction, row["id"], wanted, "erp", reason, shop.clock())
             assert refused.value.refusal is refusal
         cancellations.ask(transaction, row["id"], None, "erp", "STOCK", shop.clock())

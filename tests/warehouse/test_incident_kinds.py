@@ -27,7 +27,10 @@ def stages() -> dict[str, str]:
             tree = ast.parse(path.read_text())
             uses_incidents = "incidents" in path.read_text()
             for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "Report":
+                if (
+                    isinstance(node, ast.Call)
+                    and getattr(node.func, "attr", getattr(node.func, "id", "")) == "IncidentReport"
+                ):
                     for keyword in node.keywords:
                         if keyword.arg == "stage" and isinstance(keyword.value, ast.Constant):
                             found[keyword.value.value] = name

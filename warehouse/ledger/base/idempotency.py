@@ -42,7 +42,7 @@ class KeyReused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class RequestClaim:
     """The right to work on a key; ours as long as nobody has taken it over."""
 
     consumer: str
@@ -60,7 +60,9 @@ class KeptAnswer:
     body: bytes
 
 
-def claim(transaction: Transaction, consumer: str, key: str, body_hash: bytes, now: datetime) -> Claim | KeptAnswer:
+def claim(
+    transaction: Transaction, consumer: str, key: str, body_hash: bytes, now: datetime
+) -> RequestClaim | KeptAnswer:
     """Take a key to work on it, or get the answer that its work had.
 
     A claim without an answer is taken over when its process was one of this machine and is gone, or after some minutes.
@@ -76,7 +78,7 @@ def claim(transaction: Transaction, consumer: str, key: str, body_hash: bytes, n
         KeyInFlight: It is being worked on.
         KeyReused: It was given with another request before.
     """
-    mine = Claim(consumer, key, this_process(), now)
+    mine = RequestClaim(consumer, key, this_process(), now)
     row = {"consumer": consumer, "key": key, "body_hash": body_hash, "holder": mine.holder, "created_at": now}
     insert = insert_into(transaction, idempotency_keys).values(**row).on_conflict_do_nothing()
     if transaction.execute(insert.returning(idempotency_keys.c.key)).first() is not None:
@@ -96,7 +98,7 @@ def claim(transaction: Transaction, consumer: str, key: str, body_hash: bytes, n
     return mine
 
 
-def keep(transaction: Transaction, held: Claim, answer: KeptAnswer) -> None:
+def keep(transaction: Transaction, held: RequestClaim, answer: KeptAnswer) -> None:
     """Keep what a request is answered, in the transaction that ends its work.
 
     Raises:
@@ -107,7 +109,7 @@ def keep(transaction: Transaction, held: Claim, answer: KeptAnswer) -> None:
         raise KeyInFlight
 
 
-def give_up(transaction: Transaction, held: Claim) -> None:
+def give_up(transaction: Transaction, held: RequestClaim) -> None:
     """Let a key go without an answer: the same request may come again, and another one too."""
     transaction.execute(sa.delete(idempotency_keys).where(*_held(held)))
 
@@ -134,7 +136,7 @@ def _of(consumer: str, key: str) -> tuple[sa.ColumnElement[bool], ...]:
     return idempotency_keys.c.consumer == consumer, idempotency_keys.c.key == key
 
 
-def _held(held: Claim) -> tuple[sa.ColumnElement[bool], ...]:
+def _held(held: RequestClaim) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         *_of(held.consumer, held.key),
         idempotency_keys.c.holder == held.holder,

@@ -142,7 +142,7 @@ def _tell(
     """An order that a consumer refuses is an incident, until every consumer has taken it over."""
     for row in rows:
         if row["outcome"] == AcknowledgementOutcome.ERROR.value:
-            problem = incidents.Report(
+            problem = incidents.IncidentReport(
                 scope="channel",
                 subject=channels[row["order_id"]],
                 stage=STAGE,

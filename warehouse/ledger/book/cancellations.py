@@ -57,7 +57,7 @@ class Refusal(StrEnum):
     UNKNOWN_REASON = "unknown_cancel_reason"
 
 
-class Undecidable(Exception):
+class CancellationUndecidable(Exception):
     """A decision that cannot be taken; `refusal` says why."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -122,14 +122,14 @@ def decide(
     """
     row = find(transaction, wanted_id, visible_channels)
     if row is None:
-        raise Undecidable(Refusal.UNKNOWN)
+        raise CancellationUndecidable(Refusal.UNKNOWN)
     state = RequestState.ACCEPTED if decision is Decision.ACCEPT else RequestState.DECLINED
     if row["state"] == state.value:
         return row
     if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
-        raise Undecidable(Refusal.CLOSED)
+        raise CancellationUndecidable(Refusal.CLOSED)
     if row["state"] in TOLD_OF and (row["told_at"] is not None or row["claimed_until"] is not None):
-        raise Undecidable(Refusal.CARRIED_OUT)
+        raise CancellationUndecidable(Refusal.CARRIED_OUT)
     is_to_tell = decision is Decision.ACCEPT or (row["requester"] != MERCHANT and _decides(transaction, row["channel"]))
     decided = row | {
         "state": state.value,
@@ -178,7 +178,7 @@ def ask(
     )
     before = find(transaction, request_id(order_id, MERCHANT), None)
     if before is not None and before["state"] in LIVE:
-        raise Undecidable(Refusal.UNDER_WAY)
+        raise CancellationUndecidable(Refusal.UNDER_WAY)
     lines = orjson.loads("{" + order["facts"] + "}")["lines"]
     units = _wanted_lines(lines, wanted)
     _check_offered(
@@ -217,9 +217,9 @@ def _check_offered(transaction: Transaction, channel: str, reason: str | None, *
     if needs is None:
         return
     if needs.cancels is Cancels.WHOLE_ORDER and not is_whole:
-        raise Undecidable(Refusal.WHOLE_ORDER_ONLY)
+        raise CancellationUndecidable(Refusal.WHOLE_ORDER_ONLY)
     if needs.cancel_reasons and reason not in {each.code for each in needs.cancel_reasons}:
-        raise Undecidable(Refusal.UNKNOWN_REASON)
+        raise CancellationUndecidable(Refusal.UNKNOWN_REASON)
 
 
 def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int | None] | None) -> list[Row]:
@@ -228,14 +228,14 @@ def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int |
     if wanted is None:
         wanted = {own_id: units for own_id, units in remaining.items() if units}
     if not wanted:
-        raise Undecidable(Refusal.NOTHING_REMAINS)
+        raise CancellationUndecidable(Refusal.NOTHING_REMAINS)
     found = []
     for own_id, asked in wanted.items():
         if own_id not in known:
-            raise Undecidable(Refusal.UNKNOWN_LINE)
+            raise CancellationUndecidable(Refusal.UNKNOWN_LINE)
         units = remaining[own_id] if asked is None else asked
         if not units or units < 1 or units > (remaining[own_id] or 0):
-            raise Undecidable(Refusal.NOTHING_REMAINS)
+            raise CancellationUndecidable(Refusal.NOTHING_REMAINS)
         line = known[own_id]
         found.append(
             {

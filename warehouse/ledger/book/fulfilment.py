@@ -58,7 +58,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MarketplaceCounts:
     """What the marketplace says of one line: units shipped (None: it does not), and what it has against shipping it."""
 
     shipped: int | None
@@ -136,7 +136,11 @@ def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[s
 
 
 def raised(
-    facts: str, source: Status, whole: Bar | None, told: Mapping[str, Told], reported: Mapping[str, Reported]
+    facts: str,
+    source: Status,
+    whole: Bar | None,
+    told: Mapping[str, MarketplaceCounts],
+    reported: Mapping[str, Reported],
 ) -> Raised:
     """An order as readers see it.
 
@@ -250,12 +254,14 @@ def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> 
     return changed
 
 
-def _told(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
+def _told(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, MarketplaceCounts]]:
     """Order id → line id → what the marketplace says of it."""
     columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.told_shipped, order_lines.c.bar)
-    found: dict[str, dict[str, Told]] = {}
+    found: dict[str, dict[str, MarketplaceCounts]] = {}
     for row in transaction.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
-        found.setdefault(row.order_id, {})[row.id] = Told(row.told_shipped, Bar(row.bar) if row.bar else None)
+        found.setdefault(row.order_id, {})[row.id] = MarketplaceCounts(
+            row.told_shipped, Bar(row.bar) if row.bar else None
+        )
     return found
 
 

@@ -18,7 +18,7 @@ from warehouse import documents, personal
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.ledger.book import cancellations, shipped_despite
-from warehouse.ledger.book.fulfilment import Told, raised, reported_units
+from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
 from warehouse.ledger.watch import activity, incidents
 from warehouse.orders import (
     CLOSED_STATUSES,
@@ -209,7 +209,9 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
 def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
     """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
     order = arrival.order
-    told = {line_id(order.id, each.original_id): Told(each.quantity_shipped, each.bar) for each in order.lines}
+    told = {
+        line_id(order.id, each.original_id): MarketplaceCounts(each.quantity_shipped, each.bar) for each in order.lines
+    }
     return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, told, reported))
 
 

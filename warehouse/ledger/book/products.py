@@ -64,7 +64,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedProducts:
     """What became of a file: numbers of products, and what the order lines of these SKUs and GTINs must learn."""
 
     new: int
@@ -88,7 +88,7 @@ class _File:
     duplicates: list[Remark]
 
 
-def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> Loaded:
+def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> LoadedProducts:
     """Load a CSV (UTF-8, with a header) or Parquet file into the catalogue of a channel; again, it changes nothing.
 
     Columns are `sku` (required), `gtin`, `title` and `url`, all text. A column that the file lacks keeps what is known;
@@ -128,7 +128,7 @@ def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> Loaded:
             if writes:
                 transaction.execute(upsert(transaction, products, ("channel", "sku")), writes)
                 next_values(transaction, PRODUCTS, 1)
-    return Loaded(
+    return LoadedProducts(
         **counts,
         refused=tuple(read.refused),
         duplicates=tuple(read.duplicates),

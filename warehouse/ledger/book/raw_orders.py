@@ -316,7 +316,7 @@ def by_seqs(transaction: Transaction, seqs: Sequence[int]) -> list[Stored]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptPayload:
     """What an order was read from: when it came, its bytes sealed (None: purged), and the same without personal data."""
 
     connection: str
@@ -331,7 +331,7 @@ class Kept:
         return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
 
 
-def of_order(transaction: Transaction, order_id: str) -> Kept | None:
+def of_order(transaction: Transaction, order_id: str) -> KeptPayload | None:
     """The payload that an order was last read from; None when it is not kept any more."""
     columns = ("connection", "original_id", "received_at", "body", "payload")
     query = (
@@ -340,7 +340,7 @@ def of_order(transaction: Transaction, order_id: str) -> Kept | None:
         .where(orders.c.id == order_id)
     )
     row = transaction.execute(query).one_or_none()
-    return None if row is None else Kept(*row)
+    return None if row is None else KeptPayload(*row)
 
 
 def quarantine_order(transaction: Transaction, raw: Stored, code: str, path: str, reason: str, now: datetime) -> None:

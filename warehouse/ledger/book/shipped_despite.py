@@ -116,8 +116,8 @@ def _tell(
         incidents.report(transaction, _problem(order, units[order["id"]], packages), now)
 
 
-def _problem(order: RowMapping, units: int, packages: Sequence[str]) -> incidents.Report:
-    return incidents.Report(
+def _problem(order: RowMapping, units: int, packages: Sequence[str]) -> incidents.IncidentReport:
+    return incidents.IncidentReport(
         scope="channel",
         subject=order["channel"],
         stage=STAGE,

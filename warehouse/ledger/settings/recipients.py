@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import idna
 import sqlalchemy as sa
 
-from warehouse.incidents import Kind
+from warehouse.incidents import IncidentKind
 from warehouse.ledger.base.credentials import resolve_credentials, seal_secret
 from warehouse.ledger.base.database import CANCELLATIONS, mark, upsert
 from warehouse.ledger.base.schema import alert_recipients, channels
@@ -132,9 +132,9 @@ def fault(recipient: Recipient, known_channels: AbstractSet[str]) -> str | None:
             return f"email: {error}"
     elif not recipient.address.startswith(REFERENCES):
         return "url: must be written env:NAME or file:PATH; a secret never stands here"
-    unknown = sorted(set(recipient.kinds) - {kind.value for kind in Kind})
+    unknown = sorted(set(recipient.kinds) - {kind.value for kind in IncidentKind})
     if unknown:
-        return f"kinds: there is no kind {unknown[0]!r}; there are: {', '.join(Kind)}"
+        return f"kinds: there is no kind {unknown[0]!r}; there are: {', '.join(IncidentKind)}"
     missing = sorted(set(recipient.channels) - known_channels)
     return f"channels: there is no channel {missing[0]!r}" if missing else None
 

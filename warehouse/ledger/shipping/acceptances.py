@@ -44,7 +44,7 @@ class AcceptanceStatus(StrEnum):
     REJECTED = "rejected"
 
 
-class Undecidable(Exception):
+class NotAcceptable(Exception):
     """An order that cannot be decided like this; `code`, `field` and `message` say why."""
 
     def __init__(self, code: str, field: str, message: str) -> None:
@@ -55,7 +55,7 @@ class Undecidable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class AcceptanceDecision:
     """A decision about an order: line id → whether it is accepted, and how far it has come."""
 
     order_id: str
@@ -81,7 +81,7 @@ def decide(
     decisions: Mapping[str, bool],
     by: str,
     now: datetime,
-) -> Decision:
+) -> AcceptanceDecision:
     """Record what the seller decides about an order that waits for it; the same decision again changes nothing.
 
     Args:
@@ -103,8 +103,8 @@ def decide(
     )
     if known is not None and known["status"] != AcceptanceStatus.REJECTED.value:
         if dict(known["decisions"]) != wanted:
-            raise Undecidable("already_decided", "", "The order was decided otherwise already.")
-        return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus(known["status"]))
+            raise NotAcceptable("already_decided", "", "The order was decided otherwise already.")
+        return AcceptanceDecision(order_id=order_id, decisions=wanted, status=AcceptanceStatus(known["status"]))
     _check_waiting(transaction, order["channel"], order["marketplace_status"], is_refusal=not all(wanted.values()))
     row = {
         "order_id": order_id,
@@ -134,7 +134,7 @@ def decide(
         {"accepted": accepted, "refused": len(wanted) - accepted, "by": by},
         now,
     )
-    return Decision(order_id=order_id, decisions=wanted, status=AcceptanceStatus.QUEUED)
+    return AcceptanceDecision(order_id=order_id, decisions=wanted, status=AcceptanceStatus.QUEUED)
 
 
 def for_every_line(transaction: Transaction, order_id: str, *, is_accepted: bool) -> dict[str, bool]:
@@ -154,28 +154,28 @@ def _whole(transaction: Transaction, order_id: str, decisions: Mapping[str, bool
     lines = _lines(transaction, order_id)
     unknown = sorted(set(decisions) - set(lines))
     if unknown:
-        raise Undecidable("unknown_line", "lines", f"The order has no line {unknown[0]}.")
+        raise NotAcceptable("unknown_line", "lines", f"The order has no line {unknown[0]}.")
     missing = [each for each in lines if each not in decisions]
     if missing:
-        raise Undecidable("line_undecided", "lines", f"Every line must be decided; {missing[0]} is not.")
+        raise NotAcceptable("line_undecided", "lines", f"Every line must be decided; {missing[0]} is not.")
     return {each: decisions[each] for each in lines}
 
 
 def _check_waiting(transaction: Transaction, channel: str, marketplace_status: str | None, *, is_refusal: bool) -> None:
     needs = requirements_of(transaction, [channel]).get(channel)
     if needs is None or needs.acceptance_state is None:
-        raise Undecidable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
+        raise NotAcceptable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
     policy = transaction.execute(sa.select(channels.c.acceptance).where(channels.c.code == channel)).scalar_one()
     if policy == OFF:
-        raise Undecidable(
+        raise NotAcceptable(
             "acceptance_off", "", "The channel's acceptance is off: orders are decided at the marketplace."
         )
     if marketplace_status != needs.acceptance_state:
         said = f"The order is {marketplace_status} at the marketplace and waits for no decision."
-        raise Undecidable("not_waiting_for_acceptance", "", said)
+        raise NotAcceptable("not_waiting_for_acceptance", "", said)
     if is_refusal and not needs.can_refuse:
         said = "The marketplace takes no refusal: accept the order, and cancel it if it must be."
-        raise Undecidable("refusal_not_offered", "", said)
+        raise NotAcceptable("refusal_not_offered", "", said)
 
 
 def undecided(transaction: Transaction, channel: str, acceptance_state: str, limit: int) -> list[str]:
@@ -312,7 +312,7 @@ def conclude(transaction: Transaction, due: DueDecision, ending: Ending, now: da
             _note(transaction, due.order_id, "acceptance_rejected", data, now)
             incidents.report(
                 transaction,
-                incidents.Report(
+                incidents.IncidentReport(
                     scope="channel",
                     subject=due.channel,
                     stage=STAGE,

@@ -545,7 +545,7 @@ def report_problem(
     """Open an incident about a shipment, and the attempt that showed it where there was one, or count another occurrence."""
     incidents.report(
         transaction,
-        incidents.Report(
+        incidents.IncidentReport(
             scope="channel",
             subject=row["channel"],
             stage=STAGE,

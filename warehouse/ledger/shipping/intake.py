@@ -23,7 +23,16 @@ from warehouse.ledger.shipping.open_orders import (
     read_packages,
 )
 from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, Status, shipment_id
-from warehouse.shipment_reports import Fault, Item, Report, ReportRefused, ReportResult, Sender, ShipmentAnswer, refusal
+from warehouse.shipment_reports import (
+    Fault,
+    Item,
+    ReportRefused,
+    ReportResult,
+    Sender,
+    ShipmentAnswer,
+    ShipmentReport,
+    refusal,
+)
 from warehouse.shipments import CarrierRule
 
 if TYPE_CHECKING:
@@ -42,7 +51,9 @@ SMALLEST_REFERENCE, LARGEST_REFERENCE = 10**8, 2**31 - 1
 class Intake:
     """Reports under examination, with everything that they need read beforehand: a handful of queries for any number."""
 
-    def __init__(self, transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> None:
+    def __init__(
+        self, transaction: Transaction, sender: Sender, given: Sequence[ShipmentReport], now: datetime
+    ) -> None:
         self.sender = sender
         self.now = now
         self.answers: list[ShipmentAnswer] = []
@@ -62,7 +73,7 @@ class Intake:
         self._held = holds.held_orders(transaction, ids, now)
         self._asked = holds.asked_orders(transaction, ids)
 
-    def take(self, given: Report) -> ShipmentAnswer:
+    def take(self, given: ShipmentReport) -> ShipmentAnswer:
         """One report, examined and noted down to be written."""
         order = self._order(given)
         known = self._known_package(order, given)
@@ -72,7 +83,7 @@ class Intake:
 
     # -- which order, which package
 
-    def _order(self, given: Report) -> OpenOrder:
+    def _order(self, given: ShipmentReport) -> OpenOrder:
         field = "id" if given.id is not None else "original_id"
         if given.id is not None:
             found = self._orders.get(given.id)
@@ -90,7 +101,7 @@ class Intake:
             )
         return matching[0]
 
-    def _known_package(self, order: OpenOrder, given: Report) -> dict[str, Any] | None:
+    def _known_package(self, order: OpenOrder, given: ShipmentReport) -> dict[str, Any] | None:
         """The package that is reported again, if it is one."""
         if given.package_id is not None and given.package_id in order.packages:
             return order.packages[given.package_id]
@@ -105,7 +116,7 @@ class Intake:
             raise refusal("package_id_needed", "package_id", message, order.id)
         return None
 
-    def _is_same_content(self, order: OpenOrder, given: Report, known: Mapping[str, Any]) -> bool:
+    def _is_same_content(self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any]) -> bool:
         """Whether a report under another name, or none, tells of a package that is known: same number, same units."""
         if given.tracking_number is None or given.tracking_number != known["tracking_number"]:
             return False
@@ -119,7 +130,7 @@ class Intake:
 
     # -- a package that is new
 
-    def _new(self, order: OpenOrder, given: Report) -> ShipmentAnswer:
+    def _new(self, order: OpenOrder, given: ShipmentReport) -> ShipmentAnswer:
         self._check_order(order)
         self._check_date(given, order)
         told = {name: getattr(given, name) for name in TOLD}
@@ -160,7 +171,9 @@ class Intake:
         self._note(row, "shipment_reported", sum(quantities.values()))
         return self._answer(ReportResult.ACCEPTED, order, given, row)
 
-    def _answer(self, result: ReportResult, order: OpenOrder, given: Report, row: Mapping[str, Any]) -> ShipmentAnswer:
+    def _answer(
+        self, result: ReportResult, order: OpenOrder, given: ShipmentReport, row: Mapping[str, Any]
+    ) -> ShipmentAnswer:
         return ShipmentAnswer(
             result=result,
             shipment_id=row["id"],
@@ -170,7 +183,7 @@ class Intake:
             notices=tuple(self._notices(order, given, row)),
         )
 
-    def _notices(self, order: OpenOrder, given: Report, row: Mapping[str, Any]) -> Iterator[Fault]:
+    def _notices(self, order: OpenOrder, given: ShipmentReport, row: Mapping[str, Any]) -> Iterator[Fault]:
         """What the sender should know of a shipment that is not refused."""
         if order.id in self._asked:
             message = "Somebody has asked to cancel this order: see /v1/cancellation-requests."
@@ -211,7 +224,7 @@ class Intake:
             message = f"The marketplace does not let this order ship ({order.bar}): see may_not_ship_reason."
             raise refusal("may_not_ship", "id", message, order.id)
 
-    def _check_date(self, given: Report, order: OpenOrder) -> None:
+    def _check_date(self, given: ShipmentReport, order: OpenOrder) -> None:
         if given.shipping_date is not None and given.shipping_date > self.now + CLOCK_TOLERANCE:
             raise refusal("shipping_date_in_future", "shipping_date", "The shipping date lies in the future.", order.id)
 
@@ -303,7 +316,7 @@ class Intake:
 
     # -- a package that is known
 
-    def _again(self, order: OpenOrder, given: Report, known: dict[str, Any]) -> ShipmentAnswer:
+    def _again(self, order: OpenOrder, given: ShipmentReport, known: dict[str, Any]) -> ShipmentAnswer:
         self._check_date(given, order)
         told = {name: known[name] if getattr(given, name) is None else getattr(given, name) for name in TOLD}
         told["shipped_at"] = given.shipping_date or known["shipped_at"]
@@ -320,7 +333,7 @@ class Intake:
         return self._answer(ReportResult.UPDATED, order, given, known)
 
     def _corrected(
-        self, order: OpenOrder, given: Report, known: Mapping[str, Any]
+        self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any]
     ) -> dict[str, tuple[int, int]] | None:
         """What the package holds now, when the report says something else than before."""
         if not given.items:
@@ -337,7 +350,7 @@ class Intake:
         return added if wanted else None
 
     def _correction(
-        self, order: OpenOrder, given: Report, known: Mapping[str, Any], present: Mapping[str, int]
+        self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any], present: Mapping[str, int]
     ) -> dict[str, int] | None:
         wanted = self._quantities(order, given.items)
         if wanted == present:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
 from warehouse.ledger.book.fulfilment import Reported, remaining_units, reported_units, shipped_units
 from warehouse.orders import Bar, Status
-from warehouse.shipment_reports import Item, Report, Sender, refusal
+from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +88,9 @@ class OpenOrder:
         return named[0]
 
 
-def read_orders(transaction: Transaction, sender: Sender, given: Sequence[Report]) -> dict[str, tuple[str, OpenOrder]]:
+def read_orders(
+    transaction: Transaction, sender: Sender, given: Sequence[ShipmentReport]
+) -> dict[str, tuple[str, OpenOrder]]:
     """Internal id → (original id, order) of every order that the reports name and the sender may see."""
     ids = sorted({each.id for each in given if each.id is not None})
     originals = sorted({each.original_id for each in given if each.id is None and each.original_id is not None})

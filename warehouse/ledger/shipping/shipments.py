@@ -16,7 +16,7 @@ from warehouse.ledger.book import order_events
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.intake import Intake
-from warehouse.shipment_reports import Report, ReportRefused, ReportResult, Sender, ShipmentAnswer
+from warehouse.shipment_reports import ReportRefused, ReportResult, Sender, ShipmentAnswer, ShipmentReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
 
-def report(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[ShipmentAnswer]:
+def report(
+    transaction: Transaction, sender: Sender, given: Sequence[ShipmentReport], now: datetime
+) -> list[ShipmentAnswer]:
     """Take reported shipments in, one after the other, each with an answer of its own; the same one twice changes nothing.
 
     Accepted shipments raise their orders' quantities and status in this transaction, and wait for the pipeline; where the
@@ -43,12 +45,14 @@ def report(transaction: Transaction, sender: Sender, given: Sequence[Report], no
     return intake.answers
 
 
-def examine(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> list[ShipmentAnswer]:
+def examine(
+    transaction: Transaction, sender: Sender, given: Sequence[ShipmentReport], now: datetime
+) -> list[ShipmentAnswer]:
     """What `report` would answer, without writing anything; a read transaction will do."""
     return _examined(transaction, sender, given, now).answers
 
 
-def _examined(transaction: Transaction, sender: Sender, given: Sequence[Report], now: datetime) -> Intake:
+def _examined(transaction: Transaction, sender: Sender, given: Sequence[ShipmentReport], now: datetime) -> Intake:
     intake = Intake(transaction, sender, given, now)
     for each in given:
         try:

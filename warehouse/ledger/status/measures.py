@@ -28,7 +28,7 @@ WAITING = ("queued", "sending", "sent", "in_doubt", "held", "rejected")
 """Statuses of shipments that somebody still waits for; `verified` ones are history, and too many to count."""
 
 
-class Kind(StrEnum):
+class MeasureKind(StrEnum):
     """What may be done with a measure: gauges go up and down, counters only up, histograms are counters in buckets."""
 
     GAUGE = "gauge"
@@ -50,7 +50,7 @@ class Measure:
     """
 
     name: str
-    kind: Kind = Kind.GAUGE
+    kind: MeasureKind = MeasureKind.GAUGE
     meaning: str
     labels: tuple[str, ...] = ()
     values: Mapping[tuple[str, ...], float] = field(default_factory=dict)
@@ -93,7 +93,7 @@ def _last_success(transaction: Transaction, _now: datetime) -> Measure:
 def _ingest_lag(transaction: Transaction, _now: datetime) -> Measure:
     return Measure(
         name="orders_ingest_lag_seconds",
-        kind=Kind.HISTOGRAM,
+        kind=MeasureKind.HISTOGRAM,
         meaning="From the marketplace's change of an order to its commit in the order book.",
         labels=("channel",),
         buckets={(code,): counts for code, counts in counters.counted(transaction, counters.INGEST_LAG).items()},
@@ -104,7 +104,7 @@ def _throttled(transaction: Transaction, _now: datetime) -> Measure:
     found = counters.counted(transaction, counters.THROTTLED)
     return Measure(
         name="orders_throttled",
-        kind=Kind.COUNTER,
+        kind=MeasureKind.COUNTER,
         meaning="Runs at the connection that the marketplace ended by asking to slow down.",
         labels=("connection",),
         values={(code,): buckets.get("", 0.0) for code, buckets in found.items()},

@@ -65,7 +65,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ToldTrouble:
     """A condition that a recipient knows of, how often it had happened when it was told last, and its newest incident then."""
 
     scope: str
@@ -161,11 +161,11 @@ def _about(order_id: str, file_id: str) -> str:
 _TOLD = sa.select(alerts_told)
 
 
-def told(transaction: Transaction) -> dict[str, list[Told]]:
+def told(transaction: Transaction) -> dict[str, list[ToldTrouble]]:
     """Recipient → the conditions that it knows of."""
-    found: dict[str, list[Told]] = {}
+    found: dict[str, list[ToldTrouble]] = {}
     for row in transaction.execute(_TOLD).mappings():
-        known = Told(**{name: row[name] for name in Told.__slots__})
+        known = ToldTrouble(**{name: row[name] for name in ToldTrouble.__slots__})
         found.setdefault(row["recipient"], []).append(known)
     return found
 
@@ -208,7 +208,7 @@ def last_planned(transaction: Transaction) -> dict[tuple[str, str], datetime]:
 
 
 def note_told(
-    transaction: Transaction, recipient: str, current: Iterable[Trouble], over: Iterable[Told], now: datetime
+    transaction: Transaction, recipient: str, current: Iterable[Trouble], over: Iterable[ToldTrouble], now: datetime
 ) -> None:
     """Remember what a planned message tells."""
     rows = [

@@ -33,7 +33,7 @@ ORDERS_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class IncidentReport:
     """A problem as a stage sees it. No field may hold a secret or personal data.
 
     Attributes:
@@ -67,7 +67,7 @@ class Report:
     attempt_id: str | None = None
 
 
-def report(transaction: Transaction, problem: Report, now: datetime) -> int:
+def report(transaction: Transaction, problem: IncidentReport, now: datetime) -> int:
     """Open an incident, or count another occurrence of the one that is open; its text becomes the latest. Returns its id."""
     row = {
         "scope": problem.scope,
@@ -214,7 +214,7 @@ def _troubled(order_ids: Sequence[str]) -> sa.Select[tuple[str]]:
     return sa.select(incidents.c.order_id).where(incidents.c.order_id.in_(order_ids), incidents.c.resolved_at.is_(None))
 
 
-def _opened(problem: Report, number: int) -> Entry:
+def _opened(problem: IncidentReport, number: int) -> Entry:
     return Entry(
         stage=problem.stage,
         kind="incident_opened",
