@@ -8,10 +8,29 @@ import duckdb
 import pytest
 
 import warehouse
+from tests.conftest import TEST_KEYS
+from tests.lake.conftest import Shop
+from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.lake.queries import QueryRefused, ask
+from warehouse.ledger.base.database import open_ledger
+from warehouse.privacy import open_key_ring
+from warehouse.settings import Settings
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Settings:
+    """An installation with an order in its tables, shared by the tests that only ask."""
+    settings = Settings(_env_file=None, home=tmp_path_factory.mktemp("published"), keys=TEST_KEYS)
+    ledger = open_ledger(settings)
+    shop = Shop(ledger, open_key_ring(settings))
+    shop.settle(shop.order(0))
+    with open_lake(settings) as lake:
+        publish(ledger, lake, NOW)
+    ledger.close()
+    return settings
 
 
 @pytest.mark.parametrize(
@@ -30,10 +49,8 @@ NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
         "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT sum(n) FROM t",
     ],
 )
-def test_a_select_over_the_tables_is_answered(shop, settings, lake, query):
-    shop.settle(shop.order(0))
-    publish(shop.ledger, lake, NOW)
-    with warehouse.connect(settings) as duck:
+def test_a_select_over_the_tables_is_answered(published, query):
+    with warehouse.connect(published) as duck:
         assert ask(duck, query) is not None
 
 
@@ -79,15 +96,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("query", REFUSED)
-def test_everything_else_is_refused_and_nothing_is_read_or_written(shop, settings, lake, tmp_path, query):
-    shop.settle(shop.order(0))
-    publish(shop.ledger, lake, NOW)
+def test_everything_else_is_refused_and_nothing_is_read_or_written(published, tmp_path, query):
     secret = tmp_path / "secret.csv"
     secret.write_text("word\nopen sesame\n")
     target = tmp_path / "target"
-    ledger = settings.home / "ledger.sqlite"
+    ledger = published.home / "ledger.sqlite"
     assert ledger.exists()
-    with warehouse.connect(settings) as duck, pytest.raises((QueryRefused, duckdb.ParserException)) as told:
+    with warehouse.connect(published) as duck, pytest.raises((QueryRefused, duckdb.ParserException)) as told:
         ask(duck, query.format(ledger=ledger, secret=secret, target=target))
     assert "sesame" not in str(told.value)
     assert not target.exists()
