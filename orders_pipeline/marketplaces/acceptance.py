@@ -2,7 +2,7 @@
 
     pytest -p orders_pipeline.marketplaces.acceptance --pyargs orders_pipeline.marketplaces.acceptance --marketplace KIND
 
-Without `--marketplace` every kind that is installed is tried. It needs pytest and hypothesis, which the extra `acceptance`
+Without `--marketplace` every kind that has a stand-in is tried. It needs pytest and hypothesis, which the extra `acceptance`
 brings. What a stand-in must offer for it is in `orders_pipeline.sandbox.engine.Sandbox`.
 """
 
@@ -49,7 +49,9 @@ _TRIED = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which kinds are tried."""
-    parser.addoption("--marketplace", action="append", help="Kind to be tried; repeatable. Default: all.")
+    parser.addoption(
+        "--marketplace", action="append", help="Kind to be tried; repeatable. Default: every one that has a stand-in."
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,7 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.stash.get(_TRIED, False):
         return  # asked as a plugin already, and now as the tests' own module
     metafunc.definition.stash[_TRIED] = True
-    kinds = metafunc.config.getoption("--marketplace", None) or sorted(MARKETPLACES)
+    kinds = metafunc.config.getoption("--marketplace", None) or sorted(SANDBOXES)
     if "kind" in metafunc.fixturenames:
         metafunc.parametrize("kind", kinds, scope="module")
     if "way" in metafunc.fixturenames:

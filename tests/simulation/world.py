@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from orders_pipeline.marketplaces.registry import KINDS
 from orders_pipeline.sandbox.engine import GenerateRequest, HeldOrder, HeldPackage, Sandbox
 from orders_pipeline.sandbox.registry import SANDBOXES
 from tests.simulation.clock import WorldClock
@@ -25,6 +26,7 @@ from tests.simulation.file_erp import EXTRA_COLUMNS, FileErp
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
 from warehouse.ledger.settings import configuration, tokens
+from warehouse.ledger.settings.kinds import keep_kinds
 
 RECIPIENT = "desk@shop.example"
 GENEROUS = 1_000_000.0
@@ -128,6 +130,7 @@ class World:
             ConfigurationError: It is refused.
         """
         read = configuration.read_document(json.dumps(document))
+        keep_kinds(self.machine.ledger(), KINDS, self.clock.ours())
         with self.machine.ledger().write() as transaction:
             configuration.apply(transaction, read, self.clock.ours())
 
