@@ -399,3 +399,24 @@ def test_parties_that_an_earlier_release_sealed_are_read():
         older,
     )
     assert (read["shipping_address"]["city"], read["delivery_point"], read["references"]) == ("Nantes", None, None)
+
+
+def test_a_member_that_is_new_and_says_nothing_is_no_change(book, any_ledger):
+    _, row, _ = book(an_order())
+    members = json.loads("{" + row["facts"] + "}")
+    for line in members["lines"]:
+        del line["is_replacement"]
+    older = json.dumps(members)[1:-1]
+    parties_half = bytes(row["content_hash"])[documents.HASH_BYTES :]
+    kept = documents.content_hash(older, "")[: documents.HASH_BYTES] + parties_half
+    with any_ledger.write() as connection:
+        connection.execute(sa.update(orders).values(facts=older, content_hash=kept))
+    changes, again, _ = book(an_order(marketplace_updated_at=later(5)))
+    assert changes[0].outcome == "unchanged"
+    unmoved = ("revision", "position", "marketplace_change", "status")
+    assert [again[name] for name in unmoved] == [row[name] for name in unmoved]
+    assert (again["facts"], again["content_hash"]) == (row["facts"], row["content_hash"])
+    told, _, _ = book(
+        an_order(marketplace_updated_at=later(6), lines=(replace(an_order().lines[0], is_replacement=True),))
+    )
+    assert (told[0].outcome, told[0].changed) == ("changed", ("lines",))

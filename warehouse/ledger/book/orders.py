@@ -119,11 +119,13 @@ class Comparison:
         changes: The change of each arrival.
         writes: (arrival, new revision, changed members) of those to write.
         unnoticed: Arrivals that tell something new, of which readers know already through our shipments.
+        reworded: Arrivals that say the same otherwise: members in another order, or new ones that are null.
     """
 
     changes: list[Change]
     writes: list[tuple[Arrival, int, tuple[str, ...]]]
     unnoticed: list[Arrival]
+    reworded: list[Arrival]
 
 
 def arrive(order: Order, raw_seq: int, received_at: datetime, *, is_historical: bool) -> Arrival:
@@ -169,6 +171,8 @@ def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival],
     _touch(transaction, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
     if found.unnoticed:
         _take_over(transaction, found.unnoticed, first_change + len(found.writes))
+    if found.reworded:
+        _reword(transaction, found.reworded)
     _follow_up(transaction, found, changes, now)
     return changes
 
@@ -181,6 +185,7 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
     changes: list[Change] = []
     writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
     unnoticed: list[Arrival] = []
+    reworded: list[Arrival] = []
     for arrival in arrivals:
         own_id = arrival.order.id
         row = known.get(own_id)
@@ -202,8 +207,8 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
         else:
             changes.append(Change(own_id, "unchanged"))
             if row["content_hash"] != kept.content_hash:
-                unnoticed.append(kept)
-    return Comparison(changes, writes, unnoticed)
+                (reworded if kept.raised is None else unnoticed).append(kept)
+    return Comparison(changes, writes, unnoticed, reworded)
 
 
 def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
@@ -240,7 +245,20 @@ def _changed_members(transaction: Transaction, arrival: Arrival, row: RowMapping
         return status + parties_told
     before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
     before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
-    return status + parties_told + tuple(name for name in after if before.get(name) != after[name])
+    return (
+        status
+        + parties_told
+        + tuple(
+            name for name in after if before.get(name) != after[name] and _told(before.get(name)) != _told(after[name])
+        )
+    )
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """What a member tells: in records one that is null tells as much as one that is not there."""
+    if isinstance(value, dict):
+        return {name: _told(each) for name, each in value.items() if each is not None}
+    return [_told(each) for each in value] if isinstance(value, list) else value
 
 
 def _keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
@@ -546,6 +564,17 @@ def _take_over(transaction: Transaction, unnoticed: Sequence[Arrival], first_cha
     lines = [line for each in unnoticed for line in _line_rows(each)]
     if lines:
         transaction.execute(upsert(transaction, order_lines, ("id",)), lines)
+
+
+def _reword(transaction: Transaction, reworded: Sequence[Arrival]) -> None:
+    """Keep the new wording of what stays the same: nobody is told, and no file is written for it."""
+    update = (
+        sa.update(orders)
+        .where(orders.c.id == sa.bindparam("own_id"))
+        .values(content_hash=sa.bindparam("digest"), facts=sa.bindparam("told"))
+    )
+    rows = [{"own_id": each.order.id, "digest": each.content_hash, "told": each.facts} for each in reworded]
+    transaction.execute(update, rows)
 
 
 def _touch(transaction: Transaction, unchanged: Sequence[Arrival]) -> None:
