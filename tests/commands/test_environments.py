@@ -24,7 +24,6 @@ from tests.lake.conftest import Shop
 from warehouse.clock import utc_now
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
-from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.status.keys import open_keys
 
 pytestmark = pytest.mark.slow
@@ -65,9 +64,9 @@ def run(
 
 
 @pytest.fixture
-def filled(settings, clock):
+def filled(settings, clock, open_new_ledger):
     """An installation with some orders, in the ledger and in the tables."""
-    ledger = open_ledger(settings)
+    ledger = open_new_ledger(settings)
     shop = Shop(ledger, open_keys(settings, ledger, clock()))
     shop.settle(*(shop.order(number) for number in range(ORDERS)), now=clock())
     with open_lake(settings) as lake:

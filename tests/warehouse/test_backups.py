@@ -63,7 +63,8 @@ def documents(settings: Settings) -> list[tuple]:
 
 
 @pytest.fixture
-def filled(any_settings, clock):
+def filled(any_settings, clock, open_new_ledger):
+    open_new_ledger(any_settings).close()
     fill(any_settings, clock)
     return any_settings
 
