@@ -140,9 +140,9 @@ def test_what_is_younger_than_the_threshold_on_the_same_day_survives(any_shop, a
     maintenance.maintain(any_lake, LATER, keep_days=0, grace=timedelta(days=60))  # leaves files that nothing needs
     waiting = "SELECT count(*) FROM {catalog}.ducklake_files_scheduled_for_deletion"
     snapshots = any_lake.statement("SELECT count(*) FROM lake.snapshots()")
-    present = datetime.now(UTC)
+    ((oldest,),) = any_lake.statement("SELECT min(snapshot_time) FROM lake.snapshots()")
     # the threshold is a second before the snapshots were made, on their own day
-    threshold = present - timedelta(minutes=5) + timedelta(days=1)
+    threshold = oldest - timedelta(seconds=1) + timedelta(days=1)
     done = maintenance.maintain(any_lake, threshold, keep_days=1)
     assert done.snapshots_expired == 0
     assert any_lake.statement("SELECT count(*) FROM lake.snapshots()") >= snapshots

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -226,11 +225,3 @@ def test_the_orders_a_load_concerns_are_found(stocked, any_settings):
     with stocked.read() as connection:
         assert orders_with_products(connection, "shop_fr", {"A"}, {EAN}) == [("amazon", "O1"), ("amazon", "O2")]
         assert orders_with_products(connection, "shop_fr", (), ()) == []
-
-
-@pytest.mark.slow
-def test_twenty_thousand_rows_take_seconds(stocked, tmp_path):
-    rows = "".join(f"SKU-{number:06d},,Cushion cover {number},https://x/{number}\n" for number in range(20_000))
-    began = time.process_time()
-    assert load(stocked, "shop_fr", written(tmp_path, "sku,gtin,title,url\n" + rows), NOW).new == 20_000
-    assert time.process_time() - began < 4

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -750,20 +748,6 @@ def test_reading_twice_gives_the_same_and_changes_nothing(an_order, channel):
 def test_the_order_renders(read, an_order):
     rendered = json.loads(preview(read(an_order()), datetime(2026, 11, 2, tzinfo=UTC)))
     assert rendered["lines"][0]["line_total"] == "49.00"
-
-
-def test_time_per_order_is_printed(an_order, an_item, channel, capsys):
-    payload = an_order(orderItems=[an_item(orderItemId="1"), an_item(orderItemId="2")])
-    rounds = 500
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        for _ in range(rounds):
-            normalise(payload, channel)
-        best = min(best, (time.process_time() - start) / rounds)
-    with capsys.disabled():
-        sys.stdout.write(f"\namazon: {best * 1e6:.0f} µs per order of two lines, {1 / best:,.0f} orders/s\n")
-    assert len(normalise(payload, channel)[0].lines) == 2
 
 
 def test_a_street_that_is_only_in_the_second_line_moves_up(read, an_order):
