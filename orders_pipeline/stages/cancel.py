@@ -105,8 +105,9 @@ def _tell(session: Session, due: Due) -> InDoubt | Refused | None:
     """
     try:
         row, client = due.request, session.client
-        if row["requester"] != MERCHANT and session.marketplace.requirements.decides_cancellations:
-            is_accepted = row["state"] == RequestState.ACCEPTED
+        is_accepted = row["state"] == RequestState.ACCEPTED
+        is_asked = row["requester"] != MERCHANT and session.marketplace.requirements.decides_cancellations
+        if is_asked or not is_accepted:  # what was declined is never cancelled, whatever the kind says of itself by now
             client.decide_cancellation(row["original_id"], row["requester"], is_accepted, row["decision_reason"])
         else:
             client.cancel(row["original_id"], _quantities(due), row["reason"])

@@ -242,3 +242,16 @@ def test_a_held_order_is_not_confirmed_until_it_is_declined(shop):
     shop.decide(order, Decision.DECLINE)
     confirm.confirm_all(shop.installation)
     assert len(shop.marketplaces.amazon.journal.effects()) == 1
+
+
+def test_what_was_declined_is_never_cancelled_though_the_kind_wants_no_answer(shop):
+    """A kind, or what is known of a connection, may have changed since the answer was due."""
+    order = shop.waiting("mirakl")
+    shop.cancel(order)
+    declined = {"requester": "BUYER", "state": "declined", "due_at": shop.clock()}
+    with shop.installation.ledger.write() as transaction:
+        rows = schema.cancellation_requests
+        transaction.execute(sa.update(rows).where(rows.c.order_id == order["id"]).values(**declined))
+    assert cancelling.carry_out(shop.installation) == {"refused": 1}
+    assert shop.calls() == 0
+    assert shop.problems() == ["cancellation_not_offered"]
