@@ -139,10 +139,7 @@ def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> Pul
 
     def run(session: PullSession) -> PullResult:
         listed = _pull_windows(session, SWEEP, sweep_windows(session))
-        given = set(listed.listed)
-        rest = [each for each in open_ids if each not in given][: installation.settings.sweep_open_orders]
-        by_id = _sweep_ids(session, rest)
-        total = _sum(code, [by_id, listed])
+        total = _sum(code, [_sweep_unlisted(session, open_ids, listed), listed])
         _report_missed(session, total)
         return total
 
@@ -273,14 +270,12 @@ def _pull_due(session: PullSession) -> PullResult:
     parts = [_pull_windows(session, "tick", due_windows(session) or [newest_window(session)])]
     if abs(skew_of(session) - believed) > CLOCK_TOLERANCE:
         parts.append(_pull_windows(session, "tick", due_windows(session)))
-    if session.marketplace.follows_open_orders and parts[-1].outcome != "failed":
-        installation = session.installation
-        with installation.ledger.read() as transaction:
-            known = open_originals(transaction, session.connection.code)
-        listed = {each for part in parts for each in part.listed}
-        rest = [each for each in known if each not in listed]
-        parts.append(_sweep_ids(session, rest[: installation.settings.sweep_open_orders]))
-    return _sum(session.connection.code, parts)
+    listed = _sum(session.connection.code, parts)
+    if not session.marketplace.follows_open_orders or listed.outcome == "failed":
+        return listed
+    with session.installation.ledger.read() as transaction:
+        known = open_originals(transaction, session.connection.code)
+    return _sum(session.connection.code, [listed, _sweep_unlisted(session, known, listed)])
 
 
 def _pull_windows(session: PullSession, kind: str, windows: Sequence[Window]) -> PullResult:
@@ -411,6 +406,13 @@ def _adapt(session: PullSession, window: Window, error: MarketplaceError | None)
         return
     with session.installation.ledger.write() as transaction:
         channels.remember(transaction, session.connection.code, {"window_minutes": chosen})
+
+
+def _sweep_unlisted(session: PullSession, open_ids: Sequence[str], listed: PullResult) -> PullResult:
+    """Read by id the open orders that a listing did not give: the longest open first, a bounded number of them."""
+    given = set(listed.listed)
+    rest = [each for each in open_ids if each not in given]
+    return _sweep_ids(session, rest[: session.installation.settings.sweep_open_orders])
 
 
 def _sweep_ids(session: PullSession, open_ids: Sequence[str]) -> PullResult:
