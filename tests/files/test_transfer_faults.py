@@ -8,11 +8,15 @@ import random
 import threading
 import time
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orders_pipeline.storages.deadline import watched
 from orders_pipeline.storages.errors import StorageError, TimedOut, TransferCut, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONTENT = os.urandom(150_000)
 CUTS = 26
@@ -36,6 +40,12 @@ class Watcher:
     def __exit__(self, *_):
         self._is_over.set()
         self._thread.join()
+
+    def until_it_looked(self, times: int) -> Iterator[None]:
+        """Turns of a loop, until it has looked so often meanwhile: on a busy machine it takes more of them."""
+        while self.looks < times:
+            assert self._thread.is_alive(), "nobody looks any more"
+            yield
 
     def _look(self) -> None:
         while not self._is_over.wait(0.005):
@@ -133,7 +143,7 @@ def test_a_transfer_that_hangs_is_ended_by_the_limit(server, account, source, sp
         started = time.monotonic()
         with pytest.raises(TimedOut, match=r"0\.7 s"):
             storage.write(f"{place.name}/orders.csv", source)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
 
     assert not (place / "orders.csv").exists()
 
@@ -147,25 +157,23 @@ def test_a_server_that_falls_silent_is_given_up_after_the_timeout(server, accoun
         started = time.monotonic()
         with pytest.raises(TimedOut, match="silent for"):
             storage.list("silent")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
 
 
 def test_a_reader_sees_whole_files_only_while_many_are_written(server, account, source):
     place = account.make(f"polled-{server.kind}")
     with Watcher(place / "orders.csv", len(CONTENT)) as watcher, closing(server.open()) as storage:
-        for _ in range(20):
+        for _ in watcher.until_it_looked(20):
             storage.write_again(f"{place.name}/orders.csv", source)
 
-    assert watcher.looks > 10
     assert watcher.partial == []
 
 
 def test_a_reader_sees_whole_files_only_in_a_folder(folder, source):
     with Watcher(folder.folder / "orders.csv", len(CONTENT)) as watcher, closing(folder.open()) as storage:
-        for _ in range(50):
+        for _ in watcher.until_it_looked(20):
             storage.write_again("orders.csv", source)
 
-    assert watcher.looks > 3
     assert watcher.partial == []
 
 
