@@ -114,6 +114,65 @@ class Requirements:
 _CODEC = TypeAdapter(Requirements)
 
 
+class AttemptOutcome(StrEnum):
+    """What became of telling a marketplace of one package.
+
+    RUNNING: nobody knows yet. SENT: the marketplace has it. REJECTED: it refuses it for good. IN_DOUBT: it may or may not have
+    it: read back first. RETRY: it certainly has not got it, and a later attempt may succeed. REFUTED: it was in doubt, and
+    reading back showed that it had not arrived.
+    """
+
+    RUNNING = "running"
+    SENT = "sent"
+    REJECTED = "rejected"
+    IN_DOUBT = "in_doubt"
+    RETRY = "retry"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What came of one attempt: the marketplace's answer about a package, or why there is none.
+
+    Attributes:
+        shipment_id: Which package.
+        outcome: What became of it; an attempt never ends RUNNING or REFUTED.
+        operation: The last call made for it ("confirmShipment", "ST01", "OR24"); None when none was made.
+        request_id: The marketplace's id of that call, or None.
+        http_status: Of that call, or None without an answer.
+        code: Stable snake_case word; "" when sent.
+        message: The marketplace's own words, without personal data; "" when sent.
+        hint: What a person should do, or "".
+        marketplace_package_id: The marketplace's id of the package, when it gave one.
+        is_its_turn: False when the connection failed before this package was tried: no fault of its own, and no attempt.
+        told_carrier: The carrier as it was told; the stage fills it in, as the next one.
+        wait: Before the next look; None for the usual pause.
+
+    Raises:
+        ValueError: An attempt does not end like that.
+    """
+
+    shipment_id: str
+    outcome: AttemptOutcome
+    operation: str | None = None
+    request_id: str | None = None
+    http_status: int | None = None
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    marketplace_package_id: str | None = None
+    is_its_turn: bool = True
+    told_carrier: str | None = None
+    wait: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome in _OPEN_OUTCOMES:
+            raise ValueError(f"an attempt does not end {self.outcome}")
+
+
+_OPEN_OUTCOMES = frozenset({AttemptOutcome.RUNNING, AttemptOutcome.REFUTED})
+
+
 def shipping_moment(value: object) -> datetime:
     """A shipping date as an ERP writes it, in the API and in files: epoch milliseconds, or ISO 8601 with an offset.
 

@@ -17,9 +17,9 @@ from orders_api.schemas.vocabulary import (
     SHIPPED_AT,
     Shape,
 )
-from warehouse.ledger.shipping.confirmations import AttemptOutcome
 from warehouse.orders import ConfirmationStatus
 from warehouse.shipment_reports import Source
+from warehouse.shipments import AttemptOutcome
 
 
 class ShippedItem(Shape):

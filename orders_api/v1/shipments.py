@@ -165,7 +165,7 @@ def _shipment(row: Mapping[str, Any]) -> dict[str, Any]:
         "attempt_count": row["attempts"],
         "sent_at": _wire(row["sent_at"]),
         "verified_at": _wire(row["verified_at"]),
-        "marketplace_package_id": row["known_as"],
+        "marketplace_package_id": row["marketplace_package_id"],
         "difference": [
             {"member": member, "ours": ours, "theirs": theirs}
             for member, (ours, theirs) in (row["difference"] or {}).items()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orders_pipeline.installation import Installation
     from warehouse.ledger.base.leases import Lease
     from warehouse.ledger.settings.recipients import Recipient
-    from warehouse.ledger.watch.alerts import ToldTrouble, Trouble
+    from warehouse.ledger.watch.alerts import AnnouncedTrouble, Trouble
     from warehouse.settings import Settings
 
 logger = logging.getLogger("orders_pipeline.alerts.plan")
@@ -60,7 +60,7 @@ class Planned:
 
     message: Message
     current: Sequence[Trouble] = ()
-    over: Sequence[ToldTrouble] = ()
+    over: Sequence[AnnouncedTrouble] = ()
     requests_through: int | None = None
 
 
@@ -70,7 +70,7 @@ class News:
 
     new: Sequence[Trouble]
     grown: Sequence[Trouble]
-    over: Sequence[ToldTrouble]
+    over: Sequence[AnnouncedTrouble]
     going_on: Sequence[Trouble]
 
     @property
@@ -131,7 +131,7 @@ def plan(transaction: Transaction, settings: Settings, now: datetime) -> list[Pl
     return planned
 
 
-def news(open_now: Iterable[Trouble], known: Iterable[ToldTrouble]) -> News:
+def news(open_now: Iterable[Trouble], known: Iterable[AnnouncedTrouble]) -> News:
     """What changed between what a recipient knows and what is open now; pure."""
     before = {each.key: each for each in known}
     present = {each.key: each for each in open_now}
@@ -142,7 +142,7 @@ def news(open_now: Iterable[Trouble], known: Iterable[ToldTrouble]) -> News:
     return News(new, grown, over, [each for key, each in present.items() if key not in told])
 
 
-def _has_grown(trouble: Trouble, known: ToldTrouble) -> bool:
+def _has_grown(trouble: Trouble, known: AnnouncedTrouble) -> bool:
     """Whether it is to be told again: another order or file is in it, or it has happened many times as often."""
     has_another = trouble.about != "" and trouble.newest > known.newest
     return has_another or trouble.occurrences >= GROWN * known.occurrences
@@ -214,7 +214,7 @@ class _Facts:
             return None
         if not may_tell(self._pace(recipient, Stream.CANCELLATIONS), self._now, int(HOUR / APART)):
             return None
-        rows = requests_after(self._transaction, recipient.requests_told, recipient.channels)
+        rows = requests_after(self._transaction, recipient.requests_through, recipient.channels)
         if not rows:
             return None
         subject, body = texts.cancellations(rows[:REQUESTS_TOLD], len(rows), self._zone)
@@ -281,9 +281,9 @@ def _plan(installation: Installation, lease: Lease) -> int:
         leases.hold(transaction, lease, now, LEASE_LENGTH)
         for each in planned:
             alerts.put(transaction, each.message)
-            alerts.note_told(transaction, each.message.recipient, each.current, each.over, now)
+            alerts.note_announced(transaction, each.message.recipient, each.current, each.over, now)
             if each.requests_through is not None:
-                alerts.note_requests_told(transaction, each.message.recipient, each.requests_through)
+                alerts.note_requests_through(transaction, each.message.recipient, each.requests_through)
     return len(planned)
 
 

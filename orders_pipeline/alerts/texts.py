@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from warehouse.ledger.watch.alerts import ToldTrouble, Trouble
+    from warehouse.ledger.watch.alerts import AnnouncedTrouble, Trouble
 
 SHOWN = 20
 """Conditions that a part of a message names; the rest is counted."""
@@ -20,7 +20,7 @@ SUBJECT_LENGTH = 150
 def problems(
     new: Sequence[Trouble],
     grown: Sequence[Trouble],
-    over: Sequence[ToldTrouble],
+    over: Sequence[AnnouncedTrouble],
     going_on: Sequence[Trouble],
     passed: Sequence[Trouble],
     zone: ZoneInfo,
@@ -104,7 +104,7 @@ def _request(row: Mapping[str, Any], zone: ZoneInfo) -> list[str]:
     ]
 
 
-def _name(each: Trouble | ToldTrouble) -> str:
+def _name(each: Trouble | AnnouncedTrouble) -> str:
     return f"{each.subject} {each.stage} {each.code}"
 
 

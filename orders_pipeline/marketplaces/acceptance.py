@@ -26,7 +26,6 @@ from orders_pipeline.marketplaces.protocol import (
     Client,
     ConnectionContext,
     Marketplace,
-    Outcome,
     Parcel,
     Unreadable,
     Window,
@@ -41,7 +40,7 @@ from warehouse.documents import facts
 from warehouse.marketplace_kinds import MarketplaceKind, setting_problems
 from warehouse.orders import Package
 from warehouse.privacy import without_pii
-from warehouse.shipments import Cancels, CarrierRule, Idempotency, Requirements
+from warehouse.shipments import AttemptOutcome, Cancels, CarrierRule, Idempotency, Requirements
 
 NO_LIMIT = float("inf")
 _TRIED = pytest.StashKey[bool]()
@@ -271,7 +270,7 @@ class Shop:
             "selector": order.selector,
             "reference": 41,
             "package_id": "PACK-41",
-            "known_as": None,
+            "marketplace_package_id": None,
             "is_update": False,
             "is_whole": True,
             "carrier_code": self.carriers[0],
@@ -318,7 +317,7 @@ def test_a_confirmation_is_read_back_as_it_was_told(shop: Shop) -> None:
     (receipt,) = shop.client.confirm([parcel])
     assert (receipt.shipment_id, receipt.outcome, receipt.operation) == (
         parcel.shipment_id,
-        Outcome.SENT,
+        AttemptOutcome.SENT,
         shop.state.confirming,
     )
     (package,) = shop.packages(record)
@@ -333,7 +332,7 @@ def test_a_carrier_without_a_code_is_read_back_by_its_name(shop: Shop) -> None:
         return
     (record,) = shop.waiting(1)
     (receipt,) = shop.client.confirm([shop.parcel(record, carrier_code=None, carrier_name="Kurier Muster")])
-    assert receipt.outcome is Outcome.SENT
+    assert receipt.outcome is AttemptOutcome.SENT
     assert shop.packages(record)[0].carriers == ("Kurier Muster",)
 
 
@@ -341,7 +340,7 @@ def test_as_many_packages_as_a_call_takes(shop: Shop) -> None:
     records = shop.waiting(min(shop.marketplace.parcels_per_call, 5))
     receipts = shop.client.confirm([shop.parcel(record) for record in records])
     assert {each.shipment_id for each in receipts} == {f"shipment-{record.id}" for record in records}
-    assert {each.outcome for each in receipts} == {Outcome.SENT}
+    assert {each.outcome for each in receipts} == {AttemptOutcome.SENT}
     assert all(len(shop.packages(record)) == 1 for record in records)
 
 
@@ -355,10 +354,10 @@ def test_a_part_is_told_where_it_can_be(shop: Shop) -> None:
     line = max(waiting_units(record), key=lambda own: waiting_units(record)[own])
     (receipt,) = shop.client.confirm([shop.parcel(record, quantities=((line, 1),), is_whole=False)])
     if shop.client.requirements().takes_part:
-        assert receipt.outcome is Outcome.SENT
+        assert receipt.outcome is AttemptOutcome.SENT
         assert [each.quantities for each in shop.packages(record)] == [((line, 1),)]
     else:
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "partial_not_possible")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "partial_not_possible")
         assert shop.packages(record) == ()
 
 
@@ -369,7 +368,7 @@ def test_confirming_twice_never_ships_more(shop: Shop) -> None:
     shop.client.confirm([parcel])
     (again,) = shop.client.confirm([parcel])
     is_natural = shop.client.requirements().idempotency is Idempotency.NATURAL
-    assert again.outcome is (Outcome.SENT if is_natural else Outcome.IN_DOUBT)
+    assert again.outcome is (AttemptOutcome.SENT if is_natural else AttemptOutcome.IN_DOUBT)
     (package,) = shop.packages(record)
     assert sorted(package.quantities) == sorted(parcel.quantities)
 
@@ -395,7 +394,7 @@ def test_a_lost_answer_is_in_doubt_and_shows_when_read_back(shop: Shop) -> None:
     (record,) = shop.waiting(1)
     shop.break_next(FaultKind.DROPPED)
     (receipt,) = shop.client.confirm([shop.parcel(record)])
-    assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "unanswered")
+    assert (receipt.outcome, receipt.code) == (AttemptOutcome.IN_DOUBT, "unanswered")
     (package,) = shop.packages(record)
     assert package.tracking_number == f"TR-{record.id}"
 
@@ -404,10 +403,10 @@ def test_a_lost_request_is_in_doubt_and_does_not_show(shop: Shop) -> None:
     (record,) = shop.waiting(1)
     shop.break_next(FaultKind.DROPPED_BEFORE)
     (receipt,) = shop.client.confirm([shop.parcel(record)])
-    assert receipt.outcome is Outcome.IN_DOUBT
+    assert receipt.outcome is AttemptOutcome.IN_DOUBT
     assert shop.packages(record) == ()
     (again,) = shop.client.confirm([shop.parcel(record)])
-    assert again.outcome is Outcome.SENT
+    assert again.outcome is AttemptOutcome.SENT
     assert len(shop.packages(record)) == 1
 
 
@@ -416,10 +415,14 @@ def test_tracking_that_changes_afterwards(shop: Shop) -> None:
     parcel = shop.parcel(record)
     (first,) = shop.client.confirm([parcel])
     update = replace(
-        parcel, is_update=True, known_as=first.known_as, tracking_number="NEW-1", carrier_code=shop.carriers[1]
+        parcel,
+        is_update=True,
+        marketplace_package_id=first.marketplace_package_id,
+        tracking_number="NEW-1",
+        carrier_code=shop.carriers[1],
     )
     (receipt,) = shop.client.confirm([update])
-    assert receipt.outcome is Outcome.SENT
+    assert receipt.outcome is AttemptOutcome.SENT
     (package,) = shop.packages(record)
     assert (package.tracking_number, shop.carriers[1] in package.carriers) == ("NEW-1", True)
 
@@ -445,7 +448,9 @@ def test_receipts_hold_no_secret(shop: Shop) -> None:
 def test_shipping_takes_quota_under_names_that_have_a_rate(shop: Shop) -> None:
     records = shop.waiting(2)
     (receipt,) = shop.client.confirm([shop.parcel(records[0])])
-    shop.client.confirm([shop.parcel(records[0], is_update=True, known_as=receipt.known_as)])
+    shop.client.confirm(
+        [shop.parcel(records[0], is_update=True, marketplace_package_id=receipt.marketplace_package_id)]
+    )
     shop.client.requirements()
     shop.packages(records[0])
     with pytest.raises(MarketplaceError):
@@ -469,7 +474,7 @@ def test_requirements_are_told_and_survive_storage(shop: Shop) -> None:
 def test_an_order_that_is_unknown_is_rejected(shop: Shop) -> None:
     (record,) = shop.waiting(1)
     (receipt,) = shop.client.confirm([shop.parcel(record, original_id="no-such-order")])
-    assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "order_not_found")
+    assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "order_not_found")
     assert receipt.hint
 
 

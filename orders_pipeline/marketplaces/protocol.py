@@ -7,7 +7,6 @@ Marketplace modules implement this; the pull engine (`orders_pipeline.stages.pul
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orders_pipeline.marketplaces.settings import ChannelSettings
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from warehouse.marketplace_kinds import Credential, EndpointRule, Selectors
     from warehouse.orders import Order
     from warehouse.privacy import PathStep
-    from warehouse.shipments import Requirements
+    from warehouse.shipments import Receipt, Requirements
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class Parcel:
         selector: The channel's selector.
         reference: Positive whole number, the same for good for this package of this order.
         package_id: The ERP's own name of the package.
-        known_as: The marketplace's id of the package from an earlier confirmation; None when it told none.
+        marketplace_package_id: The marketplace's id of the package from an earlier confirmation; None when it told none.
         is_update: An earlier confirmation of this package has arrived: only what is told about it changes.
         is_whole: With this package nothing of the order remains to be shipped.
         carrier_code, carrier_name: In the marketplace's words; a name alone for a carrier that it has no code for.
@@ -131,7 +130,7 @@ class Parcel:
     selector: str | None
     reference: int
     package_id: str
-    known_as: str | None
+    marketplace_package_id: str | None
     is_update: bool
     is_whole: bool
     carrier_code: str | None
@@ -147,48 +146,6 @@ class Parcel:
     return_carrier: str | None
     shipped_at: datetime
     quantities: tuple[tuple[str, int], ...]
-
-
-class Outcome(StrEnum):
-    """What became of sending one package.
-
-    SENT: the marketplace has it. REJECTED: it refuses it for good. IN_DOUBT: it may or may not have it: read back first.
-    RETRY: it certainly has not got it, and a later attempt may succeed.
-    """
-
-    SENT = "sent"
-    REJECTED = "rejected"
-    IN_DOUBT = "in_doubt"
-    RETRY = "retry"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """The marketplace's answer about one package.
-
-    Attributes:
-        shipment_id: Which package.
-        outcome: What became of it.
-        operation: The last call made for it ("confirmShipment", "ST01", "OR24").
-        request_id: The marketplace's id of that call, or None.
-        http_status: Of that call, or None without an answer.
-        code: Stable snake_case word; "" when sent.
-        message: The marketplace's own words, without personal data; "" when sent.
-        hint: What a person should do, or "".
-        known_as: The marketplace's id of the package, when it told one.
-        is_its_turn: False when the connection failed before this package was tried: no fault of its own.
-    """
-
-    shipment_id: str
-    outcome: Outcome
-    operation: str
-    request_id: str | None = None
-    http_status: int | None = None
-    code: str = ""
-    message: str = ""
-    hint: str = ""
-    known_as: str | None = None
-    is_its_turn: bool = True
 
 
 class Normaliser(Protocol):

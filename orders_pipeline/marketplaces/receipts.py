@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Transient
-from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
+from orders_pipeline.marketplaces.protocol import Parcel
+from warehouse.shipments import AttemptOutcome, Receipt
 
 READ_BACK_HINT = "the order is read back before anything is sent again"
 
@@ -24,14 +25,14 @@ _UNWELL = frozenset({"unanswered", "marketplace_unavailable", "unreadable_answer
 class PackageVerdict:
     """What an answer means for a package; the attributes are those of `Receipt`."""
 
-    outcome: Outcome
+    outcome: AttemptOutcome
     code: str = ""
     message: str = ""
     hint: str = ""
     is_its_turn: bool = True
 
 
-SENT = PackageVerdict(Outcome.SENT)
+SENT = PackageVerdict(AttemptOutcome.SENT)
 
 
 class Turn(NamedTuple):
@@ -105,12 +106,12 @@ def receipt(parcel: Parcel, operation: str, verdict: PackageVerdict) -> Receipt:
 
 def unanswered(error: InDoubt) -> PackageVerdict:
     """The verdict on a call that may have arrived."""
-    return PackageVerdict(Outcome.IN_DOUBT, error.code, error.message, error.hint)
+    return PackageVerdict(AttemptOutcome.IN_DOUBT, error.code, error.message, error.hint)
 
 
 def later(error: MarketplaceError) -> PackageVerdict:
     """The verdict on a package that has certainly not arrived, for a reason that is not its own."""
-    return PackageVerdict(Outcome.RETRY, error.code, error.message, error.hint, is_its_turn=False)
+    return PackageVerdict(AttemptOutcome.RETRY, error.code, error.message, error.hint, is_its_turn=False)
 
 
 def no_good_answer(status: int, operation: str, detail: str) -> PackageVerdict:
@@ -118,4 +119,4 @@ def no_good_answer(status: int, operation: str, detail: str) -> PackageVerdict:
     said = f"{operation} answered HTTP {status}" + (f": {detail}" if detail else "")
     is_unavailable = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
     code = "marketplace_unavailable" if is_unavailable else "unreadable_answer"
-    return PackageVerdict(Outcome.IN_DOUBT, code, said, READ_BACK_HINT)
+    return PackageVerdict(AttemptOutcome.IN_DOUBT, code, said, READ_BACK_HINT)

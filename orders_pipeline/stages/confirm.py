@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Throttled, Transient
-from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
+from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.marketplaces.settings import ShipFromPlace, read_settings
 from orders_pipeline.stages.connection import (
     Session,
@@ -35,10 +35,10 @@ from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.carriers import TRACKING_PLACE, Carriers
 from warehouse.ledger.shipping import confirmations, held_shipments, verification
-from warehouse.ledger.shipping.confirmations import AttemptOutcome, Claim, Result
+from warehouse.ledger.shipping.confirmations import Claim
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
-from warehouse.shipments import Idempotency
+from warehouse.shipments import AttemptOutcome, Idempotency, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,7 +199,7 @@ def _send_due(session: _ConfirmSession) -> int:
             error = _send(session, part)
             if error is not None:
                 rest = [each for later in parts[place + 1 :] for each in later]
-                _record(session, [(each, _not_sent(error)) for each in rest])
+                _record(session, [(each, _not_sent(each, error)) for each in rest])
                 raise error
     return attempts
 
@@ -222,7 +222,7 @@ def _named(session: _ConfirmSession, claims: Sequence[Claim]) -> Sequence[Claim]
         named, there = verification.settle_names(transaction, read, session.installation.clock())
     unread = Transient("order_unread", "The order's packages could not be read before it was told of another one.")
     read_ids = {each.id for each, _ in read}
-    _record(session, there + [(each, _not_sent(unread)) for each in shared if each.id not in read_ids])
+    _record(session, there + [(each, _not_sent(each, unread)) for each in shared if each.id not in read_ids])
     return [*named, *(each for each in claims if not each.is_beside_others)]
 
 
@@ -231,7 +231,7 @@ def _send(session: _ConfirmSession, claims: Sequence[Claim]) -> MarketplaceError
     try:
         claims = _named(session, claims)
     except MarketplaceError as failure:
-        _record(session, [(each, _not_sent(failure)) for each in claims])
+        _record(session, [(each, _not_sent(each, failure)) for each in claims])
         return failure
     if not claims:
         return None
@@ -239,38 +239,45 @@ def _send(session: _ConfirmSession, claims: Sequence[Claim]) -> MarketplaceError
     session.held.claims = claims
     error: MarketplaceError | None = None
     try:
-        receipts = {each.shipment_id: each for each in session.client.confirm(parcels)}
-        results = [(each, _result(receipts.get(each.id))) for each in claims]
+        answers = {each.shipment_id: each for each in session.client.confirm(parcels)}
+        receipts = [answers.get(each.id) or _unnamed(each) for each in claims]
     except ClaimsLost:
         logger.warning(Event.CLAIMS_LOST, extra={"shipments": [each.id for each in claims]})
         return None
     except InDoubt as doubt:
-        results = [(each, _failed(AttemptOutcome.IN_DOUBT, doubt)) for each in claims]
+        receipts = [_failed(each, AttemptOutcome.IN_DOUBT, doubt) for each in claims]
     except MarketplaceError as failure:
         error = failure
-        results = [(each, _not_sent(failure)) for each in claims]
+        receipts = [_not_sent(each, failure) for each in claims]
     except Exception as unforeseen:  # noqa: BLE001 - nobody knows how far it has come; the others are sent all the same
         session.result.error = defect(unforeseen)
-        results = [(each, _failed(AttemptOutcome.IN_DOUBT, session.result.error)) for each in claims]
+        receipts = [_failed(each, AttemptOutcome.IN_DOUBT, session.result.error) for each in claims]
     finally:
         session.held.claims = ()
     pause = _doubt_pause(session.marketplace)
-    told = {each.shipment_id: each.carrier_code or each.carrier_name for each in parcels}
-    full = [(each, replace(result, told_carrier=told[each.id], wait=_wait(result, pause))) for each, result in results]
-    _record(session, full)
+    _record(
+        session,
+        [
+            (
+                claim,
+                replace(receipt, told_carrier=parcel.carrier_code or parcel.carrier_name, wait=_wait(receipt, pause)),
+            )
+            for claim, parcel, receipt in zip(claims, parcels, receipts, strict=True)
+        ],
+    )
     return error
 
 
-def _wait(result: Result, doubt_pause: timedelta) -> timedelta | None:
-    return doubt_pause if result.outcome is AttemptOutcome.IN_DOUBT else result.wait
+def _wait(receipt: Receipt, doubt_pause: timedelta) -> timedelta | None:
+    return doubt_pause if receipt.outcome is AttemptOutcome.IN_DOUBT else receipt.wait
 
 
-def _record(session: _ConfirmSession, results: Sequence[tuple[Claim, Result]]) -> None:
-    if not results:
+def _record(session: _ConfirmSession, receipts: Sequence[tuple[Claim, Receipt]]) -> None:
+    if not receipts:
         return
     with session.installation.ledger.write() as transaction:
-        confirmations.record(transaction, results, session.installation.clock())
-    session.result.counts.update(result.outcome.value for _, result in results)
+        confirmations.record(transaction, receipts, session.installation.clock())
+    session.result.counts.update(receipt.outcome.value for _, receipt in receipts)
 
 
 def _parcel(session: _ConfirmSession, claim: Claim) -> Parcel:
@@ -287,7 +294,7 @@ def _parcel(session: _ConfirmSession, claim: Claim) -> Parcel:
         selector=claim.selector,
         reference=row["reference"],
         package_id=row["package_id"],
-        known_as=row["known_as"],
+        marketplace_package_id=row["marketplace_package_id"],
         is_update=row["sent_version"] is not None,
         is_whole=claim.is_whole,
         carrier_code=carrier.code,
@@ -306,41 +313,21 @@ def _parcel(session: _ConfirmSession, claim: Claim) -> Parcel:
     )
 
 
-def _result(receipt: Receipt | None) -> Result:
-    """A receipt in the ledger's words; a package without one may have arrived."""
-    if receipt is None:
-        message = "The answer does not name this package."
-        return Result(outcome=AttemptOutcome.IN_DOUBT, code="no_receipt", message=message)
-    return Result(
-        outcome=_OUTCOMES[receipt.outcome],
-        operation=receipt.operation,
-        http_status=receipt.http_status,
-        request_id=receipt.request_id,
-        code=receipt.code,
-        message=receipt.message,
-        hint=receipt.hint,
-        known_as=receipt.known_as,
-        is_counted=receipt.is_its_turn,
-    )
+def _unnamed(claim: Claim) -> Receipt:
+    """A package that the answer does not name may have arrived."""
+    message = "The answer does not name this package."
+    return Receipt(shipment_id=claim.id, outcome=AttemptOutcome.IN_DOUBT, code="no_receipt", message=message)
 
 
-_OUTCOMES = {
-    Outcome.SENT: AttemptOutcome.SENT,
-    Outcome.REJECTED: AttemptOutcome.REJECTED,
-    Outcome.IN_DOUBT: AttemptOutcome.IN_DOUBT,
-    Outcome.RETRY: AttemptOutcome.RETRY,
-}
-
-
-def _not_sent(error: MarketplaceError) -> Result:
+def _not_sent(claim: Claim, error: MarketplaceError) -> Receipt:
     """Nothing has arrived, and it is no fault of the shipment: it waits for the connection."""
-    told = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else CONNECTION_PAUSE
-    wait = min(told, quotas.LONGEST_BLOCK)
-    return replace(_failed(AttemptOutcome.RETRY, error), wait=wait, is_counted=False)
+    pause = timedelta(seconds=error.retry_after) if isinstance(error, Throttled) else CONNECTION_PAUSE
+    wait = min(pause, quotas.LONGEST_BLOCK)
+    return replace(_failed(claim, AttemptOutcome.RETRY, error), wait=wait, is_its_turn=False)
 
 
-def _failed(outcome: AttemptOutcome, error: MarketplaceError) -> Result:
-    return Result(outcome=outcome, code=error.code, message=error.message, hint=error.hint)
+def _failed(claim: Claim, outcome: AttemptOutcome, error: MarketplaceError) -> Receipt:
+    return Receipt(shipment_id=claim.id, outcome=outcome, code=error.code, message=error.message, hint=error.hint)
 
 
 def _doubt_pause(marketplace: Marketplace) -> timedelta:

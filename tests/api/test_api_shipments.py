@@ -28,7 +28,16 @@ from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations
 from warehouse.orders import FulfilledBy, Line, Status, line_id
-from warehouse.shipments import CancelReason, Cancels, Carrier, CarrierRule, Requirements, shipping_moment
+from warehouse.shipments import (
+    AttemptOutcome,
+    CancelReason,
+    Cancels,
+    Carrier,
+    CarrierRule,
+    Receipt,
+    Requirements,
+    shipping_moment,
+)
 
 PATH = "/v1/shipments"
 UNKNOWN = "00000000-0000-5000-8000-000000000000"
@@ -703,8 +712,9 @@ def test_every_attempt_is_shown_with_the_next_one(shipper, shop, any_ledger, clo
     (own_id,) = shop(1)
     result = one(shipper, id=own_id, tracking_number="T1")
     outcomes = (
-        confirmations.Result(
-            outcome=confirmations.AttemptOutcome.RETRY,
+        Receipt(
+            shipment_id=result.shipment_id,
+            outcome=AttemptOutcome.RETRY,
             operation="confirmShipment",
             http_status=503,
             request_id="req-1",
@@ -712,8 +722,9 @@ def test_every_attempt_is_shown_with_the_next_one(shipper, shop, any_ledger, clo
             message="Try later",
             wait=timedelta(minutes=10),
         ),
-        confirmations.Result(
-            outcome=confirmations.AttemptOutcome.REJECTED,
+        Receipt(
+            shipment_id=result.shipment_id,
+            outcome=AttemptOutcome.REJECTED,
             operation="confirmShipment",
             http_status=400,
             request_id="req-2",
@@ -766,7 +777,7 @@ def test_a_rejected_shipment_is_tried_again(shipper, shop, any_ledger, clock):
     (own_id,) = shop(1)
     result = one(shipper, id=own_id)
     claim = claim_one(any_ledger, clock())
-    wrong = confirmations.Result(outcome=confirmations.AttemptOutcome.REJECTED, code="no", message="No")
+    wrong = Receipt(shipment_id=claim.id, outcome=AttemptOutcome.REJECTED, code="no", message="No")
     with any_ledger.write() as connection:
         confirmations.record(connection, [(claim, wrong)], clock())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,10 +11,10 @@ import sqlalchemy as sa
 from warehouse.lake.publishing import publish, rebuild
 from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.shipping import confirmations
-from warehouse.ledger.shipping.confirmations import AttemptOutcome, Result
 from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import line_id
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
+from warehouse.shipments import AttemptOutcome, Receipt
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=10)
@@ -28,15 +29,17 @@ def ship(shop, *given: ShipmentReport, now: datetime = NOW) -> list[str]:
     return [each.shipment_id or "" for each in answers]
 
 
-def attempt(shop, result: Result, now: datetime) -> None:
+def attempt(shop, receipt: Receipt, now: datetime) -> None:
     """Claim what is due, and record what came of it."""
     with shop.ledger.write() as connection:
         claims = confirmations.claim(connection, ["amazon_fr"], 10, now)
-        confirmations.record(connection, [(each, result) for each in claims], now)
+        confirmations.record(connection, [(each, replace(receipt, shipment_id=each.id)) for each in claims], now)
     assert claims
 
 
-SENT = Result(outcome=AttemptOutcome.SENT, operation="confirmShipment", http_status=204, request_id="req-1")
+SENT = Receipt(
+    shipment_id="", outcome=AttemptOutcome.SENT, operation="confirmShipment", http_status=204, request_id="req-1"
+)
 
 
 def columns(lake, query: str) -> list[tuple]:

@@ -131,7 +131,7 @@ def test_lines_that_did_not_conserve_are_settled(any_empty_settings):
         connection.execute(sa.text("UPDATE marks SET value = 7 WHERE name = 'position'"))
     older.close()
     newer = open_ledger(any_empty_settings)
-    names = "quantity_ordered, quantity_shipped, quantity_cancelled, quantity_remaining, told_shipped"
+    names = "quantity_ordered, quantity_shipped, quantity_cancelled, quantity_remaining, marketplace_quantity_shipped"
     with newer.read() as connection:
         lines = connection.execute(sa.text(f"SELECT {names} FROM order_lines ORDER BY id")).all()
         order = connection.execute(sa.text("SELECT facts, revision, position FROM orders")).one()
@@ -179,7 +179,7 @@ def test_open_incidents_of_an_older_ledger_stay_and_count_as_told(any_empty_sett
     newer = open_ledger(any_empty_settings)
     with newer.read() as connection:
         kept = connection.execute(sa.text("SELECT file_id, occurrences FROM incidents")).one()
-        newest = connection.execute(sa.text("SELECT newest FROM alerts_told")).scalar_one()
+        newest = connection.execute(sa.text("SELECT newest FROM announced_troubles")).scalar_one()
     with newer.write() as connection, pytest.raises(sa.exc.IntegrityError):
         connection.execute(sa.text(incident.replace("FILE", "''").replace("(1,", "(2,").replace(":", "\\:")))
     newer.close()

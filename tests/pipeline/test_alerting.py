@@ -222,7 +222,7 @@ def test_a_domain_is_written_in_ascii_and_one_bad_address_delays_no_other(desk):
                 channels=[],
                 kinds=[],
                 summary=False,
-                requests_told=0,
+                requests_through=0,
                 created_at=desk.clock(),
                 updated_at=desk.clock(),
             )
@@ -563,7 +563,7 @@ class Crash(BaseException):
     """A killed process."""
 
 
-@pytest.mark.parametrize("place", ["put", "note_told", "claim", "mark_sent"])
+@pytest.mark.parametrize("place", ["put", "note_announced", "claim", "mark_sent"])
 def test_a_restart_anywhere_tells_everything_and_the_outbox_once(any_desk, monkeypatch, place):
     any_desk.report()
 

@@ -14,6 +14,7 @@ from tests.pipeline.confirming_shop import Shop, whole
 from warehouse.ledger.base import quotas, schema
 from warehouse.ledger.shipping import confirmations, held_shipments
 from warehouse.shipment_reports import Item, ShipmentReport
+from warehouse.shipments import AttemptOutcome, Receipt
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_an_update_while_it_is_being_sent_is_told_next(shop):
         (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, shop.clock())
     shop.ship(ShipmentReport(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
     assert shop.row(own_id)["status"] == "sending"
-    sent = confirmations.Result(outcome=confirmations.AttemptOutcome.SENT)
+    sent = Receipt(shipment_id=own_id, outcome=AttemptOutcome.SENT)
     with shop.installation.ledger.write() as connection:
         confirmations.record(connection, [(claim, sent)], shop.clock())
     row = shop.row(own_id)

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
     from orders_pipeline.marketplaces.amazon.answers import Listing
     from orders_pipeline.marketplaces.amazon.session import AccessTokens, ConfirmationSession, OrdersSession
-    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Receipt, Window
-    from warehouse.shipments import Requirements
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Window
+    from warehouse.shipments import Receipt, Requirements
 
     _Send = Callable[[OrdersSession, Sequence[str]], httpx.Response]
 

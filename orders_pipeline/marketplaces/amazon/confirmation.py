@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.amazon.answers import failure, said
 from orders_pipeline.marketplaces.amazon.carriers import OTHER
-from orders_pipeline.marketplaces.protocol import Outcome
 from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, SENT, PackageVerdict, no_good_answer, receipt
 from warehouse.clock import iso
+from warehouse.shipments import AttemptOutcome
 
 if TYPE_CHECKING:
     import httpx
 
-    from orders_pipeline.marketplaces.protocol import Parcel, Receipt
+    from orders_pipeline.marketplaces.protocol import Parcel
+    from warehouse.shipments import Receipt
 
 CONFIRM = "confirmShipment"
 
@@ -75,27 +76,27 @@ def missing(parcel: Parcel) -> Receipt | None:
 
     A package that Amazon was told of under another name than ours is not ours to change, and ours would be a second one.
     """
-    if parcel.known_as is not None and parcel.known_as != str(parcel.reference):
-        said = f"Amazon was told of this package under another reference, {parcel.known_as}, and not from here"
+    if parcel.marketplace_package_id is not None and parcel.marketplace_package_id != str(parcel.reference):
+        said = f"Amazon was told of this package under another reference, {parcel.marketplace_package_id}, and not from here"
         hint = "correct the package in Seller Central"
-        return receipt(parcel, CONFIRM, PackageVerdict(Outcome.REJECTED, "package_not_ours", said, hint))
+        return receipt(parcel, CONFIRM, PackageVerdict(AttemptOutcome.REJECTED, "package_not_ours", said, hint))
     if parcel.selector is None:
         said, hint = "the order's channel has no marketplace id", "set the channel's selector: orders apply"
-        verdict = PackageVerdict(Outcome.RETRY, "marketplace_id_missing", said, hint, is_its_turn=False)
+        verdict = PackageVerdict(AttemptOutcome.RETRY, "marketplace_id_missing", said, hint, is_its_turn=False)
         return receipt(parcel, CONFIRM, verdict)
     if not parcel.tracking_number:
         hint = "report the package again with its tracking number"
         return receipt(
             parcel,
             CONFIRM,
-            PackageVerdict(Outcome.REJECTED, "tracking_missing", "Amazon needs a tracking number", hint),
+            PackageVerdict(AttemptOutcome.REJECTED, "tracking_missing", "Amazon needs a tracking number", hint),
         )
     if not parcel.carrier_name and parcel.carrier_code in {None, "", OTHER}:
         hint = "report the package again with its carrier"
         return receipt(
             parcel,
             CONFIRM,
-            PackageVerdict(Outcome.REJECTED, "carrier_missing", "Amazon needs a carrier or its name", hint),
+            PackageVerdict(AttemptOutcome.REJECTED, "carrier_missing", "Amazon needs a carrier or its name", hint),
         )
     return None
 
@@ -127,9 +128,9 @@ def verdict(status: int, content: bytes) -> PackageVerdict:
     """What an answer means that is neither over quota nor a refused credential.
 
     >>> verdict(204, b"").outcome
-    <Outcome.SENT: 'sent'>
+    <AttemptOutcome.SENT: 'sent'>
     >>> verdict(503, b"<html>").outcome, verdict(200, b"").outcome
-    (<Outcome.IN_DOUBT: 'in_doubt'>, <Outcome.IN_DOUBT: 'in_doubt'>)
+    (<AttemptOutcome.IN_DOUBT: 'in_doubt'>, <AttemptOutcome.IN_DOUBT: 'in_doubt'>)
     """
     if status == HTTPStatus.NO_CONTENT:
         return SENT
@@ -138,12 +139,12 @@ def verdict(status: int, content: bytes) -> PackageVerdict:
     if not is_refusal or status == HTTPStatus.REQUEST_TIMEOUT or words is None:
         return no_good_answer(status, CONFIRM, words or "")
     if _ALREADY.search(words):
-        return PackageVerdict(Outcome.IN_DOUBT, "already_fulfilled", words, READ_BACK_HINT)
+        return PackageVerdict(AttemptOutcome.IN_DOUBT, "already_fulfilled", words, READ_BACK_HINT)
     if status == HTTPStatus.NOT_FOUND:
         return PackageVerdict(
-            Outcome.REJECTED, "order_not_found", words, "Amazon does not know the order in this account"
+            AttemptOutcome.REJECTED, "order_not_found", words, "Amazon does not know the order in this account"
         )
     for pattern, code, hint in _REFUSALS:
         if re.search(pattern, words, re.IGNORECASE):
-            return PackageVerdict(Outcome.REJECTED, code, words, hint)
-    return PackageVerdict(Outcome.REJECTED, "shipment_refused", words, "Amazon's message says why")
+            return PackageVerdict(AttemptOutcome.REJECTED, code, words, hint)
+    return PackageVerdict(AttemptOutcome.REJECTED, "shipment_refused", words, "Amazon's message says why")

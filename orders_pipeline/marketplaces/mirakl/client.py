@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
-    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Receipt, Window
+    from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Window
     from warehouse.clock import Clock
-    from warehouse.shipments import Requirements
+    from warehouse.shipments import Receipt, Requirements
 
 PAGE_SIZE = 100
 """Mirakl's largest page; without `max` a page holds ten."""

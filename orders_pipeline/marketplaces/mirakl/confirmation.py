@@ -19,7 +19,7 @@ from orders_pipeline.marketplaces.errors import InDoubt, Permanent
 from orders_pipeline.marketplaces.mirakl.normalise import UNSHIPPED_SHIPMENT_STATES
 from orders_pipeline.marketplaces.mirakl.refusals import CARRIER_REFUSED, SHIPPING, by_state, judged, refused
 from orders_pipeline.marketplaces.mirakl.transport import Reply, Transport
-from orders_pipeline.marketplaces.protocol import Outcome, Parcel, Receipt
+from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.marketplaces.receipts import (
     READ_BACK_HINT,
     SENT,
@@ -30,21 +30,25 @@ from orders_pipeline.marketplaces.receipts import (
     no_good_answer,
     receipt,
 )
+from warehouse.shipments import AttemptOutcome, Receipt
 
 PARCELS_PER_CALL = 100
 """ST01 takes a thousand. A hundred orders are what one OR11 call reads, and few enough to read back after a doubt."""
 
 _NO_RECEIPT = PackageVerdict(
-    Outcome.IN_DOUBT, "no_receipt", "the answer names the package neither as taken nor as refused", READ_BACK_HINT
+    AttemptOutcome.IN_DOUBT,
+    "no_receipt",
+    "the answer names the package neither as taken nor as refused",
+    READ_BACK_HINT,
 )
 _PARTIAL = PackageVerdict(
-    Outcome.REJECTED,
+    AttemptOutcome.REJECTED,
     "partial_not_possible",
     "this operator takes an order only as a whole, and a part of it would remain",
     "report the package that completes the order",
 )
 _UNKNOWN_SHIPMENT = PackageVerdict(
-    Outcome.REJECTED,
+    AttemptOutcome.REJECTED,
     "shipment_unknown",
     "the instance has no such shipment of the order any more",
     "ask the operator: it may have been canceled",
@@ -120,7 +124,7 @@ def _create(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     if reply.status == HTTPStatus.CREATED:
         return _listed(parcels, reply, "order_id", {parcel.original_id: parcel for parcel in parcels})
     verdict = judged(reply)
-    if verdict.outcome is Outcome.REJECTED and len(parcels) > 1:
+    if verdict.outcome is AttemptOutcome.REJECTED and len(parcels) > 1:
         # One package spoilt the call for all: nothing was taken, and alone each gets an answer of its own.
         return in_turn([Turn("ST01", [parcel], lambda told: _create(told, by)) for parcel in parcels])
     return [_answered(parcel, reply, verdict) for parcel in parcels]
@@ -166,9 +170,11 @@ def _update(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     receipts = [receipt(parcel, "ST11", _UNKNOWN_SHIPMENT) for parcel in unknown]
     tracked = _track(known, by)
     for key, told in tracked.items():
-        if told.outcome is not Outcome.SENT or key not in waiting:
+        if told.outcome is not AttemptOutcome.SENT or key not in waiting:
             receipts.append(told)
-    to_ship = {key: known[key] for key, told in tracked.items() if told.outcome is Outcome.SENT and key in waiting}
+    to_ship = {
+        key: known[key] for key, told in tracked.items() if told.outcome is AttemptOutcome.SENT and key in waiting
+    }
     if to_ship:
         receipts += after_another(Turn("ST24", list(to_ship.values()), lambda _: _ship(to_ship, by)))
     return receipts
@@ -180,8 +186,8 @@ def _find(parcel: Parcel, shipments: Sequence[Mapping[str, Any]]) -> Mapping[str
     Other tools name their packages too, and theirs are not to be changed.
     """
     alive = [each for each in shipments if each.get("status") != "CANCELED" and each.get("id")]
-    if parcel.known_as is not None:
-        return next((each for each in alive if str(each["id"]) == parcel.known_as), None)
+    if parcel.marketplace_package_id is not None:
+        return next((each for each in alive if str(each["id"]) == parcel.marketplace_package_id), None)
     same = [each for each in alive if _contents(each) == (frozenset({parcel.package_id}), dict(parcel.quantities))]
     return same[0] if len(same) == 1 else None
 
@@ -231,7 +237,7 @@ def _listed(parcels: Sequence[Parcel], reply: Reply, key: str, by_key: Mapping[s
         if name in errors and name not in taken:
             told = _answered(parcel, reply, refused(_words(errors[name])))
         elif name in taken and name not in errors:
-            told = replace(_answered(parcel, reply, SENT), known_as=_known_as(taken[name], parcel))
+            told = replace(_answered(parcel, reply, SENT), marketplace_package_id=_package_id(taken[name], parcel))
         else:
             told = _answered(parcel, reply, _NO_RECEIPT)
         receipts.append(told)
@@ -248,8 +254,8 @@ def _words(error: Mapping[str, Any]) -> str:
     return message.strip()[:300] if isinstance(message, str) and message.strip() else "refused without a reason"
 
 
-def _known_as(entry: Mapping[str, Any], parcel: Parcel) -> str | None:
-    return str(entry["id"]) if entry.get("id") else parcel.known_as
+def _package_id(entry: Mapping[str, Any], parcel: Parcel) -> str | None:
+    return str(entry["id"]) if entry.get("id") else parcel.marketplace_package_id
 
 
 # -- whole orders
@@ -289,7 +295,7 @@ def _before_shipping(order: Mapping[str, Any] | None) -> PackageVerdict | None:
 def _track_and_ship(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     (parcel,) = parcels
     tracked = _track_order(parcel, by)
-    if tracked.outcome is not Outcome.SENT or parcel.is_update:
+    if tracked.outcome is not AttemptOutcome.SENT or parcel.is_update:
         return [tracked]
     return after_another(Turn("OR24", parcels, lambda _: [_ship_order(parcel, by)]))
 
@@ -303,15 +309,17 @@ def _track_order(parcel: Parcel, by: Confirming) -> Receipt:
     except InDoubt as error:
         if parcel.is_update:
             raise
-        return receipt(parcel, "OR23", PackageVerdict(Outcome.RETRY, error.code, error.message, _TRACK_AGAIN_HINT))
+        return receipt(
+            parcel, "OR23", PackageVerdict(AttemptOutcome.RETRY, error.code, error.message, _TRACK_AGAIN_HINT)
+        )
     if reply.status == HTTPStatus.NO_CONTENT:
         return _answered(parcel, reply, SENT)
     verdict = judged(reply)
     if verdict.code in {"marketplace_unavailable", "unreadable_answer"} and not parcel.is_update:
-        verdict = PackageVerdict(Outcome.RETRY, verdict.code, verdict.message, _TRACK_AGAIN_HINT)
+        verdict = PackageVerdict(AttemptOutcome.RETRY, verdict.code, verdict.message, _TRACK_AGAIN_HINT)
     if parcel.is_update and verdict.code in {"already_shipped", "order_state"}:
         hint = "the tracking of an order this far on cannot be changed"
-        verdict = PackageVerdict(Outcome.REJECTED, "tracking_refused", verdict.message, hint)
+        verdict = PackageVerdict(AttemptOutcome.REJECTED, "tracking_refused", verdict.message, hint)
     return _answered(parcel, reply, verdict)
 
 

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.mirakl.normalise import CANCELLED_LINE_STATES, SHIPPED_LINE_STATES
-from orders_pipeline.marketplaces.protocol import Outcome
 from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, PackageVerdict, no_good_answer
+from warehouse.shipments import AttemptOutcome
 
 if TYPE_CHECKING:
     from orders_pipeline.marketplaces.mirakl.transport import Reply
@@ -47,17 +47,19 @@ def by_state(state: str, words: str) -> PackageVerdict:
     """What it means that an order to be shipped is not in SHIPPING.
 
     >>> by_state("SHIPPED", "").outcome, by_state("WAITING_DEBIT", "").outcome, by_state("CANCELED", "").outcome
-    (<Outcome.IN_DOUBT: 'in_doubt'>, <Outcome.RETRY: 'retry'>, <Outcome.REJECTED: 'rejected'>)
+    (<AttemptOutcome.IN_DOUBT: 'in_doubt'>, <AttemptOutcome.RETRY: 'retry'>, <AttemptOutcome.REJECTED: 'rejected'>)
     """
     if state in SHIPPED_LINE_STATES:
-        return PackageVerdict(Outcome.IN_DOUBT, "already_shipped", words, READ_BACK_HINT)
+        return PackageVerdict(AttemptOutcome.IN_DOUBT, "already_shipped", words, READ_BACK_HINT)
     if state in CANCELLED_LINE_STATES:
         return PackageVerdict(
-            Outcome.REJECTED, "order_canceled", words, "do not ship it: the order was canceled or refused"
+            AttemptOutcome.REJECTED, "order_canceled", words, "do not ship it: the order was canceled or refused"
         )
     if state in _NOT_READY:
-        return PackageVerdict(Outcome.RETRY, "order_not_ready", words, "it is sent once the order waits for shipment")
-    return PackageVerdict(Outcome.IN_DOUBT, "order_state", words, READ_BACK_HINT)
+        return PackageVerdict(
+            AttemptOutcome.RETRY, "order_not_ready", words, "it is sent once the order waits for shipment"
+        )
+    return PackageVerdict(AttemptOutcome.IN_DOUBT, "order_state", words, READ_BACK_HINT)
 
 
 def refused(words: str) -> PackageVerdict:
@@ -67,8 +69,8 @@ def refused(words: str) -> PackageVerdict:
         return by_state(state[1], words)
     for pattern, code, hint in _REFUSALS:
         if re.search(pattern, words, re.IGNORECASE):
-            return PackageVerdict(Outcome.REJECTED, code, words, hint)
-    return PackageVerdict(Outcome.REJECTED, "shipment_refused", words, "the operator's message says why")
+            return PackageVerdict(AttemptOutcome.REJECTED, code, words, hint)
+    return PackageVerdict(AttemptOutcome.REJECTED, "shipment_refused", words, "the operator's message says why")
 
 
 def judged(reply: Reply) -> PackageVerdict:
@@ -78,11 +80,11 @@ def judged(reply: Reply) -> PackageVerdict:
         return no_good_answer(reply.status, reply.operation, reply.said)
     if reply.code in _CODES:
         code, hint = _CODES[reply.code]
-        return PackageVerdict(Outcome.REJECTED, code, reply.said or reply.code, hint)
+        return PackageVerdict(AttemptOutcome.REJECTED, code, reply.said or reply.code, hint)
     if reply.code == INVALID_STATE:
         state = _STATE.search(reply.said)
         return by_state(state[1] if state else "", reply.said or reply.code)
     if not reply.said:
         said = f"{reply.operation} answered HTTP {reply.status} without a reason"
-        return PackageVerdict(Outcome.IN_DOUBT, "refused_without_reason", said, READ_BACK_HINT)
+        return PackageVerdict(AttemptOutcome.IN_DOUBT, "refused_without_reason", said, READ_BACK_HINT)
     return refused(reply.said)

@@ -10,10 +10,11 @@ import pytest
 from orders_pipeline.marketplaces.amazon import MARKETPLACE
 from orders_pipeline.marketplaces.amazon.confirmation import body, verdict
 from orders_pipeline.marketplaces.errors import Permanent, Throttled, Transient, Unauthorised
-from orders_pipeline.marketplaces.protocol import Outcome, Parcel
+from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.orders import Package
+from warehouse.shipments import AttemptOutcome
 
 CONFIRM = "confirmShipment"
 CLOSED = "http://127.0.0.1:9"
@@ -48,7 +49,7 @@ def parcel(record, **changes):
         "selector": record.marketplace_id,
         "reference": 41,
         "package_id": "PACK/41",
-        "known_as": None,
+        "marketplace_package_id": None,
         "is_update": False,
         "is_whole": True,
         "carrier_code": "DHL",
@@ -112,13 +113,13 @@ class TestRequest:
     )
     def test_what_amazon_requires_is_missed_without_asking(self, shop, changes, code):
         receipt = confirmed(shop, waiting(shop), **changes)
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, code)
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, code)
         assert shop.called(CONFIRM) == 0
 
     def test_a_channel_without_a_marketplace_id(self, shop):
         receipt = confirmed(shop, waiting(shop), selector=None)
         told = (receipt.outcome, receipt.code, receipt.is_its_turn)
-        assert told == (Outcome.RETRY, "marketplace_id_missing", False)
+        assert told == (AttemptOutcome.RETRY, "marketplace_id_missing", False)
 
 
 DOUBTS = [
@@ -139,14 +140,14 @@ DOUBTS = [
 def test_an_answer_that_tells_nothing_is_in_doubt(shop, fault, code, status):
     shop.sandbox.add_fault(Fault(**{**vars(fault), "operation": CONFIRM}))
     receipt = confirmed(shop, waiting(shop))
-    assert (receipt.outcome, receipt.code, receipt.http_status) == (Outcome.IN_DOUBT, code, status)
+    assert (receipt.outcome, receipt.code, receipt.http_status) == (AttemptOutcome.IN_DOUBT, code, status)
     assert shop.called(CONFIRM) == 1
 
 
 def test_an_answer_that_comes_too_late_is_in_doubt(shop):
     shop.sandbox.add_fault(Fault(FaultKind.SLOW, operation=CONFIRM, seconds=1.0))
     receipt = confirmed(shop, waiting(shop), settings={"read_timeout_seconds": 0.2})
-    assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "unanswered")
+    assert (receipt.outcome, receipt.code) == (AttemptOutcome.IN_DOUBT, "unanswered")
     assert applied(shop) == 1
 
 
@@ -185,7 +186,7 @@ def test_a_token_that_ended_early_is_fetched_anew_once(shop):
     list(client.fetch([record.id]))
     shop.sandbox.expire("default")
     (receipt,) = client.confirm([parcel(record)])
-    assert receipt.outcome is Outcome.SENT
+    assert receipt.outcome is AttemptOutcome.SENT
     assert (shop.called("token"), shop.called(CONFIRM), applied(shop)) == (2, 2, 1)
 
 
@@ -218,13 +219,13 @@ class TestRefusals:
         sent = parcel(record)
         shop.sandbox.advance(AdvanceRequest("ship", (record.id,)))
         (receipt,) = shop.client().confirm([sent])
-        assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "already_fulfilled")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.IN_DOUBT, "already_fulfilled")
 
     def test_a_canceled_order(self, shop):
         record = waiting(shop)
         shop.sandbox.advance(AdvanceRequest("cancel", (record.id,)))
         receipt = confirmed(shop, record)
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "order_canceled")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "order_canceled")
         assert "Failed to find order item" in receipt.message
 
     def test_ship_plus(self, shop):
@@ -243,7 +244,7 @@ class TestRefusals:
     )
     def test_requests_that_are_wrong(self, shop, changes, code):
         receipt = confirmed(shop, waiting(shop), **changes)
-        assert (receipt.outcome, receipt.code, bool(receipt.hint)) == (Outcome.REJECTED, code, True)
+        assert (receipt.outcome, receipt.code, bool(receipt.hint)) == (AttemptOutcome.REJECTED, code, True)
 
     def test_more_units_than_are_open(self, shop):
         record = waiting(shop)
@@ -253,7 +254,7 @@ class TestRefusals:
     def test_any_other_words_are_passed_on(self):
         sent = json.dumps({"errors": [{"code": "InvalidInput", "message": "The moon is in the wrong house."}]})
         told = verdict(400, sent.encode())
-        assert (told.outcome, told.code) == (Outcome.REJECTED, "shipment_refused")
+        assert (told.outcome, told.code) == (AttemptOutcome.REJECTED, "shipment_refused")
         assert "The moon is in the wrong house." in told.message
 
 

@@ -14,14 +14,14 @@ from orders_pipeline.marketplaces.mirakl import MARKETPLACE
 from orders_pipeline.marketplaces.mirakl.client import MiraklClient
 from orders_pipeline.marketplaces.mirakl.refusals import judged, refused
 from orders_pipeline.marketplaces.mirakl.transport import Reply
-from orders_pipeline.marketplaces.protocol import ChannelContext, ConnectionContext, Outcome, Parcel
+from orders_pipeline.marketplaces.protocol import ChannelContext, ConnectionContext, Parcel
 from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.mirakl.state import API_KEY, MiraklSandbox
 from orders_pipeline.sandbox.server import running
 from warehouse.orders import Package
-from warehouse.shipments import CarrierRule
+from warehouse.shipments import AttemptOutcome, CarrierRule
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 CONTEXT = ChannelContext("garden_fr", "Garden FR")
@@ -106,7 +106,7 @@ def parcel(record, **changes):
         "selector": record.channel,
         "reference": 41,
         "package_id": "PACK/41",
-        "known_as": None,
+        "marketplace_package_id": None,
         "is_update": False,
         "is_whole": True,
         "carrier_code": "DHL",
@@ -133,8 +133,8 @@ class TestShipments:
         assert (effect["order_id"], effect["label"], effect["status"]) == (record.id, "PACK/41", "SHIPPED")
         assert effect["tracking"]["tracking_number"] == "TRACK-1"
         assert effect["quantities"] == dict(parcel(record).quantities)
-        assert (receipt.known_as, receipt.http_status) == (effect["shipment_id"], 201)
-        shipment = shop.sandbox.shipments[receipt.known_as]
+        assert (receipt.marketplace_package_id, receipt.http_status) == (effect["shipment_id"], 201)
+        shipment = shop.sandbox.shipments[receipt.marketplace_package_id]
         assert shipment["shipping_from"] == {"warehouse": {"code": "WH-1"}}
 
     def test_one_call_for_all_and_a_receipt_for_each(self, shop):
@@ -149,10 +149,10 @@ class TestShipments:
         ]
         told = {each.shipment_id: (each.outcome, each.code) for each in shop.client().confirm(parcels)}
         assert told == {
-            f"s-{good.id}": (Outcome.SENT, ""),
-            f"s-{shipped.id}": (Outcome.IN_DOUBT, "already_shipped"),
-            f"s-{other.id}": (Outcome.REJECTED, "quantity_refused"),
-            "s-none": (Outcome.REJECTED, "order_not_found"),
+            f"s-{good.id}": (AttemptOutcome.SENT, ""),
+            f"s-{shipped.id}": (AttemptOutcome.IN_DOUBT, "already_shipped"),
+            f"s-{other.id}": (AttemptOutcome.REJECTED, "quantity_refused"),
+            "s-none": (AttemptOutcome.REJECTED, "order_not_found"),
         }
         assert shop.operations() == ["PC01", "ST01"]
 
@@ -166,11 +166,11 @@ class TestShipments:
     @pytest.mark.parametrize(
         ("state", "outcome", "code"),
         [
-            ("WAITING_DEBIT_PAYMENT", Outcome.RETRY, "order_not_ready"),
-            ("WAITING_ACCEPTANCE", Outcome.RETRY, "order_not_ready"),
-            ("CANCELED", Outcome.REJECTED, "order_canceled"),
-            ("REFUSED", Outcome.REJECTED, "order_canceled"),
-            ("RECEIVED", Outcome.IN_DOUBT, "already_shipped"),
+            ("WAITING_DEBIT_PAYMENT", AttemptOutcome.RETRY, "order_not_ready"),
+            ("WAITING_ACCEPTANCE", AttemptOutcome.RETRY, "order_not_ready"),
+            ("CANCELED", AttemptOutcome.REJECTED, "order_canceled"),
+            ("REFUSED", AttemptOutcome.REJECTED, "order_canceled"),
+            ("RECEIVED", AttemptOutcome.IN_DOUBT, "already_shipped"),
         ],
     )
     @pytest.mark.parametrize("is_several", [True, False])
@@ -188,7 +188,7 @@ class TestShipments:
         (record,) = shop.orders("SHIPPING")
         record.order["shipping_type_code"] = "EXP"
         receipt = shop.confirmed(record, carrier_code=None, carrier_name=None, tracking_number=None)
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "tracking_missing")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "tracking_missing")
         assert "mandatory" in receipt.message
 
     @pytest.mark.parametrize("is_several", [True, False])
@@ -203,7 +203,7 @@ class TestShipments:
         shop.sandbox.configure({"multi_shipment": is_several})
         (record,) = shop.orders("SHIPPING")
         receipt = shop.confirmed(record, carrier_code="NOT-REGISTERED", carrier_name="Kurier Muster")
-        assert receipt.outcome is Outcome.SENT
+        assert receipt.outcome is AttemptOutcome.SENT
         (package,) = shown(shop, record)
         assert package.carriers == ("Kurier Muster",)
 
@@ -212,60 +212,69 @@ class TestShipments:
         shop.sandbox.configure({"multi_shipment": is_several, "alternative_carriers": False})
         (record,) = shop.orders("SHIPPING")
         receipt = shop.confirmed(record, carrier_code="NOT-REGISTERED", carrier_name="Kurier Muster")
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "carrier_refused")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "carrier_refused")
         assert shop.client().requirements().carrier_rule is CarrierRule.LISTED
 
     def test_an_update_changes_the_tracking_of_its_shipment(self, shop):
         (record,) = shop.orders("SHIPPING")
         first = shop.confirmed(record)
-        receipt = shop.confirmed(record, is_update=True, known_as=first.known_as, tracking_number="NEW")
-        assert (receipt.outcome, receipt.operation, receipt.known_as) == (Outcome.SENT, "ST23", first.known_as)
+        receipt = shop.confirmed(
+            record, is_update=True, marketplace_package_id=first.marketplace_package_id, tracking_number="NEW"
+        )
+        assert (receipt.outcome, receipt.operation, receipt.marketplace_package_id) == (
+            AttemptOutcome.SENT,
+            "ST23",
+            first.marketplace_package_id,
+        )
         assert [each.tracking_number for each in shown(shop, record)] == ["NEW"]
 
     def test_an_update_finds_its_shipment_by_our_name_of_the_package(self, shop):
         (record,) = shop.orders("SHIPPING")
         first = shop.confirmed(record)
-        receipt = shop.confirmed(record, is_update=True, known_as=None, tracking_number="NEW")
-        assert (receipt.outcome, receipt.known_as) == (Outcome.SENT, first.known_as)
+        receipt = shop.confirmed(record, is_update=True, marketplace_package_id=None, tracking_number="NEW")
+        assert (receipt.outcome, receipt.marketplace_package_id) == (AttemptOutcome.SENT, first.marketplace_package_id)
 
     def test_an_update_ships_what_was_only_created(self, shop):
         (record,) = shop.orders("SHIPPING")
         first = shop.confirmed(record)
-        shop.sandbox.shipments[first.known_as]["status"] = "SHIPPING"
-        receipt = shop.confirmed(record, is_update=True, known_as=first.known_as)
-        assert (receipt.outcome, receipt.operation) == (Outcome.SENT, "ST24")
-        assert shop.sandbox.shipments[first.known_as]["status"] == "SHIPPED"
+        shop.sandbox.shipments[first.marketplace_package_id]["status"] = "SHIPPING"
+        receipt = shop.confirmed(record, is_update=True, marketplace_package_id=first.marketplace_package_id)
+        assert (receipt.outcome, receipt.operation) == (AttemptOutcome.SENT, "ST24")
+        assert shop.sandbox.shipments[first.marketplace_package_id]["status"] == "SHIPPED"
 
     def test_an_update_of_a_canceled_shipment(self, shop):
         (record,) = shop.orders("SHIPPING")
         first = shop.confirmed(record)
-        shop.sandbox.shipments[first.known_as]["status"] = "CANCELED"
-        receipt = shop.confirmed(record, is_update=True, known_as=first.known_as)
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "shipment_unknown")
+        shop.sandbox.shipments[first.marketplace_package_id]["status"] = "CANCELED"
+        receipt = shop.confirmed(record, is_update=True, marketplace_package_id=first.marketplace_package_id)
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "shipment_unknown")
         assert shop.operations().count("ST01") == 1
 
     def test_shipping_after_the_tracking_was_changed_fails_alone(self, shop):
         (record,) = shop.orders("SHIPPING")
         first = shop.confirmed(record)
-        shop.sandbox.shipments[first.known_as]["status"] = "SHIPPING"
+        shop.sandbox.shipments[first.marketplace_package_id]["status"] = "SHIPPING"
         shop.fail(FaultKind.THROTTLED, "ST24")
-        receipt = shop.confirmed(record, is_update=True, known_as=first.known_as)
-        assert (receipt.outcome, receipt.operation, receipt.code) == (Outcome.RETRY, "ST24", "throttled")
+        receipt = shop.confirmed(record, is_update=True, marketplace_package_id=first.marketplace_package_id)
+        assert (receipt.outcome, receipt.operation, receipt.code) == (AttemptOutcome.RETRY, "ST24", "throttled")
 
     def test_new_packages_and_updates_together(self, shop):
         first, second = shop.orders("SHIPPING", 2)
-        known_as = shop.confirmed(first).known_as
-        told = shop.client().confirm([parcel(first, is_update=True, known_as=known_as), parcel(second)])
-        assert {each.operation: each.outcome for each in told} == {"ST01": Outcome.SENT, "ST23": Outcome.SENT}
+        package_id = shop.confirmed(first).marketplace_package_id
+        told = shop.client().confirm([parcel(first, is_update=True, marketplace_package_id=package_id), parcel(second)])
+        assert {each.operation: each.outcome for each in told} == {
+            "ST01": AttemptOutcome.SENT,
+            "ST23": AttemptOutcome.SENT,
+        }
 
     def test_once_the_instance_is_unwell_the_rest_waits(self, shop):
         first, second = shop.orders("SHIPPING", 2)
-        known_as = shop.confirmed(first).known_as
+        package_id = shop.confirmed(first).marketplace_package_id
         shop.fail(FaultKind.ERROR_HTML, "ST01", after=0)
-        told = shop.client().confirm([parcel(first, is_update=True, known_as=known_as), parcel(second)])
+        told = shop.client().confirm([parcel(first, is_update=True, marketplace_package_id=package_id), parcel(second)])
         assert [(each.outcome, each.code) for each in told] == [
-            (Outcome.IN_DOUBT, "marketplace_unavailable"),
-            (Outcome.RETRY, "not_tried"),
+            (AttemptOutcome.IN_DOUBT, "marketplace_unavailable"),
+            (AttemptOutcome.RETRY, "not_tried"),
         ]
         assert "ST23" not in shop.operations()
 
@@ -306,7 +315,7 @@ class TestAnswers:
 
     def test_an_order_in_neither_list(self, shop, answering):
         answering(lambda sent: (201, {"shipment_success": [{"id": "1", "order_id": sent[0]["order_id"]}]}))
-        assert self.outcomes(shop) == [(Outcome.SENT, "")] + [(Outcome.IN_DOUBT, "no_receipt")] * 2
+        assert self.outcomes(shop) == [(AttemptOutcome.SENT, "")] + [(AttemptOutcome.IN_DOUBT, "no_receipt")] * 2
 
     def test_an_order_in_both_lists(self, shop, answering):
         def both(sent):
@@ -314,7 +323,7 @@ class TestAnswers:
             return 201, {"shipment_success": entries, "shipment_errors": entries}
 
         answering(both)
-        assert set(self.outcomes(shop)) == {(Outcome.IN_DOUBT, "no_receipt")}
+        assert set(self.outcomes(shop)) == {(AttemptOutcome.IN_DOUBT, "no_receipt")}
 
     @pytest.mark.parametrize(
         "value",
@@ -322,12 +331,12 @@ class TestAnswers:
     )
     def test_no_lists(self, shop, answering, value):
         answering(lambda _: (201, value))
-        assert set(self.outcomes(shop)) == {(Outcome.IN_DOUBT, "unreadable_answer")}
+        assert set(self.outcomes(shop)) == {(AttemptOutcome.IN_DOUBT, "unreadable_answer")}
 
     @pytest.mark.parametrize("entries", [[None, 7, {}, {"order_id": None}], [{"message": "no"}]])
     def test_entries_that_name_no_order(self, shop, answering, entries):
         answering(lambda _: (201, {"shipment_success": [], "shipment_errors": entries}))
-        assert set(self.outcomes(shop)) == {(Outcome.IN_DOUBT, "no_receipt")}
+        assert set(self.outcomes(shop)) == {(AttemptOutcome.IN_DOUBT, "no_receipt")}
 
     def test_one_package_that_spoils_the_call_is_found(self, shop, answering):
         bad = shop.orders("SHIPPING", 3)[1].id
@@ -338,11 +347,15 @@ class TestAnswers:
             return 201, {"shipment_success": [{"id": "1", "order_id": each["order_id"]} for each in sent]}
 
         answering(judge)
-        assert self.outcomes(shop) == [(Outcome.SENT, ""), (Outcome.REJECTED, "shipment_refused"), (Outcome.SENT, "")]
+        assert self.outcomes(shop) == [
+            (AttemptOutcome.SENT, ""),
+            (AttemptOutcome.REJECTED, "shipment_refused"),
+            (AttemptOutcome.SENT, ""),
+        ]
 
     def test_a_refusal_without_a_reason(self, shop, answering):
         answering(lambda _: (400, {"status": 400}))
-        assert set(self.outcomes(shop)) == {(Outcome.IN_DOUBT, "refused_without_reason")}
+        assert set(self.outcomes(shop)) == {(AttemptOutcome.IN_DOUBT, "refused_without_reason")}
 
 
 class TestWholeOrders:
@@ -352,7 +365,7 @@ class TestWholeOrders:
         (record,) = whole.orders("SHIPPING")
         units = dict(parcel(record).quantities)
         receipt = whole.confirmed(record, carrier_code=None, carrier_name="Kurier", tracking_url="https://t.example/1")
-        assert (receipt.outcome, receipt.operation, receipt.http_status) == (Outcome.SENT, "OR24", 204)
+        assert (receipt.outcome, receipt.operation, receipt.http_status) == (AttemptOutcome.SENT, "OR24", 204)
         assert whole.operations() == ["PC01", "OR11", "OR23", "OR24"]
         assert record.order["shipping_tracking_url"] == "https://t.example/1"
         (effect,) = [entry.effect for entry in whole.sandbox.journal.effects("OR24")]
@@ -368,7 +381,7 @@ class TestWholeOrders:
         (record,) = whole.orders("SHIPPING")
         whole.confirmed(record)
         receipt = whole.confirmed(record, is_update=True, tracking_number="NEW")
-        assert (receipt.outcome, receipt.operation) == (Outcome.SENT, "OR23")
+        assert (receipt.outcome, receipt.operation) == (AttemptOutcome.SENT, "OR23")
         assert record.order["shipping_tracking"] == "NEW"
         assert whole.operations().count("OR24") == 1
 
@@ -377,14 +390,14 @@ class TestWholeOrders:
         whole.confirmed(record)
         record.order["order_state"] = "CLOSED"
         receipt = whole.confirmed(record, is_update=True, tracking_number="NEW")
-        assert (receipt.outcome, receipt.code) == (Outcome.REJECTED, "tracking_refused")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "tracking_refused")
 
     @pytest.mark.parametrize(
         ("kind", "outcome", "code"),
         [
-            (FaultKind.ERROR_HTML, Outcome.RETRY, "marketplace_unavailable"),
-            (FaultKind.DROPPED, Outcome.RETRY, "unanswered"),
-            (FaultKind.OK_HTML, Outcome.RETRY, "unreadable_answer"),
+            (FaultKind.ERROR_HTML, AttemptOutcome.RETRY, "marketplace_unavailable"),
+            (FaultKind.DROPPED, AttemptOutcome.RETRY, "unanswered"),
+            (FaultKind.OK_HTML, AttemptOutcome.RETRY, "unreadable_answer"),
         ],
     )
     def test_a_doubt_about_the_tracking_is_no_doubt_about_the_shipment(self, whole, kind, outcome, code):
@@ -393,23 +406,23 @@ class TestWholeOrders:
         receipt = whole.confirmed(record)
         assert (receipt.outcome, receipt.operation, receipt.code) == (outcome, "OR23", code)
         assert record.state == "SHIPPING"
-        assert whole.confirmed(record).outcome is Outcome.SENT
+        assert whole.confirmed(record).outcome is AttemptOutcome.SENT
 
     def test_a_doubt_about_changed_tracking_is_one(self, whole):
         (record,) = whole.orders("SHIPPING")
         whole.confirmed(record)
         whole.fail(FaultKind.DROPPED, "OR23")
         receipt = whole.confirmed(record, is_update=True)
-        assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "unanswered")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.IN_DOUBT, "unanswered")
 
     @pytest.mark.parametrize(
         ("kind", "outcome", "code"),
         [
-            (FaultKind.ERROR_HTML, Outcome.IN_DOUBT, "marketplace_unavailable"),
-            (FaultKind.OK_EMPTY, Outcome.IN_DOUBT, "unreadable_answer"),
-            (FaultKind.DROPPED, Outcome.IN_DOUBT, "unanswered"),
-            (FaultKind.DROPPED_BEFORE, Outcome.IN_DOUBT, "unanswered"),
-            (FaultKind.THROTTLED, Outcome.RETRY, "throttled"),
+            (FaultKind.ERROR_HTML, AttemptOutcome.IN_DOUBT, "marketplace_unavailable"),
+            (FaultKind.OK_EMPTY, AttemptOutcome.IN_DOUBT, "unreadable_answer"),
+            (FaultKind.DROPPED, AttemptOutcome.IN_DOUBT, "unanswered"),
+            (FaultKind.DROPPED_BEFORE, AttemptOutcome.IN_DOUBT, "unanswered"),
+            (FaultKind.THROTTLED, AttemptOutcome.RETRY, "throttled"),
         ],
     )
     def test_tracking_arrived_and_shipping_did_not(self, whole, kind, outcome, code):
@@ -423,16 +436,16 @@ class TestWholeOrders:
         (record,) = whole.orders("SHIPPING")
         whole.fail(FaultKind.ERROR_JSON, "OR24", status=401)
         receipt = whole.confirmed(record)
-        assert (receipt.outcome, receipt.code) == (Outcome.RETRY, "unauthorised")
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.RETRY, "unauthorised")
 
     def test_once_the_instance_is_unwell_the_rest_waits(self, whole):
         records = whole.orders("SHIPPING", 3)
         whole.fail(FaultKind.DROPPED, "OR24")
         told = whole.client().confirm([parcel(each) for each in records])
         assert [(each.outcome, each.code) for each in told] == [
-            (Outcome.IN_DOUBT, "unanswered"),
-            (Outcome.RETRY, "not_tried"),
-            (Outcome.RETRY, "not_tried"),
+            (AttemptOutcome.IN_DOUBT, "unanswered"),
+            (AttemptOutcome.RETRY, "not_tried"),
+            (AttemptOutcome.RETRY, "not_tried"),
         ]
         assert [each.state for each in records] == ["SHIPPED", "SHIPPING", "SHIPPING"]
 
@@ -440,7 +453,7 @@ class TestWholeOrders:
         records = whole.orders("SHIPPING", 3)
         whole.fail(FaultKind.THROTTLED, "OR23", after=1, count=None)
         told = whole.client().confirm([parcel(each) for each in records])
-        assert [each.outcome for each in told] == [Outcome.SENT, Outcome.RETRY, Outcome.RETRY]
+        assert [each.outcome for each in told] == [AttemptOutcome.SENT, AttemptOutcome.RETRY, AttemptOutcome.RETRY]
         assert {(each.code, each.is_its_turn) for each in told[1:]} == {("throttled", False)}
 
 
@@ -486,7 +499,7 @@ def test_throttled_tells_how_long(shop):
 def test_an_answer_that_tells_nothing_is_in_doubt(shop, kind, code):
     shop.fail(kind, "ST01")
     receipt = shop.confirmed(shop.orders("SHIPPING")[0])
-    assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, code)
+    assert (receipt.outcome, receipt.code) == (AttemptOutcome.IN_DOUBT, code)
     assert shop.operations().count("ST01") == 1
 
 
@@ -494,7 +507,7 @@ def test_an_answer_that_comes_too_late_is_in_doubt(shop):
     shop.fail(FaultKind.SLOW, "ST01", seconds=1.0)
     (record,) = shop.orders("SHIPPING")
     (receipt,) = shop.client(read_timeout_seconds=0.2).confirm([parcel(record)])
-    assert (receipt.outcome, receipt.code) == (Outcome.IN_DOUBT, "unanswered")
+    assert (receipt.outcome, receipt.code) == (AttemptOutcome.IN_DOUBT, "unanswered")
     assert record.state == "SHIPPED"
 
 
@@ -521,13 +534,13 @@ class TestWords:
     @pytest.mark.parametrize(
         ("words", "outcome", "code"),
         [
-            ("The order status must be 'SHIPPING' but it is 'TO_COLLECT'.", Outcome.IN_DOUBT, "already_shipped"),
-            ("The order status must be 'SHIPPING' but it is 'SOMETHING_NEW'.", Outcome.IN_DOUBT, "order_state"),
-            ("Shipment quantity is invalid.", Outcome.REJECTED, "quantity_refused"),
-            ("Tracking details are mandatory for this shipping method", Outcome.REJECTED, "tracking_missing"),
-            ("The shipment does not exist.", Outcome.REJECTED, "shipment_unknown"),
-            ("The order line does not exist.", Outcome.REJECTED, "line_unknown"),
-            ("The stars are not right.", Outcome.REJECTED, "shipment_refused"),
+            ("The order status must be 'SHIPPING' but it is 'TO_COLLECT'.", AttemptOutcome.IN_DOUBT, "already_shipped"),
+            ("The order status must be 'SHIPPING' but it is 'SOMETHING_NEW'.", AttemptOutcome.IN_DOUBT, "order_state"),
+            ("Shipment quantity is invalid.", AttemptOutcome.REJECTED, "quantity_refused"),
+            ("Tracking details are mandatory for this shipping method", AttemptOutcome.REJECTED, "tracking_missing"),
+            ("The shipment does not exist.", AttemptOutcome.REJECTED, "shipment_unknown"),
+            ("The order line does not exist.", AttemptOutcome.REJECTED, "line_unknown"),
+            ("The stars are not right.", AttemptOutcome.REJECTED, "shipment_refused"),
         ],
     )
     def test_shipment_errors(self, words, outcome, code):
@@ -536,20 +549,20 @@ class TestWords:
     @pytest.mark.parametrize(
         ("status", "value", "code", "said", "expected"),
         [
-            (400, {}, "ORDER_INVALID_STATE", "", (Outcome.IN_DOUBT, "order_state")),
+            (400, {}, "ORDER_INVALID_STATE", "", (AttemptOutcome.IN_DOUBT, "order_state")),
             (
                 400,
                 {},
                 "ORDER_INVALID_STATE",
                 "The order is CANCELED, not SHIPPING",
-                (Outcome.REJECTED, "order_canceled"),
+                (AttemptOutcome.REJECTED, "order_canceled"),
             ),
-            (403, {}, "ORDER_FULFILLED_UNAUTHORIZED", "no", (Outcome.REJECTED, "not_shipped_by_shop")),
-            (404, {}, "ORDER_NOT_FOUND", "", (Outcome.REJECTED, "order_not_found")),
-            (400, {}, "", "", (Outcome.IN_DOUBT, "refused_without_reason")),
-            (400, None, "", "", (Outcome.IN_DOUBT, "unreadable_answer")),
-            (200, {}, "", "", (Outcome.IN_DOUBT, "unreadable_answer")),
-            (502, None, "", "", (Outcome.IN_DOUBT, "marketplace_unavailable")),
+            (403, {}, "ORDER_FULFILLED_UNAUTHORIZED", "no", (AttemptOutcome.REJECTED, "not_shipped_by_shop")),
+            (404, {}, "ORDER_NOT_FOUND", "", (AttemptOutcome.REJECTED, "order_not_found")),
+            (400, {}, "", "", (AttemptOutcome.IN_DOUBT, "refused_without_reason")),
+            (400, None, "", "", (AttemptOutcome.IN_DOUBT, "unreadable_answer")),
+            (200, {}, "", "", (AttemptOutcome.IN_DOUBT, "unreadable_answer")),
+            (502, None, "", "", (AttemptOutcome.IN_DOUBT, "marketplace_unavailable")),
         ],
     )
     def test_answers_of_order_calls(self, status, value, code, said, expected):

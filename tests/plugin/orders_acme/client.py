@@ -19,11 +19,12 @@ from orders_pipeline.marketplaces.errors import (
 )
 from orders_pipeline.marketplaces.http import BoundedClient, http_date, quoted, reading, retry_after
 from orders_pipeline.marketplaces.payloads import NotJson, elements, parse
-from orders_pipeline.marketplaces.protocol import Finding, Outcome, Page, Rate, Receipt
+from orders_pipeline.marketplaces.protocol import Finding, Page, Rate
 from orders_pipeline.marketplaces.receipts import SENT, PackageVerdict, Turn, in_turn, no_good_answer, receipt
 from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.tls import secure
 from warehouse.clock import iso, utc_now
+from warehouse.shipments import AttemptOutcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -170,9 +171,11 @@ class AcmeClient:
         if status == httpx.codes.CREATED:
             return SENT
         if status == httpx.codes.NOT_FOUND:
-            return PackageVerdict(Outcome.REJECTED, "order_not_found", said, "compare the connection's seller account")
+            return PackageVerdict(
+                AttemptOutcome.REJECTED, "order_not_found", said, "compare the connection's seller account"
+            )
         if status == httpx.codes.CONFLICT:
-            return PackageVerdict(Outcome.REJECTED, "refused", said, "read the order again")
+            return PackageVerdict(AttemptOutcome.REJECTED, "refused", said, "read the order again")
         error = judge_status(status, "ship", said, retry_after(response, utc_now()))
         if error is None or isinstance(error, Transient):
             return no_good_answer(status, "ship", said)

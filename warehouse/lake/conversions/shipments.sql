@@ -25,7 +25,7 @@ SELECT
     attempts AS attempt_count,
     sent_at,
     verified_at,
-    known_as AS marketplace_package_id,
+    marketplace_package_id,
     told_carrier,
     code,
     message,

@@ -261,7 +261,7 @@ order_lines = sa.Table(
     sa.Column("quantity_cancelled", sa.Integer),
     sa.Column("quantity_remaining", sa.Integer),
     sa.Column("quantity_refunded", sa.Integer),
-    sa.Column("told_shipped", sa.Integer, comment="what the marketplace says was shipped"),
+    sa.Column("marketplace_quantity_shipped", sa.Integer, comment="what the marketplace says was shipped"),
     sa.Column("bar", sa.String(32), comment="what the marketplace has against shipping this line; null: nothing"),
     sa.CheckConstraint(CONSERVATION, name="ck_order_lines_conservation"),
     sa.CheckConstraint(NOT_NEGATIVE, name="ck_order_lines_not_negative"),
@@ -338,7 +338,7 @@ shipments = sa.Table(
     sa.Column("claimed_until", Instant),
     sa.Column("sent_at", Instant),
     sa.Column("verified_at", Instant),
-    sa.Column("known_as", sa.Text, comment="the marketplace's own id of the package"),
+    sa.Column("marketplace_package_id", sa.Text, comment="the marketplace's own id of the package"),
     sa.Column("told_carrier", sa.Text, comment="the carrier as the marketplace was told"),
     _code("code", comment="of the last attempt that failed"),
     sa.Column("message", sa.Text),
@@ -404,7 +404,7 @@ confirmation_attempts = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("hint", sa.Text),
     sa.Column(
-        "told",
+        "content",
         sa.JSON(none_as_null=True),
         comment="reference, tracking number and units that were told, and the units that were shipped before; by line",
     ),
@@ -577,13 +577,15 @@ alert_recipients = sa.Table(
     sa.Column("channels", sa.JSON, nullable=False, comment="only of these; [] for all"),
     sa.Column("kinds", sa.JSON, nullable=False, comment="only of these kinds; [] for all"),
     sa.Column("summary", sa.Boolean, nullable=False, comment="whether the daily summary goes there"),
-    sa.Column("requests_told", sa.BigInteger, nullable=False, comment="number of the last cancellation request told"),
+    sa.Column(
+        "requests_through", sa.BigInteger, nullable=False, comment="number of the last cancellation request told"
+    ),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
 )
 
-alerts_told = sa.Table(
-    "alerts_told",
+announced_troubles = sa.Table(
+    "announced_troubles",
     metadata,
     sa.Column("recipient", sa.ForeignKey("alert_recipients.code", ondelete="CASCADE"), primary_key=True),
     _code("scope", primary_key=True),

@@ -256,11 +256,11 @@ def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> 
 
 def _told(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, MarketplaceCounts]]:
     """Order id → line id → what the marketplace says of it."""
-    columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.told_shipped, order_lines.c.bar)
+    columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.marketplace_quantity_shipped, order_lines.c.bar)
     found: dict[str, dict[str, MarketplaceCounts]] = {}
     for row in transaction.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
         found.setdefault(row.order_id, {})[row.id] = MarketplaceCounts(
-            row.told_shipped, Bar(row.bar) if row.bar else None
+            row.marketplace_quantity_shipped, Bar(row.bar) if row.bar else None
         )
     return found
 

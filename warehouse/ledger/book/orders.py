@@ -533,7 +533,7 @@ def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
                 "quantity_cancelled": line.quantity_cancelled,
                 "quantity_remaining": remaining,
                 "quantity_refunded": line.quantity_refunded,
-                "told_shipped": line.quantity_shipped,
+                "marketplace_quantity_shipped": line.quantity_shipped,
                 "bar": line.bar,
             }
         )

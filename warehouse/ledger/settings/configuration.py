@@ -471,7 +471,7 @@ def _differences(transaction: Transaction, document: Document, kinds: Kinds) -> 
     known_recipients = {each.code: each for each in recipients.all_recipients(transaction)}
     for code, alert in document.alerts.items():
         found += _compare(
-            "alert", code, known_recipients.get(code), _recipient(code, alert), ("requests_told", "created_at")
+            "alert", code, known_recipients.get(code), _recipient(code, alert), ("requests_through", "created_at")
         )
     return found
 

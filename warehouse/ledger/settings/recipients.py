@@ -62,7 +62,7 @@ class Recipient:
         channels: Only what concerns these; () for everything.
         kinds: Only these kinds of incidents; () for all.
         summary: Whether the daily summary goes there.
-        requests_told: Number of the last cancellation request told.
+        requests_through: Number of the last cancellation request told.
         created_at: When it was added; None for one that is not kept yet.
     """
 
@@ -72,7 +72,7 @@ class Recipient:
     channels: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     summary: bool = True
-    requests_told: int = 0
+    requests_through: int = 0
     created_at: datetime | None = None
 
 
@@ -90,7 +90,7 @@ def all_recipients(transaction: Transaction) -> list[Recipient]:
             channels=tuple(row["channels"]),
             kinds=tuple(row["kinds"]),
             summary=row["summary"],
-            requests_told=row["requests_told"],
+            requests_through=row["requests_through"],
             created_at=row["created_at"],
         )
         for row in rows
@@ -113,7 +113,7 @@ def save_recipient(transaction: Transaction, recipient: Recipient, now: datetime
         "channels": list(recipient.channels),
         "kinds": list(recipient.kinds),
         "summary": recipient.summary,
-        "requests_told": mark(transaction, CANCELLATIONS),
+        "requests_through": mark(transaction, CANCELLATIONS),
         "created_at": now,
         "updated_at": now,
     }

@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,6 +33,7 @@ from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
 from warehouse.orders import ConfirmationStatus, Status
 from warehouse.processes import is_gone, this_process
+from warehouse.shipments import AttemptOutcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,17 +60,6 @@ DOUBT_PAUSE = timedelta(minutes=2)
 
 DIFFERS = "confirmation_differs"
 REJECTED = "confirmation_rejected"
-
-
-class AttemptOutcome(StrEnum):
-    """How an attempt ended. `refuted`: it was in doubt, and reading back showed that it had not arrived."""
-
-    RUNNING = "running"
-    SENT = "sent"
-    REJECTED = "rejected"
-    IN_DOUBT = "in_doubt"
-    RETRY = "retry"
-    REFUTED = "refuted"
 
 
 class NotRetryable(Exception):
@@ -117,33 +106,6 @@ class Claim:
     def id(self) -> str:
         """The shipment's id."""
         return str(self.shipment["id"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of one claim.
-
-    Attributes:
-        outcome: SENT, REJECTED, IN_DOUBT or RETRY.
-        operation, http_status, request_id: The last call.
-        code, message, hint: Why; "" when sent.
-        known_as: The marketplace's own id of the package.
-        told_carrier: The carrier as it was told.
-        wait: Before the next look; None for the usual pause.
-        is_counted: Whether it counts among the attempts: what is wrong with the connection is no fault of the shipment.
-    """
-
-    outcome: AttemptOutcome
-    operation: str | None = None
-    http_status: int | None = None
-    request_id: str | None = None
-    code: str = ""
-    message: str = ""
-    hint: str = ""
-    known_as: str | None = None
-    told_carrier: str | None = None
-    wait: timedelta | None = None
-    is_counted: bool = True
 
 
 def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[Claim]:
@@ -260,7 +222,7 @@ def _open_attempts(
             "fence": row["fence"] + 1,
             "started_at": now,
             "outcome": AttemptOutcome.RUNNING.value,
-            "told": told_of(row, contents[row["id"]], shipped.get(row["order_id"], {})),
+            "content": content_of(row, contents[row["id"]], shipped.get(row["order_id"], {})),
         }
         for row in rows
     ]
@@ -286,7 +248,7 @@ def contents_of(transaction: Transaction, ids: Sequence[str]) -> dict[str, tuple
     return {shipment_id: tuple(lines) for shipment_id, lines in found.items()}
 
 
-def told_of(
+def content_of(
     row: Mapping[str, Any], quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]
 ) -> dict[str, Any]:
     """What an attempt tells of a shipment, and the units that the marketplace had shown as shipped by then."""
@@ -327,28 +289,28 @@ def is_ours(transaction: Transaction, claims: Sequence[Claim], now: datetime, ma
     )
 
 
-def record(transaction: Transaction, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
+def record(transaction: Transaction, receipts: Sequence[tuple[Claim, Receipt]], now: datetime) -> None:
     """Write down what came of claims. Of a claim that somebody else has taken over only the attempt is written."""
     lock_book(transaction)
-    _close_attempts(transaction, results, now)
+    _close_attempts(transaction, receipts, now)
     present = {
         row["id"]: row
         for row in transaction.execute(
-            sa.select(shipments).where(shipments.c.id.in_([each.id for each, _ in results]))
+            sa.select(shipments).where(shipments.c.id.in_([each.id for each, _ in receipts]))
         ).mappings()
     }
     touched: list[str] = []
-    for each, result in results:
+    for each, receipt in receipts:
         row = present[each.id]
         if row["fence"] != each.fence or row["status"] != ConfirmationStatus.SENDING.value:
             continue
-        _settle(transaction, row, each, result, now)
+        _settle(transaction, row, each, receipt, now)
         touched.append(row["order_id"])
     holds.follow(transaction, touched, now)
     restate(transaction, touched, now)
 
 
-def _close_attempts(transaction: Transaction, results: Sequence[tuple[Claim, Result]], now: datetime) -> None:
+def _close_attempts(transaction: Transaction, receipts: Sequence[tuple[Claim, Receipt]], now: datetime) -> None:
     update = (
         sa.update(confirmation_attempts)
         .where(confirmation_attempts.c.id == sa.bindparam("attempt"))
@@ -366,52 +328,52 @@ def _close_attempts(transaction: Transaction, results: Sequence[tuple[Claim, Res
     rows = [
         {
             "attempt": each.attempt_id,
-            "told_operation": result.operation,
+            "told_operation": receipt.operation,
             "ended": now,
-            "told_outcome": result.outcome.value,
-            "told_status": result.http_status,
-            "told_request": result.request_id,
-            "told_code": result.code or None,
-            "told_message": result.message or None,
-            "told_hint": result.hint or None,
+            "told_outcome": receipt.outcome.value,
+            "told_status": receipt.http_status,
+            "told_request": receipt.request_id,
+            "told_code": receipt.code or None,
+            "told_message": receipt.message or None,
+            "told_hint": receipt.hint or None,
         }
-        for each, result in results
+        for each, receipt in receipts
     ]
     transaction.execute(update, rows)
 
 
-def _settle(transaction: Transaction, row: RowMapping, each: Claim, result: Result, now: datetime) -> None:
+def _settle(transaction: Transaction, row: RowMapping, each: Claim, receipt: Receipt, now: datetime) -> None:
     """The shipment after an attempt, and the entry in its order's timeline."""
     values: dict[str, Any] = {
         "claimed_by": None,
         "claimed_until": None,
         "updated_at": now,
-        "code": result.code or None,
-        "message": result.message or None,
-        "hint": result.hint or None,
+        "code": receipt.code or None,
+        "message": receipt.message or None,
+        "hint": receipt.hint or None,
     }
-    match result.outcome:
+    match receipt.outcome:
         case AttemptOutcome.SENT:
-            values |= _as_sent(row, each.shipment["version"], result, now)
+            values |= _as_sent(row, each.shipment["version"], receipt, now)
             resolve_problems(transaction, row["order_id"], now)
         case AttemptOutcome.REJECTED:
             values |= {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
-            report_problem(transaction, row, REJECTED, result, now, each.attempt_id)
+            report_problem(transaction, row, REJECTED, receipt, now, each.attempt_id)
         case AttemptOutcome.IN_DOUBT:
-            pause = result.wait if result.wait is not None else DOUBT_PAUSE
+            pause = receipt.wait if receipt.wait is not None else DOUBT_PAUSE
             values |= {"status": ConfirmationStatus.IN_DOUBT.value, "due_at": now + pause}
         case AttemptOutcome.RETRY:
-            values |= _as_retried(transaction, row, each, result, now)
+            values |= _as_retried(transaction, row, each, receipt, now)
         case AttemptOutcome.RUNNING | AttemptOutcome.REFUTED:
-            raise ValueError(f"an attempt does not end {result.outcome}")
+            raise ValueError(f"an attempt does not end {receipt.outcome}")
     if row["version"] > each.shipment["version"] and values["status"] == ConfirmationStatus.REJECTED.value:
         values |= {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "attempts": 0}
     transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
-    if result.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:
-        note(transaction, [row], f"confirmation_{result.outcome}", now, result)
+    if receipt.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:
+        note(transaction, [row], f"confirmation_{receipt.outcome}", now, receipt)
 
 
-def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> dict[str, Any]:
+def _as_sent(row: RowMapping, version: int, receipt: Receipt, now: datetime) -> dict[str, Any]:
     """The marketplace has this version; when there is a newer one by now, that is told next."""
     is_newest = row["version"] == version
     return {
@@ -420,19 +382,19 @@ def _as_sent(row: RowMapping, version: int, result: Result, now: datetime) -> di
         "attempts": 0,
         "sent_version": version,
         "sent_at": now,
-        "known_as": result.known_as or row["known_as"],
-        "told_carrier": result.told_carrier or row["told_carrier"],
+        "marketplace_package_id": receipt.marketplace_package_id or row["marketplace_package_id"],
+        "told_carrier": receipt.told_carrier or row["told_carrier"],
     }
 
 
 def _as_retried(
-    transaction: Transaction, row: RowMapping, each: Claim, result: Result, now: datetime
+    transaction: Transaction, row: RowMapping, each: Claim, receipt: Receipt, now: datetime
 ) -> dict[str, Any]:
-    if row["attempts"] >= MOST_ATTEMPTS and result.is_counted:
-        report_problem(transaction, row, REJECTED, result, now, each.attempt_id)
+    if row["attempts"] >= MOST_ATTEMPTS and receipt.is_its_turn:
+        report_problem(transaction, row, REJECTED, receipt, now, each.attempt_id)
         return {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
-    pause = backoff(row["attempts"], random.random()) if result.wait is None else result.wait  # noqa: S311 - jitter
-    attempts = row["attempts"] if result.is_counted else row["attempts"] - 1
+    pause = backoff(row["attempts"], random.random()) if receipt.wait is None else receipt.wait  # noqa: S311 - jitter
+    attempts = row["attempts"] if receipt.is_its_turn else row["attempts"] - 1
     return {"status": ConfirmationStatus.QUEUED.value, "due_at": now + pause, "attempts": attempts}
 
 
@@ -540,7 +502,7 @@ def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | No
 
 
 def report_problem(
-    transaction: Transaction, row: RowMapping, code: str, result: Result, now: datetime, attempt_id: int | None = None
+    transaction: Transaction, row: RowMapping, code: str, receipt: Receipt, now: datetime, attempt_id: int | None = None
 ) -> None:
     """Open an incident about a shipment, and the attempt that showed it where there was one, or count another occurrence."""
     incidents.report(
@@ -550,11 +512,11 @@ def report_problem(
             subject=row["channel"],
             stage=STAGE,
             code=code,
-            message=f"package {row['package_id']}: {result.message}",
-            hint=result.hint,
+            message=f"package {row['package_id']}: {receipt.message}",
+            hint=receipt.hint,
             order_id=row["order_id"],
             attempt_id=None if attempt_id is None else str(attempt_id),
-            details={"shipment": row["id"], "reason": result.code},
+            details={"shipment": row["id"], "reason": receipt.code},
         ),
         now,
     )
@@ -577,14 +539,14 @@ def resolve_problems(transaction: Transaction, order_id: str, now: datetime) -> 
 
 
 def note(
-    transaction: Transaction, rows: Sequence[RowMapping], kind: str, now: datetime, result: Result | None = None
+    transaction: Transaction, rows: Sequence[RowMapping], kind: str, now: datetime, receipt: Receipt | None = None
 ) -> None:
     """Write what happened to shipments into their orders' timelines; nothing personal."""
-    order_events.record(transaction, [_event(row, kind, result) for row in rows], now)
+    order_events.record(transaction, [_event(row, kind, receipt) for row in rows], now)
 
 
-def _event(row: RowMapping, kind: str, result: Result | None) -> dict[str, Any]:
+def _event(row: RowMapping, kind: str, receipt: Receipt | None) -> dict[str, Any]:
     data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
-    if result is not None and result.code:
-        data |= {"code": result.code, "message": result.message}
+    if receipt is not None and receipt.code:
+        data |= {"code": receipt.code, "message": receipt.message}
     return {"order_id": row["order_id"], "kind": kind, "data": data}

@@ -159,7 +159,7 @@ class Intake:
             "claimed_until": None,
             "sent_at": None,
             "verified_at": None,
-            "known_as": None,
+            "marketplace_package_id": None,
             "told_carrier": None,
             "code": None,
             "message": None,

@@ -159,7 +159,7 @@ def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrde
             id=row["id"],
             original_id=row["original_id"],
             ordered=row["quantity_ordered"],
-            told=row["told_shipped"],
+            told=row["marketplace_quantity_shipped"],
             cancelled=row["quantity_cancelled"],
             refunded=row["quantity_refunded"] or 0,
             bar=row["bar"],

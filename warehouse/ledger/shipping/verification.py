@@ -20,17 +20,16 @@ from warehouse.ledger.shipping.confirmations import (
     DIFFERS,
     MOST_ATTEMPTS,
     REJECTED,
-    AttemptOutcome,
-    Result,
+    content_of,
     contents_of,
     is_due,
     note,
     report_problem,
     resolve_problems,
-    told_of,
 )
 from warehouse.ledger.shipping.intake import free_reference
 from warehouse.orders import ConfirmationStatus, Status
+from warehouse.shipments import AttemptOutcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -98,10 +97,10 @@ def unverified(
 
 
 _TOLD = (
-    sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.told)
+    sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.content)
     .where(
         confirmation_attempts.c.shipment_id.in_(sa.bindparam("ids", expanding=True)),
-        confirmation_attempts.c.told.is_not(None),
+        confirmation_attempts.c.content.is_not(None),
     )
     .order_by(confirmation_attempts.c.id)
 )
@@ -160,7 +159,8 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
         transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
         if values["status"] == ConfirmationStatus.QUEUED.value:
             _refute(transaction, row["id"])
-        told = Result(
+        told = Receipt(
+            shipment_id=row["id"],
             outcome=AttemptOutcome.IN_DOUBT,
             code=values.get("code") or "",
             message=values.get("message") or "",
@@ -203,7 +203,7 @@ def _found_in_doubt(
 ) -> tuple[dict[str, Any], str]:
     """The marketplace has the package: as we told it, or as we told it before an update that has not arrived."""
     apart = {**differences(waiting, found), **fewer_units(waiting, order)}
-    known = {"known_as": known_name(row, found), "sent_at": row["sent_at"] or now, "attempts": 0}
+    known = {"marketplace_package_id": known_name(row, found), "sent_at": row["sent_at"] or now, "attempts": 0}
     clean = {**known, "code": None, "message": None, "hint": None}
     if not apart.keys().isdisjoint({"quantities", UNITS_SHIPPED}):
         message = "The marketplace has this package, and other units in it or beside it than before."
@@ -248,7 +248,7 @@ def _reference(transaction: Transaction, row: Mapping[str, Any] | RowMapping, pa
 
 def settle_names(
     transaction: Transaction, read: Sequence[tuple[Claim, Order]], now: datetime
-) -> tuple[list[Claim], list[tuple[Claim, Result]]]:
+) -> tuple[list[Claim], list[tuple[Claim, Receipt]]]:
     """Look at the packages that an order has before it gets another one: a name of ours must be free, a package told once.
 
     Args:
@@ -262,13 +262,20 @@ def settle_names(
     """
     lock_book(transaction)
     to_send: list[Claim] = []
-    there: list[tuple[Claim, Result]] = []
+    there: list[tuple[Claim, Receipt]] = []
     for each, order in read:
         packages = order.packages or ()
         (waiting,) = _waiting(transaction, 1, shipments.c.id == each.id)
         if find_package(waiting, packages) is not None:
             message = "The marketplace has this package already."
-            there.append((each, Result(outcome=AttemptOutcome.IN_DOUBT, code="there_already", message=message)))
+            there.append(
+                (
+                    each,
+                    Receipt(
+                        shipment_id=each.id, outcome=AttemptOutcome.IN_DOUBT, code="there_already", message=message
+                    ),
+                )
+            )
             continue
         shipped = {line.original_id: line.quantity_shipped for line in order.lines if line.quantity_shipped is not None}
         row = {**each.shipment, "reference": _reference(transaction, waiting.shipment, packages)}
@@ -280,7 +287,7 @@ def settle_names(
         transaction.execute(
             sa.update(confirmation_attempts)
             .where(confirmation_attempts.c.id == each.attempt_id)
-            .values(told=told_of(row, each.quantities, shipped))
+            .values(content=content_of(row, each.quantities, shipped))
         )
         to_send.append(replace(each, shipment=row))
     return to_send, there
@@ -376,7 +383,7 @@ def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datet
                 code=None,
                 message=None,
                 hint=None,
-                known_as=known_name(row, found),
+                marketplace_package_id=known_name(row, found),
                 updated_at=now,
             )
         )
@@ -386,7 +393,9 @@ def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datet
     # A payload older than our confirmation differs from it by nature.
     if order.marketplace_updated_at > row["sent_at"] and apart != row["difference"]:
         transaction.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
-        told = Result(outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT)
+        told = Receipt(
+            shipment_id=row["id"], outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT
+        )
         report_problem(transaction, row, DIFFERS, told, now)
         note(transaction, [row], "confirmation_differs", now, told)
     return False
@@ -404,9 +413,9 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
     """
     shipment = waiting.shipment
     present = [each for each in packages if each.is_shipped]
-    if shipment["known_as"] is not None:
+    if shipment["marketplace_package_id"] is not None:
         for each in present:
-            if shipment["known_as"] in {each.reference, each.label}:
+            if shipment["marketplace_package_id"] in {each.reference, each.label}:
                 return each
     labelled = [each for each in present if each.label == str(shipment["reference"])]
     if shipment["sent_version"] is not None and len(labelled) == 1:
@@ -442,8 +451,8 @@ def known_name(row: Mapping[str, Any] | RowMapping, found: Package) -> str | Non
     if found.reference is not None:
         return found.reference
     is_ours = found.label in {None, str(row["reference"])}
-    known_as: str | None = row["known_as"] if is_ours else found.label
-    return known_as
+    marketplace_package_id: str | None = row["marketplace_package_id"] if is_ours else found.label
+    return marketplace_package_id
 
 
 def fewer_units(waiting: Waiting, order: Order) -> dict[str, list[Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into, upsert
-from warehouse.ledger.base.schema import alert_messages, alert_recipients, alerts_told, incidents
+from warehouse.ledger.base.schema import alert_messages, alert_recipients, announced_troubles, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldTrouble:
+class AnnouncedTrouble:
     """A condition that a recipient knows of, how often it had happened when it was told last, and its newest incident then."""
 
     scope: str
@@ -158,14 +158,14 @@ def _about(order_id: str, file_id: str) -> str:
     return "files" if file_id else "orders" if order_id else ""
 
 
-_TOLD = sa.select(alerts_told)
+_TOLD = sa.select(announced_troubles)
 
 
-def told(transaction: Transaction) -> dict[str, list[ToldTrouble]]:
+def told(transaction: Transaction) -> dict[str, list[AnnouncedTrouble]]:
     """Recipient → the conditions that it knows of."""
-    found: dict[str, list[ToldTrouble]] = {}
+    found: dict[str, list[AnnouncedTrouble]] = {}
     for row in transaction.execute(_TOLD).mappings():
-        known = ToldTrouble(**{name: row[name] for name in ToldTrouble.__slots__})
+        known = AnnouncedTrouble(**{name: row[name] for name in AnnouncedTrouble.__slots__})
         found.setdefault(row["recipient"], []).append(known)
     return found
 
@@ -207,8 +207,12 @@ def last_planned(transaction: Transaction) -> dict[tuple[str, str], datetime]:
     return {(row.recipient, row.stream): row.newest for row in transaction.execute(_LAST_PLANNED)}
 
 
-def note_told(
-    transaction: Transaction, recipient: str, current: Iterable[Trouble], over: Iterable[ToldTrouble], now: datetime
+def note_announced(
+    transaction: Transaction,
+    recipient: str,
+    current: Iterable[Trouble],
+    over: Iterable[AnnouncedTrouble],
+    now: datetime,
 ) -> None:
     """Remember what a planned message tells."""
     rows = [
@@ -224,20 +228,20 @@ def note_told(
     ]
     if rows:
         keys = ("recipient", "scope", "subject", "stage", "code")
-        transaction.execute(upsert(transaction, alerts_told, keys), rows)
+        transaction.execute(upsert(transaction, announced_troubles, keys), rows)
     for each in over:
-        key = zip((alerts_told.c[name] for name in ("scope", "subject", "stage", "code")), each.key, strict=True)
+        key = zip((announced_troubles.c[name] for name in ("scope", "subject", "stage", "code")), each.key, strict=True)
         transaction.execute(
-            sa.delete(alerts_told).where(
-                alerts_told.c.recipient == recipient, *(column == value for column, value in key)
+            sa.delete(announced_troubles).where(
+                announced_troubles.c.recipient == recipient, *(column == value for column, value in key)
             )
         )
 
 
-def note_requests_told(transaction: Transaction, recipient: str, through: int) -> None:
+def note_requests_through(transaction: Transaction, recipient: str, through: int) -> None:
     """Remember up to which cancellation request a recipient has been told."""
     transaction.execute(
-        sa.update(alert_recipients).where(alert_recipients.c.code == recipient).values(requests_told=through)
+        sa.update(alert_recipients).where(alert_recipients.c.code == recipient).values(requests_through=through)
     )
 
 
