@@ -71,8 +71,8 @@ def member_lineage() -> Lineage:
 def reads(kind: str) -> Mapping[str, list[str]]:
     """Member of an order → the payload's members that it is read from; empty for a kind that does not say."""
     package = MARKETPLACES[kind].normalise.__module__.rpartition(".")[0]
-    told = files(package) / "reads.json"
-    found: dict[str, list[str]] = orjson.loads(told.read_bytes()) if told.is_file() else {}
+    listing = files(package) / "reads.json"
+    found: dict[str, list[str]] = orjson.loads(listing.read_bytes()) if listing.is_file() else {}
     return found
 
 
@@ -101,5 +101,5 @@ def _of_relation(source: str) -> tuple[dg.AssetKey, str]:
 
 
 def _lineage(made: Mapping[str, list[dg.TableColumnDep]]) -> Lineage:
-    told = {column: deps for column, deps in made.items() if deps}
-    return {"dagster/column_lineage": dg.TableColumnLineage(told)} if told else {}
+    known = {column: deps for column, deps in made.items() if deps}
+    return {"dagster/column_lineage": dg.TableColumnLineage(known)} if known else {}

@@ -95,9 +95,9 @@ def read_manifest(folder: Path) -> Manifest:
         BackupError: There is none, or it is another release's.
     """
     try:
-        told = orjson.loads((folder / MANIFEST).read_bytes())
-        files = tuple(StoredFile(**each) for each in told.pop("files"))
-        manifest = Manifest(files=files, **told)
+        document = orjson.loads((folder / MANIFEST).read_bytes())
+        files = tuple(StoredFile(**each) for each in document.pop("files"))
+        manifest = Manifest(files=files, **document)
     except FileNotFoundError:
         raise BackupError(f"{folder} is no backup: it has no {MANIFEST}") from None
     except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):

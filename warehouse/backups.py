@@ -102,7 +102,7 @@ def verify(folder: Path, keys: KeyRing | None) -> list[BackupFinding]:
         return [*findings, dump_readable(folder)]
     findings += [_sound(folder / name) for name in (LEDGER, CATALOG) if (folder / name).exists()]
     if all(each.is_ok for each in findings):
-        findings += [_rows_told(folder, manifest), _opens(folder, keys)]
+        findings += [_rows(folder, manifest), _opens(folder, keys)]
         findings += _lake_readable(folder, manifest)
     return findings
 
@@ -253,13 +253,15 @@ def _files_unharmed(folder: Path, manifest: Manifest) -> BackupFinding:
 def _sound(file: Path) -> BackupFinding:
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as database:
-            [(told,), *_] = database.execute("PRAGMA integrity_check").fetchall()
+            [(answer,), *_] = database.execute("PRAGMA integrity_check").fetchall()
     except sqlite3.DatabaseError as error:
-        told = str(error)
-    return BackupFinding(file.name, told == "ok", "SQLite finds no damage" if told == "ok" else f"SQLite says: {told}")
+        answer = str(error)
+    return BackupFinding(
+        file.name, answer == "ok", "SQLite finds no damage" if answer == "ok" else f"SQLite says: {answer}"
+    )
 
 
-def _rows_told(folder: Path, manifest: Manifest) -> BackupFinding:
+def _rows(folder: Path, manifest: Manifest) -> BackupFinding:
     found = _counted_rows(folder / LEDGER)
     wrong = [
         f"{name}: {found.get(name)} of {count}" for name, count in manifest.rows.items() if found.get(name) != count

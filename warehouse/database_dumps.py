@@ -72,8 +72,8 @@ def _access(settings: Settings) -> tuple[list[str], dict[str, str]]:
 def _run(command: list[str], environment: Mapping[str, str]) -> None:
     done = subprocess.run(command, capture_output=True, check=False, env=dict(environment))  # noqa: S603 - PostgreSQL's own
     if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines()
-        raise BackupError(f"{Path(command[0]).name} failed: {told[-1] if told else done.returncode}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise BackupError(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
 
 
 def dump_databases(settings: Settings, target: Path) -> tuple[dict[str, int], Mapping[str, str], str]:

@@ -97,8 +97,8 @@ def preview(order: Order, received_at: datetime) -> str:
 
 def _missing(rendered_parties: str) -> str:
     """Members that parties which an earlier release sealed do not have, as null."""
-    told = rendered_parties.partition(HAS_DETAILS)[0]
-    return "".join(null for found, null in _LATER_PARTIES if found not in told)
+    members = rendered_parties.partition(HAS_DETAILS)[0]
+    return "".join(null for found, null in _LATER_PARTIES if found not in members)
 
 
 _LATER_PARTIES = [(f',"{each.name}":', f',"{each.name}":null') for each in personal_members()[1:]]

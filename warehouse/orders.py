@@ -377,8 +377,8 @@ class Line:
     bar: Bar | None = None
 
     def __post_init__(self) -> None:
-        told = (self.quantity_shipped or 0) + (self.quantity_cancelled or 0)
-        if self.quantity_ordered is not None and self.quantity_ordered < told:
+        accounted = (self.quantity_shipped or 0) + (self.quantity_cancelled or 0)
+        if self.quantity_ordered is not None and self.quantity_ordered < accounted:
             raise ValueError("more units shipped and cancelled than ordered")
 
     @property
@@ -827,19 +827,19 @@ def unexplained(order: Order) -> Decimal | None:
     return order.total - sum((part for part in parts if part is not None), Decimal(0))
 
 
-def effective_status(told: Status, remaining: Iterable[int | None]) -> Status:
+def effective_status(status: Status, remaining: Iterable[int | None]) -> Status:
     """The state of an order with shipments of ours, of which the marketplace may not know yet.
 
     Args:
-        told: The marketplace's state in our words.
+        status: The marketplace's state in our words.
         remaining: Units still to ship of each line, our shipments taken off; None where a part is unknown.
 
     >>> effective_status(Status.WAITING_FOR_SHIPMENT, [0, 1]), effective_status(Status.CANCELED, [0])
     (<Status.PARTIALLY_SHIPPED: 'PARTIALLY_SHIPPED'>, <Status.CANCELED: 'CANCELED'>)
     """
-    match told:
+    match status:
         case Status.SHIPPED | Status.REFUSED | Status.CANCELED:
-            return told
+            return status
         case Status.PENDING | Status.WAITING_FOR_SHIPMENT | Status.PARTIALLY_SHIPPED | Status.UNKNOWN:
             return Status.SHIPPED if all(each == 0 for each in remaining) else Status.PARTIALLY_SHIPPED
 
@@ -874,11 +874,11 @@ def _within(order: str, line: Line) -> Line:
     own = line_id(order, line.original_id)
     if line.id == own:
         return line
-    placed = object.__new__(Line)
+    named = object.__new__(Line)
     for name in Line.__slots__:
-        object.__setattr__(placed, name, getattr(line, name))
-    object.__setattr__(placed, "id", own)
-    return placed
+        object.__setattr__(named, name, getattr(line, name))
+    object.__setattr__(named, "id", own)
+    return named
 
 
 def _rounded(exact: Decimal) -> Decimal:

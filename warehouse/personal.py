@@ -63,7 +63,7 @@ def personal(order: Order) -> Personal:
     return Personal(
         members={each.attribute: getattr(order, each.attribute) for each in personal_members()},
         details={
-            detail_name(leaf): {line.original_id: told for line in order.lines if (told := value_of(line, leaf))}
+            detail_name(leaf): {line.original_id: value for line in order.lines if (value := value_of(line, leaf))}
             for leaf in line_details()
         },
         marketplace_data=order.personal_marketplace_data,
@@ -86,13 +86,13 @@ def without_personal_data(order: Order) -> Order:
 
 def with_detail(line: Line, leaf: Leaf, value: object) -> Line:
     """The same line with one of its personal members set; a record that it belongs in is made when there is something."""
-    placed: Line = _set(line, leaf.path, value)
-    return placed
+    changed: Line = _set(line, leaf.path, value)
+    return changed
 
 
 def pii_state(order: Order) -> PiiState:
     """`PRESENT` when the payload told anything personal, else `WITHHELD`."""
-    if order.personal_marketplace_data or any(told(order) for told in _telling()):
+    if order.personal_marketplace_data or any(text_of(order) for text_of in _telling()):
         return PiiState.PRESENT
     of_lines = (value_of(line, leaf) for leaf in line_details() for line in order.lines)
     return PiiState.PRESENT if any(of_lines) else PiiState.WITHHELD
@@ -134,7 +134,7 @@ def read_parties(rendered: str) -> Personal:
     data = details.pop("marketplace_data", None)
     return Personal(
         members={each.attribute: read(each, members.get(each.name)) for each in personal_members()},
-        details={name: told or {} for name, told in details.items()},
+        details={name: values or {} for name, values in details.items()},
         marketplace_data=data,
     )
 
@@ -144,13 +144,13 @@ def put_in_place(document: str) -> str:
     members = orjson.loads(document)
     details = members.pop(DETAILS)
     for leaf in line_details():
-        told = details.get(detail_name(leaf)) or {}
+        values = details.get(detail_name(leaf)) or {}
         for line in members["lines"]:
             place: dict[str, Any] | None = line
             for part in leaf.path[:-1]:
                 place = place and place.get(part.name)
-            if place is not None and line["original_id"] in told:
-                place[leaf.member.name] = told[line["original_id"]]
+            if place is not None and line["original_id"] in values:
+                place[leaf.member.name] = values[line["original_id"]]
     if details["marketplace_data"] is not None:
         members["marketplace_data"] = details["marketplace_data"]
     return orjson.dumps(members).decode()

@@ -38,8 +38,8 @@ async def read_body(request: Request) -> bytes:
     """
     settings = installation_of(request).settings
     limit = settings.api_max_body_bytes
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > limit:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > limit:
         raise _too_large(limit)
     body = bytearray()
     try:

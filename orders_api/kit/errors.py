@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:orders-syndication:problem:"
 NAME_LIMIT = 64
-FAULTS_TOLD = 100
+MOST_FAULTS = 100
 
 CODES = {
     400: "bad_request",
@@ -187,7 +187,7 @@ def from_validation(where: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
         faults: What pydantic found.
     """
     fault = _body_fault if where == "body" else _query_fault
-    errors = [fault(each) for each in faults[:FAULTS_TOLD]]
+    errors = [fault(each) for each in faults[:MOST_FAULTS]]
     return Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from orders_api.kit.answers import NO_STORE, rendered
 from orders_api.kit.bodies import JSON
-from orders_api.kit.errors import FAULTS_TOLD, Problem, describe, from_validation, message_of, place_in_body
+from orders_api.kit.errors import MOST_FAULTS, Problem, describe, from_validation, message_of, place_in_body
 from orders_api.kit.reading import NoQuery
 from orders_api.kit.writing import Writing, carry_out_with_body, described_write
 from orders_api.schemas.acknowledgements import (
@@ -107,7 +107,7 @@ def _all_wrong(given: list[list[dict[str, str]]]) -> Problem:
         for fault in faults
     ]
     detail = "No acknowledgement is as described: see errors."
-    return Problem(422, "invalid_request", detail, errors=errors[:FAULTS_TOLD])
+    return Problem(422, "invalid_request", detail, errors=errors[:MOST_FAULTS])
 
 
 def _result(index: int, answer: AcknowledgementAnswer, errors: list[dict[str, str]]) -> dict[str, object]:

@@ -196,13 +196,13 @@ def _column(values: list[Any], of: Described) -> Any:  # noqa: ANN401 - pyarrow 
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     kind = _arrow_type(of)
-    told = [None if value is None else _told(of, value) for value in values]
+    cells = [None if value is None else _plain(of, value) for value in values]
     if of.kind in _CAST and not of.is_list:
-        return pa.array(told, pa.string()).cast(kind)
-    return pa.array(told, kind)
+        return pa.array(cells, pa.string()).cast(kind)
+    return pa.array(cells, kind)
 
 
-def _told(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
+def _plain(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
     """A value as Arrow takes it; within a list, amounts and moments are objects, since Arrow casts no text there."""
     match of.kind:
         case Kind.TEXT | Kind.FLAG:
@@ -220,10 +220,10 @@ def _told(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
 
 
 def _within(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
-    told = None if value is None else _told(of, value)
-    if told is None or of.kind not in _CAST:
-        return told
-    return Decimal(told) if of.kind is Kind.AMOUNT else datetime.fromisoformat(told)
+    cell = None if value is None else _plain(of, value)
+    if cell is None or of.kind not in _CAST:
+        return cell
+    return Decimal(cell) if of.kind is Kind.AMOUNT else datetime.fromisoformat(cell)
 
 
 _CAST = frozenset({Kind.AMOUNT, Kind.MOMENT})

@@ -180,7 +180,7 @@ def incident_document(asked: Reading | Writing[NoQuery], row: Mapping[str, Any])
         "id": numbering.id(Numbered.INCIDENT, row["id"]),
         "number": row["id"] if asked.caller.sees_all_channels else None,
         **{name: row[name] for name in plain},
-        "details": numbering.told(row["details"]),
+        "details": numbering.with_ids(row["details"]),
         "attempt_id": numbering.id(Numbered.ATTEMPT, int(row["attempt_id"])) if row["attempt_id"] else None,
         "order_id": row["order_id"] or None,
         "file_id": numbering.id(Numbered.FILE, int(row["file_id"])) if row["file_id"] else None,

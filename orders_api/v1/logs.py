@@ -89,5 +89,5 @@ def _entry(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
         **{str(name): value for name, value in row.items()},
         "id": numbering.id(Numbered.ENTRY, row["id"]),
         "at": iso(row["at"]),
-        "data": numbering.told(row["data"]),
+        "data": numbering.with_ids(row["data"]),
     }

@@ -39,9 +39,9 @@ def list_marketplace_kinds(reading: Reading, _query: NoQuery) -> Response:
 
 
 def _described(kind: MarketplaceKind) -> dict[str, Any]:
-    told = kind.as_json()
+    described = kind.as_json()
     return {
-        **{name: told[name] for name in PLAIN},
+        **{name: described[name] for name in PLAIN},
         "selector": kind.selectors.meaning,
         "selector_required": kind.selectors.is_required,
         "settings_schema": kind.settings,

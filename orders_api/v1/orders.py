@@ -121,7 +121,7 @@ def list_order_events(reading: Reading, _query: NoQuery) -> Response:
     entries = timeline.of_order(reading.transaction, own_id)
     numbering = reading.installation.numbering
     events = [
-        {"at": iso(each.at), "kind": each.kind, "text": each.text, "data": numbering.told(each.data)}
+        {"at": iso(each.at), "kind": each.kind, "text": each.text, "data": numbering.with_ids(each.data)}
         for each in entries
     ]
     return json_answer(reading.request, rendered({"id": own_id, "events": events}), holds_pii=False)

@@ -197,7 +197,7 @@ def _reported(writing: Writing[ReportQuery]) -> Response:
     except KeyInFlight:
         raise _in_flight() from None
     except Exception:
-        _let_go(writing, claimed)
+        _release(writing, claimed)
         raise
 
 
@@ -245,11 +245,11 @@ def _key(request: Request) -> str | None:
 
 
 def _claimed(writing: Writing[ReportQuery], key: str) -> RequestClaim | KeptAnswer:
-    told = hashlib.sha256(f"{writing.request.url.path}?{writing.request.url.query}\n".encode())
-    told.update(writing.body)
+    digest = hashlib.sha256(f"{writing.request.url.path}?{writing.request.url.query}\n".encode())
+    digest.update(writing.body)
     try:
         with writing.installation.ledger.write() as transaction:
-            return idempotency.claim(transaction, writing.caller.consumer, key, told.digest(), writing.now)
+            return idempotency.claim(transaction, writing.caller.consumer, key, digest.digest(), writing.now)
     except KeyInFlight:
         raise _in_flight() from None
     except KeyReused:
@@ -269,7 +269,7 @@ def _in_flight() -> Problem:
     return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
 
 
-def _let_go(writing: Writing[ReportQuery], claimed: RequestClaim) -> None:
+def _release(writing: Writing[ReportQuery], claimed: RequestClaim) -> None:
     """Nothing was answered that would be worth keeping. Where even this fails, the claim runs out by itself."""
     try:
         with writing.installation.ledger.write() as transaction:
@@ -299,7 +299,7 @@ def _worked_on(writing: Writing[ReportQuery], given: _Given, claimed: RequestCla
 def _examined(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
     with writing.installation.ledger.read() as transaction:
         answers = examine(transaction, sender, [each for _, each in given.sound], writing.now)
-    answer = _answer(sender.report_id, {**given.unsound, **_placed(given.sound, answers)}, is_dry_run=True)
+    answer = _answer(sender.report_id, {**given.unsound, **_by_index(given.sound, answers)}, is_dry_run=True)
     if claimed is not None:
         with writing.installation.ledger.write() as transaction:
             idempotency.keep(transaction, claimed, answer)
@@ -337,10 +337,10 @@ def _chunks(sound: Sequence[tuple[int, ShipmentReport]]) -> Iterator[Sequence[tu
 def _chunk_taken_in(
     transaction: Transaction, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, ShipmentReport]]
 ) -> dict[int, ShipmentAnswer]:
-    return _placed(chunk, report(transaction, sender, [each for _, each in chunk], writing.now))
+    return _by_index(chunk, report(transaction, sender, [each for _, each in chunk], writing.now))
 
 
-def _placed(
+def _by_index(
     chunk: Sequence[tuple[int, ShipmentReport]], answers: Sequence[ShipmentAnswer]
 ) -> dict[int, ShipmentAnswer]:
     return {index: answer for (index, _), answer in zip(chunk, answers, strict=True)}
@@ -385,8 +385,8 @@ def _results(answers: Mapping[int, ShipmentAnswer]) -> list[dict[str, Any]]:
     ]
 
 
-def _fault(told: Fault) -> dict[str, str]:
-    return {"code": told.code, "field": told.field, "message": told.message}
+def _fault(fault: Fault) -> dict[str, str]:
+    return {"code": fault.code, "field": fault.field, "message": fault.message}
 
 
 def _all_refused(results: Sequence[Mapping[str, Any]]) -> Problem:

@@ -128,13 +128,13 @@ def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
 
 
 def _stale(channel: Channel, covered: datetime | None) -> IncidentReport:
-    told = f"through {covered:%Y-%m-%d %H:%M} UTC" if covered else "not at all yet"
+    reach = f"through {covered:%Y-%m-%d %H:%M} UTC" if covered else "not at all yet"
     return IncidentReport(
         scope="channel",
         subject=channel.code,
         stage=STAGE,
         code=STALE,
-        message=f"no pull of {channel.code} was complete for {LATE_AFTER_INTERVALS} intervals; it is covered {told}",
+        message=f"no pull of {channel.code} was complete for {LATE_AFTER_INTERVALS} intervals; it is covered {reach}",
         hint="see the open incidents of its connection, `orders connections test`, and whether Dagster's daemon runs",
     )
 
@@ -189,9 +189,9 @@ def _credential(connection: Connection, kind: MarketplaceKind | None, now: datet
 
 def expiry(connection: Connection, kind: MarketplaceKind | None) -> datetime | None:
     """When the first of a connection's credentials ends, as far as its settings or its typed secrets tell; None: not known."""
-    told = _moment(connection.settings.get("credentials_expire_at"))
-    if told is not None:
-        return told
+    expiry = _moment(connection.settings.get("credentials_expire_at"))
+    if expiry is not None:
+        return expiry
     state = connection.state
     ends = []
     for credential in kind.credentials if kind is not None else ():

@@ -22,7 +22,7 @@ HINT = "its numbers are on Dagster's page of the asset; what each check means is
 SHOWN = 20
 """How many offenders an incident names."""
 
-TOLD_BY_THEIR_CAUSE = frozenset({"connections_pulled", "channels_up_to_date", "quarantine_empty", "nothing_stuck"})
+REPORTED_BY_THEIR_CAUSE = frozenset({"connections_pulled", "channels_up_to_date", "quarantine_empty", "nothing_stuck"})
 """Checks that only count what has incidents of its own: a second one would say the same."""
 
 
@@ -40,10 +40,10 @@ def tell(installation: Installation, verdicts: Mapping[str, CheckVerdict]) -> No
         installation: Where they are kept. Nothing is written while all hold and none is open.
         verdicts: What the checks of one run found, by the check's name.
     """
-    failed = {name for name, each in verdicts.items() if each.offenders} - TOLD_BY_THEIR_CAUSE
+    failed = {name for name, each in verdicts.items() if each.offenders} - REPORTED_BY_THEIR_CAUSE
     with installation.ledger.read() as transaction:
-        told = {subject for _, subject, _ in incident_queries.open_of_stage(transaction, STAGE)}
-    over = sorted(told & (verdicts.keys() - failed))
+        announced = {subject for _, subject, _ in incident_queries.open_of_stage(transaction, STAGE)}
+    over = sorted(announced & (verdicts.keys() - failed))
     if not failed and not over:
         return
     with installation.ledger.write() as transaction:

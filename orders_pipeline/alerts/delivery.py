@@ -101,10 +101,10 @@ def _mail(settings: Settings, address: str, message: Message) -> None:
         with _session(settings, settings.smtp_host) as server:
             server.send_message(mail, from_addr=sender, to_addrs=[address])
     except smtplib.SMTPRecipientsRefused as error:
-        told = "; ".join(f"{code}" for code, _ in error.recipients.values())
+        codes = "; ".join(f"{code}" for code, _ in error.recipients.values())
         raise NotDelivered(
             "recipient_refused",
-            f"the mail server does not take mail for this recipient (SMTP {told})",
+            f"the mail server does not take mail for this recipient (SMTP {codes})",
             "correct the address; a 4xx answer passes by itself",
             is_servers=False,
         ) from None

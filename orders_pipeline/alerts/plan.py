@@ -51,7 +51,7 @@ APART = timedelta(minutes=5)
 """Between two messages of one stream: what breaks together is told together."""
 GROWN = 10
 """A condition that has happened so many times as often as was told is told again."""
-REQUESTS_TOLD = 50
+REQUESTS_IN_A_MESSAGE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +138,8 @@ def news(open_now: Iterable[Trouble], known: Iterable[AnnouncedTrouble]) -> News
     new = [each for key, each in present.items() if key not in before]
     grown = [each for key, each in present.items() if key in before and _has_grown(each, before[key])]
     over = [each for key, each in before.items() if key not in present]
-    told = {each.key for each in (*new, *grown)}
-    return News(new, grown, over, [each for key, each in present.items() if key not in told])
+    announced = {each.key for each in (*new, *grown)}
+    return News(new, grown, over, [each for key, each in present.items() if key not in announced])
 
 
 def _has_grown(trouble: Trouble, known: AnnouncedTrouble) -> bool:
@@ -179,7 +179,7 @@ class _Facts:
         self._zone = ZoneInfo(settings.time_zone)
         self._hour = settings.alert_summary_hour
         self._troubles = alerts.troubles(transaction)
-        self._told = alerts.told(transaction)
+        self._announced = alerts.announced(transaction)
         self._paces = alerts.paces(transaction, now, HOUR)
         self._serving = channels_served(transaction)
         self._last = alerts.last_planned(transaction)
@@ -192,17 +192,17 @@ class _Facts:
         elsewhere = {each.key for each in self._troubles} - {each.key for each in own}
         known = [
             each
-            for each in self._told.get(recipient.code, ())
+            for each in self._announced.get(recipient.code, ())
             if each.key not in elsewhere and severity_of(kind_of(each.stage, each.code)) is severity
         ]
         found = news(own, known)
         if not found.is_any or not may_tell(self._pace(recipient, stream), self._now, MESSAGES_AN_HOUR):
             return None
-        told = {each.key for each in known}
+        known_keys = {each.key for each in known}
         passed = [
             each
             for each in self._passed(recipient, stream)
-            if severity_of(each.kind) is severity and each.key not in told
+            if severity_of(each.kind) is severity and each.key not in known_keys
         ]
         subject, body = texts.problems(found.new, found.grown, found.over, found.going_on, passed, self._zone)
         message = self._message(recipient, stream, subject, body)
@@ -217,7 +217,7 @@ class _Facts:
         rows = requests_after(self._transaction, recipient.requests_through, recipient.channels)
         if not rows:
             return None
-        subject, body = texts.cancellations(rows[:REQUESTS_TOLD], len(rows), self._zone)
+        subject, body = texts.cancellations(rows[:REQUESTS_IN_A_MESSAGE], len(rows), self._zone)
         message = self._message(recipient, Stream.CANCELLATIONS, subject, body)
         return Planned(message=message, requests_through=rows[-1]["number"])
 

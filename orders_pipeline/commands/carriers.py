@@ -85,14 +85,14 @@ def resolve(channel: ChannelCode, code: Word, as_json: Json = False) -> None:
         if all(each.code != channel for each in all_channels(transaction)):
             raise fail(f"there is no channel {channel!r}", Exit.USAGE)
         known = book.Carriers.of(transaction, [channel])
-    told = known.told(channel, code, None)
+    words = known.translated(channel, code, None)
     needs = known.requirements(channel)
-    is_refused = needs is not None and needs.carrier_rule is CarrierRule.LISTED and told.code is None
+    is_refused = needs is not None and needs.carrier_rule is CarrierRule.LISTED and words.code is None
     row = {
         "channel": channel,
         "code": code,
-        "told_code": told.code,
-        "told_name": told.name,
+        "told_code": words.code,
+        "told_name": words.name,
         "is_taken": not is_refused,
         "carrier_rule": "not known yet" if needs is None else needs.carrier_rule.value,
     }

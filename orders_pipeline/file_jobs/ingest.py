@@ -293,7 +293,10 @@ def result_file(installation: Installation, record: FileRecord, settings: Import
         fates = {each.number: each for each in file_queries.rows_of(transaction, record.id)}
     for rows in batches(sheet.rows, ROWS_PER_TRANSACTION):
         yield csv_bytes(
-            [[*_squared(row.cells, len(sheet.header)), row.number, *_told(fates.get(row.number))] for row in rows],
+            [
+                [*_squared(row.cells, len(sheet.header)), row.number, *_fate_cells(fates.get(row.number))]
+                for row in rows
+            ],
             sheet.delimiter,
         )
 
@@ -303,7 +306,7 @@ def _squared(cells: Sequence[str], width: int) -> list[str]:
     return [*cells[:width], *[""] * (width - len(cells))]
 
 
-def _told(fate: RowFate | None) -> list[str | None]:
+def _fate_cells(fate: RowFate | None) -> list[str | None]:
     if fate is None:  # the file's bytes were read before, and every row of them counts
         return [RowOutcome.KNOWN.value, None, None, None]
     return [fate.outcome.value, fate.code, fate.column_name, fate.message]

@@ -109,7 +109,7 @@ class Place:
 
 
 @contextmanager
-def placed(kind: str, seed: int, ways: str = "", **made: Any) -> Iterator[tuple[Place, Sandbox]]:  # noqa: ANN401 - passed on
+def stand_in(kind: str, seed: int, ways: str = "", **made: Any) -> Iterator[tuple[Place, Sandbox]]:  # noqa: ANN401 - passed on
     """A stand-in with 120 orders, in one of its set-ups."""
     state = SANDBOXES[kind].in_foreground(seed, NO_LIMIT)
     if ways:
@@ -122,7 +122,7 @@ def placed(kind: str, seed: int, ways: str = "", **made: Any) -> Iterator[tuple[
 @pytest.fixture(scope="module")
 def place(kind: str) -> Iterator[Place]:
     """A marketplace to read from."""
-    with placed(kind, 7) as (found, _):
+    with stand_in(kind, 7) as (found, _):
         yield found
 
 
@@ -305,13 +305,13 @@ class Shop:
 @pytest.fixture
 def shop(way: tuple[str, str]) -> Iterator[Shop]:
     """A marketplace to confirm to."""
-    with placed(way[0], 11, way[1], mixed_share=0) as (place, state):
+    with stand_in(way[0], 11, way[1], mixed_share=0) as (place, state):
         made = Shop(place, state)
         yield made
         made.client.close()
 
 
-def test_a_confirmation_is_read_back_as_it_was_told(shop: Shop) -> None:
+def test_a_confirmation_is_read_back_as_it_was_sent(shop: Shop) -> None:
     (record,) = shop.waiting(1)
     parcel = shop.parcel(record)
     (receipt,) = shop.client.confirm([parcel])
@@ -349,7 +349,7 @@ def test_no_packages_are_no_call(shop: Shop) -> None:
     assert shop.calls() == 0
 
 
-def test_a_part_is_told_where_it_can_be(shop: Shop) -> None:
+def test_a_part_is_confirmed_where_it_can_be(shop: Shop) -> None:
     (record,) = shop.waiting(1, units=3)
     line = max(waiting_units(record), key=lambda own: waiting_units(record)[own])
     (receipt,) = shop.client.confirm([shop.parcel(record, quantities=((line, 1),), is_whole=False)])
@@ -373,7 +373,7 @@ def test_confirming_twice_never_ships_more(shop: Shop) -> None:
     assert sorted(package.quantities) == sorted(parcel.quantities)
 
 
-def test_a_part_told_twice_is_what_is_declared(shop: Shop) -> None:
+def test_a_part_sent_twice_is_what_is_declared(shop: Shop) -> None:
     (record,) = shop.waiting(1, units=3)
     needs = shop.client.requirements()
     line = max(waiting_units(record), key=lambda own: waiting_units(record)[own])
@@ -437,12 +437,12 @@ def test_a_refused_credential_stops_everything_and_tells_no_secret(shop: Shop) -
 
 def test_receipts_hold_no_secret(shop: Shop) -> None:
     record, other = shop.waiting(2)
-    told = list(shop.client.confirm([shop.parcel(record)]))
+    receipts = list(shop.client.confirm([shop.parcel(record)]))
     for kind in (FaultKind.ERROR_HTML, FaultKind.OK_HTML, FaultKind.DROPPED):
         shop.break_next(kind)
-        told += shop.client.confirm([shop.parcel(other)])
-    told += shop.client.confirm([shop.parcel(other, original_id="no-such-order")])
-    assert not any(secret in repr(told) for secret in shop.place.access.credentials.values())
+        receipts += shop.client.confirm([shop.parcel(other)])
+    receipts += shop.client.confirm([shop.parcel(other, original_id="no-such-order")])
+    assert not any(secret in repr(receipts) for secret in shop.place.access.credentials.values())
 
 
 def test_shipping_takes_quota_under_names_that_have_a_rate(shop: Shop) -> None:
@@ -459,7 +459,7 @@ def test_shipping_takes_quota_under_names_that_have_a_rate(shop: Shop) -> None:
     assert set(shop.quota.taken) <= set(shop.marketplace.rates)
 
 
-def test_requirements_are_told_and_survive_storage(shop: Shop) -> None:
+def test_requirements_are_given_and_survive_storage(shop: Shop) -> None:
     needs = shop.needs
     assert Requirements.from_json(needs.as_json()) == needs
     codes = {each.code for each in needs.carriers}

@@ -57,20 +57,20 @@ def in_turn(turns: Sequence[Turn]) -> list[Receipt]:
     for turn in turns:
         if stopped is None:
             try:
-                told = _told(turn)
+                answers = _tell(turn)
             except MarketplaceError as error:
                 if not receipts:
                     raise
                 stopped = error
             else:
-                receipts += told
-                stopped = _unwell(told)
+                receipts += answers
+                stopped = _unwell(answers)
                 continue
         receipts += [receipt(each, turn.operation, later(stopped)) for each in turn.parcels]
     return receipts
 
 
-def _told(turn: Turn) -> Sequence[Receipt]:
+def _tell(turn: Turn) -> Sequence[Receipt]:
     try:
         return turn.tell(turn.parcels)
     except InDoubt as error:
@@ -80,13 +80,13 @@ def _told(turn: Turn) -> Sequence[Receipt]:
 def after_another(turn: Turn) -> Sequence[Receipt]:
     """Tell packages of which a call before has arrived: a failure is no longer a failure of everything, but a receipt."""
     try:
-        return _told(turn)
+        return _tell(turn)
     except MarketplaceError as error:
         return [receipt(each, turn.operation, later(error)) for each in turn.parcels]
 
 
-def _unwell(told: Sequence[Receipt]) -> MarketplaceError | None:
-    if any(each.code in _UNWELL for each in told):
+def _unwell(receipts: Sequence[Receipt]) -> MarketplaceError | None:
+    if any(each.code in _UNWELL for each in receipts):
         return Transient("not_tried", "not sent: the call before it got no good answer")
     return None
 

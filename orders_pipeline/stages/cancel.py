@@ -89,7 +89,7 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
                 raise
             if error is None:
                 with installation.ledger.write() as transaction:
-                    cancellation_queue.told(transaction, due, installation.clock())
+                    cancellation_queue.conclude(transaction, due, installation.clock())
                 counts["told"] += 1
             else:
                 _give_up(installation, due, error)

@@ -284,7 +284,7 @@ def _parcel(session: _ConfirmSession, claim: Claim) -> Parcel:
     row = claim.shipment
     own = next(each.settings for each in session.channels if each.code == row["channel"])
     ship_from = row["ship_from"] or own.get("ship_from")
-    carrier = session.carriers.told(row["channel"], row["carrier_code"], row["carrier_name"])
+    carrier = session.carriers.translated(row["channel"], row["carrier_code"], row["carrier_name"])
     address = row["tracking_url"] or carrier.tracking_url
     if address is not None and row["tracking_number"] is not None:
         address = address.replace(TRACKING_PLACE, row["tracking_number"])

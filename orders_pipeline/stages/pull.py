@@ -491,14 +491,14 @@ def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
 def _remember_skew(session: PullSession) -> None:
     """Remember what a reader needs to judge how late a channel is: the clocks' difference, and what no pull can tell yet."""
     learnt: dict[str, float] = {"closing_seconds": (session.marketplace.lag + CLOSING_MARGIN).total_seconds()}
-    told = session.client.server_time()
+    marketplace_time = session.client.server_time()
     now = session.installation.clock()
-    skew = timedelta() if told is None else told - now
-    if told is not None:
+    skew = timedelta() if marketplace_time is None else marketplace_time - now
+    if marketplace_time is not None:
         learnt["clock_skew_seconds"] = round(skew.total_seconds() / 10) * 10
     with session.installation.ledger.write() as transaction:
         channels.remember(transaction, session.connection.code, learnt)
-        if told is not None:
+        if marketplace_time is not None:
             _tell_skew(transaction, session.connection.code, skew, now)
 
 

@@ -49,9 +49,9 @@ def newest_window(session: PullSession) -> Window:
 
 def skew_of(session: PullSession) -> timedelta:
     """The marketplace's clock less ours: as told in this session, else as last seen."""
-    told = session.client.server_time()
-    if told is not None:
-        return told - session.installation.clock()
+    marketplace_time = session.client.server_time()
+    if marketplace_time is not None:
+        return marketplace_time - session.installation.clock()
     return timedelta(seconds=float(session.connection.state.get("clock_skew_seconds", 0.0)))
 
 

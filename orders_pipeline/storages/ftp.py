@@ -249,22 +249,22 @@ class _FtpFamily(RemoteStorage[Client]):
 
     def _listed(self, client: Client, folder: str) -> Iterator[RemoteFile]:
         """What is not said to be a folder or a link is a file: every fact is optional."""
-        lines = [line for line in self._told(client, "MLSD", folder) if line]
+        lines = [line for line in self._listing(client, "MLSD", folder) if line]
         # A line that begins with a blank has a name and no facts.
-        entries = [(name, told) for name, told in map(facts, lines) if name and (told or f" {name}" in lines)]
+        entries = [(name, known) for name, known in map(facts, lines) if name and (known or f" {name}" in lines)]
         if lines and not entries:
             raise StorageError(f"{folder or 'the root'}: the server's listing cannot be understood", ASK_OPERATOR)
-        for name, told in entries:
-            if _is_file(told) and name not in {".", ".."}:
-                yield self._entry(client, folder, name, told)
+        for name, known in entries:
+            if _is_file(known) and name not in {".", ".."}:
+                yield self._entry(client, folder, name, known)
 
-    def _entry(self, client: Client, folder: str, name: str, told: Mapping[str, str]) -> RemoteFile:
-        size: int | None = int(told["size"]) if told.get("size", "").isdecimal() else None
+    def _entry(self, client: Client, folder: str, name: str, known: Mapping[str, str]) -> RemoteFile:
+        size: int | None = int(known["size"]) if known.get("size", "").isdecimal() else None
         if size is None:
             size = 0 if "\\" in name else self._asked_size(client, posixpath.join(folder, name))
         if size is None:
             raise StorageError(f"{folder or 'the root'}: the server does not tell how big its files are", ASK_OPERATOR)
-        return RemoteFile(name=name, size=size, modified_at=moment(told.get("modify", "")))
+        return RemoteFile(name=name, size=size, modified_at=moment(known.get("modify", "")))
 
     def _looked_up(self, client: Client, path: str) -> RemoteFile | None:
         """By MLST, which tells the same facts as MLSD about one file; a server that offers one but cannot do it is listed."""
@@ -277,10 +277,10 @@ class _FtpFamily(RemoteStorage[Client]):
             self._enter(client, folder)
             return next((each for each in self._listed(client, folder) if each.name == name), None)
         line = next((each.strip() for each in said.splitlines() if "=" in each.strip().partition(" ")[0]), "")
-        told = facts(line)[1]
-        return self._entry(client, folder, name, told) if told and _is_file(told) else None
+        known = facts(line)[1]
+        return self._entry(client, folder, name, known) if known and _is_file(known) else None
 
-    def _told(self, client: Client, command: str, folder: str) -> Sequence[str]:
+    def _listing(self, client: Client, command: str, folder: str) -> Sequence[str]:
         """The lines of a listing. Servers have many ways to say that there are none; whatever else they say is a failure."""
         try:
             return listing(client, command)
@@ -292,7 +292,7 @@ class _FtpFamily(RemoteStorage[Client]):
 
     def _named_one_by_one(self, client: Client, folder: str) -> Iterator[RemoteFile]:
         """A server without MLSD lists bare names: what has a size is a file."""
-        for line in self._told(client, "NLST", folder):
+        for line in self._listing(client, "NLST", folder):
             name = posixpath.basename(line)
             if name in {"", ".", ".."}:
                 continue
@@ -449,17 +449,17 @@ class FtpsStorage(_FtpFamily):
         return StorageFinding(part="tls", verdict=StorageVerdict.OK, message=f"{version}, the certificate is verified")
 
 
-def _is_file(told: Mapping[str, str]) -> bool:
+def _is_file(known: Mapping[str, str]) -> bool:
     """Whether an entry is not said to be something else."""
-    return told.get("type", "file").lower() == "file"
+    return known.get("type", "file").lower() == "file"
 
 
 def _offers_mlsd(client: Client) -> bool:
     try:
-        told = client.sendcmd("FEAT")
+        features = client.sendcmd("FEAT")
     except ftplib.error_perm:
         return False
-    return any(line.strip().upper().startswith("MLST") for line in told.splitlines())
+    return any(line.strip().upper().startswith("MLST") for line in features.splitlines())
 
 
 def _code(error: ftplib.Error) -> int:

@@ -116,8 +116,8 @@ def facts(line: str) -> tuple[str, dict[str, str]]:
         >>> facts("Type=file;Size=12;Modify=20261102093000; my orders.csv")
         ('my orders.csv', {'type': 'file', 'size': '12', 'modify': '20261102093000'})
     """
-    told, _, name = line.partition(" ")
-    pairs = (each.partition("=") for each in told.split(";") if "=" in each)
+    described, _, name = line.partition(" ")
+    pairs = (each.partition("=") for each in described.split(";") if "=" in each)
     return name, {key.lower(): value for key, _, value in pairs}
 
 

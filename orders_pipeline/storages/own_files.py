@@ -20,19 +20,19 @@ class OwnFile:
 
     def read(self, size: int = -1) -> bytes:
         """Up to so many bytes."""
-        with _told_apart():
+        with _own_disk():
             return self._file.read(size)
 
     def write(self, block: bytes) -> None:
         """Take a block."""
-        with _told_apart():
+        with _own_disk():
             self._file.write(block)
 
 
 @contextmanager
 def opened_source(path: Path) -> Iterator[OwnFile]:
     """A file that is to be sent."""
-    with _told_apart():
+    with _own_disk():
         file = path.open("rb")
     with file:
         yield OwnFile(file)
@@ -40,12 +40,12 @@ def opened_source(path: Path) -> Iterator[OwnFile]:
 
 def size_of(path: Path) -> int:
     """Size of a file that is to be sent."""
-    with _told_apart():
+    with _own_disk():
         return path.stat().st_size
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def _own_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -127,9 +127,9 @@ def _versions() -> list[DoctorFinding]:
         except PackageNotFoundError:
             return "not installed"
 
-    told = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {installed(name)}" for name in PACKAGES)
     machine = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.platform(terse=True)}"
-    return [DoctorFinding("versions", DoctorVerdict.OK, told), DoctorFinding("machine", DoctorVerdict.OK, machine)]
+    return [DoctorFinding("versions", DoctorVerdict.OK, versions), DoctorFinding("machine", DoctorVerdict.OK, machine)]
 
 
 def _keys(settings: Settings) -> tuple[KeyRing | None, list[DoctorFinding]]:
@@ -143,13 +143,13 @@ def _keys(settings: Settings) -> tuple[KeyRing | None, list[DoctorFinding]]:
             DoctorFinding("key ring", DoctorVerdict.FAIL, str(error), "without it personal data and secrets are lost")
         ]
     source = "ORDERS_KEYS" if settings.keys is not None else str(path)
-    told = DoctorFinding(
+    finding = DoctorFinding(
         "key ring", DoctorVerdict.OK, f"{len(ring.ciphers)} keys from {source}, {ring.active} encrypts"
     )
     if settings.keys is None and path.stat().st_mode & OPEN_TO_OTHERS:
         mode = stat.filemode(path.stat().st_mode)
-        return ring, [told, DoctorFinding("key file", DoctorVerdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
-    return ring, [told]
+        return ring, [finding, DoctorFinding("key file", DoctorVerdict.FAIL, f"{path} is {mode}", f"chmod 600 {path}")]
+    return ring, [finding]
 
 
 def _being_restored() -> DoctorFinding:
@@ -233,13 +233,13 @@ def _integrity(patient: Patient) -> Iterator[DoctorFinding]:
         return
     path = patient.settings.home / "ledger.sqlite"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        [(told,), *_] = database.execute("PRAGMA quick_check(1)").fetchall()
-    if told == "ok":
+        [(answer,), *_] = database.execute("PRAGMA quick_check(1)").fetchall()
+    if answer == "ok":
         yield DoctorFinding(
             "integrity", DoctorVerdict.OK, f"SQLite finds no damage in {path.stat().st_size / 1e6:.0f} MB"
         )
     else:
-        yield DoctorFinding("integrity", DoctorVerdict.FAIL, told, "stop everything, and restore the last backup")
+        yield DoctorFinding("integrity", DoctorVerdict.FAIL, answer, "stop everything, and restore the last backup")
 
 
 def _connections(patient: Patient) -> Iterator[DoctorFinding]:
@@ -312,11 +312,11 @@ def _channels(patient: Patient) -> Iterator[DoctorFinding]:
         }
         yield DoctorFinding(f"channel {each.channel}", verdict, seen, hint.get(each.state, ""))
         if each.held:
-            told = f"{each.held} are held: the marketplace is told of none of them"
-            yield DoctorFinding(f"shipments {each.channel}", DoctorVerdict.WARN, told, _HELD_HINT)
+            message = f"{each.held} are held: the marketplace is told of none of them"
+            yield DoctorFinding(f"shipments {each.channel}", DoctorVerdict.WARN, message, _HELD_HINT)
         elif not each.confirmation and each.state is not ChannelState.OFF:
-            told = "confirmation is off: shipments will be held"
-            yield DoctorFinding(f"shipments {each.channel}", DoctorVerdict.OK, told, _HELD_HINT)
+            message = "confirmation is off: shipments will be held"
+            yield DoctorFinding(f"shipments {each.channel}", DoctorVerdict.OK, message, _HELD_HINT)
 
 
 _HELD_HINT = "`orders channels set CODE --confirmation`, then `orders shipments release CODE` or `skip CODE`"

@@ -207,7 +207,7 @@ def test_a_marketplace_that_wants_an_answer_is_told_of_a_no_too_and_then_it_stan
     assert (declined["state"], declined["due_at"]) == ("declined", shop.clock())
     with shop.ledger.write() as connection:
         due = cancellation_queue.claim(connection, "a", shop.clock())
-        cancellation_queue.told(connection, due, shop.clock())
+        cancellation_queue.conclude(connection, due, shop.clock())
     assert shop.requests()[0]["told_at"] == shop.clock()
     with pytest.raises(CancellationUndecidable) as refused:
         shop.decide(Decision.ACCEPT, row)

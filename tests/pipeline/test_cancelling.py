@@ -194,7 +194,7 @@ def test_a_teller_that_died_leaves_a_doubt_and_not_a_second_call(shop, monkeypat
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(cancellation_queue, "told", die)
+        patch.setattr(cancellation_queue, "conclude", die)
         with pytest.raises(Crash):
             cancelling.carry_out(shop.installation)
     assert not cancelling.carry_out(shop.installation)

@@ -118,8 +118,8 @@ def attach_statement(settings: Settings, *options: str) -> str:
 
 def is_sqlite(duck: DuckDBPyConnection) -> bool:
     """Whether the attached lake's catalog is in SQLite."""
-    told = duck.execute(f"FROM ducklake_settings('{CATALOG}')").fetchone()
-    return told is not None and told[0] == "sqlite"
+    row = duck.execute(f"FROM ducklake_settings('{CATALOG}')").fetchone()
+    return row is not None and row[0] == "sqlite"
 
 
 def is_collision(error: duckdb.Error) -> bool:

@@ -142,8 +142,8 @@ def _view(name: str) -> tuple[Column, ...]:
     text = statement("views", name)
     whole, *_ = _entries(name, dict(_COMMENT.findall(text))[name].replace("''", "'"), ())
     columns = []
-    for column, kind, told, comment in _VIEW_COLUMN.findall(text):
-        sources = tuple(each.strip() for each in told.split(","))
+    for column, kind, origin, comment in _VIEW_COLUMN.findall(text):
+        sources = tuple(each.strip() for each in origin.split(","))
         table, _, first = sources[0].partition(".")
         (source,) = [each for each in relation(table) if each.column == first]
         columns.append(

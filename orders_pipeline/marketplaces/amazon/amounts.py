@@ -136,17 +136,17 @@ class Amounts:
 
     def shipping(self) -> Decimal | None:
         """What shipping costs the buyer: of all items, else of the order; None when not told, or not in which tax mode."""
-        told = [each.parts[_SHIPPING] for each in self._items if _SHIPPING in each.parts]
+        shipping = [each.parts[_SHIPPING] for each in self._items if _SHIPPING in each.parts]
         if self._is_undecided:
             return None
-        return sum(told, _ZERO) if told else self._sums.get(_SHIPPING)
+        return sum(shipping, _ZERO) if shipping else self._sums.get(_SHIPPING)
 
     def tax_total(self) -> Decimal | None:
         """All taxes as the order states them, else those of its items; None when neither names any."""
         if _TAX in self._sums:
             return self._sums[_TAX]
-        told = [each.tax for each in self._items if each.tax is not None]
-        return sum(told, _ZERO) if told else None
+        taxes = [each.tax for each in self._items if each.tax is not None]
+        return sum(taxes, _ZERO) if taxes else None
 
     def charges(self, total: Decimal | None) -> tuple[Charge, ...]:
         """What the buyer pays beside goods and shipping; what only the order names counts when the total needs it."""

@@ -114,8 +114,8 @@ def _delivery_point(order: JsonObject) -> DeliveryPoint:
 def _instructions(order: JsonObject) -> str | None:
     path = "$.recipient.deliveryPreference"
     preference = section(section(order, "recipient", "$"), "deliveryPreference", "$.recipient")
-    told = (text(preference, "dropOffLocation", path), text(preference, "addressInstruction", path))
-    return "; ".join(each for each in told if each) or None
+    parts = (text(preference, "dropOffLocation", path), text(preference, "addressInstruction", path))
+    return "; ".join(each for each in parts if each) or None
 
 
 def _references(order: JsonObject) -> References:
@@ -143,8 +143,8 @@ def _related_order(order: JsonObject) -> RelatedOrder | None:
 def _condition(item: JsonObject, path: str) -> str | None:
     here = f"{path}.product.condition"
     sent = section(section(item, "product", path), "condition", f"{path}.product")
-    told = (text(sent, "conditionType", here), text(sent, "conditionSubtype", here))
-    return "/".join(dict.fromkeys(each for each in told if each)) or None
+    parts = (text(sent, "conditionType", here), text(sent, "conditionSubtype", here))
+    return "/".join(dict.fromkeys(each for each in parts if each)) or None
 
 
 def _gift(item: JsonObject, path: str) -> Gift | None:

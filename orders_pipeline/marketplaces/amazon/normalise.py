@@ -124,8 +124,10 @@ class _Reading:
         proceeds = section(of, "proceeds", "$")
         total = self._read_total(proceeds)
         self.amounts.read_order(proceeds, total, len(objects(of, "orderItems", "$")))
-        told = describe(of, self.problems)
-        self.is_replacement = told.related_order is not None and told.related_order.relation in RELATIONS.values()
+        description = describe(of, self.problems)
+        self.is_replacement = (
+            description.related_order is not None and description.related_order.relation in RELATIONS.values()
+        )
         lines = self._lines()
         self._note_nothing_left(lines)
         self.amounts.finish()
@@ -150,7 +152,7 @@ class _Reading:
             shipping_total=self.amounts.shipping(),
             tax_total=self.amounts.tax_total(),
             charges=self.amounts.charges(total),
-            **told._asdict(),
+            **description._asdict(),
             payment=self._payment(),
             is_business=BUSINESS_PROGRAM in programs,
             programs=programs,

@@ -288,5 +288,5 @@ def _joined(taxes: list[_Taxes]) -> _Taxes:
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     """The sum of what was sent; None when nothing was."""
-    told = [each for each in amounts if each is not None]
-    return sum(told, _ZERO) if told else None
+    known = [each for each in amounts if each is not None]
+    return sum(known, _ZERO) if known else None

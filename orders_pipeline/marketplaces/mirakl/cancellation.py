@@ -103,8 +103,8 @@ def _taxes(taxes: Any, part: Decimal) -> list[JsonObject]:  # noqa: ANN401 - any
 
 def _amount(whole: Any, part: Decimal) -> float:  # noqa: ANN401 - any JSON number
     """Exact when it is all of it, else rounded to a cent; JSON has no decimals but its numbers."""
-    told = Decimal(str(whole or 0))
-    return float(told if part == 1 else (told * part).quantize(CENT, ROUND_HALF_UP))
+    amount = Decimal(str(whole or 0))
+    return float(amount if part == 1 else (amount * part).quantize(CENT, ROUND_HALF_UP))
 
 
 def _judge(reply: Reply) -> None:

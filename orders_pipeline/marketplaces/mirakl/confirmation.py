@@ -92,8 +92,8 @@ def confirm_shipments(parcels: Sequence[Parcel], by: Confirming) -> list[Receipt
     new = [parcel for parcel in parcels if not parcel.is_update]
     known = [parcel for parcel in parcels if parcel.is_update]
     turns = [
-        Turn("ST01", new, lambda told: _by_name_too("ST01", told, lambda each: _create(each, by))),
-        Turn("ST23", known, lambda told: _by_name_too("ST23", told, lambda each: _update(each, by))),
+        Turn("ST01", new, lambda group: _by_name_too("ST01", group, lambda each: _create(each, by))),
+        Turn("ST23", known, lambda group: _by_name_too("ST23", group, lambda each: _update(each, by))),
     ]
     return in_turn([turn for turn in turns if turn.parcels])
 
@@ -126,7 +126,7 @@ def _create(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     verdict = judged(reply)
     if verdict.outcome is AttemptOutcome.REJECTED and len(parcels) > 1:
         # One package spoilt the call for all: nothing was taken, and alone each gets an answer of its own.
-        return in_turn([Turn("ST01", [parcel], lambda told: _create(told, by)) for parcel in parcels])
+        return in_turn([Turn("ST01", [parcel], lambda group: _create(group, by)) for parcel in parcels])
     return [_answered(parcel, reply, verdict) for parcel in parcels]
 
 
@@ -169,11 +169,11 @@ def _update(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     }
     receipts = [receipt(parcel, "ST11", _UNKNOWN_SHIPMENT) for parcel in unknown]
     tracked = _track(known, by)
-    for key, told in tracked.items():
-        if told.outcome is not AttemptOutcome.SENT or key not in waiting:
-            receipts.append(told)
+    for key, answer in tracked.items():
+        if answer.outcome is not AttemptOutcome.SENT or key not in waiting:
+            receipts.append(answer)
     to_ship = {
-        key: known[key] for key, told in tracked.items() if told.outcome is AttemptOutcome.SENT and key in waiting
+        key: known[key] for key, answer in tracked.items() if answer.outcome is AttemptOutcome.SENT and key in waiting
     }
     if to_ship:
         receipts += after_another(Turn("ST24", list(to_ship.values()), lambda _: _ship(to_ship, by)))
@@ -203,13 +203,13 @@ def _contents(shipment: Mapping[str, Any]) -> tuple[frozenset[Any], dict[Any, An
 
 def _track(known: Mapping[str, Parcel], by: Confirming) -> dict[str, Receipt]:
     trackings = {key: _tracking(parcel, "tracking_url") for key, parcel in known.items()}
-    told = {key: receipt(known[key], "ST23", SENT) for key, tracking in trackings.items() if not tracking}
+    receipts = {key: receipt(known[key], "ST23", SENT) for key, tracking in trackings.items() if not tracking}
     sent = {key: known[key] for key, tracking in trackings.items() if tracking}
     if sent:
         body = {"shipments": [{"id": key, "tracking": trackings[key]} for key in sent]}
         reply = by.transport.send("ST23", "POST", "/api/shipments/tracking", body)
-        told |= dict(zip(sent, _changed(sent, reply), strict=True))
-    return told
+        receipts |= dict(zip(sent, _changed(sent, reply), strict=True))
+    return receipts
 
 
 def _ship(to_ship: Mapping[str, Parcel], by: Confirming) -> Sequence[Receipt]:
@@ -235,12 +235,12 @@ def _listed(parcels: Sequence[Parcel], reply: Reply, key: str, by_key: Mapping[s
     receipts = []
     for name, parcel in by_key.items():
         if name in errors and name not in taken:
-            told = _answered(parcel, reply, refused(_words(errors[name])))
+            answer = _answered(parcel, reply, refused(_words(errors[name])))
         elif name in taken and name not in errors:
-            told = replace(_answered(parcel, reply, SENT), marketplace_package_id=_package_id(taken[name], parcel))
+            answer = replace(_answered(parcel, reply, SENT), marketplace_package_id=_package_id(taken[name], parcel))
         else:
-            told = _answered(parcel, reply, _NO_RECEIPT)
-        receipts.append(told)
+            answer = _answered(parcel, reply, _NO_RECEIPT)
+        receipts.append(answer)
     return receipts
 
 
@@ -273,7 +273,9 @@ def confirm_orders(parcels: Sequence[Parcel], by: Confirming) -> list[Receipt]:
         verdict = None if parcel.is_update else _before_shipping(orders.get(parcel.original_id))
         if verdict is None:
             turns.append(
-                Turn("OR23", [parcel], lambda told: _by_name_too("OR23", told, lambda each: _track_and_ship(each, by)))
+                Turn(
+                    "OR23", [parcel], lambda group: _by_name_too("OR23", group, lambda each: _track_and_ship(each, by))
+                )
             )
         else:
             receipts.append(receipt(parcel, "OR11", verdict))
@@ -336,5 +338,5 @@ def _path(parcel: Parcel) -> str:
 
 
 def _answered(parcel: Parcel, reply: Reply, verdict: PackageVerdict) -> Receipt:
-    told = receipt(parcel, reply.operation, verdict)
-    return replace(told, request_id=reply.request_id, http_status=reply.status)
+    answer = receipt(parcel, reply.operation, verdict)
+    return replace(answer, request_id=reply.request_id, http_status=reply.status)

@@ -379,41 +379,41 @@ class _Reading:
     ) -> _LineUnits:
         """Units of a line, settled so that they conserve; what does not fit together is a problem, and bars the line."""
         is_void = self.status in _CANCELLED or state in CANCELLED_LINE_STATES
-        told = read_ordered(of, path, is_void=is_void)
+        counts = read_ordered(of, path, is_void=is_void)
         refunded, refunded_total = read_refunded(of, path, adds_tax=self.amounts.adds_tax)
         is_shipped = self._is_shipped(of, path, state)
-        kept = told.ordered if told.ordered is None or is_void else told.ordered - told.cancelled
+        kept = counts.ordered if counts.ordered is None or is_void else counts.ordered - counts.cancelled
         shipped = self._shipped(original_id, sku, kept)
         if shipped is None:
             shipped = kept if is_shipped else 0
-        if told.ordered is None or kept is None or shipped is None:
+        if counts.ordered is None or kept is None or shipped is None:
             self._problem("quantity_missing", f"{path}.quantity", "the line has no quantity")
             return _LineUnits(None, shipped, None, refunded, None, refunded_total, None)
-        units = conserved(told.ordered, shipped, told.cancelled)
+        units = conserved(counts.ordered, shipped, counts.cancelled)
         ordered, cancelled = units.ordered or 0, units.cancelled or 0
         remaining = ordered - shipped - cancelled
         if state in REFUNDED_LINE_STATES and remaining:
             refunded = max(refunded or 0, remaining)
-        is_odd = self._note_contradictions(told, units, state, path, remaining=remaining, is_shipped=is_shipped)
+        is_odd = self._note_contradictions(counts, units, state, path, remaining=remaining, is_shipped=is_shipped)
         bar = Bar.CONTRADICTORY if is_odd else self._line_bar(state, remaining)
-        return _LineUnits(ordered, shipped, cancelled, refunded, told.priced, refunded_total, bar)
+        return _LineUnits(ordered, shipped, cancelled, refunded, counts.priced, refunded_total, bar)
 
     def _note_contradictions(
-        self, told: Ordered, units: Quantities, state: str | None, path: str, *, remaining: int, is_shipped: bool
+        self, counts: Ordered, units: Quantities, state: str | None, path: str, *, remaining: int, is_shipped: bool
     ) -> bool:
         """Whether quantities, price, state and shipments of a line cannot all be true, each a problem of its own."""
         problems = len(self.problems)
         here = f"{path}.quantity"
-        if told.is_unclear:
+        if counts.is_unclear:
             message = "the price is neither that of the quantity nor that of the quantity less the cancelled units"
             self._problem("quantity_unclear", here, message)
         if units.is_contradictory:
-            message = f"{units.shipped} shipped and {told.cancelled} cancelled of {told.ordered} ordered"
+            message = f"{units.shipped} shipped and {counts.cancelled} cancelled of {counts.ordered} ordered"
             self._problem("quantity_conservation", here, message)
         if is_shipped and remaining and state in SHIPPED_LINE_STATES:
             self._problem("state_contradiction", f"{path}.order_line_state", f"{state}, and {remaining} remain to ship")
         is_open = state == SHIPPING_STATE and self.status not in _CANCELLED
-        if is_open and told.ordered is not None and told.cancelled >= told.ordered:
+        if is_open and counts.ordered is not None and counts.cancelled >= counts.ordered:
             self._problem("state_contradiction", f"{path}.order_line_state", f"{state}, and all of it is cancelled")
         return len(self.problems) > problems
 

@@ -47,21 +47,21 @@ def _package(shipment: JsonObject, path: str, known: dict[str, str]) -> Package:
     here = f"{path}.tracking"
     labels: set[str | None] = set()
     units: dict[str, int] = {}
-    is_told = True
+    is_known = True
     for at, each in enumerate(objects(shipment, "shipment_lines", path)):
         line_path = f"{path}.shipment_lines[{at}]"
         labels.add(package_code(each, "package_reference", line_path))
         name = text(each, "order_line_id", line_path)
         line = known.get(name or "") or known.get(package_code(each, "offer_sku", line_path) or "")
         if line is None:
-            is_told = False
+            is_known = False
         else:
             units[line] = units.get(line, 0) + (count(each, "quantity", line_path) or 0)
     return Package(
         label=labels.pop() if len(labels) == 1 else None,
         carriers=_carriers(tracking, here, ("carrier_code", "carrier_name", "carrier_standard_code")),
         tracking_number=package_code(tracking, "tracking_number", here),
-        quantities=tuple(units.items()) if is_told else (),
+        quantities=tuple(units.items()) if is_known else (),
     )
 
 

@@ -180,9 +180,9 @@ class Transport:
         return quoted(value.get("message") if isinstance(value, dict) else None, [api_key(self._context)])
 
     def _note_time(self, response: httpx.Response) -> None:
-        told = http_date(response.headers.get("date"))
-        if told is not None:
-            self.server_time = told
+        date = http_date(response.headers.get("date"))
+        if date is not None:
+            self.server_time = date
 
 
 def unreadable(operation: str, what: str) -> Transient:

@@ -15,7 +15,7 @@ from warehouse.ledger.base.database import has_come
 from warehouse.ledger.base.schema import cancellation_requests, channels
 from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.book import order_events
-from warehouse.ledger.book.cancellations import STAGE, TOLD_OF, Row
+from warehouse.ledger.book.cancellations import DECIDED, STAGE, Row
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
     return Due(row, selector, attempt) if taken.rowcount else None
 
 
-def told(transaction: Transaction, due: Due, now: datetime) -> None:
+def conclude(transaction: Transaction, due: Due, now: datetime) -> None:
     """Remember that the marketplace took the decision; what comes of it shows with the order."""
-    if _conclude(transaction, due, {"told_at": now}, now):
+    if _close_attempt(transaction, due, {"told_at": now}, now):
         data = {"request": due.request["id"]}
         event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
         order_events.record(transaction, [event], now)
@@ -82,15 +82,15 @@ def told(transaction: Transaction, due: Due, now: datetime) -> None:
 
 def put_back(transaction: Transaction, due: Due, wait: timedelta | None, now: datetime) -> None:
     """Remember that the marketplace did not take the cancellation; None: it is not tried again by itself."""
-    _conclude(transaction, due, {"due_at": None if wait is None else now + wait}, now)
+    _close_attempt(transaction, due, {"due_at": None if wait is None else now + wait}, now)
 
 
-def _conclude(transaction: Transaction, due: Due, values: Row, now: datetime) -> bool:
+def _close_attempt(transaction: Transaction, due: Due, values: Row, now: datetime) -> bool:
     requests = cancellation_requests.c
     changed = sa.update(cancellation_requests).where(
         requests.id == due.request["id"],
         requests.attempts == due.attempt,
-        requests.state.in_([each.value for each in TOLD_OF]),
+        requests.state.in_([each.value for each in DECIDED]),
     )
     return bool(transaction.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
 

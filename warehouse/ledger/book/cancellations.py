@@ -128,7 +128,7 @@ def decide(
         return row
     if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
         raise CancellationUndecidable(Refusal.CLOSED)
-    if row["state"] in TOLD_OF and (row["told_at"] is not None or row["claimed_until"] is not None):
+    if row["state"] in DECIDED and (row["told_at"] is not None or row["claimed_until"] is not None):
         raise CancellationUndecidable(Refusal.CARRIED_OUT)
     is_to_tell = decision is Decision.ACCEPT or (row["requester"] != MERCHANT and _decides(transaction, row["channel"]))
     decided = row | {
@@ -203,7 +203,7 @@ def ask(
     return row
 
 
-TOLD_OF = frozenset({RequestState.ACCEPTED, RequestState.DECLINED})
+DECIDED = frozenset({RequestState.ACCEPTED, RequestState.DECLINED})
 """Decisions that a marketplace may have been told of; they cannot be taken back then."""
 
 

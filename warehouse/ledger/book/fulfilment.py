@@ -85,14 +85,14 @@ class Raised:
 
 
 def shipped_units(
-    told: int | None, ordered: int | None, cancelled: int | None, reported: Reported | None
+    shown: int | None, ordered: int | None, cancelled: int | None, reported: Reported | None
 ) -> tuple[int | None, int]:
     """Units of a line that were shipped, by whomever, and those that we have reported although they are cancelled.
 
     What the marketplace cancels is cancelled, whatever was reported: together both are never more than what was ordered.
 
     Args:
-        told: What the marketplace says was shipped; None when it does not.
+        shown: What the marketplace says was shipped; None when it does not.
         ordered: Units ordered; None when the marketplace does not say.
         cancelled: Units cancelled; None when the marketplace does not say.
         reported: Our shipments of the line; None without any.
@@ -101,8 +101,8 @@ def shipped_units(
     ((2, 0), (0, 2))
     """
     if reported is None:
-        return told, 0
-    units = max(told or 0, reported.units + reported.by_others)
+        return shown, 0
+    units = max(shown or 0, reported.units + reported.by_others)
     room = units if ordered is None else ordered - (cancelled or 0)
     return min(units, room), min(reported.units, max(0, units - room))
 
@@ -139,7 +139,7 @@ def raised(
     facts: str,
     source: Status,
     whole: Bar | None,
-    told: Mapping[str, MarketplaceCounts],
+    counts: Mapping[str, MarketplaceCounts],
     reported: Mapping[str, Reported],
 ) -> Raised:
     """An order as readers see it.
@@ -148,7 +148,7 @@ def raised(
         facts: The marketplace's facts, as `documents.facts` renders them, or as an earlier call has left them.
         source: The marketplace's state in our words.
         whole: Why nothing of the order may be shipped, for a reason that is not one of its lines.
-        told: What the marketplace says, by line id.
+        counts: What the marketplace says, by line id.
         reported: Our shipments by line id.
     """
     members = orjson.loads("{" + facts + "}")
@@ -157,9 +157,9 @@ def raised(
     bars: list[tuple[Bar | None, int | None]] = []
     for line in members["lines"]:
         own_id, ordered, cancelled = line["id"], line["quantity_ordered"], line["quantity_cancelled"]
-        shipped, beyond = shipped_units(told[own_id].shipped, ordered, cancelled, reported.get(own_id))
+        shipped, beyond = shipped_units(counts[own_id].shipped, ordered, cancelled, reported.get(own_id))
         remaining = remaining_units(ordered, shipped, cancelled)
-        bar = line_bar(told[own_id].bar, remaining, line.get("quantity_refunded"))
+        bar = line_bar(counts[own_id].bar, remaining, line.get("quantity_refunded"))
         units[own_id] = (shipped, remaining)
         bars.append((bar, remaining))
         if beyond:
@@ -195,14 +195,14 @@ def restate(transaction: Transaction, order_ids: Iterable[str], now: datetime) -
     chosen = sorted(set(order_ids))
     reported = reported_units(transaction, chosen)
     states = _confirmation_states(transaction, chosen)
-    told = _told(transaction, chosen)
+    counts = _marketplace_counts(transaction, chosen)
     news: list[dict[str, Any]] = []
     quiet: list[dict[str, Any]] = []
     left: dict[str, Mapping[str, int]] = {}
     for row in transaction.execute(sa.select(*_COLUMNS).where(orders.c.id.in_(chosen))).mappings():
         own_id = row["id"]
         source = Status(row["source_status"] or row["status"])
-        seen = raised(row["facts"], source, _whole_bar(row), told.get(own_id, {}), reported.get(own_id, {}))
+        seen = raised(row["facts"], source, _whole_bar(row), counts.get(own_id, {}), reported.get(own_id, {}))
         left[own_id] = seen.may_have_left
         confirmation = overall(states.get(own_id, ())).value
         changed = _changed(row, seen.facts, seen.status, confirmation)
@@ -254,7 +254,7 @@ def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> 
     return changed
 
 
-def _told(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, MarketplaceCounts]]:
+def _marketplace_counts(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, MarketplaceCounts]]:
     """Order id → line id → what the marketplace says of it."""
     columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.marketplace_quantity_shipped, order_lines.c.bar)
     found: dict[str, dict[str, MarketplaceCounts]] = {}

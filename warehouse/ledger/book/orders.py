@@ -163,8 +163,8 @@ def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival],
     """
     found = compare(transaction, keys, arrivals)
     changes = found.changes
-    told = len(found.writes) + len(found.unnoticed)
-    first_change = next_values(transaction, MARKETPLACE_CHANGES, told) if told else 0
+    count = len(found.writes) + len(found.unnoticed)
+    first_change = next_values(transaction, MARKETPLACE_CHANGES, count) if count else 0
     if found.writes:
         first_position = next_values(transaction, POSITION, len(found.writes))
         _write(transaction, keys, found.writes, first_position, first_change, now)
@@ -214,10 +214,10 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
 def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
     """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
     order = arrival.order
-    told = {
+    counts = {
         line_id(order.id, each.original_id): MarketplaceCounts(each.quantity_shipped, each.bar) for each in order.lines
     }
-    return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, told, reported))
+    return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, counts, reported))
 
 
 def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, RowMapping]:
@@ -240,25 +240,27 @@ def _changed_members(transaction: Transaction, arrival: Arrival, row: RowMapping
     if row["content_hash"] == arrival.content_hash and not is_raised:
         return status
     half = documents.HASH_BYTES
-    parties_told = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
+    parties_changed = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
     if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
-        return status + parties_told
+        return status + parties_changed
     before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
     before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
     return (
         status
-        + parties_told
+        + parties_changed
         + tuple(
-            name for name in after if before.get(name) != after[name] and _told(before.get(name)) != _told(after[name])
+            name
+            for name in after
+            if before.get(name) != after[name] and _present(before.get(name)) != _present(after[name])
         )
     )
 
 
-def _told(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
     """What a member tells: in records one that is null tells as much as one that is not there."""
     if isinstance(value, dict):
-        return {name: _told(each) for name, each in value.items() if each is not None}
-    return [_told(each) for each in value] if isinstance(value, list) else value
+        return {name: _present(each) for name, each in value.items() if each is not None}
+    return [_present(each) for each in value] if isinstance(value, list) else value
 
 
 def _keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
@@ -319,9 +321,9 @@ def _filled(sent: Any, known: Any) -> Any:  # noqa: ANN401 - a party, or a text
 
 def _keep_details(line: Line, known: Personal) -> Line:
     for leaf in personal.line_details():
-        told = known.details.get(personal.detail_name(leaf), {}).get(line.original_id)
-        if told is not None and personal.value_of(line, leaf) is None:
-            line = personal.with_detail(line, leaf, told)
+        detail = known.details.get(personal.detail_name(leaf), {}).get(line.original_id)
+        if detail is not None and personal.value_of(line, leaf) is None:
+            line = personal.with_detail(line, leaf, detail)
     return replace(line, is_customised=line.is_customised or line.customisation_url is not None)
 
 
@@ -337,8 +339,8 @@ def _keep_amounts(transaction: Transaction, order: Order, own_id: str) -> Order:
 
     A marketplace leaves them out when it answers with fewer data sets than usual; a price once told stays true.
     """
-    is_told = None not in (order.total, order.currency, *(each.line_total for each in order.lines))
-    if is_told:
+    is_priced = None not in (order.total, order.currency, *(each.line_total for each in order.lines))
+    if is_priced:
         return order
     facts = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
     known = orjson.loads("{" + facts + "}")
@@ -374,8 +376,8 @@ def _keep_amounts(transaction: Transaction, order: Order, own_id: str) -> Order:
     return order if filled == order else filled
 
 
-def _amount(told: Decimal | None, known: str | None) -> Decimal | None:
-    return Decimal(known) if told is None and known is not None else told
+def _amount(new: Decimal | None, known: str | None) -> Decimal | None:
+    return Decimal(known) if new is None and known is not None else new
 
 
 def merge_address(sent: Address, known: Address) -> Address:
@@ -571,9 +573,9 @@ def _reword(transaction: Transaction, reworded: Sequence[Arrival]) -> None:
     update = (
         sa.update(orders)
         .where(orders.c.id == sa.bindparam("own_id"))
-        .values(content_hash=sa.bindparam("digest"), facts=sa.bindparam("told"))
+        .values(content_hash=sa.bindparam("digest"), facts=sa.bindparam("rendered"))
     )
-    rows = [{"own_id": each.order.id, "digest": each.content_hash, "told": each.facts} for each in reworded]
+    rows = [{"own_id": each.order.id, "digest": each.content_hash, "rendered": each.facts} for each in reworded]
     transaction.execute(update, rows)
 
 

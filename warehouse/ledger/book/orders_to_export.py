@@ -94,7 +94,7 @@ def orders_of_files(
     """
     later = file_members.alias()
     later_file = files.alias()
-    is_told_later = (
+    is_in_later_file = (
         sa.select(later.c.order_id)
         .join_from(later, later_file, later_file.c.id == later.c.file_id)
         .where(
@@ -104,7 +104,7 @@ def orders_of_files(
         )
         .exists()
     )
-    lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_told_later)
+    lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_in_later_file)
     query = (
         sa.select(*_COLUMNS)
         .outerjoin(parties, parties.c.order_id == orders.c.id)

@@ -91,7 +91,7 @@ def plan(
     transaction: Transaction,
     channel: str,
     planned: Sequence[PlannedFile],
-    told_again: Sequence[int],
+    taken_over: Sequence[int],
     cursor: int,
     now: datetime,
 ) -> None:
@@ -101,7 +101,7 @@ def plan(
         transaction: It is not ended here.
         channel: Code of the channel.
         planned: The files, with what is known of them by now.
-        told_again: Files that were given up, and whose orders are in the planned ones.
+        taken_over: Files that were given up, and whose orders are in the planned ones.
         cursor: The marketplace change up to which orders are in files now.
         now: The present instant.
     """
@@ -115,9 +115,9 @@ def plan(
             "updated_at": now,
         }
         transaction.execute(sa.update(files).where(files.c.id == each.id).values(values))
-    if told_again:
+    if taken_over:
         values = {"finished_at": now, "updated_at": now}
-        transaction.execute(sa.update(files).where(files.c.id.in_(told_again)).values(values))
+        transaction.execute(sa.update(files).where(files.c.id.in_(taken_over)).values(values))
     move_cursor(transaction, channel, cursor)
 
 

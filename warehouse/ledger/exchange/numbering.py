@@ -91,7 +91,7 @@ class Numbering:
             number if plain.startswith(_head(kind)) and number <= LARGEST and self.id(kind, number) == own_id else None
         )
 
-    def told(self, details: Mapping[str, Any]) -> dict[str, Any]:
+    def with_ids(self, details: Mapping[str, Any]) -> dict[str, Any]:
         """Technical details for a reader: with ids in place of numbers."""
         return {
             name: self.id(MEMBERS[name], value) if name in MEMBERS and isinstance(value, int) else value

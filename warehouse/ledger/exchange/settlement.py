@@ -77,12 +77,12 @@ def shipped_since(transaction: Transaction, record: FileRecord, ids: Iterable[st
             file_rows.c.file_id > record.id,
             file_rows.c.outcome != RowOutcome.REFUSED.value,
         )
-        told = sa.select(shipments.c.order_id).where(
+        shipped = sa.select(shipments.c.order_id).where(
             shipments.c.order_id.in_(part),
             shipments.c.order_id.not_in(left),
             sa.or_(shipments.c.reported_at > latest, shipments.c.order_id.in_(in_files)),
         )
-        found |= set(transaction.execute(told).scalars())
+        found |= set(transaction.execute(shipped).scalars())
     return found
 
 

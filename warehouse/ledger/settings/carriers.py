@@ -45,7 +45,7 @@ class CarrierEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldCarrier:
+class MarketplaceCarrier:
     """A carrier in the words that the marketplace is told: by `code`, or by `name` where it has none."""
 
     code: str | None = None
@@ -76,23 +76,23 @@ class Carriers:
         """What the channel's marketplace needs; None before it is known."""
         return self._requirements.get(channel)
 
-    def told(self, channel: str, code: str | None, name: str | None) -> ToldCarrier:
+    def translated(self, channel: str, code: str | None, name: str | None) -> MarketplaceCarrier:
         """What the marketplace is told: the merchant's own mapping, then its list, then the usual spellings.
 
         A word that none of them knows is told as a name; where any word will do, as a code.
         """
         if code is None:
-            return ToldCarrier(name=name)
+            return MarketplaceCarrier(name=name)
         own = self._entries.get((channel, code.upper()))
         if own is not None:
-            return ToldCarrier(
+            return MarketplaceCarrier(
                 code=own.carrier_code, name=name or own.carrier_name or code, tracking_url=own.tracking_url
             )
         needs = self._requirements.get(channel)
         if needs is None or needs.carrier_rule is CarrierRule.ANY:
-            return ToldCarrier(code=code, name=name)
+            return MarketplaceCarrier(code=code, name=name)
         known = self._listed[channel].get(code.casefold()) or needs.carrier_aliases.get(code.upper())
-        return ToldCarrier(code=known, name=name or code)
+        return MarketplaceCarrier(code=known, name=name or code)
 
 
 _NEEDS = sa.select(channel_requirements).where(

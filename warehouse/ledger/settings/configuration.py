@@ -559,8 +559,8 @@ def export(transaction: Transaction) -> str:
         jobs.setdefault(state.job.channel, {})[state.job.kind.value] = _job_section(state.job)
     mapped: dict[str, dict[str, dict[str, str | None]]] = {}
     for entry in carriers.mapped(transaction):
-        told = {name: getattr(entry, name) for name in CarrierMapping.model_fields}
-        mapped.setdefault(entry.channel, {})[entry.code] = told
+        mapping = {name: getattr(entry, name) for name in CarrierMapping.model_fields}
+        mapped.setdefault(entry.channel, {})[entry.code] = mapping
     document = {
         "connections": {
             each.code: {

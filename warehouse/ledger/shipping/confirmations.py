@@ -315,27 +315,27 @@ def _close_attempts(transaction: Transaction, receipts: Sequence[tuple[Claim, Re
         sa.update(confirmation_attempts)
         .where(confirmation_attempts.c.id == sa.bindparam("attempt"))
         .values(
-            operation=sa.bindparam("told_operation"),
+            operation=sa.bindparam("new_operation"),
             finished_at=sa.bindparam("ended"),
-            outcome=sa.bindparam("told_outcome"),
-            http_status=sa.bindparam("told_status"),
-            request_id=sa.bindparam("told_request"),
-            code=sa.bindparam("told_code"),
-            message=sa.bindparam("told_message"),
-            hint=sa.bindparam("told_hint"),
+            outcome=sa.bindparam("new_outcome"),
+            http_status=sa.bindparam("new_status"),
+            request_id=sa.bindparam("new_request"),
+            code=sa.bindparam("new_code"),
+            message=sa.bindparam("new_message"),
+            hint=sa.bindparam("new_hint"),
         )
     )
     rows = [
         {
             "attempt": each.attempt_id,
-            "told_operation": receipt.operation,
+            "new_operation": receipt.operation,
             "ended": now,
-            "told_outcome": receipt.outcome.value,
-            "told_status": receipt.http_status,
-            "told_request": receipt.request_id,
-            "told_code": receipt.code or None,
-            "told_message": receipt.message or None,
-            "told_hint": receipt.hint or None,
+            "new_outcome": receipt.outcome.value,
+            "new_status": receipt.http_status,
+            "new_request": receipt.request_id,
+            "new_code": receipt.code or None,
+            "new_message": receipt.message or None,
+            "new_hint": receipt.hint or None,
         }
         for each, receipt in receipts
     ]
@@ -494,8 +494,8 @@ def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | No
     note(transaction, [row], "confirmation_retried", now)
     holds.follow(transaction, [row["order_id"]], now)
     restate(transaction, [row["order_id"]], now)
-    told: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
-    return told
+    settled: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
+    return settled
 
 
 # -- shared

@@ -133,8 +133,8 @@ class Intake:
     def _new(self, order: OpenOrder, given: ShipmentReport) -> ShipmentAnswer:
         self._check_order(order)
         self._check_date(given, order)
-        told = {name: getattr(given, name) for name in TOLD}
-        self._check_told(order, told)
+        content = {name: getattr(given, name) for name in CONTENT}
+        self._check_content(order, content)
         quantities = self._quantities(order, given.items)
         self._check_quantities(order, quantities, given.items)
         self._check_split(order, quantities)
@@ -147,7 +147,7 @@ class Intake:
             "reference": free_reference(
                 shipment_id(order.id, package_id), {each["reference"] for each in order.packages.values()}
             ),
-            **told,
+            **content,
             "shipped_at": given.shipping_date or self.now,
             "version": 1,
             "sent_version": None,
@@ -228,27 +228,27 @@ class Intake:
         if given.shipping_date is not None and given.shipping_date > self.now + CLOCK_TOLERANCE:
             raise refusal("shipping_date_in_future", "shipping_date", "The shipping date lies in the future.", order.id)
 
-    def _check_told(self, order: OpenOrder, told: Mapping[str, Any]) -> None:
+    def _check_content(self, order: OpenOrder, content: Mapping[str, Any]) -> None:
         """What the channel's marketplace needs to be told; nothing is asked of a channel that it is not known of."""
         needs = self._carriers.requirements(order.channel)
         if needs is None:
             return
         faults = []
-        if needs.needs_tracking_number and told["tracking_number"] is None:
+        if needs.needs_tracking_number and content["tracking_number"] is None:
             message = "The marketplace takes no shipment without a tracking number."
             faults.append(Fault(code="tracking_number_missing", field="tracking_number", message=message))
-        if needs.needs_carrier and told["carrier_code"] is None and told["carrier_name"] is None:
+        if needs.needs_carrier and content["carrier_code"] is None and content["carrier_name"] is None:
             message = "The marketplace takes no shipment without a carrier."
             faults.append(Fault(code="carrier_missing", field="carrier_code", message=message))
-        faults += self._unknown_carrier(order, told, needs)
+        faults += self._unknown_carrier(order, content, needs)
         if faults:
             raise ReportRefused(faults, order.id)
 
-    def _unknown_carrier(self, order: OpenOrder, told: Mapping[str, Any], needs: Requirements) -> list[Fault]:
-        code = told["carrier_code"]
+    def _unknown_carrier(self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements) -> list[Fault]:
+        code = content["carrier_code"]
         if needs.carrier_rule is not CarrierRule.LISTED or code is None:
             return []
-        if self._carriers.told(order.channel, code, None).code is not None:
+        if self._carriers.translated(order.channel, code, None).code is not None:
             return []
         message = (
             "The marketplace takes only carriers of its list, and this one is neither on it nor mapped to it: see "
@@ -318,16 +318,16 @@ class Intake:
 
     def _again(self, order: OpenOrder, given: ShipmentReport, known: dict[str, Any]) -> ShipmentAnswer:
         self._check_date(given, order)
-        told = {name: known[name] if getattr(given, name) is None else getattr(given, name) for name in TOLD}
-        told["shipped_at"] = given.shipping_date or known["shipped_at"]
+        content = {name: known[name] if getattr(given, name) is None else getattr(given, name) for name in CONTENT}
+        content["shipped_at"] = given.shipping_date or known["shipped_at"]
         corrected = self._corrected(order, given, known)
-        if corrected is None and all(known[name] == value for name, value in told.items()):
+        if corrected is None and all(known[name] == value for name, value in content.items()):
             return self._answer(ReportResult.ALREADY_KNOWN, order, given, known)
-        self._check_told(order, told)
+        self._check_content(order, content)
         if corrected is not None:
             self.lines_of[known["id"]] = corrected
-        known |= {**told, "version": known["version"] + 1, "verified_at": None, "difference": None}
-        if known["status"] in _TOLD_AGAIN:
+        known |= {**content, "version": known["version"] + 1, "verified_at": None, "difference": None}
+        if known["status"] in _SENT_AGAIN:
             known |= {**self._first_state(order), "attempts": 0}
         self._note(known, "shipment_updated", sum(units for units, _ in self.lines_of[known["id"]].values()))
         return self._answer(ReportResult.UPDATED, order, given, known)
@@ -433,7 +433,7 @@ LONG_AGO = timedelta(days=30)
 """A shipping date further back is taken, and pointed out."""
 
 
-TOLD = (
+CONTENT = (
     "tracking_number",
     "carrier_code",
     "carrier_name",
@@ -450,7 +450,7 @@ _CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, Con
 """Until a package has been sent, what is in it may be corrected."""
 
 
-_TOLD_AGAIN = frozenset(
+_SENT_AGAIN = frozenset(
     {
         ConfirmationStatus.QUEUED,
         ConfirmationStatus.SENT,

@@ -29,7 +29,7 @@ class OpenLine:
     id: str
     original_id: str
     ordered: int | None
-    told: int | None
+    shown: int | None
     cancelled: int | None
     refunded: int
     bar: str | None
@@ -37,7 +37,7 @@ class OpenLine:
 
     def remaining(self) -> int | None:
         """Units not shipped; what the marketplace leaves out counts as none shipped, none cancelled."""
-        shipped, _ = shipped_units(self.told, self.ordered, self.cancelled, self.reported)
+        shipped, _ = shipped_units(self.shown, self.ordered, self.cancelled, self.reported)
         return remaining_units(self.ordered, shipped or 0, self.cancelled or 0)
 
     def shippable(self) -> int | None:
@@ -51,7 +51,7 @@ class OpenLine:
         """Take units up; returns how many others are known to have shipped."""
         ours = self.reported.units if self.reported else 0
         known = self.reported.by_others if self.reported else 0
-        by_others = max(known, (self.told or 0) - ours)
+        by_others = max(known, (self.shown or 0) - ours)
         self.reported = Reported(ours + units, by_others)
         return by_others
 
@@ -159,7 +159,7 @@ def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrde
             id=row["id"],
             original_id=row["original_id"],
             ordered=row["quantity_ordered"],
-            told=row["marketplace_quantity_shipped"],
+            shown=row["marketplace_quantity_shipped"],
             cancelled=row["quantity_cancelled"],
             refunded=row["quantity_refunded"] or 0,
             bar=row["bar"],

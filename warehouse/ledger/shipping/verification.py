@@ -62,13 +62,13 @@ class Waiting:
         shipment: Its row.
         original_id: The marketplace's order id.
         quantities: Units by the marketplace's line id.
-        told: What its attempts have told, the oldest first, as `confirmations.told_of` puts it.
+        attempted: What its attempts have told, the oldest first, as `confirmations.content_of` puts it.
     """
 
     shipment: Mapping[str, Any]
     original_id: str
     quantities: tuple[tuple[str, int], ...]
-    told: tuple[Mapping[str, Any], ...] = ()
+    attempted: tuple[Mapping[str, Any], ...] = ()
 
 
 def doubted(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[Waiting]:
@@ -96,7 +96,7 @@ def unverified(
     )
 
 
-_TOLD = (
+_ATTEMPTED = (
     sa.select(confirmation_attempts.c.shipment_id, confirmation_attempts.c.content)
     .where(
         confirmation_attempts.c.shipment_id.in_(sa.bindparam("ids", expanding=True)),
@@ -118,22 +118,22 @@ def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement
     if not rows:
         return []
     ids = [row["id"] for row in rows]
-    contents, told = contents_of(transaction, ids), _told(transaction, ids)
+    contents, attempted = contents_of(transaction, ids), _attempted(transaction, ids)
     return [
         Waiting(
             shipment=row,
             original_id=row["original_id"],
             quantities=contents[row["id"]],
-            told=tuple(told.get(row["id"], ())),
+            attempted=tuple(attempted.get(row["id"], ())),
         )
         for row in rows
     ]
 
 
-def _told(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+def _attempted(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for shipment_id, told in transaction.execute(_TOLD, {"ids": list(ids)}):
-        found.setdefault(shipment_id, []).append(told)
+    for shipment_id, content in transaction.execute(_ATTEMPTED, {"ids": list(ids)}):
+        found.setdefault(shipment_id, []).append(content)
     return found
 
 
@@ -159,7 +159,7 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
         transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
         if values["status"] == ConfirmationStatus.QUEUED.value:
             _refute(transaction, row["id"])
-        told = Receipt(
+        receipt = Receipt(
             shipment_id=row["id"],
             outcome=AttemptOutcome.IN_DOUBT,
             code=values.get("code") or "",
@@ -167,10 +167,10 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
             hint=values.get("hint") or "",
         )
         if values["status"] == ConfirmationStatus.REJECTED.value:
-            report_problem(transaction, row, REJECTED, told, now)
+            report_problem(transaction, row, REJECTED, receipt, now)
         elif values["status"] == ConfirmationStatus.VERIFIED.value:
             resolve_problems(transaction, row["order_id"], now)
-        note(transaction, [row], kind, now, told)
+        note(transaction, [row], kind, now, receipt)
         touched.append(row["order_id"])
     holds.follow(transaction, touched, now)
     restate(transaction, touched, now)
@@ -393,11 +393,11 @@ def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datet
     # A payload older than our confirmation differs from it by nature.
     if order.marketplace_updated_at > row["sent_at"] and apart != row["difference"]:
         transaction.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
-        told = Receipt(
+        receipt = Receipt(
             shipment_id=row["id"], outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT
         )
-        report_problem(transaction, row, DIFFERS, told, now)
-        note(transaction, [row], "confirmation_differs", now, told)
+        report_problem(transaction, row, DIFFERS, receipt, now)
+        note(transaction, [row], "confirmation_differs", now, receipt)
     return False
 
 
@@ -421,9 +421,9 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
     if shipment["sent_version"] is not None and len(labelled) == 1:
         return labelled[0]
     named = [each for each in present if each.label in {str(shipment["reference"]), shipment["package_id"]}]
-    told = waiting.told or (_present_contents(waiting),)
+    attempted = waiting.attempted or (_present_contents(waiting),)
     for found in (
-        [each for each in named if any(_holds(each, one) for one in told)],
+        [each for each in named if any(_holds(each, one) for one in attempted)],
         [each for each in present if _is_number(each, shipment["tracking_number"])],
     ):
         if len(found) == 1:
@@ -435,11 +435,13 @@ def _present_contents(waiting: Waiting) -> Mapping[str, Any]:
     return {"tracking_number": waiting.shipment["tracking_number"], "quantities": dict(waiting.quantities)}
 
 
-def _holds(package: Package, told: Mapping[str, Any]) -> bool:
+def _holds(package: Package, content: Mapping[str, Any]) -> bool:
     """Whether a package is what an attempt told, as far as the marketplace shows its contents."""
-    if package.quantities and dict(package.quantities) != told["quantities"]:
+    if package.quantities and dict(package.quantities) != content["quantities"]:
         return False
-    return not (package.tracking_number and told["tracking_number"]) or _is_number(package, told["tracking_number"])
+    return not (package.tracking_number and content["tracking_number"]) or _is_number(
+        package, content["tracking_number"]
+    )
 
 
 def _is_number(package: Package, tracking_number: str | None) -> bool:
@@ -457,9 +459,9 @@ def known_name(row: Mapping[str, Any] | RowMapping, found: Package) -> str | Non
 
 def fewer_units(waiting: Waiting, order: Order) -> dict[str, list[Any]]:
     """Lines of which the marketplace shows fewer shipped units than before we told it of the package: something was undone."""
-    if not waiting.told:
+    if not waiting.attempted:
         return {}
-    before = waiting.told[-1].get("shipped_before", {})
+    before = waiting.attempted[-1].get("shipped_before", {})
     now = {line.original_id: line.quantity_shipped for line in order.lines}
     fallen = {
         name: (units, shown) for name, units in before.items() if (shown := now.get(name)) is not None and shown < units
@@ -484,8 +486,8 @@ def differences(waiting: Waiting, found: Package) -> dict[str, list[Any]]:
         and _folded(found.tracking_number) != _folded(ours["tracking_number"])
     ):
         apart["tracking_number"] = [ours["tracking_number"], found.tracking_number]
-    told = {_folded(each) for each in (ours["told_carrier"], ours["carrier_code"], ours["carrier_name"]) if each}
-    if found.carriers and told and told.isdisjoint(_folded(each) for each in found.carriers):
+    carriers = {_folded(each) for each in (ours["told_carrier"], ours["carrier_code"], ours["carrier_name"]) if each}
+    if found.carriers and carriers and carriers.isdisjoint(_folded(each) for each in found.carriers):
         apart["carrier"] = [ours["told_carrier"] or ours["carrier_code"], found.carriers[0]]
     if found.quantities and sorted(found.quantities) != sorted(waiting.quantities):
         apart["quantities"] = [dict(waiting.quantities), dict(found.quantities)]

@@ -108,9 +108,9 @@ def connected(transaction: Transaction) -> list[Connected]:
 
 def _pull_problems(transaction: Transaction) -> dict[str, list[str]]:
     """Codes of the open incidents of pulling, per connection: a refused credential fails before there is a pull."""
-    told = schema.incidents
-    query = sa.select(told.c.subject, told.c.code).where(
-        told.c.resolved_at.is_(None), told.c.scope == "connection", told.c.stage == "pull"
+    table = schema.incidents
+    query = sa.select(table.c.subject, table.c.code).where(
+        table.c.resolved_at.is_(None), table.c.scope == "connection", table.c.stage == "pull"
     )
     problems: dict[str, list[str]] = {}
     for row in transaction.execute(query):

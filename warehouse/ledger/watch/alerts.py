@@ -158,13 +158,13 @@ def _about(order_id: str, file_id: str) -> str:
     return "files" if file_id else "orders" if order_id else ""
 
 
-_TOLD = sa.select(announced_troubles)
+_ANNOUNCED = sa.select(announced_troubles)
 
 
-def told(transaction: Transaction) -> dict[str, list[AnnouncedTrouble]]:
+def announced(transaction: Transaction) -> dict[str, list[AnnouncedTrouble]]:
     """Recipient → the conditions that it knows of."""
     found: dict[str, list[AnnouncedTrouble]] = {}
-    for row in transaction.execute(_TOLD).mappings():
+    for row in transaction.execute(_ANNOUNCED).mappings():
         known = AnnouncedTrouble(**{name: row[name] for name in AnnouncedTrouble.__slots__})
         found.setdefault(row["recipient"], []).append(known)
     return found

@@ -46,7 +46,7 @@ class IncidentFilter:
 
 def incident_rows(transaction: Transaction, wanted: IncidentFilter, before_id: int | None, limit: int) -> list[Row]:
     """The `limit` newest incidents with an id below `before_id`, newest first."""
-    query = sa.select(incidents).where(*_told(wanted)).order_by(incidents.c.id.desc()).limit(limit)
+    query = sa.select(incidents).where(*_matching(wanted)).order_by(incidents.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(incidents.c.id < before_id)
     if wanted.channels:
@@ -75,7 +75,7 @@ def open_of_stage(transaction: Transaction, stage: str) -> set[tuple[str, str, s
     return {(row.scope, row.subject, row.code) for row in rows}
 
 
-def _told(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
+def _matching(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
     """What an incident says of itself."""
     table = incidents.c
     conditions: list[sa.ColumnElement[bool]] = []

@@ -87,12 +87,12 @@ def report(transaction: Transaction, problem: IncidentReport, now: datetime) -> 
         "last_seen_at": now,
         "occurrences": problem.occurrences,
     }
-    told = transaction.execute(_open_or_count(transaction.dialect.name), row).one()
-    if told.occurrences == problem.occurrences:
-        activity.record(transaction, [_opened(problem, told.id)], now)
+    opened = transaction.execute(_open_or_count(transaction.dialect.name), row).one()
+    if opened.occurrences == problem.occurrences:
+        activity.record(transaction, [_opened(problem, opened.id)], now)
     if problem.order_id:
         transaction.execute(sa.update(orders).where(orders.c.id == problem.order_id).values(has_errors=True))
-    return int(told.id)
+    return int(opened.id)
 
 
 @cache
