@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import gc
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
-from fastapi import FastAPI
 
 from orders_api import health, metrics, reference_page
 from orders_api.compression import Compression
+from orders_api.description import DescribedApi
 from orders_api.kit import errors
-from orders_api.kit.auth import SECURITY_SCHEME
 from orders_api.kit.envelope import Envelope
 from orders_api.kit.installation import Installation
 from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
-from orders_api.schemas.acceptances import AcceptanceRequest
-from orders_api.schemas.acknowledgements import AcknowledgementRequest
-from orders_api.schemas.cancellations import CancellationDecision, OrderCancellation
-from orders_api.schemas.incidents import IncidentResolution
-from orders_api.schemas.problems import ProblemDocument
-from orders_api.schemas.shipment_reports import ShipmentRequest
 from orders_api.v1 import (
     acceptances,
     acknowledgements,
@@ -47,22 +40,13 @@ from warehouse.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from fastapi import FastAPI
+
     from warehouse.clock import Clock
 
 OTHER_THREADS = 8
 """Acknowledgements, notes, pieces of downloads: at most so many at once. With the readers fewer than the ledger's pooled
 connections, so that none waits for one."""
-
-SHAPES_WITHOUT_A_ROUTE = (
-    ProblemDocument,
-    AcknowledgementRequest,
-    ShipmentRequest,
-    AcceptanceRequest,
-    IncidentResolution,
-    CancellationDecision,
-    OrderCancellation,
-)
-"""Those that no route has as its answer."""
 
 DESCRIPTION = """
 Orders of every connected marketplace in one shape.
@@ -85,7 +69,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         UnfitLedgerError: A newer release has written the ledger.
     """
     settings = settings or Settings()
-    app = FastAPI(
+    app = DescribedApi(
         title="Orders API",
         version="1",
         description=DESCRIPTION,
@@ -93,6 +77,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     limiter = RateLimiter(settings.api_requests_per_minute)
     ledger = open_ledger(settings)
@@ -104,26 +89,26 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     app.add_middleware(
         Envelope, path_prefix=settings.api_path_prefix, docs_path=DOCS_PATH, latencies=installation.latencies
     )
-    for module in (
-        exports,
-        acknowledgements,
-        acceptances,
-        orders,
-        shipment_reports,
-        shipment_reading,
-        cancellation_requests,
-        channels,
-        marketplace_kinds,
-        incidents,
-        logs,
-        files,
-        status,
-        health,
-        metrics,
-        reference_page,
+    for router in (
+        exports.router,
+        acknowledgements.router,
+        acceptances.router,
+        orders.fast,
+        orders.router,
+        shipment_reports.router,
+        shipment_reading.router,
+        cancellation_requests.router,
+        channels.router,
+        marketplace_kinds.router,
+        incidents.router,
+        logs.router,
+        files.router,
+        status.router,
+        health.router,
+        metrics.router,
+        reference_page.router,
     ):  # the paths that are words before `/v1/orders/{id}`
-        app.include_router(module.router)
-    app.openapi = _described(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the description
+        app.include_router(router)
     return app
 
 
@@ -135,38 +120,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     gc.unfreeze()
     app.state.installation.ledger.close()
-
-
-def _described(app: FastAPI) -> Any:  # noqa: ANN401 - FastAPI's own signature
-    original = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            described = original()
-            components = described.setdefault("components", {})
-            components["securitySchemes"] = {
-                SECURITY_SCHEME: {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A token made with `orders tokens create`.",
-                }
-            }
-            for model in SHAPES_WITHOUT_A_ROUTE:
-                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-                components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
-            _drop_defaults(components["schemas"])
-        return app.openapi_schema or {}
-
-    return openapi
-
-
-def _drop_defaults(schema: Any) -> None:  # noqa: ANN401 - any JSON schema
-    """What may be left out is optional and nothing else: for a default, generators demand or promise the member."""
-    if isinstance(schema, list):
-        for each in schema:
-            _drop_defaults(each)
-    elif isinstance(schema, dict):
-        for each in schema.get("properties", {}).values():
-            each.pop("default", None)
-        for each in schema.values():
-            _drop_defaults(each)

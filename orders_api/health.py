@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import rendered
+from orders_api.kit.answers import fresh_answer
 from orders_api.kit.errors import Problem, describe
-from orders_api.kit.installation import installation_of
-from orders_api.kit.reading import NoQuery, parsed
+from orders_api.kit.installation import Installation
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.problems import Health, Readiness
 from warehouse.ledger.base.database import SCHEMA_HEAD, schema_version
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.ledger.status.keys import newest_cannot_open
 
-if TYPE_CHECKING:
-    from orders_api.kit.installation import Installation
-
-router = APIRouter(tags=["Health"])
-
-OPEN_TO_EVERYONE: dict[str, Any] = {"security": []}
+router = resource("Health")
 
 LEAST_FREE_BYTES = 200_000_000
 """Below it the ledger may soon be unable to commit; load balancers should look elsewhere before it does."""
@@ -33,40 +25,22 @@ LONGEST_WAIT_SECONDS = 3.0
 """For each answer of the ledger: whoever asks whether this process can serve will not wait for long."""
 
 
-@router.get(
-    "/healthz",
-    operation_id="get_health",
-    summary="Whether the process lives",
-    response_model=Health,
-    responses=describe(422, 500),
-    openapi_extra=OPEN_TO_EVERYONE,
-)
-async def get_health(request: Request) -> Response:
+@router.get("/healthz", summary="Whether the process lives", response_model=Health)
+async def get_health() -> Response:
     """Answers as long as the process does; looks at nothing else."""
-    parsed(request, NoQuery)
-    return Response(rendered({"status": "ok"}), media_type="application/json", headers={"Cache-Control": "no-store"})
+    return fresh_answer({"status": "ok"})
 
 
-@router.get(
-    "/readyz",
-    operation_id="get_readiness",
-    summary="Whether the process can serve",
-    response_model=Readiness,
-    responses=describe(422, 500, 503),
-    openapi_extra=OPEN_TO_EVERYONE,
-)
-def get_readiness(request: Request) -> Response:
+@router.get("/readyz", summary="Whether the process can serve", response_model=Readiness, responses=describe(503))
+def get_readiness(installation: ThisInstallation) -> Response:
     """The ledger can be read, its schema is this release's, its sealed data open, and the disk has room.
 
     503 names the check that failed.
     """
-    parsed(request, NoQuery)
-    installation = installation_of(request)
     _check_ledger(installation)
     _check_keys(installation)
     _check_disk(installation)
-    body = rendered({"status": "ready", "checks": ["ledger", "schema", "keys", "disk"]})
-    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return fresh_answer({"status": "ready", "checks": ["ledger", "schema", "keys", "disk"]})
 
 
 def _check_ledger(installation: Installation) -> None:

@@ -7,16 +7,16 @@ the ledger, and at what cost, is in `warehouse.ledger.status.measures`. https://
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import Problem
-from orders_api.kit.reading import NoQuery, Reading, Route
+from orders_api.kit.routes import ThisInstallation, resource
 from warehouse.ledger.base.counters import BUCKETS, SUM
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status.measures import Measure, MeasureKind, measured
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from warehouse.settings import Settings
 
-router = APIRouter(tags=["Health"])
+router = resource("Health")
 
 METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
@@ -36,22 +36,14 @@ METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
 }
 
 
-@Route(
-    path="/metrics",
-    operation_id="get_metrics",
-    summary="Read metrics",
-    query=NoQuery,
-    answer=None,
-    responses=METRICS_ANSWER,
-    scopes=(Scope.METRICS_READ,),
-).serve(router)
-def get_metrics(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/metrics", summary="Read metrics", response_class=Response, responses=METRICS_ANSWER)
+def get_metrics(caller: Annotated[Caller, may(Scope.METRICS_READ)], installation: ThisInstallation) -> Response:
     """For Prometheus, which sends the token from `authorization.credentials_file`. Names no order and no person."""
-    if not reading.caller.sees_all_channels:
+    if not caller.sees_all_channels:
         detail = "Metrics count the orders of all channels, and this token is limited to some: take one that is not."
         raise Problem(403, "token_of_some_channels", detail)
-    installation = reading.installation
-    families = [_family(each) for each in measured(reading.transaction, installation.clock())]
+    with installation.ledger.read() as transaction:
+        families = [_family(each) for each in measured(transaction, installation.clock())]
     families += [_family(each) for each in _of_the_disk(installation.settings)]
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Once(families))

@@ -1,4 +1,4 @@
-"""Answers from rendered text: bytes out, with a validator so that an unchanged answer is not sent twice."""
+"""Answers from text that is written already: bytes out, with a validator so that an unchanged answer is not sent twice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
+from orders_api.kit.bodies import JSON
+from warehouse.clock import iso
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from starlette.requests import Request
 
@@ -31,12 +35,22 @@ def json_answer(
     }
     if _matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=sent)
-    return Response(body, headers=sent, media_type="application/json")
+    return Response(body, headers=sent, media_type=JSON)
 
 
-def rendered(value: object) -> bytes:
+def fresh_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON that nobody keeps: what a write came to, or how things stand at this moment."""
+    return Response(render(value), status, {"Cache-Control": NO_STORE, **(headers or {})}, JSON)
+
+
+def render(value: object) -> bytes:
     """A value of ours as JSON text; times in UTC."""
     return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def iso_or_null(moment: datetime | None) -> str | None:
+    """A time that may be unknown, as text."""
+    return None if moment is None else iso(moment)
 
 
 def _matches(asked: str | None, tag: str) -> bool:

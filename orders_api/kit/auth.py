@@ -7,7 +7,11 @@ Making and keeping tokens is in `warehouse.ledger.settings.tokens`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Security
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
 
 from orders_api.kit.errors import Problem
 from warehouse.ledger.settings import tokens
@@ -15,11 +19,8 @@ from warehouse.ledger.settings.tokens import Scope
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
-    from starlette.requests import Request
 
     from orders_api.kit.installation import Installation
-
-SECURITY_SCHEME = "token"
 
 GRANTED_BY = {
     Scope.ORDERS_READ: frozenset({Scope.ORDERS_READ, Scope.ORDERS_READ_PII, Scope.ADMIN}),
@@ -60,6 +61,29 @@ class Caller:
     def may(self, scope: Scope) -> bool:
         """Whether the token has this scope, or one that includes it."""
         return not GRANTED_BY[scope].isdisjoint(self.token.scopes)
+
+
+class May(HTTPBearer):
+    """The permission of a route, and in its description the token: any of the scopes admits.
+
+    As a parameter it is the caller whom the route has admitted.
+    """
+
+    def __init__(self, *scopes: Scope) -> None:
+        super().__init__(scheme_name="token", description="A token made with `orders tokens create`.", auto_error=False)
+        self.scopes = scopes
+
+    async def __call__(self, request: Request) -> Any:  # type: ignore[override] # noqa: ANN401 - a caller, no credentials
+        """Who was admitted."""
+        return request.state.caller
+
+
+def may(*scopes: Scope) -> Any:  # noqa: ANN401 - as FastAPI's own
+    """The permission as `caller: Annotated[Caller, …]` takes it: who asks, when they have any of the scopes."""
+    return Security(May(*scopes), scopes=scopes)
+
+
+MayRead = Annotated[Caller, may(Scope.ORDERS_READ)]
 
 
 def admit(transaction: Transaction, request: Request, installation: Installation, *scopes: Scope) -> Caller:

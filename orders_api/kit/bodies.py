@@ -1,6 +1,4 @@
-"""Reading a request's body: no more of it than the settings allow, and only when it is JSON. What it must hold is said by the
-models in `schemas`.
-"""
+"""Reading a request's body: no more of it than the settings allow, and only when it is JSON of the shape that is asked for."""
 
 from __future__ import annotations
 
@@ -8,17 +6,50 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import TYPE_CHECKING
 
 import anyio
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
-from orders_api.kit.errors import Problem
+from orders_api.kit.errors import Problem, from_validation
 from orders_api.kit.installation import installation_of
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from pydantic import BaseModel
 
 JSON = "application/json"
 
 
-def require_json(request: Request) -> None:
+class _ReadRequest(Request):
+    """A request whose body is read: FastAPI gets the model where it asks for JSON."""
+
+    def __init__(self, request: Request, body: bytes, model: BaseModel) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = body
+        self._model = model
+
+    async def json(self) -> BaseModel:
+        return self._model
+
+
+async def with_body(request: Request, shape: type[BaseModel]) -> Request:
+    """The request with its body, which was read and found to be of this shape.
+
+    Raises:
+        Problem: 408, 413, 415; 422, naming what is not as described.
+    """
+    _require_json(request)
+    body = await _read(request)
+    return _ReadRequest(request, body, await run_in_threadpool(_parse, shape, body))
+
+
+def _parse(shape: type[BaseModel], body: bytes) -> BaseModel:
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
+
+
+def _require_json(request: Request) -> None:
     """Refuse another media type.
 
     Raises:
@@ -29,7 +60,7 @@ def require_json(request: Request) -> None:
         raise Problem(415, "unsupported_media_type", f"Send the body as {JSON}.")
 
 
-async def read_body(request: Request) -> bytes:
+async def _read(request: Request) -> bytes:
     """The whole body, told its size beforehand or not.
 
     Raises:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -39,10 +40,6 @@ CODES = {
     500: "internal_error",
     503: "unavailable",
 }
-
-
-WITH_A_BODY = frozenset({408, 413})
-"""A route that reads a body has both."""
 
 
 class Problem(Exception):
@@ -98,11 +95,11 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 
 
 def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for its OpenAPI description."""
+    """The problems of a route, for the description. Those that follow from its signature are there without being named."""
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {
         status: {"description": DESCRIPTIONS[status], "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
-        for status in sorted({*statuses, *(WITH_A_BODY if WITH_A_BODY & set(statuses) else ())})
+        for status in statuses
     }
 
 
@@ -134,12 +131,17 @@ def install(app: FastAPI) -> None:
             problem.headers["Allow"] = methods
         return problem_response(problem, request.state.request_id)
 
+    async def on_wrong_parameter(request: Request, error: RequestValidationError) -> Response:
+        faults = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+        return problem_response(from_validation("query", faults), request.state.request_id)
+
     async def on_ledger_trouble(request: Request, _error: Exception) -> Response:
         return problem_response(ledger_unavailable(), request.state.request_id)
 
     handlers: Mapping[type[Exception], Any] = {
         Problem: on_problem,
         HTTPException: on_http_error,
+        RequestValidationError: on_wrong_parameter,
         OperationalError: on_ledger_trouble,
         PoolTimeout: on_ledger_trouble,
     }

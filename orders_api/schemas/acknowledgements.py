@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, PlainText, Shape, alternatives
+from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, Faults, OnItsOwn, PlainText, Shape, alternatives
 from warehouse.ledger.book.acknowledgements import AcknowledgementEffect
 from warehouse.orders import AcknowledgementOutcome
 
@@ -52,7 +52,7 @@ class AcknowledgementRequestItem(Shape):
 class AcknowledgementRequest(Shape):
     """Orders that the token's consumer has taken over."""
 
-    acknowledgements: list[AcknowledgementRequestItem] = Field(
+    acknowledgements: list[Annotated[AcknowledgementRequestItem | Faults, OnItsOwn()]] = Field(
         description="1 to 1000 of them.",
         min_length=1,
         max_length=1000,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ from orders_api.schemas.vocabulary import (
     REPORT_ID,
     SHIPMENT_ID,
     SHIPPED_AT,
+    Faults,
+    OnItsOwn,
     Shape,
     ShippingDate,
     Word,
@@ -132,7 +134,7 @@ class ReportedShipment(Shape):
 class ShipmentRequest(Shape):
     """Packages that have left."""
 
-    shipments: list[ReportedShipment] = Field(
+    shipments: list[Annotated[ReportedShipment | Faults, OnItsOwn()]] = Field(
         description="1 to 1000 of them; each is checked on its own.",
         min_length=1,
         max_length=1000,

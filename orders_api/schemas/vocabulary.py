@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from warehouse.identifiers import UNSEEN, cleaned
 from warehouse.shipments import shipping_moment
@@ -63,6 +75,28 @@ class Shape(BaseModel):
     """Base of every shape: what is not described is not there."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Faults(tuple[Mapping[str, Any], ...]):
+    """What pydantic found wrong with one element of a list."""
+
+    __slots__ = ()
+
+
+class OnItsOwn:
+    """`list[Annotated[Shape | Faults, OnItsOwn()]]`: a wrong element stands for its faults, and spoils no other."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - a type
+        """As pydantic asks for it."""
+        shape, _ = get_args(source)
+        return no_info_wrap_validator_function(_judge, handler.generate_schema(shape))
+
+
+def _judge(value: object, read: Callable[[object], Any]) -> Any:  # noqa: ANN401 - of the shape, or its faults
+    try:
+        return read(value)
+    except ValidationError as error:
+        return Faults(error.errors(include_input=False, include_url=False, include_context=False))
 
 
 def alternatives(*, is_exclusive: bool, **named: tuple[str, ...]) -> ConfigDict:

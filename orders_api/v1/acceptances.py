@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import NO_STORE, rendered
-from orders_api.kit.bodies import JSON
-from orders_api.kit.errors import Problem, describe, from_validation, not_found
-from orders_api.kit.reading import NoQuery, path_id
-from orders_api.kit.writing import Writing, carry_out_with_body, described_write
+from orders_api.kit.answers import fresh_answer
+from orders_api.kit.auth import Caller, may
+from orders_api.kit.errors import Problem, describe, not_found
+from orders_api.kit.parameters import OrderId
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.acceptances import AcceptanceRequest, AcceptanceState
 from orders_api.schemas.vocabulary import ORDER_ID
-from orders_api.v1.orders import ORDER_ID_PARAMETER
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import acceptances, shipment_queries
@@ -27,20 +24,19 @@ if TYPE_CHECKING:
 
     from orders_api.schemas.acceptances import LineDecision
 
-router = APIRouter(tags=["Orders"])
+router = resource("Orders")
 
 OF_THE_REQUEST = frozenset({"unknown_line", "line_undecided"})
 """Why a decision is wrong in itself; everything else is about the order's state."""
 
 
 @router.post(
-    "/v1/orders/{id}/acceptance",  # noqa: FAST003 - the id is read from the request
-    operation_id="decide_order",
+    "/v1/orders/{id}/acceptance",
     summary="Accept or refuse an order",
     status_code=202,
     response_model=AcceptanceState,
     responses={
-        **describe(401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
+        **describe(404, 409),
         202: {
             "description": "The decision is committed; the marketplace is told later.",
             "headers": {
@@ -52,39 +48,29 @@ OF_THE_REQUEST = frozenset({"unknown_line", "line_undecided"})
             },
         },
     },
-    openapi_extra=described_write(Scope.SHIPMENTS_WRITE, NoQuery, AcceptanceRequest, parameters=(ORDER_ID_PARAMETER,)),
 )
-async def decide_order(request: Request) -> Response:
+def decide_order(
+    request: Request,
+    caller: Annotated[Caller, may(Scope.SHIPMENTS_WRITE)],
+    installation: ThisInstallation,
+    own_id: OrderId,
+    asked: AcceptanceRequest,
+) -> Response:
     """Accept or refuse an order that waits for it at the marketplace: all of it, or every line by itself.
 
     The same decision again changes nothing; another one is refused, because the first may have been sent.
     """
-    return await carry_out_with_body(request, Scope.SHIPMENTS_WRITE, NoQuery, _decided)
-
-
-def _decided(writing: Writing[NoQuery]) -> Response:
-    asked = _asked(writing.body)
-    own_id = path_id(writing.request)
-    with writing.installation.ledger.write() as transaction:
-        if own_id is None or order_queries.by_id(transaction, own_id, writing.caller.visible_channels) is None:
+    with installation.ledger.write() as transaction:
+        if order_queries.by_id(transaction, own_id, caller.visible_channels) is None:
             raise not_found("id", "There is no such order for this token.", "unknown_order")
         decisions = _decisions(transaction, own_id, asked)
         try:
-            decision = acceptances.decide(transaction, own_id, decisions, writing.caller.consumer, writing.now)
+            decision = acceptances.decide(transaction, own_id, decisions, caller.consumer, installation.clock())
         except acceptances.NotAcceptable as error:
             raise _undecidable(error) from None
     lines = [{"item_id": each, "accepted": is_accepted} for each, is_accepted in decision.decisions.items()]
-    body = rendered({"order_id": own_id, "status": decision.status, "lines": lines})
-    return Response(
-        body, 202, {"Location": address(writing.request, f"/v1/orders/{own_id}"), "Cache-Control": NO_STORE}, JSON
-    )
-
-
-def _asked(body: bytes) -> AcceptanceRequest:
-    try:
-        return AcceptanceRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
+    body = {"order_id": own_id, "status": decision.status, "lines": lines}
+    return fresh_answer(body, 202, {"Location": address(request, f"/v1/orders/{own_id}")})
 
 
 def _decisions(transaction: Transaction, order_id: str, asked: AcceptanceRequest) -> dict[str, bool]:

@@ -2,74 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
 
-from orders_api.kit.answers import json_answer, rendered
-from orders_api.kit.errors import not_found
-from orders_api.kit.reading import NoQuery, Reading, Route
+from orders_api.kit.answers import iso_or_null, json_answer, render
+from orders_api.kit.auth import Caller, MayRead, may
+from orders_api.kit.errors import describe, not_found
+from orders_api.kit.parameters import ChannelCode
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.channels import ChannelCoverageList, ChannelList, ChannelRequirements
-from orders_api.v1.shipments import READERS
 from warehouse.clock import iso
 from warehouse.ledger.settings import carriers
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status import channel_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from starlette.responses import Response
-
     from warehouse.ledger.settings.carriers import CarrierEntry
     from warehouse.shipments import Requirements
 
-router = APIRouter(tags=["Channels"])
+router = resource("Channels")
 
 CHANNEL_MEMBERS = ("code", "label", "marketplace", "connection", "retrieval", "confirmation", "acceptance")
 
 
-CHANNEL_PARAMETER = {
-    "name": "code",
-    "in": "path",
-    "required": True,
-    "description": "Code of the channel.",
-    "example": "amazon_fr",
-    "schema": {"type": "string"},
-}
-
-
-@Route(
-    path="/v1/channels", operation_id="list_channels", summary="List channels", query=NoQuery, answer=ChannelList
-).serve(router)
-def list_channels(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/v1/channels", summary="List channels", response_model=ChannelList)
+def list_channels(request: Request, caller: MayRead, installation: ThisInstallation) -> Response:
     """Every channel that the token may see."""
-    rows = channel_status.channel_rows(reading.transaction, reading.caller.visible_channels)
+    with installation.ledger.read() as transaction:
+        rows = channel_status.channel_rows(transaction, caller.visible_channels)
     channels = [{name: row[name] for name in CHANNEL_MEMBERS} for row in rows]
-    return json_answer(reading.request, rendered({"channels": channels}), holds_pii=False)
+    return json_answer(request, render({"channels": channels}), holds_pii=False)
 
 
-@Route(
-    path="/v1/channels/{code}/requirements",
-    operation_id="get_channel_requirements",
+@router.get(
+    "/v1/channels/{code}/requirements",
     summary="Read what a channel needs of a shipment",
-    query=NoQuery,
-    answer=ChannelRequirements,
-    problems=(404,),
-    path_parameters=(CHANNEL_PARAMETER,),
-    scopes=READERS,
-).serve(router)
-def get_channel_requirements(reading: Reading, _query: NoQuery) -> Response:
+    response_model=ChannelRequirements,
+    responses=describe(404),
+)
+def get_channel_requirements(
+    request: Request,
+    caller: Annotated[Caller, may(Scope.ORDERS_READ, Scope.SHIPMENTS_WRITE)],
+    installation: ThisInstallation,
+    code: ChannelCode,
+) -> Response:
     """What to tell of a shipment, which carriers are understood, and whether the marketplace is told at all.
 
     The pipeline asks the marketplace; until it has, `is_known` is false, and a shipment is not checked against its needs.
     """
-    code = reading.path["code"]
-    rows = channel_status.channel_rows(reading.transaction, reading.caller.visible_channels)
+    with installation.ledger.read() as transaction:
+        rows = channel_status.channel_rows(transaction, caller.visible_channels)
+        known = carriers.latest_requirements(transaction, code)
+        mapping = carriers.mapped(transaction, [code])
     channel = next((row for row in rows if row["code"] == code), None)
     if channel is None:
         raise not_found("code", "There is no such channel for this token.", "unknown_channel")
-    known = carriers.latest_requirements(reading.transaction, code)
     body = {
         "channel": code,
         "confirmation": channel["confirmation"],
@@ -77,24 +69,19 @@ def get_channel_requirements(reading: Reading, _query: NoQuery) -> Response:
         "is_known": known is not None,
         "shipments": None if known is None else _needs(*known),
         "decisions": None if known is None else decisions(known[0]),
-        "mapping": [_mapped(each) for each in carriers.mapped(reading.transaction, [code])],
+        "mapping": [_mapped(each) for each in mapping],
     }
-    return json_answer(reading.request, rendered(body), holds_pii=False)
+    return json_answer(request, render(body), holds_pii=False)
 
 
-@Route(
-    path="/v1/coverage",
-    operation_id="get_coverage",
-    summary="Read how complete each channel is",
-    query=NoQuery,
-    answer=ChannelCoverageList,
-).serve(router)
-def get_coverage(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/v1/coverage", summary="Read how complete each channel is", response_model=ChannelCoverageList)
+def get_coverage(request: Request, caller: MayRead, installation: ThisInstallation) -> Response:
     """From when to when no order of a channel is missing, and how the last attempt to retrieve went."""
-    now = reading.installation.clock()
-    rows = channel_status.coverage_rows(reading.transaction, reading.caller.visible_channels)
-    body = rendered({"coverage": [_coverage(row, now) for row in rows]})
-    return json_answer(reading.request, body, holds_pii=False)
+    now = installation.clock()
+    with installation.ledger.read() as transaction:
+        rows = channel_status.coverage_rows(transaction, caller.visible_channels)
+    body = render({"coverage": [_coverage(row, now) for row in rows]})
+    return json_answer(request, body, holds_pii=False)
 
 
 def _needs(needs: Requirements, asked_at: datetime) -> dict[str, Any]:
@@ -140,12 +127,8 @@ def _coverage(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return {
         "channel": row["code"],
         "retrieval": row["retrieval"],
-        "complete_from": _wire(row["complete_from"]),
-        "complete_through": _wire(through),
+        "complete_from": iso_or_null(row["complete_from"]),
+        "complete_through": iso_or_null(through),
         "age_seconds": None if through is None else (now - through).total_seconds(),
         "last_pull": pull,
     }
-
-
-def _wire(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)

@@ -14,15 +14,17 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from fastapi import APIRouter
+from fastapi import Query
 from pydantic import Field
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from orders_api.kit.answers import NO_STORE
-from orders_api.kit.reading import Reading, Route
+from orders_api.kit.auth import MayRead
+from orders_api.kit.errors import describe
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.v1.order_filters import OrderFilterQuery
 from warehouse.clock import iso
 from warehouse.ledger.book import order_queries
@@ -33,12 +35,10 @@ from warehouse.templates import ExtraColumn, csv_bytes, order_header, order_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from starlette.responses import Response
-
     from orders_api.kit.installation import Installation
     from warehouse.ledger.book.order_queries import OrderFilter, Sort
 
-router = APIRouter(tags=["Orders"])
+router = resource("Orders")
 
 Json = dict[str, Any]
 AMOUNT_DIGITS, AMOUNT_PLACES = 38, 10
@@ -88,28 +88,26 @@ class Export:
             yield self.installation.documents(rows, sealed if self.may_read_pii else None)
 
 
-@Route(
-    path="/v1/orders/export",
-    operation_id="export_orders",
+@router.get(
+    "/v1/orders/export",
     summary="Download orders in bulk",
-    query=OrderExportQuery,
-    answer=None,
-    problems=(404,),
     responses={
+        **describe(404),
         200: {
             "description": "The orders that the list finds with the same filters. A download that ends early is cut off "
             "without its last chunk, so that a client notices.",
             "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MEDIA_TYPES.values()},
-        }
+        },
     },
-).serve(router)
-def export_orders(reading: Reading, query: OrderExportQuery) -> Response:
+)
+def export_orders(
+    caller: MayRead, installation: ThisInstallation, query: Annotated[OrderExportQuery, Query()]
+) -> Response:
     """All orders that the filters find, streamed. Personal data is there only with the scope `orders:read:pii`."""
-    wanted = query.wanted(reading)
-    export = Export(
-        reading.installation, wanted, query.sort, reading.caller.may_read_pii, tuple(dict.fromkeys(query.column))
-    )
-    stamp = iso(reading.installation.clock()).replace(":", "-")
+    with installation.ledger.read() as transaction:
+        wanted = query.wanted(transaction, caller, installation)
+    export = Export(installation, wanted, query.sort, caller.may_read_pii, tuple(dict.fromkeys(query.column)))
+    stamp = iso(installation.clock()).replace(":", "-")
     headers = {
         "Content-Disposition": f'attachment; filename="orders_export_{stamp}.{query.format.value}"',
         "Cache-Control": NO_STORE,

@@ -6,20 +6,24 @@ Writing and reading them is the pipeline's work; here they are only shown.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import StreamingResponse
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
-from orders_api.kit import cursors
-from orders_api.kit.addresses import next_link, next_path
-from orders_api.kit.answers import NO_STORE, json_answer, rendered
-from orders_api.kit.errors import Problem, not_found
-from orders_api.kit.reading import NoQuery, Reading, Route, number_in_path
+from orders_api.kit.answers import NO_STORE, iso_or_null, json_answer, render
+from orders_api.kit.auth import Caller, MayRead, may
+from orders_api.kit.errors import Problem, describe, not_found
+from orders_api.kit.pages import page_answer, read_page
+from orders_api.kit.parameters import FileId, number_of
+from orders_api.kit.queries import PageQuery
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.files import FileDocument, FilePage, FileRowPage
-from orders_api.schemas.vocabulary import FILE_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.archive import open_archive
 from warehouse.clock import iso
@@ -33,20 +37,12 @@ from warehouse.ledger.settings.tokens import Scope
 if TYPE_CHECKING:
     from typing import Any
 
-    from starlette.responses import Response
+    from sqlalchemy.engine import Connection as Transaction
 
+    from orders_api.kit.installation import Installation
     from warehouse.ledger.exchange.file_records import FileRecord, RowFate
 
-router = APIRouter(tags=["Files"])
-
-FILE_ID_PARAMETER = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "Id of the file; a token of all channels may give its number instead.",
-    "example": FILE_ID,
-    "schema": {"type": "string"},
-}
+router = resource("Files")
 
 
 class ShownState(StrEnum):
@@ -61,111 +57,100 @@ class ShownState(StrEnum):
     REPEATED = FileState.REPEATED.value
 
 
-class FileQuery(BaseModel):
+class FileQuery(PageQuery):
     """Which files, and which page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     direction: JobKind | None = Field(
         None, description="`export`: order files; `import`: shipment files.", examples=["export"]
     )
     state: ShownState | None = Field(None, description="Where they stand.", examples=["uploaded"])
     channel: list[Word] = Field([], description="Of any of these channels; may be repeated.", examples=["amazon_fr"])
-    limit: int = Field(100, ge=1, le=1000, description="Files a page.", examples=[100])
-    cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
 
-class FileRowQuery(BaseModel):
+class FileRowQuery(PageQuery):
     """Which rows, and which page of them."""
 
-    model_config = ConfigDict(extra="forbid")
-
     outcome: RowOutcome | None = Field(None, description="What became of them.", examples=["refused"])
-    limit: int = Field(100, ge=1, le=1000, description="Rows a page.", examples=[100])
-    cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
 
-@Route(
-    path="/v1/files",
-    operation_id="list_files",
-    summary="List files",
-    query=FileQuery,
-    answer=FilePage,
-    problems=(400, 404),
-).serve(router)
-def list_files(reading: Reading, query: FileQuery) -> Response:
+@router.get("/v1/files", summary="List files", response_model=FilePage, responses=describe(400, 404))
+def list_files(
+    request: Request, caller: MayRead, installation: ThisInstallation, query: Annotated[FileQuery, Query()]
+) -> Response:
     """Order files and shipment files of the token's channels, newest first."""
-    visible = reading.caller.visible_channels
-    check_channels(reading.transaction, query.channel, visible)
-    fingerprint = f"files {query.direction} {query.state} {' '.join(sorted(query.channel))}"
-    before = cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint)
     wanted = FileFilter(
-        visible_channels=visible,
+        visible_channels=caller.visible_channels,
         channels=tuple(query.channel),
         direction=query.direction,
         states=() if query.state is None else (FileState(query.state),),
     )
-    found = file_queries.listed(reading.transaction, wanted, before, query.limit + 1)
-    following = _following(reading, fingerprint, found, query.limit, [each.id for each in found])
-    body = rendered({"files": [_document(reading, each) for each in found], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
+    with installation.ledger.read() as transaction:
+        check_channels(transaction, query.channel, caller.visible_channels)
+        found, following = read_page(
+            request,
+            installation.numbering,
+            "files",
+            query,
+            partial(file_queries.listed, transaction, wanted),
+            attrgetter("id"),
+        )
+    return page_answer(request, "files", [_document(installation, caller, each) for each in found], following)
 
 
-@Route(
-    path="/v1/files/{id}",
-    operation_id="get_file",
-    summary="Read about one file",
-    query=NoQuery,
-    answer=FileDocument,
-    problems=(404,),
-    path_parameters=(FILE_ID_PARAMETER,),
-).serve(router)
-def get_file(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/v1/files/{id}", summary="Read about one file", response_model=FileDocument, responses=describe(404))
+def get_file(request: Request, caller: MayRead, installation: ThisInstallation, given: FileId) -> Response:
     """One file: where it went or came from, how far it is, and what became of its rows in numbers."""
-    return json_answer(reading.request, rendered(_document(reading, _one(reading))), holds_pii=False)
+    with installation.ledger.read() as transaction:
+        record = _find(transaction, installation, caller, given)
+    return json_answer(request, render(_document(installation, caller, record)), holds_pii=False)
 
 
-@Route(
-    path="/v1/files/{id}/rows",
-    operation_id="list_file_rows",
+@router.get(
+    "/v1/files/{id}/rows",
     summary="Read what became of a shipment file's rows",
-    query=FileRowQuery,
-    answer=FileRowPage,
-    problems=(400, 404),
-    path_parameters=(FILE_ID_PARAMETER,),
-).serve(router)
-def list_file_rows(reading: Reading, query: FileRowQuery) -> Response:
+    response_model=FileRowPage,
+    responses=describe(400, 404),
+)
+def list_file_rows(
+    request: Request,
+    caller: MayRead,
+    installation: ThisInstallation,
+    given: FileId,
+    query: Annotated[FileRowQuery, Query()],
+) -> Response:
     """The rows of a shipment file by number, each applied, known before, or refused with a code. An order file has none."""
-    record = _one(reading)
-    fingerprint = f"file rows {record.id} {query.outcome}"
-    after = cursors.decode_number(reading.installation.numbering, query.cursor, fingerprint) or 0
-    found = file_queries.rows_of(reading.transaction, record.id, after, query.limit + 1, query.outcome)
-    following = _following(reading, fingerprint, found, query.limit, [each.number for each in found])
-    body = rendered({"rows": [_row(each) for each in found], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
+    with installation.ledger.read() as transaction:
+        record = _find(transaction, installation, caller, given)
+        found, following = read_page(
+            request,
+            installation.numbering,
+            f"file rows {record.id}",
+            query,
+            lambda after, limit: file_queries.rows_of(transaction, record.id, after or 0, limit, query.outcome),
+            attrgetter("number"),
+        )
+    return page_answer(request, "rows", [_row(each) for each in found], following)
 
 
-@Route(
-    path="/v1/files/{id}/content",
-    operation_id="download_file",
+@router.get(
+    "/v1/files/{id}/content",
     summary="Download a file's bytes",
-    query=NoQuery,
-    answer=None,
-    problems=(404,),
-    path_parameters=(FILE_ID_PARAMETER,),
     responses={
+        **describe(404),
         200: {
             "description": "The exact bytes. A download that ends early is cut off before its announced length, or its "
             "last chunk, so that a client notices.",
             "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
-        }
+        },
     },
-    scopes=(Scope.ORDERS_READ_PII,),
-).serve(router)
-def download_file(reading: Reading, _query: NoQuery) -> Response:
+)
+def download_file(
+    caller: Annotated[Caller, may(Scope.ORDERS_READ_PII)], installation: ThisInstallation, given: FileId
+) -> Response:
     """The bytes as they went out or came in. They hold personal data, so the token needs `orders:read:pii`."""
-    record = _one(reading)
-    archive = open_archive(reading.installation.settings, reading.installation.keys)
+    with installation.ledger.read() as transaction:
+        record = _find(transaction, installation, caller, given)
+    archive = open_archive(installation.settings, installation.keys)
     if record.sha256 is None or not archive.has(record.sha256):
         detail = "The bytes of this file are not kept: they were purged, or it was too large to be read."
         raise Problem(404, "no_content", detail, errors=[{"parameter": "id", "message": "no bytes are kept"}])
@@ -177,32 +162,21 @@ def download_file(reading: Reading, _query: NoQuery) -> Response:
     return StreamingResponse(archive.read(record.sha256), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-def _following(reading: Reading, fingerprint: str, found: list[Any], limit: int, numbers: list[int]) -> str | None:
-    """The path of the next page; the row beyond this page, which told that there is one, is taken off."""
-    if len(found) <= limit:
-        return None
-    found.pop()
-    return next_path(
-        reading.request, cursors.encode_number(reading.installation.numbering, fingerprint, numbers[limit - 1])
-    )
-
-
-def _one(reading: Reading) -> FileRecord:
-    caller = reading.caller
-    number = number_in_path(reading.request, reading.installation, caller, Numbered.FILE)
-    record = None if number is None else file_queries.find(reading.transaction, number, caller.visible_channels)
+def _find(transaction: Transaction, installation: Installation, caller: Caller, given: str) -> FileRecord:
+    number = number_of(given, installation, caller, Numbered.FILE)
+    record = None if number is None else file_queries.find(transaction, number, caller.visible_channels)
     if record is None:
         raise not_found("id", "There is no such file for this token.", "unknown_file")
     return record
 
 
-def _document(reading: Reading, record: FileRecord) -> dict[str, Any]:
+def _document(installation: Installation, caller: Caller, record: FileRecord) -> dict[str, Any]:
     details = record.details
-    numbering = reading.installation.numbering
+    numbering = installation.numbering
     same_as = details.get("same_as")
     return {
         "id": numbering.id(Numbered.FILE, record.id),
-        "number": record.id if reading.caller.sees_all_channels else None,
+        "number": record.id if caller.sees_all_channels else None,
         "direction": record.direction,
         "channel": record.channel,
         "storage": record.storage or None,
@@ -224,7 +198,7 @@ def _document(reading: Reading, record: FileRecord) -> dict[str, Any]:
         "error_code": record.error_code,
         "error": record.error,
         "created_at": iso(record.created_at),
-        "finished_at": None if record.finished_at is None else iso(record.finished_at),
+        "finished_at": iso_or_null(record.finished_at),
     }
 
 

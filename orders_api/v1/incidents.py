@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit import cursors
-from orders_api.kit.addresses import next_link, next_path
-from orders_api.kit.answers import NO_STORE, json_answer, rendered
-from orders_api.kit.bodies import JSON
-from orders_api.kit.errors import Problem, describe, from_validation, not_found
-from orders_api.kit.reading import NoQuery, Reading, Route, number_in_path
-from orders_api.kit.writing import Writing, carry_out_with_body, described_write
+from orders_api.kit.answers import fresh_answer, iso_or_null, json_answer, render
+from orders_api.kit.auth import Caller, MayRead, may
+from orders_api.kit.errors import Problem, describe, not_found
+from orders_api.kit.pages import page_answer, read_page
+from orders_api.kit.parameters import IncidentId, number_of
+from orders_api.kit.queries import PageQuery
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolution
-from orders_api.schemas.vocabulary import INCIDENT_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.clock import iso
 from warehouse.incidents import IncidentKind
@@ -32,16 +33,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-router = APIRouter(tags=["Incidents"])
+    from orders_api.kit.installation import Installation
 
-INCIDENT_PARAMETER = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "Id of the incident; a token of all channels may give its number instead.",
-    "example": INCIDENT_ID,
-    "schema": {"type": "string"},
-}
+router = resource("Incidents")
 
 
 class IncidentState(StrEnum):
@@ -55,10 +49,8 @@ class IncidentState(StrEnum):
 IS_OPEN = {IncidentState.OPEN: True, IncidentState.RESOLVED: False, IncidentState.ALL: None}
 
 
-class IncidentQuery(BaseModel):
+class IncidentQuery(PageQuery):
     """Which incidents, and which page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: IncidentState = Field(IncidentState.OPEN, description="Open ones, resolved ones, or all.", examples=["open"])
     channel: list[Word] = Field(
@@ -72,26 +64,15 @@ class IncidentQuery(BaseModel):
     order_id: Word | None = Field(
         None, description="About this order, by its internal id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"]
     )
-    limit: int = Field(100, ge=1, le=1000, description="Incidents a page.", examples=[100])
-    cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
 
-@Route(
-    path="/v1/incidents",
-    operation_id="list_incidents",
-    summary="List incidents",
-    query=IncidentQuery,
-    answer=IncidentPage,
-    problems=(400, 404),
-).serve(router)
-def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
+@router.get("/v1/incidents", summary="List incidents", response_model=IncidentPage, responses=describe(400, 404))
+def list_incidents(
+    request: Request, caller: MayRead, installation: ThisInstallation, query: Annotated[IncidentQuery, Query()]
+) -> Response:
     """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
-    visible = reading.caller.visible_channels
-    check_channels(reading.transaction, query.channel, visible)
-    numbering, fingerprint = reading.installation.numbering, cursors.fingerprint_of("incidents", query)
-    before = cursors.decode_number(numbering, query.cursor, fingerprint)
     wanted = IncidentFilter(
-        visible_channels=visible,
+        visible_channels=caller.visible_channels,
         channels=tuple(query.channel),
         is_open=IS_OPEN[query.state],
         kinds=tuple(each.value for each in query.kind),
@@ -99,70 +80,61 @@ def list_incidents(reading: Reading, query: IncidentQuery) -> Response:
         codes=tuple(query.code),
         order_id=query.order_id,
     )
-    rows = incident_queries.incident_rows(reading.transaction, wanted, before, query.limit + 1)
-    following = None
-    if len(rows) > query.limit:
-        rows.pop()
-        following = next_path(reading.request, cursors.encode_number(numbering, fingerprint, rows[-1]["id"]))
-    body = rendered({"incidents": [incident_document(reading, row) for row in rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
+    with installation.ledger.read() as transaction:
+        check_channels(transaction, query.channel, caller.visible_channels)
+        rows, following = read_page(
+            request,
+            installation.numbering,
+            "incidents",
+            query,
+            partial(incident_queries.incident_rows, transaction, wanted),
+            itemgetter("id"),
+        )
+    return page_answer(request, "incidents", [_document(installation, caller, row) for row in rows], following)
 
 
-@Route(
-    path="/v1/incidents/{id}",
-    operation_id="get_incident",
-    summary="Read one incident",
-    query=NoQuery,
-    answer=Incident,
-    problems=(404,),
-    path_parameters=(INCIDENT_PARAMETER,),
-).serve(router)
-def get_incident(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/v1/incidents/{id}", summary="Read one incident", response_model=Incident, responses=describe(404))
+def get_incident(request: Request, caller: MayRead, installation: ThisInstallation, given: IncidentId) -> Response:
     """One incident, open or resolved."""
-    row = _one(reading.transaction, reading)
-    return json_answer(reading.request, rendered(incident_document(reading, row)), holds_pii=False)
+    with installation.ledger.read() as transaction:
+        row = _find(transaction, installation, caller, given)
+    return json_answer(request, render(_document(installation, caller, row)), holds_pii=False)
 
 
 @router.post(
-    "/v1/incidents/{id}/resolve",  # noqa: FAST003 - the id is read from the request
-    operation_id="resolve_incident",
+    "/v1/incidents/{id}/resolve",
     summary="Resolve an incident by hand",
     response_model=Incident,
-    responses=describe(401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
-    openapi_extra=described_write(Scope.ADMIN, NoQuery, IncidentResolution, parameters=(INCIDENT_PARAMETER,)),
+    responses=describe(404, 409),
 )
-async def resolve_incident(request: Request) -> Response:
+def resolve_incident(
+    caller: Annotated[Caller, may(Scope.ADMIN)],
+    installation: ThisInstallation,
+    given: IncidentId,
+    asked: IncidentResolution,
+) -> Response:
     """Close an incident with a reason. It opens anew when the problem is seen again."""
-    return await carry_out_with_body(request, Scope.ADMIN, NoQuery, _resolved)
-
-
-def _resolved(writing: Writing[NoQuery]) -> Response:
-    try:
-        asked = IncidentResolution.model_validate_json(writing.body)
-    except ValidationError as error:
-        raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
-    with writing.installation.ledger.write() as transaction:
-        row = _one(transaction, writing)
-        if not incidents.resolve_by_hand(transaction, row["id"], asked.reason, writing.now):
+    with installation.ledger.write() as transaction:
+        row = _find(transaction, installation, caller, given)
+        if not incidents.resolve_by_hand(transaction, row["id"], asked.reason, installation.clock()):
             raise Problem(409, "incident_resolved", "This incident is resolved already.")
-        row = _one(transaction, writing)
-    return Response(rendered(incident_document(writing, row)), headers={"Cache-Control": NO_STORE}, media_type=JSON)
+        row = _find(transaction, installation, caller, given)
+    return fresh_answer(_document(installation, caller, row))
 
 
-def _one(transaction: Transaction, asked: Reading | Writing[NoQuery]) -> dict[str, Any]:
-    number = number_in_path(asked.request, asked.installation, asked.caller, Numbered.INCIDENT)
+def _find(transaction: Transaction, installation: Installation, caller: Caller, given: str) -> dict[str, Any]:
+    number = number_of(given, installation, caller, Numbered.INCIDENT)
     rows = []
     if number is not None:
-        wanted = IncidentFilter(visible_channels=asked.caller.visible_channels, is_open=None, id=number)
+        wanted = IncidentFilter(visible_channels=caller.visible_channels, is_open=None, id=number)
         rows = incident_queries.incident_rows(transaction, wanted, None, 1)
     if not rows:
         raise not_found("id", "There is no such incident for this token.", "unknown_incident")
     return rows[0]
 
 
-def incident_document(asked: Reading | Writing[NoQuery], row: Mapping[str, Any]) -> dict[str, Any]:
-    """An incident as the API shows it."""
-    numbering = asked.installation.numbering
+def _document(installation: Installation, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
+    numbering = installation.numbering
     plain = (
         "scope",
         "subject",
@@ -178,7 +150,7 @@ def incident_document(asked: Reading | Writing[NoQuery], row: Mapping[str, Any])
     )
     return {
         "id": numbering.id(Numbered.INCIDENT, row["id"]),
-        "number": row["id"] if asked.caller.sees_all_channels else None,
+        "number": row["id"] if caller.sees_all_channels else None,
         **{name: row[name] for name in plain},
         "details": numbering.with_ids(row["details"]),
         "attempt_id": numbering.id(Numbered.ATTEMPT, int(row["attempt_id"])) if row["attempt_id"] else None,
@@ -186,5 +158,5 @@ def incident_document(asked: Reading | Writing[NoQuery], row: Mapping[str, Any])
         "file_id": numbering.id(Numbered.FILE, int(row["file_id"])) if row["file_id"] else None,
         "first_seen_at": iso(row["first_seen_at"]),
         "last_seen_at": iso(row["last_seen_at"]),
-        "resolved_at": None if row["resolved_at"] is None else iso(row["resolved_at"]),
+        "resolved_at": iso_or_null(row["resolved_at"]),
     }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
-from orders_api.kit import cursors
-from orders_api.kit.addresses import next_link, next_path
-from orders_api.kit.answers import json_answer, rendered
-from orders_api.kit.reading import Reading, Route
+from orders_api.kit.auth import MayRead
+from orders_api.kit.errors import describe
+from orders_api.kit.pages import page_answer, read_page
+from orders_api.kit.queries import PageQuery
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import Logs
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
 from warehouse.clock import iso
@@ -21,17 +26,13 @@ from warehouse.ledger.watch.activity import Level, LogFilter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.responses import Response
-
     from warehouse.ledger.exchange.numbering import Numbering
 
-router = APIRouter(tags=["Incidents"])
+router = resource("Incidents")
 
 
-class LogQuery(BaseModel):
+class LogQuery(PageQuery):
     """Which entries, and which page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channel: list[Word] = Field(
         [],
@@ -45,29 +46,18 @@ class LogQuery(BaseModel):
     level: list[Level] = Field([], description="Of any of these levels; may be repeated.", examples=["error"])
     since: Instant | None = Field(None, description=f"At this time or later. {RANGE}", examples=[MOMENT])
     until: Instant | None = Field(None, description=f"Before this time. {RANGE}", examples=[MOMENT])
-    limit: int = Field(100, ge=1, le=1000, description="Entries a page.", examples=[100])
-    cursor: str | None = Field(None, description="Where the page begins: from `next`.", examples=["WzEsImlkIiwxN10"])
 
 
-@Route(
-    path="/v1/logs",
-    operation_id="list_logs",
-    summary="Read the log of the order flow",
-    query=LogQuery,
-    answer=Logs,
-    problems=(400, 404),
-).serve(router)
-def list_logs(reading: Reading, query: LogQuery) -> Response:
+@router.get("/v1/logs", summary="Read the log of the order flow", response_model=Logs, responses=describe(400, 404))
+def list_logs(
+    request: Request, caller: MayRead, installation: ThisInstallation, query: Annotated[LogQuery, Query()]
+) -> Response:
     """What happened to orders and channels, newest first: pulls, orders, shipments, requests, incidents, alerts.
 
     Nothing personal is in it. Entries are kept for `ORDERS_LOG_RETENTION_DAYS`.
     """
-    visible = reading.caller.visible_channels
-    check_channels(reading.transaction, query.channel, visible)
-    numbering, fingerprint = reading.installation.numbering, cursors.fingerprint_of("logs", query)
-    before = cursors.decode_number(numbering, query.cursor, fingerprint)
     wanted = LogFilter(
-        visible_channels=visible,
+        visible_channels=caller.visible_channels,
         channels=tuple(query.channel),
         order_id=query.order_id,
         stages=tuple(query.stage),
@@ -75,13 +65,13 @@ def list_logs(reading: Reading, query: LogQuery) -> Response:
         since=query.since,
         until=query.until,
     )
-    rows = activity.listed(reading.transaction, wanted, before, query.limit + 1)
-    following = None
-    if len(rows) > query.limit:
-        rows.pop()
-        following = next_path(reading.request, cursors.encode_number(numbering, fingerprint, rows[-1]["id"]))
-    body = rendered({"entries": [_entry(reading.installation.numbering, row) for row in rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
+    numbering = installation.numbering
+    with installation.ledger.read() as transaction:
+        check_channels(transaction, query.channel, caller.visible_channels)
+        rows, following = read_page(
+            request, numbering, "logs", query, partial(activity.listed, transaction, wanted), itemgetter("id")
+        )
+    return page_answer(request, "entries", [_entry(numbering, row) for row in rows], following)
 
 
 def _entry(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from orders_api.kit.errors import Problem, not_found
-from orders_api.kit.reading import ONE_AT_A_TIME
+from orders_api.kit.queries import ONE_AT_A_TIME, NoQuery, PageQuery
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
 from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
+    from orders_api.kit.auth import Caller
     from orders_api.kit.installation import Installation
-    from orders_api.kit.reading import Reading
 
 FIRST_YEAR = 1000
 """Dates before it have no four digits, and would not compare as text."""
@@ -60,10 +60,8 @@ class FulfilledByChoice(StrEnum):
     NONE = "none"
 
 
-class OrderFilterQuery(BaseModel):
+class OrderFilterQuery(NoQuery):
     """The filters. They narrow each other down; a repeated one widens itself."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: list[Status] = Field([], description="Any of these statuses; may be repeated.", examples=["SHIPPED"])
     channel: list[Word] = Field([], description="Any of these channel codes; may be repeated.", examples=["amazon_fr"])
@@ -115,19 +113,16 @@ class OrderFilterQuery(BaseModel):
         examples=["-purchased_at"],
     )
 
-    def wanted(self, reading: Reading) -> OrderFilter:
+    def wanted(self, transaction: Transaction, caller: Caller, installation: Installation) -> OrderFilter:
         """The filter for a reader.
-
-        Args:
-            reading: The read under way.
 
         Raises:
             Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
         """
-        visible_channels = reading.caller.visible_channels
-        check_channels(reading.transaction, self.channel, visible_channels)
-        _check_marketplaces(reading.transaction, self.marketplace)
-        received_after, received_before = self._received(reading.installation)
+        visible_channels = caller.visible_channels
+        check_channels(transaction, self.channel, visible_channels)
+        _check_marketplaces(transaction, self.marketplace)
+        received_after, received_before = self._received(installation)
         return OrderFilter(
             visible_channels=visible_channels,
             statuses=tuple(status.value for status in self.status),
@@ -182,20 +177,14 @@ def _check_marketplaces(transaction: Transaction, labels: Sequence[str]) -> None
         raise Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
 
 
-class OrderListQuery(OrderFilterQuery):
+class OrderListQuery(PageQuery, OrderFilterQuery):
     """The filters, and which page."""
 
-    limit: int = Field(100, ge=1, le=1000, description="Orders a page.", examples=[100])
-    cursor: str | None = Field(
-        None, description="Where the page begins: from `next`, with the same filters and sort.", examples=["WzEsImYiXQ"]
-    )
     count: bool = Field(False, description="Also count the orders that the filter finds.", examples=[True])
 
 
-class ChangesQuery(BaseModel):
+class ChangesQuery(NoQuery):
     """Which part of the change feed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     after: int = Field(
         0,

@@ -4,53 +4,46 @@ they are only joined.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter
+from fastapi import Query
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response
 
 from orders_api.kit import cursors
 from orders_api.kit.addresses import next_link, next_path
-from orders_api.kit.answers import json_answer, rendered
-from orders_api.kit.errors import Problem, not_found
-from orders_api.kit.reading import NoQuery, Reading, Route, path_id
+from orders_api.kit.answers import json_answer, render
+from orders_api.kit.auth import Caller, MayRead, may
+from orders_api.kit.errors import Problem, describe, not_found
+from orders_api.kit.fast_lane import Reading, fast_resource
+from orders_api.kit.parameters import OrderId
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderPage, OrderPayload, Timeline
-from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from warehouse.clock import iso
 from warehouse.ledger.book import consumers, order_queries, raw_orders, timeline
+from warehouse.ledger.settings.tokens import Scope
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.book.order_queries import Row
 
-router = APIRouter(tags=["Orders"])
+router = resource("Orders")
+fast = fast_resource("Orders")
 
-ORDER_ID_PARAMETER = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "Internal id of the order.",
-    "example": ORDER_ID,
-    "schema": {"type": "string"},
-}
+FastRead = Annotated[Reading, may(Scope.ORDERS_READ)]
 
 
-@Route(
-    path="/v1/orders",
-    operation_id="list_orders",
-    summary="List orders",
-    query=OrderListQuery,
-    answer=OrderPage,
-    problems=(400, 404),
-).serve(router)
-def list_orders(reading: Reading, query: OrderListQuery) -> Response:
+@fast.get("/v1/orders", summary="List orders", response_model=OrderPage, responses=describe(400, 404))
+def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) -> Response:
     """Orders that the filters find, a page at a time.
 
     Sorted by purchase date, an order that is there all the while is on exactly one page, whatever arrives in the meantime.
     To follow changes, read `/v1/orders/changes` instead.
     """
-    wanted = query.wanted(reading)
+    wanted = query.wanted(reading.transaction, reading.caller, reading.installation)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
     page = order_queries.page(reading.transaction, wanted, query.sort, after, query.limit)
@@ -58,22 +51,17 @@ def list_orders(reading: Reading, query: OrderListQuery) -> Response:
     following = None
     if page.next_key is not None:
         following = next_path(reading.request, cursors.encode(fingerprint, page.next_key))
-    members = f'"next":{rendered(following).decode()}'
+    members = f'"next":{render(following).decode()}'
     if query.count:
         members += f',"count":{order_queries.count(reading.transaction, wanted)}'
     body = f'{{"orders":[{",".join(texts)}],{members}}}'.encode()
     return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=next_link(following))
 
 
-@Route(
-    path="/v1/orders/changes",
-    operation_id="read_order_changes",
-    summary="Follow changes of orders",
-    query=ChangesQuery,
-    answer=OrderChanges,
-    problems=(400,),
-).serve(router)
-def read_order_changes(reading: Reading, query: ChangesQuery) -> Response:
+@fast.get(
+    "/v1/orders/changes", summary="Follow changes of orders", response_model=OrderChanges, responses=describe(400)
+)
+def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()]) -> Response:
     """What changed after a position: each order once, as it is now, in the order of the changes.
 
     Start at 0; keep `next_after` when the orders of an answer are safe on your side, and go on from there. Nothing is missed,
@@ -84,77 +72,65 @@ def read_order_changes(reading: Reading, query: ChangesQuery) -> Response:
     if query.after > changes.head and query.after != remembered:  # earlier releases led readers of few channels further
         raise _unknown_position(changes.head)
     texts = reading.documents(changes.rows)
-    if remembered != query.after:
-        reading.read_after = query.after
     has_more = "true" if changes.has_more else "false"
     body = f'{{"orders":[{",".join(texts)}],"next_after":{changes.next_after},"has_more":{has_more}}}'.encode()
-    return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii)
+    response = json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii)
+    if remembered != query.after:
+        response.background = BackgroundTask(reading.installation.note, reading.caller.token, query.after)
+    return response
 
 
-@Route(
-    path="/v1/orders/{id}",
-    operation_id="get_order",
-    summary="Read one order",
-    query=NoQuery,
-    answer=OrderDocument,
-    problems=(404,),
-    path_parameters=(ORDER_ID_PARAMETER,),
-).serve(router)
-def get_order(reading: Reading, _query: NoQuery) -> Response:
+@fast.get("/v1/orders/{id}", summary="Read one order", response_model=OrderDocument, responses=describe(404))
+def get_order(reading: FastRead, own_id: OrderId) -> Response:
     """One order by its internal id. By the marketplace's id: `/v1/orders?channel=…&original_id=…`."""
-    (text,) = reading.documents([_one(reading)])
+    (text,) = reading.documents([_find(reading.transaction, reading.caller, own_id)])
     return json_answer(reading.request, text.encode(), holds_pii=reading.caller.may_read_pii)
 
 
-@Route(
-    path="/v1/orders/{id}/events",
-    operation_id="list_order_events",
+@router.get(
+    "/v1/orders/{id}/events",
     summary="Read what happened to an order",
-    query=NoQuery,
-    answer=Timeline,
-    problems=(404,),
-    path_parameters=(ORDER_ID_PARAMETER,),
-).serve(router)
-def list_order_events(reading: Reading, _query: NoQuery) -> Response:
+    response_model=Timeline,
+    responses=describe(404),
+)
+def list_order_events(request: Request, caller: MayRead, installation: ThisInstallation, own_id: OrderId) -> Response:
     """When it was received, changed, acknowledged, in trouble and out of it: oldest first, the latest thousand of each."""
-    own_id = _one(reading)["id"]
-    entries = timeline.of_order(reading.transaction, own_id)
-    numbering = reading.installation.numbering
+    with installation.ledger.read() as transaction:
+        _find(transaction, caller, own_id)
+        entries = timeline.of_order(transaction, own_id)
+    numbering = installation.numbering
     events = [
         {"at": iso(each.at), "kind": each.kind, "text": each.text, "data": numbering.with_ids(each.data)}
         for each in entries
     ]
-    return json_answer(reading.request, rendered({"id": own_id, "events": events}), holds_pii=False)
+    return json_answer(request, render({"id": own_id, "events": events}), holds_pii=False)
 
 
-@Route(
-    path="/v1/orders/{id}/payload",
-    operation_id="get_order_payload",
+@router.get(
+    "/v1/orders/{id}/payload",
     summary="Read what the marketplace sent of an order",
-    query=NoQuery,
-    answer=OrderPayload,
-    problems=(404,),
-    path_parameters=(ORDER_ID_PARAMETER,),
-).serve(router)
-def get_order_payload(reading: Reading, _query: NoQuery) -> Response:
+    response_model=OrderPayload,
+    responses=describe(404),
+)
+def get_order_payload(request: Request, caller: MayRead, installation: ThisInstallation, own_id: OrderId) -> Response:
     """The marketplace's own JSON that the order was last read from; without personal data unless the token may read it.
 
     After the purge the personal data is gone for everybody.
     """
-    own_id = _one(reading)["id"]
-    kept = raw_orders.of_order(reading.transaction, own_id)
+    with installation.ledger.read() as transaction:
+        _find(transaction, caller, own_id)
+        kept = raw_orders.of_order(transaction, own_id)
     if kept is None:
         raise not_found("id", "The payload of this order is not kept any more.", "payload_not_kept")
-    is_whole = reading.caller.may_read_pii and kept.body is not None
-    text = kept.open(reading.installation.keys).decode("utf-8", "replace") if is_whole else kept.payload
+    is_whole = caller.may_read_pii and kept.body is not None
+    text = kept.open(installation.keys).decode("utf-8", "replace") if is_whole else kept.payload
     members = f'"id":"{own_id}","received_at":"{iso(kept.received_at)}","redacted":{"false" if is_whole else "true"}'
-    return json_answer(reading.request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
+    return json_answer(request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
 
 
-def _one(reading: Reading) -> Row:
-    own_id = path_id(reading.request)
-    row = own_id and order_queries.by_id(reading.transaction, own_id, reading.caller.visible_channels)
-    if not row:
+def _find(transaction: Transaction, caller: Caller, own_id: str) -> Row:
+    row = order_queries.by_id(transaction, own_id, caller.visible_channels)
+    if row is None:
         raise not_found("id", "There is no such order for this token.", "unknown_order")
     return row
 

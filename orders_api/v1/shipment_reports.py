@@ -11,25 +11,27 @@ import logging
 import re
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import Header, Query
+from pydantic import Field, WithJsonSchema
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import NO_STORE, rendered
+from orders_api.kit.answers import NO_STORE, fresh_answer, render
+from orders_api.kit.auth import Caller, may
 from orders_api.kit.bodies import JSON
-from orders_api.kit.errors import Problem, describe, from_validation, message_of, not_found, place_in_body
-from orders_api.kit.reading import NoQuery, path_id
-from orders_api.kit.writing import Writing, carry_out, carry_out_with_body, described_write
+from orders_api.kit.errors import Problem, describe, message_of, not_found, place_in_body
+from orders_api.kit.parameters import ShipmentId
+from orders_api.kit.queries import NoQuery
+from orders_api.kit.routes import RawBody, ThisInstallation, resource
 from orders_api.schemas.shipment_reports import ReportedShipment, ShipmentRequest, ShipmentResults
 from orders_api.schemas.shipments import ShipmentRetry
-from orders_api.schemas.vocabulary import REPORT_ID, SHIPMENT_ID
+from orders_api.schemas.vocabulary import REPORT_ID, SHIPMENT_ID, Faults
 from warehouse.ledger.base import idempotency
 from warehouse.ledger.base.idempotency import KeptAnswer, KeyInFlight, KeyReused, RequestClaim
 from warehouse.ledger.book import order_queries
@@ -42,8 +44,11 @@ from warehouse.shipment_reports import Fault, Item, ReportResult, Sender, Shipme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
+
+    from orders_api.kit.installation import Installation
 
 LOG = logging.getLogger("orders_api")
 REPORTS_PER_COMMIT = 150
@@ -53,21 +58,13 @@ KEY_HEADER = "Idempotency-Key"
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
 REPLAYED = {"Idempotent-Replayed": "true"}
 
-router = APIRouter(tags=["Shipments"])
+router = resource("Shipments")
+
+MayReport = Annotated[Caller, may(Scope.SHIPMENTS_WRITE)]
 
 
-class _Body(BaseModel):
-    """The request as far as it is checked as a whole; each shipment is checked on its own."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    shipments: list[Any] = Field(min_length=1, max_length=1000)
-
-
-class ReportQuery(BaseModel):
+class ReportQuery(NoQuery):
     """How to report."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = Field(False, description="Only check: nothing is recorded.", examples=[False])
 
@@ -86,33 +83,27 @@ REPLAY = {
         "example": "true",
     }
 }
-SHIPMENT_ID_PARAMETER = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "Id of the shipment.",
-    "example": SHIPMENT_ID,
-    "schema": {"type": "string"},
-}
-KEY_PARAMETER = {
-    "name": KEY_HEADER,
-    "in": "header",
-    "required": False,
-    "description": "Your name of this request, up to 255 printable ASCII characters: sent again within 48 hours it is "
-    "answered as it was, and worked on once.",
-    "example": REPORT_ID,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-}
+IdempotencyKeys = Annotated[
+    list[str] | None,
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$", "examples": [REPORT_ID]}
+    ),
+    Header(
+        alias=KEY_HEADER,
+        description="Your name of this request, up to 255 printable ASCII characters: sent again within 48 hours it is "
+        "answered as it was, and worked on once.",
+    ),
+]
+"""Every header of this name; one at most is right."""
 
 
 @router.post(
     "/v1/shipments",
-    operation_id="report_shipments",
     summary="Report shipments",
     status_code=202,
     response_model=ShipmentResults,
     responses={
-        **describe(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
+        **describe(400, 409),
         200: {
             "description": "Nothing has to be sent: all were known, or it was a dry run.",
             "model": ShipmentResults,
@@ -120,57 +111,81 @@ KEY_PARAMETER = {
         },
         202: {"description": "At least one is accepted and committed; it is sent later.", "headers": LOCATION | REPLAY},
     },
-    openapi_extra=described_write(Scope.SHIPMENTS_WRITE, ReportQuery, ShipmentRequest, (KEY_PARAMETER,)),
 )
-async def report_shipments(request: Request) -> Response:
+def report_shipments(
+    request: Request,
+    caller: MayReport,
+    installation: ThisInstallation,
+    query: Annotated[ReportQuery, Query()],
+    asked: ShipmentRequest,
+    body: RawBody,
+    keys: IdempotencyKeys = None,
+) -> Response:
     """Say which packages have left, 1 to 1000 at a time; each one gets its own result, and a wrong one stops no other.
 
     What is answered is committed: the order's quantities and status follow at once, and the marketplace is told later. The
     same package again changes its tracking, and the same content again is `already_known`, so that a request whose answer
     got lost can simply be sent again. When every shipment is refused the answer is 422 `all_refused`.
     """
-    return await carry_out_with_body(request, Scope.SHIPMENTS_WRITE, ReportQuery, _reported)
+    given = _sort(asked)
+    under_way = _Report(installation, caller, installation.clock(), query.dry_run)
+    key = _one_key(keys)
+    if key is None:
+        return _response(request, _work(under_way, given, None))
+    claimed = _claim(under_way, key, _digest(request, body))
+    if isinstance(claimed, KeptAnswer):
+        if _may_see(under_way, claimed):
+            return _response(request, claimed, REPLAYED)
+        # another token's answer: this one is judged by its own rights
+        return _response(request, _work(under_way, given, None))
+    try:
+        return _response(request, _work(under_way, given, claimed))
+    except KeyInFlight:
+        raise _in_flight() from None
+    except Exception:
+        _release(under_way, claimed)
+        raise
 
 
 @router.post(
-    "/v1/shipments/{id}/retry",  # noqa: FAST003 - the id is read from the request
-    operation_id="retry_shipment",
+    "/v1/shipments/{id}/retry",
     summary="Try a shipment again",
     status_code=202,
     response_model=ShipmentRetry,
     responses={
-        **describe(401, 403, 404, 409, 422, 429, 500, 503),
+        **describe(404, 409),
         202: {"description": "It is tried again soon.", "headers": LOCATION},
     },
-    openapi_extra=described_write(Scope.SHIPMENTS_WRITE, NoQuery, parameters=(SHIPMENT_ID_PARAMETER,)),
 )
-async def retry_shipment(request: Request) -> Response:
+def retry_shipment(request: Request, caller: MayReport, installation: ThisInstallation, own_id: ShipmentId) -> Response:
     """Tell the marketplace again, now: for a shipment that was rejected or waits for another attempt.
 
     One that is in doubt is read back first, so that nothing is sent twice.
     """
-    return await carry_out(request, Scope.SHIPMENTS_WRITE, NoQuery, _retried)
-
-
-# -- retrying
-
-
-def _retried(writing: Writing[NoQuery]) -> Response:
-    own_id = path_id(writing.request)
-    with writing.installation.ledger.write() as transaction:
+    with installation.ledger.write() as transaction:
         status = None
-        if own_id and shipment_queries.is_visible(transaction, own_id, writing.caller.visible_channels):
+        if shipment_queries.is_visible(transaction, own_id, caller.visible_channels):
             try:
-                status = confirmations.retry(transaction, own_id, writing.now)
+                status = confirmations.retry(transaction, own_id, installation.clock())
             except confirmations.NotRetryable as error:
                 raise Problem(409, error.code, error.message) from None
     if status is None:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
-    headers = {"Location": address(writing.request, f"/v1/shipments/{own_id}"), "Cache-Control": NO_STORE}
-    return Response(rendered({"id": own_id, "status": status}), 202, headers, JSON)
+    where = address(request, f"/v1/shipments/{own_id}")
+    return fresh_answer({"id": own_id, "status": status}, 202, {"Location": where})
 
 
 # -- reporting: what was given
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """One report under way: where, by whom, when, and whether it is only tried."""
+
+    installation: Installation
+    caller: Caller
+    now: datetime
+    is_dry_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,45 +196,20 @@ class _Given:
     unsound: Mapping[int, ShipmentAnswer]
 
 
-def _reported(writing: Writing[ReportQuery]) -> Response:
-    given = _given(writing.body)
-    key = _key(writing.request)
-    if key is None:
-        return _response(writing.request, _worked_on(writing, given, None))
-    claimed = _claimed(writing, key)
-    if isinstance(claimed, KeptAnswer):
-        if _may_see(writing, claimed):
-            return _response(writing.request, claimed, REPLAYED)
-        # another token's answer: this one is judged by its own rights
-        return _response(writing.request, _worked_on(writing, given, None))
-    try:
-        return _response(writing.request, _worked_on(writing, given, claimed))
-    except KeyInFlight:
-        raise _in_flight() from None
-    except Exception:
-        _release(writing, claimed)
-        raise
-
-
-def _given(body: bytes) -> _Given:
-    try:
-        asked = _Body.model_validate_json(body)
-    except ValidationError as error:
-        raise from_validation("body", error.errors(include_input=False, include_url=False)) from None
+def _sort(asked: ShipmentRequest) -> _Given:
     sound: list[tuple[int, ShipmentReport]] = []
     unsound: dict[int, ShipmentAnswer] = {}
     for index, each in enumerate(asked.shipments):
-        try:
-            sound.append((index, _report(ReportedShipment.model_validate(each))))
-        except ValidationError as error:
-            faults = error.errors(include_input=False, include_url=False, include_context=False)
+        if isinstance(each, Faults):
             unsound[index] = ShipmentAnswer(
-                result=ReportResult.REFUSED, faults=tuple(_invalid(fault) for fault in faults)
+                result=ReportResult.REFUSED, faults=tuple(_invalid(fault) for fault in each)
             )
+        else:
+            sound.append((index, _read(each)))
     return _Given(sound, unsound)
 
 
-def _report(given: ReportedShipment) -> ShipmentReport:
+def _read(given: ReportedShipment) -> ShipmentReport:
     items = tuple(Item(**{name: getattr(each, name) for name in Item.__slots__}) for each in given.items)
     return ShipmentReport(**{name: getattr(given, name) for name in _PLAIN_MEMBERS}, items=items)
 
@@ -234,8 +224,7 @@ def _invalid(fault: Mapping[str, Any]) -> Fault:
 # -- reporting: once under one key
 
 
-def _key(request: Request) -> str | None:
-    given = request.headers.getlist(KEY_HEADER)
+def _one_key(given: Sequence[str] | None) -> str | None:
     if not given:
         return None
     if len(given) > 1 or KEY.fullmatch(given[0]) is None:
@@ -244,12 +233,17 @@ def _key(request: Request) -> str | None:
     return given[0]
 
 
-def _claimed(writing: Writing[ReportQuery], key: str) -> RequestClaim | KeptAnswer:
-    digest = hashlib.sha256(f"{writing.request.url.path}?{writing.request.url.query}\n".encode())
-    digest.update(writing.body)
+def _digest(request: Request, body: bytes) -> bytes:
+    """Of the whole question: the same key belongs to the same one."""
+    digest = hashlib.sha256(f"{request.url.path}?{request.url.query}\n".encode())
+    digest.update(body)
+    return digest.digest()
+
+
+def _claim(under_way: _Report, key: str, digest: bytes) -> RequestClaim | KeptAnswer:
     try:
-        with writing.installation.ledger.write() as transaction:
-            return idempotency.claim(transaction, writing.caller.consumer, key, digest.digest(), writing.now)
+        with under_way.installation.ledger.write() as transaction:
+            return idempotency.claim(transaction, under_way.caller.consumer, key, digest, under_way.now)
     except KeyInFlight:
         raise _in_flight() from None
     except KeyReused:
@@ -257,11 +251,11 @@ def _claimed(writing: Writing[ReportQuery], key: str) -> RequestClaim | KeptAnsw
         raise Problem(422, "idempotency_key_reused", detail) from None
 
 
-def _may_see(writing: Writing[ReportQuery], kept: KeptAnswer) -> bool:
+def _may_see(under_way: _Report, kept: KeptAnswer) -> bool:
     """Whether the token that asks may see every order of a kept answer: an earlier one of its consumer may have had more."""
     named = {each["order_id"] for each in orjson.loads(kept.body)["results"] if each["order_id"]}
-    with writing.installation.ledger.read() as transaction:
-        return named <= order_queries.visible_ids(transaction, named, writing.caller.visible_channels)
+    with under_way.installation.ledger.read() as transaction:
+        return named <= order_queries.visible_ids(transaction, named, under_way.caller.visible_channels)
 
 
 def _in_flight() -> Problem:
@@ -269,10 +263,10 @@ def _in_flight() -> Problem:
     return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
 
 
-def _release(writing: Writing[ReportQuery], claimed: RequestClaim) -> None:
+def _release(under_way: _Report, claimed: RequestClaim) -> None:
     """Nothing was answered that would be worth keeping. Where even this fails, the claim runs out by itself."""
     try:
-        with writing.installation.ledger.write() as transaction:
+        with under_way.installation.ledger.write() as transaction:
             idempotency.give_up(transaction, claimed)
     except SQLAlchemyError as error:
         LOG.warning(Event.KEY_NOT_GIVEN_UP, extra={"consumer": claimed.consumer, "reason": type(error).__qualname__})
@@ -281,40 +275,40 @@ def _release(writing: Writing[ReportQuery], claimed: RequestClaim) -> None:
 # -- reporting: the work
 
 
-def _worked_on(writing: Writing[ReportQuery], given: _Given, claimed: RequestClaim | None) -> KeptAnswer:
+def _work(under_way: _Report, given: _Given, claimed: RequestClaim | None) -> KeptAnswer:
     """Examine, or take in, everything; the answer is kept with the last commit."""
     sender = Sender(
-        consumer=writing.caller.consumer,
+        consumer=under_way.caller.consumer,
         source=Source.API,
         report_id=str(uuid.uuid4()),
-        visible_channels=writing.caller.visible_channels,
+        visible_channels=under_way.caller.visible_channels,
     )
     if not given.sound:
         raise _all_refused(_results(given.unsound))
-    if writing.query.dry_run:
-        return _examined(writing, given, sender, claimed)
-    return _taken_in(writing, given, sender, claimed)
+    if under_way.is_dry_run:
+        return _examine(under_way, given, sender, claimed)
+    return _take_in(under_way, given, sender, claimed)
 
 
-def _examined(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
-    with writing.installation.ledger.read() as transaction:
-        answers = examine(transaction, sender, [each for _, each in given.sound], writing.now)
+def _examine(under_way: _Report, given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
+    with under_way.installation.ledger.read() as transaction:
+        answers = examine(transaction, sender, [each for _, each in given.sound], under_way.now)
     answer = _answer(sender.report_id, {**given.unsound, **_by_index(given.sound, answers)}, is_dry_run=True)
     if claimed is not None:
-        with writing.installation.ledger.write() as transaction:
+        with under_way.installation.ledger.write() as transaction:
             idempotency.keep(transaction, claimed, answer)
     return answer
 
 
-def _taken_in(writing: Writing[ReportQuery], given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
+def _take_in(under_way: _Report, given: _Given, sender: Sender, claimed: RequestClaim | None) -> KeptAnswer:
     answers = dict(given.unsound)
     *earlier, last = _chunks(given.sound)
     try:
         for chunk in earlier:
-            with writing.installation.ledger.write() as transaction:
-                answers |= _chunk_taken_in(transaction, writing, sender, chunk)
-        with writing.installation.ledger.write() as transaction:
-            answers |= _chunk_taken_in(transaction, writing, sender, last)
+            with under_way.installation.ledger.write() as transaction:
+                answers |= _take_chunk(transaction, under_way, sender, chunk)
+        with under_way.installation.ledger.write() as transaction:
+            answers |= _take_chunk(transaction, under_way, sender, last)
             answer = _answer(sender.report_id, answers, is_dry_run=False)
             if claimed is not None:
                 idempotency.keep(transaction, claimed, answer)
@@ -334,10 +328,10 @@ def _chunks(sound: Sequence[tuple[int, ShipmentReport]]) -> Iterator[Sequence[tu
         yield sound[start : start + REPORTS_PER_COMMIT]
 
 
-def _chunk_taken_in(
-    transaction: Transaction, writing: Writing[ReportQuery], sender: Sender, chunk: Sequence[tuple[int, ShipmentReport]]
+def _take_chunk(
+    transaction: Transaction, under_way: _Report, sender: Sender, chunk: Sequence[tuple[int, ShipmentReport]]
 ) -> dict[int, ShipmentAnswer]:
-    return _by_index(chunk, report(transaction, sender, [each for _, each in chunk], writing.now))
+    return _by_index(chunk, report(transaction, sender, [each for _, each in chunk], under_way.now))
 
 
 def _by_index(
@@ -359,7 +353,7 @@ def _answer(report_id: str, answers: Mapping[int, ShipmentAnswer], *, is_dry_run
     if all(each.result is ReportResult.REFUSED for each in answers.values()):
         raise _all_refused(results)
     held = sum(each.status == ConfirmationStatus.HELD for each in answers.values())
-    body = rendered({"report_id": report_id, "dry_run": is_dry_run, "held": held, "results": results})
+    body = render({"report_id": report_id, "dry_run": is_dry_run, "held": held, "results": results})
     fresh = {
         each.shipment_id for each in answers.values() if each.result in {ReportResult.ACCEPTED, ReportResult.UPDATED}
     }

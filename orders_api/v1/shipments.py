@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from orders_api.kit import cursors
-from orders_api.kit.addresses import next_link, next_path
-from orders_api.kit.answers import json_answer, rendered
-from orders_api.kit.errors import not_found
-from orders_api.kit.reading import NoQuery, Reading, Route, path_id
+from orders_api.kit.addresses import next_path
+from orders_api.kit.answers import iso_or_null, json_answer, render
+from orders_api.kit.auth import Caller, may
+from orders_api.kit.errors import describe, not_found
+from orders_api.kit.pages import page_answer
+from orders_api.kit.parameters import ShipmentId
+from orders_api.kit.queries import PageQuery
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.shipments import ShipmentDetail, ShipmentPage
 from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, REPORT_ID
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
-from orders_api.v1.shipment_reports import SHIPMENT_ID_PARAMETER
 from warehouse.clock import iso
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
@@ -24,22 +29,17 @@ from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
-
-    from starlette.responses import Response
 
     from warehouse.ledger.exchange.numbering import Numbering
 
-router = APIRouter(tags=["Shipments"])
+router = resource("Shipments")
 
-READERS = (Scope.ORDERS_READ, Scope.SHIPMENTS_WRITE)
+MayFollow = Annotated[Caller, may(Scope.ORDERS_READ, Scope.SHIPMENTS_WRITE)]
 """Who reports shipments may see what became of them."""
 
 
-class ShipmentListQuery(BaseModel):
+class ShipmentListQuery(PageQuery):
     """Which shipments, and which page of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: list[ConfirmationStatus] = Field(
         [], description="Any of these statuses; may be repeated.", examples=["rejected"]
@@ -67,10 +67,6 @@ class ShipmentListQuery(BaseModel):
     updated_before: Instant | None = Field(
         None, description=f"Last changed before this time. {RANGE}", examples=[MOMENT]
     )
-    limit: int = Field(100, ge=1, le=1000, description="Shipments a page.", examples=[100])
-    cursor: str | None = Field(
-        None, description="Where the page begins: from `next`, with the same filters.", examples=["WzEsImYiXQ"]
-    )
 
     def wanted(self, visible_channels: tuple[str, ...] | None) -> shipment_queries.ShipmentFilter:
         """The filter for a reader."""
@@ -97,51 +93,35 @@ _SAME = (
 )
 
 
-@Route(
-    path="/v1/shipments",
-    operation_id="list_shipments",
-    summary="List shipments",
-    query=ShipmentListQuery,
-    answer=ShipmentPage,
-    problems=(400, 404),
-    scopes=READERS,
-).serve(router)
-def list_shipments(reading: Reading, query: ShipmentListQuery) -> Response:
+@router.get("/v1/shipments", summary="List shipments", response_model=ShipmentPage, responses=describe(400, 404))
+def list_shipments(
+    request: Request, caller: MayFollow, installation: ThisInstallation, query: Annotated[ShipmentListQuery, Query()]
+) -> Response:
     """Shipments that the filters find, a page at a time, the last reported first."""
-    visible = reading.caller.visible_channels
-    check_channels(reading.transaction, query.channel, visible)
-    wanted = query.wanted(visible)
+    wanted = query.wanted(caller.visible_channels)
     fingerprint = wanted.fingerprint()
-    after = None
-    if query.cursor is not None:
-        after = shipment_queries.Place(*cursors.decode_moment(query.cursor, fingerprint))
-    page = shipment_queries.page(reading.transaction, wanted, after, query.limit)
+    with installation.ledger.read() as transaction:
+        check_channels(transaction, query.channel, caller.visible_channels)
+        after = None
+        if query.cursor is not None:
+            after = shipment_queries.Place(*cursors.decode_moment(query.cursor, fingerprint))
+        page = shipment_queries.page(transaction, wanted, after, query.limit)
     following = None
     if page.next_place is not None:
         cursor = cursors.encode_moment(fingerprint, page.next_place.reported_at, page.next_place.id)
-        following = next_path(reading.request, cursor)
-    body = rendered({"shipments": [_shipment(row) for row in page.rows], "next": following})
-    return json_answer(reading.request, body, holds_pii=False, headers=next_link(following))
+        following = next_path(request, cursor)
+    return page_answer(request, "shipments", [_shipment(row) for row in page.rows], following)
 
 
-@Route(
-    path="/v1/shipments/{id}",
-    operation_id="get_shipment",
-    summary="Read one shipment",
-    query=NoQuery,
-    answer=ShipmentDetail,
-    problems=(404,),
-    path_parameters=(SHIPMENT_ID_PARAMETER,),
-    scopes=READERS,
-).serve(router)
-def get_shipment(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/v1/shipments/{id}", summary="Read one shipment", response_model=ShipmentDetail, responses=describe(404))
+def get_shipment(request: Request, caller: MayFollow, installation: ThisInstallation, own_id: ShipmentId) -> Response:
     """One shipment with every attempt to tell the marketplace, and when the next one is."""
-    own_id = path_id(reading.request)
-    row = own_id and shipment_queries.by_id(reading.transaction, own_id, reading.caller.visible_channels)
-    if not row:
+    with installation.ledger.read() as transaction:
+        row = shipment_queries.by_id(transaction, own_id, caller.visible_channels)
+    if row is None:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
-    attempts = [_attempt(reading.installation.numbering, each) for each in row["made"]]
-    return json_answer(reading.request, rendered({**_shipment(row), "attempts": attempts}), holds_pii=False)
+    attempts = [_attempt(installation.numbering, each) for each in row["made"]]
+    return json_answer(request, render({**_shipment(row), "attempts": attempts}), holds_pii=False)
 
 
 def _shipment(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,10 +141,10 @@ def _shipment(row: Mapping[str, Any]) -> dict[str, Any]:
         "shipped_despite_cancellation": any(each["may_have_left"] for each in row["items"]),
         "reported_at": iso(row["reported_at"]),
         "updated_at": iso(row["updated_at"]),
-        "next_attempt_at": _wire(row["due_at"]),
+        "next_attempt_at": iso_or_null(row["due_at"]),
         "attempt_count": row["attempts"],
-        "sent_at": _wire(row["sent_at"]),
-        "verified_at": _wire(row["verified_at"]),
+        "sent_at": iso_or_null(row["sent_at"]),
+        "verified_at": iso_or_null(row["verified_at"]),
         "marketplace_package_id": row["marketplace_package_id"],
         "difference": [
             {"member": member, "ours": ours, "theirs": theirs}
@@ -207,9 +187,5 @@ def _attempt(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
         "id": numbering.id(Numbered.ATTEMPT, row["id"]),
         **{name: row[name] for name in names},
         "started_at": iso(row["started_at"]),
-        "finished_at": _wire(row["finished_at"]),
+        "finished_at": iso_or_null(row["finished_at"]),
     }
-
-
-def _wire(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
 
-from orders_api.kit.answers import json_answer, rendered
-from orders_api.kit.reading import NoQuery, Reading, Route
+from orders_api.kit.answers import iso_or_null, json_answer, render
+from orders_api.kit.auth import MayRead
+from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.channels import ChannelStatuses
 from warehouse.clock import iso
 from warehouse.ledger.status import channel_status
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from starlette.responses import Response
-
     from warehouse.ledger.status.channel_status import Standing
 
-router = APIRouter(tags=["Channels"])
+router = resource("Channels")
 
 
-@Route(
-    path="/v1/status",
-    operation_id="get_status",
-    summary="Read how each channel stands",
-    query=NoQuery,
-    answer=ChannelStatuses,
-).serve(router)
-def get_status(reading: Reading, _query: NoQuery) -> Response:
+@router.get("/v1/status", summary="Read how each channel stands", response_model=ChannelStatuses)
+def get_status(request: Request, caller: MayRead, installation: ThisInstallation) -> Response:
     """Every channel that the token may see: when it was retrieved last, how far behind it is, and what waits."""
-    now = reading.installation.clock()
-    found = channel_status.standings(reading.transaction, reading.caller.visible_channels, now)
-    body = rendered({"at": iso(now), "channels": [_document(each) for each in found]})
-    return json_answer(reading.request, body, holds_pii=False)
+    now = installation.clock()
+    with installation.ledger.read() as transaction:
+        found = channel_status.standings(transaction, caller.visible_channels, now)
+    body = render({"at": iso(now), "channels": [_document(each) for each in found]})
+    return json_answer(request, body, holds_pii=False)
 
 
 def _document(standing: Standing) -> dict[str, Any]:
@@ -42,16 +35,12 @@ def _document(standing: Standing) -> dict[str, Any]:
         "channel": standing.channel,
         "connection": standing.connection,
         "state": standing.state,
-        "last_success_at": _wire(standing.last_success_at),
-        "complete_through": _wire(standing.complete_through),
+        "last_success_at": iso_or_null(standing.last_success_at),
+        "complete_through": iso_or_null(standing.complete_through),
         "lag_seconds": standing.lag_seconds,
-        "next_run_at": _wire(standing.next_run_at),
+        "next_run_at": iso_or_null(standing.next_run_at),
         "backlog": standing.backlog,
         "quarantined": standing.quarantined,
         "confirmation": standing.confirmation,
         "shipments_held": standing.held,
     }
-
-
-def _wire(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)

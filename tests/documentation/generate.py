@@ -206,7 +206,18 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
         api = create_app(Settings(_env_file=None, home=Path(folder), database_url=None))
         described = api.openapi()
         api.state.installation.ledger.close()
-    return [(method, path, about) for path, methods in described["paths"].items() for method, about in methods.items()]
+    found = [(method, path, about) for path, methods in described["paths"].items() for method, about in methods.items()]
+    for _, _, about in found:
+        for each in about.get("parameters", ()):
+            each["schema"] = _resolve(each["schema"], described["components"]["schemas"])
+    return found
+
+
+def _resolve(schema: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema with the choices that it refers to."""
+    if "items" in schema:
+        return {**schema, "items": _resolve(schema["items"], shapes)}
+    return {**schema, **shapes[schema["$ref"].rpartition("/")[2]]} if "$ref" in schema else schema
 
 
 def export_columns() -> str:

@@ -77,12 +77,10 @@ NAMES = tuple(column.name for column in DOCUMENT_COLUMNS)
 
 
 class Sort(StrEnum):
-    """In which order a list comes; every one of them is an index with a unique end, so paging never skips or repeats.
+    """In which order a list comes."""
 
-    ERRORS_FIRST: orders with errors, the newest purchase first, then the others like that: two lists, one after the other.
-    ERRORS_LAST: the same two lists the other way round.
-    """
-
+    # Every one of them is an index with a unique end, so paging never skips or repeats. By errors: those with errors, the
+    # newest purchase first, then the others like that, or the same two lists the other way round.
     NEWEST = "-purchased_at"
     OLDEST = "purchased_at"
     POSITION = "position"
