@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from warehouse import display
 from warehouse.ledger.base.database import POSITION, WATCHED_AT, mark, set_mark
 from warehouse.ledger.book import cancellations, consumers
 from warehouse.ledger.book.orders import lock_book
@@ -128,7 +129,7 @@ def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
 
 
 def _stale(channel: Channel, covered: datetime | None) -> IncidentReport:
-    reach = f"through {covered:%Y-%m-%d %H:%M} UTC" if covered else "not at all yet"
+    reach = f"through {display.moment(covered, UTC)} UTC" if covered else "not at all yet"
     return IncidentReport(
         scope="channel",
         subject=channel.code,
@@ -256,7 +257,7 @@ def _consumers(transaction: Transaction, now: datetime, hours: float) -> list[Co
                 subject=reader.name,
                 stage=STAGE,
                 code=STOPPED,
-                message=f"{reader.name} has not asked for changes since {reader.read_at:%Y-%m-%d %H:%M} UTC, "
+                message=f"{reader.name} has not asked for changes since {display.moment(reader.read_at, UTC)} UTC, "
                 "and there are some",
                 hint="see whether its job runs and reaches the API; revoke the token of a consumer that is no more",
             )
@@ -293,7 +294,7 @@ def _late(channel: Channel, late: Unsent) -> IncidentReport:
         stage=STAGE,
         code=UNSENT,
         message=f"{late.shipments} shipments of {channel.code} wait to be confirmed, "
-        f"the first since {late.since:%Y-%m-%d %H:%M} UTC",
+        f"the first since {display.moment(late.since, UTC)} UTC",
         hint="see the open incidents of its connection, and whether confirmation is on and Dagster's daemon runs",
         details={"shipments": late.shipments},
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from warehouse import display
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
@@ -109,11 +111,11 @@ def _name(each: Trouble | AnnouncedTrouble) -> str:
 
 
 def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    return "once" if count == 1 else f"{display.number(count)} times"
 
 
 def _when(moment: datetime | None, zone: ZoneInfo) -> str:
-    return "never" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    return "never" if moment is None else display.moment(moment, zone)
 
 
 def _text(lines: Sequence[str]) -> str:

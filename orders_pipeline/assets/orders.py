@@ -12,6 +12,7 @@ from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lineage import member_lineage, member_schema
 from orders_pipeline.resources import Source
 from orders_pipeline.stages import normalise
+from warehouse.display import money
 from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.book.order_ids import Glance, newest_changes
 
@@ -62,7 +63,7 @@ def preview(rows: Sequence[Glance]) -> str:
                 row.channel,
                 row.status,
                 row.lines,
-                f"{row.total or '-'} {row.currency or ''}",
+                "-" if row.total is None else money(row.total, row.currency),
             )
         )
         for row in rows

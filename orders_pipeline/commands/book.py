@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -10,7 +11,7 @@ import typer
 from orders_pipeline.commands.names import ORDER_HELP, the_order
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse import documents
+from warehouse import display, documents
 from warehouse.cancellations import Decision, RequestState
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.ledger.book import cancellation_queries, order_queries, timeline
@@ -20,6 +21,9 @@ from warehouse.ledger.book.cancellations import CancellationUndecidable
 from warehouse.ledger.book.order_queries import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
 from warehouse.orders import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 cancellations = typer.Typer(
     name="cancellations", help="Requests to cancel orders.", no_args_is_help=True, rich_markup_mode=None
@@ -88,6 +92,8 @@ def list_orders(  # noqa: PLR0913, PLR0917 - a command's options
         facts = orjson.loads("{" + row["facts"] + "}")
         asked = any((each["cancellation"] or {}).get("requested_by") for each in (facts, *facts["lines"]))
         shown.append({**facts, **row, "has_cancellation_request": asked})
+    if not as_json:
+        shown = [{**each, "total": _money(each)} for each in shown]
     print_rows("Orders", [{name: each[name] for name in COLUMNS} for each in shown], COLUMNS, as_json)
 
 
@@ -119,11 +125,10 @@ def show_order(
         "status",
         "purchased_at",
         "ship_by",
-        "total",
-        "currency",
         "has_errors",
     ):
         answers.print(f"{name}: {document[name]}", markup=False, highlight=False)
+    answers.print(f"total: {_money(document) or 'unknown'}", markup=False, highlight=False)
     print_table("What happened", ("at", "kind", "text"), [(each.at, each.kind, each.text) for each in entries])
 
 
@@ -181,3 +186,7 @@ def _decide(request: str, decision: Decision, reason: str | None) -> None:
         except CancellationUndecidable as error:
             raise fail(f"{error.refusal}: the request cannot be decided so", Exit.USAGE) from None
     notes.print(f"{request} is {row['state']}", markup=False)
+
+
+def _money(order: Mapping[str, Any]) -> str | None:
+    return None if order["total"] is None else display.money(Decimal(order["total"]), order["currency"])

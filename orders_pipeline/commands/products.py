@@ -55,7 +55,7 @@ def load(
             notes.print(f"{code}: {loaded.new} new, {loaded.changed} changed, {loaded.unchanged} unchanged")
             if loaded.unknown_columns:
                 notes.print(f"  columns not known, left out: {', '.join(loaded.unknown_columns)}", markup=False)
-            for remark in (*loaded.refused, *loaded.duplicates):
+            for remark in (*loaded.refused, *loaded.flagged):
                 notes.print(f"  row {remark.row}: {remark.code}: {remark.message}", style="red", markup=False)
             refused += len(loaded.refused)
             notes.print(f"{code}: {link_lines(installation, code, loaded)} orders linked")

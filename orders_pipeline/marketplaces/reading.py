@@ -6,9 +6,13 @@ was sent, or raises `Unreadable` naming the path. What a field means is each mar
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from babel.numbers import list_currencies
 
 from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
@@ -30,6 +34,7 @@ IDENTIFIER_NUMBER_LIMIT = 10**30
 TEXT_LIMIT = 20_000
 NUMBER_BITS = 256
 PLAIN_AMOUNT_LENGTH = 9
+_CURRENCY = re.compile("[A-Z]{3}")
 
 JsonObject = dict[str, Any]
 
@@ -226,6 +231,18 @@ def texts(of: JsonObject, key: str, path: str) -> tuple[str, ...]:
     return tuple(each for each in found if each is not None)
 
 
+def currency_code(of: JsonObject, key: str, path: str, problems: list[Problem]) -> str | None:
+    """A currency as ISO 4217 writes it; with a problem, once for an order, where no list of currencies has it.
+
+    None for what cannot be a code at all; one that is merely in no list is kept.
+    """
+    sent = text(of, key, path)
+    code = sent and sent.upper()
+    if code and code not in _currencies() and all(each.code != "currency_unknown" for each in problems):
+        problems.append(Problem(code="currency_unknown", path=f"{path}.{key}", message="not an ISO 4217 currency code"))
+    return code if code and _CURRENCY.fullmatch(code) else None
+
+
 def tolerated(problems: list[Problem], read: Callable[[], T], instead: T) -> T:
     """What `read` gives; `instead` with a problem where it cannot be read: what only describes an order must not cost it."""
     try:
@@ -233,6 +250,11 @@ def tolerated(problems: list[Problem], read: Callable[[], T], instead: T) -> T:
     except Unreadable as odd:
         problems.append(Problem(code="member_unreadable", path=odd.path, message=odd.reason))
         return instead
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(list_currencies())
 
 
 def _plain(exact: Decimal, place: str) -> Decimal:

@@ -30,7 +30,7 @@ from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES, NOT_LOADED
 from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.tls import secure
-from warehouse import restore_mark
+from warehouse import display, restore_mark
 from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
@@ -461,7 +461,7 @@ def _runs(instance: dg.DagsterInstance) -> Iterator[DoctorFinding]:
             began = (
                 record.create_timestamp if record.start_time is None else datetime.fromtimestamp(record.start_time, UTC)
             )
-            ended[run.job_name] = f"{began.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            ended[run.job_name] = f"{display.moment(began, UTC)} UTC"
     for name, run in sorted(last.items()):
         is_failed = run.status.value == "FAILURE"
         seen = f"its last run, {ended[name]}: {run.status.value.lower()}"

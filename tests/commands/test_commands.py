@@ -163,10 +163,10 @@ def test_a_channel_is_switched(configured):
 
 
 def test_products_are_loaded_and_refused_rows_named(configured):
-    (configured.folder / "p.csv").write_text("sku,gtin,title,url\nA,,Lamp,\n,,No sku,\nB,123,Bad,\n")
+    (configured.folder / "p.csv").write_text("sku,gtin,title,url\nA,,Lamp,\n,,No sku,\nB,123,Odd,\n")
     done = configured("products", "load", "p.csv", "--channel", "fr")
     assert done.returncode == 3
-    assert "1 new" in done.stderr
+    assert "2 new" in done.stderr
     assert "row 2: missing_sku" in done.stderr
     assert "row 3: invalid_gtin" in done.stderr
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-from orders_pipeline.marketplaces.balance import charge
-from orders_pipeline.marketplaces.reading import JsonObject, amount, objects, section, text
+from orders_pipeline.marketplaces.charges import charge
+from orders_pipeline.marketplaces.reading import JsonObject, amount, currency_code, objects, section, text
 from warehouse.orders import Charge, Problem, Tax
 
 _ITEM, _SHIPPING, _TAX, _DISCOUNT = "ITEM", "SHIPPING", "TAX", "DISCOUNT"
 _ADJUSTING = frozenset({_TAX, _DISCOUNT})
 _ZERO = Decimal(0)
-_CURRENCY_LETTERS = 3
 
 
 class ItemAmounts(NamedTuple):
@@ -248,14 +247,13 @@ class Amounts:
         return found
 
     def _read_currency(self, sent: JsonObject, path: str) -> None:
-        code = text(sent, "currencyCode", path)
-        if code is None:
+        if text(sent, "currencyCode", path) is None:
             self._unlabelled_path = self._unlabelled_path or f"{path}.currencyCode"
             return
-        code = code.upper()
-        if len(code) != _CURRENCY_LETTERS or not code.isascii() or not code.isalpha():
-            self._report_once("currency_unknown", f"{path}.currencyCode", "not an ISO 4217 currency code")
-        elif self.currency is None:
+        code = currency_code(sent, "currencyCode", path, self._problems)
+        if code is None:
+            return
+        if self.currency is None:
             self.currency = code
         elif code != self.currency:
             self._report_once("mixed_currencies", f"{path}.currencyCode", f"{code} in an order in {self.currency}")

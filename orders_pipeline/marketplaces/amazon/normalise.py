@@ -15,8 +15,8 @@ from orders_pipeline.marketplaces.amazon.amounts import Amounts, ItemAmounts
 from orders_pipeline.marketplaces.amazon.descriptions import RELATIONS, describe, describe_line, source_data
 from orders_pipeline.marketplaces.amazon.packages import read_packages
 from orders_pipeline.marketplaces.amazon.sites import SITES
-from orders_pipeline.marketplaces.balance import checked
 from orders_pipeline.marketplaces.countries import country_code
+from orders_pipeline.marketplaces.order_checks import check
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -166,7 +166,7 @@ class _Reading:
             marketplace_data=rest.clear,
             personal_marketplace_data=rest.personal,
         )
-        return checked(order, "$.proceeds.grandTotal")
+        return check(order, "$.proceeds.grandTotal", "$.tax.taxRegistrations")
 
     def _problem(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code=code, path=path, message=message))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from orders_pipeline.marketplaces.balance import charge
+from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, count, objects, section, text
 from warehouse.orders import Charge, Problem, Tax
 

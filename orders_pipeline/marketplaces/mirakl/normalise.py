@@ -14,19 +14,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.addresses import cleaned, phone
-from orders_pipeline.marketplaces.balance import checked
 from orders_pipeline.marketplaces.countries import country_code, from_alpha_3
 from orders_pipeline.marketplaces.mirakl import packages
 from orders_pipeline.marketplaces.mirakl.amounts import Amounts, gathered
 from orders_pipeline.marketplaces.mirakl.descriptions import describe, describe_line, source_data
 from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
 from orders_pipeline.marketplaces.mirakl.settings import LONGEST_ACCEPTANCE_HOURS
+from orders_pipeline.marketplaces.order_checks import check
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
     amount,
     code,
     count,
+    currency_code,
     flag,
     instant,
     objects,
@@ -94,7 +95,6 @@ DEFAULT_CENTER = "DEFAULT"
 ZONES_THAT_ARE_NO_COUNTRY = frozenset({"DOM", "COM"})
 
 _CANCELLED = frozenset({Status.CANCELED, Status.REFUSED})
-_CURRENCY_LETTERS = 3
 _NO_ADDRESS = Address()
 
 
@@ -204,7 +204,7 @@ class _Reading:
         parties = {read.party for read in reads} - {None}
         if len(parties) > 1:
             return self._halves(reads)
-        return [checked(self._order(reads, parties.pop() if parties else self.party), "$.total_price")]
+        return [self._checked(reads, parties.pop() if parties else self.party)]
 
     def _problem(self, code: str, path: str, message: str) -> None:
         self.problems.append(Problem(code=code, path=path, message=message))
@@ -236,6 +236,10 @@ class _Reading:
         if code == DEFAULT_CENTER or code in _own_centers(self.channel):
             return FulfilledBy.MERCHANT
         return FulfilledBy.MARKETPLACE
+
+    def _checked(self, reads: Sequence[_LineRead], fulfilled_by: FulfilledBy | None) -> Order:
+        vat_id_path = "$.customer.organization.tax_identification_number"
+        return check(self._order(reads, fulfilled_by), "$.total_price", vat_id_path)
 
     def _order(self, reads: Sequence[_LineRead], fulfilled_by: FulfilledBy | None) -> Order:
         of = self.of
@@ -298,10 +302,7 @@ class _Reading:
         if code is None:
             self._problem("currency_missing", "$.currency_iso_code", "amounts were sent without a currency")
             return None
-        if len(code) != _CURRENCY_LETTERS or not code.isascii() or not code.isalpha():
-            self._problem("currency_unknown", "$.currency_iso_code", "not an ISO 4217 currency code")
-            return None
-        return code.upper()
+        return currency_code(self.of, "currency_iso_code", "$", self.problems)
 
     def _order_cancellation(self) -> Cancellation | None:
         if self.status not in _CANCELLED:
@@ -566,7 +567,7 @@ class _Reading:
         for read in reads:
             if read.party is None:
                 self._problem("fulfilled_by_unknown", f"{read.path}.fulfillment", "not sent: read as the merchant's")
-        whole = checked(self._order(reads, None), "$.total_price")
+        whole = self._checked(reads, None)
         merchant = [read for read in reads if read.party is not FulfilledBy.MARKETPLACE]
         marketplace = [read for read in reads if read.party is FulfilledBy.MARKETPLACE]
         return [

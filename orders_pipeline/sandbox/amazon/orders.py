@@ -30,6 +30,7 @@ from orders_pipeline.sandbox.generator import (
     place,
 )
 from orders_pipeline.sandbox.json_values import JsonObject
+from orders_pipeline.sandbox.tax_numbers import tax_number
 
 JAPANESE_YEN_PER_EURO = 160
 ADDITIVE_IN_EUROPE = 0.2
@@ -357,11 +358,10 @@ def _fulfillment(rng: Random, draft: Draft) -> JsonObject:
 
 
 def _registrations(rng: Random, draft: Draft) -> JsonObject:
-    registration = {
-        "entityType": "BUYER",
-        "taxRegistrationType": "VAT",
-        "taxRegistrationNumber": f"{draft.site.country}{rng.randrange(10**8, 10**9)}",
-    }
+    number = tax_number(draft.site.country, rng.randrange(10**8, 10**9))
+    if number is None:
+        return {}
+    registration = {"entityType": "BUYER", "taxRegistrationType": "VAT", "taxRegistrationNumber": number}
     return {"taxRegistrations": [registration]}
 
 

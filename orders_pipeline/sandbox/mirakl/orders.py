@@ -33,6 +33,7 @@ from orders_pipeline.sandbox.generator import (
     place,
 )
 from orders_pipeline.sandbox.json_values import JsonObject
+from orders_pipeline.sandbox.tax_numbers import tax_number
 
 DEFAULT_CENTER = "DEFAULT"
 OPERATOR_CENTER = "FC-NORTH"
@@ -374,7 +375,7 @@ def _customer(rng: Random, draft: Draft) -> JsonObject:
             "name": who.company,
             "address": None,
             "identification_number": None,
-            "tax_identification_number": f"{draft.home.country}{int(who.email_local_part[:8], 16):011d}",
+            "tax_identification_number": tax_number(draft.home.country, int(who.email_local_part[:7], 16)),
         }
     return customer
 

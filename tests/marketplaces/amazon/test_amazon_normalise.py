@@ -820,6 +820,15 @@ def test_the_buyers_references(read, an_order):
     assert order.references == References(purchase_order="PO-118", vat_id="FR12345678901")
     assert "FR12345678901" not in str(order.marketplace_data)
     assert "FR12345678901" in str(order.personal_marketplace_data)
+    assert [(each.code, each.path) for each in order.problems] == [("vat_id_invalid", "$.tax.taxRegistrations")]
+
+
+@pytest.mark.parametrize("number", ["FR40303265045", "303265045", "no number at all"])
+def test_a_tax_number_is_judged_only_where_a_rule_is_known(read, an_order, number):
+    sent = {"entityType": "BUYER", "taxRegistrationType": "VAT", "taxRegistrationNumber": number}
+    order = read(an_order(tax={"taxRegistrations": [sent]}))
+    assert order.references.vat_id == number
+    assert codes(order) == ([] if number == "FR40303265045" else ["vat_id_invalid"])
 
 
 @pytest.mark.parametrize(

@@ -428,7 +428,12 @@ class TestAmounts:
 
     @pytest.mark.parametrize(
         ("sent", "currency", "codes"),
-        [("eur", "EUR", []), (None, None, ["currency_missing"]), ("EURO", None, ["currency_unknown"])],
+        [
+            ("eur", "EUR", []),
+            (None, None, ["currency_missing"]),
+            ("EURO", None, ["currency_unknown"]),
+            ("QQQ", "QQQ", ["currency_unknown"]),
+        ],
     )
     def test_currency(self, an_order, order_of, sent, currency, codes):
         order = order_of(an_order(currency_iso_code=sent))
@@ -750,6 +755,10 @@ class TestDescription:
         organization = {"name": "Marchand SARL", "tax_identification_number": "FR12345678901"}
         order = order_of(an_order(customer={"firstname": "Odile", "organization": organization}))
         assert order.references == References(vat_id="FR12345678901")
+        assert [(each.code, each.path) for each in order.problems] == [
+            ("vat_id_invalid", "$.customer.organization.tax_identification_number")
+        ]
+        assert not any("FR12345678901" in each.message for each in order.problems)
 
     def test_the_sources_own_sums_stay_beside_ours(self, an_order, a_line, order_of):
         line = a_line(taxes=[{"code": "VAT", "amount": 9.96, "rate": 20}])

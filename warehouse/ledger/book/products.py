@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from warehouse.check_digits import is_gtin
 from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
 from warehouse.ledger.base.database import PRODUCTS, mark, next_values, upsert
 from warehouse.ledger.base.schema import channels, order_lines, orders, products
@@ -34,7 +35,6 @@ COLUMNS = ("sku", "gtin", "title", "url")
 IDENTIFIERS = frozenset({"sku", "gtin"})
 """Columns that are cleaned as what marketplaces send is, so that both meet."""
 
-GTIN_LENGTHS = frozenset({8, 12, 13, 14})
 ROWS_PER_TRANSACTION = 2_000
 VALUES_PER_QUERY = 10_000
 DELIMITERS = (",", ";", "\t", "|")
@@ -51,8 +51,8 @@ class Remark:
 
     Attributes:
         row: Row number, from 1, the header not counted.
-        code: `missing_sku`, `invalid_sku`, `invalid_gtin` or `wrong_number_of_cells` for a refused row; `duplicate_sku` for one
-            that a later one with the same SKU overrules.
+        code: `missing_sku`, `invalid_sku` or `wrong_number_of_cells` for a refused row; `invalid_gtin` for one that was taken
+            as it is; `duplicate_sku` for one that a later one with the same SKU overrules.
         sku: The row's SKU, if it has one.
         message: Plain sentence.
     """
@@ -71,7 +71,7 @@ class LoadedProducts:
     changed: int
     unchanged: int
     refused: tuple[Remark, ...]
-    duplicates: tuple[Remark, ...]
+    flagged: tuple[Remark, ...]
     unknown_columns: tuple[str, ...]
     skus_touched: frozenset[str]
     gtins_touched: frozenset[str]
@@ -85,7 +85,7 @@ class _File:
     unknown: tuple[str, ...]
     rows: dict[str, tuple[int, dict[str, str | None]]]
     refused: list[Remark]
-    duplicates: list[Remark]
+    flagged: list[Remark]
 
 
 def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> LoadedProducts:
@@ -131,7 +131,7 @@ def load(ledger: Ledger, channel: str, file: Path, now: datetime) -> LoadedProdu
     return LoadedProducts(
         **counts,
         refused=tuple(read.refused),
-        duplicates=tuple(read.duplicates),
+        flagged=tuple(read.flagged),
         unknown_columns=read.unknown,
         skus_touched=frozenset(skus),
         gtins_touched=frozenset(gtins),
@@ -178,18 +178,6 @@ def orders_with_products(
             )
             found |= {(owner, original_id) for owner, original_id in transaction.execute(query)}
     return sorted(found)
-
-
-def is_gtin(text: str) -> bool:
-    """Whether the text is a GTIN of 8, 12, 13 or 14 digits with a right check digit (GS1 General Specifications, 7.9).
-
-    >>> is_gtin("4006381333931"), is_gtin("4006381333932"), is_gtin("12345")
-    (True, False, False)
-    """
-    if len(text) not in GTIN_LENGTHS or not (text.isascii() and text.isdigit()):
-        return False
-    digits = [int(digit) for digit in reversed(text)]
-    return (sum(digits[0::2]) + 3 * sum(digits[1::2])) % 10 == 0
 
 
 def _chunks(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
@@ -252,13 +240,15 @@ def _take(read: _File, names: Sequence[str], number: int, row: Sequence[str | No
     elif has_unseen(sku) or len(sku) > MAX_LENGTH["original_id"]:
         message = f"the SKU holds control characters, or more than {MAX_LENGTH['original_id']} characters"
         read.refused.append(Remark(number, "invalid_sku", None, message))
-    elif gtin is not None and not is_gtin(gtin):
-        message = f"{gtin!r} is not a GTIN of 8, 12, 13 or 14 digits with a right check digit"
-        read.refused.append(Remark(number, "invalid_gtin", sku, message))
     else:
+        if gtin is not None and not is_gtin(gtin):
+            message = (
+                f"{gtin!r} is not a GTIN of 8, 12, 13 or 14 digits with a right check digit; it was taken as it is"
+            )
+            read.flagged.append(Remark(number, "invalid_gtin", sku, message))
         if sku in read.rows:
             overruled = read.rows.pop(sku)[0]
-            read.duplicates.append(Remark(overruled, "duplicate_sku", sku, f"row {number} has the same SKU and counts"))
+            read.flagged.append(Remark(overruled, "duplicate_sku", sku, f"row {number} has the same SKU and counts"))
         read.rows[sku] = (number, cells)
 
 

@@ -7,13 +7,14 @@ personal data. What must hold of the order tables is in `warehouse.lake.soundnes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse import display
 from warehouse.ledger.base import schema
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
@@ -155,7 +156,7 @@ def up_to_date(found: Sequence[Connected], now: datetime) -> CheckVerdict:
             for channel, through in each.covered.items()
             if through is None or through < oldest
         ]
-    expected = f"every channel is covered to within {LATE_AFTER_INTERVALS} intervals of {now:%Y-%m-%d %H:%M} UTC"
+    expected = f"every channel is covered to within {LATE_AFTER_INTERVALS} intervals of {display.moment(now, UTC)} UTC"
     return CheckVerdict(expected, offenders, sum(len(each.covered) for each in found))
 
 
