@@ -1,9 +1,11 @@
-"""Answers from text that is written already: bytes out, with a validator so that an unchanged answer is not sent twice."""
+"""Answers: documents of a shape, and their bytes with a validator, so that an unchanged answer is not sent twice."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.responses import Response
@@ -12,9 +14,7 @@ from orders_api.kit.bodies import JSON
 from warehouse.clock import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
+    from pydantic import BaseModel
     from starlette.requests import Request
 
 REVALIDATE = "private, no-cache"
@@ -48,9 +48,20 @@ def render(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z)
 
 
-def iso_or_null(moment: datetime | None) -> str | None:
-    """A time that may be unknown, as text."""
-    return None if moment is None else iso(moment)
+def fill(shape: type[BaseModel], row: object, **own: object) -> dict[str, Any]:
+    """A document of this shape.
+
+    Args:
+        shape: Says which members there are.
+        row: Has those that are called the same; a mapping or a record.
+        own: The other members.
+    """
+    found = {name: own[name] if name in own else _member(row, name) for name in shape.model_fields}
+    return {name: iso(value) if isinstance(value, datetime) else value for name, value in found.items()}
+
+
+def _member(row: object, name: str) -> object:
+    return row[name] if isinstance(row, Mapping) else getattr(row, name)
 
 
 def _matches(asked: str | None, tag: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from orders_api.kit.answers import fresh_answer
+from orders_api.kit.answers import fill, fresh_answer
 from orders_api.kit.auth import MayRead
 from orders_api.kit.errors import MOST_FAULTS, Problem, describe, message_of, place_in_body
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.acknowledgements import (
     AcknowledgementRequest,
     AcknowledgementRequestItem,
+    AcknowledgementResult,
     AcknowledgementResults,
 )
 from orders_api.schemas.vocabulary import Faults
@@ -81,12 +82,4 @@ def _all_wrong(given: list[list[dict[str, str]]]) -> Problem:
 
 
 def _result(index: int, answer: AcknowledgementAnswer, errors: list[dict[str, str]]) -> dict[str, object]:
-    return {
-        "index": index,
-        "result": answer.result,
-        "id": answer.order_id,
-        "revision": answer.revision,
-        "current_revision": answer.current_revision,
-        "candidates": answer.candidates,
-        "errors": errors,
-    }
+    return fill(AcknowledgementResult, answer, index=index, id=answer.order_id, errors=errors)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import fresh_answer, iso_or_null, json_answer, render
+from orders_api.kit.answers import fill, fresh_answer, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.pages import page_answer, read_page
@@ -215,26 +215,8 @@ def _problem(refusal: Refusal) -> Problem:
 
 
 def _document(row: Mapping[str, Any]) -> dict[str, Any]:
-    plain = (
-        "id",
-        "order_id",
-        "original_id",
-        "channel",
-        "marketplace",
-        "requester",
-        "reason",
-        "state",
-        "decided_by",
-        "decision_reason",
-        "shipped_despite",
-    )
-    times = ("requested_at", "seen_at", "hold_until", "decided_at", "told_at", "closed_at")
     lines = [
         {"item_id": each["id"], "item_original_id": each["original_id"], "quantity": each["quantity"]}
         for each in row["lines"]
     ]
-    return {
-        **{name: row[name] for name in plain},
-        **{name: iso_or_null(row[name]) for name in times},
-        "lines": lines,
-    }
+    return fill(CancellationRequest, row, lines=lines)

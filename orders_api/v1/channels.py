@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import iso_or_null, json_answer, render
+from orders_api.kit.answers import fill, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import describe, not_found
 from orders_api.kit.parameters import ChannelCode
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.channels import ChannelCoverageList, ChannelList, ChannelRequirements
-from warehouse.clock import iso
+from orders_api.schemas.channels import (
+    Channel,
+    ChannelCoverage,
+    ChannelCoverageList,
+    ChannelList,
+    ChannelRequirements,
+    KnownCancelReason,
+    KnownCarrier,
+    LastPull,
+    MappedCarrier,
+    ShipmentNeeds,
+)
 from warehouse.ledger.settings import carriers
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status import channel_status
@@ -22,12 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from warehouse.ledger.settings.carriers import CarrierEntry
     from warehouse.shipments import Requirements
 
 router = resource("Channels")
-
-CHANNEL_MEMBERS = ("code", "label", "marketplace", "connection", "retrieval", "confirmation", "acceptance")
 
 
 @router.get("/v1/channels", summary="List channels", response_model=ChannelList)
@@ -35,7 +42,7 @@ def list_channels(request: Request, caller: MayRead, installation: ThisInstallat
     """Every channel that the token may see."""
     with installation.ledger.read() as transaction:
         rows = channel_status.channel_rows(transaction, caller.visible_channels)
-    channels = [{name: row[name] for name in CHANNEL_MEMBERS} for row in rows]
+    channels = [fill(Channel, row) for row in rows]
     return json_answer(request, render({"channels": channels}), holds_pii=False)
 
 
@@ -69,7 +76,7 @@ def get_channel_requirements(
         "is_known": known is not None,
         "shipments": None if known is None else _needs(*known),
         "decisions": None if known is None else decisions(known[0]),
-        "mapping": [_mapped(each) for each in mapping],
+        "mapping": [fill(MappedCarrier, each) for each in mapping],
     }
     return json_answer(request, render(body), holds_pii=False)
 
@@ -85,17 +92,17 @@ def get_coverage(request: Request, caller: MayRead, installation: ThisInstallati
 
 
 def _needs(needs: Requirements, asked_at: datetime) -> dict[str, Any]:
-    return {
-        "tracking_number": needs.needs_tracking_number,
-        "carrier": needs.needs_carrier,
-        "carrier_rule": needs.carrier_rule,
-        "partial": needs.takes_part,
-        "several_packages": needs.takes_several_packages,
-        "carriers": [{"code": each.code, "label": each.label} for each in needs.carriers],
-        "carrier_aliases": dict(needs.carrier_aliases),
-        "notes": list(needs.notes),
-        "asked_at": iso(asked_at),
-    }
+    return fill(
+        ShipmentNeeds,
+        needs,
+        tracking_number=needs.needs_tracking_number,
+        carrier=needs.needs_carrier,
+        partial=needs.takes_part,
+        several_packages=needs.takes_several_packages,
+        carriers=[fill(KnownCarrier, each) for each in needs.carriers],
+        carrier_aliases=dict(needs.carrier_aliases),
+        asked_at=asked_at,
+    )
 
 
 def decisions(needs: Requirements) -> dict[str, Any]:
@@ -105,30 +112,17 @@ def decisions(needs: Requirements) -> dict[str, Any]:
         "refuses": needs.acceptance_state is not None and needs.can_refuse,
         "accept_within_hours": needs.acceptance_within_hours,
         "cancels": needs.cancels,
-        "cancel_reasons": [{"code": each.code, "label": each.label} for each in needs.cancel_reasons],
+        "cancel_reasons": [fill(KnownCancelReason, each) for each in needs.cancel_reasons],
         "answers_requests_to_cancel": needs.decides_cancellations,
     }
 
 
-def _mapped(entry: CarrierEntry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in ("code", "carrier_code", "carrier_name", "tracking_url")}
-
-
 def _coverage(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     through = row["complete_through"]
-    pull = None
-    if row["outcome"] is not None:
-        pull = {
-            "outcome": row["outcome"],
-            "started_at": iso(row["started_at"]),
-            "finished_at": iso(row["finished_at"]),
-            "error_code": row["error_code"],
-        }
-    return {
-        "channel": row["code"],
-        "retrieval": row["retrieval"],
-        "complete_from": iso_or_null(row["complete_from"]),
-        "complete_through": iso_or_null(through),
-        "age_seconds": None if through is None else (now - through).total_seconds(),
-        "last_pull": pull,
-    }
+    return fill(
+        ChannelCoverage,
+        row,
+        channel=row["code"],
+        age_seconds=None if through is None else (now - through).total_seconds(),
+        last_pull=None if row["outcome"] is None else fill(LastPull, row),
+    )

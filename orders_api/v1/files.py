@@ -16,17 +16,16 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from orders_api.kit.answers import NO_STORE, iso_or_null, json_answer, render
+from orders_api.kit.answers import NO_STORE, fill, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.pages import page_answer, read_page
 from orders_api.kit.parameters import FileId, number_of
 from orders_api.kit.queries import PageQuery
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.files import FileDocument, FilePage, FileRowPage
+from orders_api.schemas.files import FileDocument, FilePage, FileRow, FileRowPage
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.archive import open_archive
-from warehouse.clock import iso
 from warehouse.ledger.exchange import file_queries
 from warehouse.ledger.exchange.file_queries import FileFilter
 from warehouse.ledger.exchange.file_records import FileState, RowOutcome
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.installation import Installation
-    from warehouse.ledger.exchange.file_records import FileRecord, RowFate
+    from warehouse.ledger.exchange.file_records import FileRecord
 
 router = resource("Files")
 
@@ -129,7 +128,7 @@ def list_file_rows(
             lambda after, limit: file_queries.rows_of(transaction, record.id, after or 0, limit, query.outcome),
             attrgetter("number"),
         )
-    return page_answer(request, "rows", [_row(each) for each in found], following)
+    return page_answer(request, "rows", [fill(FileRow, each, column=each.column_name) for each in found], following)
 
 
 @router.get(
@@ -172,43 +171,16 @@ def _find(transaction: Transaction, installation: Installation, caller: Caller, 
 
 def _document(installation: Installation, caller: Caller, record: FileRecord) -> dict[str, Any]:
     details = record.details
-    numbering = installation.numbering
     same_as = details.get("same_as")
-    return {
-        "id": numbering.id(Numbered.FILE, record.id),
-        "number": record.id if caller.sees_all_channels else None,
-        "direction": record.direction,
-        "channel": record.channel,
-        "storage": record.storage or None,
-        "folder": record.folder,
-        "name": record.name,
-        "state": record.state,
-        "size": record.size,
-        "sha256": record.sha256,
-        "rows": record.rows,
-        "orders": record.orders,
-        "split": details.get("split") or {},
-        "applied": record.applied,
-        "known": record.known,
-        "refused": record.refused,
-        "encoding": details.get("encoding"),
-        "delimiter": details.get("delimiter"),
-        "unknown_columns": details.get("unknown_columns") or [],
-        "same_as": None if same_as is None else numbering.id(Numbered.FILE, same_as),
-        "error_code": record.error_code,
-        "error": record.error,
-        "created_at": iso(record.created_at),
-        "finished_at": iso_or_null(record.finished_at),
-    }
-
-
-def _row(fate: RowFate) -> dict[str, Any]:
-    return {
-        "number": fate.number,
-        "outcome": fate.outcome,
-        "order_id": fate.order_id,
-        "shipment_id": fate.shipment_id,
-        "code": fate.code,
-        "column": fate.column_name,
-        "message": fate.message,
-    }
+    return fill(
+        FileDocument,
+        record,
+        id=installation.numbering.id(Numbered.FILE, record.id),
+        number=record.id if caller.sees_all_channels else None,
+        storage=record.storage or None,
+        split=details.get("split") or {},
+        encoding=details.get("encoding"),
+        delimiter=details.get("delimiter"),
+        unknown_columns=details.get("unknown_columns") or [],
+        same_as=None if same_as is None else installation.numbering.id(Numbered.FILE, same_as),
+    )

@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import fresh_answer, iso_or_null, json_answer, render
+from orders_api.kit.answers import fill, fresh_answer, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.pages import page_answer, read_page
@@ -21,7 +21,6 @@ from orders_api.kit.queries import PageQuery
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolution
 from orders_api.v1.order_filters import Word, check_channels
-from warehouse.clock import iso
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
@@ -135,28 +134,13 @@ def _find(transaction: Transaction, installation: Installation, caller: Caller, 
 
 def _document(installation: Installation, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
     numbering = installation.numbering
-    plain = (
-        "scope",
-        "subject",
-        "stage",
-        "code",
-        "kind",
-        "message",
-        "cause",
-        "hint",
-        "run_id",
-        "occurrences",
-        "resolution",
+    return fill(
+        Incident,
+        row,
+        id=numbering.id(Numbered.INCIDENT, row["id"]),
+        number=row["id"] if caller.sees_all_channels else None,
+        details=numbering.with_ids(row["details"]),
+        attempt_id=numbering.id(Numbered.ATTEMPT, int(row["attempt_id"])) if row["attempt_id"] else None,
+        order_id=row["order_id"] or None,
+        file_id=numbering.id(Numbered.FILE, int(row["file_id"])) if row["file_id"] else None,
     )
-    return {
-        "id": numbering.id(Numbered.INCIDENT, row["id"]),
-        "number": row["id"] if caller.sees_all_channels else None,
-        **{name: row[name] for name in plain},
-        "details": numbering.with_ids(row["details"]),
-        "attempt_id": numbering.id(Numbered.ATTEMPT, int(row["attempt_id"])) if row["attempt_id"] else None,
-        "order_id": row["order_id"] or None,
-        "file_id": numbering.id(Numbered.FILE, int(row["file_id"])) if row["file_id"] else None,
-        "first_seen_at": iso(row["first_seen_at"]),
-        "last_seen_at": iso(row["last_seen_at"]),
-        "resolved_at": iso_or_null(row["resolved_at"]),
-    }

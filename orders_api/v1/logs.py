@@ -11,14 +11,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from orders_api.kit.answers import fill
 from orders_api.kit.auth import MayRead
 from orders_api.kit.errors import describe
 from orders_api.kit.pages import page_answer, read_page
-from orders_api.kit.queries import PageQuery
+from orders_api.kit.queries import PageQuery, make_filter
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.incidents import Logs
+from orders_api.schemas.incidents import LogEntry, Logs
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
-from warehouse.clock import iso
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import Level, LogFilter
@@ -56,14 +56,13 @@ def list_logs(
 
     Nothing personal is in it. Entries are kept for `ORDERS_LOG_RETENTION_DAYS`.
     """
-    wanted = LogFilter(
+    wanted = make_filter(
+        LogFilter,
+        query,
         visible_channels=caller.visible_channels,
         channels=tuple(query.channel),
-        order_id=query.order_id,
         stages=tuple(query.stage),
         levels=tuple(each.value for each in query.level),
-        since=query.since,
-        until=query.until,
     )
     numbering = installation.numbering
     with installation.ledger.read() as transaction:
@@ -75,9 +74,4 @@ def list_logs(
 
 
 def _entry(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **{str(name): value for name, value in row.items()},
-        "id": numbering.id(Numbered.ENTRY, row["id"]),
-        "at": iso(row["at"]),
-        "data": numbering.with_ids(row["data"]),
-    }
+    return fill(LogEntry, row, id=numbering.id(Numbered.ENTRY, row["id"]), data=numbering.with_ids(row["data"]))

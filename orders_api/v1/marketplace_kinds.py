@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import json_answer, render
+from orders_api.kit.answers import fill, json_answer, render
 from orders_api.kit.auth import may
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.marketplace_kinds import MarketplaceKindList
+from orders_api.schemas.marketplace_kinds import DescribedKind, MarketplaceKindList
 from orders_api.v1.channels import decisions
 from warehouse.ledger.settings.kinds import all_kinds
 from warehouse.ledger.settings.tokens import Scope
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from warehouse.marketplace_kinds import MarketplaceKind
 
 router = resource("Channels")
-
-PLAIN = ("kind", "name", "description", "help", "endpoint", "regions", "credentials", "acceptance")
 
 
 @router.get(
@@ -40,12 +38,12 @@ def list_marketplace_kinds(request: Request, installation: ThisInstallation) -> 
 
 
 def _document(kind: MarketplaceKind) -> dict[str, Any]:
-    described = kind.as_json()
-    return {
-        **{name: described[name] for name in PLAIN},
-        "selector": kind.selectors.meaning,
-        "selector_required": kind.selectors.is_required,
-        "settings_schema": kind.settings,
-        "channel_settings_schema": kind.channel_settings,
-        "decisions": decisions(kind.requirements),
-    }
+    return fill(
+        DescribedKind,
+        kind.as_json(),
+        selector=kind.selectors.meaning,
+        selector_required=kind.selectors.is_required,
+        settings_schema=kind.settings,
+        channel_settings_schema=kind.channel_settings,
+        decisions=decisions(kind.requirements),
+    )

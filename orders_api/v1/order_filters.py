@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from orders_api.kit.errors import Problem, not_found
-from orders_api.kit.queries import ONE_AT_A_TIME, NoQuery, PageQuery
+from orders_api.kit.queries import ONE_AT_A_TIME, NoQuery, PageQuery, make_filter
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
 from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
@@ -122,27 +122,20 @@ class OrderFilterQuery(NoQuery):
         visible_channels = caller.visible_channels
         check_channels(transaction, self.channel, visible_channels)
         _check_marketplaces(transaction, self.marketplace)
-        received_after, received_before = self._received(installation)
-        return OrderFilter(
+        received_after, received_before = self._arrival(installation)
+        return make_filter(
+            OrderFilter,
+            self,
             visible_channels=visible_channels,
             statuses=tuple(status.value for status in self.status),
             channels=tuple(self.channel),
             marketplaces=tuple(self.marketplace),
             fulfilled_by=None if self.fulfilled_by is None else self.fulfilled_by.value,
-            purchased_after=self.purchased_after,
-            purchased_before=self.purchased_before,
             received_after=received_after,
             received_before=received_before,
-            updated_after=self.updated_after,
-            updated_before=self.updated_before,
-            has_errors=self.has_errors,
-            cancellation_requested=self.cancellation_requested,
-            may_ship=self.may_ship,
-            original_id=self.original_id,
-            id=self.id,
         )
 
-    def _received(self, installation: Installation) -> tuple[datetime | None, datetime | None]:
+    def _arrival(self, installation: Installation) -> tuple[datetime | None, datetime | None]:
         """When what is asked for arrived: on the days of the preset, and within the range."""
         if self.received is None:
             return self.received_after, self.received_before

@@ -22,14 +22,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import NO_STORE, fresh_answer, render
+from orders_api.kit.answers import NO_STORE, fill, fresh_answer, render
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import Problem, describe, message_of, not_found, place_in_body
 from orders_api.kit.parameters import ShipmentId
 from orders_api.kit.queries import NoQuery
 from orders_api.kit.routes import RawBody, ThisInstallation, resource
-from orders_api.schemas.shipment_reports import ReportedShipment, ShipmentRequest, ShipmentResults
+from orders_api.schemas.shipment_reports import (
+    ReportedShipment,
+    ShipmentFault,
+    ShipmentRequest,
+    ShipmentResult,
+    ShipmentResults,
+)
 from orders_api.schemas.shipments import ShipmentRetry
 from orders_api.schemas.vocabulary import REPORT_ID, SHIPMENT_ID, Faults
 from warehouse.ledger.base import idempotency
@@ -365,22 +371,15 @@ def _answer(report_id: str, answers: Mapping[int, ShipmentAnswer], *, is_dry_run
 
 def _results(answers: Mapping[int, ShipmentAnswer]) -> list[dict[str, Any]]:
     return [
-        {
-            "index": index,
-            "result": answer.result,
-            "shipment_id": answer.shipment_id,
-            "order_id": answer.order_id,
-            "status": answer.status,
-            "held_reason": answer.held_reason,
-            "notices": [_fault(each) for each in answer.notices],
-            "errors": [_fault(each) for each in answer.faults],
-        }
+        fill(
+            ShipmentResult,
+            answer,
+            index=index,
+            notices=[fill(ShipmentFault, each) for each in answer.notices],
+            errors=[fill(ShipmentFault, each) for each in answer.faults],
+        )
         for index, answer in sorted(answers.items())
     ]
-
-
-def _fault(fault: Fault) -> dict[str, str]:
-    return {"code": fault.code, "field": fault.field, "message": fault.message}
 
 
 def _all_refused(results: Sequence[Mapping[str, Any]]) -> Problem:

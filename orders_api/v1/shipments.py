@@ -11,26 +11,25 @@ from starlette.responses import Response
 
 from orders_api.kit import cursors
 from orders_api.kit.addresses import next_path
-from orders_api.kit.answers import iso_or_null, json_answer, render
+from orders_api.kit.answers import fill, json_answer, render
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import describe, not_found
 from orders_api.kit.pages import page_answer
 from orders_api.kit.parameters import ShipmentId
-from orders_api.kit.queries import PageQuery
+from orders_api.kit.queries import PageQuery, make_filter
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.shipments import ShipmentDetail, ShipmentPage
+from orders_api.schemas.shipments import ConfirmationAttempt, Shipment, ShipmentDetail, ShipmentPage, ShippedItem
 from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, REPORT_ID
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
-from warehouse.clock import iso
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipment_queries
+from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warehouse.ledger.exchange.numbering import Numbering
 
 router = resource("Shipments")
 
@@ -68,29 +67,15 @@ class ShipmentListQuery(PageQuery):
         None, description=f"Last changed before this time. {RANGE}", examples=[MOMENT]
     )
 
-    def wanted(self, visible_channels: tuple[str, ...] | None) -> shipment_queries.ShipmentFilter:
+    def wanted(self, visible_channels: tuple[str, ...] | None) -> ShipmentFilter:
         """The filter for a reader."""
-        same = {name: getattr(self, name) for name in _SAME}
-        return shipment_queries.ShipmentFilter(
+        return make_filter(
+            ShipmentFilter,
+            self,
             visible_channels=visible_channels,
             statuses=tuple(each.value for each in self.status),
             channels=tuple(self.channel),
-            **same,
         )
-
-
-_SAME = (
-    "order_id",
-    "original_id",
-    "report_id",
-    "tracking_number",
-    "package_id",
-    "shipped_despite_cancellation",
-    "reported_after",
-    "reported_before",
-    "updated_after",
-    "updated_before",
-)
 
 
 @router.get("/v1/shipments", summary="List shipments", response_model=ShipmentPage, responses=describe(400, 404))
@@ -110,7 +95,7 @@ def list_shipments(
     if page.next_place is not None:
         cursor = cursors.encode_moment(fingerprint, page.next_place.reported_at, page.next_place.id)
         following = next_path(request, cursor)
-    return page_answer(request, "shipments", [_shipment(row) for row in page.rows], following)
+    return page_answer(request, "shipments", [_document(Shipment, row) for row in page.rows], following)
 
 
 @router.get("/v1/shipments/{id}", summary="Read one shipment", response_model=ShipmentDetail, responses=describe(404))
@@ -120,72 +105,35 @@ def get_shipment(request: Request, caller: MayFollow, installation: ThisInstalla
         row = shipment_queries.by_id(transaction, own_id, caller.visible_channels)
     if row is None:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
-    attempts = [_attempt(installation.numbering, each) for each in row["made"]]
-    return json_answer(request, render({**_shipment(row), "attempts": attempts}), holds_pii=False)
+    attempts = [
+        fill(ConfirmationAttempt, each, id=installation.numbering.id(Numbered.ATTEMPT, each["id"]))
+        for each in row["made"]
+    ]
+    return json_answer(request, render(_document(ShipmentDetail, row, attempts=attempts)), holds_pii=False)
 
 
-def _shipment(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **{name: row[name] for name in _MEMBERS},
-        "shipping_date": iso(row["shipped_at"]),
-        "items": [
-            {
-                "item_id": each["line_id"],
-                "item_original_id": each["original_id"],
-                "sku": each["sku"],
-                "item_quantity_shipped": each["quantity"],
-                "may_have_left": each["may_have_left"],
-            }
-            for each in row["items"]
-        ],
-        "shipped_despite_cancellation": any(each["may_have_left"] for each in row["items"]),
-        "reported_at": iso(row["reported_at"]),
-        "updated_at": iso(row["updated_at"]),
-        "next_attempt_at": iso_or_null(row["due_at"]),
-        "attempt_count": row["attempts"],
-        "sent_at": iso_or_null(row["sent_at"]),
-        "verified_at": iso_or_null(row["verified_at"]),
-        "marketplace_package_id": row["marketplace_package_id"],
-        "difference": [
+def _document(shape: type[Shipment], row: Mapping[str, Any], **own: object) -> dict[str, Any]:
+    items = [
+        fill(
+            ShippedItem,
+            each,
+            item_id=each["line_id"],
+            item_original_id=each["original_id"],
+            item_quantity_shipped=each["quantity"],
+        )
+        for each in row["items"]
+    ]
+    return fill(
+        shape,
+        row,
+        shipping_date=row["shipped_at"],
+        items=items,
+        shipped_despite_cancellation=any(each["may_have_left"] for each in items),
+        next_attempt_at=row["due_at"],
+        attempt_count=row["attempts"],
+        difference=[
             {"member": member, "ours": ours, "theirs": theirs}
             for member, (ours, theirs) in (row["difference"] or {}).items()
         ],
-    }
-
-
-_MEMBERS = (
-    "id",
-    "order_id",
-    "original_id",
-    "channel",
-    "package_id",
-    "tracking_number",
-    "carrier_code",
-    "carrier_name",
-    "tracking_url",
-    "shipping_method",
-    "ship_from",
-    "return_tracking_number",
-    "return_carrier",
-    "status",
-    "held_reason",
-    "version",
-    "sent_version",
-    "source",
-    "consumer",
-    "report_id",
-    "told_carrier",
-    "code",
-    "message",
-    "hint",
-)
-
-
-def _attempt(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("version", "operation", "outcome", "http_status", "request_id", "code", "message", "hint")
-    return {
-        "id": numbering.id(Numbered.ATTEMPT, row["id"]),
-        **{name: row[name] for name in names},
-        "started_at": iso(row["started_at"]),
-        "finished_at": iso_or_null(row["finished_at"]),
-    }
+        **own,
+    )

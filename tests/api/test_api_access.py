@@ -56,6 +56,27 @@ def test_a_stranger_is_turned_away_everywhere(app, stranger, book, order):
         assert response.headers["content-type"] == "application/problem+json"
 
 
+def test_nothing_is_judged_before_it_is_known_who_asks(app, stranger, as_token, issued, api_ledger, clock):
+    other = as_token(issued(api_ledger, clock(), "other", Scope.METRICS_READ))
+    for method, path in protected(app):
+        filled = path.replace("{id}", "no id of ours").replace("{code}", "nowhere") + "?surprise=1&limit=-1"
+        wrong = {"content": b"\xff", "headers": {"Content-Type": "text/plain"}} if method == "POST" else {}
+        assert stranger.request(method, filled, **wrong).json()["code"] == "unauthenticated", path
+        if "metrics:read" not in scopes_of(app, method, path):
+            assert other.request(method, filled, **wrong).json()["code"] == "missing_scope", path
+
+
+def test_a_parameter_that_a_route_does_not_know_is_refused_before_the_body_is_looked_at(
+    app, as_token, issued, api_ledger, clock
+):
+    anyone = as_token(issued(api_ledger, clock(), "anyone", *Scope))
+    for method, path in routes(app):
+        filled = path.replace("{id}", "no id of ours").replace("{code}", "nowhere") + "?surprise=1"
+        response = anyone.request(method, filled, **({"content": b"\xff"} if method == "POST" else {}))
+        assert (response.status_code, response.json()["code"]) == (422, "invalid_request"), path
+        assert "surprise" in {each["parameter"] for each in response.json()["errors"]}, path
+
+
 @pytest.mark.parametrize(
     "presented",
     [

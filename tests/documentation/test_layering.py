@@ -7,9 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from orders_api.kit.fast_lane import FastLane
+from orders_api.kit.routes import AdmittingRoute
 
 ROOT = Path(__file__).resolve().parents[2]
 _NO_SHELL = {"dagster", "fastapi", "orders_api"}
@@ -101,6 +107,20 @@ def test_every_room_of_the_ledger_has_its_place() -> None:
 
 def test_the_kit_of_the_api_knows_no_resource() -> None:
     assert imports_of("orders_api/kit", ("orders_api.v1",)) == {}
+
+
+def test_every_endpoint_is_an_operation_of_one_kind_and_three_go_the_fast_lane() -> None:
+    routes = [
+        route
+        for path in modules("orders_api")
+        for each in vars(import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))).values()
+        if isinstance(each, APIRouter)
+        for route in each.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+    ]
+    assert {type(each) for each in routes} == {AdmittingRoute, FastLane}
+    fast = {each.path for each in routes if isinstance(each, FastLane)}
+    assert fast == {"/v1/orders", "/v1/orders/changes", "/v1/orders/{id}"}
 
 
 @pytest.mark.parametrize(
