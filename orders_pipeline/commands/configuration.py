@@ -23,6 +23,7 @@ from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.settings import channels as book
 from warehouse.ledger.settings import configuration
+from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_lines import located
 from warehouse.ledger.settings.kinds import all_kinds, keep_kinds
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
@@ -79,8 +80,8 @@ def apply(
         raise fail(f"{file}: {error.strerror}", Exit.CONFIGURATION) from None
     try:
         found = _applied(text, dry_run=dry_run)
-    except configuration.ConfigurationError as error:
-        raise configuration.ConfigurationError(located(text, error.problems)) from None
+    except ConfigurationError as error:
+        raise ConfigurationError(located(text, error.problems)) from None
     for difference in found:
         answers.print(f"{difference.action} {difference.noun} {difference.code}", markup=False)
         for name, (before, after) in difference.fields.items():
@@ -97,9 +98,9 @@ def apply(
 def _applied(text: str, *, dry_run: bool) -> list[configuration.Difference]:
     if dry_run:
         with _ledger_as_it_is() as ledger, ledger.read() as transaction:
-            return configuration.differences(transaction, configuration.read_document(text, all_kinds(transaction)))
+            return configuration.differences(transaction, read_document(text, all_kinds(transaction)))
     with opened() as installation, installation.ledger.write() as transaction:
-        document = configuration.read_document(text, all_kinds(transaction))
+        document = read_document(text, all_kinds(transaction))
         return configuration.apply(transaction, document, installation.clock())
 
 
@@ -407,7 +408,7 @@ def apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
     """One entry as if it stood alone in a file, so that both ways check and show the same."""
     text = yaml.safe_dump({section: {code: dict(entry)}})
     with opened() as installation, installation.ledger.write() as transaction:
-        document = configuration.read_document(text, all_kinds(transaction))
+        document = read_document(text, all_kinds(transaction))
         found = configuration.differences(transaction, document)
         if any(each.action != "create" for each in found):
             raise fail(

@@ -32,6 +32,7 @@ from warehouse.ledger.book import products, raw_orders
 from warehouse.ledger.book.order_ids import first_original
 from warehouse.ledger.settings import configuration, tokens
 from warehouse.ledger.settings.channels import all_channels
+from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.status.channel_status import counts_by_status
 from warehouse.ledger.watch import incidents
@@ -162,7 +163,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _configure(installation: Installation, places: Places, home: Path) -> None:
     secrets = home / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
-    document = configuration.read_document(yaml.safe_dump(_configuration(places, secrets, home)))
+    document = read_document(yaml.safe_dump(_configuration(places, secrets, home)))
     with installation.ledger.write() as transaction:
         configuration.apply(transaction, document, installation.clock())
     catalogue = home / "catalogue.csv"

@@ -11,7 +11,7 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient, Unauthorised
 from warehouse.lake.attachment import LakeError
 from warehouse.ledger.base.database import UnfitLedgerError, WrongEncoding
-from warehouse.ledger.settings.configuration import ConfigurationError
+from warehouse.ledger.settings.document import ConfigurationError
 from warehouse.logs import Event
 from warehouse.privacy import KeyRingError
 from warehouse.restore_mark import RestoreUnfinishedError

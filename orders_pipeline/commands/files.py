@@ -20,6 +20,7 @@ from warehouse.ledger.exchange.file_records import FileState
 from warehouse.ledger.exchange.numbering import Numbered, number_given
 from warehouse.ledger.settings import configuration, file_jobs, storages
 from warehouse.ledger.settings.channels import all_channels
+from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
 
@@ -87,7 +88,7 @@ def declare(kind: JobKind, channel: str, given: Mapping[str, object], settings: 
                 raise fail(f"there is no storage {given['storage']!r}", Exit.USAGE)
             connection = next(each.connection for each in all_channels(transaction) if each.code == channel)
             text = yaml.safe_dump({"channels": {channel: {"connection": connection, kind.value: entry}}})
-            document = configuration.read_document(text)
+            document = read_document(text)
             found = configuration.apply(transaction, document, installation.clock())
             state = file_jobs.find_job(transaction, channel, kind)
     switch = "on" if state is not None and state.job.is_on else "off"

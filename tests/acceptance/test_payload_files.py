@@ -26,6 +26,7 @@ from warehouse import connect
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.settings import configuration, tokens
+from warehouse.ledger.settings.document import read_document
 from warehouse.settings import Settings
 
 AMAZON_PAGE = {
@@ -172,7 +173,7 @@ def product(any_settings: Settings, tmp_path, monkeypatch):
         with opened(any_settings) as installation:
             text = CONFIGURATION.format(amazon=amazon_url, mirakl=mirakl_url)
             with installation.ledger.write() as transaction:
-                configuration.apply(transaction, configuration.read_document(text), datetime.now(UTC))
+                configuration.apply(transaction, read_document(text), datetime.now(UTC))
                 scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.ORDERS_READ_PII]
                 _, token = tokens.create(transaction, "erp", scopes, None, None, datetime.now(UTC))
             results = pull.pull_all(installation)

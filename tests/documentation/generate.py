@@ -23,13 +23,7 @@ from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.marketplaces.settings import ChannelSettings, HttpSettings
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.settings.configuration import (
-    ChannelEntry,
-    ConnectionEntry,
-    ExportEntry,
-    ImportEntry,
-    StorageSection,
-)
+from warehouse.ledger.settings.document import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry, StorageSection
 from warehouse.members import described, leaves
 from warehouse.orders import Line, Order, OwnFacts
 from warehouse.settings import Settings

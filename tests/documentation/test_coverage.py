@@ -23,7 +23,7 @@ from warehouse.cancellations import RequestState
 from warehouse.incidents import IncidentKind
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.book.cancellations import Refusal
-from warehouse.ledger.settings.configuration import (
+from warehouse.ledger.settings.document import (
     AlertEntry,
     CarrierMapping,
     ChannelEntry,

@@ -29,6 +29,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.settings import configuration
+from warehouse.ledger.settings.document import read_document
 from warehouse.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,7 +167,7 @@ def test_python_runs(published, monkeypatch) -> None:
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_a_configuration_is_valid(text, ledger) -> None:
-    document = configuration.read_document(text)
+    document = read_document(text)
     assert yaml.safe_load(text)["connections"].keys() == document.connections.keys()
     with ledger.read() as transaction:
         configuration.differences(transaction, document)

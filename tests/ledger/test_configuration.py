@@ -8,7 +8,7 @@ import yaml
 from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.ledger.base import credentials
 from warehouse.ledger.settings import channels, configuration
-from warehouse.ledger.settings.configuration import ConfigurationError
+from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_lines import located
 
 GOOD = """
@@ -54,7 +54,7 @@ channels:
 )
 def test_a_wrong_file_is_refused_naming_the_place(text: str, said: str):
     with pytest.raises(ConfigurationError, match=said.replace("(", "\\(")):
-        configuration.read_document(text, KINDS)
+        read_document(text, KINDS)
 
 
 MISTYPED = """\
@@ -77,7 +77,7 @@ allerts: {}
 
 def test_every_mistake_is_told_at_once_with_its_line_and_what_was_meant():
     with pytest.raises(ConfigurationError) as refused:
-        configuration.read_document(MISTYPED)
+        read_document(MISTYPED)
     told = located(MISTYPED, refused.value.problems)
     assert [each.partition(":")[0] for each in told] == [f"line {line}" for line in (2, 3, 7, 9, 11, 13, 14)]
     meant = ["region", None, "selector", "storage", "carrier_code", "host", "alerts"]
@@ -86,7 +86,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_what_was_meant():
 
 def test_a_name_that_is_not_there_is_answered_by_the_one_that_was_meant(any_ledger):
     text = "connections: {shop: {kind: mirakel}}\nchannels:\n  a: {connection: shup}"
-    document = configuration.read_document(text)
+    document = read_document(text)
     with any_ledger.read() as transaction, pytest.raises(ConfigurationError) as refused:
         configuration.differences(transaction, document)
     assert located(text, refused.value.problems) == [
@@ -98,14 +98,14 @@ def test_a_name_that_is_not_there_is_answered_by_the_one_that_was_meant(any_ledg
 @pytest.mark.parametrize("text", ["", "- a", "channels: []", "channels: {fr: }", "a: [", "channels: {1: {}}"])
 def test_a_file_of_any_shape_is_answered(text):
     try:
-        configuration.read_document(text)
+        read_document(text)
     except ConfigurationError as refused:
         assert located(text, refused.problems)  # noqa: PT017 - an empty file is none
 
 
 def test_a_refusal_never_repeats_a_secret():
     with pytest.raises(ConfigurationError) as refused:
-        configuration.read_document("connections: {a: {kind: amazon, credentials: {client_id: s3cr3t-value}}}")
+        read_document("connections: {a: {kind: amazon, credentials: {client_id: s3cr3t-value}}}")
     assert "s3cr3t-value" not in str(refused.value)
 
 
@@ -118,13 +118,13 @@ def test_a_refusal_never_repeats_a_secret():
     ],
 )
 def test_what_only_the_ledger_can_tell_is_refused_too(any_ledger, clock, text: str, said: str):
-    document = configuration.read_document(text)
+    document = read_document(text)
     with any_ledger.write() as connection, pytest.raises(ConfigurationError, match=said):
         configuration.apply(connection, document, clock())
 
 
 def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
-    document = configuration.read_document(GOOD)
+    document = read_document(GOOD)
     with any_ledger.write() as connection:
         first = configuration.apply(connection, document, clock())
         second = configuration.apply(connection, document, clock())
@@ -137,10 +137,8 @@ def test_applying_twice_changes_nothing_the_second_time(any_ledger, clock):
 
 def test_a_change_is_shown_field_by_field(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), clock())
-        changed = configuration.read_document(
-            GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false")
-        )
+        configuration.apply(connection, read_document(GOOD), clock())
+        changed = read_document(GOOD.replace("label: Amazon FR", "label: Amazon France, retrieval: false"))
         found = configuration.differences(connection, changed)
     assert found[0].fields == {
         "label": ("Amazon FR", "Amazon France"),
@@ -150,18 +148,18 @@ def test_a_change_is_shown_field_by_field(any_ledger, clock):
 
 def test_the_export_applies_without_a_difference(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), clock())
+        configuration.apply(connection, read_document(GOOD), clock())
         text = configuration.export(connection)
-        assert configuration.differences(connection, configuration.read_document(text)) == []
+        assert configuration.differences(connection, read_document(text)) == []
 
 
 def test_what_pulling_learnt_survives_a_change_of_the_configuration(any_ledger, clock):
     with any_ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(GOOD), clock())
+        configuration.apply(connection, read_document(GOOD), clock())
         channels.remember(connection, "amazon_eu", {"clock_skew_seconds": 40})
         configuration.apply(
             connection,
-            configuration.read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")),
+            read_document(GOOD.replace("kind: amazon", "kind: amazon\n    label: EU")),
             clock(),
         )
         found = channels.find_connection(connection, "amazon_eu")
@@ -200,20 +198,20 @@ def test_a_reference_that_leads_nowhere_is_named(keys, reference: str, said: str
 
 
 def test_carriers_are_declared_changed_and_exported(any_ledger, clock):
-    document = configuration.read_document(
+    document = read_document(
         GOOD.replace(
             "selector: A13V1IB3VIYZZH",
             "selector: A13V1IB3VIYZZH, carriers: {dpd01: {carrier_code: DPD}, BIKE: {carrier_name: Vélo}}",
         )
     )
-    changed = configuration.read_document(
+    changed = read_document(
         GOOD.replace("selector: A13V1IB3VIYZZH", "selector: A13V1IB3VIYZZH, carriers: {DPD01: {carrier_code: DPD_FR}}")
     )
     with any_ledger.write() as connection:
         first = configuration.apply(connection, document, clock())
         assert configuration.apply(connection, document, clock()) == []
         second = configuration.apply(connection, changed, clock())
-        exported = configuration.read_document(configuration.export(connection))
+        exported = read_document(configuration.export(connection))
         assert configuration.differences(connection, exported) == []
     assert [each.code for each in first if each.noun == "carrier"] == ["amazon_fr/DPD01", "amazon_fr/BIKE"]
     assert [(each.action, each.code, each.fields) for each in second] == [
@@ -291,10 +289,10 @@ alerts:
 )
 def test_a_file_changes_what_it_names_and_nothing_else(ledger, clock, part, changed):
     with ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(WHOLE), clock())
+        configuration.apply(connection, read_document(WHOLE), clock())
     with ledger.write() as connection:
         before = yaml.safe_load(configuration.export(connection))
-        found = configuration.apply(connection, configuration.read_document(part), clock())
+        found = configuration.apply(connection, read_document(part), clock())
         after = yaml.safe_load(configuration.export(connection))
     told = {each.noun: {name: pair[1] for name, pair in each.fields.items()} for each in found}
     assert told.keys() == changed.keys()
@@ -310,9 +308,9 @@ def test_a_file_changes_what_it_names_and_nothing_else(ledger, clock, part, chan
 
 def test_another_host_takes_no_trusted_key_along(ledger, clock):
     with ledger.write() as connection:
-        configuration.apply(connection, configuration.read_document(WHOLE), clock())
+        configuration.apply(connection, read_document(WHOLE), clock())
         part = "storages: {erp: {kind: sftp, settings: {host: other.example}}}"
-        configuration.apply(connection, configuration.read_document(part), clock())
+        configuration.apply(connection, read_document(part), clock())
         settings = yaml.safe_load(configuration.export(connection))["storages"]["erp"]["settings"]
     assert settings == {"host": "other.example", "port": 2222, "user": "shop"}
 
@@ -321,12 +319,12 @@ def test_another_host_takes_no_trusted_key_along(ledger, clock):
 @pytest.mark.parametrize("member", ["export: {storage: erp, folder", "import: {storage: erp, result_folder"])
 def test_a_folder_that_leads_out_is_refused_when_it_is_declared(folder, member):
     text = f"channels: {{amazon_fr: {{connection: amazon_eu, {member}: '{folder}'}}}}}}"
-    with pytest.raises(configuration.ConfigurationError, match=r"must not hold \.\."):
-        configuration.read_document(text)
+    with pytest.raises(ConfigurationError, match=r"must not hold \.\."):
+        read_document(text)
 
 
 def test_a_new_job_needs_a_storage(ledger):
-    document = configuration.read_document(GOOD.replace("selector:", "export: {folder: x}, selector:"))
+    document = read_document(GOOD.replace("selector:", "export: {folder: x}, selector:"))
     with pytest.raises(ConfigurationError, match="a new job needs the code"):
         differences(ledger, document)
 

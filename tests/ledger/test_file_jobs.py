@@ -11,6 +11,7 @@ import pytest
 
 from warehouse.ledger.settings import configuration, file_jobs
 from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind, kept_settings
 from warehouse.ledger.settings.file_schedules import Frequency
 from warehouse.ledger.settings.storages import StorageEntry, save_storage
@@ -164,12 +165,12 @@ channels:
 
 
 def test_jobs_are_declared_with_their_channel(ledger_with_channel, clock):
-    document = configuration.read_document(FILE)
+    document = read_document(FILE)
     with ledger_with_channel.write() as transaction:
         found = configuration.apply(transaction, document, clock())
         assert {(each.noun, each.action) for each in found} >= {("export job", "create"), ("import job", "create")}
         assert configuration.differences(transaction, document) == []
-        again = configuration.read_document(configuration.export(transaction))
+        again = read_document(configuration.export(transaction))
         assert configuration.differences(transaction, again) == []
     exporting, importing = state(ledger_with_channel).job, state(ledger_with_channel, JobKind.IMPORT).job
     assert (exporting.frequency, exporting.at, exporting.is_on) == (Frequency.DAILY, "10:30", True)
@@ -192,6 +193,6 @@ def test_jobs_are_declared_with_their_channel(ledger_with_channel, clock):
 )
 def test_what_is_wrong_is_named(ledger_with_channel, text, place):
     file = f"channels: {{amazon_fr: {{connection: seller, {text}}}}}"
-    with ledger_with_channel.read() as transaction, pytest.raises(configuration.ConfigurationError) as refused:
-        configuration.differences(transaction, configuration.read_document(file))
+    with ledger_with_channel.read() as transaction, pytest.raises(ConfigurationError) as refused:
+        configuration.differences(transaction, read_document(file))
     assert any(problem.startswith(place) for problem in refused.value.problems), refused.value.problems

@@ -6,6 +6,7 @@ import pytest
 
 from warehouse.ledger.base import credentials
 from warehouse.ledger.settings import configuration, storages
+from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.settings.storages import StorageEntry
 from warehouse.privacy import KeyRingError
 
@@ -23,7 +24,7 @@ storages:
 
 def apply(ledger, clock, text: str) -> list[configuration.Difference]:
     with ledger.write() as connection:
-        return configuration.apply(connection, configuration.read_document(text), clock())
+        return configuration.apply(connection, read_document(text), clock())
 
 
 def find(ledger, code: str) -> StorageEntry | None:

@@ -10,7 +10,7 @@ from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES
 from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.ledger.settings import channels, configuration
-from warehouse.ledger.settings.configuration import ConfigurationError
+from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_lines import located
 from warehouse.ledger.settings.kinds import all_kinds, keep_kinds
 from warehouse.marketplace_kinds import MarketplaceKind
@@ -50,7 +50,7 @@ TOLD = [
 
 def test_every_mistake_of_a_file_is_told_at_once_with_line_and_what_was_meant():
     with pytest.raises(ConfigurationError) as refused:
-        configuration.read_document(WRONG, KINDS)
+        read_document(WRONG, KINDS)
     told = located(WRONG, refused.value.problems)
     for line, word, meant in TOLD:
         assert any(each.startswith(f"{line}:") and word in each and meant in each for each in told), (line, word, told)
@@ -61,9 +61,9 @@ def test_a_channel_of_a_connection_that_is_there_is_checked_too(any_ledger, cloc
     start = "connections: {shop: {kind: mirakl, endpoint: 'https://shop.example'}}"
     change = "channels: {fr: {connection: shop, settings: {merchant_fulfilment_centers: [A]}}}"
     with any_ledger.write() as transaction:
-        configuration.apply(transaction, configuration.read_document(start), clock())
+        configuration.apply(transaction, read_document(start), clock())
         with pytest.raises(ConfigurationError, match="'merchant_fulfillment_centers'"):
-            configuration.apply(transaction, configuration.read_document(change), clock())
+            configuration.apply(transaction, read_document(change), clock())
 
 
 def test_null_takes_away_even_a_setting_that_there_never_was(any_ledger, clock):
@@ -71,14 +71,14 @@ def test_null_takes_away_even_a_setting_that_there_never_was(any_ledger, clock):
     change = "connections: {shop: {kind: mirakl, settings: {shop_idd: null}}}"
     with any_ledger.write() as transaction:
         channels.save_connection(transaction, old, clock())
-        configuration.apply(transaction, configuration.read_document(change), clock())
+        configuration.apply(transaction, read_document(change), clock())
         assert channels.find_connection(transaction, "shop").settings == {"locale": "fr_FR"}
 
 
 def test_a_bare_date_of_yaml_is_a_setting(any_ledger, clock):
     text = "connections: {eu: {kind: amazon, region: eu, settings: {credentials_set_at: 2026-05-20}}}"
     with any_ledger.write() as transaction:
-        configuration.apply(transaction, configuration.read_document(text, KINDS), clock())
+        configuration.apply(transaction, read_document(text, KINDS), clock())
         assert channels.find_connection(transaction, "eu").settings == {"credentials_set_at": "2026-05-20"}
 
 
@@ -89,7 +89,7 @@ def test_a_new_channel_accepts_as_its_kind_has_it(any_ledger, clock):
         before = all_kinds(transaction)
     keep_kinds(any_ledger, before | {"swift": MarketplaceKind.from_json(swift)}, clock())
     with any_ledger.write() as transaction:
-        configuration.apply(transaction, configuration.read_document(text), clock())
+        configuration.apply(transaction, read_document(text), clock())
         assert {each.code: each.acceptance for each in channels.all_channels(transaction)} == {
             "fr": "automatic",
             "de": "off",

@@ -26,6 +26,7 @@ from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels, configuration
+from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.shipping import acceptances, shipments
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import ReportResult
@@ -99,7 +100,7 @@ def shop(ledger, settings, clock, monkeypatch):
         settings, ledger, open_key_ring(settings), clock, lambda seconds: clock.advance(seconds=seconds)
     )
     with running(create_app(acme)) as url:
-        document = configuration.read_document(FILE.format(url=url), KINDS)
+        document = read_document(FILE.format(url=url), KINDS)
         with ledger.write() as transaction:
             configuration.apply(transaction, document, clock())
         yield Shop(installation, acme)

@@ -21,7 +21,7 @@ from orders_pipeline.storages.ftp import FtpsStorage
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.credentials import seal_secret
 from warehouse.ledger.settings import tokens
-from warehouse.ledger.settings.configuration import ConfigurationError, read_document
+from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.privacy import without_pii
 from warehouse.settings import Settings

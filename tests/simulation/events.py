@@ -19,7 +19,7 @@ from orders_pipeline.stages import pull
 from tests.simulation import machine as jobs
 from tests.simulation.processes import FAILURES, Fate
 from tests.simulation.world import Place, World
-from warehouse.ledger.settings.configuration import ConfigurationError
+from warehouse.ledger.settings.document import ConfigurationError
 
 Event = Callable[[World, Random], None]
 

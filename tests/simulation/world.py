@@ -26,6 +26,7 @@ from tests.simulation.file_erp import EXTRA_COLUMNS, FileErp
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
 from warehouse.ledger.settings import configuration, tokens
+from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.settings.kinds import keep_kinds
 
 RECIPIENT = "desk@shop.example"
@@ -129,7 +130,7 @@ class World:
         Raises:
             ConfigurationError: It is refused.
         """
-        read = configuration.read_document(json.dumps(document))
+        read = read_document(json.dumps(document))
         keep_kinds(self.machine.ledger(), KINDS, self.clock.ours())
         with self.machine.ledger().write() as transaction:
             configuration.apply(transaction, read, self.clock.ours())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.carrier_spellings import aliases
-from orders_pipeline.marketplaces.mirakl.normalise import ACCEPTANCE_STATE
+from orders_pipeline.marketplaces.mirakl.states import ACCEPTANCE_STATE
 from orders_pipeline.marketplaces.reading import identifier
 from warehouse.shipments import Cancels, Carrier, CarrierRule, Idempotency, Requirements
 

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from orders_pipeline.marketplaces.errors import InDoubt, Permanent
-from orders_pipeline.marketplaces.mirakl.normalise import UNSHIPPED_SHIPMENT_STATES
 from orders_pipeline.marketplaces.mirakl.refusals import CARRIER_REFUSED, SHIPPING, by_state, judged, refused
+from orders_pipeline.marketplaces.mirakl.states import UNSHIPPED_SHIPMENT_STATES
 from orders_pipeline.marketplaces.mirakl.transport import Reply, Transport
 from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.marketplaces.receipts import (

@@ -7,19 +7,30 @@ a `Problem` on the order. Fetching is in `client`, finding orders in a file in `
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orders_pipeline.marketplaces.addresses import cleaned, phone
-from orders_pipeline.marketplaces.countries import country_code, from_alpha_3
 from orders_pipeline.marketplaces.mirakl import packages
 from orders_pipeline.marketplaces.mirakl.amounts import Amounts, gathered
 from orders_pipeline.marketplaces.mirakl.descriptions import describe, describe_line, source_data
+from orders_pipeline.marketplaces.mirakl.people import read_people
 from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
 from orders_pipeline.marketplaces.mirakl.settings import LONGEST_ACCEPTANCE_HOURS
+from orders_pipeline.marketplaces.mirakl.shipped_units import ShippedUnits
+from orders_pipeline.marketplaces.mirakl.states import (
+    ACCEPTANCE_STATE,
+    CANCELLED_LINE_STATES,
+    INCIDENT_STATE,
+    REFUND_STATES,
+    REFUNDED_LINE_STATES,
+    SHIPPED_LINE_STATES,
+    SHIPPING_STATE,
+    STATUSES,
+    UNSHIPPED_LINE_STATES,
+    UNSHIPPED_SHIPMENT_STATES,
+)
 from orders_pipeline.marketplaces.order_checks import check
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
@@ -37,10 +48,8 @@ from orders_pipeline.marketplaces.reading import (
     tolerated,
 )
 from warehouse.orders import (
-    Address,
     Bar,
     Cancellation,
-    Customer,
     FulfilledBy,
     Line,
     Order,
@@ -52,7 +61,7 @@ from warehouse.orders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from orders_pipeline.marketplaces.mirakl.amounts import LineAmounts
@@ -60,42 +69,10 @@ if TYPE_CHECKING:
     from orders_pipeline.marketplaces.protocol import ChannelContext
     from warehouse.orders import Quantities
 
-STATUSES: dict[str, Status] = {
-    "STAGING": Status.PENDING,
-    "WAITING_ACCEPTANCE": Status.PENDING,
-    "WAITING_DEBIT": Status.PENDING,
-    "WAITING_DEBIT_PAYMENT": Status.PENDING,
-    "SHIPPING": Status.WAITING_FOR_SHIPMENT,
-    "SHIPPED": Status.SHIPPED,
-    "TO_COLLECT": Status.SHIPPED,
-    "RECEIVED": Status.SHIPPED,
-    "CLOSED": Status.SHIPPED,
-    "REFUSED": Status.REFUSED,
-    "CANCELED": Status.CANCELED,
-    "WAITING_REFUND": Status.CANCELED,
-    "WAITING_REFUND_PAYMENT": Status.CANCELED,
-}
-"""Order states. SHIPPING is raised by what was shipped; the WAITING_REFUND states, which only old instances send, are
-SHIPPED once a line has a shipping date."""
 
-REFUND_STATES = frozenset({"WAITING_REFUND", "WAITING_REFUND_PAYMENT"})
-SHIPPED_LINE_STATES = frozenset({"SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
-CANCELLED_LINE_STATES = frozenset({"CANCELED", "REFUSED"})
-REFUNDED_LINE_STATES = frozenset({"REFUNDED", *REFUND_STATES})
-INCIDENT_STATE = "INCIDENT_OPEN"
-UNSHIPPED_LINE_STATES = frozenset(
-    {"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING", *CANCELLED_LINE_STATES}
-)
-UNSHIPPED_SHIPMENT_STATES = frozenset({"SHIPPING", "READY_FOR_PICK_UP", "SHIPMENT_PREPARED", "CANCELED"})
-
-SHIPPING_STATE = "SHIPPING"
-ACCEPTANCE_STATE = "WAITING_ACCEPTANCE"
 DEFAULT_CENTER = "DEFAULT"
-# French operators call overseas zones DOM and COM, which ISO gives to the Dominican Republic and the Comoros.
-ZONES_THAT_ARE_NO_COUNTRY = frozenset({"DOM", "COM"})
 
 _CANCELLED = frozenset({Status.CANCELED, Status.REFUSED})
-_NO_ADDRESS = Address()
 
 
 def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: ANN401 - any JSON value
@@ -157,16 +134,14 @@ class _Reading:
         "amounts",
         "channel",
         "is_one_package",
-        "lines_by_sku",
         "of",
         "original_id",
         "party",
         "problems",
         "raw_status",
         "shipments",
-        "shipped_by_id",
-        "shipped_by_sku",
         "status",
+        "units",
     )
 
     def __init__(
@@ -177,9 +152,6 @@ class _Reading:
         self.is_one_package = is_one_package  # unless there are shipments: then an order's own members tell its package
         self.channel = channel
         self.problems: list[Problem] = []
-        self.shipped_by_id: dict[str, int] = {}
-        self.shipped_by_sku: dict[str, int] = {}
-        self.lines_by_sku: Counter[str | None] = Counter()
         self.original_id = ""
         self.raw_status: str | None = None
         self.status = Status.UNKNOWN
@@ -196,8 +168,7 @@ class _Reading:
         self._read_status(sent)
         self.amounts = Amounts(of, sent, self.problems)
         self.party = self._party(of, "$", None)
-        if self.shipments:
-            self._read_shipments(self.shipments, sent)
+        self.units = ShippedUnits(self.original_id, self.shipments or (), sent, self.problems)
         reads = self._lines(sent)
         if self.status is Status.WAITING_FOR_SHIPMENT and _is_any_shipped(read.line for read in reads):
             self.status = Status.PARTIALLY_SHIPPED
@@ -251,7 +222,7 @@ class _Reading:
             self._problem("updated_at_missing", "$.last_updated_date", "not sent: the creation date stands for it")
             updated_at = purchased_at
         lines = tuple([read.line for read in reads])
-        customer, shipping_address, billing_address, is_business = self._people()
+        customer, shipping_address, billing_address, is_business = read_people(of, self.problems)
         total = self.amounts.total()
         shown_packages = self._packages(lines)
         rest = source_data(of)
@@ -384,7 +355,7 @@ class _Reading:
         refunded, refunded_total = read_refunded(of, path, adds_tax=self.amounts.adds_tax)
         is_shipped = self._is_shipped(of, path, state)
         kept = counts.ordered if counts.ordered is None or is_void else counts.ordered - counts.cancelled
-        shipped = self._shipped(original_id, sku, kept)
+        shipped = self.units.take(original_id, sku, kept)
         if shipped is None:
             shipped = kept if is_shipped else 0
         if counts.ordered is None or kept is None or shipped is None:
@@ -454,48 +425,6 @@ class _Reading:
             return True
         return self.status is Status.SHIPPED and state not in REFUND_STATES
 
-    def _shipped(self, original_id: str, sku: str | None, kept: int | None) -> int | None:
-        """Units in shipments that left, None when no shipment names the line; `kept` are those that are not cancelled."""
-        shipped = self.shipped_by_id.get(original_id)
-        if sku is not None and sku in self.shipped_by_sku:
-            units = self.shipped_by_sku[sku]
-            self.lines_by_sku[sku] -= 1
-            if kept is not None and self.lines_by_sku[sku]:  # the last line with the SKU takes all that is left
-                units = min(units, max(0, kept - (shipped or 0)))
-            self.shipped_by_sku[sku] -= units
-            shipped = (shipped or 0) + units
-        return shipped
-
-    def _read_shipments(self, shipments: Sequence[JsonObject], lines: Sequence[JsonObject]) -> None:
-        """Sum up units shipped per line; some shipments name the SKU only, which several lines may share."""
-        ids = {text(line, "order_line_id", f"$.order_lines[{at}]") for at, line in enumerate(lines)}
-        skus = self.lines_by_sku = Counter(
-            text(line, "offer_sku", f"$.order_lines[{at}]") for at, line in enumerate(lines)
-        )
-        by_id, by_sku = self.shipped_by_id, self.shipped_by_sku
-        seen: set[str] = set()
-        for place, shipment in enumerate(shipments):
-            path = f"$.shipments[{place}]"
-            status = text(shipment, "status", path)
-            shipment_id = text(shipment, "id", path) or path
-            is_other = shipment_id in seen or text(shipment, "order_id", path) not in {None, self.original_id}
-            if status == "CANCELED" or is_other:
-                continue
-            seen.add(shipment_id)
-            for at, each in enumerate(objects(shipment, "shipment_lines", path)):
-                here = f"{path}.shipment_lines[{at}]"
-                quantity = count(each, "quantity", here)
-                if quantity is None:
-                    raise Unreadable("missing", f"{here}.quantity", "required and not sent")
-                units = 0 if status in UNSHIPPED_SHIPMENT_STATES else quantity
-                line_id, sku = text(each, "order_line_id", here), text(each, "offer_sku", here)
-                if line_id is not None and line_id in ids:
-                    by_id[line_id] = by_id.get(line_id, 0) + units
-                elif sku is not None and sku in skus:
-                    by_sku[sku] = by_sku.get(sku, 0) + units
-                else:
-                    self._problem("shipment_line_unknown", here, "a shipment names a line that the order does not have")
-
     def _packages(self, lines: Sequence[Line]) -> tuple[Package, ...] | None:
         """The packages; one that cannot be read must not cost the order, so it is a problem and nothing is known of any."""
         try:
@@ -507,58 +436,6 @@ class _Reading:
         except Unreadable as odd:
             self._problem("package_unreadable", odd.path, odd.reason)
             return None
-
-    # -- people
-
-    def _people(self) -> tuple[Customer, Address, Address, bool]:
-        sent = section(self.of, "customer", "$")
-        organization = section(sent, "organization", "$.customer")
-        shipping = self._address(sent, "shipping_address", self._zone_country)
-        billing = self._address(sent, "billing_address", _no_country)
-        company = text(organization, "name", "$.customer.organization")
-        if company is None and sent.get("shipping_address"):
-            company = text(sent["shipping_address"], "company", "$.customer.shipping_address")
-        customer = Customer(
-            name=_joined(text(sent, "firstname", "$.customer"), text(sent, "lastname", "$.customer"), " ")
-            or shipping.name,
-            email=text(self.of, "customer_notification_email", "$"),
-            phone=shipping.phone,
-            company=company,
-        )
-        return customer, shipping, billing, bool(organization)
-
-    def _address(self, customer: JsonObject, key: str, fallback: Callable[[], str | None]) -> Address:
-        """An address; empty while the marketplace withholds it, which is normal before acceptance and debit."""
-        of = section(customer, key, "$.customer")
-        if not of:
-            return _NO_ADDRESS
-        path = f"$.customer.{key}"
-        sent = text(of, "country_iso_code", path), text(of, "country", path)
-        return cleaned(
-            Address(
-                name=_joined(text(of, "firstname", path), text(of, "lastname", path), " "),
-                company=_joined(text(of, "company", path), text(of, "company_2", path), ", "),
-                line_1=text(of, "street_1", path),
-                line_2=text(of, "street_2", path),
-                line_3=text(of, "additional_info", path),
-                postal_code=text(of, "zip_code", path),
-                city=text(of, "city", path),
-                state=text(of, "state", path),
-                country_code=self._country(sent, path, fallback),
-                source_country=sent[0] or sent[1],
-                phone=phone(text(of, "phone", path)) or text(of, "phone_secondary", path),
-            )
-        )
-
-    def _country(self, sent: Sequence[str | None], path: str, fallback: Callable[[], str | None]) -> str | None:
-        found = country_code(*sent) or fallback()
-        if found is None and any(sent):
-            self._problem("country_unknown", f"{path}.country", "neither a country code nor a known country name")
-        return found
-
-    def _zone_country(self) -> str | None:
-        zone = text(self.of, "shipping_zone_code", "$")
-        return None if zone is None or zone in ZONES_THAT_ARE_NO_COUNTRY else from_alpha_3(zone)
 
     # -- mixed fulfilment
 
@@ -612,14 +489,6 @@ def _is_any_shipped(lines: Iterable[Line]) -> bool:
 def _own_centers(channel: ChannelContext) -> Sequence[Any]:
     centers = channel.settings.get("merchant_fulfillment_centers")
     return centers if isinstance(centers, (list, tuple)) else ()
-
-
-def _no_country() -> None:
-    """A billing address has no shipping zone to fall back on."""
-
-
-def _joined(first: str | None, second: str | None, separator: str) -> str | None:
-    return f"{first}{separator}{second}" if first and second else first or second
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:

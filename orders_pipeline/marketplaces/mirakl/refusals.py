@@ -10,7 +10,7 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from orders_pipeline.marketplaces.mirakl.normalise import CANCELLED_LINE_STATES, SHIPPED_LINE_STATES
+from orders_pipeline.marketplaces.mirakl.states import CANCELLED_LINE_STATES, SHIPPED_LINE_STATES
 from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, PackageVerdict, no_good_answer
 from warehouse.shipments import AttemptOutcome
 
