@@ -87,7 +87,7 @@ def _family(measure: Measure) -> Metric:
         case MeasureKind.HISTOGRAM:
             histogram = HistogramMetricFamily(measure.name, measure.meaning, labels=measure.labels)
             for labels, counts in measure.buckets.items():
-                histogram.add_metric(labels, _cumulated(counts), sum_value=counts.get(SUM, 0.0))
+                histogram.add_metric(labels, _cumulate(counts), sum_value=counts.get(SUM, 0.0))
             return histogram
         case MeasureKind.COUNTER:
             counter = CounterMetricFamily(measure.name, measure.meaning, labels=measure.labels)
@@ -101,7 +101,7 @@ def _family(measure: Measure) -> Metric:
             return gauge
 
 
-def _cumulated(counts: Mapping[str, float]) -> list[tuple[str, float]]:
+def _cumulate(counts: Mapping[str, float]) -> list[tuple[str, float]]:
     total = 0.0
     found = []
     for bucket in BUCKETS:

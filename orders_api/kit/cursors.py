@@ -38,7 +38,7 @@ def encode(fingerprint: str, key: Key) -> str:
     place: list[object] = [key.position] if key.position is not None else [_text(key.purchased_at), key.id]
     if key.has_errors is not None:
         place.append(key.has_errors)
-    return _encoded([VERSION, fingerprint, *place])
+    return _encode([VERSION, fingerprint, *place])
 
 
 def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
@@ -55,7 +55,7 @@ def decode(cursor: str, fingerprint: str, sort: Sort) -> Key:
 
 def encode_number(numbering: Numbering, fingerprint: str, last: int) -> str:
     """The cursor of a list that is sorted by a number alone, which it does not tell."""
-    return _encoded([VERSION, _digest(fingerprint), numbering.id(Numbered.PLACE, last)])
+    return _encode([VERSION, _digest(fingerprint), numbering.id(Numbered.PLACE, last)])
 
 
 def decode_number(numbering: Numbering, cursor: str | None, fingerprint: str) -> int | None:
@@ -92,7 +92,7 @@ def _digest(fingerprint: str) -> str:
     return hashlib.blake2b(fingerprint.encode(), digest_size=9).hexdigest()
 
 
-def _encoded(parts: list[object]) -> str:
+def _encode(parts: list[object]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 

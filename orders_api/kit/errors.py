@@ -103,6 +103,11 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def describe_header(name: str, meaning: str, example: str) -> dict[str, Any]:
+    """A header of an answer, for the description."""
+    return {name: {"description": meaning, "schema": {"type": "string"}, "example": example}}
+
+
 DESCRIPTIONS = {
     400: "The cursor or position is not one of this list's, or a header is not as described.",
     401: "There is no token in the request, or it is not accepted: unknown, expired or revoked.",
@@ -195,7 +200,7 @@ def from_validation(where: str, faults: Sequence[Mapping[str, Any]]) -> Problem:
 
 def place_in_body(fault: Mapping[str, Any]) -> str:
     """Where in the body pydantic found a fault, as the reference tokens of a JSON pointer: `lines/0/accepted`."""
-    return "/".join(_escaped(part) for part in fault["loc"])
+    return "/".join(_escape(part) for part in fault["loc"])
 
 
 def _body_fault(fault: Mapping[str, Any]) -> dict[str, str]:
@@ -219,5 +224,5 @@ def message_of(fault: Mapping[str, Any]) -> str:
             return str(fault["msg"]).removeprefix("Value error, ")
 
 
-def _escaped(part: object) -> str:
+def _escape(part: object) -> str:
     return str(part)[:NAME_LIMIT].replace("~", "~0").replace("/", "~1")

@@ -15,6 +15,7 @@ from orders_api.schemas.vocabulary import (
     ORIGINAL_ID,
     PURCHASED_AT,
     RECEIVED_AT,
+    Page,
     PlainText,
     Shape,
     alternatives,
@@ -62,14 +63,10 @@ class CancellationRequest(Shape):
     shipped_despite: bool = Field(description="Whether units were shipped nevertheless.", examples=[False])
 
 
-class CancellationRequestPage(Shape):
+class CancellationRequestPage(Page):
     """A page of requests to cancel."""
 
     cancellation_requests: list[CancellationRequest] = Field(description="Newest first.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page; null on the last one.",
-        examples=["/v1/cancellation-requests?state=open&cursor=WzEsImlkIl0"],
-    )
 
 
 class CancellationDecision(Shape):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orders_api.schemas.vocabulary import FILE_ID, ORDER_ID, RECEIVED_AT, Shape
+from orders_api.schemas.vocabulary import FILE_ID, ORDER_ID, RECEIVED_AT, Page, Shape
 from warehouse.ledger.exchange.file_records import RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 
@@ -62,13 +62,10 @@ class FileDocument(Shape):
     )
 
 
-class FilePage(Shape):
+class FilePage(Page):
     """A page of files."""
 
     files: list[FileDocument] = Field(description="Newest first.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page; null on the last one.", examples=["/v1/files?cursor=WzEsImlkIl0"]
-    )
 
 
 class FileRow(Shape):
@@ -85,11 +82,7 @@ class FileRow(Shape):
     )
 
 
-class FileRowPage(Shape):
+class FileRowPage(Page):
     """A page of rows."""
 
     rows: list[FileRow] = Field(description="By number.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page; null on the last one.",
-        examples=[f"/v1/files/{FILE_ID}/rows?cursor=WzEsImlkIl0"],
-    )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, PlainText, Shape
+from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, Page, PlainText, Shape
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.watch.activity import Level
 
@@ -39,14 +39,10 @@ class Incident(Shape):
     resolution: str | None = Field(description="How it ended.", examples=["succeeded"])
 
 
-class IncidentPage(Shape):
+class IncidentPage(Page):
     """A page of incidents."""
 
     incidents: list[Incident] = Field(description="Newest first.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page; null on the last one.",
-        examples=["/v1/incidents?state=all&cursor=WzEsImlkIl0"],
-    )
 
 
 class IncidentResolution(Shape):
@@ -77,10 +73,7 @@ class LogEntry(Shape):
     data: dict[str, Any] = Field(description="Technical details.", examples=[{"status": "PENDING"}])
 
 
-class Logs(Shape):
+class Logs(Page):
     """A page of the log."""
 
     entries: list[LogEntry] = Field(description="Newest first.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page; null on the last one.", examples=["/v1/logs?level=error&cursor=WzEsImlkIl0"]
-    )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, RECEIVED_AT, Money, Shape
+from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, RECEIVED_AT, Money, Page, Shape
 from warehouse import orders
 from warehouse.members import Described, Kind, described
 
@@ -70,14 +70,10 @@ class OrderDocument(_Order):  # type: ignore[misc] # its members are read off th
     redacted: bool = Field(description="Whether personal data was left out for want of the scope.", examples=[True])
 
 
-class OrderPage(Shape):
+class OrderPage(Page):
     """A page of orders."""
 
     orders: list[OrderDocument] = Field(description="The orders of this page.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page, also in the Link header; null on the last one.",
-        examples=["/v1/orders?status=SHIPPED&limit=100&cursor=WzEsImYi"],
-    )
     count: int | None = Field(
         None, description="Orders that the filter finds, on all pages; only with `count=true`.", examples=[1204]
     )

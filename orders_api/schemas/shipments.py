@@ -15,6 +15,7 @@ from orders_api.schemas.vocabulary import (
     REPORT_ID,
     SHIPMENT_ID,
     SHIPPED_AT,
+    Page,
     Shape,
 )
 from warehouse.orders import ConfirmationStatus
@@ -142,14 +143,10 @@ class ShipmentDetail(Shipment):
     )
 
 
-class ShipmentPage(Shape):
+class ShipmentPage(Page):
     """A page of shipments."""
 
     shipments: list[Shipment] = Field(description="The last reported first.", examples=[[]])
-    next: str | None = Field(
-        description="Path of the next page, also in the Link header; null on the last one.",
-        examples=["/v1/shipments?status=rejected&cursor=WzEsImYi"],
-    )
 
 
 class ShipmentRetry(Shape):

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     StringConstraints,
     ValidationError,
@@ -75,6 +76,15 @@ class Shape(BaseModel):
     """Base of every shape: what is not described is not there."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Page(Shape):
+    """Base of a page of a list."""
+
+    next: str | None = Field(
+        description="Path of the next page: this one with another `cursor`. Also in the Link header; null on the last one.",
+        examples=["/v1/…?cursor=WzEsImlkIl0"],
+    )
 
 
 class Faults(tuple[Mapping[str, Any], ...]):

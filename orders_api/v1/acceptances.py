@@ -10,12 +10,12 @@ from starlette.responses import Response
 from orders_api.kit.addresses import address
 from orders_api.kit.answers import fresh_answer
 from orders_api.kit.auth import Caller, may
-from orders_api.kit.errors import Problem, describe, not_found
+from orders_api.kit.errors import Problem, describe, describe_header
 from orders_api.kit.parameters import OrderId
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.acceptances import AcceptanceRequest, AcceptanceState
 from orders_api.schemas.vocabulary import ORDER_ID
-from warehouse.ledger.book import order_queries
+from orders_api.v1.orders import find_order
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import acceptances, shipment_queries
 
@@ -39,13 +39,7 @@ OF_THE_REQUEST = frozenset({"unknown_line", "line_undecided"})
         **describe(404, 409),
         202: {
             "description": "The decision is committed; the marketplace is told later.",
-            "headers": {
-                "Location": {
-                    "description": "The order.",
-                    "schema": {"type": "string"},
-                    "example": f"/v1/orders/{ORDER_ID}",
-                }
-            },
+            "headers": describe_header("Location", "The order.", f"/v1/orders/{ORDER_ID}"),
         },
     },
 )
@@ -61,8 +55,7 @@ def decide_order(
     The same decision again changes nothing; another one is refused, because the first may have been sent.
     """
     with installation.ledger.write() as transaction:
-        if order_queries.by_id(transaction, own_id, caller.visible_channels) is None:
-            raise not_found("id", "There is no such order for this token.", "unknown_order")
+        find_order(transaction, caller, own_id)
         decisions = _decisions(transaction, own_id, asked)
         try:
             decision = acceptances.decide(transaction, own_id, decisions, caller.consumer, installation.clock())

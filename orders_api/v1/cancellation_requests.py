@@ -27,8 +27,9 @@ from orders_api.schemas.cancellations import (
 )
 from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import Word, check_channels
+from orders_api.v1.orders import find_order
 from warehouse.cancellations import Decision, RequestState
-from warehouse.ledger.book import cancellation_queries, cancellations, order_queries
+from warehouse.ledger.book import cancellation_queries, cancellations
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.orders import lock_book
@@ -169,11 +170,10 @@ def cancel_order(
     """
     with installation.ledger.write() as transaction:
         lock_book(transaction)
-        if order_queries.by_id(transaction, own_id, caller.visible_channels) is None:
-            raise not_found("id", "There is no such order for this token.", "unknown_order")
-        wanted = _wanted(transaction, own_id, asked)
+        find_order(transaction, caller, own_id)
+        units = _units(transaction, own_id, asked)
         try:
-            row = cancellations.ask(transaction, own_id, wanted, caller.consumer, asked.reason, installation.clock())
+            row = cancellations.ask(transaction, own_id, units, caller.consumer, asked.reason, installation.clock())
         except CancellationUndecidable as error:
             raise _problem(error.refusal) from None
     where = address(request, f"/v1/cancellation-requests/{row['id']}")
@@ -194,7 +194,7 @@ def _decide(
     return _document(row)
 
 
-def _wanted(transaction: Transaction, order_id: str, asked: OrderCancellation) -> dict[str, int | None] | None:
+def _units(transaction: Transaction, order_id: str, asked: OrderCancellation) -> dict[str, int | None] | None:
     """Line id → units."""
     if asked.lines is None:
         return None

@@ -20,6 +20,7 @@ from orders_api.kit.parameters import IncidentId, number_of
 from orders_api.kit.queries import PageQuery
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolution
+from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import Word, check_channels
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.exchange.numbering import Numbered
@@ -60,9 +61,7 @@ class IncidentQuery(PageQuery):
     kind: list[IncidentKind] = Field([], description="Of any of these kinds; may be repeated.", examples=["retrieval"])
     stage: list[Word] = Field([], description="Of any of these stages; may be repeated.", examples=["pull"])
     code: list[Word] = Field([], description="Of any of these codes; may be repeated.", examples=["throttled"])
-    order_id: Word | None = Field(
-        None, description="About this order, by its internal id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"]
-    )
+    order_id: Word | None = Field(None, description="About this order, by its internal id.", examples=[ORDER_ID])
 
 
 @router.get("/v1/incidents", summary="List incidents", response_model=IncidentPage, responses=describe(400, 404))

@@ -18,6 +18,7 @@ from orders_api.kit.pages import page_answer, read_page
 from orders_api.kit.queries import PageQuery, make_filter
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import LogEntry, Logs
+from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.watch import activity
@@ -39,9 +40,7 @@ class LogQuery(PageQuery):
         description="Of any of these channels, their connections' among them; may be repeated.",
         examples=["amazon_fr"],
     )
-    order_id: Word | None = Field(
-        None, description="Of this order, by its internal id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"]
-    )
+    order_id: Word | None = Field(None, description="Of this order, by its internal id.", examples=[ORDER_ID])
     stage: list[Word] = Field([], description="Of any of these stages; may be repeated.", examples=["confirm"])
     level: list[Level] = Field([], description="Of any of these levels; may be repeated.", examples=["error"])
     since: Instant | None = Field(None, description=f"At this time or later. {RANGE}", examples=[MOMENT])

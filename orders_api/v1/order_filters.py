@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from orders_api.kit.errors import Problem, not_found
 from orders_api.kit.queries import ONE_AT_A_TIME, NoQuery, PageQuery, make_filter
+from orders_api.schemas.vocabulary import ORDER_ID
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
 from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
@@ -105,7 +106,7 @@ class OrderFilterQuery(NoQuery):
         description="The marketplace's order id; finds both halves of a split order.",
         examples=["402-1234567-7654321"],
     )
-    id: Word | None = Field(None, description="Internal order id.", examples=["0f1c2d5e-7f0b-5d1a-9c50-3b1c7a3f9a10"])
+    id: Word | None = Field(None, description="Internal order id.", examples=[ORDER_ID])
     sort: Sort = Field(
         Sort.NEWEST,
         description="By purchase date or by position of the last change; `-` puts the greatest first. `-has_errors`: orders "
@@ -113,7 +114,7 @@ class OrderFilterQuery(NoQuery):
         examples=["-purchased_at"],
     )
 
-    def wanted(self, transaction: Transaction, caller: Caller, installation: Installation) -> OrderFilter:
+    def as_filter(self, transaction: Transaction, caller: Caller, installation: Installation) -> OrderFilter:
         """The filter for a reader.
 
         Raises:

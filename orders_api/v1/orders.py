@@ -43,7 +43,7 @@ def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) ->
     Sorted by purchase date, an order that is there all the while is on exactly one page, whatever arrives in the meantime.
     To follow changes, read `/v1/orders/changes` instead.
     """
-    wanted = query.wanted(reading.transaction, reading.caller, reading.installation)
+    wanted = query.as_filter(reading.transaction, reading.caller, reading.installation)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
     page = order_queries.page(reading.transaction, wanted, query.sort, after, query.limit)
@@ -83,7 +83,7 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
 @fast.get("/v1/orders/{id}", summary="Read one order", response_model=OrderDocument, responses=describe(404))
 def get_order(reading: FastRead, own_id: OrderId) -> Response:
     """One order by its internal id. By the marketplace's id: `/v1/orders?channel=…&original_id=…`."""
-    (text,) = reading.documents([_find(reading.transaction, reading.caller, own_id)])
+    (text,) = reading.documents([find_order(reading.transaction, reading.caller, own_id)])
     return json_answer(reading.request, text.encode(), holds_pii=reading.caller.may_read_pii)
 
 
@@ -96,7 +96,7 @@ def get_order(reading: FastRead, own_id: OrderId) -> Response:
 def list_order_events(request: Request, caller: MayRead, installation: ThisInstallation, own_id: OrderId) -> Response:
     """When it was received, changed, acknowledged, in trouble and out of it: oldest first, the latest thousand of each."""
     with installation.ledger.read() as transaction:
-        _find(transaction, caller, own_id)
+        find_order(transaction, caller, own_id)
         entries = timeline.of_order(transaction, own_id)
     numbering = installation.numbering
     events = [
@@ -118,7 +118,7 @@ def get_order_payload(request: Request, caller: MayRead, installation: ThisInsta
     After the purge the personal data is gone for everybody.
     """
     with installation.ledger.read() as transaction:
-        _find(transaction, caller, own_id)
+        find_order(transaction, caller, own_id)
         kept = raw_orders.of_order(transaction, own_id)
     if kept is None:
         raise not_found("id", "The payload of this order is not kept any more.", "payload_not_kept")
@@ -128,7 +128,12 @@ def get_order_payload(request: Request, caller: MayRead, installation: ThisInsta
     return json_answer(request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
 
 
-def _find(transaction: Transaction, caller: Caller, own_id: str) -> Row:
+def find_order(transaction: Transaction, caller: Caller, own_id: str) -> Row:
+    """The order of this id.
+
+    Raises:
+        Problem: 404 `unknown_order`: there is none, or the caller may not see it.
+    """
     row = order_queries.by_id(transaction, own_id, caller.visible_channels)
     if row is None:
         raise not_found("id", "There is no such order for this token.", "unknown_order")

@@ -25,7 +25,7 @@ from orders_api.kit.addresses import address
 from orders_api.kit.answers import NO_STORE, fill, fresh_answer, render
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.bodies import JSON
-from orders_api.kit.errors import Problem, describe, message_of, not_found, place_in_body
+from orders_api.kit.errors import Problem, describe, describe_header, message_of, not_found, place_in_body
 from orders_api.kit.parameters import ShipmentId
 from orders_api.kit.queries import NoQuery
 from orders_api.kit.routes import RawBody, ThisInstallation, resource
@@ -75,13 +75,7 @@ class ReportQuery(NoQuery):
     dry_run: bool = Field(False, description="Only check: nothing is recorded.", examples=[False])
 
 
-LOCATION = {
-    "Location": {
-        "description": "Where what was accepted is read.",
-        "schema": {"type": "string"},
-        "example": f"/v1/shipments/{SHIPMENT_ID}",
-    }
-}
+LOCATION = describe_header("Location", "Where what was accepted is read.", f"/v1/shipments/{SHIPMENT_ID}")
 REPLAY = {
     "Idempotent-Replayed": {
         "description": "`true` when this is the answer of an earlier request with the same key.",

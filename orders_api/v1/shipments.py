@@ -67,7 +67,7 @@ class ShipmentListQuery(PageQuery):
         None, description=f"Last changed before this time. {RANGE}", examples=[MOMENT]
     )
 
-    def wanted(self, visible_channels: tuple[str, ...] | None) -> ShipmentFilter:
+    def as_filter(self, visible_channels: tuple[str, ...] | None) -> ShipmentFilter:
         """The filter for a reader."""
         return make_filter(
             ShipmentFilter,
@@ -83,7 +83,7 @@ def list_shipments(
     request: Request, caller: MayFollow, installation: ThisInstallation, query: Annotated[ShipmentListQuery, Query()]
 ) -> Response:
     """Shipments that the filters find, a page at a time, the last reported first."""
-    wanted = query.wanted(caller.visible_channels)
+    wanted = query.as_filter(caller.visible_channels)
     fingerprint = wanted.fingerprint()
     with installation.ledger.read() as transaction:
         check_channels(transaction, query.channel, caller.visible_channels)
