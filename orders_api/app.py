@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
     from warehouse.clock import Clock
 
-OTHER_THREADS = 8
-"""Acknowledgements, notes, pieces of downloads: at most so many at once. With the readers fewer than the ledger's pooled
-connections, so that none waits for one."""
+THREADS = 8
+"""Writes, notes, pieces of downloads, reads: at most so many at once. With those of the fast lane fewer than the ledger's
+pooled connections, so that none waits for one."""
 
 DESCRIPTION = """
 Orders of every connected marketplace in one shape.
@@ -114,7 +114,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = OTHER_THREADS
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again costs a sixth of a page
     yield

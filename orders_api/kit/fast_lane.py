@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anyio import CapacityLimiter, to_thread
-from anyio.lowlevel import RunVar
+from anyio import to_thread
 
 from orders_api.kit.auth import Caller, admit
 from orders_api.kit.installation import Installation, installation_of
 from orders_api.kit.queries import parse_query
-from orders_api.kit.routes import AdmittingRoute, note_use, resource
+from orders_api.kit.routes import AdmittingRoute, note_use, readers, resource
 from warehouse.ledger.book import order_queries
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from warehouse.ledger.book.order_queries import Row
-
-READING_THREADS = 2
-"""Reads that are worked on at once: one computes while the other waits for the database. Three or more take the interpreter
-from each other and from the event loop; measured, four of them serve half as many pages a second. More by more processes."""
-
-_READERS: RunVar[CapacityLimiter] = RunVar("orders_api_readers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ class FastLane(AdmittingRoute):
         """As FastAPI calls it."""
 
         async def answer(request: Request) -> Response:
-            return await to_thread.run_sync(self._answer, request, limiter=_readers())
+            return await to_thread.run_sync(self._answer, request, limiter=readers())
 
         return answer
 
@@ -89,13 +82,3 @@ class FastLane(AdmittingRoute):
 def fast_resource(tag: str) -> APIRouter:
     """Like `resource`, for routes of the fast lane."""
     return resource(tag, FastLane)
-
-
-def _readers() -> CapacityLimiter:
-    """The threads that read, of this event loop."""
-    try:
-        return _READERS.get()
-    except LookupError:
-        limiter = CapacityLimiter(READING_THREADS)
-        _READERS.set(limiter)
-        return limiter

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from starlette.background import BackgroundTask
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from warehouse.ledger.settings.tokens import Scope
+
+READS_AT_ONCE = 2
+"""Reads that are worked on at once: one computes while the other waits for the database. Three or more take the interpreter
+from each other and from the event loop; measured, four of them serve half as many pages a second. More by more processes."""
+
+_READERS: RunVar[CapacityLimiter] = RunVar("orders_api_readers")
 
 OF_EVERY_ROUTE = (422, 500)
 OF_A_PERMISSION = (401, 403, 429, 503)
@@ -73,7 +81,11 @@ class AdmittingRoute(APIRoute):
                 note_use(response, request.state.caller, installation_of(request))
             return response
 
-        return answer
+        async def answer_in_turn(request: Request) -> Response:
+            async with readers():
+                return await answer(request)
+
+        return answer_in_turn if scopes and self.methods == {"GET"} else answer
 
 
 def resource(tag: str, route_class: type[AdmittingRoute] = AdmittingRoute) -> APIRouter:
@@ -84,6 +96,16 @@ def resource(tag: str, route_class: type[AdmittingRoute] = AdmittingRoute) -> AP
         route_class: How its routes are worked on.
     """
     return APIRouter(tags=[tag], route_class=route_class)
+
+
+def readers() -> CapacityLimiter:
+    """Lets so many reads of this event loop through at once; writes take none of their places."""
+    try:
+        return _READERS.get()
+    except LookupError:
+        limiter = CapacityLimiter(READS_AT_ONCE)
+        _READERS.set(limiter)
+        return limiter
 
 
 def note_use(response: Response, caller: Caller, installation: Installation) -> None:

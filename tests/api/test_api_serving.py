@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
 from contextlib import contextmanager
 
+import httpx
 import pytest
 import uvicorn
+from starlette.responses import Response
 
 from orders_api.app import create_app
+from orders_api.kit.auth import may
+from orders_api.kit.routes import READS_AT_ONCE, resource
 from orders_api.serving import server_config
 from warehouse.ledger.settings.tokens import Scope
 
@@ -137,3 +142,38 @@ def test_where_there_is_get_there_is_head(erp, path):
     assert (head.status_code, head.content) == (got.status_code, b"")
     assert head.headers["content-type"] == got.headers["content-type"]
     assert head.headers.get("content-length") == got.headers.get("content-length")
+
+
+def test_reads_wait_for_each_other_and_no_write_waits_for_them(app, erp, as_token, writer):
+    running, most, go_on = set(), [], threading.Event()
+    router = resource("Slow")
+
+    @router.get("/v1/slow", dependencies=[may(Scope.ORDERS_READ)])
+    def slow() -> Response:
+        running.add(threading.get_ident())
+        most.append(len(running))
+        assert go_on.wait(PATIENCE)
+        running.discard(threading.get_ident())
+        return Response()
+
+    app.include_router(router)
+
+    async def ask(api, method, path, **options):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            return await client.request(method, path, headers={"Authorization": f"Bearer {api.token}"}, **options)
+
+    async def together():
+        reads = [asyncio.create_task(ask(erp, "GET", "/v1/slow")) for _ in range(12)]
+        unknown = {"shipments": [{"id": "00000000-0000-5000-8000-000000000000"}]}
+        try:
+            written = await asyncio.wait_for(ask(as_token(writer), "POST", "/v1/shipments", json=unknown), PATIENCE)
+        finally:
+            go_on.set()
+        return written, await asyncio.gather(*reads)
+
+    written, answers = asyncio.run(together())
+
+    assert written.json()["code"] == "all_refused"
+    assert [each.status_code for each in answers] == [200] * 12
+    assert max(most) <= READS_AT_ONCE
