@@ -54,6 +54,7 @@ COMMANDS = {
     "channels": Place("commands.configuration", "channels", "What is retrieved and confirmed, per channel."),
     "storages": Place("commands.storages", "storages", "Where files are exchanged: servers and folders."),
     "pull": Place("commands.intake", "pull", "Pull new and changed orders now."),
+    "add": Place("commands.add", "add", "Give orders to channels without a marketplace."),
     "sweep": Place("commands.intake", "sweep", "Read the last days and every open order again."),
     "confirm": Place("commands.intake", "confirm", "Tell the marketplaces what was shipped."),
     "replay": Place("commands.intake", "replay", "Normalise raw orders again after a mapping changed."),

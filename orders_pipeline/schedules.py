@@ -10,7 +10,7 @@ import dagster as dg
 from orders_pipeline.resources import Source
 from orders_pipeline.run_processes import running
 from warehouse.clock import utc_now
-from warehouse.ledger.settings.channels import count_retrieved
+from warehouse.ledger.settings.channels import is_any_served
 from warehouse.ledger.shipping import acceptances, shipment_queries
 
 
@@ -26,8 +26,8 @@ def pull_orders_every_5_minutes(
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as there is nothing to pull."""
     with source.opened() as installation, installation.ledger.read() as transaction:
-        retrieved = count_retrieved(transaction)
-    if not retrieved:
+        is_served = is_any_served(transaction)
+    if not is_served:
         return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
     return unless_running(context, "pull_orders")
 

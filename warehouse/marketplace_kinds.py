@@ -103,6 +103,7 @@ class MarketplaceKind:
         channel_settings: JSON Schema of a channel's settings.
         acceptance: Who accepts orders of a channel that does not say: manual, automatic or off.
         requirements: What may be done there, and what a shipment needs, as far as is known without asking.
+        takes_orders: Whether the orders of its channels are given to us, there being no marketplace that could be asked.
     """
 
     kind: str
@@ -117,6 +118,7 @@ class MarketplaceKind:
     channel_settings: dict[str, Any]
     acceptance: str
     requirements: Requirements
+    takes_orders: bool = False
 
     def name_of(self, selector: str | None) -> str:
         """The marketplace's name for people, where no channel says one."""

@@ -26,14 +26,14 @@ def json_answer(
     request: Request, body: bytes, *, holds_pii: bool, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A JSON document, or 304 when the client has it already."""
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:TAG_CHARACTERS]}"'  # weak: the same for the compressed answer
+    tag = tag_of(body)
     sent = {
         "ETag": tag,
         "Cache-Control": NO_STORE if holds_pii else REVALIDATE,
         "Vary": "Authorization, Accept-Encoding",
         **(headers or {}),
     }
-    if _matches(request.headers.get("if-none-match"), tag):
+    if matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=sent)
     return Response(body, headers=sent, media_type=JSON)
 
@@ -41,6 +41,11 @@ def json_answer(
 def fresh_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON that nobody keeps: what a write came to, or how things stand at this moment."""
     return Response(render(value), status, {"Cache-Control": NO_STORE, **(headers or {})}, JSON)
+
+
+def tag_of(body: bytes) -> str:
+    """The validator of a document; weak, since it is the same for the compressed answer."""
+    return f'W/"{hashlib.sha256(body).hexdigest()[:TAG_CHARACTERS]}"'
 
 
 def render(value: object) -> bytes:
@@ -64,7 +69,7 @@ def _member(row: object, name: str) -> object:
     return row[name] if isinstance(row, Mapping) else getattr(row, name)
 
 
-def _matches(asked: str | None, tag: str) -> bool:
+def matches(asked: str | None, tag: str) -> bool:
     """RFC 9110's weak comparison."""
     if asked is None:
         return False

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GRANTED_BY = {
     Scope.ORDERS_READ: frozenset({Scope.ORDERS_READ, Scope.ORDERS_READ_PII, Scope.ADMIN}),
     Scope.ORDERS_READ_PII: frozenset({Scope.ORDERS_READ_PII}),
+    Scope.ORDERS_WRITE: frozenset({Scope.ORDERS_WRITE, Scope.ADMIN}),
     Scope.SHIPMENTS_WRITE: frozenset({Scope.SHIPMENTS_WRITE, Scope.ADMIN}),
     Scope.METRICS_READ: frozenset({Scope.METRICS_READ, Scope.ADMIN}),
     Scope.ADMIN: frozenset({Scope.ADMIN}),

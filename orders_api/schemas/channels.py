@@ -67,7 +67,8 @@ class ChannelStatus(Shape):
     channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
     connection: str = Field(description="Code of its connection.", examples=["amazon_eu"])
     state: ChannelState = Field(
-        description="`ok`; `off`: not retrieved; `new`: never complete yet; `throttled`: the marketplace asked to wait; "
+        description="`ok`; `off`: not retrieved; `given`: there is no marketplace, its orders are given to us; `new`: never "
+        "complete yet; `throttled`: the marketplace asked to wait; "
         "`late`: more than three intervals behind; `failing`: its connection has an open incident.",
         examples=["ok"],
     )
@@ -76,9 +77,7 @@ class ChannelStatus(Shape):
     )
     complete_through: datetime | None = Field(description="Up to here nothing is missing.", examples=[RECEIVED_AT])
     lag_seconds: float | None = Field(description="How long ago `complete_through` is, in seconds.", examples=[184.2])
-    next_run_at: datetime | None = Field(
-        description="When it is pulled next; null when it is off.", examples=[RECEIVED_AT]
-    )
+    next_run_at: datetime | None = Field(description="When it is pulled next; null: it is not.", examples=[RECEIVED_AT])
     backlog: int = Field(description="Payloads that wait to be read, at most 2,000.", examples=[0])
     quarantined: int = Field(description="Payloads that could not be read.", examples=[0])
     confirmation: bool = Field(description="Whether shipments are confirmed to the marketplace.", examples=[True])

@@ -56,6 +56,10 @@ class DescribedKind(Shape):
         description="Who accepts orders of a channel that does not say: `manual`, `automatic` or `off`.",
         examples=["manual"],
     )
+    takes_orders: bool = Field(
+        description="Whether the orders of its channels are given to us, by `POST /v1/orders`, there being no marketplace.",
+        examples=[False],
+    )
     decisions: OrderDecisions = Field(
         description="What may be decided about its orders, as far as is known without asking; a channel's own "
         "requirements say more.",

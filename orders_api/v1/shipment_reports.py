@@ -6,26 +6,24 @@ reading shipments is in `shipments`.
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import re
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from fastapi import Header, Query
-from pydantic import Field, WithJsonSchema
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from fastapi import Query
+from pydantic import Field
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import NO_STORE, fill, fresh_answer, render
+from orders_api.kit.answers import fill, fresh_answer, render
 from orders_api.kit.auth import Caller, may
-from orders_api.kit.bodies import JSON
 from orders_api.kit.errors import Problem, describe, describe_header, message_of, not_found, place_in_body
+from orders_api.kit.idempotency import REPLAY, IdempotencyKeys, Once
 from orders_api.kit.parameters import ShipmentId
 from orders_api.kit.queries import NoQuery
 from orders_api.kit.routes import RawBody, ThisInstallation, resource
@@ -37,14 +35,13 @@ from orders_api.schemas.shipment_reports import (
     ShipmentResults,
 )
 from orders_api.schemas.shipments import ShipmentRetry
-from orders_api.schemas.vocabulary import REPORT_ID, SHIPMENT_ID, Faults
+from orders_api.schemas.vocabulary import SHIPMENT_ID, Faults
 from warehouse.ledger.base import idempotency
-from warehouse.ledger.base.idempotency import KeptAnswer, KeyInFlight, KeyReused, RequestClaim
+from warehouse.ledger.base.idempotency import KeptAnswer, RequestClaim
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import examine, report
-from warehouse.logs import Event
 from warehouse.orders import ConfirmationStatus
 from warehouse.shipment_reports import Fault, Item, ReportResult, Sender, ShipmentAnswer, ShipmentReport, Source
 
@@ -56,13 +53,8 @@ if TYPE_CHECKING:
 
     from orders_api.kit.installation import Installation
 
-LOG = logging.getLogger("orders_api")
 REPORTS_PER_COMMIT = 150
 """The write lock is held for less than 100 ms."""
-
-KEY_HEADER = "Idempotency-Key"
-KEY = re.compile(r"[\x20-\x7e]{1,255}")
-REPLAYED = {"Idempotent-Replayed": "true"}
 
 router = resource("Shipments")
 
@@ -76,25 +68,6 @@ class ReportQuery(NoQuery):
 
 
 LOCATION = describe_header("Location", "Where what was accepted is read.", f"/v1/shipments/{SHIPMENT_ID}")
-REPLAY = {
-    "Idempotent-Replayed": {
-        "description": "`true` when this is the answer of an earlier request with the same key.",
-        "schema": {"type": "string", "enum": ["true"]},
-        "example": "true",
-    }
-}
-IdempotencyKeys = Annotated[
-    list[str] | None,
-    WithJsonSchema(
-        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$", "examples": [REPORT_ID]}
-    ),
-    Header(
-        alias=KEY_HEADER,
-        description="Your name of this request, up to 255 printable ASCII characters: sent again within 48 hours it is "
-        "answered as it was, and worked on once.",
-    ),
-]
-"""Every header of this name; one at most is right."""
 
 
 @router.post(
@@ -129,22 +102,8 @@ def report_shipments(
     """
     given = _sort(asked)
     under_way = _Report(installation, caller, installation.clock(), query.dry_run)
-    key = _one_key(keys)
-    if key is None:
-        return _response(request, _work(under_way, given, None))
-    claimed = _claim(under_way, key, _digest(request, body))
-    if isinstance(claimed, KeptAnswer):
-        if _may_see(under_way, claimed):
-            return _response(request, claimed, REPLAYED)
-        # another token's answer: this one is judged by its own rights
-        return _response(request, _work(under_way, given, None))
-    try:
-        return _response(request, _work(under_way, given, claimed))
-    except KeyInFlight:
-        raise _in_flight() from None
-    except Exception:
-        _release(under_way, claimed)
-        raise
+    once = Once(installation.ledger, caller.consumer, under_way.now)
+    return once.answer(request, body, keys, partial(_work, under_way, given), partial(_may_see, under_way))
 
 
 @router.post(
@@ -221,55 +180,11 @@ def _invalid(fault: Mapping[str, Any]) -> Fault:
     return Fault(code="invalid_field", field=place_in_body(fault), message=message_of(fault))
 
 
-# -- reporting: once under one key
-
-
-def _one_key(given: Sequence[str] | None) -> str | None:
-    if not given:
-        return None
-    if len(given) > 1 or KEY.fullmatch(given[0]) is None:
-        detail = f"{KEY_HEADER} must be given once, with 1 to 255 printable ASCII characters."
-        raise Problem(400, "invalid_idempotency_key", detail)
-    return given[0]
-
-
-def _digest(request: Request, body: bytes) -> bytes:
-    """Of the whole question: the same key belongs to the same one."""
-    digest = hashlib.sha256(f"{request.url.path}?{request.url.query}\n".encode())
-    digest.update(body)
-    return digest.digest()
-
-
-def _claim(under_way: _Report, key: str, digest: bytes) -> RequestClaim | KeptAnswer:
-    try:
-        with under_way.installation.ledger.write() as transaction:
-            return idempotency.claim(transaction, under_way.caller.consumer, key, digest, under_way.now)
-    except KeyInFlight:
-        raise _in_flight() from None
-    except KeyReused:
-        detail = "This key was given with another request: give each request a key of its own."
-        raise Problem(422, "idempotency_key_reused", detail) from None
-
-
 def _may_see(under_way: _Report, kept: KeptAnswer) -> bool:
     """Whether the token that asks may see every order of a kept answer: an earlier one of its consumer may have had more."""
     named = {each["order_id"] for each in orjson.loads(kept.body)["results"] if each["order_id"]}
     with under_way.installation.ledger.read() as transaction:
         return named <= order_queries.visible_ids(transaction, named, under_way.caller.visible_channels)
-
-
-def _in_flight() -> Problem:
-    detail = "A request with this key is being worked on: try again in a moment."
-    return Problem(409, "idempotency_key_in_flight", detail, headers={"Retry-After": "1"})
-
-
-def _release(under_way: _Report, claimed: RequestClaim) -> None:
-    """Nothing was answered that would be worth keeping. Where even this fails, the claim runs out by itself."""
-    try:
-        with under_way.installation.ledger.write() as transaction:
-            idempotency.give_up(transaction, claimed)
-    except SQLAlchemyError as error:
-        LOG.warning(Event.KEY_NOT_GIVEN_UP, extra={"consumer": claimed.consumer, "reason": type(error).__qualname__})
 
 
 # -- reporting: the work
@@ -388,10 +303,3 @@ def _all_refused(results: Sequence[Mapping[str, Any]]) -> Problem:
     ]
     detail = "No shipment was accepted; nothing was recorded. See errors."
     return Problem(422, "all_refused", detail, errors=errors, members={"results": results})
-
-
-def _response(request: Request, answer: KeptAnswer, more: Mapping[str, str] | None = None) -> Response:
-    headers = {**answer.headers, "Cache-Control": NO_STORE, **(more or {})}
-    if "Location" in headers:  # kept without the prefix, which may change
-        headers["Location"] = address(request, headers["Location"])
-    return Response(answer.body, answer.status, headers, JSON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +16,10 @@ from orders_pipeline.commands.failures import exit_code
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
+from orders_pipeline.marketplaces.protocol import Finding
 from orders_pipeline.marketplaces.registry import KINDS
 from orders_pipeline.stages.connection import opened as opened_connection
+from orders_pipeline.stages.connection import takes_orders
 from warehouse.clock import utc_now
 from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
@@ -281,6 +283,9 @@ def set_secret(
     notes.print(f"{name} of {code} is kept, encrypted")
 
 
+NOTHING_TO_ASK = "there is no marketplace to ask: its channels' orders are given by POST /v1/orders and `orders add`"
+
+
 @connections.command("test")
 def test_connection(
     code: Annotated[str, typer.Argument(help="The connection's code.")],
@@ -297,8 +302,11 @@ def test_connection(
         if connection is None:
             raise fail(f"there is no connection {code!r}", Exit.USAGE)
         try:
-            with opened_connection(installation, connection, owned) as session:
-                findings = session.client.test()
+            if takes_orders(connection):
+                findings: Sequence[Finding] = [Finding("endpoint", is_ok=True, message=NOTHING_TO_ASK)]
+            else:
+                with opened_connection(installation, connection, owned) as session:
+                    findings = session.client.test()
         except MarketplaceError as error:
             raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exit_code(error)) from None
     rows = [(each.part, "ok" if each.is_ok else "wrong", each.message, each.hint) for each in findings]
@@ -352,6 +360,8 @@ def set_channel(
         channel = next((each for each in book.all_channels(transaction) if each.code == code), None)
         if channel is None:
             raise fail(f"there is no channel {code!r}", Exit.USAGE)
+        if retrieval and book.takes_orders(transaction, channel.connection):
+            raise fail(f"{code}: its orders are given to us: there is nothing to retrieve", Exit.USAGE)
         changed = book.Channel(
             code=code,
             label=label or channel.label,

@@ -100,6 +100,7 @@ class Place:
             self.access.selectors,
             {**self.access.credentials, **({} if secret is None else {self.secret: secret})},
         )
+        assert self.marketplace.connect is not None
         return self.marketplace.connect(context, quota or Quota(), max_pages)
 
     @property

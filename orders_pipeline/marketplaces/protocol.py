@@ -304,7 +304,8 @@ class Marketplace:
         description: What orders there are, in a sentence; of the lineage's node too.
         help: How a connection of it is made, in a few sentences.
         node_kinds: Dagster's words for the technologies of the lineage's node.
-        connect: Opens a client with its quota; the number bounds the pages of a listing.
+        connect: Opens a client with its quota; the number bounds the pages of a listing. None: there is no marketplace to be
+            called, its channels' orders are given to us (`warehouse.given_orders`), and nobody is told of anything.
         normalise: Reads a payload.
         pii_paths: JSON paths of personal data in a raw order. An object that holds people is named with the members that
             may stay, so that a member nobody knows yet is removed too.
@@ -329,7 +330,7 @@ class Marketplace:
     description: str
     help: str
     node_kinds: frozenset[str] = frozenset({"http"})
-    connect: Callable[[ConnectionContext, Quota, int], Client]
+    connect: Callable[[ConnectionContext, Quota, int], Client] | None
     normalise: Normaliser
     pii_paths: Sequence[tuple[PathStep, ...]]
     documents: Callable[[bytes], list[RawOrder]]
@@ -347,6 +348,11 @@ class Marketplace:
     acceptance: str = "manual"
     follows_open_orders: bool = False
     sandbox: str | None = None
+
+    @property
+    def takes_orders(self) -> bool:
+        """Whether the orders of its channels are given to us."""
+        return self.connect is None
 
     def describe(self) -> MarketplaceKind:
         """All of it that is data, for those who check and show and import no kind."""

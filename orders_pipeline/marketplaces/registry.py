@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import entry_points
 
-from orders_pipeline.marketplaces import amazon, mirakl
+from orders_pipeline.marketplaces import amazon, manual, mirakl
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.logs import Event, place_of
 
@@ -17,7 +17,9 @@ logger = logging.getLogger("orders_pipeline.marketplaces.registry")
 
 GROUP = "orders.marketplaces"
 
-MARKETPLACES: dict[str, Marketplace] = {each.kind: each for each in (amazon.MARKETPLACE, mirakl.MARKETPLACE)}
+MARKETPLACES: dict[str, Marketplace] = {
+    each.kind: each for each in (amazon.MARKETPLACE, mirakl.MARKETPLACE, manual.MARKETPLACE)
+}
 
 NOT_LOADED: dict[str, str] = {}
 """Entry points that gave no kind, and why."""

@@ -14,11 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
-from orders_pipeline.stages.connection import defect, opened, serving, work_at, work_at_each
+from orders_pipeline.stages.connection import defect, opened, serving, takes_orders, work_at, work_at_each
 from warehouse.cancellations import MERCHANT, RequestState
-from warehouse.ledger.book import cancellation_queue
+from warehouse.given_orders import UnfitDocument
+from warehouse.ledger.book import cancellation_queue, order_intake
 from warehouse.ledger.book.cancellation_queue import Due
 from warehouse.ledger.book.cancellations import STAGE
+from warehouse.ledger.book.order_intake import OrderNotTaken
+from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.stages.connection import Session
+    from warehouse.ledger.settings.channels import Channel
 
 logger = logging.getLogger("orders_pipeline.stages.cancel")
 
@@ -71,6 +75,8 @@ def _tell_connection(installation: Installation, code: str) -> Counter[str]:
 
 def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Sequence[str]:
     connection, owned = serving(installation, code)
+    if takes_orders(connection):
+        return _cancel_here(installation, code, owned, counts)
     with ExitStack() as stack:
         session: Session | None = None
         for _ in range(AT_ONCE):
@@ -94,6 +100,32 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
             else:
                 _give_up(installation, due, error)
                 counts["in_doubt" if isinstance(error, InDoubt) else "refused"] += 1
+    return (STAGE,)
+
+
+def _cancel_here(
+    installation: Installation, code: str, owned: Sequence[Channel], counts: Counter[str]
+) -> Sequence[str]:
+    """Carry out every due request where there is no marketplace: the order changes here, in the same transaction."""
+    by_code = {each.code: each for each in owned}
+    for _ in range(AT_ONCE):
+        now = installation.clock()
+        with installation.ledger.write() as transaction:
+            lock_book(transaction)
+            due = cancellation_queue.claim(transaction, code, now)
+            if due is None:
+                break
+            row = due.request
+            channel, units = by_code[row["channel"]], _quantities(due)
+            try:
+                order_intake.cancel(transaction, installation.keys, channel, row["original_id"], units, now)
+            except (UnfitDocument, OrderNotTaken) as error:
+                cancellation_queue.put_back(transaction, due, None, now)
+                _report(transaction, row, Refused("cancellation_refused", f"{error}", LOOK), installation)
+                counts["refused"] += 1
+            else:
+                incidents.resolve_order(transaction, [row["order_id"]], STAGE, now)
+                counts["told"] += 1
     return (STAGE,)
 
 

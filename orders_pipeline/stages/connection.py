@@ -167,6 +167,12 @@ def serving(installation: Installation, code: str) -> tuple[Connection, Sequence
     return connection, channels
 
 
+def takes_orders(connection: Connection) -> bool:
+    """Whether a connection's orders are given to us: there is nobody to ask or to tell."""
+    marketplace = MARKETPLACES.get(connection.kind)
+    return marketplace is not None and marketplace.takes_orders
+
+
 @contextmanager
 def opened(
     installation: Installation,
@@ -192,6 +198,8 @@ def opened(
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:
         raise Permanent("unknown_kind", f"{connection.code} is of unknown kind {connection.kind!r}")
+    if marketplace.connect is None:
+        raise Permanent("no_marketplace", f"there is no marketplace at {connection.code}: its orders are given to us")
     if connection.endpoint:
         secure(connection.endpoint)
     rate_factor = read_settings(marketplace.settings, connection.settings).rate_factor

@@ -290,7 +290,8 @@ def _connection(patient: Patient, connection: channels.Connection) -> DoctorFind
         return DoctorFinding(
             part, DoctorVerdict.FAIL, str(error), "set the variable, write the file, or type the secret again"
         )
-    return DoctorFinding(part, DoctorVerdict.OK, f"{connection.kind}, every credential is there")
+    seen = "nothing to ask: its orders are given to us" if marketplace.takes_orders else "every credential is there"
+    return DoctorFinding(part, DoctorVerdict.OK, f"{connection.kind}, {seen}")
 
 
 def _channels(patient: Patient) -> Iterator[DoctorFinding]:

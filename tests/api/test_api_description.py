@@ -29,6 +29,7 @@ OPERATIONS = {
     "list_orders",
     "read_order_changes",
     "get_order",
+    "give_order",
     "get_order_payload",
     "list_order_events",
     "acknowledge_orders",

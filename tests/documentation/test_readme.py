@@ -24,6 +24,7 @@ from orders_pipeline.cli import app
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from tests.documentation import generate
 from warehouse.clock import utc_now
+from warehouse.given_orders import GivenOrder
 from warehouse.lake import attachment
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
@@ -42,6 +43,7 @@ QUERIES = {
 }
 BODIES = {
     "/v1/orders/acknowledgements": AcknowledgementRequest,
+    "/v1/orders": GivenOrder,
     "/v1/orders/$ID/acceptance": AcceptanceRequest,
     "/v1/shipments": ShipmentRequest,
 }
@@ -95,7 +97,7 @@ def test_a_command_parses(arguments) -> None:
 
 def test_there_are_commands_and_calls() -> None:
     assert len(orders_commands()) > 20
-    assert len(curls()) == 8
+    assert len(curls()) == 9
     assert {urlsplit(address(each)).path for each in curls() if "-X" in each} == set(BODIES)
 
 

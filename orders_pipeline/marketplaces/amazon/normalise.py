@@ -16,7 +16,6 @@ from orders_pipeline.marketplaces.amazon.descriptions import RELATIONS, describe
 from orders_pipeline.marketplaces.amazon.packages import read_packages
 from orders_pipeline.marketplaces.amazon.sites import SITES
 from orders_pipeline.marketplaces.countries import country_code
-from orders_pipeline.marketplaces.order_checks import check
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -30,6 +29,7 @@ from orders_pipeline.marketplaces.reading import (
     texts,
     tolerated,
 )
+from warehouse.order_checks import check
 from warehouse.orders import (
     Address,
     Bar,

@@ -31,7 +31,6 @@ from orders_pipeline.marketplaces.mirakl.states import (
     UNSHIPPED_LINE_STATES,
     UNSHIPPED_SHIPMENT_STATES,
 )
-from orders_pipeline.marketplaces.order_checks import check
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import (
     JsonObject,
@@ -47,6 +46,7 @@ from orders_pipeline.marketplaces.reading import (
     text,
     tolerated,
 )
+from warehouse.order_checks import check
 from warehouse.orders import (
     Bar,
     Cancellation,

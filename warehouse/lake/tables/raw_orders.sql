@@ -18,7 +18,7 @@ COMMENT ON COLUMN raw_orders.channel IS 'Channel code; null when the payload doe
 COMMENT ON COLUMN raw_orders.original_id IS 'The marketplace''s order id.';
 COMMENT ON COLUMN raw_orders.received_at IS 'When it was stored (our clock).';
 COMMENT ON COLUMN raw_orders.content_hash IS 'Hash of the exact payload, hexadecimal.';
-COMMENT ON COLUMN raw_orders.pull_id IS 'The pull that brought it: pulls.id.';
+COMMENT ON COLUMN raw_orders.pull_id IS 'The pull that brought it: pulls.id; 0: none, it was given to us.';
 COMMENT ON COLUMN raw_orders.page IS 'Page of that pull.';
 COMMENT ON COLUMN raw_orders.is_historical IS 'Whether it was loaded as history.';
 COMMENT ON COLUMN raw_orders.payload IS 'The payload as JSON; personal data is null.';

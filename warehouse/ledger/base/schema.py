@@ -151,7 +151,7 @@ raw_orders = sa.Table(
     _code("channel", comment="null: the payload does not say, or not readably"),
     sa.Column("original_id", sa.Text, nullable=False),
     sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
-    sa.Column("pull_id", Sequence, nullable=False),
+    sa.Column("pull_id", Sequence, nullable=False, comment="0: no pull has brought it, it was given to us"),
     sa.Column("page", sa.Integer, nullable=False),
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("is_historical", sa.Boolean, nullable=False),

@@ -75,6 +75,7 @@ _TEXTS: Mapping[str, Callable[[Data], str]] = {
     "shipment_updated": _reported("updated"),
     "confirmation_sent": _of_package("the marketplace took the confirmation"),
     "confirmation_verified": _of_package("the marketplace shows the shipment"),
+    "confirmation_not_needed": _of_package("there is no marketplace to be told of the shipment"),
     "confirmation_rejected": _of_package("the marketplace rejected the confirmation"),
     "confirmation_in_doubt": _of_package("it is not known whether the confirmation arrived; the order is read back"),
     "confirmation_differs": _of_package("the marketplace shows the shipment differently"),

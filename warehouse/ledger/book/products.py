@@ -10,8 +10,6 @@ import csv
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from warehouse.check_digits import is_gtin
@@ -203,6 +201,8 @@ def _found(
 
 
 def _read(file: Path) -> _File:
+    from pyarrow import ArrowException  # noqa: PLC0415 - large, and only files of a catalogue need it
+
     try:
         with file.open("rb") as probe:
             is_parquet = probe.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
@@ -217,7 +217,7 @@ def _read(file: Path) -> _File:
         read = _File(columns, unknown, {}, [], [])
         for number, row in enumerate(rows, 1):
             _take(read, names, number, row)
-    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, ArrowException) as error:
         raise ProductFileError(f"{file.name} cannot be read: {error}") from error
     return read
 
@@ -261,6 +261,9 @@ def _csv_rows(file: Path) -> Iterator[list[str]]:
 
 
 def _parquet_rows(file: Path) -> Iterator[list[str | None]]:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
     with pq.ParquetFile(file) as parquet:
         yield list(parquet.schema_arrow.names)
         for batch in parquet.iter_batches(batch_size=ROWS_PER_TRANSACTION):

@@ -174,25 +174,63 @@ def keep_page(
     counts = {"pull": pull_id, "seen": len(payloads) + skipped, "new": len(fresh), "skipped": skipped}
     page = transaction.execute(_KEPT, counts).scalar_one()
     if fresh:
-        first = next_values(transaction, RAW_SEQ, len(fresh))
-        rows = [
-            {
-                "seq": seq,
-                "connection": owner,
-                "channel": each.channel,
-                "original_id": each.original_id,
-                "content_hash": each.content_hash,
-                "pull_id": pull_id,
-                "page": page,
-                "received_at": now,
-                "is_historical": is_historical,
-                "body": each.body,
-                "payload": each.payload,
-            }
-            for seq, each in enumerate(fresh, first)
-        ]
-        transaction.execute(sa.insert(raw_orders), rows)
+        _insert(transaction, owner, fresh, (pull_id, page), now, is_historical=is_historical)
     return [each.original_id for each in fresh]
+
+
+NO_PULL = 0
+"""Instead of a pull's id, of what no pull has brought: it was given to us."""
+
+
+def keep_given(transaction: Transaction, owner: str, payload: Payload, now: datetime) -> int:
+    """Keep an order that was given to us; returns its place in the order of arrival."""
+    return _insert(transaction, owner, [payload], (NO_PULL, 1), now, is_historical=False)
+
+
+def _insert(
+    transaction: Transaction,
+    owner: str,
+    payloads: Sequence[Payload],
+    page: tuple[int, int],
+    now: datetime,
+    *,
+    is_historical: bool,
+) -> int:
+    first = next_values(transaction, RAW_SEQ, len(payloads))
+    rows = [
+        {
+            "seq": seq,
+            "connection": owner,
+            "channel": each.channel,
+            "original_id": each.original_id,
+            "content_hash": each.content_hash,
+            "pull_id": page[0],
+            "page": page[1],
+            "received_at": now,
+            "is_historical": is_historical,
+            "body": each.body,
+            "payload": each.payload,
+        }
+        for seq, each in enumerate(payloads, first)
+    ]
+    transaction.execute(sa.insert(raw_orders), rows)
+    return first
+
+
+def newest_given(transaction: Transaction, owner: str, channel: str, original_id: str) -> tuple[Stored, bytes] | None:
+    """The last payload of an order that was given to a channel, and its content hash; None when none is kept."""
+    query = (
+        sa.select(*STORED, raw_orders.c.content_hash)
+        .where(
+            raw_orders.c.connection == owner,
+            raw_orders.c.original_id == original_id,
+            raw_orders.c.channel == channel,
+        )
+        .order_by(raw_orders.c.seq.desc())
+        .limit(1)
+    )
+    row = transaction.execute(query).mappings().one_or_none()
+    return None if row is None else (_stored(row), bytes(row["content_hash"]))
 
 
 def latest_hashes(transaction: Transaction, owner: str, original_ids: Sequence[str]) -> dict[str, bytes]:
@@ -287,6 +325,7 @@ def newest(
         later.c.connection == raw_orders.c.connection,
         later.c.original_id == raw_orders.c.original_id,
         later.c.seq > raw_orders.c.seq,
+        sa.or_(later.c.channel == raw_orders.c.channel, later.c.channel.is_(None), raw_orders.c.channel.is_(None)),
     )
     after = 0
     while True:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import channels, connections, coverage
+from warehouse.ledger.settings.kinds import kinds_that_take_orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,14 +106,24 @@ def save_connection(transaction: Transaction, connection: Connection, now: datet
 
 
 def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> None:
-    """Create a channel, or change one. What another selector or connection was asked for proves nothing of the new one."""
+    """Create a channel, or change one. What another selector or connection was asked for proves nothing of the new one.
+
+    Where there is no marketplace there is nothing to retrieve, whatever the channel says.
+    """
     is_other = (channels.c.connection != channel.connection) | channels.c.selector.is_distinct_from(channel.selector)
     moved = sa.select(channels.c.code).where(channels.c.code == channel.code, is_other)
     transaction.execute(sa.delete(coverage).where(coverage.c.channel.in_(moved)))
     row = {name: getattr(channel, name) for name in Channel.__slots__}
     row |= {"settings": dict(channel.settings), "created_at": now, "updated_at": now}
+    row["retrieval"] = channel.retrieval and not takes_orders(transaction, channel.connection)
     changing = tuple(name for name in row if name not in {"code", "created_at"})
     transaction.execute(upsert(transaction, channels, ("code",), changing), [row])
+
+
+def takes_orders(transaction: Transaction, connection: str) -> bool:
+    """Whether the orders of a connection's channels are given to us, there being no marketplace."""
+    kind = transaction.execute(sa.select(connections.c.kind).where(connections.c.code == connection)).scalar()
+    return kind in kinds_that_take_orders(transaction)
 
 
 def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> None:
@@ -148,7 +159,8 @@ def channels_served(transaction: Transaction) -> dict[str, frozenset[str]]:
     return {connection: frozenset(codes) for connection, codes in found.items()}
 
 
-def count_retrieved(transaction: Transaction) -> int:
-    """How many channels have retrieval on."""
-    query = sa.select(sa.func.count()).select_from(channels).where(channels.c.retrieval.is_(True))
-    return int(transaction.execute(query).scalar_one())
+def is_any_served(transaction: Transaction) -> bool:
+    """Whether there are orders to look for: a channel has retrieval on, or is given its orders."""
+    given = connections.c.kind.in_(kinds_that_take_orders(transaction))
+    query = sa.select(channels.c.code).join(connections).where(sa.or_(channels.c.retrieval.is_(True), given)).limit(1)
+    return transaction.execute(query).first() is not None

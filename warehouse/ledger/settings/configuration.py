@@ -95,6 +95,8 @@ def _completed(transaction: Transaction, document: Document, kinds: Kinds) -> Do
         kind = kinds.get(kind_of.get(entry["connection"], ""))
         if entry.get("acceptance") is None and kind is not None:
             entry["acceptance"] = kind.acceptance
+        if kind is not None and kind.takes_orders:
+            entry["retrieval"] = False
     completed = validated(whole, NO_KINDS)
     problems += [problem for code, each in completed.storages.items() for problem, _ in storage_problems(code, each)]
     if problems:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -31,6 +31,7 @@ from warehouse.ledger.settings.carriers import TRACKING_PLACE
 from warehouse.ledger.settings.file_jobs import ExportSettings, ImportSettings, Inside
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
 from warehouse.marketplace_kinds import MarketplaceKind, connection_problems, meant, setting_problems
+from warehouse.models import members_at
 from warehouse.storages import CREDENTIALS, SETTINGS, StorageKind, read_settings
 from warehouse.web_addresses import address_fault
 
@@ -282,24 +283,7 @@ def _said(model: type[BaseModel], error: ErrorDetails) -> str:
     """What is wrong, in plain words; for a key that does not exist, the one that was probably meant."""
     if error["type"] != "extra_forbidden":
         return error["msg"]
-    return f"there is no such key{meant(str(error['loc'][-1]), _keys(model, error['loc'][:-1]))}"
-
-
-def _keys(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    """The keys that a place of the file may have; a mapping's own keys are anybody's."""
-    found: Any = model
-    for part in path:
-        if get_origin(found) is dict:
-            found = get_args(found)[1]
-        elif _is_model(found):
-            found = {field.alias or name: field.annotation for name, field in found.model_fields.items()}.get(str(part))
-        if type(None) in get_args(found):
-            found = get_args(found)[0]
-    return [field.alias or name for name, field in found.model_fields.items()] if _is_model(found) else []
-
-
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return f"there is no such key{meant(str(error['loc'][-1]), members_at(model, error['loc'][:-1]))}"
 
 
 def _section(loaded: object, name: str) -> Mapping[str, Any]:
@@ -322,6 +306,8 @@ def kind_problems(loaded: object, kinds: Kinds, known: Mapping[str, str]) -> lis
         if kind is not None:
             place = f"channels.{code}.settings"
             problems += setting_problems(kind.channel_settings, place, _as_json(entry.get("settings")))
+            if kind.takes_orders and entry.get("retrieval") is True:
+                problems.append(f"channels.{code}.retrieval: its orders are given to us: there is nothing to retrieve")
     return problems
 
 

@@ -29,6 +29,14 @@ def all_kinds(transaction: Transaction) -> dict[str, MarketplaceKind]:
     return {row.kind: MarketplaceKind.from_json(row.data) for row in transaction.execute(_KINDS)}
 
 
+_TAKING = sa.select(marketplace_kinds.c.kind).where(marketplace_kinds.c.data["takes_orders"].as_boolean().is_(True))
+
+
+def kinds_that_take_orders(transaction: Transaction) -> frozenset[str]:
+    """The kinds without a marketplace: the orders of their channels are given to us."""
+    return frozenset(transaction.execute(_TAKING).scalars())
+
+
 def keep_kinds(ledger: Ledger, kinds: Mapping[str, MarketplaceKind], now: datetime) -> None:
     """Make the ledger's descriptions these and no other; when they are, nothing is written."""
     wanted = {kind: each.as_json() for kind, each in kinds.items()}

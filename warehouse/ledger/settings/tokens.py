@@ -48,6 +48,7 @@ class Scope(StrEnum):
 
     ORDERS_READ = "orders:read"
     ORDERS_READ_PII = "orders:read:pii"
+    ORDERS_WRITE = "orders:write"
     SHIPMENTS_WRITE = "shipments:write"
     METRICS_READ = "metrics:read"
     ADMIN = "admin"

@@ -366,6 +366,41 @@ def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> i
     return len(touched)
 
 
+def verify_unasked(transaction: Transaction, codes: Sequence[str], now: datetime) -> int:
+    """Verify what is due at channels without a marketplace, where nobody has to be told; returns how many."""
+    lock_book(transaction)
+    due = sa.select(shipments).where(
+        shipments.c.channel.in_(codes),
+        shipments.c.status == ConfirmationStatus.QUEUED.value,
+        is_due(now),
+        ~holds.is_held(shipments.c.order_id, now),
+    )
+    rows = transaction.execute(due).mappings().all()
+    if not rows:
+        return 0
+    verified = (
+        sa.update(shipments)
+        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .values(
+            status=ConfirmationStatus.VERIFIED.value,
+            sent_version=shipments.c.version,
+            verified_at=now,
+            due_at=None,
+            attempts=0,
+            code=None,
+            message=None,
+            hint=None,
+            updated_at=now,
+        )
+    )
+    transaction.execute(verified)
+    note(transaction, rows, "confirmation_not_needed", now)
+    touched = {row["order_id"] for row in rows}
+    holds.follow(transaction, touched, now)
+    restate(transaction, touched, now)
+    return len(rows)
+
+
 def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datetime) -> bool:
     row = _present(transaction, waiting)
     found = find_package(waiting, order.packages or ())

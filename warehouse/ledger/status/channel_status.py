@@ -24,6 +24,7 @@ from warehouse.ledger.base.schema import (
     quota_buckets,
     raw_orders,
 )
+from warehouse.ledger.settings.kinds import kinds_that_take_orders
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class ChannelState(StrEnum):
 
     OK = "ok"
     OFF = "off"
+    GIVEN = "given"
     NEW = "new"
     THROTTLED = "throttled"
     LATE = "late"
@@ -59,7 +61,8 @@ class Standing:
 
     Attributes:
         channel, connection: Their codes.
-        state: `off` (not retrieved), `new` (never covered yet), `failing` (its connection's pull has an open incident),
+        state: `off` (not retrieved), `given` (there is no marketplace: its orders are given to us, and nobody can tell
+            whether any are missing), `new` (never covered yet), `failing` (its connection's pull has an open incident),
             `late` (more than three intervals behind), `throttled` (waits because the marketplace asked to), or `ok`.
         last_success_at: When its connection's last complete pull ended.
         complete_through: Up to when nothing is missing.
@@ -99,6 +102,7 @@ def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None
             channels.c.confirmation,
             coverage.c.complete_through,
             connections.c.state,
+            connections.c.kind.in_(kinds_that_take_orders(transaction)).label("is_given"),
         )
         .select_from(channels.join(connections).outerjoin(coverage, coverage.c.channel == channels.c.code))
         .where(*_visible(visible_channels))
@@ -166,6 +170,8 @@ def last_successes(transaction: Transaction) -> dict[str, datetime]:
 
 
 def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_throttled: bool) -> ChannelState:
+    if row["is_given"]:
+        return ChannelState.GIVEN
     if not row["retrieval"]:
         return ChannelState.OFF
     if is_failing:
