@@ -13,7 +13,7 @@ from orders_api.compression import Compression
 from orders_api.description import DescribedApi
 from orders_api.kit import errors
 from orders_api.kit.envelope import Envelope
-from orders_api.kit.installation import Installation
+from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
 from orders_api.v1 import (
@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     limiter = RateLimiter(settings.api_requests_per_minute)
     ledger = open_ledger(settings)
     keys = open_keys(settings, ledger, clock())
-    installation = Installation(settings, ledger, keys, clock, limiter, open_numbering(ledger))
+    installation = ApiInstallation(settings, ledger, keys, clock, limiter, open_numbering(ledger))
     app.state.installation = installation
     errors.install(app)
     app.add_middleware(Compression)

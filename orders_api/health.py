@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from orders_api.kit.answers import fresh_answer
 from orders_api.kit.errors import Problem, describe
-from orders_api.kit.installation import Installation
+from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.problems import Health, Readiness
 from warehouse.ledger.base.database import SCHEMA_HEAD, schema_version
@@ -43,7 +43,7 @@ def get_readiness(installation: ThisInstallation) -> Response:
     return fresh_answer({"status": "ready", "checks": ["ledger", "schema", "keys", "disk"]})
 
 
-def _check_ledger(installation: Installation) -> None:
+def _check_ledger(installation: ApiInstallation) -> None:
     try:
         with waiting_at_most(LONGEST_WAIT_SECONDS):
             version = schema_version(installation.ledger)
@@ -53,7 +53,7 @@ def _check_ledger(installation: Installation) -> None:
         raise _not_ready("schema", f"The ledger's schema is {version}, this release needs {SCHEMA_HEAD}.")
 
 
-def _check_keys(installation: Installation) -> None:
+def _check_keys(installation: ApiInstallation) -> None:
     try:
         with installation.ledger.read() as transaction:
             problem = newest_cannot_open(transaction, installation.keys)
@@ -63,7 +63,7 @@ def _check_keys(installation: Installation) -> None:
         raise _not_ready("keys", "What is sealed in the ledger cannot be opened with this key ring.")
 
 
-def _check_disk(installation: Installation) -> None:
+def _check_disk(installation: ApiInstallation) -> None:
     home = installation.settings.home.absolute()
     free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
     if free < LEAST_FREE_BYTES:

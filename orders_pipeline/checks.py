@@ -11,7 +11,7 @@ import orjson
 
 from orders_pipeline.alerts import data_checks
 from orders_pipeline.lineage import key
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from warehouse.lake import soundness as tables
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.status import soundness as ledger
@@ -91,7 +91,7 @@ FULL_CHECKS = [
 
 
 @dg.multi_asset_check(specs=RAW_ORDERS_CHECKS)
-def raw_orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
+def raw_orders_checks(source: dg.ResourceParam[InstallationSource]) -> Iterator[dg.AssetCheckResult]:
     """Whether every connection was read, without gaps and lately."""
     with source.opened() as installation:
         now = installation.clock()
@@ -107,7 +107,7 @@ def raw_orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetChec
 
 
 @dg.multi_asset_check(specs=ORDERS_CHECKS)
-def orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
+def orders_checks(source: dg.ResourceParam[InstallationSource]) -> Iterator[dg.AssetCheckResult]:
     """Whether the newest changes of the order book are sound."""
     with source.opened() as installation:
         with installation.ledger.read() as transaction:
@@ -125,7 +125,7 @@ def orders_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckRes
 
 
 @dg.multi_asset_check(specs=CONFIRMATIONS_CHECKS)
-def confirmations_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
+def confirmations_checks(source: dg.ResourceParam[InstallationSource]) -> Iterator[dg.AssetCheckResult]:
     """Whether shipments reach their marketplaces."""
     with source.opened() as installation:
         with installation.ledger.read() as transaction:
@@ -138,7 +138,7 @@ def confirmations_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetC
 
 
 @dg.multi_asset_check(specs=FULL_CHECKS)
-def full_checks(source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
+def full_checks(source: dg.ResourceParam[InstallationSource]) -> Iterator[dg.AssetCheckResult]:
     """Whether everything published is sound; reads whole tables, so once a day."""
     with source.opened() as installation:
         with open_lake(installation.settings) as lake, installation.ledger.read() as transaction:

@@ -24,7 +24,7 @@ from orders_pipeline.checks import confirmations_checks, full_checks, orders_che
 from orders_pipeline.follow_up import follow_up
 from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.schedules import SCHEDULES
 from orders_pipeline.sensors import (
     connection_partitions,
@@ -93,7 +93,7 @@ sweep_orders = dg.define_asset_job(
 verify_orders = dg.define_asset_job("verify_orders", DAILY_CHECKS, description="The checks that count everything.")
 
 
-def build_defs(*, source: Source | None = None) -> dg.Definitions:
+def build_defs(*, source: InstallationSource | None = None) -> dg.Definitions:
     """The pipeline's definitions.
 
     Args:
@@ -127,7 +127,7 @@ def build_defs(*, source: Source | None = None) -> dg.Definitions:
         ],
         schedules=SCHEDULES,
         sensors=[connection_partitions, new_shipments, due_file_jobs, due_follow_ups, ping_after_success],
-        resources={"source": source or Source()},
+        resources={"source": source or InstallationSource()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,
     )

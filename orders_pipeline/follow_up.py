@@ -8,7 +8,7 @@ import dagster as dg
 
 from orders_pipeline.alerts import conditions, plan
 from orders_pipeline.installation import Installation
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.stages import cancel
 
 
@@ -18,7 +18,7 @@ def is_due(installation: Installation) -> bool:
 
 
 @dg.op
-def tell_cancellations(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def tell_cancellations(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Tell the marketplaces of the cancellations that the seller has accepted."""
     with source.opened() as installation:
         counts = cancel.carry_out(installation)
@@ -26,7 +26,7 @@ def tell_cancellations(context: dg.OpExecutionContext, source: dg.ResourceParam[
 
 
 @dg.op
-def watch_conditions(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def watch_conditions(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Look at what no stage fails of: channels behind or silent, credentials, the disk, waiting shipments."""
     with source.opened() as installation:
         wrong = conditions.watch(installation)
@@ -34,7 +34,7 @@ def watch_conditions(context: dg.OpExecutionContext, source: dg.ResourceParam[So
 
 
 @dg.op
-def send_alerts(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def send_alerts(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Write the messages that are due, and deliver what is in the outbox."""
     with source.opened() as installation:
         sent = plan.send_due(installation)

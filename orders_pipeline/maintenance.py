@@ -10,7 +10,7 @@ from datetime import timedelta
 import dagster as dg
 
 from orders_pipeline.assets.order_tables import LAKE_WRITER
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.upkeep import personal_data
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain
@@ -21,14 +21,14 @@ from warehouse.ledger.watch import activity, alerts
 
 
 @dg.op(pool=LAKE_WRITER)
-def maintain_lake(source: dg.ResourceParam[Source]) -> None:
+def maintain_lake(source: dg.ResourceParam[InstallationSource]) -> None:
     """Merge small files, and drop snapshots older than ORDERS_SNAPSHOT_RETENTION_DAYS with the files only they need."""
     with source.opened() as installation, open_lake(installation.settings) as lake:
         maintain(lake, installation.clock(), installation.settings.snapshot_retention_days)
 
 
 @dg.op
-def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Let the ledger go of published rows older than ORDERS_VERSION_RETENTION_DAYS, and of old idempotency keys."""
     with source.opened() as installation:
         with open_lake(installation.settings) as lake:
@@ -40,7 +40,7 @@ def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[Source
 
 
 @dg.op
-def prune_log(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def prune_log(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Let go of entries of the log, and of alerts that have arrived, older than ORDERS_LOG_RETENTION_DAYS."""
     with source.opened() as installation:
         before = installation.clock() - timedelta(days=installation.settings.log_retention_days)
@@ -59,7 +59,7 @@ def maintain_storage() -> None:
 
 
 @dg.op
-def purge_due(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def purge_due(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Take out the personal data of orders that were closed more than ORDERS_PII_RETENTION_DAYS ago."""
     with source.opened() as installation:
         gone = personal_data.purge(installation)

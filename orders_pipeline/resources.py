@@ -32,7 +32,7 @@ def _run() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class InstallationSource:
     """Opens the installation for as long as a step needs it; the environment's own unless told otherwise."""
 
     opened: Callable[[], AbstractContextManager[Installation]] = opened_in_dagster

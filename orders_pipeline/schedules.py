@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import running
 from warehouse.clock import utc_now
 from warehouse.ledger.settings.channels import is_any_served
@@ -22,7 +22,7 @@ from warehouse.ledger.shipping import acceptances, shipment_queries
     description="What is new at every connection, into the book and the tables; skipped while the last run still works.",
 )
 def pull_orders_every_5_minutes(
-    context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+    context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as there is nothing to pull."""
     with source.opened() as installation, installation.ledger.read() as transaction:
@@ -40,7 +40,7 @@ def pull_orders_every_5_minutes(
     description="Tell the marketplaces what was shipped and decided; skipped as long as nothing waits.",
 )
 def confirm_shipments_every_15_minutes(
-    context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[Source]
+    context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as nothing waits."""
     with source.opened() as installation, installation.ledger.read() as transaction:

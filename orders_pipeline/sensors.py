@@ -17,7 +17,7 @@ from orders_pipeline.assets.order_exports import order_exports
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.file_jobs import job_run
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import UNFINISHED, running
 from orders_pipeline.schedules import unless_running
 from warehouse.clock import utc_now
@@ -61,7 +61,7 @@ def partition_changes(
     description="Keep the partitions of raw_orders equal to the ledger's connections; starts no run.",
 )
 def connection_partitions(
-    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Add a partition for each new connection and remove those of connections that are gone."""
     try:
@@ -88,7 +88,7 @@ def connection_partitions(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tell the monitor of each job that has succeeded, where ORDERS_PING_URLS names one.",
 )
-def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourceParam[Source]) -> None:
+def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """In the daemon and not in the run: when the daemon is gone, the monitor hears nothing, and that is the alarm."""
     with source.opened() as installation:
         heartbeat.ping(installation, context.dagster_run.job_name)
@@ -101,7 +101,7 @@ def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourcePa
     description="Confirm at once what the ERP reports, where ORDERS_CONFIRM_EAGERLY is set.",
 )
 def new_shipments(
-    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """Confirm at once what the ERP reports, where ORDERS_CONFIRM_EAGERLY is set; the schedule stays as it is."""
     with source.opened() as installation:
@@ -121,7 +121,7 @@ def new_shipments(
     description="A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while.",
 )
 def due_follow_ups(
-    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """An idle minute costs a query and not a run."""
     with source.opened() as installation:
@@ -137,7 +137,7 @@ def due_follow_ups(
     description="One run for all file jobs whose time has come, times that were missed included.",
 )
 def due_file_jobs(
-    context: dg.SensorEvaluationContext, source: dg.ResourceParam[Source]
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run for all file jobs whose time has come; times that were missed meanwhile are made up for by it."""
     with source.opened() as installation:

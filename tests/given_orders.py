@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 
 BUYER = "Zoé Manuelle"
 """A buyer's name that must not be seen without the scope."""
@@ -70,7 +70,7 @@ def set_up(ledger, now) -> None:
     with ledger.write() as transaction:
         save_connection(transaction, Connection(code="own", kind="manual", label="Own orders"), now)
         for code, label in (("telephone", "Telephone"), ("fair", "Fair")):
-            channel = Channel(
+            channel = ConfiguredChannel(
                 code=code, label=label, marketplace=label, connection="own", selector=code, confirmation=True
             )
             save_channel(transaction, channel, now)

@@ -66,10 +66,10 @@ class Archive:
     folder: Path
     keys: KeyRing
 
-    def writing(self) -> Writing:
+    def writing(self) -> ArchiveWriting:
         """Begin a new file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Writing(self)
+        return ArchiveWriting(self)
 
     def read(self, sha256: str) -> Iterator[bytes]:
         """The bytes of a file, a piece at a time.
@@ -143,7 +143,7 @@ class Archive:
         return self.keys.open_compressed(body, _bound(own_id, number, is_last=is_last)), is_last
 
 
-class Writing:
+class ArchiveWriting:
     """A file on its way into the archive, and a sink for downloads: a context that leaves nothing unless it was kept."""
 
     def __init__(self, archive: Archive) -> None:

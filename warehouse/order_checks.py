@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warehouse.check_digits import is_gtin, is_vat_id
-from warehouse.orders import Problem, unexplained
+from warehouse.orders import OrderProblem, unexplained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,26 +30,26 @@ def check(order: Order, total_path: str, vat_id_path: str = "$", gtin_path: str 
     return replace(order, problems=(*order.problems, *found)) if found else order
 
 
-def _balance(order: Order, path: str) -> Iterator[Problem]:
+def _balance(order: Order, path: str) -> Iterator[OrderProblem]:
     difference = unexplained(order)
     if difference:
         unpriced = sum(line.line_total is None for line in order.lines)
         without = f", {unpriced} of {len(order.lines)} lines without a price" if unpriced else ""
         message = f"the total of {order.total} is {difference:+f} from lines, shipping and charges{without}"
-        yield Problem(code="total_mismatch", path=path, message=message)
+        yield OrderProblem(code="total_mismatch", path=path, message=message)
 
 
-def _vat_id(order: Order, path: str) -> Iterator[Problem]:
+def _vat_id(order: Order, path: str) -> Iterator[OrderProblem]:
     country = order.billing_address.country_code or order.shipping_address.country_code
     number = order.references.vat_id
     if number is not None and is_vat_id(number, country) is False:
-        yield Problem(
+        yield OrderProblem(
             code="vat_id_invalid", path=path, message="the buyer's tax number is no VAT number of its country"
         )
 
 
-def _gtins(order: Order, path: str) -> Iterator[Problem]:
+def _gtins(order: Order, path: str) -> Iterator[OrderProblem]:
     for line in order.lines:
         if line.gtin is not None and not is_gtin(line.gtin):
             message = f"the GTIN of line {line.original_id} has the wrong length or check digit"
-            yield Problem(code="gtin_invalid", path=path, message=message)
+            yield OrderProblem(code="gtin_invalid", path=path, message=message)

@@ -249,7 +249,7 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class OrderProblem:
     """Something in a payload that could be read only with a reservation."""
 
     code: Annotated[str, Member("Stable word.", "missing_price")]
@@ -595,7 +595,7 @@ class Order:
     ] = None
     bar: Bar | None = None
     is_split: bool = False
-    problems: Annotated[tuple[Problem, ...], Member("Reservations about the marketplace's data.", [])] = ()
+    problems: Annotated[tuple[OrderProblem, ...], Member("Reservations about the marketplace's data.", [])] = ()
     lines: Annotated[tuple[Line, ...], Member("The lines of the order.", [])] = ()
     packages: tuple[Package, ...] | None = None
     marketplace_data: Annotated[

@@ -68,7 +68,7 @@ class ShipmentReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ReportFault:
     """Why a report is refused, or pointed out: a stable code, the field ("items/0/item_id"), and a plain sentence."""
 
     code: str
@@ -95,8 +95,8 @@ class ShipmentAnswer:
     order_id: str | None = None
     status: str | None = None
     held_reason: str | None = None
-    faults: tuple[Fault, ...] = ()
-    notices: tuple[Fault, ...] = ()
+    faults: tuple[ReportFault, ...] = ()
+    notices: tuple[ReportFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Sender:
 class ReportRefused(Exception):
     """A report that is not taken: why, and of which order where it is known."""
 
-    def __init__(self, faults: Iterable[Fault], order_id: str | None = None) -> None:
+    def __init__(self, faults: Iterable[ReportFault], order_id: str | None = None) -> None:
         super().__init__("refused")
         self.faults = list(faults)
         self.order_id = order_id
@@ -127,4 +127,4 @@ class ReportRefused(Exception):
 
 def refusal(code: str, field: str, message: str, order_id: str | None = None) -> ReportRefused:
     """The exception for one fault."""
-    return ReportRefused([Fault(code=code, field=field, message=message)], order_id)
+    return ReportRefused([ReportFault(code=code, field=field, message=message)], order_id)

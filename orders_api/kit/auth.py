@@ -20,7 +20,7 @@ from warehouse.ledger.settings.tokens import Scope
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
 
 GRANTED_BY = {
     Scope.ORDERS_READ: frozenset({Scope.ORDERS_READ, Scope.ORDERS_READ_PII, Scope.ADMIN}),
@@ -87,7 +87,7 @@ def may(*scopes: Scope) -> Any:  # noqa: ANN401 - as FastAPI's own
 MayRead = Annotated[Caller, may(Scope.ORDERS_READ)]
 
 
-def admit(transaction: Transaction, request: Request, installation: Installation, *scopes: Scope) -> Caller:
+def admit(transaction: Transaction, request: Request, installation: ApiInstallation, *scopes: Scope) -> Caller:
     """Who is asking, when they may: with any of the scopes.
 
     The token is looked up for every request: what is revoked ends with the next call.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from orders_api.kit.auth import Caller, admit
-from orders_api.kit.installation import Installation, installation_of
+from orders_api.kit.installation import ApiInstallation, installation_of
 from orders_api.kit.queries import parse_query
 from orders_api.kit.routes import AdmittingRoute, note_use, readers, resource
 from warehouse.ledger.book import order_queries
@@ -43,7 +43,7 @@ class Reading:
     request: Request
     transaction: Transaction
     caller: Caller
-    installation: Installation
+    installation: ApiInstallation
 
     def documents(self, rows: Sequence[Row]) -> list[str]:
         """The orders as JSON texts, with what the caller may see of the buyers."""

@@ -35,7 +35,7 @@ LOG = logging.getLogger("orders_api")
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
+class ApiInstallation:
     """One installation of the product, as the API sees it."""
 
     settings: Settings
@@ -91,7 +91,7 @@ class Installation:
         return documents.NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()
 
 
-def installation_of(request: Request) -> Installation:
+def installation_of(request: Request) -> ApiInstallation:
     """The installation behind the application that was asked."""
-    installation: Installation = request.app.state.installation
+    installation: ApiInstallation = request.app.state.installation
     return installation

@@ -9,7 +9,7 @@ from fastapi import Path
 from pydantic import AfterValidator
 
 from orders_api.kit.auth import Caller
-from orders_api.kit.installation import Installation
+from orders_api.kit.installation import ApiInstallation
 from orders_api.schemas.vocabulary import FILE_ID, INCIDENT_ID, ORDER_ID, SHIPMENT_ID
 from warehouse.ledger.exchange.numbering import Numbered
 
@@ -39,7 +39,7 @@ FileId = Annotated[str, Path(alias="id", description=f"Id of the file; {BY_NUMBE
 IncidentId = Annotated[str, Path(alias="id", description=f"Id of the incident; {BY_NUMBER}", examples=[INCIDENT_ID])]
 
 
-def number_of(given: str, installation: Installation, caller: Caller, kind: Numbered) -> int | None:
+def number_of(given: str, installation: ApiInstallation, caller: Caller, kind: Numbered) -> int | None:
     """What an id in the path stands for; None when it is none of this kind.
 
     The number itself is understood of a caller who sees all channels: another could count with it.

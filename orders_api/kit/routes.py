@@ -21,7 +21,7 @@ from starlette.requests import Request
 from orders_api.kit.auth import Caller, May, admit
 from orders_api.kit.bodies import with_body
 from orders_api.kit.errors import describe
-from orders_api.kit.installation import Installation, installation_of
+from orders_api.kit.installation import ApiInstallation, installation_of
 from orders_api.kit.queries import NoQuery, parse_query
 from warehouse.ledger.settings.tokens import is_use_due
 
@@ -108,13 +108,13 @@ def readers() -> CapacityLimiter:
         return limiter
 
 
-def note_use(response: Response, caller: Caller, installation: Installation) -> None:
+def note_use(response: Response, caller: Caller, installation: ApiInstallation) -> None:
     """Remember that the token was used, once the answer is out; unless the answer has something to note itself."""
     if response.background is None and is_use_due(caller.token, installation.clock()):
         response.background = BackgroundTask(installation.note, caller.token, None)
 
 
-async def _installation(request: Request) -> Installation:
+async def _installation(request: Request) -> ApiInstallation:
     return installation_of(request)
 
 
@@ -122,7 +122,7 @@ async def _raw_body(request: Request) -> bytes:
     return await request.body()
 
 
-ThisInstallation = Annotated[Installation, Depends(_installation)]
+ThisInstallation = Annotated[ApiInstallation, Depends(_installation)]
 RawBody = Annotated[bytes, Depends(_raw_body)]
 """The body as it came, beside the model."""
 

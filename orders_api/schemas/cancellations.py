@@ -15,7 +15,7 @@ from orders_api.schemas.vocabulary import (
     ORIGINAL_ID,
     PURCHASED_AT,
     RECEIVED_AT,
-    Page,
+    ListPage,
     PlainText,
     Shape,
     alternatives,
@@ -63,7 +63,7 @@ class CancellationRequest(Shape):
     shipped_despite: bool = Field(description="Whether units were shipped nevertheless.", examples=[False])
 
 
-class CancellationRequestPage(Page):
+class CancellationRequestPage(ListPage):
     """A page of requests to cancel."""
 
     cancellation_requests: list[CancellationRequest] = Field(description="Newest first.", examples=[[]])

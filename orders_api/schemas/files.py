@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orders_api.schemas.vocabulary import FILE_ID, ORDER_ID, RECEIVED_AT, Page, Shape
+from orders_api.schemas.vocabulary import FILE_ID, ORDER_ID, RECEIVED_AT, ListPage, Shape
 from warehouse.ledger.exchange.file_records import RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 
@@ -62,7 +62,7 @@ class FileDocument(Shape):
     )
 
 
-class FilePage(Page):
+class FilePage(ListPage):
     """A page of files."""
 
     files: list[FileDocument] = Field(description="Newest first.", examples=[[]])
@@ -82,7 +82,7 @@ class FileRow(Shape):
     )
 
 
-class FileRowPage(Page):
+class FileRowPage(ListPage):
     """A page of rows."""
 
     rows: list[FileRow] = Field(description="By number.", examples=[[]])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, Page, PlainText, Shape
+from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, ListPage, PlainText, Shape
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.watch.activity import Level
 
@@ -39,7 +39,7 @@ class Incident(Shape):
     resolution: str | None = Field(description="How it ended.", examples=["succeeded"])
 
 
-class IncidentPage(Page):
+class IncidentPage(ListPage):
     """A page of incidents."""
 
     incidents: list[Incident] = Field(description="Newest first.", examples=[[]])
@@ -73,7 +73,7 @@ class LogEntry(Shape):
     data: dict[str, Any] = Field(description="Technical details.", examples=[{"status": "PENDING"}])
 
 
-class Logs(Page):
+class Logs(ListPage):
     """A page of the log."""
 
     entries: list[LogEntry] = Field(description="Newest first.", examples=[[]])

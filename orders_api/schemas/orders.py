@@ -13,12 +13,9 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, RECEIVED_AT, Money, Page, Shape
+from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, RECEIVED_AT, ListPage, Money, Shape
 from warehouse import orders
 from warehouse.members import Described, Kind, described
-
-_NAMES: Mapping[type, str] = {orders.Problem: "OrderProblem"}
-"""Shapes that are called otherwise than what they describe: `Problem` is the API's own word for an error."""
 
 _PLAIN: Mapping[Kind, Any] = {
     Kind.TEXT: str,
@@ -33,7 +30,7 @@ _PLAIN: Mapping[Kind, Any] = {
 @cache
 def shape(of: type) -> type[Shape]:
     """The shape of what a described class holds."""
-    return _shape(_NAMES.get(of, of.__name__), of.__doc__, described(of))
+    return _shape(of.__name__, of.__doc__, described(of))
 
 
 def _shape(name: str, doc: str | None, members: Iterable[Described]) -> type[Shape]:
@@ -70,7 +67,7 @@ class OrderDocument(_Order):  # type: ignore[misc] # its members are read off th
     redacted: bool = Field(description="Whether personal data was left out for want of the scope.", examples=[True])
 
 
-class OrderPage(Page):
+class OrderPage(ListPage):
     """A page of orders."""
 
     orders: list[OrderDocument] = Field(description="The orders of this page.", examples=[[]])

@@ -15,7 +15,7 @@ from orders_api.schemas.vocabulary import (
     REPORT_ID,
     SHIPMENT_ID,
     SHIPPED_AT,
-    Page,
+    ListPage,
     Shape,
 )
 from warehouse.orders import ConfirmationStatus
@@ -143,7 +143,7 @@ class ShipmentDetail(Shipment):
     )
 
 
-class ShipmentPage(Page):
+class ShipmentPage(ListPage):
     """A page of shipments."""
 
     shipments: list[Shipment] = Field(description="The last reported first.", examples=[[]])

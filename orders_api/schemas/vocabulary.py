@@ -78,7 +78,7 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Page(Shape):
+class ListPage(Shape):
     """Base of a page of a list."""
 
     next: str | None = Field(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
 
 router = resource("Cancellation requests")
 
@@ -181,7 +181,7 @@ def cancel_order(
 
 
 def _decide(
-    installation: Installation, caller: Caller, own_id: str, decision: Decision, reason: str | None
+    installation: ApiInstallation, caller: Caller, own_id: str, decision: Decision, reason: str | None
 ) -> dict[str, Any]:
     with installation.ledger.write() as transaction:
         lock_book(transaction)

@@ -35,7 +35,7 @@ from warehouse.templates import ExtraColumn, csv_bytes, order_header, order_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
     from warehouse.ledger.book.order_queries import OrderFilter, Sort
 
 router = resource("Orders")
@@ -76,7 +76,7 @@ class OrderExportQuery(OrderFilterQuery):
 class Export:
     """What to export, for whom."""
 
-    installation: Installation
+    installation: ApiInstallation
     wanted: OrderFilter
     sort: Sort
     may_read_pii: bool

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
     from warehouse.ledger.exchange.file_records import FileRecord
 
 router = resource("Files")
@@ -161,7 +161,7 @@ def download_file(
     return StreamingResponse(archive.read(record.sha256), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-def _find(transaction: Transaction, installation: Installation, caller: Caller, given: str) -> FileRecord:
+def _find(transaction: Transaction, installation: ApiInstallation, caller: Caller, given: str) -> FileRecord:
     number = number_of(given, installation, caller, Numbered.FILE)
     record = None if number is None else file_queries.find(transaction, number, caller.visible_channels)
     if record is None:
@@ -169,7 +169,7 @@ def _find(transaction: Transaction, installation: Installation, caller: Caller, 
     return record
 
 
-def _document(installation: Installation, caller: Caller, record: FileRecord) -> dict[str, Any]:
+def _document(installation: ApiInstallation, caller: Caller, record: FileRecord) -> dict[str, Any]:
     details = record.details
     same_as = details.get("same_as")
     return fill(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
 
 router = resource("Incidents")
 
@@ -120,7 +120,7 @@ def resolve_incident(
     return fresh_answer(_document(installation, caller, row))
 
 
-def _find(transaction: Transaction, installation: Installation, caller: Caller, given: str) -> dict[str, Any]:
+def _find(transaction: Transaction, installation: ApiInstallation, caller: Caller, given: str) -> dict[str, Any]:
     number = number_of(given, installation, caller, Numbered.INCIDENT)
     rows = []
     if number is not None:
@@ -131,7 +131,7 @@ def _find(transaction: Transaction, installation: Installation, caller: Caller, 
     return rows[0]
 
 
-def _document(installation: Installation, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
+def _document(installation: ApiInstallation, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
     numbering = installation.numbering
     return fill(
         Incident,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.auth import Caller
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
 
 FIRST_YEAR = 1000
 """Dates before it have no four digits, and would not compare as text."""
@@ -114,7 +114,7 @@ class OrderFilterQuery(NoQuery):
         examples=["-purchased_at"],
     )
 
-    def as_filter(self, transaction: Transaction, caller: Caller, installation: Installation) -> OrderFilter:
+    def as_filter(self, transaction: Transaction, caller: Caller, installation: ApiInstallation) -> OrderFilter:
         """The filter for a reader.
 
         Raises:
@@ -136,7 +136,7 @@ class OrderFilterQuery(NoQuery):
             received_before=received_before,
         )
 
-    def _arrival(self, installation: Installation) -> tuple[datetime | None, datetime | None]:
+    def _arrival(self, installation: ApiInstallation) -> tuple[datetime | None, datetime | None]:
         """When what is asked for arrived: on the days of the preset, and within the range."""
         if self.received is None:
             return self.received_after, self.received_before

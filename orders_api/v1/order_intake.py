@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
 
 router = resource("Orders")
 
@@ -95,7 +95,7 @@ def give_order(
 class _Intake:
     """One order on its way in: where, by whom and when, and what its giver knows of it."""
 
-    installation: Installation
+    installation: ApiInstallation
     caller: Caller
     now: datetime
     document: Any
@@ -123,7 +123,7 @@ class _Intake:
         visible = self.caller.visible_channels
         return visible is None or orjson.loads(kept.body)["channel"] in visible
 
-    def _taken(self, transaction: Transaction) -> order_intake.OrderTaken:
+    def _taken(self, transaction: Transaction) -> order_intake.TakenOrder:
         def is_met(order_id: str) -> bool:
             return any(matches(self.condition, tag) for tag in self._tags(transaction, order_id, with_buyer=True))
 

@@ -43,7 +43,7 @@ from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import examine, report
 from warehouse.orders import ConfirmationStatus
-from warehouse.shipment_reports import Fault, Item, ReportResult, Sender, ShipmentAnswer, ShipmentReport, Source
+from warehouse.shipment_reports import Item, ReportFault, ReportResult, Sender, ShipmentAnswer, ShipmentReport, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.installation import Installation
+    from orders_api.kit.installation import ApiInstallation
 
 REPORTS_PER_COMMIT = 150
 """The write lock is held for less than 100 ms."""
@@ -141,7 +141,7 @@ def retry_shipment(request: Request, caller: MayReport, installation: ThisInstal
 class _Report:
     """One report under way: where, by whom, when, and whether it is only tried."""
 
-    installation: Installation
+    installation: ApiInstallation
     caller: Caller
     now: datetime
     is_dry_run: bool
@@ -176,8 +176,8 @@ def _read(given: ReportedShipment) -> ShipmentReport:
 _PLAIN_MEMBERS = tuple(name for name in ShipmentReport.__slots__ if name != "items")
 
 
-def _invalid(fault: Mapping[str, Any]) -> Fault:
-    return Fault(code="invalid_field", field=place_in_body(fault), message=message_of(fault))
+def _invalid(fault: Mapping[str, Any]) -> ReportFault:
+    return ReportFault(code="invalid_field", field=place_in_body(fault), message=message_of(fault))
 
 
 def _may_see(under_way: _Report, kept: KeptAnswer) -> bool:

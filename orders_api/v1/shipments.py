@@ -89,7 +89,7 @@ def list_shipments(
         check_channels(transaction, query.channel, caller.visible_channels)
         after = None
         if query.cursor is not None:
-            after = shipment_queries.Place(*cursors.decode_moment(query.cursor, fingerprint))
+            after = shipment_queries.ShipmentPlace(*cursors.decode_moment(query.cursor, fingerprint))
         page = shipment_queries.page(transaction, wanted, after, query.limit)
     following = None
     if page.next_place is not None:

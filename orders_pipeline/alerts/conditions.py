@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from warehouse.ledger.settings.channels import Channel, Connection
+    from warehouse.ledger.settings.channels import ConfiguredChannel, Connection
     from warehouse.ledger.shipping.shipment_queries import Unsent
     from warehouse.marketplace_kinds import MarketplaceKind
 
@@ -128,7 +128,7 @@ def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
     return found
 
 
-def _stale(channel: Channel, covered: datetime | None) -> IncidentReport:
+def _stale(channel: ConfiguredChannel, covered: datetime | None) -> IncidentReport:
     reach = f"through {display.moment(covered, UTC)} UTC" if covered else "not at all yet"
     return IncidentReport(
         scope="channel",
@@ -152,7 +152,7 @@ def is_silent(counts: Sequence[int]) -> int | None:
     return usual if usual >= USUALLY_AT_LEAST else None
 
 
-def _silent(channel: Channel, usual: int) -> IncidentReport:
+def _silent(channel: ConfiguredChannel, usual: int) -> IncidentReport:
     hours = QUIET // timedelta(hours=1)
     return IncidentReport(
         scope="channel",
@@ -274,7 +274,7 @@ def _held(transaction: Transaction, now: datetime, hours: float) -> list[Conditi
     ]
 
 
-def _waiting(channel: Channel, held: Mapping[str, int]) -> IncidentReport:
+def _waiting(channel: ConfiguredChannel, held: Mapping[str, int]) -> IncidentReport:
     why = ", ".join(f"{count} {reason}" for reason, count in held.items())
     return IncidentReport(
         scope="channel",
@@ -287,7 +287,7 @@ def _waiting(channel: Channel, held: Mapping[str, int]) -> IncidentReport:
     )
 
 
-def _late(channel: Channel, late: Unsent) -> IncidentReport:
+def _late(channel: ConfiguredChannel, late: Unsent) -> IncidentReport:
     return IncidentReport(
         scope="channel",
         subject=channel.code,

@@ -345,7 +345,7 @@ def _arrived(transaction: Transaction, recipient: Recipient, message: Message, n
     incidents.resolve(transaction, "system", [recipient.code], [STAGE], now)
     if recipient.kind is RecipientKind.EMAIL:
         incidents.resolve(transaction, "system", [MAIL_SERVER], [STAGE], now)
-    entry = activity.Entry(
+    entry = activity.ActivityEntry(
         stage=STAGE,
         kind="alert_sent",
         text=f"Told {recipient.code}: {message.subject}",

@@ -5,7 +5,7 @@ The engine is `orders_pipeline.stages.accept`.
 
 import dagster as dg
 
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.stages import accept
 
 
@@ -16,7 +16,7 @@ from orders_pipeline.stages import accept
     description="Orders accepted or refused where the marketplace leaves that to the seller: decided over the API, "
     "or by the channel's policy.",
 )
-def acceptances(source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
+def acceptances(source: dg.ResourceParam[InstallationSource]) -> dg.MaterializeResult[None]:
     """Send every decision that is due."""
     with source.opened() as installation:
         results = accept.accept_all(installation)

@@ -13,7 +13,7 @@ import dagster as dg
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lake_access import publishing
 from orders_pipeline.lineage import column_lineage, column_schema, key
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from warehouse.lake.definitions import TABLES, VIEWS, relation
 from warehouse.lake.lake import Lake
 from warehouse.lake.publishing import publish, published_through
@@ -83,7 +83,9 @@ def _spec(name: str) -> dg.AssetSpec:
         )
     ],
 )
-def order_tables(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> Iterator[dg.AssetCheckResult]:
+def order_tables(
+    context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
+) -> Iterator[dg.AssetCheckResult]:
     """Publish what changed in the ledger since the last time."""
     with source.opened() as installation, publishing(installation) as lake:
         now = installation.clock()

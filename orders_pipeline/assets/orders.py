@@ -10,7 +10,7 @@ import dagster as dg
 from orders_pipeline.alerts import conditions
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lineage import member_lineage, member_schema
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.stages import normalise
 from warehouse.display import money
 from warehouse.ledger.base.database import POSITION, mark
@@ -32,7 +32,9 @@ PREVIEW_COLUMNS = ("id", "original id", "channel", "status", "lines", "total")
     "Kept in the ledger, where the Orders API reads it.",
     metadata={"dagster/column_schema": member_schema()},
 )
-def orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
+def orders(
+    context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
+) -> dg.MaterializeResult[None]:
     """Bring the order book up to the newest raw order; what cannot be read is quarantined and told in the checks."""
     with source.opened() as installation:
         with installation.ledger.read() as transaction:

@@ -11,7 +11,7 @@ import dagster as dg
 from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lineage import payload_schema
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.stages import pull, sweep
 from orders_pipeline.stages.pull import PullResult
@@ -47,7 +47,9 @@ READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all}
     "more without personal data. A partition is one connection (seller account).",
     metadata={"dagster/column_schema": payload_schema()},
 )
-def raw_orders(context: dg.AssetExecutionContext, source: dg.ResourceParam[Source]) -> dg.MaterializeResult[None]:
+def raw_orders(
+    context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
+) -> dg.MaterializeResult[None]:
     """Pull every connection, or only the partition that was asked for.
 
     A tick is a run without partition. Dagster would mark *every* key of a run's partition range as materialised, also

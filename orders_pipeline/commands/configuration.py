@@ -362,7 +362,7 @@ def set_channel(
             raise fail(f"there is no channel {code!r}", Exit.USAGE)
         if retrieval and book.takes_orders(transaction, channel.connection):
             raise fail(f"{code}: its orders are given to us: there is nothing to retrieve", Exit.USAGE)
-        changed = book.Channel(
+        changed = book.ConfiguredChannel(
             code=code,
             label=label or channel.label,
             marketplace=channel.marketplace,

@@ -54,7 +54,7 @@ TO_SHIP = "select channel, original_id, status, ship_by from orders_to_ship limi
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DemoPlaces:
     """Where the demo's processes listen; the sandboxes by their kind."""
 
     sandboxes: Mapping[str, str]
@@ -116,12 +116,12 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def _start(stack: ExitStack, home: Path, orders: int, asked: Mapping[str, int | None]) -> Places:
+def _start(stack: ExitStack, home: Path, orders: int, asked: Mapping[str, int | None]) -> DemoPlaces:
     """Start the sandboxes, Dagster and the API; wait for the sandboxes, which come first."""
     ports = {name: _asked_port(asked[name]) or _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
     at = {kind: _free_port(each.port) for kind, each in DEMONSTRATED.items()}
     sandboxes = {kind: f"http://127.0.0.1:{port}" for kind, port in at.items()}
-    places = Places(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
+    places = DemoPlaces(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
     run = [sys.executable, "-c", "from orders_pipeline.cli import main; main()"]
     for kind, port in at.items():
         options = ["--port", str(port), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
@@ -160,7 +160,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _configure(installation: Installation, places: Places, home: Path) -> None:
+def _configure(installation: Installation, places: DemoPlaces, home: Path) -> None:
     secrets = home / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
     document = read_document(yaml.safe_dump(_configuration(places, secrets, home)))
@@ -174,7 +174,7 @@ def _configure(installation: Installation, places: Places, home: Path) -> None:
         products.load(installation.ledger, channel, catalogue, installation.clock())
 
 
-def _configuration(places: Places, secrets: Path, home: Path) -> dict[str, dict[str, object]]:
+def _configuration(places: DemoPlaces, secrets: Path, home: Path) -> dict[str, dict[str, object]]:
     """What a file would declare; the credentials' values are written beside it."""
     connections: dict[str, object] = {}
     channels: dict[str, object] = {}
@@ -235,7 +235,7 @@ def _job(name: str, home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]
         yield process, log
 
 
-def _confirm(installation: Installation, places: Places, reported: demo_erp.Reported, home: Path) -> None:
+def _confirm(installation: Installation, places: DemoPlaces, reported: demo_erp.DemoReports, home: Path) -> None:
     """The pipeline tells the marketplaces what the pretend ERP has shipped, and reads it back.
 
     One order is cancelled at its marketplace before it is told, so that a refusal can be seen too.
@@ -280,7 +280,7 @@ def _print_orders(installation: Installation) -> None:
         print_table("Incidents", columns, [[each[name] for name in columns] for each in problems])
 
 
-def _print_places(places: Places, token: str, home: Path) -> None:
+def _print_places(places: DemoPlaces, token: str, home: Path) -> None:
     lines = [
         f"Dagster      {places.dagster}",
         f"Orders API   {places.api}/docs",
@@ -294,7 +294,7 @@ def _print_places(places: Places, token: str, home: Path) -> None:
         answers.print(line, markup=False, highlight=False)
 
 
-def _check(installation: Installation, places: Places, token: str) -> None:
+def _check(installation: Installation, places: DemoPlaces, token: str) -> None:
     """The curl that is printed must work, and the tables must hold what the book holds."""
     answer = httpx.get(
         f"{places.api}/v1/orders",

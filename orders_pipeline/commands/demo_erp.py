@@ -20,7 +20,7 @@ PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class DemoReports:
     """What the ERP has reported: results by channel, the ids of the orders, and what was refused, in words."""
 
     results: dict[str, Counter[str]]
@@ -28,7 +28,7 @@ class Reported:
     refusals: Sequence[str]
 
 
-def ship_some(api: str, token: str) -> Reported:
+def ship_some(api: str, token: str) -> DemoReports:
     """Ship a few orders of every channel: whole, in part, and in two packages.
 
     Raises:
@@ -45,7 +45,7 @@ def ship_some(api: str, token: str) -> Reported:
     for asked, result in zip(reports, answer.json()["results"], strict=True):
         results.setdefault(channel_of[asked["id"]], Counter())[result["result"]] += 1
         refusals += [f"{asked['id']}: {each['code']}: {each['message']}" for each in result["errors"]]
-    return Reported(results, [each["id"] for each in chosen], refusals)
+    return DemoReports(results, [each["id"] for each in chosen], refusals)
 
 
 def _chosen(client: httpx.Client) -> Iterator[dict[str, Any]]:

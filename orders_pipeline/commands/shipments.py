@@ -121,7 +121,7 @@ def skip(channel: ChannelCode) -> None:
     notes.print(f"{channel}: {skipped} held shipments are skipped" if skipped else f"{channel}: nothing is held")
 
 
-def _channel(installation: Installation, code: str) -> channels.Channel:
+def _channel(installation: Installation, code: str) -> channels.ConfiguredChannel:
     with installation.ledger.read() as transaction:
         found = next((each for each in channels.all_channels(transaction) if each.code == code), None)
     if found is None:

@@ -19,7 +19,7 @@ from orders_pipeline.storages.errors import (
     TransferCut,
     Unreachable,
 )
-from orders_pipeline.storages.open_storages import Places
+from orders_pipeline.storages.open_storages import StoragePlaces
 from orders_pipeline.storages.probe import probe
 from orders_pipeline.storages.registry import StorageVerdict, open_storage
 from warehouse.ledger.base.credentials import seal_secret, shown
@@ -95,7 +95,7 @@ def test_storage(
 
     Example: orders storages test erp --folder exports
     """
-    with opened_to_read() as installation, Places(installation) as places:
+    with opened_to_read() as installation, StoragePlaces(installation) as places:
         try:
             findings = probe(places.at(code), folder)
         except StorageError as error:

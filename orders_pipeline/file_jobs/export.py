@@ -25,12 +25,12 @@ import orjson
 
 from orders_pipeline.file_jobs.job_run import JobFailed, JobResult, JobRun, attempt, held, run_job
 from orders_pipeline.storages.errors import AlreadyThere
-from orders_pipeline.storages.open_storages import Places
+from orders_pipeline.storages.open_storages import StoragePlaces
 from warehouse.archive import ArchiveError, open_archive
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.book import orders_to_export
 from warehouse.ledger.exchange import file_queries, files
-from warehouse.ledger.exchange.file_records import FileState, Member, NewFile, PlannedFile
+from warehouse.ledger.exchange.file_records import FileMember, FileState, NewFile, PlannedFile
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import csv_bytes, order_file_name, order_header, order_rows, spreadsheet_safe
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from orders_pipeline.file_jobs.job_run import Failure
     from orders_pipeline.installation import Installation
     from orders_pipeline.storages.registry import Storage
-    from warehouse.archive import Writing
+    from warehouse.archive import ArchiveWriting
     from warehouse.ledger.book.orders_to_export import OrderToExport
     from warehouse.ledger.exchange.file_records import FileRecord
     from warehouse.ledger.settings.file_jobs import ExportSettings, FileJob, JobState
@@ -107,7 +107,7 @@ def resend(installation: Installation, record: FileRecord) -> None:
         ArchiveError: Its bytes are not kept any more.
     """
     archive = open_archive(installation.settings, installation.keys)
-    with Places(installation) as places, archive.opened(_sha256(record)) as source:
+    with StoragePlaces(installation) as places, archive.opened(_sha256(record)) as source:
         with installation.ledger.write() as transaction:
             files.begin_upload(transaction, record.id, installation.clock())
         places.at(record.storage).write_again(record.path, source)
@@ -172,7 +172,7 @@ class _Sheet:
     """A file that is being written."""
 
     file_id: int
-    writing: Writing
+    writing: ArchiveWriting
     rows: int = 0
     orders: int = 0
 
@@ -196,7 +196,7 @@ class _Preparation:
             for group, orders in grouped.items():
                 if group not in self.sheets:
                     self.sheets[group] = self._sheet(transaction, group)
-                members = [Member(each.id, each.revision, each.position) for each in orders]
+                members = [FileMember(each.id, each.revision, each.position) for each in orders]
                 files.add_members(transaction, self.sheets[group].file_id, members)
         for group, orders in grouped.items():
             self._write(self.sheets[group], orders)

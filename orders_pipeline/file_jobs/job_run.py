@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from orders_pipeline.storages.errors import StorageError
-from orders_pipeline.storages.open_storages import Places
+from orders_pipeline.storages.open_storages import StoragePlaces
 from warehouse.archive import Archive, ArchiveError, open_archive
 from warehouse.clock import iso
 from warehouse.ledger.base import leases
@@ -84,7 +84,7 @@ class JobRun:
     installation: Installation
     job: FileJob
     lease: Lease
-    places: Places
+    places: StoragePlaces
     archive: Archive
     done: list[FileRecord] = field(default_factory=list)
 
@@ -157,7 +157,7 @@ def run_job(installation: Installation, job: FileJob, work: Callable[[JobRun], N
     lease = _begin(installation, job)
     if lease is None:
         return JobResult(channel=job.channel, kind=job.kind, outcome="busy")
-    with Places(installation) as places:
+    with StoragePlaces(installation) as places:
         run = JobRun(installation, job, lease, places, open_archive(installation.settings, installation.keys))
         run.archive.sweep()
         try:

@@ -65,7 +65,7 @@ class RowFault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class FilePackage:
     """Rows of the same order and package, as one reported shipment."""
 
     report: ShipmentReport
@@ -129,7 +129,7 @@ class Package:
 class SheetReading:
     """What the rows of a file come to: packages, those of one order next to each other, and rows that make none."""
 
-    packages: Sequence[Package]
+    packages: Sequence[FilePackage]
     refused: Sequence[RowFate]
 
 
@@ -167,12 +167,12 @@ def read_packages(sheet: Sheet, channel: str, zone: ZoneInfo, known_ids: Mapping
         group = groups.setdefault((order, sheet.cell(row, ShipmentColumn.PACKAGE_ID)), _Group())
         group.rows.append(row)
         group.fault = group.fault or fault or _conflict(sheet, group.rows[0], row)
-    by_order: dict[str, list[Package]] = {}
+    by_order: dict[str, list[FilePackage]] = {}
     for (order, _), group in groups.items():
         if group.fault is not None:
             refused += _all_refused(group)
             continue
-        package = Package(_report(sheet, channel, group.rows, zone), tuple(row.number for row in group.rows))
+        package = FilePackage(_report(sheet, channel, group.rows, zone), tuple(row.number for row in group.rows))
         by_order.setdefault(order, []).append(package)
     return SheetReading([each for packages in by_order.values() for each in packages], refused)
 

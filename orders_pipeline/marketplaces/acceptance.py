@@ -67,7 +67,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @dataclass
-class Quota:
+class OpenQuota:
     """Gives every call, and remembers which were made."""
 
     taken: list[str] = field(default_factory=list)
@@ -83,14 +83,14 @@ class Quota:
 
 
 @dataclass
-class Place:
+class StandIn:
     """A marketplace, its stand-in with 120 orders, and how to connect to it."""
 
     marketplace: Marketplace
     access: Access
     url: str
 
-    def connect(self, max_pages: int = 100, quota: Quota | None = None, secret: str | None = None) -> Client:
+    def connect(self, max_pages: int = 100, quota: OpenQuota | None = None, secret: str | None = None) -> Client:
         """A client; with another secret than the good one, if one is given."""
         context = ConnectionContext(
             "contract",
@@ -101,7 +101,7 @@ class Place:
             {**self.access.credentials, **({} if secret is None else {self.secret: secret})},
         )
         assert self.marketplace.connect is not None
-        return self.marketplace.connect(context, quota or Quota(), max_pages)
+        return self.marketplace.connect(context, quota or OpenQuota(), max_pages)
 
     @property
     def secret(self) -> str:
@@ -110,18 +110,18 @@ class Place:
 
 
 @contextmanager
-def stand_in(kind: str, seed: int, ways: str = "", **made: Any) -> Iterator[tuple[Place, Sandbox]]:  # noqa: ANN401 - passed on
+def stand_in(kind: str, seed: int, ways: str = "", **made: Any) -> Iterator[tuple[StandIn, Sandbox]]:  # noqa: ANN401 - passed on
     """A stand-in with 120 orders, in one of its set-ups."""
     state = SANDBOXES[kind].in_foreground(seed, NO_LIMIT)
     if ways:
         state.configure(state.ways[ways])
     state.generate(GenerateRequest(orders=120, **made))
     with running(create_app(state)) as url:
-        yield Place(MARKETPLACES[kind], state.access(), url), state
+        yield StandIn(MARKETPLACES[kind], state.access(), url), state
 
 
 @pytest.fixture(scope="module")
-def place(kind: str) -> Iterator[Place]:
+def place(kind: str) -> Iterator[StandIn]:
     """A marketplace to read from."""
     with stand_in(kind, 7) as (found, _):
         yield found
@@ -141,22 +141,22 @@ def read_all(client: Client) -> dict[str, bytes]:
         client.close()
 
 
-def test_two_readings_give_the_same_orders(place: Place) -> None:
+def test_two_readings_give_the_same_orders(place: StandIn) -> None:
     connect = place.connect
     first, second = read_all(connect()), read_all(connect())
     assert first
     assert first == second
 
 
-def test_every_call_takes_quota_under_a_name_that_has_a_rate(place: Place) -> None:
+def test_every_call_takes_quota_under_a_name_that_has_a_rate(place: StandIn) -> None:
     marketplace, connect = place.marketplace, place.connect
-    quota = Quota()
+    quota = OpenQuota()
     read_all(connect(quota=quota))
     assert quota.taken
     assert {*quota.taken, *quota.learnt} <= set(marketplace.rates)
 
 
-def test_a_wrong_credential_is_named_and_never_raises_in_the_test(place: Place) -> None:
+def test_a_wrong_credential_is_named_and_never_raises_in_the_test(place: StandIn) -> None:
     connect = place.connect
     client = connect(secret="wrong-secret-value")
     findings = client.test()
@@ -165,7 +165,7 @@ def test_a_wrong_credential_is_named_and_never_raises_in_the_test(place: Place) 
     assert "wrong-secret-value" not in repr(findings)
 
 
-def test_a_wrong_credential_fails_a_pull_as_unauthorised(place: Place) -> None:
+def test_a_wrong_credential_fails_a_pull_as_unauthorised(place: StandIn) -> None:
     connect = place.connect
     client = connect(secret="wrong-secret-value")
     with pytest.raises(Unauthorised) as refused:
@@ -174,7 +174,7 @@ def test_a_wrong_credential_fails_a_pull_as_unauthorised(place: Place) -> None:
     assert "wrong-secret-value" not in str(refused.value)
 
 
-def test_a_good_connection_passes_its_test(place: Place) -> None:
+def test_a_good_connection_passes_its_test(place: StandIn) -> None:
     connect = place.connect
     client = connect()
     findings = client.test()
@@ -183,7 +183,7 @@ def test_a_good_connection_passes_its_test(place: Place) -> None:
     assert all(each.is_ok for each in findings), findings
 
 
-def test_a_listing_cut_off_by_the_page_limit_fails(place: Place) -> None:
+def test_a_listing_cut_off_by_the_page_limit_fails(place: StandIn) -> None:
     connect = place.connect
     client = connect(max_pages=0)
     with pytest.raises(MarketplaceError):
@@ -191,7 +191,7 @@ def test_a_listing_cut_off_by_the_page_limit_fails(place: Place) -> None:
     client.close()
 
 
-def test_orders_read_by_id_are_the_orders_listed(place: Place) -> None:
+def test_orders_read_by_id_are_the_orders_listed(place: StandIn) -> None:
     connect = place.connect
     listed = read_all(connect())
     some = sorted(listed)[:5]
@@ -203,7 +203,7 @@ def test_orders_read_by_id_are_the_orders_listed(place: Place) -> None:
     assert fetched == {each: parse(listed[each]) for each in some}
 
 
-def test_every_order_is_read_and_belongs_to_its_channel(place: Place) -> None:
+def test_every_order_is_read_and_belongs_to_its_channel(place: StandIn) -> None:
     marketplace, connect = place.marketplace, place.connect
     for original_id, body in read_all(connect()).items():
         for order in marketplace.normalise(parse(body), ChannelContext("ch", "Ch")):
@@ -211,7 +211,7 @@ def test_every_order_is_read_and_belongs_to_its_channel(place: Place) -> None:
             assert all(line.number > 0 for line in order.lines)
 
 
-def test_personal_values_are_declared(place: Place) -> None:
+def test_personal_values_are_declared(place: StandIn) -> None:
     marketplace, connect = place.marketplace, place.connect
     for body in read_all(connect()).values():
         payload = parse(body)
@@ -224,7 +224,7 @@ def test_personal_values_are_declared(place: Place) -> None:
                 assert value is None or len(value) < 6 or value not in clear
 
 
-def test_what_is_kept_in_clear_reads_the_same_after_the_purge(place: Place) -> None:
+def test_what_is_kept_in_clear_reads_the_same_after_the_purge(place: StandIn) -> None:
     marketplace, connect = place.marketplace, place.connect
     for body in read_all(connect()).values():
         payload = parse(body)
@@ -244,12 +244,12 @@ def waiting_units(order: HeldOrder) -> dict[str, int]:
 class Shop:
     """A stand-in of which packages are confirmed, and what the contract asks of it."""
 
-    def __init__(self, place: Place, state: Sandbox) -> None:
+    def __init__(self, place: StandIn, state: Sandbox) -> None:
         """Connect to it."""
         self.place = place
         self.state = state
         self.marketplace = place.marketplace
-        self.quota = Quota()
+        self.quota = OpenQuota()
         self.client = place.connect(quota=self.quota)
         self.needs = self.client.requirements()
         self.quota.taken.clear()

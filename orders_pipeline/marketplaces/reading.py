@@ -16,7 +16,7 @@ from babel.numbers import list_currencies
 
 from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
-from warehouse.orders import Problem
+from warehouse.orders import OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,7 +231,7 @@ def texts(of: JsonObject, key: str, path: str) -> tuple[str, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def currency_code(of: JsonObject, key: str, path: str, problems: list[Problem]) -> str | None:
+def currency_code(of: JsonObject, key: str, path: str, problems: list[OrderProblem]) -> str | None:
     """A currency as ISO 4217 writes it; with a problem, once for an order, where no list of currencies has it.
 
     None for what cannot be a code at all; one that is merely in no list is kept.
@@ -239,16 +239,18 @@ def currency_code(of: JsonObject, key: str, path: str, problems: list[Problem]) 
     sent = text(of, key, path)
     code = sent and sent.upper()
     if code and code not in _currencies() and all(each.code != "currency_unknown" for each in problems):
-        problems.append(Problem(code="currency_unknown", path=f"{path}.{key}", message="not an ISO 4217 currency code"))
+        problems.append(
+            OrderProblem(code="currency_unknown", path=f"{path}.{key}", message="not an ISO 4217 currency code")
+        )
     return code if code and _CURRENCY.fullmatch(code) else None
 
 
-def tolerated(problems: list[Problem], read: Callable[[], T], instead: T) -> T:
+def tolerated(problems: list[OrderProblem], read: Callable[[], T], instead: T) -> T:
     """What `read` gives; `instead` with a problem where it cannot be read: what only describes an order must not cost it."""
     try:
         return read()
     except Unreadable as odd:
-        problems.append(Problem(code="member_unreadable", path=odd.path, message=odd.reason))
+        problems.append(OrderProblem(code="member_unreadable", path=odd.path, message=odd.reason))
         return instead
 
 

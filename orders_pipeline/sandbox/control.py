@@ -27,11 +27,11 @@ T = TypeVar("T")
 MAX_GENERATED = 1_000_000
 
 
-class _Body(BaseModel):
+class _ControlBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class GenerateBody(_Body):
+class GenerateBody(_ControlBody):
     """Orders to make up."""
 
     orders: int = Field(ge=0, le=MAX_GENERATED, description="How many orders.")
@@ -48,7 +48,7 @@ class GenerateBody(_Body):
     )
 
 
-class AdvanceBody(_Body):
+class AdvanceBody(_ControlBody):
     """A step of orders' lives."""
 
     action: str = Field(description="What happens; GET /_sandbox lists the actions.")
@@ -60,7 +60,7 @@ class AdvanceBody(_Body):
     backdate_seconds: float = Field(0.0, ge=0, description="The new update time is this old: a late update.")
 
 
-class FaultBody(_Body):
+class FaultBody(_ControlBody):
     """A fault to put in force."""
 
     kind: FaultKind
@@ -76,7 +76,7 @@ class FaultBody(_Body):
     damage: Damage = Damage.REMOVED
 
 
-class ClockBody(_Body):
+class ClockBody(_ControlBody):
     """One way to move the clock."""
 
     advance_seconds: float | None = None
@@ -84,7 +84,7 @@ class ClockBody(_Body):
     now: AwareDatetime | None = None
 
 
-class LoadBody(_Body):
+class LoadBody(_ControlBody):
     """A genuine payload."""
 
     name: str = Field("payload", description="File name, for error messages.")

@@ -23,7 +23,7 @@ from fastapi import FastAPI, Request, Response
 from orders_pipeline.sandbox.clock import Clock, MovableClock, utc_now
 from orders_pipeline.sandbox.faults import Fault, FaultBook, FaultKind, Fired, spoil
 from orders_pipeline.sandbox.generator import Catalogue
-from orders_pipeline.sandbox.journal import Entry, Journal
+from orders_pipeline.sandbox.journal import Journal, JournalEntry
 from orders_pipeline.sandbox.json_values import JsonValue
 from orders_pipeline.sandbox.loading import Loaded
 from orders_pipeline.sandbox.throttle import Plan, Throttle
@@ -479,7 +479,7 @@ class Sandbox(ABC):
 
     def _record(self, call: Call, account: str | None, answer: SandboxAnswer, *, is_dropped: bool) -> None:
         self.journal.append(
-            Entry(
+            JournalEntry(
                 number=len(self.journal) + 1,
                 at=call.at,
                 request_id=call.request_id,

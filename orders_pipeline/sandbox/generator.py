@@ -73,7 +73,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Place:
+class PostalPlace:
     """A made-up address."""
 
     street: str
@@ -294,11 +294,11 @@ def person(rng: Random, country: str, *, is_business: bool = False) -> Person:
     )
 
 
-def place(rng: Random, country: str) -> Place:
+def place(rng: Random, country: str) -> PostalPlace:
     """Make an address in a country up."""
     home = COUNTRIES[country]
     city, state = rng.choice(home.cities)
-    return Place(
+    return PostalPlace(
         street=f"{rng.choice(home.streets)} {rng.randrange(1, 200)}",
         extra=rng.choice(EXTRAS) if chance(rng, 0.25) else None,
         city=city,

@@ -14,7 +14,7 @@ from orders_pipeline.sandbox.clock import iso_millis
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One call: what was asked, what was answered, and what it changed."""
 
     number: int
@@ -44,25 +44,25 @@ class Journal:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
 
     def __len__(self) -> int:
         """Return how many calls were recorded."""
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[JournalEntry]:
         """Iterate over a snapshot of the entries."""
         return iter(tuple(self._entries))
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Record one call."""
         self._entries.append(entry)
 
-    def read(self, after: int = 0, limit: int = 1000, operation: str | None = None) -> list[Entry]:
+    def read(self, after: int = 0, limit: int = 1000, operation: str | None = None) -> list[JournalEntry]:
         """Return up to ``limit`` entries with a number above ``after``."""
         found = (entry for entry in self._entries[after:] if operation in (None, entry.operation))
         return [entry for entry, _ in zip(found, range(limit), strict=False)]
 
-    def effects(self, operation: str | None = None) -> list[Entry]:
+    def effects(self, operation: str | None = None) -> list[JournalEntry]:
         """Return the entries that changed something."""
         return [entry for entry in self._entries if entry.effect and operation in (None, entry.operation)]

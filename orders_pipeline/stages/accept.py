@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.stages.connection import Session
-    from warehouse.ledger.settings.channels import Channel
+    from warehouse.ledger.settings.channels import ConfiguredChannel
 
 logger = logging.getLogger("orders_pipeline.stages.accept")
 
@@ -92,7 +92,7 @@ def _write_down(
         decided.append(due.original_id)
 
 
-def _claim(installation: Installation, owned: Sequence[Channel]) -> list[DueDecision]:
+def _claim(installation: Installation, owned: Sequence[ConfiguredChannel]) -> list[DueDecision]:
     with installation.ledger.read() as transaction:
         if not acceptances.is_any_due(transaction, installation.clock()):
             return []
@@ -100,7 +100,7 @@ def _claim(installation: Installation, owned: Sequence[Channel]) -> list[DueDeci
         return acceptances.claim(transaction, [each.code for each in owned], AT_ONCE, installation.clock())
 
 
-def _decide_by_policy(installation: Installation, serving: Sequence[Channel]) -> None:
+def _decide_by_policy(installation: Installation, serving: Sequence[ConfiguredChannel]) -> None:
     automatic = [each.code for each in serving if each.acceptance == AUTOMATIC]
     if not automatic:
         return

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.stages.connection import Session
-    from warehouse.ledger.settings.channels import Channel
+    from warehouse.ledger.settings.channels import ConfiguredChannel
 
 logger = logging.getLogger("orders_pipeline.stages.cancel")
 
@@ -104,7 +104,7 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
 
 
 def _cancel_here(
-    installation: Installation, code: str, owned: Sequence[Channel], counts: Counter[str]
+    installation: Installation, code: str, owned: Sequence[ConfiguredChannel], counts: Counter[str]
 ) -> Sequence[str]:
     """Carry out every due request where there is no marketplace: the order changes here, in the same transaction."""
     by_code = {each.code: each for each in owned}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.marketplaces.protocol import Client, Marketplace, Rate
-    from warehouse.ledger.settings.channels import Channel, Connection
+    from warehouse.ledger.settings.channels import ConfiguredChannel, Connection
 
 logger = logging.getLogger("orders_pipeline.stages.connection")
 
@@ -52,7 +52,7 @@ class Session:
 
     installation: Installation
     connection: Connection
-    channels: Sequence[Channel]
+    channels: Sequence[ConfiguredChannel]
     marketplace: Marketplace
     client: Client
 
@@ -63,7 +63,9 @@ class Session:
 
 
 def connections_serving(
-    installation: Installation, codes: Sequence[str] | None, is_wanted: Callable[[Channel], bool] = lambda _: True
+    installation: Installation,
+    codes: Sequence[str] | None,
+    is_wanted: Callable[[ConfiguredChannel], bool] = lambda _: True,
 ) -> list[str]:
     """Codes of the connections that have a wanted channel; of the given ones, or of all."""
     with installation.ledger.read() as transaction:
@@ -153,7 +155,7 @@ def _tell(transaction: Transaction, code: str, stage: str, error: MarketplaceErr
     )
 
 
-def serving(installation: Installation, code: str) -> tuple[Connection, Sequence[Channel]]:
+def serving(installation: Installation, code: str) -> tuple[Connection, Sequence[ConfiguredChannel]]:
     """A connection and its channels.
 
     Raises:
@@ -177,7 +179,7 @@ def takes_orders(connection: Connection) -> bool:
 def opened(
     installation: Installation,
     connection: Connection,
-    channels: Sequence[Channel],
+    channels: Sequence[ConfiguredChannel],
     selectors: Sequence[str] | None = None,
     before_call: Callable[[], None] = lambda: None,
 ) -> Iterator[Session]:
@@ -251,7 +253,7 @@ class _Quota:
             quotas.learn(transaction, self.owner, operation, tokens, refill_at, self.installation.clock())
 
 
-def route(channels: Sequence[Channel], selector: str | None) -> str | None:
+def route(channels: Sequence[ConfiguredChannel], selector: str | None) -> str | None:
     """The channel of a connection that a payload belongs to; None when it does not say and there is more than one."""
     for channel in channels:
         if channel.selector == selector and selector is not None:

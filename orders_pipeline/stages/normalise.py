@@ -96,7 +96,7 @@ class Part:
         return self.readings[-1].raw.seq
 
 
-class Reader:
+class PayloadReader:
     """Reads raw orders of any connection; knows the channels as they were when it was made."""
 
     def __init__(self, installation: Installation) -> None:
@@ -151,7 +151,7 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
     if lease is None:
         tally.counts["busy"] = 1
         return tally
-    reader = Reader(installation)
+    reader = PayloadReader(installation)
     with installation.ledger.read() as transaction:
         through = mark(transaction, NORMALISED_THROUGH)
     while parts := _prepare(installation, reader, through):
@@ -167,7 +167,7 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
     return tally
 
 
-def _read_open_again(installation: Installation, reader: Reader, lease: Lease, tally: Tally) -> None:
+def _read_open_again(installation: Installation, reader: PayloadReader, lease: Lease, tally: Tally) -> None:
     """After an upgrade: read some more of the open orders again, as this release reads them. Mostly there is none."""
     chunk = installation.settings.write_chunk
     with installation.ledger.read() as transaction:
@@ -220,7 +220,7 @@ def _replay(
     treat: Callable[[Installation, Part, Tally], list[Change]],
 ) -> Tally:
     tally = Tally()
-    reader = Reader(installation)
+    reader = PayloadReader(installation)
     with installation.ledger.read() as transaction:
         for raws in raw_orders.newest(transaction, connection, original_ids, installation.settings.write_chunk):
             for part in _parts(installation, [reader.read(each) for each in raws]):
@@ -281,7 +281,7 @@ def _settle(installation: Installation, transaction: Transaction, part: Part, ta
     return changes
 
 
-def _prepare(installation: Installation, reader: Reader, after: int) -> list[Part]:
+def _prepare(installation: Installation, reader: PayloadReader, after: int) -> list[Part]:
     """Read the next chunk of raw orders; [] when there is none."""
     with installation.ledger.read() as transaction:
         raws = raw_orders.pending(transaction, after, installation.settings.write_chunk)

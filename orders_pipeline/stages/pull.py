@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from warehouse.ledger.base.leases import Lease
-    from warehouse.ledger.settings.channels import Channel, Connection
+    from warehouse.ledger.settings.channels import ConfiguredChannel, Connection
 
 logger = logging.getLogger("orders_pipeline.stages.pull")
 
@@ -225,15 +225,15 @@ def _in_session(
     return tuple(dict.fromkeys((stage, SWEEP)))  # the sweep comes once a day: what it met is over with any success
 
 
-def asked_selectors(chosen: Sequence[Channel]) -> list[str]:
+def asked_selectors(chosen: Sequence[ConfiguredChannel]) -> list[str]:
     """What a connection is asked for: everything, said by (), as soon as one channel takes the whole of it."""
     selectors = [each.selector for each in chosen if each.selector is not None]
     return selectors if len(selectors) == len(chosen) else []
 
 
 def _askable(
-    transaction: Transaction, connection: Connection, chosen: Sequence[Channel], now: datetime
-) -> list[Channel]:
+    transaction: Transaction, connection: Connection, chosen: Sequence[ConfiguredChannel], now: datetime
+) -> list[ConfiguredChannel]:
     """The channels that can be asked for; each of the others is an incident, and is covered by nothing."""
     marketplace = MARKETPLACES.get(connection.kind)
     if marketplace is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warehouse.ledger.base.leases import Lease
-    from warehouse.ledger.settings.channels import Channel
+    from warehouse.ledger.settings.channels import ConfiguredChannel
 
 
 CLOSING_MARGIN = timedelta(minutes=1)
@@ -28,7 +28,7 @@ class PullSession(Session):
     """One connection while it is being pulled."""
 
     lease: Lease
-    serving: Sequence[Channel]
+    serving: Sequence[ConfiguredChannel]
     """Every channel of the connection: an order of one that is switched off is not another one's."""
 
     def route(self, selector: str | None) -> str | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orders_pipeline.storages.registry import Storage
 
 
-class Places:
+class StoragePlaces:
     """A context in which each storage is opened once."""
 
     def __init__(self, installation: Installation) -> None:

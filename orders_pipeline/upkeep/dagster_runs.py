@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import UNFINISHED
 
 RUNS_PER_QUERY = 100
@@ -78,7 +78,7 @@ def _unlink(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 @dg.op
-def prune_old_runs(context: dg.OpExecutionContext, source: dg.ResourceParam[Source]) -> None:
+def prune_old_runs(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Delete Dagster's runs that are older than ORDERS_RUN_RETENTION_DAYS."""
     with source.opened() as installation:
         days = installation.settings.run_retention_days

@@ -19,9 +19,9 @@ from orders_api.app import create_app
 from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.book import orders as book_of_orders
 from warehouse.ledger.settings import tokens
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Problem, Status, Tax
+from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, OrderProblem, Status, Tax
 from warehouse.privacy import KeyRing, open_key_ring
 
 FIRST_PURCHASE = datetime(2026, 10, 1, 8, tzinfo=UTC)
@@ -134,7 +134,7 @@ def set_up(ledger: Ledger, now: datetime) -> None:
         for code, marketplace in (("amazon_fr", "Amazon FR"), ("mirakl_de", "Mirakl DE")):
             seller = Connection(code=f"{code}_seller", kind="amazon", label=code)
             save_connection(connection, seller, now)
-            channel = Channel(code=code, label=code.title(), marketplace=marketplace, connection=seller.code)
+            channel = ConfiguredChannel(code=code, label=code.title(), marketplace=marketplace, connection=seller.code)
             save_channel(connection, channel, now)
 
 
@@ -263,7 +263,7 @@ def cancellation():
 
 @pytest.fixture
 def problem():
-    return Problem(code="missing_price", path="$.lines[0].price", message="There is no price.")
+    return OrderProblem(code="missing_price", path="$.lines[0].price", message="There is no price.")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from orders_api.schemas.files import FileDocument, FilePage, FileRowPage
 from warehouse.archive import open_archive
 from warehouse.ledger.exchange import files
-from warehouse.ledger.exchange.file_records import Member, NewFile, PlannedFile, RowFate, RowOutcome
+from warehouse.ledger.exchange.file_records import FileMember, NewFile, PlannedFile, RowFate, RowOutcome
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.privacy import open_key_ring
 
@@ -40,7 +40,7 @@ def exchanged(api_ledger, book, order, kept, clock) -> list[int]:
                 **common,
             )
             ids.append(files.prepare(transaction, new, clock()))
-        files.add_members(transaction, ids[0], [Member(own_id, 1, 1)])
+        files.add_members(transaction, ids[0], [FileMember(own_id, 1, 1)])
         files.plan(transaction, "amazon_fr", [PlannedFile(id=ids[0], kept=kept, rows=1, orders=1)], [], 1, clock())
         files.uploaded(transaction, ids[0], clock())
         for channel in ("amazon_fr", "mirakl_de"):

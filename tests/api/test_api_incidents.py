@@ -10,7 +10,7 @@ from orders_api.schemas.incidents import Incident, IncidentPage, Logs
 from warehouse.clock import iso
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import activity, incidents
-from warehouse.ledger.watch.activity import Entry, Level
+from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 
 @pytest.fixture
@@ -145,11 +145,11 @@ def test_resolving_needs_an_administrator(erp, troubles):
 def logged(api_ledger, clock):
     """Five entries, a minute apart."""
     entries = [
-        Entry(stage="pull", kind="a", text="A", connection="amazon_fr_seller"),
-        Entry(stage="normalise", kind="b", text="B", channel="amazon_fr", order_id="o1"),
-        Entry(stage="confirm", kind="c", text="C", channel="mirakl_de", order_id="o2", level=Level.WARNING),
-        Entry(stage="alerts", kind="d", text="D", data={"message": "m"}),
-        Entry(stage="pull", kind="e", text="E", channel="amazon_fr", level=Level.ERROR),
+        ActivityEntry(stage="pull", kind="a", text="A", connection="amazon_fr_seller"),
+        ActivityEntry(stage="normalise", kind="b", text="B", channel="amazon_fr", order_id="o1"),
+        ActivityEntry(stage="confirm", kind="c", text="C", channel="mirakl_de", order_id="o2", level=Level.WARNING),
+        ActivityEntry(stage="alerts", kind="d", text="D", data={"message": "m"}),
+        ActivityEntry(stage="pull", kind="e", text="E", channel="amazon_fr", level=Level.ERROR),
     ]
     for each in entries:
         with api_ledger.write() as connection:

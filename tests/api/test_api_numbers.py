@@ -17,7 +17,7 @@ from warehouse.ledger.exchange.numbering import Numbered, number_given, open_num
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import activity, incidents
-from warehouse.ledger.watch.activity import Entry
+from warehouse.ledger.watch.activity import ActivityEntry
 
 ID = re.compile(r"(file|incident|entry|attempt)_[a-z2-7]{26}")
 
@@ -48,7 +48,7 @@ def busy(api_ledger, clock, book, order):
             incidents.report(transaction, problem, clock())
             activity.record(
                 transaction,
-                [Entry(stage="import", kind="file_seen", text="Seen", channel=channel, data={"file": number})],
+                [ActivityEntry(stage="import", kind="file_seen", text="Seen", channel=channel, data={"file": number})],
                 clock(),
             )
     return numbers

@@ -138,7 +138,7 @@ def _connect(installation: Installation, kind: str, url: str) -> None:
         region="eu" if kind == "amazon" else None,
         credentials={name: f"env:{prefix}{name.upper()}" for name in names},
     )
-    channel = channels.Channel(
+    channel = channels.ConfiguredChannel(
         code=f"bench_{kind}",
         label=kind,
         marketplace=kind,

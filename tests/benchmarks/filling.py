@@ -97,7 +97,7 @@ def keep_raw(installation: Installation, kind: str, raws: Sequence[RawOrder]) ->
     code = f"bench_{kind}"
     with installation.ledger.write() as transaction:
         channels.save_connection(transaction, channels.Connection(code=code, kind=kind, label=kind), now)
-        channel = channels.Channel(code=code, label=kind, marketplace=kind, connection=code)
+        channel = channels.ConfiguredChannel(code=code, label=kind, marketplace=kind, connection=code)
         channels.save_channel(transaction, channel, now)
         start = raw_orders.PullStart(
             connection=code, kind="tick", channels=[code], since=now, until=now, started_at=now
@@ -189,7 +189,7 @@ def fill_book(installation: Installation, count: int, say: Callable[[str], None]
     with installation.ledger.write() as transaction:
         for code in CHANNELS:
             channels.save_connection(transaction, channels.Connection(code=code, kind="mirakl", label=code), now)
-            channel = channels.Channel(code=code, label=code, marketplace=code, connection=code)
+            channel = channels.ConfiguredChannel(code=code, label=code, marketplace=code, connection=code)
             channels.save_channel(transaction, channel, now)
         book.lock_book(transaction)
         arrivals = [book.arrive(order_number(each), each + 1, now, is_historical=False) for each in seeds]
@@ -217,7 +217,9 @@ def arrive_waiting(installation: Installation, count: int) -> list[str]:
     with installation.ledger.write() as transaction:
         for code in CHANNELS:
             channels.save_connection(transaction, channels.Connection(code=code, kind="mirakl", label=code), now)
-            channel = channels.Channel(code=code, label=code, marketplace=code, connection=code, confirmation=True)
+            channel = channels.ConfiguredChannel(
+                code=code, label=code, marketplace=code, connection=code, confirmation=True
+            )
             channels.save_channel(transaction, channel, now)
     made = [replace(order_number(number), status=Status.WAITING_FOR_SHIPMENT) for number in range(count)]
     for first in range(0, count, ARRIVING_PER_COMMIT):

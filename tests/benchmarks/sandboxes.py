@@ -50,5 +50,5 @@ def connect(installation: Installation, url: str, count: int) -> None:
                 credentials={"api_key": f"env:{API_KEY_VARIABLE}"},
             )
             channels.save_connection(transaction, connection, now)
-            channel = channels.Channel(code=code, label=code, marketplace="Mirakl", connection=code)
+            channel = channels.ConfiguredChannel(code=code, label=code, marketplace="Mirakl", connection=code)
             channels.save_channel(transaction, channel, now)

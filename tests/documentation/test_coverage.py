@@ -123,8 +123,8 @@ def test_every_problem_code() -> None:
 
 
 def test_every_code_of_a_shipment_that_is_refused_and_of_a_decision_that_cannot_be() -> None:
-    codes = literals("warehouse", {"refusal"}, 0, "code") | literals("warehouse", {"Fault"}, 0, "code")
-    codes |= literals("orders_api", {"Fault"}, 0, "code") | literals("orders_api", {"_wrong_line"}, 0, "code")
+    codes = literals("warehouse", {"refusal"}, 0, "code") | literals("warehouse", {"ReportFault"}, 0, "code")
+    codes |= literals("orders_api", {"ReportFault"}, 0, "code") | literals("orders_api", {"_wrong_line"}, 0, "code")
     codes |= literals("warehouse", {"NotRetryable", "NotAcceptable", "CancellationUndecidable"}, 0, "code")
     assert {"unknown_line", "carrier_missing", "invalid_field", "shipment_held", "already_decided"} <= codes
     assert codes - words("docs/api.md") == set()
@@ -154,7 +154,7 @@ def test_every_column_of_both_csv_templates() -> None:
 
 def test_every_reason_to_refuse_a_shipment_file_or_a_row() -> None:
     places = ("warehouse/ledger/shipping/intake.py", "warehouse/ledger/shipping/open_orders.py")
-    by_intake = {code for place in places for code in literals(place, {"refusal", "Fault"}, 0, "code")}
+    by_intake = {code for place in places for code in literals(place, {"refusal", "ReportFault"}, 0, "code")}
     assert {"unknown_order", "unknown_line", "tracking_number_missing"} <= by_intake
     reasons = {fault.value for kind in (FileFault, RowFault) for fault in kind} | by_intake
     assert reasons - words("docs/operations.md") == set()

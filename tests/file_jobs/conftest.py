@@ -25,7 +25,7 @@ from warehouse.ledger.exchange import file_queries, file_records
 from warehouse.ledger.exchange.file_queries import FileFilter
 from warehouse.ledger.exchange.file_records import FileRecord
 from warehouse.ledger.settings import file_jobs, storages
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
 from warehouse.ledger.shipping import shipments
 from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
@@ -163,7 +163,7 @@ def open_shop(settings, ledger: Ledger, clock, folder: Path) -> Shop:
     with installation.ledger.write() as transaction:
         now = clock()
         save_connection(transaction, Connection(code="seller", kind="amazon", label="Seller"), now)
-        channel = Channel(code=CHANNEL, label="Amazon FR", marketplace="Amazon FR", connection="seller")
+        channel = ConfiguredChannel(code=CHANNEL, label="Amazon FR", marketplace="Amazon FR", connection="seller")
         save_channel(transaction, channel, now)
         entry = storages.StorageEntry(code="partner", kind="folder", label="P", settings={"path": str(folder)})
         storages.save_storage(transaction, entry, now)

@@ -10,19 +10,19 @@ import pytest
 
 from orders_pipeline.assets.file_runs import JOBS_TAG
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sensors import due_file_jobs
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.templates import ShipmentColumn
 
 
 @pytest.fixture
-def source(small_shop) -> Source:
+def source(small_shop) -> InstallationSource:
     @contextmanager
     def opened():
         yield small_shop.installation
 
-    return Source(opened)
+    return InstallationSource(opened)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def instance():
         yield ephemeral
 
 
-def run(source: Source, instance: dg.DagsterInstance, tags: dict[str, str] | None = None):
+def run(source: InstallationSource, instance: dg.DagsterInstance, tags: dict[str, str] | None = None):
     job = build_defs(source=source).resolve_job_def("exchange_files")
     return job.execute_in_process(instance=instance, tags=tags or {}, raise_on_error=False)
 
@@ -44,7 +44,7 @@ def checks(result) -> dict[str, bool]:
     return {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
 
 
-def evaluate(source: Source, instance: dg.DagsterInstance):
+def evaluate(source: InstallationSource, instance: dg.DagsterInstance):
     context = dg.build_sensor_context(instance=instance, resources={"source": source})
     return due_file_jobs(context)
 

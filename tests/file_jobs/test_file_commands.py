@@ -10,7 +10,7 @@ import pytest
 
 from orders_pipeline.cli import main
 from orders_pipeline.file_jobs import ingest
-from warehouse.ledger.settings.channels import Channel, save_channel
+from warehouse.ledger.settings.channels import ConfiguredChannel, save_channel
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.orders import Address
 from warehouse.templates import ShipmentColumn
@@ -147,7 +147,7 @@ def test_a_storage_with_waiting_files_is_not_forgotten_until_they_are_redirected
 def test_a_folder_has_one_reader(small_shop, orders, tmp_path):
     small_shop.declare(JobKind.IMPORT)
     with small_shop.ledger.write() as transaction:
-        other = Channel(code="amazon_de", label="D", marketplace="Amazon DE", connection="seller")
+        other = ConfiguredChannel(code="amazon_de", label="D", marketplace="Amazon DE", connection="seller")
         save_channel(transaction, other, small_shop.installation.clock())
     done = orders("imports", "set", "amazon_de", "--storage", "partner", "--folder", "/in/")
     assert (done.code, "read by the import job of amazon_fr already" in done.err) == (4, True)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from orders_pipeline.file_jobs import applying
 from orders_pipeline.storages.folder import FolderStorage
-from warehouse.archive import Writing, open_archive
+from warehouse.archive import ArchiveWriting, open_archive
 from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.base.schema import file_members
 from warehouse.ledger.exchange.file_records import FileState
@@ -71,7 +71,7 @@ def arm(turn: int) -> None:
         countdown.step()
 
     Ledger.write = counted_transaction
-    around(Writing, "keep")
+    around(ArchiveWriting, "keep")
     for name in STORAGE_CALLS:
         around(FolderStorage, name)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orders_pipeline.file_jobs.sheets import FileRefused, read_sheet
 from orders_pipeline.file_jobs.shipment_file import needs_ids, read_packages
 from warehouse.ledger.settings.file_jobs import ImportSettings
-from warehouse.shipment_reports import Fault, Item, ReportResult, ShipmentAnswer
+from warehouse.shipment_reports import Item, ReportFault, ReportResult, ShipmentAnswer
 from warehouse.templates import ShipmentColumn, csv_bytes
 
 ANY = ImportSettings()
@@ -242,7 +242,7 @@ def test_a_package_is_taken_as_a_whole_or_not_at_all():
 
 def test_an_answer_about_one_item_is_told_at_its_row():
     (package,) = packages_of(f"{HEADER}\n,402,1,T1,,,,I1,1\n,402,1,T1,,,,I2,9").packages
-    fault = Fault(code="quantity_exceeds_remaining", field="items/1/item_quantity_shipped", message="Only 1.")
+    fault = ReportFault(code="quantity_exceeds_remaining", field="items/1/item_quantity_shipped", message="Only 1.")
     fates = package.fates(ShipmentAnswer(result=ReportResult.REFUSED, order_id=OWN, faults=(fault,)))
     assert [(each.number, each.code, each.column_name, each.order_id) for each in fates] == [
         (1, "refused_with_package", None, OWN),
@@ -252,7 +252,7 @@ def test_an_answer_about_one_item_is_told_at_its_row():
 
 def test_an_answer_about_the_package_is_told_at_every_row():
     (package,) = packages_of(f"{HEADER}\n,402,1,T1,,,,I1,1\n,402,1,T1,,,,I2,9").packages
-    fault = Fault(code="fulfilled_by_marketplace", field="id", message="No.")
+    fault = ReportFault(code="fulfilled_by_marketplace", field="id", message="No.")
     fates = package.fates(ShipmentAnswer(result=ReportResult.REFUSED, faults=(fault,)))
     assert [(each.code, each.column_name) for each in fates] == [("fulfilled_by_marketplace", "original_id")] * 2
 

@@ -22,7 +22,7 @@ from warehouse.orders import (
     Customer,
     DeliveryWindow,
     Gift,
-    Problem,
+    OrderProblem,
     RelatedOrder,
     Status,
 )
@@ -69,7 +69,7 @@ def test_every_member_of_an_order_arrives_typed(any_shop, any_lake):
     order = any_shop.order(
         1,
         cancellation=Cancellation(requested_by="buyer", request_reason="too late"),
-        problems=(Problem(code="missing_price", path="$.x", message="no price"),),
+        problems=(OrderProblem(code="missing_price", path="$.x", message="no price"),),
         is_business=True,
         service_level="NEXT_DAY",
         deliver_by=DeliveryWindow(latest=datetime(2026, 11, 5, 20, tzinfo=UTC)),

@@ -19,7 +19,7 @@ from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import arrive, lock_book, settle
 from warehouse.ledger.book.orders_to_export import changed_orders
 from warehouse.ledger.settings.carriers import save_requirements
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.watch import activity, incidents
 from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
@@ -87,7 +87,7 @@ class Shop:
 def shop(any_ledger, any_settings, clock):
     with any_ledger.write() as connection:
         save_connection(connection, Connection(code="a", kind="amazon", label="A"), clock())
-        channel = Channel(
+        channel = ConfiguredChannel(
             code="amazon_fr", label="A", marketplace="A", connection="a", settings={"cancellation_hold_hours": 24}
         )
         save_channel(connection, channel, clock())
@@ -168,7 +168,9 @@ def test_an_order_is_held_until_the_hold_ends(shop):
 
 def test_without_the_setting_nothing_is_held(shop):
     with shop.ledger.write() as connection:
-        save_channel(connection, Channel(code="amazon_fr", label="A", marketplace="A", connection="a"), shop.clock())
+        save_channel(
+            connection, ConfiguredChannel(code="amazon_fr", label="A", marketplace="A", connection="a"), shop.clock()
+        )
     order = shop.order(ASKED)
     assert shop.put(order)[0]["hold_until"] is None
     assert not shop.held(order)

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from warehouse.ledger.settings import configuration, file_jobs
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind, kept_settings
 from warehouse.ledger.settings.file_schedules import Frequency
@@ -24,7 +24,7 @@ JOB = FileJob(channel="amazon_fr", kind=JobKind.EXPORT, storage="partner", folde
 def ledger_with_channel(any_ledger, clock):
     with any_ledger.write() as transaction:
         save_connection(transaction, Connection(code="seller", kind="amazon", label="S"), clock())
-        channel = Channel(code="amazon_fr", label="A", marketplace="A", connection="seller")
+        channel = ConfiguredChannel(code="amazon_fr", label="A", marketplace="A", connection="seller")
         save_channel(transaction, channel, clock())
         save_storage(
             transaction, StorageEntry(code="partner", kind="folder", label="P", settings={"path": "/srv"}), clock()

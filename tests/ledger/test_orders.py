@@ -25,7 +25,7 @@ from warehouse.orders import (
     Gift,
     Line,
     Order,
-    Problem,
+    OrderProblem,
     References,
     Status,
 )
@@ -300,7 +300,7 @@ def test_an_order_has_errors_as_long_as_an_incident_about_it_is_open(book):
 
 
 def test_problems_of_the_payload_stay_errors_when_the_incident_is_resolved(book):
-    order = an_order(problems=(Problem(code="missing_price", path="$", message="There is no price."),))
+    order = an_order(problems=(OrderProblem(code="missing_price", path="$", message="There is no price."),))
     book(order)
     with book.ledger.write() as connection:
         number = incidents.report(connection, trouble(order), NOW)

@@ -17,7 +17,7 @@ def pull(any_ledger, clock):
     with any_ledger.write() as connection:
         channels.save_connection(connection, channels.Connection(code="c", kind="amazon", label="C"), clock())
         channels.save_channel(
-            connection, channels.Channel(code="ch", label="Ch", marketplace="Ch", connection="c"), clock()
+            connection, channels.ConfiguredChannel(code="ch", label="Ch", marketplace="Ch", connection="c"), clock()
         )
 
     def begin() -> int:

@@ -66,7 +66,7 @@ class Shop:
             for code in ("amazon_fr", "mirakl_fr"):
                 seller = channels.Connection(code=f"{code}_seller", kind=code.partition("_")[0], label=code)
                 channels.save_connection(connection, seller, NOW)
-                channel = channels.Channel(
+                channel = channels.ConfiguredChannel(
                     code=code, label=code, marketplace=code, connection=seller.code, confirmation=True
                 )
                 channels.save_channel(connection, channel, NOW)

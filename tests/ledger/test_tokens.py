@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base import schema
 from warehouse.ledger.settings import tokens
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.tokens import Scope, TokenError
 
 
@@ -21,7 +21,7 @@ def connected(any_ledger, clock):
     """A ledger with one channel."""
     with any_ledger.write() as connection:
         save_connection(connection, Connection(code="seller", kind="amazon", label="Seller"), clock())
-        channel = Channel(code="amazon_fr", label="France", marketplace="Amazon FR", connection="seller")
+        channel = ConfiguredChannel(code="amazon_fr", label="France", marketplace="Amazon FR", connection="seller")
         save_channel(connection, channel, clock())
     return any_ledger
 

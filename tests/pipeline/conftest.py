@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from orders_pipeline.installation import Installation
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sandbox import server
 from orders_pipeline.sandbox.amazon import state as amazon
 from orders_pipeline.sandbox.application import create_app
@@ -81,7 +81,9 @@ class Marketplaces:
                 ("amazon_de", "amazon_eu", GERMANY),
                 ("mirakl", "mirakl_shop", None),
             ):
-                channel = channels.Channel(code=code, label=code, marketplace=code, connection=owner, selector=selector)
+                channel = channels.ConfiguredChannel(
+                    code=code, label=code, marketplace=code, connection=owner, selector=selector
+                )
                 channels.save_channel(transaction, channel, now)
 
     def _connections(self) -> list[channels.Connection]:
@@ -165,8 +167,8 @@ def connected(installation, marketplaces, clock) -> Installation:
 
 
 @pytest.fixture
-def source(installation) -> Source:
-    return Source(lambda: contextlib.nullcontext(installation))
+def source(installation) -> InstallationSource:
+    return InstallationSource(lambda: contextlib.nullcontext(installation))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.pipeline.mail_servers import Postbox, certificate, free_port, server_
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.schema import alert_messages, alert_recipients
 from warehouse.ledger.settings import recipients
-from warehouse.ledger.settings.channels import Channel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts, incidents
 from warehouse.ledger.watch.incidents import IncidentReport
@@ -92,7 +92,7 @@ def connect(installation, now) -> None:
         for code in ("amazon_eu", "shop"):
             save_connection(transaction, Connection(code=code, kind="amazon", label=code), now)
         for code, owner in (("amazon_fr", "amazon_eu"), ("amazon_de", "amazon_eu"), ("shop_fr", "shop")):
-            save_channel(transaction, Channel(code=code, label=code, marketplace=code, connection=owner), now)
+            save_channel(transaction, ConfiguredChannel(code=code, label=code, marketplace=code, connection=owner), now)
 
 
 @pytest.fixture

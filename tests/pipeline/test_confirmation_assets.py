@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.schedules import confirm_shipments_every_15_minutes
 from orders_pipeline.sensors import new_shipments
@@ -115,7 +115,7 @@ def test_the_schedule_runs_only_when_something_waits(pulled, source, stored) -> 
 
 def test_the_sensor_confirms_at_once_only_where_it_is_wanted(pulled, source, stored) -> None:
     eager = replace(pulled, settings=pulled.settings.model_copy(update={"confirm_eagerly": True}))
-    wanted = Source(lambda: contextlib.nullcontext(eager))
+    wanted = InstallationSource(lambda: contextlib.nullcontext(eager))
     with dg.build_sensor_context(instance=stored) as context:
         assert isinstance(new_shipments(context, source=wanted), dg.SkipReason)
         ship(pulled, 1)

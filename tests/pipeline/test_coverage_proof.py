@@ -24,7 +24,9 @@ def covered(installation) -> dict:
 
 
 def add(installation, code: str, connection: str, selector: str | None) -> None:
-    channel = channels.Channel(code=code, label=code, marketplace=code, connection=connection, selector=selector)
+    channel = channels.ConfiguredChannel(
+        code=code, label=code, marketplace=code, connection=connection, selector=selector
+    )
     with installation.ledger.write() as transaction:
         channels.save_channel(transaction, channel, installation.clock())
 

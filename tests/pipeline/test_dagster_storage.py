@@ -21,7 +21,7 @@ from dagster_postgres import PostgresEventLogStorage
 
 from orders_pipeline.dagster_storage import SCHEMA, postgresql_url
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import LONGEST_RUN
 from orders_pipeline.upkeep import dagster_runs
 from warehouse.lake.lake import open_lake
@@ -108,7 +108,7 @@ def test_everything_in_one_postgresql(
     installation = open_installation(settings)
     marketplaces.connect(installation.ledger, clock())
     marketplaces.generate(20)
-    defs = build_defs(source=Source(lambda: contextlib.nullcontext(installation)))
+    defs = build_defs(source=InstallationSource(lambda: contextlib.nullcontext(installation)))
     with shipped_instance(settings, monkeypatch, tmp_path) as instance:
         assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
         results = [defs.resolve_job_def("pull_orders").execute_in_process(instance=instance) for _ in range(3)]

@@ -68,7 +68,7 @@ class World:
         for code in SHOPS:
             self.set(code)
             with installation.ledger.write() as transaction:
-                channel = channels.Channel(
+                channel = channels.ConfiguredChannel(
                     code=code, label=code, marketplace=code, connection=code, confirmation=True, acceptance="manual"
                 )
                 channels.save_channel(transaction, channel, clock())

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from orders_pipeline.alerts.heartbeat import ping
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sensors import ping_after_success
 from warehouse.ledger.watch import incidents
 
@@ -116,7 +116,7 @@ def test_the_sensor_tells_of_a_run_that_succeeded(watched, monitor):
     with dg.instance_for_test() as instance:
         done = job.execute_in_process(instance=instance)
         event = next(each for each in done.all_events if each.event_type is dg.DagsterEventType.RUN_SUCCESS)
-        watching = Source(lambda: contextlib.nullcontext(watched))
+        watching = InstallationSource(lambda: contextlib.nullcontext(watched))
         context = dg.build_run_status_sensor_context(
             "s", event, instance, done.dagster_run, resources={"source": watching}
         )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.definitions import defs
-from orders_pipeline.resources import Source
+from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import LONGEST_RUN, PROCESS_TAG, running
 from orders_pipeline.schedules import SCHEDULES, pull_orders_every_5_minutes, sweep_orders_daily
 from orders_pipeline.sensors import connection_partitions, due_follow_ups, partition_changes
@@ -170,7 +170,7 @@ def test_sensor_takes_a_failed_read_for_no_empty_list(fresh, error) -> None:
         raise error
         yield
 
-    skipped = evaluate(fresh, Source(failing))
+    skipped = evaluate(fresh, InstallationSource(failing))
     assert "could not be read" in skipped.skip_message
 
 

@@ -17,7 +17,7 @@ from warehouse.ledger.base.database import POSITION, set_mark
 from warehouse.ledger.base.schema import coverage, orders, shipments
 from warehouse.ledger.book import consumers
 from warehouse.ledger.settings import tokens
-from warehouse.ledger.settings.channels import Channel, Connection, remember, save_channel, save_connection
+from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, remember, save_channel, save_connection
 from warehouse.ledger.watch import incidents
 
 
@@ -81,7 +81,7 @@ class Watched:
             save_connection(
                 transaction, Connection(code="shop", **({"kind": "mirakl", "label": "Shop"} | changes)), self.clock()
             )
-            channel = Channel(code="shop_fr", label="Shop", marketplace="Shop", connection="shop")
+            channel = ConfiguredChannel(code="shop_fr", label="Shop", marketplace="Shop", connection="shop")
             save_channel(transaction, channel, self.clock())
 
 

@@ -37,7 +37,7 @@ from orders_pipeline.sandbox.amazon import state as amazon
 from orders_pipeline.sandbox.application import create_app as create_sandbox
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.mirakl import state as mirakl
-from orders_pipeline.sandbox.mirakl.orders import Channel
+from orders_pipeline.sandbox.mirakl.orders import MiraklChannel
 from tests.pipeline.mail_servers import Postbox, free_port, serving
 from warehouse.clock import utc_now
 from warehouse.ledger.base.database import open_ledger
@@ -406,7 +406,7 @@ def _connect(
     account = amazon.AmazonAccount("default", refresh_token, "EU", (FRANCE,))
     account.client_id, account.client_secret = client_id, client_secret
     seller.add_account(account)
-    operator.add_shop(mirakl.MiraklShop(2001, "Shop", api_key, (Channel("FR", "France", "FR"),)))
+    operator.add_shop(mirakl.MiraklShop(2001, "Shop", api_key, (MiraklChannel("FR", "France", "FR"),)))
     patch.setenv("MARKED_CLIENT_ID", client_id)
     patch.setenv("MARKED_CLIENT_SECRET", client_secret)
     (outside / "api_key").write_text(api_key)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, currency_code, objects, section, text
-from warehouse.orders import Charge, Problem, Tax
+from warehouse.orders import Charge, OrderProblem, Tax
 
 _ITEM, _SHIPPING, _TAX, _DISCOUNT = "ITEM", "SHIPPING", "TAX", "DISCOUNT"
 _ADJUSTING = frozenset({_TAX, _DISCOUNT})
@@ -78,7 +78,7 @@ _AMBIGUOUS = "the breakdowns do not add up to proceedsTotal, neither with the ta
 _AS_SENT = _Meaning(is_tax_additive=False, discount_sign=1)
 
 
-class Amounts:
+class AmazonAmounts:
     """The amounts of one order while it is read.
 
     Attributes:
@@ -98,7 +98,7 @@ class Amounts:
         "is_unpriced",
     )
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[OrderProblem]) -> None:
         self.currency: str | None = None
         self.is_unpriced = False
         self._problems = problems
@@ -195,7 +195,7 @@ class Amounts:
             meaning = self._order_meaning(sent) if total is None else _meaning_of(sent.subtotals, total)
         tax, stated = sent.subtotals.get(_TAX), sent.subtotals.get(_ITEM)
         if meaning is None:
-            self._problems.append(Problem(code="amount_ambiguous", path=path, message=_AMBIGUOUS))
+            self._problems.append(OrderProblem(code="amount_ambiguous", path=path, message=_AMBIGUOUS))
             if sent.is_open or not sent.subtotals:
                 self._is_undecided = True
                 return ItemAmounts(None, stated, {}, {}, tuple(sent.taxes), tax)
@@ -260,7 +260,7 @@ class Amounts:
 
     def _report_once(self, code: str, path: str, message: str) -> None:
         if all(each.code != code for each in self._problems):
-            self._problems.append(Problem(code=code, path=path, message=message))
+            self._problems.append(OrderProblem(code=code, path=path, message=message))
 
 
 def _whole(subtotals: dict[str, Decimal]) -> _Sent:

@@ -14,7 +14,7 @@ from orders_pipeline.marketplaces.source_data import SourceData, named, rest_of
 from warehouse.orders import DeliveryPoint, DeliveryWindow, Gift, References, RelatedOrder
 
 if TYPE_CHECKING:
-    from warehouse.orders import Problem
+    from warehouse.orders import OrderProblem
 
 NAMED = named(
     *("orderId", "createdTime", "lastUpdatedTime", "programs", "packages"),
@@ -39,7 +39,7 @@ COMPANY_NUMBERS = ("VAT", "BUSINESS", "CNPJ", "CST")
 """Kinds of tax numbers that are a company's, the preferred first; a person's (CPF) is none."""
 
 
-class Description(NamedTuple):
+class AmazonDescription(NamedTuple):
     """What describes an order."""
 
     service_level: str | None
@@ -50,7 +50,7 @@ class Description(NamedTuple):
     related_order: RelatedOrder | None
 
 
-class LineDescription(NamedTuple):
+class AmazonLineDescription(NamedTuple):
     """What describes a line."""
 
     condition: str | None
@@ -59,9 +59,9 @@ class LineDescription(NamedTuple):
     customisation_url: str | None
 
 
-def describe(order: JsonObject, problems: list[Problem]) -> Description:
+def describe(order: JsonObject, problems: list[OrderProblem]) -> AmazonDescription:
     """Read what describes an order; each member that cannot be read is a problem and stays unknown."""
-    return Description(
+    return AmazonDescription(
         service_level=tolerated(problems, lambda: _service_level(order), None),
         deliver_by=tolerated(problems, lambda: _deliver_by(order), DeliveryWindow()),
         delivery_point=tolerated(problems, lambda: _delivery_point(order), DeliveryPoint()),
@@ -71,12 +71,12 @@ def describe(order: JsonObject, problems: list[Problem]) -> Description:
     )
 
 
-def describe_line(item: JsonObject, path: str, problems: list[Problem]) -> LineDescription:
+def describe_line(item: JsonObject, path: str, problems: list[OrderProblem]) -> AmazonLineDescription:
     """Read what describes an item, like `describe`."""
     custom: JsonObject = tolerated(
         problems, lambda: section(section(item, "product", path), "customization", f"{path}.product"), {}
     )
-    return LineDescription(
+    return AmazonLineDescription(
         condition=tolerated(problems, lambda: _condition(item, path), None),
         gift=tolerated(problems, lambda: _gift(item, path), None),
         is_customised=bool(custom),

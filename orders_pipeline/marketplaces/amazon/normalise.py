@@ -1,7 +1,7 @@
 """Amazon's order, read: one Orders 2026-01-01 order object becomes one `Order`.
 
 Pure and total: any JSON value gives an order or raises `Unreadable` with the JSON path. What is odd but readable is
-a `Problem` on the order. Amounts are in `amounts`, packages in `packages`,
+a `OrderProblem` on the order. Amounts are in `amounts`, packages in `packages`,
 fetching is in `client`, finding orders in a file in `documents`.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.addresses import cleaned, phone
-from orders_pipeline.marketplaces.amazon.amounts import Amounts, ItemAmounts
+from orders_pipeline.marketplaces.amazon.amounts import AmazonAmounts, ItemAmounts
 from orders_pipeline.marketplaces.amazon.descriptions import RELATIONS, describe, describe_line, source_data
 from orders_pipeline.marketplaces.amazon.packages import read_packages
 from orders_pipeline.marketplaces.amazon.sites import SITES
@@ -38,9 +38,9 @@ from warehouse.orders import (
     FulfilledBy,
     Line,
     Order,
+    OrderProblem,
     Package,
     Payment,
-    Problem,
     Status,
     conserved,
 )
@@ -101,18 +101,18 @@ def normalise(payload: Any, channel: ChannelContext) -> list[Order]:  # noqa: AN
     """
     if not isinstance(payload, dict):
         raise Unreadable("wrong_type", "$", "expected an order object")
-    return [_Reading(payload).order(channel)]
+    return [_AmazonReading(payload).order(channel)]
 
 
-class _Reading:
+class _AmazonReading:
     """One order while it is read: what holds for the whole order, and the problems met on the way."""
 
     __slots__ = ("amounts", "is_replacement", "order_object", "problems", "status")
 
     def __init__(self, order_object: JsonObject) -> None:
         self.order_object = order_object
-        self.problems: list[Problem] = []
-        self.amounts = Amounts(self.problems)
+        self.problems: list[OrderProblem] = []
+        self.amounts = AmazonAmounts(self.problems)
         self.status = Status.UNKNOWN
         self.is_replacement = False
 
@@ -169,7 +169,7 @@ class _Reading:
         return check(order, "$.proceeds.grandTotal", "$.tax.taxRegistrations")
 
     def _problem(self, code: str, path: str, message: str) -> None:
-        self.problems.append(Problem(code=code, path=path, message=message))
+        self.problems.append(OrderProblem(code=code, path=path, message=message))
 
     def _read_status(self, fulfillment: JsonObject) -> str | None:
         raw = text(fulfillment, "fulfillmentStatus", "$.fulfillment")

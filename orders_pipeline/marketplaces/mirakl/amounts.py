@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, count, objects, section, text
-from warehouse.orders import Charge, Problem, Tax
+from warehouse.orders import Charge, OrderProblem, Tax
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ class _Taxes(NamedTuple):
 _NO_TAXES = _Taxes((), None, is_known=True)
 
 
-class Amounts:
+class MiraklAmounts:
     """The amounts of one order while it is read.
 
     Attributes:
@@ -54,7 +54,7 @@ class Amounts:
 
     __slots__ = ("_fees", "_lines", "_of", "_order_tax", "_problems", "_taxes", "adds_tax")
 
-    def __init__(self, order: JsonObject, lines: Iterable[JsonObject], problems: list[Problem]) -> None:
+    def __init__(self, order: JsonObject, lines: Iterable[JsonObject], problems: list[OrderProblem]) -> None:
         self._of = order
         self._problems = problems
         self._lines = [(line, f"$.order_lines[{index}]") for index, line in enumerate(lines)]
@@ -237,7 +237,7 @@ class Amounts:
         return sent not in without
 
     def _problem(self, code: str, path: str, message: str) -> None:
-        self._problems.append(Problem(code=code, path=path, message=message))
+        self._problems.append(OrderProblem(code=code, path=path, message=message))
 
 
 def gathered(charges: Iterable[Charge]) -> tuple[Charge, ...]:

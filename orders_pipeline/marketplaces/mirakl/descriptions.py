@@ -15,7 +15,7 @@ from orders_pipeline.marketplaces.source_data import SourceData, named, rest_of
 from warehouse.orders import DeliveryPoint, DeliveryWindow, References
 
 if TYPE_CHECKING:
-    from warehouse.orders import Problem
+    from warehouse.orders import OrderProblem
 
 _ADDRESS = (
     *("firstname", "lastname", "company", "company_2", "street_1", "street_2", "additional_info"),
@@ -35,7 +35,7 @@ NAMED = named(
 )
 
 
-class Description(NamedTuple):
+class MiraklDescription(NamedTuple):
     """What describes an order."""
 
     service_level: str | None
@@ -44,7 +44,7 @@ class Description(NamedTuple):
     references: References
 
 
-class LineDescription(NamedTuple):
+class MiraklLineDescription(NamedTuple):
     """What describes a line."""
 
     marketplace_sku: str | None
@@ -52,9 +52,9 @@ class LineDescription(NamedTuple):
     ship_from: str | None
 
 
-def describe(order: JsonObject, problems: list[Problem]) -> Description:
+def describe(order: JsonObject, problems: list[OrderProblem]) -> MiraklDescription:
     """Read what describes an order; each member that cannot be read is a problem and stays unknown."""
-    return Description(
+    return MiraklDescription(
         service_level=tolerated(problems, lambda: text(order, "shipping_type_code", "$"), None),
         deliver_by=tolerated(problems, lambda: _deliver_by(order), DeliveryWindow()),
         delivery_point=tolerated(
@@ -64,9 +64,9 @@ def describe(order: JsonObject, problems: list[Problem]) -> Description:
     )
 
 
-def describe_line(line: JsonObject, path: str, problems: list[Problem]) -> LineDescription:
+def describe_line(line: JsonObject, path: str, problems: list[OrderProblem]) -> MiraklLineDescription:
     """Read what describes a line, like `describe`."""
-    return LineDescription(
+    return MiraklLineDescription(
         marketplace_sku=tolerated(problems, lambda: code(line, "product_sku", path), None),
         condition=tolerated(problems, lambda: text(line, "offer_state_code", path), None),
         ship_from=tolerated(problems, lambda: _ship_from(line, path), None),

@@ -1,7 +1,7 @@
 """Mirakl's order, read: one order as OR11 lists it, with its shipments as ST11 lists them, becomes one `Order`, or two.
 
 Pure and total: any JSON value gives orders or raises `Unreadable` with the JSON path. What is odd but readable becomes
-a `Problem` on the order. Fetching is in `client`, finding orders in a file in `documents`, countries in
+a `OrderProblem` on the order. Fetching is in `client`, finding orders in a file in `documents`, countries in
 `countries`, packages in `packages`. The API is described at https://developer.mirakl.com (Marketplace APIs, seller).
 """
 
@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.mirakl import packages
-from orders_pipeline.marketplaces.mirakl.amounts import Amounts, gathered
+from orders_pipeline.marketplaces.mirakl.amounts import MiraklAmounts, gathered
 from orders_pipeline.marketplaces.mirakl.descriptions import describe, describe_line, source_data
 from orders_pipeline.marketplaces.mirakl.people import read_people
 from orders_pipeline.marketplaces.mirakl.quantities import read_ordered, read_refunded
@@ -53,9 +53,9 @@ from warehouse.orders import (
     FulfilledBy,
     Line,
     Order,
+    OrderProblem,
     Package,
     Payment,
-    Problem,
     Status,
     conserved,
 )
@@ -151,7 +151,7 @@ class _Reading:
         self.shipments = shipments
         self.is_one_package = is_one_package  # unless there are shipments: then an order's own members tell its package
         self.channel = channel
-        self.problems: list[Problem] = []
+        self.problems: list[OrderProblem] = []
         self.original_id = ""
         self.raw_status: str | None = None
         self.status = Status.UNKNOWN
@@ -166,7 +166,7 @@ class _Reading:
         if not sent:
             self._problem("no_lines", "$.order_lines", "the order has no lines")
         self._read_status(sent)
-        self.amounts = Amounts(of, sent, self.problems)
+        self.amounts = MiraklAmounts(of, sent, self.problems)
         self.party = self._party(of, "$", None)
         self.units = ShippedUnits(self.original_id, self.shipments or (), sent, self.problems)
         reads = self._lines(sent)
@@ -178,7 +178,7 @@ class _Reading:
         return [self._checked(reads, parties.pop() if parties else self.party)]
 
     def _problem(self, code: str, path: str, message: str) -> None:
-        self.problems.append(Problem(code=code, path=path, message=message))
+        self.problems.append(OrderProblem(code=code, path=path, message=message))
 
     # -- what holds for the whole order
 

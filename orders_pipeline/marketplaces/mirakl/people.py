@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orders_pipeline.marketplaces.addresses import cleaned, phone
 from orders_pipeline.marketplaces.countries import country_code, from_alpha_3
 from orders_pipeline.marketplaces.reading import section, text
-from warehouse.orders import Address, Customer, Problem
+from warehouse.orders import Address, Customer, OrderProblem
 
 if TYPE_CHECKING:
     from orders_pipeline.marketplaces.reading import JsonObject
@@ -25,7 +25,7 @@ class People(NamedTuple):
     is_business: bool
 
 
-def read_people(order: JsonObject, problems: list[Problem]) -> People:
+def read_people(order: JsonObject, problems: list[OrderProblem]) -> People:
     """Read them; a country that nobody knows is a problem.
 
     Raises:
@@ -49,7 +49,7 @@ def read_people(order: JsonObject, problems: list[Problem]) -> People:
     return People(customer, shipping, billing, bool(organization))
 
 
-def _address(customer: JsonObject, key: str, zone_country: str | None, problems: list[Problem]) -> Address:
+def _address(customer: JsonObject, key: str, zone_country: str | None, problems: list[OrderProblem]) -> Address:
     """An address; empty while the marketplace withholds it, which is normal before acceptance and debit."""
     of = section(customer, key, "$.customer")
     if not of:
@@ -59,7 +59,7 @@ def _address(customer: JsonObject, key: str, zone_country: str | None, problems:
     country = country_code(*sent) or zone_country
     if country is None and any(sent):
         message = "neither a country code nor a known country name"
-        problems.append(Problem(code="country_unknown", path=f"{path}.country", message=message))
+        problems.append(OrderProblem(code="country_unknown", path=f"{path}.country", message=message))
     return cleaned(
         Address(
             name=_joined(text(of, "firstname", path), text(of, "lastname", path), " "),

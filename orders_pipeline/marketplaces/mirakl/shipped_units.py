@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.mirakl.states import UNSHIPPED_SHIPMENT_STATES
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import count, objects, text
-from warehouse.orders import Problem
+from warehouse.orders import OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ class ShippedUnits:
     """Units in shipments that left; some shipments name the SKU only, which several lines may share."""
 
     def __init__(
-        self, order_id: str, shipments: Sequence[JsonObject], lines: Sequence[JsonObject], problems: list[Problem]
+        self, order_id: str, shipments: Sequence[JsonObject], lines: Sequence[JsonObject], problems: list[OrderProblem]
     ) -> None:
         """Add them up.
 
@@ -62,7 +62,7 @@ class ShippedUnits:
                     self._by_sku[sku] = self._by_sku.get(sku, 0) + units
                 else:
                     message = "a shipment names a line that the order does not have"
-                    problems.append(Problem(code="shipment_line_unknown", path=here, message=message))
+                    problems.append(OrderProblem(code="shipment_line_unknown", path=here, message=message))
 
     def take(self, line_id: str, sku: str | None, kept: int | None) -> int | None:
         """The units of one line, asked once of each in their order; None when no shipment names the line.

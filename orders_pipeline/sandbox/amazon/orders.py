@@ -18,7 +18,7 @@ from orders_pipeline.sandbox.generator import (
     Catalogue,
     Choice,
     Person,
-    Place,
+    PostalPlace,
     Product,
     Times,
     chance,
@@ -38,7 +38,7 @@ CARRIERS = ("DHL", "UPS", "DPD", "GLS", "FedEx")
 
 
 @dataclass(frozen=True)
-class Marketplace:
+class AmazonMarketplace:
     """One Amazon site. ``tax_basis_points`` is its tax rate in hundredths of a percent."""
 
     id: str
@@ -51,23 +51,23 @@ class Marketplace:
     is_tax_additive: bool = False
 
 
-MARKETPLACES: dict[str, Marketplace] = {
+MARKETPLACES: dict[str, AmazonMarketplace] = {
     site.id: site
     for site in (
-        Marketplace("A13V1IB3VIYZZH", "Amazon.fr", "EU", "FR", "EUR", 2, 2000),
-        Marketplace("A1PA6795UKMFR9", "Amazon.de", "EU", "DE", "EUR", 2, 1900),
-        Marketplace("A1RKKUPIHCS9HS", "Amazon.es", "EU", "ES", "EUR", 2, 2100),
-        Marketplace("APJ6JRA9NG5V4", "Amazon.it", "EU", "IT", "EUR", 2, 2200),
-        Marketplace("A1F83G8C2ARO7P", "Amazon.co.uk", "EU", "GB", "GBP", 2, 2000),
-        Marketplace("A2NODRKZP88ZB9", "Amazon.se", "EU", "SE", "SEK", 2, 2500),
-        Marketplace("A1C3SOZRARQ6R3", "Amazon.pl", "EU", "PL", "PLN", 2, 2300),
-        Marketplace("AMEN7PMS3EDWL", "Amazon.com.be", "EU", "FR", "EUR", 2, 2100),
-        Marketplace("A1805IZSGTT6HS", "Amazon.nl", "EU", "DE", "EUR", 2, 2100),
-        Marketplace("A28R8C7NBKEWEA", "Amazon.ie", "EU", "GB", "EUR", 2, 2300),
-        Marketplace("ATVPDKIKX0DER", "Amazon.com", "NA", "US", "USD", 2, 725, is_tax_additive=True),
-        Marketplace("A2EUQ1WTGCTBG2", "Amazon.ca", "NA", "CA", "CAD", 2, 1300, is_tax_additive=True),
-        Marketplace("A1VC38T7YXB528", "Amazon.co.jp", "FE", "JP", "JPY", 0, 1000),
-        Marketplace("A39IBJ37TRP1C6", "Amazon.com.au", "FE", "AU", "AUD", 2, 1000),
+        AmazonMarketplace("A13V1IB3VIYZZH", "Amazon.fr", "EU", "FR", "EUR", 2, 2000),
+        AmazonMarketplace("A1PA6795UKMFR9", "Amazon.de", "EU", "DE", "EUR", 2, 1900),
+        AmazonMarketplace("A1RKKUPIHCS9HS", "Amazon.es", "EU", "ES", "EUR", 2, 2100),
+        AmazonMarketplace("APJ6JRA9NG5V4", "Amazon.it", "EU", "IT", "EUR", 2, 2200),
+        AmazonMarketplace("A1F83G8C2ARO7P", "Amazon.co.uk", "EU", "GB", "GBP", 2, 2000),
+        AmazonMarketplace("A2NODRKZP88ZB9", "Amazon.se", "EU", "SE", "SEK", 2, 2500),
+        AmazonMarketplace("A1C3SOZRARQ6R3", "Amazon.pl", "EU", "PL", "PLN", 2, 2300),
+        AmazonMarketplace("AMEN7PMS3EDWL", "Amazon.com.be", "EU", "FR", "EUR", 2, 2100),
+        AmazonMarketplace("A1805IZSGTT6HS", "Amazon.nl", "EU", "DE", "EUR", 2, 2100),
+        AmazonMarketplace("A28R8C7NBKEWEA", "Amazon.ie", "EU", "GB", "EUR", 2, 2300),
+        AmazonMarketplace("ATVPDKIKX0DER", "Amazon.com", "NA", "US", "USD", 2, 725, is_tax_additive=True),
+        AmazonMarketplace("A2EUQ1WTGCTBG2", "Amazon.ca", "NA", "CA", "CAD", 2, 1300, is_tax_additive=True),
+        AmazonMarketplace("A1VC38T7YXB528", "Amazon.co.jp", "FE", "JP", "JPY", 0, 1000),
+        AmazonMarketplace("A39IBJ37TRP1C6", "Amazon.com.au", "FE", "AU", "AUD", 2, 1000),
     )
 }
 
@@ -112,11 +112,11 @@ _REQUEST_REASONS = ("Ordered by mistake", "Found cheaper elsewhere", "Livraison 
 
 
 @dataclass(frozen=True)
-class Draft:
+class AmazonDraft:
     """What is decided about an order before its parts are written."""
 
     order_id: str
-    site: Marketplace
+    site: AmazonMarketplace
     created: datetime
     updated: datetime
     status: str
@@ -124,16 +124,16 @@ class Draft:
     is_business: bool
     is_additive: bool
     buyer: Person
-    home: Place
+    home: PostalPlace
 
 
-def make_order(rng: Random, catalogue: Catalogue, site: Marketplace, times: Times, number: int) -> JsonObject:
+def make_order(rng: Random, catalogue: Catalogue, site: AmazonMarketplace, times: Times, number: int) -> JsonObject:
     """Make one order up, in the state that it has at its update."""
     return _write(rng, catalogue, _draft(rng, site, times, number))
 
 
 def make_mixed_pair(
-    rng: Random, catalogue: Catalogue, site: Marketplace, times: Times, numbers: tuple[int, int]
+    rng: Random, catalogue: Catalogue, site: AmazonMarketplace, times: Times, numbers: tuple[int, int]
 ) -> list[JsonObject]:
     """Make the two orders up that a cart with merchant's and Amazon's articles becomes at Amazon."""
     first = _draft(rng, site, times, numbers[0])
@@ -144,22 +144,22 @@ def make_mixed_pair(
     ]
 
 
-def order_number(site: Marketplace, number: int) -> str:
+def order_number(site: AmazonMarketplace, number: int) -> str:
     """Return the order id in Amazon's 3-7-7 form; unique per number."""
     prefix = 100 + (sum(map(ord, site.id)) % 800)
     scrambled = (number * 7_919_777 + 1_234_567) % 10**14
     return f"{prefix}-{scrambled // 10**7:07d}-{scrambled % 10**7:07d}"
 
 
-def _sibling(draft: Draft, order_id: str, status: str, fulfilled_by: str) -> Draft:
-    return Draft(**{**draft.__dict__, "order_id": order_id, "status": status, "fulfilled_by": fulfilled_by})
+def _sibling(draft: AmazonDraft, order_id: str, status: str, fulfilled_by: str) -> AmazonDraft:
+    return AmazonDraft(**{**draft.__dict__, "order_id": order_id, "status": status, "fulfilled_by": fulfilled_by})
 
 
-def _draft(rng: Random, site: Marketplace, times: Times, number: int) -> Draft:
+def _draft(rng: Random, site: AmazonMarketplace, times: Times, number: int) -> AmazonDraft:
     status = _STATUS.pick(rng)
     is_by_amazon = status == "UNFULFILLABLE" or (status != "PARTIALLY_SHIPPED" and chance(rng, 0.3))
     is_business = chance(rng, 0.12)
-    return Draft(
+    return AmazonDraft(
         order_id=order_number(site, number),
         site=site,
         created=times.created,
@@ -173,7 +173,7 @@ def _draft(rng: Random, site: Marketplace, times: Times, number: int) -> Draft:
     )
 
 
-def _write(rng: Random, catalogue: Catalogue, draft: Draft) -> JsonObject:
+def _write(rng: Random, catalogue: Catalogue, draft: AmazonDraft) -> JsonObject:
     items = [
         _item(rng, draft, product, f"{draft.order_id.replace('-', '')[3:]}{position:02d}")
         for position, product in enumerate(catalogue.pick(rng, _LINES.pick(rng)), start=1)
@@ -205,7 +205,7 @@ def _write(rng: Random, catalogue: Catalogue, draft: Draft) -> JsonObject:
     return order
 
 
-def _settle_status(rng: Random, draft: Draft, order: JsonObject) -> None:
+def _settle_status(rng: Random, draft: AmazonDraft, order: JsonObject) -> None:
     """Bring quantities, cancellations and packages in line with the status that was drawn."""
     items: list[JsonObject] = order["orderItems"]
     if draft.status == "CANCELLED":
@@ -223,7 +223,7 @@ def _settle_status(rng: Random, draft: Draft, order: JsonObject) -> None:
         request_cancellation(rng.choice(items), rng.choice(_REQUEST_REASONS))
 
 
-def _ship_some(rng: Random, draft: Draft, order: JsonObject) -> None:
+def _ship_some(rng: Random, draft: AmazonDraft, order: JsonObject) -> None:
     items: list[JsonObject] = order["orderItems"]
     if len(items) == 1 and items[0]["quantityOrdered"] == 1:
         order["fulfillment"]["fulfillmentStatus"] = "UNSHIPPED"
@@ -289,7 +289,7 @@ def move_quantity(item: JsonObject, quantity: int) -> None:
     fulfillment["quantityFulfilled"] = fulfillment.get("quantityFulfilled", 0) + quantity
 
 
-def _programs(rng: Random, draft: Draft) -> list[str]:
+def _programs(rng: Random, draft: AmazonDraft) -> list[str]:
     programs = ["AMAZON_BUSINESS"] if draft.is_business else []
     if draft.status == "PENDING_AVAILABILITY":
         programs.append("PREORDER")
@@ -302,12 +302,12 @@ def _programs(rng: Random, draft: Draft) -> list[str]:
     return programs
 
 
-def _sales_channel(draft: Draft) -> JsonObject:
+def _sales_channel(draft: AmazonDraft) -> JsonObject:
     name = "NON_AMAZON" if draft.status == "UNFULFILLABLE" else "AMAZON"
     return {"channelName": name, "marketplaceId": draft.site.id, "marketplaceName": draft.site.name}
 
 
-def _buyer(rng: Random, draft: Draft) -> JsonObject:
+def _buyer(rng: Random, draft: AmazonDraft) -> JsonObject:
     buyer: JsonObject = {"buyerName": draft.buyer.name}
     if draft.fulfilled_by == "MERCHANT":
         buyer["buyerEmail"] = f"{draft.buyer.email_local_part}@marketplace.example"
@@ -318,7 +318,7 @@ def _buyer(rng: Random, draft: Draft) -> JsonObject:
     return buyer
 
 
-def _recipient(draft: Draft) -> JsonObject:
+def _recipient(draft: AmazonDraft) -> JsonObject:
     home = draft.home
     address: JsonObject = {
         "city": home.city,
@@ -343,7 +343,7 @@ def _recipient(draft: Draft) -> JsonObject:
     return recipient
 
 
-def _fulfillment(rng: Random, draft: Draft) -> JsonObject:
+def _fulfillment(rng: Random, draft: AmazonDraft) -> JsonObject:
     ship_by = draft.created + timedelta(days=2)
     return {
         "fulfillmentStatus": draft.status,
@@ -357,7 +357,7 @@ def _fulfillment(rng: Random, draft: Draft) -> JsonObject:
     }
 
 
-def _registrations(rng: Random, draft: Draft) -> JsonObject:
+def _registrations(rng: Random, draft: AmazonDraft) -> JsonObject:
     number = tax_number(draft.site.country, rng.randrange(10**8, 10**9))
     if number is None:
         return {}
@@ -365,7 +365,7 @@ def _registrations(rng: Random, draft: Draft) -> JsonObject:
     return {"taxRegistrations": [registration]}
 
 
-def _item(rng: Random, draft: Draft, product: Product, item_id: str) -> JsonObject:
+def _item(rng: Random, draft: AmazonDraft, product: Product, item_id: str) -> JsonObject:
     site = draft.site
     quantity = _QUANTITY.pick(rng)
     unit = product.price_cents if site.decimals else product.price_cents * JAPANESE_YEN_PER_EURO // 100
@@ -403,7 +403,7 @@ def _item(rng: Random, draft: Draft, product: Product, item_id: str) -> JsonObje
     return item
 
 
-def _item_proceeds(rng: Random, draft: Draft, goods: int, item_id: str) -> JsonObject:
+def _item_proceeds(rng: Random, draft: AmazonDraft, goods: int, item_id: str) -> JsonObject:
     """Write an item's amounts: additive orders sum with the tax, inclusive ones without it.
 
     A discount is one of the goods, or one that gives the shipping away.
@@ -439,7 +439,7 @@ def _item_proceeds(rng: Random, draft: Draft, goods: int, item_id: str) -> JsonO
     return {"proceedsTotal": _money(total, site), "breakdowns": breakdowns}
 
 
-def _order_proceeds(items: list[JsonObject], site: Marketplace) -> JsonObject:
+def _order_proceeds(items: list[JsonObject], site: AmazonMarketplace) -> JsonObject:
     sums: dict[str, int] = {}
     total = 0
     for item in items:
@@ -452,7 +452,7 @@ def _order_proceeds(items: list[JsonObject], site: Marketplace) -> JsonObject:
     }
 
 
-def _money(minor_units: int, site: Marketplace) -> JsonObject:
+def _money(minor_units: int, site: AmazonMarketplace) -> JsonObject:
     return {"amount": decimal_text(minor_units, site.decimals), "currencyCode": site.currency}
 
 

@@ -136,7 +136,7 @@ DEFAULT_ACCOUNTS = (
 
 
 @dataclass
-class Record:
+class AmazonRecord:
     """One order as held: its complete JSON, and what the listings know about it."""
 
     order: JsonObject
@@ -236,7 +236,7 @@ class AmazonSandbox(Sandbox):
         super().__init__(seed, rate_factor, clock)
         self.lag_seconds = lag_seconds
         self.accounts: dict[str, AmazonAccount] = {}
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, AmazonRecord] = {}
         self._tokens = _Tokens()
         self._numbers = 0
         for account in DEFAULT_ACCOUNTS:
@@ -430,7 +430,7 @@ class AmazonSandbox(Sandbox):
         found.sort(key=(lambda r: (r.updated, r.id)) if window.is_by_update else (lambda r: (r.created, r.id)))
         return _Page(account.name, parameters, window, [record.id for record in found], 0, self.now)
 
-    def _is_in(self, window: _Window, record: Record) -> bool:
+    def _is_in(self, window: _Window, record: AmazonRecord) -> bool:
         moment = record.updated if window.is_by_update else record.created
         is_hidden = record.hidden_until is not None and record.hidden_until > self.now
         return window.after <= moment <= window.before and not is_hidden
@@ -499,7 +499,7 @@ class AmazonSandbox(Sandbox):
         order = self.with_malformed([render(record, included, account)], call, "orderId")[0]
         return SandboxAnswer(200, {"order": order}, orders=[record.id])
 
-    def _own(self, order_id: str, account: AmazonAccount) -> Record:
+    def _own(self, order_id: str, account: AmazonAccount) -> AmazonRecord:
         record = self.records.get(order_id)
         if record is None or record.account != account.name:
             self.refuse(404, "NotFound", "The requested resource doesn't exist.")
@@ -517,7 +517,7 @@ class AmazonSandbox(Sandbox):
         effect = self._apply(record, confirmation)
         return SandboxAnswer(204, orders=[record.id], effect=effect)
 
-    def _check_confirmable(self, record: Record, confirmation: Confirmation) -> None:
+    def _check_confirmable(self, record: AmazonRecord, confirmation: Confirmation) -> None:
         is_known_package = self._package(record, confirmation.package_reference_id) is not None
         problem = None
         if record.marketplace_id not in (None, confirmation.marketplace_id):
@@ -537,7 +537,7 @@ class AmazonSandbox(Sandbox):
         if problem:
             self.refuse(400, "InvalidInput", problem)
 
-    def _apply(self, record: Record, confirmation: Confirmation) -> dict[str, Any]:
+    def _apply(self, record: AmazonRecord, confirmation: Confirmation) -> dict[str, Any]:
         """Write the package; the same reference again edits it, as Amazon does."""
         items = {item["orderItemId"]: item for item in record.order["orderItems"]}
         known = self._package(record, confirmation.package_reference_id)
@@ -581,7 +581,7 @@ class AmazonSandbox(Sandbox):
                 self.refuse(400, "InvalidInput", f"Quantity: {quantity} is more than can be shipped of {item_id}.")
 
     @staticmethod
-    def _package(record: Record, reference: str) -> JsonObject | None:
+    def _package(record: AmazonRecord, reference: str) -> JsonObject | None:
         return next(
             (each for each in record.order.get("packages") or () if each.get("packageReferenceId") == reference), None
         )
@@ -611,18 +611,20 @@ class AmazonSandbox(Sandbox):
             times = Times(to_millis(updated - timedelta(seconds=rng.random() * 36 * 3600)), updated)
             site = rng.choice(sites)
             for order in self._make(rng, site, times, is_mixed=chance(rng, request.mixed_share) and left > 1):
-                self._hold(Record(order, account.name, site.id, times.created, times.updated))
+                self._hold(AmazonRecord(order, account.name, site.id, times.created, times.updated))
                 made.append(order["orderId"])
         return made
 
-    def _make(self, rng: Random, site: amazon_orders.Marketplace, times: Times, *, is_mixed: bool) -> list[JsonObject]:
+    def _make(
+        self, rng: Random, site: amazon_orders.AmazonMarketplace, times: Times, *, is_mixed: bool
+    ) -> list[JsonObject]:
         self._numbers += 1
         if not is_mixed:
             return [amazon_orders.make_order(rng, self.catalogue, site, times, self._numbers)]
         self._numbers += 1
         return amazon_orders.make_mixed_pair(rng, self.catalogue, site, times, (self._numbers - 1, self._numbers))
 
-    def _hold(self, record: Record) -> None:
+    def _hold(self, record: AmazonRecord) -> None:
         self.records[record.id] = record
 
     def advance(self, request: AdvanceRequest) -> AdvanceResult:
@@ -644,11 +646,11 @@ class AmazonSandbox(Sandbox):
             advanced.append(order_id)
         return AdvanceResult(advanced, refused if request.order_ids else {})
 
-    def _advance_one(self, record: Record | None, request: AdvanceRequest) -> None:
+    def _advance_one(self, record: AmazonRecord | None, request: AdvanceRequest) -> None:
         if record is None:
             msg = "no such order"
             raise RefusedActionError(msg)
-        steps: dict[str, Callable[[Record, AdvanceRequest], None]] = {
+        steps: dict[str, Callable[[AmazonRecord, AdvanceRequest], None]] = {
             "pay": self._step_pay,
             "ship": self._step_ship,
             "deliver": self._step_deliver,
@@ -659,16 +661,16 @@ class AmazonSandbox(Sandbox):
         steps[request.action](record, request)
         self._touch(record, timedelta(seconds=request.backdate_seconds))
 
-    def _touch(self, record: Record, age: timedelta = timedelta()) -> None:
+    def _touch(self, record: AmazonRecord, age: timedelta = timedelta()) -> None:
         record.updated = to_millis(self.now - age)
         record.order["lastUpdatedTime"] = iso_millis(record.updated)
 
     @staticmethod
-    def _step_pay(record: Record, _request: AdvanceRequest) -> None:
+    def _step_pay(record: AmazonRecord, _request: AdvanceRequest) -> None:
         _require(record, PENDING)
         record.order["fulfillment"]["fulfillmentStatus"] = "UNSHIPPED"
 
-    def _step_ship(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_ship(self, record: AmazonRecord, request: AdvanceRequest) -> None:
         _require(record, SHIPPABLE)
         left = amazon_orders.open_quantities(record.order)
         wanted = dict(request.quantities) or left
@@ -679,7 +681,7 @@ class AmazonSandbox(Sandbox):
         amazon_orders.ship_items(record.order, wanted, self.now, rng)
 
     @staticmethod
-    def _step_deliver(record: Record, _request: AdvanceRequest) -> None:
+    def _step_deliver(record: AmazonRecord, _request: AdvanceRequest) -> None:
         packages = record.order.get("packages")
         if not packages:
             msg = "the order has no packages"
@@ -688,7 +690,7 @@ class AmazonSandbox(Sandbox):
             package["packageStatus"] = {"status": "DELIVERED"}
 
     @staticmethod
-    def _step_cancel(record: Record, request: AdvanceRequest) -> None:
+    def _step_cancel(record: AmazonRecord, request: AdvanceRequest) -> None:
         _require(record, PENDING | SHIPPABLE)
         chosen = set(request.quantities) or {item["orderItemId"] for item in record.order["orderItems"]}
         left = amazon_orders.open_quantities(record.order)
@@ -702,7 +704,7 @@ class AmazonSandbox(Sandbox):
             record.order["fulfillment"]["fulfillmentStatus"] = "SHIPPED" if is_shipped else "CANCELLED"
 
     @staticmethod
-    def _step_request_cancellation(record: Record, request: AdvanceRequest) -> None:
+    def _step_request_cancellation(record: AmazonRecord, request: AdvanceRequest) -> None:
         _require(record, PENDING | SHIPPABLE)
         chosen = set(request.quantities) or {item["orderItemId"] for item in record.order["orderItems"]}
         for item in record.order["orderItems"]:
@@ -717,7 +719,7 @@ class AmazonSandbox(Sandbox):
         for order in orders:
             marketplace_id = order["salesChannel"].get("marketplaceId")
             created = parse_iso(order["createdTime"]) or listed_as_updated
-            self._hold(Record(order, owner.name, marketplace_id, created, listed_as_updated, is_loaded=True))
+            self._hold(AmazonRecord(order, owner.name, marketplace_id, created, listed_as_updated, is_loaded=True))
             if marketplace_id and marketplace_id not in owner.marketplace_ids:
                 owner.marketplace_ids = (*owner.marketplace_ids, marketplace_id)
         return {"orders": len(orders), "shipments": 0, "ids": [order["orderId"] for order in orders]}
@@ -738,7 +740,7 @@ class AmazonSandbox(Sandbox):
         """Return orders in the words that every marketplace shares; all when none is named."""
         return [self._held(self.records[order_id]) for order_id in order_ids or self.records]
 
-    def _held(self, record: Record) -> HeldOrder:
+    def _held(self, record: AmazonRecord) -> HeldOrder:
         packages = record.order.get("packages") or ()
         return HeldOrder(
             id=record.id,
@@ -786,7 +788,7 @@ class AmazonSandbox(Sandbox):
         ]
 
 
-def render(record: Record, included: Iterable[str], account: AmazonAccount) -> JsonObject:
+def render(record: AmazonRecord, included: Iterable[str], account: AmazonAccount) -> JsonObject:
     """Return what this account may see of an order with these data sets."""
     parts = set(included)
     hidden = {name for name, part in ORDER_PARTS.items() if part not in parts}
@@ -826,7 +828,7 @@ def _quantities(package: JsonObject) -> dict[str, int]:
     return {each["orderItemId"]: each["quantity"] for each in package.get("packageItems") or ()}
 
 
-def _require(record: Record, statuses: Iterable[str]) -> None:
+def _require(record: AmazonRecord, statuses: Iterable[str]) -> None:
     if record.status not in set(statuses):
         msg = f"the order is {record.status or 'without a status'}"
         raise RefusedActionError(msg)

@@ -22,7 +22,7 @@ from orders_pipeline.sandbox.generator import (
     Catalogue,
     Choice,
     Person,
-    Place,
+    PostalPlace,
     Product,
     Times,
     chance,
@@ -76,7 +76,7 @@ _COUNTRY_SPELLINGS = ("label", "alpha2", "alpha3")
 
 
 @dataclass(frozen=True)
-class Channel:
+class MiraklChannel:
     """One sales channel of a shop, and the country its customers live in."""
 
     code: str
@@ -88,27 +88,27 @@ class Channel:
 class ShopTraits:
     """What of a shop shows in its orders."""
 
-    channels: tuple[Channel, ...]
+    channels: tuple[MiraklChannel, ...]
     tax_mode: str
     currency: str
     is_multi_shipment: bool
 
 
 @dataclass(frozen=True)
-class Draft:
+class MiraklDraft:
     """What is decided about an order before its parts are written."""
 
     commercial_id: str
     order_id: str
     traits: ShopTraits
-    channel: Channel | None
+    channel: MiraklChannel | None
     created: datetime
     updated: datetime
     state: str
     center: str
     has_mixed_lines: bool
     customer: Person
-    home: Place
+    home: PostalPlace
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def make_orders(
         _write(
             rng,
             catalogue,
-            Draft(
+            MiraklDraft(
                 commercial_id=commercial_id,
                 order_id=f"{commercial_id}-{letter}",
                 traits=traits,
@@ -262,7 +262,7 @@ def _center(rng: Random) -> str:
     return OPERATOR_CENTER if chance(rng, 0.08) else DEFAULT_CENTER
 
 
-def _write(rng: Random, catalogue: Catalogue, draft: Draft) -> Made:
+def _write(rng: Random, catalogue: Catalogue, draft: MiraklDraft) -> Made:
     products = catalogue.pick(rng, max(2 if draft.has_mixed_lines else 1, _LINES.pick(rng)))
     has_derived_ids = chance(rng, 0.7)
     lines = [
@@ -273,7 +273,7 @@ def _write(rng: Random, catalogue: Catalogue, draft: Draft) -> Made:
     return Made(order, shipments)
 
 
-def _order(rng: Random, draft: Draft, lines: list[JsonObject]) -> JsonObject:
+def _order(rng: Random, draft: MiraklDraft, lines: list[JsonObject]) -> JsonObject:
     price = _sum(lines, "price")
     shipping = _sum(lines, "shipping_price")
     is_debited = draft.state not in BEFORE_DEBIT | {"REFUSED"}
@@ -339,7 +339,7 @@ def _order(rng: Random, draft: Draft, lines: list[JsonObject]) -> JsonObject:
     }
 
 
-def _delivery(draft: Draft) -> JsonObject:
+def _delivery(draft: MiraklDraft) -> JsonObject:
     return {
         "earliest": iso_millis(draft.created + timedelta(days=3)),
         "latest": iso_millis(draft.created + timedelta(days=6)),
@@ -358,7 +358,7 @@ def _engraving(line_id: str) -> list[JsonObject]:
     return [{"code": "engraving", "type": "STRING", "value": WISHES[len(line_id) % len(WISHES)]}]
 
 
-def _customer(rng: Random, draft: Draft) -> JsonObject:
+def _customer(rng: Random, draft: MiraklDraft) -> JsonObject:
     who = draft.customer
     customer: JsonObject = {
         "customer_id": f"CUST-{who.email_local_part[:8]}",
@@ -380,7 +380,7 @@ def _customer(rng: Random, draft: Draft) -> JsonObject:
     return customer
 
 
-def _address(rng: Random, draft: Draft) -> JsonObject:
+def _address(rng: Random, draft: MiraklDraft) -> JsonObject:
     home = COUNTRIES[draft.home.country]
     return {
         "civility": None,
@@ -400,7 +400,7 @@ def _address(rng: Random, draft: Draft) -> JsonObject:
     }
 
 
-def _line(rng: Random, draft: Draft, product: Product, index: int, *, has_derived_ids: bool) -> JsonObject:
+def _line(rng: Random, draft: MiraklDraft, product: Product, index: int, *, has_derived_ids: bool) -> JsonObject:
     quantity = _QUANTITY.pick(rng)
     price = product.price_cents * quantity
     shipping = rng.choice((0, 0, 399, 490))
@@ -475,7 +475,7 @@ def _tax(cents: int) -> JsonObject:
     }
 
 
-def _settle(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
+def _settle(rng: Random, draft: MiraklDraft, order: JsonObject) -> list[JsonObject]:
     """Bring lines, cancellations, refunds and shipments in line with the state that was drawn."""
     lines: list[JsonObject] = order["order_lines"]
     if draft.state == "CANCELED":
@@ -492,13 +492,13 @@ def _settle(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
     return []
 
 
-def _cancel_some(rng: Random, draft: Draft, lines: list[JsonObject]) -> None:
+def _cancel_some(rng: Random, draft: MiraklDraft, lines: list[JsonObject]) -> None:
     for line in lines:
         if line["quantity"] > 1 and chance(rng, 0.1):
             cancel_line(line, 1, draft.updated, "CUSTOMER_REQUEST", line["quantity"])
 
 
-def _settle_shipped(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
+def _settle_shipped(rng: Random, draft: MiraklDraft, order: JsonObject) -> list[JsonObject]:
     quantities: dict[str, int] = {}
     for line in order["order_lines"]:
         line["shipped_date"] = iso_seconds(draft.updated)
@@ -517,7 +517,7 @@ def _settle_shipped(rng: Random, draft: Draft, order: JsonObject) -> list[JsonOb
     return [shipment] if draft.traits.is_multi_shipment else []
 
 
-def _ship_part(rng: Random, draft: Draft, order: JsonObject) -> list[JsonObject]:
+def _ship_part(rng: Random, draft: MiraklDraft, order: JsonObject) -> list[JsonObject]:
     lines = [line for line in order["order_lines"] if line["quantity"] > cancelled_quantity(line)]
     if len(lines) == 1 and lines[0]["quantity"] - cancelled_quantity(lines[0]) == 1:
         return []

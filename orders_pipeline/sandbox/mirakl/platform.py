@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from orders_pipeline.sandbox.clock import iso_seconds
-from orders_pipeline.sandbox.mirakl.orders import CARRIERS, Channel, ShopTraits
+from orders_pipeline.sandbox.mirakl.orders import CARRIERS, MiraklChannel, ShopTraits
 
 VERSION = "3.999.0"
 OPERATOR = "Sandbox Operator"
@@ -52,7 +52,7 @@ class MiraklShop:
     shop_id: int
     name: str
     api_key: str
-    channels: tuple[Channel, ...]
+    channels: tuple[MiraklChannel, ...]
     tax_mode: Literal["TAX_INCLUDED", "TAX_EXCLUDED"] = "TAX_INCLUDED"
     currency: str = "EUR"
     is_revoked: bool = False

@@ -45,7 +45,7 @@ from orders_pipeline.sandbox.mirakl.orders import (
     CARRIERS,
     SHIPPED_OR_LATER,
     UNSHIPPED_SHIPMENT,
-    Channel,
+    MiraklChannel,
 )
 from orders_pipeline.sandbox.mirakl.platform import Features, MiraklShop
 from orders_pipeline.sandbox.throttle import Plan
@@ -73,20 +73,24 @@ DEFAULT_SHOPS = (
         2001,
         "Sandbox Shop",
         API_KEY,
-        (Channel("FR", "France", "FR"), Channel("ES", "España", "ES"), Channel("DE", "Deutschland", "DE")),
+        (
+            MiraklChannel("FR", "France", "FR"),
+            MiraklChannel("ES", "España", "ES"),
+            MiraklChannel("DE", "Deutschland", "DE"),
+        ),
     ),
     MiraklShop(
         2002,
         "Sandbox Outlet",
         "sandbox-key-2",
-        (Channel("IT", "Italia", "IT"), Channel("UK", "United Kingdom", "GB")),
+        (MiraklChannel("IT", "Italia", "IT"), MiraklChannel("UK", "United Kingdom", "GB")),
         tax_mode="TAX_EXCLUDED",
     ),
 )
 
 
 @dataclass
-class Record:
+class MiraklRecord:
     """One order as held: its complete JSON, and what the listings know about it."""
 
     order: JsonObject
@@ -189,7 +193,7 @@ class MiraklSandbox(Sandbox):
         super().__init__(seed, rate_factor, clock)
         self.features = features or Features()
         self.shops: dict[int, MiraklShop] = {}
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, MiraklRecord] = {}
         self.shipments: dict[str, JsonObject] = {}
         self._by_creation: list[tuple[datetime, str]] = []
         self._cache = _ListingCache()
@@ -214,7 +218,7 @@ class MiraklSandbox(Sandbox):
     def add_account_json(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Add a shop: shop_id, name, api_key and channels (code, label, country) are due."""
         try:
-            channels = tuple(Channel(**channel) for channel in values.get("channels", ()))
+            channels = tuple(MiraklChannel(**channel) for channel in values.get("channels", ()))
             shop = MiraklShop(**{**values, "channels": channels})
         except TypeError as error:
             raise ValueError(str(error)) from error
@@ -343,15 +347,15 @@ class MiraklSandbox(Sandbox):
         until = self.records[order_id].hidden_until
         return until is not None and until > self.now
 
-    def _order_filters(self, call: Call) -> list[Callable[[Record], bool]]:
+    def _order_filters(self, call: Call) -> list[Callable[[MiraklRecord], bool]]:
         if call.parameter("sort") not in (None, "dateCreated"):
             self._invalid("sort", "only dateCreated is possible")
         if call.parameter("order") not in (None, "asc", "desc"):
             self._invalid("order", "must be asc or desc")
         return [*self._id_filters(call), *self._date_filters(call), *self._flag_filters(call)]
 
-    def _id_filters(self, call: Call) -> list[Callable[[Record], bool]]:
-        fits: list[Callable[[Record], bool]] = []
+    def _id_filters(self, call: Call) -> list[Callable[[MiraklRecord], bool]]:
+        fits: list[Callable[[MiraklRecord], bool]] = []
         ids = _comma_list(call, "order_ids")
         if len(ids) > MAX_IDS:
             self._invalid("order_ids", f"at most {MAX_IDS} values")
@@ -368,8 +372,8 @@ class MiraklSandbox(Sandbox):
                 fits.append(_has_reference(f"order_reference_for_{whose}", wanted))
         return fits
 
-    def _date_filters(self, call: Call) -> list[Callable[[Record], bool]]:
-        fits: list[Callable[[Record], bool]] = []
+    def _date_filters(self, call: Call) -> list[Callable[[MiraklRecord], bool]]:
+        fits: list[Callable[[MiraklRecord], bool]] = []
         start, end = self._date(call, "start_date"), self._date(call, "end_date")
         start_update, end_update = self._date(call, "start_update_date"), self._date(call, "end_update_date")
         if start:
@@ -383,8 +387,8 @@ class MiraklSandbox(Sandbox):
             fits.append(lambda record: record.updated <= end_update)
         return fits
 
-    def _flag_filters(self, call: Call) -> list[Callable[[Record], bool]]:
-        fits: list[Callable[[Record], bool]] = []
+    def _flag_filters(self, call: Call) -> list[Callable[[MiraklRecord], bool]]:
+        fits: list[Callable[[MiraklRecord], bool]] = []
         channels = _comma_list(call, "channel_codes")
         if self._flag(call, "only_null_channel"):
             fits.append(lambda record: record.channel is None)
@@ -404,7 +408,7 @@ class MiraklSandbox(Sandbox):
                 fits.append(_has_value(name, wanted))
         return fits
 
-    def _rendered(self, record: Record) -> JsonObject:
+    def _rendered(self, record: MiraklRecord) -> JsonObject:
         """Return an order as the shop sees it now; a loaded one is never touched."""
         if record.is_loaded:
             return record.order
@@ -425,7 +429,7 @@ class MiraklSandbox(Sandbox):
         self._decide(record, decisions)
         return SandboxAnswer(204, orders=[record.id], effect={"order_id": record.id, "accepted": decisions})
 
-    def _decisions(self, call: Call, record: Record) -> dict[str, bool]:
+    def _decisions(self, call: Call, record: MiraklRecord) -> dict[str, bool]:
         given = self._object(call).get("order_lines")
         if not isinstance(given, list) or not given:
             self._invalid("order_lines", "must be a list that is not empty")
@@ -475,7 +479,7 @@ class MiraklSandbox(Sandbox):
             effect={"cancelled": wanted},
         )
 
-    def _cancelled_line(self, given: JsonValue, shop: MiraklShop) -> tuple[Record, JsonObject]:
+    def _cancelled_line(self, given: JsonValue, shop: MiraklShop) -> tuple[MiraklRecord, JsonObject]:
         """The line that one element cancels units of."""
         required = ("amount", "order_line_id", "quantity", "reason_code", "shipping_amount")
         if not isinstance(given, dict) or any(given.get(name) is None for name in required):
@@ -492,12 +496,12 @@ class MiraklSandbox(Sandbox):
             self._invalid("cancelations", "quantity is more than what is open")
         return record, line
 
-    def _cancel_units(self, record: Record, quantities: Mapping[str, int], reason: str) -> None:
+    def _cancel_units(self, record: MiraklRecord, quantities: Mapping[str, int], reason: str) -> None:
         request = AdvanceRequest(action="cancel", quantities=dict(quantities), reason=reason)
         self._step_cancel(record, request)
         self._touch(record)
 
-    def _decide(self, record: Record, decisions: Mapping[str, bool]) -> None:
+    def _decide(self, record: MiraklRecord, decisions: Mapping[str, bool]) -> None:
         """Accepted lines wait for the debit; the order is refused when none is accepted."""
         for line in record.lines:
             line["order_line_state"] = "WAITING_DEBIT" if decisions[line["order_line_id"]] else "REFUSED"
@@ -517,7 +521,7 @@ class MiraklSandbox(Sandbox):
             if record.debit_at is not None and record.debit_at <= self.now:
                 self._debit(record)
 
-    def _debit(self, record: Record) -> None:
+    def _debit(self, record: MiraklRecord) -> None:
         record.debit_at = None
         self._to_debit.discard(record.id)
         record.order["order_state"] = "SHIPPING"
@@ -594,7 +598,7 @@ class MiraklSandbox(Sandbox):
         return SandboxAnswer(204, orders=[record.id], effect=effect)
 
     @staticmethod
-    def _order_tracking(record: Record) -> JsonObject | None:
+    def _order_tracking(record: MiraklRecord) -> JsonObject | None:
         if not record.order.get("shipping_company"):
             return None
         return {
@@ -605,7 +609,7 @@ class MiraklSandbox(Sandbox):
             "tracking_url": record.order.get("shipping_tracking_url"),
         }
 
-    def _finish_shipping(self, record: Record) -> None:
+    def _finish_shipping(self, record: MiraklRecord) -> None:
         for line in record.lines:
             if line["order_line_state"] == "SHIPPING":
                 line["order_line_state"] = "SHIPPED"
@@ -723,7 +727,7 @@ class MiraklSandbox(Sandbox):
         except RefusalError as refusal:
             raise RefusedActionError(str(refusal.answer.body["message"])) from refusal
 
-    def _wanted_quantities(self, given: JsonObject, record: Record) -> dict[str, int]:
+    def _wanted_quantities(self, given: JsonObject, record: MiraklRecord) -> dict[str, int]:
         lines = given.get("shipment_lines")
         if not isinstance(lines, list) or not lines:
             raise RefusedActionError("Shipment lines are missing.")
@@ -745,7 +749,7 @@ class MiraklSandbox(Sandbox):
         return wanted
 
     def _add_shipment(
-        self, record: Record, quantities: Mapping[str, int], tracking: JsonObject | None, *, is_shipped: bool
+        self, record: MiraklRecord, quantities: Mapping[str, int], tracking: JsonObject | None, *, is_shipped: bool
     ) -> JsonObject:
         digits = hashlib.sha256(f"{self.seed}:shipment:{len(self.shipments)}".encode()).hexdigest()
         shipment_id = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
@@ -755,12 +759,12 @@ class MiraklSandbox(Sandbox):
         self._attach(record, shipment)
         return shipment
 
-    def _attach(self, record: Record, shipment: JsonObject) -> None:
+    def _attach(self, record: MiraklRecord, shipment: JsonObject) -> None:
         if shipment["id"] not in record.shipment_ids:
             record.shipment_ids.append(shipment["id"])
         self.shipments[shipment["id"]] = shipment
 
-    def _open_quantities(self, record: Record) -> dict[str, int]:
+    def _open_quantities(self, record: MiraklRecord) -> dict[str, int]:
         """Return what is neither in a shipment, nor cancelled, nor of a line in another state, per line id."""
         taken: dict[str, int] = {}
         for shipment_id in record.shipment_ids:
@@ -773,7 +777,7 @@ class MiraklSandbox(Sandbox):
                 left[line["order_line_id"]] = self._left(line) - taken.get(line["order_line_id"], 0)
         return {line_id: quantity for line_id, quantity in left.items() if quantity > 0}
 
-    def _settle_lines(self, record: Record) -> None:
+    def _settle_lines(self, record: MiraklRecord) -> None:
         """Lines whose whole quantity is in shipped shipments are shipped; the order when all its lines are."""
         is_pending = any(self.shipments[each]["status"] in UNSHIPPED_SHIPMENT for each in record.shipment_ids)
         left = self._open_quantities(record)
@@ -835,7 +839,7 @@ class MiraklSandbox(Sandbox):
             200, {"shipment_success": successes, "shipment_errors": errors}, orders=orders, effect=effect
         )
 
-    def _own_shipment(self, given: JsonObject, shop: MiraklShop) -> tuple[JsonObject, Record]:
+    def _own_shipment(self, given: JsonObject, shop: MiraklShop) -> tuple[JsonObject, MiraklRecord]:
         shipment = self.shipments.get(str(given.get("id")))
         record = self.records.get(shipment["order_id"]) if shipment else None
         if shipment is None or record is None or record.shop_id != shop.shop_id:
@@ -844,7 +848,7 @@ class MiraklSandbox(Sandbox):
 
     # --- shared by the handlers ----------------------------------------------------------------------------------
 
-    def _own(self, call: Call, shop: MiraklShop) -> Record:
+    def _own(self, call: Call, shop: MiraklShop) -> MiraklRecord:
         record = self.records.get(call.path_parameters["order_id"])
         if record is None or record.shop_id != shop.shop_id:
             self.refuse(404, "ORDER_NOT_FOUND", "The order does not exist")
@@ -886,7 +890,7 @@ class MiraklSandbox(Sandbox):
             self._invalid(name, "must be true or false")
         return None if text is None else text == "true"
 
-    def _touch(self, record: Record, age: timedelta = timedelta()) -> None:
+    def _touch(self, record: MiraklRecord, age: timedelta = timedelta()) -> None:
         record.updated = to_millis(self.now - age)
         record.order["last_updated_date"] = iso_seconds(record.updated)
         self._version += 1
@@ -930,12 +934,12 @@ class MiraklSandbox(Sandbox):
 
     def _hold_made(self, made: mirakl_orders.Made, shop: MiraklShop, updated: datetime) -> None:
         created = parse_iso(made.order["created_date"]) or updated
-        record = Record(made.order, shop.shop_id, created, updated)
+        record = MiraklRecord(made.order, shop.shop_id, created, updated)
         self._hold(record)
         for shipment in made.shipments:
             self._attach(record, shipment)
 
-    def _hold(self, record: Record) -> None:
+    def _hold(self, record: MiraklRecord) -> None:
         held = self.records.get(record.id)
         if held is not None:
             self._by_creation.remove((held.created, held.id))
@@ -961,10 +965,10 @@ class MiraklSandbox(Sandbox):
             advanced.append(order_id)
         return AdvanceResult(advanced, refused if request.order_ids else {})
 
-    def _advance_one(self, record: Record | None, request: AdvanceRequest) -> None:
+    def _advance_one(self, record: MiraklRecord | None, request: AdvanceRequest) -> None:
         if record is None:
             raise RefusedActionError("no such order")
-        steps: dict[str, Callable[[Record, AdvanceRequest], None]] = {
+        steps: dict[str, Callable[[MiraklRecord, AdvanceRequest], None]] = {
             "submit": lambda record, _request: self._move(record, {"STAGING"}, "WAITING_ACCEPTANCE"),
             "accept": self._step_accept,
             "refuse": self._step_refuse,
@@ -980,7 +984,7 @@ class MiraklSandbox(Sandbox):
         steps[request.action](record, request)
         self._touch(record, timedelta(seconds=request.backdate_seconds))
 
-    def _move(self, record: Record, states: set[str], new_state: str) -> None:
+    def _move(self, record: MiraklRecord, states: set[str], new_state: str) -> None:
         if record.state not in states:
             raise RefusedActionError(f"the order is {record.state}")
         record.order["order_state"] = new_state
@@ -988,19 +992,19 @@ class MiraklSandbox(Sandbox):
             if line["order_line_state"] in states:
                 line["order_line_state"] = new_state
 
-    def _step_accept(self, record: Record, _request: AdvanceRequest) -> None:
+    def _step_accept(self, record: MiraklRecord, _request: AdvanceRequest) -> None:
         _require(record, {"WAITING_ACCEPTANCE"})
         self._decide(record, {line["order_line_id"]: True for line in record.lines})
 
-    def _step_refuse(self, record: Record, _request: AdvanceRequest) -> None:
+    def _step_refuse(self, record: MiraklRecord, _request: AdvanceRequest) -> None:
         _require(record, {"WAITING_ACCEPTANCE"})
         self._decide(record, {line["order_line_id"]: False for line in record.lines})
 
-    def _step_pay(self, record: Record, _request: AdvanceRequest) -> None:
+    def _step_pay(self, record: MiraklRecord, _request: AdvanceRequest) -> None:
         _require(record, {"WAITING_DEBIT", "WAITING_DEBIT_PAYMENT"})
         self._debit(record)
 
-    def _step_ship(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_ship(self, record: MiraklRecord, request: AdvanceRequest) -> None:
         """Ship as the operator's other side would see it, whoever fulfils."""
         _require(record, {"SHIPPING"})
         left = self._open_quantities(record)
@@ -1017,7 +1021,7 @@ class MiraklSandbox(Sandbox):
             self._add_shipment(record, wanted, mirakl_orders.make_tracking("DHL", number), is_shipped=True)
         self._settle_lines(record)
 
-    def _step_receive(self, record: Record, _request: AdvanceRequest) -> None:
+    def _step_receive(self, record: MiraklRecord, _request: AdvanceRequest) -> None:
         self._move(record, {"SHIPPED", "TO_COLLECT"}, "RECEIVED")
         for line in record.lines:
             line["received_date"] = iso_seconds(self.now)
@@ -1025,7 +1029,7 @@ class MiraklSandbox(Sandbox):
             self.shipments[shipment_id]["status"] = "RECEIVED"
             self.shipments[shipment_id]["last_updated_date"] = iso_millis(self.now)
 
-    def _step_cancel(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_cancel(self, record: MiraklRecord, request: AdvanceRequest) -> None:
         _require(record, BEFORE_DEBIT | {"SHIPPING"})
         chosen = dict(request.quantities) or {line["order_line_id"]: self._left(line) for line in record.lines}
         for line in record.lines:
@@ -1052,7 +1056,7 @@ class MiraklSandbox(Sandbox):
         is_net = self.features.lowers_quantity_on_cancellation
         return int(line["quantity"]) - (0 if is_net else mirakl_orders.cancelled_quantity(line))
 
-    def _step_refund(self, record: Record, request: AdvanceRequest) -> None:
+    def _step_refund(self, record: MiraklRecord, request: AdvanceRequest) -> None:
         _require(record, SHIPPED_OR_LATER)
         for line in record.lines:
             quantity = request.quantities.get(line["order_line_id"], 0 if request.quantities else line["quantity"])
@@ -1072,7 +1076,7 @@ class MiraklSandbox(Sandbox):
         listed_as_updated = self.now - LOADED_AGE
         for order in loaded.orders:
             created = parse_iso(order["created_date"]) or listed_as_updated
-            record = Record(order, shop.shop_id, created, listed_as_updated, is_loaded=True)
+            record = MiraklRecord(order, shop.shop_id, created, listed_as_updated, is_loaded=True)
             self._hold(record)
             self._register_channel(shop, record)
         for shipment in loaded.shipments:
@@ -1085,11 +1089,11 @@ class MiraklSandbox(Sandbox):
         return {"orders": len(loaded.orders), "shipments": len(loaded.shipments), "ids": ids}
 
     @staticmethod
-    def _register_channel(shop: MiraklShop, record: Record) -> None:
+    def _register_channel(shop: MiraklShop, record: MiraklRecord) -> None:
         code = record.channel
         if code and code not in {channel.code for channel in shop.channels}:
             label = str(record.order["channel"].get("label") or code)
-            shop.channels = (*shop.channels, Channel(code, label, "FR"))
+            shop.channels = (*shop.channels, MiraklChannel(code, label, "FR"))
 
     def hide(self, order_ids: Sequence[str], until: datetime) -> list[str]:
         """Keep orders (the newest when none is named) out of every listing until a moment."""
@@ -1108,7 +1112,7 @@ class MiraklSandbox(Sandbox):
         """Return orders in the words that every marketplace shares; all when none is named."""
         return [self._held(self.records[order_id]) for order_id in order_ids or self.records]
 
-    def _held(self, record: Record) -> HeldOrder:
+    def _held(self, record: MiraklRecord) -> HeldOrder:
         shipments = [self.shipments[each] for each in record.shipment_ids]
         gone: dict[str, int] = {}
         for shipment in shipments:
@@ -1173,16 +1177,16 @@ class MiraklSandbox(Sandbox):
         ]
 
 
-def _require(record: Record, states: Iterable[str]) -> None:
+def _require(record: MiraklRecord, states: Iterable[str]) -> None:
     if record.state not in set(states):
         raise RefusedActionError(f"the order is {record.state}")
 
 
-def _has_reference(name: str, wanted: frozenset[str]) -> Callable[[Record], bool]:
+def _has_reference(name: str, wanted: frozenset[str]) -> Callable[[MiraklRecord], bool]:
     return lambda record: (record.order.get("references") or {}).get(name) in wanted
 
 
-def _has_value(name: str, wanted: str) -> Callable[[Record], bool]:
+def _has_value(name: str, wanted: str) -> Callable[[MiraklRecord], bool]:
     return lambda record: record.order.get(name) == wanted
 
 

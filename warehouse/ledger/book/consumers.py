@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class FeedReader:
     """A consumer that has asked for changes: up to which position it has them, when it asked, and whether it still may."""
 
     name: str
@@ -37,7 +37,7 @@ def position(transaction: Transaction, consumer: str) -> int | None:
     return transaction.execute(sa.select(consumers.c.position).where(consumers.c.name == consumer)).scalar()
 
 
-def readers(transaction: Transaction, now: datetime) -> list[Reader]:
+def readers(transaction: Transaction, now: datetime) -> list[FeedReader]:
     """Every consumer that has ever asked for changes, by name."""
     may_read = sa.exists().where(
         tokens.c.consumer == consumers.c.name,
@@ -46,4 +46,4 @@ def readers(transaction: Transaction, now: datetime) -> list[Reader]:
     )
     query = sa.select(consumers.c.name, consumers.c.position, consumers.c.read_at, may_read)
     rows = transaction.execute(query.where(consumers.c.read_at.is_not(None)).order_by(consumers.c.name))
-    return [Reader(name, position, read_at, bool(may)) for name, position, read_at, may in rows]
+    return [FeedReader(name, position, read_at, bool(may)) for name, position, read_at, may in rows]

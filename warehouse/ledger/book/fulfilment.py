@@ -50,7 +50,7 @@ _UNDER_WAY = frozenset({ConfirmationStatus.QUEUED.value, ConfirmationStatus.SEND
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ReportedUnits:
     """Units of one line that we have reported, and those that others had shipped when we did."""
 
     units: int
@@ -85,7 +85,7 @@ class Raised:
 
 
 def shipped_units(
-    shown: int | None, ordered: int | None, cancelled: int | None, reported: Reported | None
+    shown: int | None, ordered: int | None, cancelled: int | None, reported: ReportedUnits | None
 ) -> tuple[int | None, int]:
     """Units of a line that were shipped, by whomever, and those that we have reported although they are cancelled.
 
@@ -97,7 +97,7 @@ def shipped_units(
         cancelled: Units cancelled; None when the marketplace does not say.
         reported: Our shipments of the line; None without any.
 
-    >>> shipped_units(1, 3, 0, Reported(units=1, by_others=1)), shipped_units(0, 2, 2, Reported(units=2, by_others=0))
+    >>> shipped_units(1, 3, 0, ReportedUnits(units=1, by_others=1)), shipped_units(0, 2, 2, ReportedUnits(units=2, by_others=0))
     ((2, 0), (0, 2))
     """
     if reported is None:
@@ -127,11 +127,11 @@ _REPORTED = (
 )
 
 
-def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, Reported]]:
+def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, ReportedUnits]]:
     """Order id → line id → our shipments of it, of the orders that have any."""
-    found: dict[str, dict[str, Reported]] = {}
+    found: dict[str, dict[str, ReportedUnits]] = {}
     for order_id, line_id, units, by_others in transaction.execute(_REPORTED, {"ids": list(order_ids)}):
-        found.setdefault(order_id, {})[line_id] = Reported(int(units), int(by_others))
+        found.setdefault(order_id, {})[line_id] = ReportedUnits(int(units), int(by_others))
     return found
 
 
@@ -140,7 +140,7 @@ def raised(
     source: Status,
     whole: Bar | None,
     counts: Mapping[str, MarketplaceCounts],
-    reported: Mapping[str, Reported],
+    reported: Mapping[str, ReportedUnits],
 ) -> Raised:
     """An order as readers see it.
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.schema import order_events, orders
 from warehouse.ledger.book.event_texts import event_text
 from warehouse.ledger.watch import activity
-from warehouse.ledger.watch.activity import Entry, Level
+from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def record(transaction: Transaction, events: Sequence[Mapping[str, Any]], now: d
     transaction.execute(sa.insert(order_events), rows)
     channels = _channels(transaction, sorted({row["order_id"] for row in rows}))
     entries = [
-        Entry(
+        ActivityEntry(
             stage=STAGES.get(row["kind"].partition("_")[0], "orders"),
             kind=row["kind"],
             level=Level.WARNING if row["kind"].endswith(TROUBLE) else Level.INFO,

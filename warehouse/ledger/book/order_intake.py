@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from warehouse.ledger.settings.channels import Channel
+    from warehouse.ledger.settings.channels import ConfiguredChannel
     from warehouse.privacy import KeyRing
 
 CLOCK_STEP = timedelta(milliseconds=1)
@@ -74,7 +74,7 @@ class OrderNotTaken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderTaken:
+class TakenOrder:
     """What was taken: which order it is, and what became of the document."""
 
     order_id: str
@@ -91,7 +91,7 @@ def take(
     *,
     visible_channels: Sequence[str] | None = None,
     may_change: Callable[[str], bool] | None = None,
-) -> OrderTaken:
+) -> TakenOrder:
     """Take in one document: a new order, or a change of one that is known.
 
     Args:
@@ -119,7 +119,7 @@ def take(
     if known_at is not None:
         kept = raw_orders.newest_given(transaction, channel.connection, channel.code, given.original_id)
         if kept is not None and kept[1] == _hash(document):
-            return OrderTaken(own_id, channel.code, given.original_id, IntakeResult.ALREADY_KNOWN)
+            return TakenOrder(own_id, channel.code, given.original_id, IntakeResult.ALREADY_KNOWN)
         if may_change is None:
             raise OrderNotTaken(IntakeRefusal.IS_KNOWN)
         if not may_change(own_id):
@@ -127,13 +127,13 @@ def take(
         _check_shipped(transaction, own_id, given)
     _settle(transaction, keys, channel, given, document, known_at, now)
     result = IntakeResult.CREATED if known_at is None else IntakeResult.CHANGED
-    return OrderTaken(own_id, channel.code, given.original_id, result)
+    return TakenOrder(own_id, channel.code, given.original_id, result)
 
 
 def cancel(
     transaction: Transaction,
     keys: KeyRing,
-    channel: Channel,
+    channel: ConfiguredChannel,
     original_id: str,
     units: Mapping[str, int],
     now: datetime,
@@ -160,7 +160,7 @@ def cancel(
     _settle(transaction, keys, channel, given, document, known_at, now)
 
 
-def _channel(transaction: Transaction, code: str, visible_channels: Sequence[str] | None) -> Channel:
+def _channel(transaction: Transaction, code: str, visible_channels: Sequence[str] | None) -> ConfiguredChannel:
     """The channel of a document.
 
     Raises:
@@ -200,7 +200,7 @@ def _check_shipped(transaction: Transaction, own_id: str, given: GivenOrder) -> 
 def _settle(
     transaction: Transaction,
     keys: KeyRing,
-    channel: Channel,
+    channel: ConfiguredChannel,
     given: GivenOrder,
     document: Any,  # noqa: ANN401 - any JSON value
     known_at: datetime | None,

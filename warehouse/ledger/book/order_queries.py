@@ -182,14 +182,14 @@ _SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
 
 
 @dataclass(frozen=True, slots=True)
-class OrderPage:
+class OrderRows:
     """Rows for `documents.document`; `next_key` is None on the last page."""
 
     rows: list[Row]
     next_key: Key | None
 
 
-def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderPage:
+def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
     """The `limit` orders that follow `after`."""
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit)
@@ -197,12 +197,12 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
     found = transaction.execute(query, _place(after)).all()
     rows = [dict(zip(NAMES, row, strict=True)) for row in found]
     if len(rows) <= limit:
-        return OrderPage(rows, None)
+        return OrderRows(rows, None)
     rows.pop()
-    return OrderPage(rows, key_of(rows[-1], sort))
+    return OrderRows(rows, key_of(rows[-1], sort))
 
 
-def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderPage:
+def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
     rows: list[Row] = []
     first = sort is Sort.ERRORS_FIRST
@@ -216,9 +216,9 @@ def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after:
         if len(rows) > limit:
             break
     if len(rows) <= limit:
-        return OrderPage(rows, None)
+        return OrderRows(rows, None)
     rows = rows[:limit]
-    return OrderPage(rows, key_of(rows[-1], sort))
+    return OrderRows(rows, key_of(rows[-1], sort))
 
 
 def key_of(row: Mapping[str, Any], sort: Sort) -> Key:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import RowMapping
 
-    from warehouse.ledger.book.fulfilment import Raised, Reported
+    from warehouse.ledger.book.fulfilment import Raised, ReportedUnits
     from warehouse.orders import Status
     from warehouse.personal import Personal
     from warehouse.privacy import KeyRing
@@ -211,7 +211,7 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
     return Comparison(changes, writes, unnoticed, reworded)
 
 
-def _raise(arrival: Arrival, reported: Mapping[str, Reported]) -> Arrival:
+def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
     """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
     order = arrival.order
     counts = {
@@ -499,9 +499,9 @@ def _follow_up(transaction: Transaction, found: Comparison, changes: Sequence[Ch
     activity.record(transaction, entries, now)
 
 
-def _entry(arrival: Arrival, change: Change) -> activity.Entry:
+def _entry(arrival: Arrival, change: Change) -> activity.ActivityEntry:
     order, is_new = arrival.order, change.outcome == "new"
-    return activity.Entry(
+    return activity.ActivityEntry(
         stage="normalise",
         kind="order_received" if is_new else "order_changed",
         text=f"Received from {order.marketplace} as {arrival.status}"

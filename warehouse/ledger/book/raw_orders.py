@@ -267,7 +267,7 @@ def finish_pull(
         activity.record(transaction, [_finished(pull, outcome, error)], now)
 
 
-def _finished(pull: Any, outcome: str, error: str | None) -> activity.Entry:  # noqa: ANN401 - a row
+def _finished(pull: Any, outcome: str, error: str | None) -> activity.ActivityEntry:  # noqa: ANN401 - a row
     """How a pull ended. One that was complete and brought nothing is not told: there are hundreds a day."""
     is_complete = outcome == "complete"
     text = (
@@ -275,7 +275,7 @@ def _finished(pull: Any, outcome: str, error: str | None) -> activity.Entry:  # 
         if is_complete
         else f"Pull failed: {error}"
     )
-    return activity.Entry(
+    return activity.ActivityEntry(
         stage="sweep" if pull.kind == "sweep" else "pull",
         kind="pull_complete" if is_complete else "pull_failed",
         level=activity.Level.INFO if is_complete else activity.Level.ERROR,

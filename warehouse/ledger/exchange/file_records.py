@@ -89,7 +89,7 @@ class NewFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FileMember:
     """An order in an exported file: which revision of it, and where that stood in the change feed."""
 
     order_id: str

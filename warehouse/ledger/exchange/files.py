@@ -22,9 +22,9 @@ from warehouse.ledger.base.schema import file_members, file_rows, files
 from warehouse.ledger.exchange.file_queries import find
 from warehouse.ledger.exchange.file_records import (
     ROWS_PER_TRANSACTION,
+    FileMember,
     FileRecord,
     FileState,
-    Member,
     NewFile,
     PlannedFile,
     RowFate,
@@ -32,7 +32,7 @@ from warehouse.ledger.exchange.file_records import (
 )
 from warehouse.ledger.settings.file_jobs import move_cursor
 from warehouse.ledger.watch import activity
-from warehouse.ledger.watch.activity import Entry, Level
+from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def describe(transaction: Transaction, record: FileRecord, details: Mapping[str,
     transaction.execute(sa.update(files).where(files.c.id == record.id).values(values))
 
 
-def add_members(transaction: Transaction, file_id: int, members: Sequence[Member]) -> None:
+def add_members(transaction: Transaction, file_id: int, members: Sequence[FileMember]) -> None:
     """Add orders to a file that is being prepared."""
     rows = [
         {"file_id": file_id, "order_id": each.order_id, "revision": each.revision, "position": each.position}
@@ -270,7 +270,7 @@ def _log(transaction: Transaction, file_id: int, level: Level, now: datetime) ->
     record = find(transaction, file_id)
     if record is None:
         raise LookupError(f"there is no file {file_id}")
-    entry = Entry(
+    entry = ActivityEntry(
         stage=record.direction.value,
         kind=f"file_{record.state}",
         text=f"file {record.name} is {record.state}",

@@ -37,7 +37,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class ConfiguredChannel:
     """What the merchant works with. `selector` picks its orders out of the connection's; None: all of them."""
 
     code: str
@@ -75,11 +75,14 @@ def find_connection(transaction: Transaction, code: str) -> Connection | None:
     return _connection(row) if row else None
 
 
-def all_channels(transaction: Transaction, connection: str | None = None) -> list[Channel]:
+def all_channels(transaction: Transaction, connection: str | None = None) -> list[ConfiguredChannel]:
     """Every channel, or those of one connection, by code."""
     query, wanted = (_CHANNELS, {}) if connection is None else (_CHANNELS_OF, {"wanted": connection})
-    names = Channel.__slots__
-    return [Channel(**{name: row[name] for name in names}) for row in transaction.execute(query, wanted).mappings()]
+    names = ConfiguredChannel.__slots__
+    return [
+        ConfiguredChannel(**{name: row[name] for name in names})
+        for row in transaction.execute(query, wanted).mappings()
+    ]
 
 
 def retrieved_codes(transaction: Transaction, connection: str) -> frozenset[str]:
@@ -105,7 +108,7 @@ def save_connection(transaction: Transaction, connection: Connection, now: datet
     transaction.execute(upsert(transaction, connections, ("code",), changing), [row])
 
 
-def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> None:
+def save_channel(transaction: Transaction, channel: ConfiguredChannel, now: datetime) -> None:
     """Create a channel, or change one. What another selector or connection was asked for proves nothing of the new one.
 
     Where there is no marketplace there is nothing to retrieve, whatever the channel says.
@@ -113,7 +116,7 @@ def save_channel(transaction: Transaction, channel: Channel, now: datetime) -> N
     is_other = (channels.c.connection != channel.connection) | channels.c.selector.is_distinct_from(channel.selector)
     moved = sa.select(channels.c.code).where(channels.c.code == channel.code, is_other)
     transaction.execute(sa.delete(coverage).where(coverage.c.channel.in_(moved)))
-    row = {name: getattr(channel, name) for name in Channel.__slots__}
+    row = {name: getattr(channel, name) for name in ConfiguredChannel.__slots__}
     row |= {"settings": dict(channel.settings), "created_at": now, "updated_at": now}
     row["retrieval"] = channel.retrieval and not takes_orders(transaction, channel.connection)
     changing = tuple(name for name in row if name not in {"code", "created_at"})

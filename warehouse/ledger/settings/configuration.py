@@ -212,7 +212,7 @@ def _reader_problems(
 def _selector_problems(
     document: Document,
     known: Mapping[str, channels.Connection],
-    known_channels: Mapping[str, channels.Channel],
+    known_channels: Mapping[str, channels.ConfiguredChannel],
     kinds: Kinds,
 ) -> list[str]:
     """Channels that are new or get another selector, and cannot be asked for with it."""
@@ -354,9 +354,9 @@ def _recipient(code: str, entry: AlertEntry) -> recipients.Recipient:
     )
 
 
-def _channel(code: str, entry: ChannelEntry) -> channels.Channel:
+def _channel(code: str, entry: ChannelEntry) -> channels.ConfiguredChannel:
     label = entry.label or code
-    return channels.Channel(
+    return channels.ConfiguredChannel(
         code=code,
         label=label,
         marketplace=entry.marketplace or label,
@@ -437,14 +437,14 @@ def _compare(
     noun: str,
     code: str,
     before: channels.Connection
-    | channels.Channel
+    | channels.ConfiguredChannel
     | storages.StorageEntry
     | FileJob
     | CarrierEntry
     | recipients.Recipient
     | None,
     after: channels.Connection
-    | channels.Channel
+    | channels.ConfiguredChannel
     | storages.StorageEntry
     | FileJob
     | CarrierEntry

@@ -24,8 +24,8 @@ from warehouse.ledger.shipping.open_orders import (
 )
 from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, Status, shipment_id
 from warehouse.shipment_reports import (
-    Fault,
     Item,
+    ReportFault,
     ReportRefused,
     ReportResult,
     Sender,
@@ -183,21 +183,21 @@ class Intake:
             notices=tuple(self._notices(order, given, row)),
         )
 
-    def _notices(self, order: OpenOrder, given: ShipmentReport, row: Mapping[str, Any]) -> Iterator[Fault]:
+    def _notices(self, order: OpenOrder, given: ShipmentReport, row: Mapping[str, Any]) -> Iterator[ReportFault]:
         """What the sender should know of a shipment that is not refused."""
         if order.id in self._asked:
             message = "Somebody has asked to cancel this order: see /v1/cancellation-requests."
-            yield Fault(code="cancellation_requested", field="id", message=message)
+            yield ReportFault(code="cancellation_requested", field="id", message=message)
         if row["held_reason"] == holds.CONFIRMATION_OFF:
             message = "The channel does not confirm shipments: the marketplace is not told until somebody decides."
-            yield Fault(code="confirmation_off", field="", message=message)
+            yield ReportFault(code="confirmation_off", field="", message=message)
         left = given.shipping_date
         if left is not None and left < order.purchased_at - BEFORE_PURCHASE:
             message = "The shipping date lies before the order was placed: the marketplace may refuse it."
-            yield Fault(code="shipping_date_before_purchase", field="shipping_date", message=message)
+            yield ReportFault(code="shipping_date_before_purchase", field="shipping_date", message=message)
         elif left is not None and left < self.now - LONG_AGO:
             message = f"The shipping date is more than {LONG_AGO.days} days ago."
-            yield Fault(code="shipping_date_long_ago", field="shipping_date", message=message)
+            yield ReportFault(code="shipping_date_long_ago", field="shipping_date", message=message)
 
     def _first_state(self, order: OpenOrder) -> dict[str, Any]:
         """Whether a shipment waits to be sent, is held, or is none of our business to tell."""
@@ -236,15 +236,15 @@ class Intake:
         faults = []
         if needs.needs_tracking_number and content["tracking_number"] is None:
             message = "The marketplace takes no shipment without a tracking number."
-            faults.append(Fault(code="tracking_number_missing", field="tracking_number", message=message))
+            faults.append(ReportFault(code="tracking_number_missing", field="tracking_number", message=message))
         if needs.needs_carrier and content["carrier_code"] is None and content["carrier_name"] is None:
             message = "The marketplace takes no shipment without a carrier."
-            faults.append(Fault(code="carrier_missing", field="carrier_code", message=message))
+            faults.append(ReportFault(code="carrier_missing", field="carrier_code", message=message))
         faults += self._unknown_carrier(order, content, needs)
         if faults:
             raise ReportRefused(faults, order.id)
 
-    def _unknown_carrier(self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements) -> list[Fault]:
+    def _unknown_carrier(self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements) -> list[ReportFault]:
         code = content["carrier_code"]
         if needs.carrier_rule is not CarrierRule.LISTED or code is None:
             return []
@@ -254,7 +254,7 @@ class Intake:
             "The marketplace takes only carriers of its list, and this one is neither on it nor mapped to it: see "
             "`orders carriers`."
         )
-        return [Fault(code="carrier_unknown", field="carrier_code", message=message)]
+        return [ReportFault(code="carrier_unknown", field="carrier_code", message=message)]
 
     def _quantities(self, order: OpenOrder, items: Sequence[Item]) -> dict[str, int]:
         """Units by line id: those given, or all that remains."""
@@ -287,16 +287,16 @@ class Intake:
             left = order.lines[line_id].remaining()
             if units < 1:
                 message = "Nothing of this line remains." if left == 0 else "Must be at least 1."
-                faults.append(Fault(code="quantity_invalid", field=field, message=message))
+                faults.append(ReportFault(code="quantity_invalid", field=field, message=message))
             elif left is None:
                 message = "The marketplace does not tell how much of this line was ordered."
-                faults.append(Fault(code="quantity_unknown", field=field, message=message))
+                faults.append(ReportFault(code="quantity_unknown", field=field, message=message))
             elif units > left:
                 message = f"Only {left} of this line remain to be shipped."
-                faults.append(Fault(code="quantity_exceeds_remaining", field=field, message=message))
+                faults.append(ReportFault(code="quantity_exceeds_remaining", field=field, message=message))
             elif units > (order.lines[line_id].shippable() or 0):
                 message = f"The marketplace lets ship {order.lines[line_id].shippable()} of this line: see may_not_ship_reason."
-                faults.append(Fault(code="may_not_ship", field=field, message=message))
+                faults.append(ReportFault(code="may_not_ship", field=field, message=message))
         if faults:
             raise ReportRefused(faults, order.id)
 

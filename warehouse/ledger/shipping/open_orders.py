@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
-from warehouse.ledger.book.fulfilment import Reported, remaining_units, reported_units, shipped_units
+from warehouse.ledger.book.fulfilment import ReportedUnits, remaining_units, reported_units, shipped_units
 from warehouse.orders import Bar, Status
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
 
@@ -33,7 +33,7 @@ class OpenLine:
     cancelled: int | None
     refunded: int
     bar: str | None
-    reported: Reported | None
+    reported: ReportedUnits | None
 
     def remaining(self) -> int | None:
         """Units not shipped; what the marketplace leaves out counts as none shipped, none cancelled."""
@@ -52,7 +52,7 @@ class OpenLine:
         ours = self.reported.units if self.reported else 0
         known = self.reported.by_others if self.reported else 0
         by_others = max(known, (self.shown or 0) - ours)
-        self.reported = Reported(ours + units, by_others)
+        self.reported = ReportedUnits(ours + units, by_others)
         return by_others
 
     def take_back(self, units: int) -> None:

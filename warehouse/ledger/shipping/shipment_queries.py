@@ -91,7 +91,7 @@ class ShipmentFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShipmentPlace:
     """The place of a shipment in the list, which has the newest first."""
 
     reported_at: datetime
@@ -99,14 +99,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class ShipmentPage:
+class ShipmentRows:
     """Shipments with `original_id` and `items`, and where the next page begins; None on the last one."""
 
     rows: list[Row]
-    next_place: Place | None
+    next_place: ShipmentPlace | None
 
 
-def page(transaction: Transaction, wanted: ShipmentFilter, after: Place | None, limit: int) -> ShipmentPage:
+def page(transaction: Transaction, wanted: ShipmentFilter, after: ShipmentPlace | None, limit: int) -> ShipmentRows:
     """The `limit` shipments that follow `after`, the last reported first."""
     reported_at, own_id = shipments.c.reported_at, shipments.c.id
     query = _SHIPMENTS.where(*_conditions(wanted))
@@ -122,7 +122,7 @@ def page(transaction: Transaction, wanted: ShipmentFilter, after: Place | None, 
     has_more = len(rows) > limit
     chosen = rows[:limit]
     _add_items(transaction, chosen)
-    return ShipmentPage(chosen, Place(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
+    return ShipmentRows(chosen, ShipmentPlace(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
 
 
 def by_id(transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:

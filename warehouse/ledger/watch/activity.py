@@ -41,7 +41,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ActivityEntry:
     """One thing that happened.
 
     Attributes:
@@ -92,7 +92,7 @@ class LogFilter:
 _RECORD = sa.insert(log_entries)
 
 
-def record(transaction: Transaction, entries: Sequence[Entry], now: datetime) -> None:
+def record(transaction: Transaction, entries: Sequence[ActivityEntry], now: datetime) -> None:
     """Write entries, in the transaction of what they tell."""
     if not entries:
         return

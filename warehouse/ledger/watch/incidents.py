@@ -17,7 +17,7 @@ from warehouse.incidents import CAUSES, kind_of
 from warehouse.ledger.base.database import insert_of
 from warehouse.ledger.base.schema import incidents, orders
 from warehouse.ledger.watch import activity
-from warehouse.ledger.watch.activity import Entry, Level
+from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,8 +214,8 @@ def _troubled(order_ids: Sequence[str]) -> sa.Select[tuple[str]]:
     return sa.select(incidents.c.order_id).where(incidents.c.order_id.in_(order_ids), incidents.c.resolved_at.is_(None))
 
 
-def _opened(problem: IncidentReport, number: int) -> Entry:
-    return Entry(
+def _opened(problem: IncidentReport, number: int) -> ActivityEntry:
+    return ActivityEntry(
         stage=problem.stage,
         kind="incident_opened",
         level=Level.ERROR,
@@ -227,8 +227,8 @@ def _opened(problem: IncidentReport, number: int) -> Entry:
     )
 
 
-def _resolved(row: Row[Any], resolution: str) -> Entry:
-    return Entry(
+def _resolved(row: Row[Any], resolution: str) -> ActivityEntry:
+    return ActivityEntry(
         stage=row.stage,
         kind="incident_resolved",
         text=f"Resolved: {row.message}",
