@@ -41,7 +41,7 @@ from warehouse.marketplace_kinds import meant
 from warehouse.members import Described, Kind, described
 from warehouse.models import members_at
 from warehouse.order_checks import check as check_order
-from warehouse.orders import Address, FulfilledBy, Line, Order, Status
+from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status
 from warehouse.privacy import PathStep
 
 MOST_LINES = 1000
@@ -54,29 +54,23 @@ YEARS = range(2000, 2101)
 MOST_FAULTS = 100
 NAME_LIMIT = 64
 
-_LEFT_OUT = {
-    "id",
-    "number",
-    "status",
-    "marketplace",
-    "marketplace_sku",
-    "marketplace_status",
-    "marketplace_updated_at",
-    "marketplace_data",
-    "fulfilled_by",
-    "accept_by",
-    "programs",
-    "cancellation",
-    "problems",
-    "quantity_shipped",
-    "quantity_refunded",
-    "refunded_total",
-    "source_unit_price",
-    "is_replacement",
-    "source_country",
-    "workflow",
+_LEFT_OUT: Mapping[type, frozenset[str]] = {
+    Order: frozenset(
+        {
+            *("id", "status", "marketplace", "marketplace_status", "marketplace_updated_at", "marketplace_data"),
+            *("fulfilled_by", "accept_by", "programs", "cancellation", "problems"),
+        }
+    ),
+    Line: frozenset(
+        {
+            *("id", "number", "marketplace_sku", "marketplace_status", "source_unit_price", "cancellation"),
+            *("quantity_shipped", "quantity_refunded", "refunded_total", "is_replacement"),
+        }
+    ),
+    Address: frozenset({"source_country"}),
+    Payment: frozenset({"workflow"}),
 }
-"""Members of an order that its document does not have: a marketplace's, and what follows from the others."""
+"""Members that a document does not have: a marketplace's, and what follows from the others."""
 
 _IDENTIFIERS = {"original_id", "sku", "gtin"}
 
@@ -196,7 +190,8 @@ class _Part(BaseModel):
 def _members(of: type) -> list[Described]:
     """The members of a described class that a document has: those that are kept, less those left out."""
     kept = {each.name for each in fields(of)} if is_dataclass(of) else set()
-    return [each for each in described(of) if each.attribute in kept and each.attribute not in _LEFT_OUT]
+    left_out = _LEFT_OUT.get(of, frozenset())
+    return [each for each in described(of) if each.attribute in kept - left_out]
 
 
 @cache

@@ -13,6 +13,7 @@ from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.given_orders import documents
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.given_orders import UnfitDocument
+from warehouse.identifiers import MAX_LENGTH
 from warehouse.ledger.book.order_intake import IntakeRefusal, OrderNotTaken, take
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("file", "place", "channel", "original_id", "result", "id", "problem")
 REFUSED = "refused"
+LONGEST_NAME = MAX_LENGTH["original_id"]
 
 MESSAGES = {
     IntakeRefusal.UNKNOWN_CHANNEL: "there is no such channel",
@@ -80,15 +82,19 @@ def _added(
         document = parse(raw.body)
         if isinstance(document, dict) and channel is not None:
             document = {"channel": channel, **document}
-        about = {
-            name: document.get(name) if isinstance(document, dict) else None for name in ("channel", "original_id")
-        }
+        about = {name: _name_of(document, name) for name in ("channel", "original_id")}
         yield (
             dict.fromkeys(COLUMNS)
             | {"file": str(file), "place": place}
             | about
             | _taken(installation, document, change=change, dry_run=dry_run)
         )
+
+
+def _name_of(document: Any, member: str) -> str | None:  # noqa: ANN401 - any JSON value
+    """What a document calls its channel or itself, as far as a row can show it."""
+    value = document.get(member) if isinstance(document, dict) else None
+    return value[:LONGEST_NAME] if isinstance(value, str) else None
 
 
 def _taken(installation: Installation, document: Any, *, change: bool, dry_run: bool) -> dict[str, Any]:  # noqa: ANN401 - any JSON

@@ -70,9 +70,11 @@ connections:
     endpoint: {mirakl}
     settings: {{rate_factor: 1000000}}
     credentials: {{api_key: file:{key_file}}}
+  own: {{kind: manual}}
 channels:
   amazon_fr: {{connection: amazon_eu, label: Amazon FR, selector: {france}}}
   mirakl_fr: {{connection: mirakl_shop, label: Mirakl FR, selector: FR}}
+  telephone: {{connection: own, label: Telephone}}
 """
 
 
@@ -252,6 +254,35 @@ def mirakl_shipment(marks: Marks, order: dict[str, Any]) -> dict[str, Any]:
         "shipment_additional_information": [additional_field(marks, "shipment_additional_information")],
         "shipping_from": {"address": marks.address("shipment.shipping_from", "street_1", "street_2", "zip_code")},
         "shipment_lines": [{"order_line_id": order["order_lines"][0]["order_line_id"], "quantity": 1}],
+    }
+
+
+def given_order(marks: Marks, number: int, **changes: Any) -> dict[str, Any]:
+    """An order that is given to us, with a mark in every personal member."""
+    place = ("name", "company", "line_1", "line_2", "line_3", "postal_code", "city", "state", "phone")
+    return {
+        "channel": "telephone",
+        "original_id": f"GIVEN-{number}",
+        "purchased_at": "2026-10-30T10:00:00Z",
+        "currency": "EUR",
+        "customer": marks.address("given customer", "name", "email", "phone", "company"),
+        "shipping_address": marks.address("given shipping", *place) | {"country_code": "FR"},
+        "billing_address": marks.address("given billing", *place) | {"country_code": "FR"},
+        "delivery_point": marks.address("given delivery point", "id", "name"),
+        "delivery_instructions": marks.personal("given instructions"),
+        "references": marks.address("given references", "purchase_order", "vat_id"),
+        "notes": marks.personal("given notes"),
+        "lines": [
+            {
+                "original_id": "1",
+                "sku": "LAMP-12",
+                "quantity_ordered": 2,
+                "unit_price": "10.00",
+                "gift": {"message": marks.personal("given gift message")},
+                "customisation_url": f"https://wishes.example/{marks.personal('given wishes')}",
+            }
+        ],
+        **changes,
     }
 
 
@@ -460,6 +491,16 @@ def _bring_in(run: Campaign, seller: amazon.AmazonSandbox, operator: mirakl.Mira
     operator.add_fault(Fault(FaultKind.ERROR_HTML, operation="OR11"))
     run.command("pull", "--json")
     run.command("sweep")
+    wrong = [
+        given_order(marks, 2, currency=marks.personal("given currency"), lines=[marks.personal("given line")]),
+        given_order(
+            marks, 3, customer=marks.personal("given customer as text"), notes=[marks.personal("notes in a list")]
+        ),
+    ]
+    (run.home.parent / "given.json").write_text(json.dumps([given_order(marks, 1), *wrong]))
+    run.command("add", str(run.home.parent / "given.json"))
+    run.command("add", str(run.home.parent / "given.json"), "--json")
+    run.command("connections", "test", "own")
 
 
 def _exchange(run: Campaign, outside: Path) -> None:
@@ -618,6 +659,15 @@ def _ask_wrongly(run: Campaign, api: Any, token: str) -> None:
     ]
     for name, method, path, body in wrong:
         run.redacted[name] = _request(api, token, method, path, body)
+    given = {
+        **given_order(run.marks, 4),
+        "channel": mark,
+        "currency": mark,
+        "lines": [{"sku": [mark], "unit_price": mark}],
+    }
+    writer = _token(run, "writer", Scope.ORDERS_WRITE)
+    run.redacted["422 order given"] = _request(api, writer, "POST", "/v1/orders", given)
+    run.redacted["201 order given"] = _request(api, writer, "POST", "/v1/orders", given_order(run.marks, 5))
     for presented in (key, f"{token[:-4]}zzzz"):
         run.redacted[f"401 {len(run.redacted)}"] = _request(api, presented, "GET", "/v1/orders")
 

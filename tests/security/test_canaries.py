@@ -30,7 +30,7 @@ def leaks(campaign, places: dict[str, bytes]) -> dict[str, list[str]]:
 def test_the_campaign_brought_orders_in(campaign) -> None:
     with connect(Settings(_env_file=None, home=campaign.home)) as lake:
         rows = lake.sql("select channel, count(*) from orders group by channel order by channel").fetchall()
-    assert rows == [("amazon_fr", 3), ("mirakl_fr", 4)]
+    assert rows == [("amazon_fr", 3), ("mirakl_fr", 4), ("telephone", 1)]
 
 
 def test_the_campaign_met_every_kind_of_trouble(campaign) -> None:
@@ -59,6 +59,7 @@ def test_files_were_exchanged_and_their_bytes_are_shown_with_the_scope_alone(cam
 def test_every_personal_value_is_kept_encrypted_and_shown_with_the_scope(campaign) -> None:
     seen = set(campaign.marks.found_in(campaign.disclosed["GET /v1/orders?count=true"].data))
     assert {"buyer.buyerName", "deliveryAddress.addressLine1", "customer.firstname", "billing_address.street_1"} <= seen
+    assert {"given customer.name", "given shipping.line_1", "given gift message", "given notes"} <= seen
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
