@@ -1,20 +1,18 @@
-"""Answers: documents of a shape, and their bytes with a validator, so that an unchanged answer is not sent twice."""
+"""Answers: bytes out, with a validator so that an unchanged answer is not sent twice."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.responses import Response
 
 from orders_api.kit.bodies import JSON
-from warehouse.clock import iso
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
 REVALIDATE = "private, no-cache"
@@ -51,22 +49,6 @@ def tag_of(body: bytes) -> str:
 def render(value: object) -> bytes:
     """A value of ours as JSON text; times in UTC."""
     return orjson.dumps(value, option=orjson.OPT_UTC_Z)
-
-
-def fill(shape: type[BaseModel], row: object, **own: object) -> dict[str, Any]:
-    """A document of this shape.
-
-    Args:
-        shape: Says which members there are.
-        row: Has those that are called the same; a mapping or a record.
-        own: The other members.
-    """
-    found = {name: own[name] if name in own else _member(row, name) for name in shape.model_fields}
-    return {name: iso(value) if isinstance(value, datetime) else value for name, value in found.items()}
-
-
-def _member(row: object, name: str) -> object:
-    return row[name] if isinstance(row, Mapping) else getattr(row, name)
 
 
 def matches(asked: str | None, tag: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 Query = TypeVar("Query", bound=BaseModel)
-Filter = TypeVar("Filter")
 MAY_HOLD_COMMAS = frozenset({"marketplace"})
 ONE_AT_A_TIME = "one value at a time: for several repeat the parameter, name=first&name=second"
 NAME_LIMIT = 64
@@ -62,19 +60,6 @@ def parse_query(request: Request, model: type[Query]) -> Query:
         return model.model_validate(values)
     except ValidationError as error:
         raise from_validation("query", error.errors(include_input=False, include_url=False)) from None
-
-
-def make_filter(kind: type[Filter], query: BaseModel, **own: object) -> Filter:
-    """A filter of the ledger.
-
-    Args:
-        kind: A dataclass.
-        query: Has its members that are called the same.
-        own: Its other members.
-    """
-    names = {each.name for each in fields(kind)}  # type: ignore[arg-type] # any dataclass has no name at run time
-    same = {name: getattr(query, name) for name in names & type(query).model_fields.keys()}
-    return kind(**{**same, **own})
 
 
 @cache

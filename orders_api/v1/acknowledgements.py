@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from orders_api.kit.answers import fill, fresh_answer
+from orders_api.kit.answers import fresh_answer
 from orders_api.kit.auth import MayRead
 from orders_api.kit.errors import MOST_FAULTS, Problem, describe, message_of, place_in_body
+from orders_api.kit.records import fill, make
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.acknowledgements import (
     AcknowledgementRequest,
@@ -59,15 +60,7 @@ def _read(each: AcknowledgementRequestItem | Faults) -> Acknowledgement | list[d
     """One acknowledgement, or what is wrong with it."""
     if isinstance(each, Faults):
         return [{"field": place_in_body(fault), "message": message_of(fault)} for fault in each]
-    return Acknowledgement(
-        id=each.id,
-        channel=each.channel,
-        original_id=each.original_id,
-        revision=each.revision,
-        outcome=each.outcome,
-        order_number=each.order_number,
-        message=each.message,
-    )
+    return make(Acknowledgement, each)
 
 
 def _all_wrong(given: list[list[dict[str, str]]]) -> Problem:

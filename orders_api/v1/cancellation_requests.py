@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import fill, fresh_answer, json_answer, render
+from orders_api.kit.answers import fresh_answer, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.pages import page_answer, read_page
 from orders_api.kit.parameters import OrderId, RequestId
 from orders_api.kit.queries import PageQuery
+from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.cancellations import (
     CancellationDecision,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import fill, json_answer, render
+from orders_api.kit.answers import json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import describe, not_found
 from orders_api.kit.parameters import ChannelCode
+from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.channels import (
     Channel,

@@ -16,12 +16,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from orders_api.kit.answers import NO_STORE, fill, json_answer, render
+from orders_api.kit.answers import NO_STORE, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.pages import page_answer, read_page
 from orders_api.kit.parameters import FileId, number_of
 from orders_api.kit.queries import PageQuery
+from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.files import FileDocument, FilePage, FileRow, FileRowPage
 from orders_api.v1.order_filters import Word, check_channels

@@ -12,12 +12,13 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import fill, fresh_answer, json_answer, render
+from orders_api.kit.answers import fresh_answer, json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.pages import page_answer, read_page
 from orders_api.kit.parameters import IncidentId, number_of
 from orders_api.kit.queries import PageQuery
+from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolution
 from orders_api.schemas.vocabulary import ORDER_ID

@@ -11,11 +11,11 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import fill
 from orders_api.kit.auth import MayRead
 from orders_api.kit.errors import describe
 from orders_api.kit.pages import page_answer, read_page
-from orders_api.kit.queries import PageQuery, make_filter
+from orders_api.kit.queries import PageQuery
+from orders_api.kit.records import fill, make
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.incidents import LogEntry, Logs
 from orders_api.schemas.vocabulary import ORDER_ID
@@ -55,7 +55,7 @@ def list_logs(
 
     Nothing personal is in it. Entries are kept for `ORDERS_LOG_RETENTION_DAYS`.
     """
-    wanted = make_filter(
+    wanted = make(
         LogFilter,
         query,
         visible_channels=caller.visible_channels,

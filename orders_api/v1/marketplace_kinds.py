@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import fill, json_answer, render
+from orders_api.kit.answers import json_answer, render
 from orders_api.kit.auth import may
+from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.marketplace_kinds import DescribedKind, MarketplaceKindList
 from orders_api.v1.channels import decisions

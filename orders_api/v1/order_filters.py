@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from orders_api.kit.errors import Problem, not_found
-from orders_api.kit.queries import ONE_AT_A_TIME, NoQuery, PageQuery, make_filter
+from orders_api.kit.queries import ONE_AT_A_TIME, NoQuery, PageQuery
+from orders_api.kit.records import make
 from orders_api.schemas.vocabulary import ORDER_ID
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
@@ -124,7 +125,7 @@ class OrderFilterQuery(NoQuery):
         check_channels(transaction, self.channel, visible_channels)
         _check_marketplaces(transaction, self.marketplace)
         received_after, received_before = self._arrival(installation)
-        return make_filter(
+        return make(
             OrderFilter,
             self,
             visible_channels=visible_channels,

@@ -20,12 +20,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.addresses import address
-from orders_api.kit.answers import fill, fresh_answer, render
+from orders_api.kit.answers import fresh_answer, render
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import Problem, describe, describe_header, message_of, not_found, place_in_body
 from orders_api.kit.idempotency import REPLAY, IdempotencyKeys, Once
 from orders_api.kit.parameters import ShipmentId
 from orders_api.kit.queries import NoQuery
+from orders_api.kit.records import fill, make
 from orders_api.kit.routes import RawBody, ThisInstallation, resource
 from orders_api.schemas.shipment_reports import (
     ReportedShipment,
@@ -169,11 +170,7 @@ def _sort(asked: ShipmentRequest) -> _Given:
 
 
 def _read(given: ReportedShipment) -> ShipmentReport:
-    items = tuple(Item(**{name: getattr(each, name) for name in Item.__slots__}) for each in given.items)
-    return ShipmentReport(**{name: getattr(given, name) for name in _PLAIN_MEMBERS}, items=items)
-
-
-_PLAIN_MEMBERS = tuple(name for name in ShipmentReport.__slots__ if name != "items")
+    return make(ShipmentReport, given, items=tuple(make(Item, each) for each in given.items))
 
 
 def _invalid(fault: Mapping[str, Any]) -> ReportFault:

@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from orders_api.kit import cursors
 from orders_api.kit.addresses import next_path
-from orders_api.kit.answers import fill, json_answer, render
+from orders_api.kit.answers import json_answer, render
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import describe, not_found
 from orders_api.kit.pages import page_answer
 from orders_api.kit.parameters import ShipmentId
-from orders_api.kit.queries import PageQuery, make_filter
+from orders_api.kit.queries import PageQuery
+from orders_api.kit.records import fill, make
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.shipments import ConfirmationAttempt, Shipment, ShipmentDetail, ShipmentPage, ShippedItem
 from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, REPORT_ID
@@ -69,7 +70,7 @@ class ShipmentListQuery(PageQuery):
 
     def as_filter(self, visible_channels: tuple[str, ...] | None) -> ShipmentFilter:
         """The filter for a reader."""
-        return make_filter(
+        return make(
             ShipmentFilter,
             self,
             visible_channels=visible_channels,

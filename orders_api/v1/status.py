@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orders_api.kit.answers import fill, json_answer, render
+from orders_api.kit.answers import json_answer, render
 from orders_api.kit.auth import MayRead
+from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.channels import ChannelStatus, ChannelStatuses
 from warehouse.clock import iso

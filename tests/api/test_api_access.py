@@ -44,7 +44,7 @@ BODIES = {
 
 
 def test_the_matrix_covers_every_route(app):
-    assert len(protected(app)) == 31
+    assert len(protected(app)) == 32
     assert {path for _, path in routes(app)} - {path for _, path in protected(app)} == {"/healthz", "/readyz"}
 
 
