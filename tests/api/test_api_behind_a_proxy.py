@@ -152,7 +152,7 @@ def test_the_description_and_its_page_lead_through_the_proxy(client, front):
 
 def test_what_is_wrong_is_told_through_the_proxy_too(client, front):
     assert client.get(f"{front}/nowhere").json()["code"] == "not_found"
-    refused = client.post(f"{front}/v1/orders", json={})
+    refused = client.post(f"{front}/v1/channels", json={})
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
 
 
