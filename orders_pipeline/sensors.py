@@ -23,6 +23,7 @@ from orders_pipeline.schedules import unless_running
 from warehouse.clock import utc_now
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.settings.kinds import kinds_that_take_orders
 from warehouse.ledger.shipping import acceptances, shipment_queries
 
 FILE_ASSETS = {JobKind.EXPORT: order_exports, JobKind.IMPORT: shipment_imports}
@@ -66,7 +67,8 @@ def connection_partitions(
     """Add a partition for each new connection and remove those of connections that are gone."""
     try:
         with source.opened() as installation, installation.ledger.read() as transaction:
-            wanted = [each.code for each in channels.all_connections(transaction)]
+            given = kinds_that_take_orders(transaction)  # nothing is ever pulled there
+            wanted = [each.code for each in channels.all_connections(transaction) if each.kind not in given]
     except (OSError, sa.exc.DBAPIError) as error:
         # A failed read is not an empty list: it would remove every partition.
         return dg.SkipReason(f"the connections could not be read: {type(error).__name__}")

@@ -130,7 +130,9 @@ class ShipmentNeeds(Shape):
         examples=[{"LA POSTE": "COLISSIMO"}],
     )
     notes: list[str] = Field(description="Plain sentences.", examples=[[]])
-    asked_at: datetime = Field(description="When the marketplace was asked.", examples=[RECEIVED_AT])
+    asked_at: datetime | None = Field(
+        description="When the marketplace was asked; null: there is none to be asked.", examples=[RECEIVED_AT]
+    )
 
 
 class KnownCancelReason(Shape):

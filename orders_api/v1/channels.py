@@ -26,12 +26,15 @@ from orders_api.schemas.channels import (
     ShipmentNeeds,
 )
 from warehouse.ledger.settings import carriers
+from warehouse.ledger.settings.channels import requirements_without_asking
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status import channel_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.shipments import Requirements
 
@@ -65,11 +68,11 @@ def get_channel_requirements(
     """
     with installation.ledger.read() as transaction:
         rows = channel_status.channel_rows(transaction, caller.visible_channels)
-        known = carriers.latest_requirements(transaction, code)
+        channel = next((row for row in rows if row["code"] == code), None)
+        if channel is None:
+            raise not_found("code", "There is no such channel for this token.", "unknown_channel")
+        known = _known_needs(transaction, channel)
         mapping = carriers.mapped(transaction, [code])
-    channel = next((row for row in rows if row["code"] == code), None)
-    if channel is None:
-        raise not_found("code", "There is no such channel for this token.", "unknown_channel")
     body = {
         "channel": code,
         "confirmation": channel["confirmation"],
@@ -92,7 +95,15 @@ def get_coverage(request: Request, caller: MayRead, installation: ThisInstallati
     return json_answer(request, body, holds_pii=False)
 
 
-def _needs(needs: Requirements, asked_at: datetime) -> dict[str, Any]:
+def _known_needs(transaction: Transaction, channel: Mapping[str, Any]) -> tuple[Requirements, datetime | None] | None:
+    """What a channel needs, and when its marketplace was asked; where there is none, that is known without asking."""
+    without_asking = requirements_without_asking(transaction, channel["connection"])
+    if without_asking is not None:
+        return without_asking, None
+    return carriers.latest_requirements(transaction, channel["code"])
+
+
+def _needs(needs: Requirements, asked_at: datetime | None) -> dict[str, Any]:
     return fill(
         ShipmentNeeds,
         needs,

@@ -422,3 +422,19 @@ def test_a_channel_that_is_switched_to_a_marketplace_takes_no_more(seller, any_l
         own = channels.find_connection(transaction, "own")
         channels.save_connection(transaction, replace(own, kind="mirakl"), clock())
     assert refused(seller, document("1002"), 409).code == "channel_has_marketplace"
+
+
+def test_what_a_channel_needs_is_known_without_asking(seller):
+    found = seller.get("/v1/channels/telephone/requirements").json()
+    assert (found["is_known"], found["shipments"]["carrier"], found["shipments"]["asked_at"]) == (True, False, None)
+    assert found["decisions"]["cancels"] == "lines"
+    kinds = {each["kind"]: each["takes_orders"] for each in seller.get("/v1/marketplace-kinds").json()["kinds"]}
+    assert (kinds["manual"], kinds["mirakl"]) == (True, False)
+
+
+def test_coverage_and_status_claim_nothing(seller):
+    give(seller, document())
+    (covered,) = [each for each in seller.get("/v1/coverage").json()["coverage"] if each["channel"] == "telephone"]
+    assert (covered["retrieval"], covered["complete_from"], covered["complete_through"]) == (False, None, None)
+    (stands,) = [each for each in seller.get("/v1/status").json()["channels"] if each["channel"] == "telephone"]
+    assert (stands["state"], stands["complete_through"], stands["next_run_at"]) == ("given", None, None)

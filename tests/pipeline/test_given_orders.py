@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+
+import dagster as dg
 import orjson
 import pytest
 import sqlalchemy as sa
 
 from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES
+from orders_pipeline.resources import InstallationSource
+from orders_pipeline.sensors import connection_partitions
 from orders_pipeline.stages import cancel, confirm, connection, normalise, pull, sweep
 from tests.given_orders import BUYER, document, set_up, with_line
 from warehouse.ledger.base import schema
@@ -206,3 +212,28 @@ def test_no_name_is_in_what_is_kept_in_clear(shop):
     kept = repr([rows(shop, table) for table in schema.metadata.sorted_tables])
     for word in (BUYER, "Zoé Manuelle", "Inventé", "PO-77", "Second bell", "Called twice", "For you"):
         assert word not in kept
+
+
+def test_a_connection_that_loses_its_marketplace_is_asked_nothing_any_more(any_settings, open_installation, clock):
+    shop = open_installation(any_settings)
+    with shop.ledger.write() as transaction:
+        own = channels.Connection(code="own", kind="mirakl", label="Own", endpoint="http://127.0.0.1:9")
+        channels.save_connection(transaction, own, clock())
+        shown = channels.ConfiguredChannel(code="telephone", label="T", marketplace="T", connection="own")
+        channels.save_channel(transaction, shown, clock())
+        assert channels.retrieved_codes(transaction, "own") == {"telephone"}
+        channels.save_connection(transaction, replace(own, kind="manual", endpoint=None), clock())
+    assert pull.pull_all(shop) == []
+    give(shop, document())
+    assert order(shop)["status"] == "WAITING_FOR_SHIPMENT"
+
+
+def test_dagster_has_no_partition_for_what_is_never_pulled(shop, clock):
+    with shop.ledger.write() as transaction:
+        operator = channels.Connection(code="operator", kind="mirakl", label="Operator", endpoint="http://127.0.0.1:9")
+        channels.save_connection(transaction, operator, clock())
+    source = InstallationSource(lambda: nullcontext(shop))
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        result = connection_partitions(context, source=source)
+    (request,) = result.dynamic_partitions_requests
+    assert request.partition_keys == ["operator"]

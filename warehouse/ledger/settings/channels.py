@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import channels, connections, coverage
-from warehouse.ledger.settings.kinds import kinds_that_take_orders
+from warehouse.ledger.settings.kinds import all_kinds, kinds_that_take_orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import RowMapping
+
+    from warehouse.shipments import Requirements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,10 @@ def retrieved_codes(transaction: Transaction, connection: str) -> frozenset[str]
 
 
 def save_connection(transaction: Transaction, connection: Connection, now: datetime) -> None:
-    """Create a connection, or change one; what pulling learnt is kept."""
+    """Create a connection, or change one; what pulling learnt is kept.
+
+    Without a marketplace there is nothing to retrieve for its channels.
+    """
     row = {
         "code": connection.code,
         "kind": connection.kind,
@@ -106,6 +111,9 @@ def save_connection(transaction: Transaction, connection: Connection, now: datet
     }
     changing = ("kind", "label", "endpoint", "region", "settings", "credentials", "updated_at")
     transaction.execute(upsert(transaction, connections, ("code",), changing), [row])
+    if connection.kind in kinds_that_take_orders(transaction):
+        own = channels.c.connection == connection.code
+        transaction.execute(sa.update(channels).where(own, channels.c.retrieval.is_(True)).values(retrieval=False))
 
 
 def save_channel(transaction: Transaction, channel: ConfiguredChannel, now: datetime) -> None:
@@ -125,8 +133,19 @@ def save_channel(transaction: Transaction, channel: ConfiguredChannel, now: date
 
 def takes_orders(transaction: Transaction, connection: str) -> bool:
     """Whether the orders of a connection's channels are given to us, there being no marketplace."""
+    return _kind_of(transaction, connection) in kinds_that_take_orders(transaction)
+
+
+def requirements_without_asking(transaction: Transaction, connection: str) -> Requirements | None:
+    """What shipments need where there is no marketplace that could be asked; None where there is one."""
+    if not takes_orders(transaction, connection):
+        return None
+    return all_kinds(transaction)[_kind_of(transaction, connection)].requirements
+
+
+def _kind_of(transaction: Transaction, connection: str) -> str:
     kind = transaction.execute(sa.select(connections.c.kind).where(connections.c.code == connection)).scalar()
-    return kind in kinds_that_take_orders(transaction)
+    return kind or ""
 
 
 def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> None:
