@@ -454,7 +454,7 @@ def _members_of(given: BaseModel, of: type) -> dict[str, Any]:
 
 
 def envelope(document: bytes, given_at: datetime) -> bytes:
-    """A document as it is kept: its exact bytes, and when it was given."""
+    """A document, as JSON text, as it is kept: with when it was given."""
     return b'{"given_at":"%s","order":%s}' % (iso(given_at).encode(), document)
 
 

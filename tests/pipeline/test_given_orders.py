@@ -237,3 +237,13 @@ def test_dagster_has_no_partition_for_what_is_never_pulled(shop, clock):
         result = connection_partitions(context, source=source)
     (request,) = result.dynamic_partitions_requests
     assert request.partition_keys == ["operator"]
+
+
+def test_many_shipments_are_verified_some_at_a_time(shop):
+    some = replace(shop, settings=shop.settings.model_copy(update={"write_chunk": 2}))
+    give(shop, with_line(0, quantity_ordered=5))
+    for number in range(5):
+        ship(shop, f"P{number}", _1=1)
+    (result,) = confirm.confirm_all(some)
+    assert result.counts["verified"] == 5
+    assert {row["status"] for row in rows(shop, schema.shipments)} == {"verified"}

@@ -42,6 +42,7 @@ MARKETPLACE = Marketplace(
     selectors=Selectors(meaning="name"),
     credentials=(),
     settings=ConnectionSettings,
+    acceptance="off",
 )
 
 __all__ = ["MARKETPLACE"]

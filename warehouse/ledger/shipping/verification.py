@@ -366,14 +366,19 @@ def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> i
     return len(touched)
 
 
-def verify_unasked(transaction: Transaction, codes: Sequence[str], now: datetime) -> int:
-    """Verify what is due at channels without a marketplace, where nobody has to be told; returns how many."""
+def verify_unasked(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> int:
+    """Verify what is due at channels without a marketplace, where nobody has to be told; returns how many, at most `limit`."""
     lock_book(transaction)
-    due = sa.select(shipments).where(
-        shipments.c.channel.in_(codes),
-        shipments.c.status == ConfirmationStatus.QUEUED.value,
-        is_due(now),
-        ~holds.is_held(shipments.c.order_id, now),
+    due = (
+        sa.select(shipments)
+        .where(
+            shipments.c.channel.in_(codes),
+            shipments.c.status == ConfirmationStatus.QUEUED.value,
+            is_due(now),
+            ~holds.is_held(shipments.c.order_id, now),
+        )
+        .order_by(shipments.c.due_at, shipments.c.id)
+        .limit(limit)
     )
     rows = transaction.execute(due).mappings().all()
     if not rows:
