@@ -14,7 +14,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.stages import pull, sweep
-from orders_pipeline.stages.pull import PullResult
+from orders_pipeline.stages.pull_result import PullResult
 from warehouse.ledger.base import quotas
 from warehouse.processes import this_process
 

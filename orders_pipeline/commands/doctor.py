@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, print_json, print_table
-from orders_pipeline.upkeep.doctor import DoctorVerdict, examine
+from orders_pipeline.upkeep.doctor import examine
+from orders_pipeline.upkeep.findings import DoctorVerdict
 from warehouse.clock import utc_now
 from warehouse.settings import Settings
 

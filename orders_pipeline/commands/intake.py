@@ -21,7 +21,7 @@ from orders_pipeline.commands.output import (
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from orders_pipeline.lake_access import publishing
 from orders_pipeline.stages import confirm as confirming
-from orders_pipeline.stages import normalise
+from orders_pipeline.stages import normalise, pull_result
 from orders_pipeline.stages import pull as pulling
 from orders_pipeline.stages import sweep as sweeping
 from warehouse.lake.publishing import publish
@@ -191,7 +191,7 @@ def _chosen(installation: Installation, connections: Sequence[str] | None) -> li
     return list(connections or known)
 
 
-def _print_results(results: Sequence[pulling.PullResult], as_json: bool) -> None:  # noqa: FBT001 - the user's --json
+def _print_results(results: Sequence[pull_result.PullResult], as_json: bool) -> None:  # noqa: FBT001 - the user's --json
     columns = ("connection", "outcome", "windows", "pages", "seen", "new", "skipped", "error")
     rows = [{name: getattr(each, name) for name in columns} for each in results]
     if as_json:

@@ -1,7 +1,7 @@
 """Confirmation: telling the marketplaces of shipments, ending doubts, and reading back whether they show what they were told.
 
 The engine of the `confirmations` asset; knows neither Dagster nor any marketplace. Which shipment may be sent, and what
-becomes of it, is in `warehouse.ledger.shipping.confirmations` and `verification`; taking shipments in is in
+becomes of it, is in `claims`, `confirmations` and `verification` of the ledger; taking shipments in is in
 `warehouse.ledger.shipping.shipments`.
 """
 
@@ -35,8 +35,8 @@ from warehouse.ledger.book import cancellations, holds
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.carriers import TRACKING_PLACE, Carriers
-from warehouse.ledger.shipping import confirmations, held_shipments, verification
-from warehouse.ledger.shipping.confirmations import Claim
+from warehouse.ledger.shipping import claims, confirmations, held_shipments, verification
+from warehouse.ledger.shipping.claims import Claim
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
 from warehouse.shipments import AttemptOutcome, Idempotency, Receipt
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
     from orders_pipeline.marketplaces.protocol import Marketplace
-    from warehouse.ledger.shipping.verification import Waiting
+    from warehouse.ledger.shipping.matching import Waiting
     from warehouse.orders import Order
 
 logger = logging.getLogger("orders_pipeline.stages.confirm")
@@ -110,7 +110,7 @@ class _Held:
             return
         now = self.installation.clock()
         with self.installation.ledger.read() as transaction:
-            if not confirmations.is_ours(transaction, self.claims, now, CALL_MARGIN):
+            if not claims.is_ours(transaction, self.claims, now, CALL_MARGIN):
                 raise ClaimsLost
 
 
@@ -203,13 +203,11 @@ def _send_due(session: _ConfirmSession) -> int:
     attempts = 0
     while session.confirming and installation.clock() < session.ends_at:
         with installation.ledger.write() as transaction:
-            claims = confirmations.claim(
-                transaction, session.confirming, max(per_call, CLAIMED_AT_ONCE), installation.clock()
-            )
-        if not claims:
+            taken = claims.claim(transaction, session.confirming, max(per_call, CLAIMED_AT_ONCE), installation.clock())
+        if not taken:
             break
-        attempts += len(claims)
-        parts = [claims[start : start + per_call] for start in range(0, len(claims), per_call)]
+        attempts += len(taken)
+        parts = [taken[start : start + per_call] for start in range(0, len(taken), per_call)]
         for place, part in enumerate(parts):
             error = _send(session, part)
             if error is not None:

@@ -18,7 +18,8 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from warehouse.ledger.base import counters, leases
 from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
 from warehouse.ledger.book import products, raw_orders
-from warehouse.ledger.book.orders import Arrival, Change, arrive, compare, lock_book, settle
+from warehouse.ledger.book.arrivals import Arrival, arrive
+from warehouse.ledger.book.orders import Change, compare, lock_book, settle
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping.verification import observe
 from warehouse.ledger.watch import incidents

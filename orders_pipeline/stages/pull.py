@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Throttled
 from orders_pipeline.marketplaces.protocol import Page, Window
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.stages.clock_skew import CLOCK_TOLERANCE, remember_skew
 from orders_pipeline.stages.connection import connections_serving, opened, work_at, work_at_each
 from orders_pipeline.stages.payloads import prepare_payload
+from orders_pipeline.stages.pull_result import PullResult, summed
 from orders_pipeline.stages.requirements import keep_needs
 from orders_pipeline.stages.windows import (
-    CLOSING_MARGIN,
     SHORTEST_WINDOW,
     SWEEP_WINDOW,
     PullSession,
@@ -52,40 +53,10 @@ logger = logging.getLogger("orders_pipeline.stages.pull")
 LEASE_LENGTH = timedelta(minutes=10)
 PULL = "pull"
 SWEEP = "sweep"
-CLOCK = "clock"
 """Stages of incidents."""
 BACKFILL = "backfill"
 SELECTOR_INVALID = "selector_invalid"
 SELECTOR_HINT = "correct the channel's selector, or its connection's region: orders apply"
-CLOCK_SKEW = "clock_skew"
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far our clock and the marketplace's may be apart before somebody is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class PullResult:
-    """What one connection's pull came to.
-
-    Attributes:
-        connection: The connection's code.
-        outcome: `complete`, `failed`, `busy` (another process pulls it) or `idle` (nothing to pull).
-        windows: How many windows were completed.
-        pages, seen, new, skipped: Counts over all windows; `new` are raw payloads kept.
-        error: The failure, None otherwise.
-        missed: Original ids that a sweep found and no pull had ever listed.
-        listed: Original ids that a sweep's listing gave.
-    """
-
-    connection: str
-    outcome: str
-    windows: int = 0
-    pages: int = 0
-    seen: int = 0
-    new: int = 0
-    skipped: int = 0
-    error: MarketplaceError | None = None
-    missed: tuple[str, ...] = ()
-    listed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -125,7 +96,7 @@ def pull_since(installation: Installation, code: str, since: datetime) -> PullRe
             _report_missed(session, parts[1])
         if parts[-1].outcome != "failed":
             parts.append(_pull_windows(session, BACKFILL, backwards(since, covered.since, window_length(session))))
-        return _sum(code, parts)
+        return summed(code, parts)
 
     return _with_session(installation, code, run)
 
@@ -139,7 +110,7 @@ def sweep(installation: Installation, code: str, open_ids: Sequence[str]) -> Pul
 
     def run(session: PullSession) -> PullResult:
         listed = _pull_windows(session, SWEEP, sweep_windows(session))
-        total = _sum(code, [_sweep_unlisted(session, open_ids, listed), listed])
+        total = summed(code, [_sweep_unlisted(session, open_ids, listed), listed])
         _report_missed(session, total)
         return total
 
@@ -213,7 +184,7 @@ def _in_session(
         with opened(installation, connection, chosen, asked_selectors(chosen)) as here:
             session = PullSession(installation, connection, chosen, here.marketplace, here.client, lease, serving)
             last.result = run(session)
-            _remember_skew(session)
+            remember_skew(session)
             keep_needs(session)
     except leases.LeaseLost:
         last.result, last.lease = PullResult(code, "busy"), None
@@ -270,12 +241,12 @@ def _pull_due(session: PullSession) -> PullResult:
     parts = [_pull_windows(session, "tick", due_windows(session) or [newest_window(session)])]
     if abs(skew_of(session) - believed) > CLOCK_TOLERANCE:
         parts.append(_pull_windows(session, "tick", due_windows(session)))
-    listed = _sum(session.connection.code, parts)
+    listed = summed(session.connection.code, parts)
     if not session.marketplace.follows_open_orders or listed.outcome == "failed":
         return listed
     with session.installation.ledger.read() as transaction:
         known = open_originals(transaction, session.connection.code)
-    return _sum(session.connection.code, [listed, _sweep_unlisted(session, known, listed)])
+    return summed(session.connection.code, [listed, _sweep_unlisted(session, known, listed)])
 
 
 def _pull_windows(session: PullSession, kind: str, windows: Sequence[Window]) -> PullResult:
@@ -285,7 +256,7 @@ def _pull_windows(session: PullSession, kind: str, windows: Sequence[Window]) ->
         parts.append(part)
         if part.outcome != "complete":
             break
-    return _sum(session.connection.code, parts)
+    return summed(session.connection.code, parts)
 
 
 def _pull_window(session: PullSession, kind: str, window: Window) -> PullResult:
@@ -486,57 +457,3 @@ def _with_last(pages: Iterable[Page]) -> Iterator[tuple[Page, bool]]:
         held = page
     if held is not None:
         yield held, True
-
-
-def _remember_skew(session: PullSession) -> None:
-    """Remember what a reader needs to judge how late a channel is: the clocks' difference, and what no pull can tell yet."""
-    learnt: dict[str, float] = {"closing_seconds": (session.marketplace.lag + CLOSING_MARGIN).total_seconds()}
-    marketplace_time = session.client.server_time()
-    now = session.installation.clock()
-    skew = timedelta() if marketplace_time is None else marketplace_time - now
-    if marketplace_time is not None:
-        learnt["clock_skew_seconds"] = round(skew.total_seconds() / 10) * 10
-    with session.installation.ledger.write() as transaction:
-        channels.remember(transaction, session.connection.code, learnt)
-        if marketplace_time is not None:
-            _tell_skew(transaction, session.connection.code, skew, now)
-
-
-def _tell_skew(transaction: Transaction, code: str, skew: timedelta, now: datetime) -> None:
-    if abs(skew) <= CLOCK_TOLERANCE:
-        incidents.resolve(transaction, "connection", [code], [CLOCK], now)
-        return
-    minutes = round(abs(skew) / timedelta(minutes=1))
-    side = "behind" if skew > timedelta() else "ahead of"
-    incidents.report(
-        transaction,
-        incidents.IncidentReport(
-            scope="connection",
-            subject=code,
-            stage=CLOCK,
-            code=CLOCK_SKEW,
-            message=f"this machine's clock is {minutes} minutes {side} the marketplace's",
-            hint="set the clock by a time server: every time that is written here is wrong by as much",
-            details={"skew_seconds": round(skew.total_seconds())},
-        ),
-        now,
-    )
-
-
-def _sum(code: str, parts: Sequence[PullResult]) -> PullResult:
-    """What several parts of a pull came to together; those that had nothing to do are left out."""
-    parts = [each for each in parts if each.outcome != "idle"]
-    if not parts:
-        return PullResult(code, "idle")
-    return PullResult(
-        code,
-        parts[-1].outcome,
-        sum(each.windows for each in parts),
-        sum(each.pages for each in parts),
-        sum(each.seen for each in parts),
-        sum(each.new for each in parts),
-        sum(each.skipped for each in parts),
-        parts[-1].error,
-        tuple(each for part in parts for each in part.missed),
-        tuple(each for part in parts for each in part.listed),
-    )

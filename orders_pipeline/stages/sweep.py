@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.stages.pull import PullResult
+    from orders_pipeline.stages.pull_result import PullResult
 
 
 def sweep_all(installation: Installation, codes: Sequence[str] | None = None) -> list[PullResult]:

@@ -13,24 +13,22 @@ import sqlite3
 import stat
 import sys
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import httpx
 import sqlalchemy as sa
 
-from orders_pipeline.alerts import data_checks
 from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES, NOT_LOADED
 from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.tls import secure
-from warehouse import display, restore_mark
+from orders_pipeline.upkeep.dagster_findings import dagster_findings
+from orders_pipeline.upkeep.findings import DoctorFinding, DoctorVerdict, Patient, age, graded, hint_if
+from warehouse import restore_mark
 from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
@@ -49,8 +47,6 @@ from warehouse.restore_mark import RestoreUnfinishedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import dagster as dg
-
     from warehouse.clock import Clock
     from warehouse.settings import Settings
 
@@ -58,40 +54,11 @@ LEAST_FREE_BYTES, COMFORTABLE_FREE_BYTES = 200_000_000, 2_000_000_000
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 300
 PURGE_GRACE = timedelta(days=2)
 """The daily purge may have been missed once."""
-RUNS_LOOKED_AT = 300
 PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", "httpx", "cryptography")
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class DoctorVerdict(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
 _WORST_FIRST = (DoctorVerdict.FAIL, DoctorVerdict.WARN, DoctorVerdict.OK)
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorFinding:
-    """What was seen of one part, and what to do about it."""
-
-    part: str
-    verdict: DoctorVerdict
-    seen: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """What is examined; `keys` is None when the key ring does not open, `ledger` when there is none to look at."""
-
-    settings: Settings
-    now: datetime
-    keys: KeyRing | None
-    ledger: Ledger | None
 
 
 def examine(settings: Settings, clock: Clock) -> list[DoctorFinding]:
@@ -212,7 +179,7 @@ def _home(patient: Patient) -> Iterator[DoctorFinding]:
     else:
         yield DoctorFinding("home", DoctorVerdict.OK, f"{home}, {stat.filemode(home.stat().st_mode)}")
     free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
-    verdict = _graded(free < COMFORTABLE_FREE_BYTES, free < LEAST_FREE_BYTES)
+    verdict = graded(free < COMFORTABLE_FREE_BYTES, free < LEAST_FREE_BYTES)
     yield DoctorFinding(
         "disk", verdict, f"{free / 1e9:.1f} GB free", "" if verdict is DoctorVerdict.OK else "make room"
     )
@@ -256,7 +223,7 @@ def _connections(patient: Patient) -> Iterator[DoctorFinding]:
     for each in found:
         yield _connection(patient, each)
         skew = float(each.state.get("clock_skew_seconds", 0.0))
-        verdict = _graded(abs(skew) > CLOCK_WARN_SECONDS, abs(skew) > CLOCK_FAIL_SECONDS)
+        verdict = graded(abs(skew) > CLOCK_WARN_SECONDS, abs(skew) > CLOCK_FAIL_SECONDS)
         if verdict is not DoctorVerdict.OK:
             seen = f"{each.code}'s clock and ours are {abs(skew):.0f} s apart"
             yield DoctorFinding("clock", verdict, seen, "let NTP set this machine's clock")
@@ -301,12 +268,10 @@ def _channels(patient: Patient) -> Iterator[DoctorFinding]:
         found = channel_status.standings(transaction, None, patient.now)
     for each in found:
         seen = (
-            each.state
-            if each.lag_seconds is None
-            else f"{each.state}, {_age(each.lag_seconds) / 60:.0f} minutes behind"
+            each.state if each.lag_seconds is None else f"{each.state}, {age(each.lag_seconds) / 60:.0f} minutes behind"
         )
         is_bad = each.state in {ChannelState.LATE, ChannelState.FAILING}
-        verdict = _graded(each.state in {ChannelState.NEW, ChannelState.THROTTLED} or is_bad, is_bad)
+        verdict = graded(each.state in {ChannelState.NEW, ChannelState.THROTTLED} or is_bad, is_bad)
         hint = {
             ChannelState.FAILING: "`orders incidents list`",
             ChannelState.LATE: "is the pipeline running? `orders pull` by hand",
@@ -333,11 +298,11 @@ def _problems(patient: Patient) -> Iterator[DoctorFinding]:
     newest = f", the newest: {worst[0]['subject']}: {worst[0]['code']}" if worst else ""
     yield DoctorFinding(
         "incidents",
-        _graded(open_incidents > 0),
+        graded(open_incidents > 0),
         f"{open_incidents} open{newest}",
-        _if(open_incidents, "`orders incidents list`"),
+        hint_if(open_incidents, "`orders incidents list`"),
     )
-    yield DoctorFinding("quarantine", _graded(aside > 0), f"{aside} payloads", _if(aside, "`orders quarantine`"))
+    yield DoctorFinding("quarantine", graded(aside > 0), f"{aside} payloads", hint_if(aside, "`orders quarantine`"))
 
 
 def _leases(patient: Patient) -> Iterator[DoctorFinding]:
@@ -361,18 +326,18 @@ def _personal_data(patient: Patient) -> Iterator[DoctorFinding]:
     overdue = personal_data.due(patient.ledger, patient.settings.archive, before)
     with patient.ledger.read() as transaction:
         first = personal_data.oldest(transaction)
-    age = (
+    oldest = (
         "there is none"
         if first is None
-        else f"the oldest is {_age((patient.now - first).total_seconds()) // 86_400:.0f} days old"
+        else f"the oldest is {age((patient.now - first).total_seconds()) // 86_400:.0f} days old"
     )
     if overdue:
-        seen = f"{overdue.orders} orders, {overdue.payloads} payloads and {overdue.files} files are overdue; {age}"
+        seen = f"{overdue.orders} orders, {overdue.payloads} payloads and {overdue.files} files are overdue; {oldest}"
         yield DoctorFinding(
             "personal data", DoctorVerdict.FAIL, seen, "`orders purge --yes`; does the job purge_personal_data run?"
         )
     else:
-        yield DoctorFinding("personal data", DoctorVerdict.OK, f"nothing is overdue; {age}")
+        yield DoctorFinding("personal data", DoctorVerdict.OK, f"nothing is overdue; {oldest}")
 
 
 def _order_tables(patient: Patient) -> Iterator[DoctorFinding]:
@@ -416,85 +381,10 @@ def _api(patient: Patient) -> Iterator[DoctorFinding]:
     ready = answer.is_success
     yield DoctorFinding(
         "API",
-        _graded(not ready, not ready),
+        graded(not ready, not ready),
         f"{url}: {answer.status_code}",
-        _if(not ready, "its answer names the check"),
+        hint_if(not ready, "its answer names the check"),
     )
-
-
-def _dagster(patient: Patient) -> Iterator[DoctorFinding]:
-    folder = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
-    if not (folder / "dagster.yaml").exists():
-        hint = "run it in the folder of dagster.yaml, or set DAGSTER_HOME to it"
-        yield DoctorFinding("Dagster", DoctorVerdict.WARN, "it is not known where its state is", hint)
-        return
-    if not patient.settings.is_postgresql and not (patient.settings.home / "dagster").exists():
-        yield DoctorFinding("Dagster", DoctorVerdict.WARN, "it has never run here", "`dagster dev`")
-        return
-    import dagster  # noqa: PLC0415 - a second of start-up that the other looks do not need
-
-    with dagster.DagsterInstance.from_config(str(folder)) as instance:
-        yield from _daemons(instance, patient.now)
-        yield from _runs(instance)
-        yield from _checks(instance)
-
-
-def _daemons(instance: dg.DagsterInstance, now: datetime) -> Iterator[DoctorFinding]:
-    hint = "`dagster dev`, or `dagster-daemon run`"
-    for name, each in sorted(instance.get_daemon_statuses().items()):
-        if not each.required:
-            continue
-        beat = each.last_heartbeat
-        seen = "never seen" if beat is None else f"last seen {_age(now.timestamp() - beat.timestamp):.0f} s ago"
-        is_alive = bool(each.healthy)
-        yield DoctorFinding(
-            f"daemon {name.lower()}", _graded(not is_alive, not is_alive), seen, _if(not is_alive, hint)
-        )
-
-
-def _runs(instance: dg.DagsterInstance) -> Iterator[DoctorFinding]:
-    last: dict[str, dg.DagsterRun] = {}
-    ended: dict[str, str] = {}
-    for record in instance.get_run_records(limit=RUNS_LOOKED_AT):
-        run = record.dagster_run
-        if run.job_name not in last and not run.job_name.startswith("__"):
-            last[run.job_name] = run
-            began = (
-                record.create_timestamp if record.start_time is None else datetime.fromtimestamp(record.start_time, UTC)
-            )
-            ended[run.job_name] = f"{display.moment(began, UTC)} UTC"
-    for name, run in sorted(last.items()):
-        is_failed = run.status.value == "FAILURE"
-        seen = f"its last run, {ended[name]}: {run.status.value.lower()}"
-        yield DoctorFinding(
-            f"job {name}", _graded(is_failed), seen, _if(is_failed, f"look at run {run.run_id} on Dagster's page")
-        )
-
-
-def _checks(instance: dg.DagsterInstance) -> Iterator[DoctorFinding]:
-    """The newest evaluation of each data check that did not hold."""
-    from orders_pipeline.definitions import build_defs  # noqa: PLC0415 - loads Dagster, as above
-
-    keys = sorted(build_defs().resolve_asset_graph().asset_check_keys)
-    newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    failed = 0
-    for key in keys:
-        evaluation = newest[key].evaluation if key in newest else None
-        if evaluation is None or evaluation.passed:
-            continue
-        failed += 1
-        is_bad = evaluation.severity.value == "ERROR"
-        part = f"check {key.name}"
-        yield DoctorFinding(
-            part, _graded(not is_bad, is_bad), evaluation.description or "it does not hold", data_checks.HINT
-        )
-    if newest and not failed:
-        yield DoctorFinding("checks", DoctorVerdict.OK, f"{len(newest)} data checks hold")
-
-
-def _age(seconds: float) -> float:
-    """An age for people: two clocks that differ a little make no time before its beginning."""
-    return max(0.0, seconds)
 
 
 def _programs(patient: Patient) -> Iterator[DoctorFinding]:
@@ -506,14 +396,6 @@ def _programs(patient: Patient) -> Iterator[DoctorFinding]:
         yield DoctorFinding(
             "environment", DoctorVerdict.WARN, "not in a virtual environment", "other software may change ours"
         )
-
-
-def _graded(is_odd: bool, is_bad: bool = False) -> DoctorVerdict:  # noqa: FBT001, FBT002 - two questions, one answer
-    return DoctorVerdict.FAIL if is_bad else DoctorVerdict.WARN if is_odd else DoctorVerdict.OK
-
-
-def _if(condition: object, hint: str) -> str:
-    return hint if condition else ""
 
 
 _LOOKS: Sequence[Callable[[Patient], Iterator[DoctorFinding]]] = (
@@ -528,6 +410,6 @@ _LOOKS: Sequence[Callable[[Patient], Iterator[DoctorFinding]]] = (
     _personal_data,
     _order_tables,
     _api,
-    _dagster,
+    dagster_findings,
     _programs,
 )

@@ -18,6 +18,7 @@ import uvicorn
 from orders_api.app import create_app
 from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.book import orders as book_of_orders
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.tokens import Scope
@@ -84,7 +85,7 @@ class Book:
         for order in orders:
             self.raw_seq += 1
             moment = received_at or order.marketplace_updated_at + timedelta(minutes=5)
-            arrivals.append(book_of_orders.arrive(order, self.raw_seq, moment, is_historical=is_historical))
+            arrivals.append(arrive(order, self.raw_seq, moment, is_historical=is_historical))
         with self.ledger.write() as connection:
             book_of_orders.lock_book(connection)
             book_of_orders.settle(connection, self.keys, arrivals, max(each.received_at for each in arrivals))

@@ -26,7 +26,7 @@ from warehouse.ledger.base.schema import idempotency_keys, order_events
 from warehouse.ledger.base.schema import shipments as table
 from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping import claims, confirmations
 from warehouse.orders import FulfilledBy, Line, Status, line_id
 from warehouse.shipments import (
     AttemptOutcome,
@@ -704,7 +704,7 @@ def test_a_token_of_another_channel_sees_no_shipment(any_app, any_ledger, any_er
 
 def claim_one(ledger, now):
     with ledger.write() as connection:
-        (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, now)
+        (claim,) = claims.claim(connection, ["amazon_fr"], 1, now)
     return claim
 
 

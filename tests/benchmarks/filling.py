@@ -35,6 +35,7 @@ from warehouse.ledger.base.schema import order_lines, order_versions, orders, pa
 from warehouse.ledger.base.schema import raw_orders as raw_table
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import channels
 from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status, Tax
 from warehouse.personal import Personal
@@ -192,7 +193,7 @@ def fill_book(installation: Installation, count: int, say: Callable[[str], None]
             channel = channels.ConfiguredChannel(code=code, label=code, marketplace=code, connection=code)
             channels.save_channel(transaction, channel, now)
         book.lock_book(transaction)
-        arrivals = [book.arrive(order_number(each), each + 1, now, is_historical=False) for each in seeds]
+        arrivals = [arrive(order_number(each), each + 1, now, is_historical=False) for each in seeds]
         book.settle(transaction, installation.keys, arrivals, now)
     with _bulk(installation) as connection:
         templates = [_Template(connection, each) for each in seeds]
@@ -224,7 +225,7 @@ def arrive_waiting(installation: Installation, count: int) -> list[str]:
     made = [replace(order_number(number), status=Status.WAITING_FOR_SHIPMENT) for number in range(count)]
     for first in range(0, count, ARRIVING_PER_COMMIT):
         part = made[first : first + ARRIVING_PER_COMMIT]
-        arrivals = [book.arrive(each, number, now, is_historical=False) for number, each in enumerate(part, first + 1)]
+        arrivals = [arrive(each, number, now, is_historical=False) for number, each in enumerate(part, first + 1)]
         with installation.ledger.write() as transaction:
             book.lock_book(transaction)
             book.settle(transaction, installation.keys, arrivals, now)
@@ -287,7 +288,7 @@ def change_orders(installation: Installation, numbers: Sequence[int], round_numb
             marketplace_status=f"CHANGED_{round_number}",
             marketplace_updated_at=before.marketplace_updated_at + timedelta(hours=round_number),
         )
-        arrivals.append(book.arrive(changed, number + 1, now, is_historical=False))
+        arrivals.append(arrive(changed, number + 1, now, is_historical=False))
     with installation.ledger.write() as transaction:
         book.lock_book(transaction)
         changes = book.settle(transaction, installation.keys, arrivals, now)
@@ -383,7 +384,7 @@ def _rows_of(connection: sa.Connection, table: sa.Table, own_id: str) -> list[di
 
 def _check(installation: Installation, number: int) -> None:
     """Letting a filled order in through the front door must change nothing."""
-    arrival = book.arrive(order_number(number), number + 1, purchased_at(number), is_historical=False)
+    arrival = arrive(order_number(number), number + 1, purchased_at(number), is_historical=False)
     with installation.ledger.read() as transaction:
         changes = book.compare(transaction, installation.keys, [arrival]).changes
     assert changes == [book.Change(arrival.order.id, "unchanged")], changes

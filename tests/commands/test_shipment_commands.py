@@ -10,6 +10,7 @@ from orders_pipeline.installation import opened
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import acknowledgements, orders
 from warehouse.ledger.book.acknowledgements import Acknowledgement
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import carriers, tokens
 from warehouse.ledger.shipping import held_shipments, shipment_queries
 from warehouse.ledger.shipping.shipments import report
@@ -50,7 +51,7 @@ def shipped(configured):
     def ship(count: int) -> list[str]:
         with opened() as installation:
             now = installation.clock()
-            arrivals = [orders.arrive(an_order(each, now), 1, now, is_historical=False) for each in range(count)]
+            arrivals = [arrive(an_order(each, now), 1, now, is_historical=False) for each in range(count)]
             with installation.ledger.write() as transaction:
                 orders.lock_book(transaction)
                 orders.settle(transaction, installation.keys, arrivals, now)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
-from orders_pipeline.stages import normalise, pull, sweep
+from orders_pipeline.stages import normalise, pull, pull_result, sweep
 from warehouse.clock import utc_now
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
@@ -33,7 +33,7 @@ def settings(settings):
 LISTINGS = {"amazon_eu": "searchOrders", "mirakl_shop": "OR11"}
 
 
-def tick(installation) -> dict[str, pull.PullResult]:
+def tick(installation) -> dict[str, pull_result.PullResult]:
     results = pull.pull_all(installation)
     normalise.normalise_pending(installation)
     return {each.connection: each for each in results}

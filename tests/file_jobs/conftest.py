@@ -21,6 +21,7 @@ from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.base.schema import orders as orders_table
 from warehouse.ledger.base.schema import shipments as shipments_table
 from warehouse.ledger.book import orders as book_of_orders
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.exchange import file_queries, file_records
 from warehouse.ledger.exchange.file_queries import FileFilter
 from warehouse.ledger.exchange.file_records import FileRecord
@@ -87,9 +88,7 @@ class Shop:
         arrivals = []
         for order in given:
             self.raw_seq += 1
-            arrivals.append(
-                book_of_orders.arrive(order, self.raw_seq, order.marketplace_updated_at, is_historical=False)
-            )
+            arrivals.append(arrive(order, self.raw_seq, order.marketplace_updated_at, is_historical=False))
         with self.ledger.write() as transaction:
             book_of_orders.lock_book(transaction)
             book_of_orders.settle(transaction, self.installation.keys, arrivals, self.installation.clock())

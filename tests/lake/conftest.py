@@ -16,6 +16,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.ledger.base.database import RAW_SEQ, Ledger, next_values
 from warehouse.ledger.base.schema import channels, connections, raw_orders
 from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status, Tax
 from warehouse.privacy import KeyRing, open_key_ring
 from warehouse.settings import Settings
@@ -97,7 +98,7 @@ class Shop:
                 for seq, order in enumerate(orders, first)
             ]
             connection.execute(sa.insert(raw_orders), rows)
-            arrivals = [book.arrive(order, seq, now, is_historical=False) for seq, order in enumerate(orders, first)]
+            arrivals = [arrive(order, seq, now, is_historical=False) for seq, order in enumerate(orders, first)]
             book.settle(connection, self.keys, arrivals, now)
 
     def add_channel(self, code: str = "amazon_fr", **changes: Any) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from warehouse.lake.publishing import publish, rebuild
 from warehouse.ledger.base.schema import shipments
-from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping import claims, confirmations
 from warehouse.ledger.shipping.shipments import report
 from warehouse.orders import line_id
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
@@ -32,9 +32,9 @@ def ship(shop, *given: ShipmentReport, now: datetime = NOW) -> list[str]:
 def attempt(shop, receipt: Receipt, now: datetime) -> None:
     """Claim what is due, and record what came of it."""
     with shop.ledger.write() as connection:
-        claims = confirmations.claim(connection, ["amazon_fr"], 10, now)
-        confirmations.record(connection, [(each, replace(receipt, shipment_id=each.id)) for each in claims], now)
-    assert claims
+        taken = claims.claim(connection, ["amazon_fr"], 10, now)
+        confirmations.record(connection, [(each, replace(receipt, shipment_id=each.id)) for each in taken], now)
+    assert taken
 
 
 SENT = Receipt(
@@ -106,11 +106,11 @@ def test_a_difference_is_published_as_json(any_shop, any_lake, open_order):
 def test_an_attempt_that_ended_is_renewed_and_nothing_new_writes_nothing(any_shop, any_lake, open_order):
     ship(any_shop, ShipmentReport(id=open_order.id))
     with any_shop.ledger.write() as connection:
-        claims = confirmations.claim(connection, ["amazon_fr"], 1, NOW)
+        taken = claims.claim(connection, ["amazon_fr"], 1, NOW)
     publish(any_shop.ledger, any_lake, NOW)
     assert columns(any_lake, "SELECT outcome FROM confirmation_attempts") == [("running",)]
     with any_shop.ledger.write() as connection:
-        confirmations.record(connection, [(claims[0], SENT)], LATER)
+        confirmations.record(connection, [(taken[0], SENT)], LATER)
     publish(any_shop.ledger, any_lake, LATER)
     assert columns(any_lake, "SELECT outcome, finished_at FROM confirmation_attempts") == [("sent", LATER)]
     assert publish(any_shop.ledger, any_lake, LATER + timedelta(minutes=5)).counts == {}

@@ -19,6 +19,7 @@ from warehouse.ledger.book.acknowledgements import (
     AcknowledgementOutcome,
     acknowledge,
 )
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents
@@ -41,7 +42,7 @@ def an_order(number: int) -> Order:
 
 
 def put(ledger, keys, made: list[Order]) -> list[str]:
-    arrivals = [book.arrive(each, 1, MOMENT, is_historical=False) for each in made]
+    arrivals = [arrive(each, 1, MOMENT, is_historical=False) for each in made]
     with ledger.write() as connection:
         book.lock_book(connection)
         book.settle(connection, keys, arrivals, MOMENT)

@@ -13,10 +13,11 @@ from warehouse.cancellations import Decision, RequestState, request_id
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.base.schema import order_events
 from warehouse.ledger.book import cancellation_queries, cancellation_queue, cancellations
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.holds import held_orders
-from warehouse.ledger.book.orders import arrive, lock_book, settle
+from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.book.orders_to_export import changed_orders
 from warehouse.ledger.settings.carriers import save_requirements
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection

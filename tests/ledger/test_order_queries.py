@@ -12,6 +12,7 @@ from warehouse import documents
 from warehouse.ledger.base.schema import order_versions
 from warehouse.ledger.book import order_queries, timeline
 from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.order_queries import Key, OrderFilter, Sort
 from warehouse.orders import FulfilledBy, Order, Status
 
@@ -34,7 +35,7 @@ def an_order(number: int, **changes) -> Order:
 
 
 def put(ledger, keys, *orders: Order) -> list[str]:
-    arrivals = [book.arrive(each, 1, each.marketplace_updated_at, is_historical=False) for each in orders]
+    arrivals = [arrive(each, 1, each.marketplace_updated_at, is_historical=False) for each in orders]
     with ledger.write() as connection:
         book.lock_book(connection)
         book.settle(connection, keys, arrivals, arrivals[-1].received_at)

@@ -15,7 +15,9 @@ import sqlalchemy as sa
 
 from warehouse import documents, personal
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
-from warehouse.ledger.book.orders import arrive, lock_book, merge_address, settle
+from warehouse.ledger.book.arrivals import arrive
+from warehouse.ledger.book.kept_members import merge_address
+from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.watch import incidents
 from warehouse.orders import (
     Address,

@@ -15,6 +15,7 @@ from warehouse.ledger.base.database import RAW_SEQ, TRACES, mark, next_values, s
 from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book import personal_data
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.personal_data import UNREAD_GRACE, Purge
 from warehouse.orders import Address, Customer, DeliveryPoint, FulfilledBy, Gift, Line, Order, References, Status
 from warehouse.personal import Personal, read_parties
@@ -62,7 +63,7 @@ class Shop:
             arrivals = []
             for seq, order in enumerate(arriving, first):
                 self.keep_payload(connection, seq, order.original_id, "fr")
-                arrivals.append(book.arrive(order, seq, now, is_historical=False))
+                arrivals.append(arrive(order, seq, now, is_historical=False))
             book.settle(connection, self.keys, arrivals, now)
             self.sealed += [bytes(each) for each in connection.execute(sa.select(parties.c.sealed)).scalars()]
         return [each.id for each in arriving]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import PRODUCTS, mark
 from warehouse.ledger.base.schema import channels, connections, products
 from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.products import ProductFileError, link, load, orders_with_products
 from warehouse.orders import FulfilledBy, Line, Order, Status
 from warehouse.privacy import open_key_ring
@@ -216,7 +217,7 @@ def test_the_orders_a_load_concerns_are_found(stocked, any_settings):
     ]
     with stocked.write() as connection:
         book.lock_book(connection)
-        arrivals = [book.arrive(each, 1, NOW, is_historical=False) for each in found]
+        arrivals = [arrive(each, 1, NOW, is_historical=False) for each in found]
         book.settle(connection, open_key_ring(any_settings), arrivals, NOW)
     with stocked.read() as connection:
         assert orders_with_products(connection, "shop_fr", {"A"}, {EAN}) == [("amazon", "O1"), ("amazon", "O2")]

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.holds import CONFIRMATION_OFF
-from warehouse.ledger.book.orders import arrive, lock_book, settle
+from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.shipping.intake import BY_MARKETPLACE, LARGEST_REFERENCE, SMALLEST_REFERENCE, free_reference
 from warehouse.ledger.shipping.shipments import examine, report

@@ -12,7 +12,7 @@ from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.stages.confirm import confirm_all
 from tests.pipeline.confirming_shop import Shop, whole
 from warehouse.ledger.base import quotas, schema
-from warehouse.ledger.shipping import confirmations, held_shipments
+from warehouse.ledger.shipping import claims, confirmations, held_shipments
 from warehouse.shipment_reports import Item, ShipmentReport
 from warehouse.shipments import AttemptOutcome, Receipt
 
@@ -95,7 +95,7 @@ def test_an_update_of_the_tracking_is_told(shop, channel):
 def test_an_update_while_it_is_being_sent_is_told_next(shop):
     (own_id,) = shop.ship_some("amazon_fr", 1)
     with shop.installation.ledger.write() as connection:
-        (claim,) = confirmations.claim(connection, ["amazon_fr"], 1, shop.clock())
+        (claim,) = claims.claim(connection, ["amazon_fr"], 1, shop.clock())
     shop.ship(ShipmentReport(id=shop.row(own_id)["order_id"], package_id="1", tracking_number="NEW-1"))
     assert shop.row(own_id)["status"] == "sending"
     sent = Receipt(shipment_id=own_id, outcome=AttemptOutcome.SENT)
@@ -282,7 +282,7 @@ def test_a_pull_verifies_without_a_call_of_its_own(shop):
 def test_a_sender_that_ended_leaves_a_doubt(shop):
     (own_id,) = shop.ship_some("amazon_fr", 1)
     with shop.installation.ledger.write() as connection:
-        confirmations.claim(connection, ["amazon_fr"], 1, shop.clock())
+        claims.claim(connection, ["amazon_fr"], 1, shop.clock())
     confirm_all(shop.installation)
     assert shop.states([own_id]) == ["sending"]  # its time is not over, and its process lives
     shop.clock.advance(minutes=6)

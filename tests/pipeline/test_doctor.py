@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.stages import normalise, pull
-from orders_pipeline.upkeep import doctor
-from orders_pipeline.upkeep.doctor import DoctorVerdict, examine
+from orders_pipeline.upkeep import dagster_findings, doctor
+from orders_pipeline.upkeep.doctor import examine
+from orders_pipeline.upkeep.findings import DoctorVerdict
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import Ledger, make_engine, migrate
@@ -176,17 +177,17 @@ def test_a_failed_data_check_is_told_until_it_holds(instance):
             )
         )
 
-    assert list(doctor._checks(instance)) == []
+    assert list(dagster_findings._checks(instance)) == []
     tell("orders_unique", passed=False)
     tell("quarantine_empty", passed=False, severity=dg.AssetCheckSeverity.WARN)
-    told = {each.part: (each.verdict, each.seen) for each in doctor._checks(instance)}
+    told = {each.part: (each.verdict, each.seen) for each in dagster_findings._checks(instance)}
     assert told == {
         "check orders_unique": (DoctorVerdict.FAIL, "2 of 9"),
         "check quarantine_empty": (DoctorVerdict.WARN, "2 of 9"),
     }
     tell("orders_unique", passed=True)
     tell("quarantine_empty", passed=True)
-    assert [(each.verdict, each.seen) for each in doctor._checks(instance)] == [
+    assert [(each.verdict, each.seen) for each in dagster_findings._checks(instance)] == [
         (DoctorVerdict.OK, "2 data checks hold")
     ]
 
@@ -194,5 +195,5 @@ def test_a_failed_data_check_is_told_until_it_holds(instance):
 def test_a_run_that_has_not_begun_is_of_the_time_it_was_asked_for(instance):
     job = build_defs().resolve_job_def("verify_orders")
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
-    (told,) = doctor._runs(instance)
+    (told,) = dagster_findings._runs(instance)
     assert (told.part, "1970" in told.seen, told.seen.endswith(": not_started")) == ("job verify_orders", False, True)

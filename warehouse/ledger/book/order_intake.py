@@ -28,8 +28,9 @@ from warehouse.given_orders import (
 )
 from warehouse.ledger.base.schema import order_lines, orders
 from warehouse.ledger.book import products, raw_orders
+from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.fulfilment import reported_units
-from warehouse.ledger.book.orders import arrive, lock_book, settle
+from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import channels
 from warehouse.orders import order_id
 from warehouse.privacy import without_pii

@@ -13,7 +13,7 @@ from warehouse.ledger.base.schema import channels, shipments
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
-from warehouse.ledger.shipping.confirmations import note
+from warehouse.ledger.shipping.troubles import note
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:

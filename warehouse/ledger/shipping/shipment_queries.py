@@ -23,7 +23,7 @@ from warehouse.ledger.base.schema import (
 )
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.order_ids import orders_named
-from warehouse.ledger.shipping import confirmations
+from warehouse.ledger.shipping import claims
 from warehouse.orders import ConfirmationStatus
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def is_any_waiting(transaction: Transaction) -> bool:
 def is_any_due(transaction: Transaction, now: datetime) -> bool:
     """Whether there is a shipment to be sent or read back now."""
     states = [ConfirmationStatus.QUEUED.value, ConfirmationStatus.IN_DOUBT.value]
-    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), confirmations.is_due(now)).limit(1)
+    query = sa.select(shipments.c.id).where(shipments.c.status.in_(states), claims.is_due(now)).limit(1)
     return transaction.execute(query).first() is not None
 
 
