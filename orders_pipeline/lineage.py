@@ -14,6 +14,7 @@ import dagster as dg
 import orjson
 
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from warehouse.given_orders import member_paths
 from warehouse.lake import order_tables
 from warehouse.lake.definitions import relation
 from warehouse.members import Described, Kind, described
@@ -70,6 +71,8 @@ def member_lineage() -> Lineage:
 @cache
 def reads(kind: str) -> Mapping[str, list[str]]:
     """Member of an order → the payload's members that it is read from; empty for a kind that does not say."""
+    if MARKETPLACES[kind].takes_orders:
+        return {path: [path] for path in member_paths()}
     package = MARKETPLACES[kind].normalise.__module__.rpartition(".")[0]
     listing = files(package) / "reads.json"
     found: dict[str, list[str]] = orjson.loads(listing.read_bytes()) if listing.is_file() else {}

@@ -391,6 +391,16 @@ def _total(given: GivenOrder) -> Decimal:
     return sum((each.amount for each in given.charges), goods)
 
 
+def member_paths(of: type = Order, above: str = "") -> Iterator[str]:
+    """Each member that a document shares with its order, by its path; a list of records other than lines is one member."""
+    for each in _members(of):
+        path = f"{above}{each.name}"
+        if each.kind is Kind.RECORD and (not each.is_list or each.type is Line):
+            yield from member_paths(each.type, f"{path}.")
+        else:
+            yield path
+
+
 # -- as an order
 
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from orders_pipeline import lineage
 from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES
 from orders_pipeline.resources import InstallationSource
@@ -247,3 +248,10 @@ def test_many_shipments_are_verified_some_at_a_time(shop):
     (result,) = confirm.confirm_all(some)
     assert result.counts["verified"] == 5
     assert {row["status"] for row in rows(shop, schema.shipments)} == {"verified"}
+
+
+def test_each_member_of_an_order_is_traced_to_the_document_that_gave_it():
+    traced = lineage.reads("manual")
+    assert traced["lines.sku"] == ["lines.sku"]
+    assert {"currency", "customer.name", "lines.quantity_cancelled", "deliver_by.from", "charges"} <= traced.keys()
+    assert traced.keys() <= {each.name for each in lineage.member_schema().columns}
