@@ -208,7 +208,9 @@ def test_strangers_text_stays_in_its_cell(text, cell) -> None:
         .connect()
         .execute(
             sa.select(
-                *(sa.literal("x").label(name) for name in ("id", "channel", "status", "lines", "total", "currency")),
+                *(sa.literal("x").label(name) for name in ("id", "channel", "status", "lines")),
+                sa.literal("1").label("total"),
+                sa.literal("EUR").label("currency"),
                 sa.literal(text).label("original_id"),
             )
         )
