@@ -67,6 +67,7 @@ class Requirements:
     Attributes:
         needs_tracking_number: Whether a shipment without a tracking number is refused.
         needs_carrier: Whether a shipment without a carrier is refused.
+        needs_tracking_url_of_named: Whether a carrier that is told by name alone needs the address where the parcel is tracked.
         carrier_rule: Which carriers are taken.
         carriers: The marketplace's list, () when it has none.
         carrier_aliases: Usual spellings of an ERP, in capitals, to the marketplace's carrier code.
@@ -91,6 +92,7 @@ class Requirements:
     takes_part: bool = True
     takes_several_packages: bool = True
     idempotency: Idempotency = Idempotency.NONE
+    needs_tracking_url_of_named: bool = False
     acceptance_state: str | None = None
     acceptance_within_hours: float | None = None
     can_refuse: bool = True

@@ -116,6 +116,9 @@ class ShipmentNeeds(Shape):
 
     tracking_number: bool = Field(description="Whether one without a tracking number is refused.", examples=[False])
     carrier: bool = Field(description="Whether one without a carrier is refused.", examples=[True])
+    tracking_url_of_named: bool = Field(
+        description="Whether a carrier that the marketplace has no code for needs `tracking_url`.", examples=[False]
+    )
     carrier_rule: CarrierRule = Field(
         description="`any` word; `listed_or_named`: of the list, or any other by name; `listed`: only of the list.",
         examples=["listed_or_named"],

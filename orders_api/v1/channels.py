@@ -109,6 +109,7 @@ def _needs(needs: Requirements, asked_at: datetime | None) -> dict[str, Any]:
         needs,
         tracking_number=needs.needs_tracking_number,
         carrier=needs.needs_carrier,
+        tracking_url_of_named=needs.needs_tracking_url_of_named,
         partial=needs.takes_part,
         several_packages=needs.takes_several_packages,
         carriers=[fill(KnownCarrier, each) for each in needs.carriers],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import entry_points
 
-from orders_pipeline.marketplaces import amazon, manual, mirakl
+from orders_pipeline.marketplaces import amazon, manual, mirakl, walmart
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.logs import Event, place_of
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("orders_pipeline.marketplaces.registry")
 GROUP = "orders.marketplaces"
 
 MARKETPLACES: dict[str, Marketplace] = {
-    each.kind: each for each in (amazon.MARKETPLACE, mirakl.MARKETPLACE, manual.MARKETPLACE)
+    each.MARKETPLACE.kind: each.MARKETPLACE for each in (amazon, mirakl, walmart, manual)
 }
 
 NOT_LOADED: dict[str, str] = {}

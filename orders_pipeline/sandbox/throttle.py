@@ -43,6 +43,13 @@ class Throttle:
         """Return the rate to tell callers: without throttling still a number that they can wait by."""
         return plan.rate if math.isinf(self.rate_factor) else self.rate(plan)
 
+    def left(self, account: str, operation: str, plan: Plan) -> float | None:
+        """Return the calls that may be made now; None without throttling."""
+        if math.isinf(self.rate(plan)):
+            return None
+        bucket = self._buckets.get((account, operation))
+        return float(plan.burst) if bucket is None else bucket.tokens
+
     def take(self, account: str, operation: str, plan: Plan) -> float | None:
         """Take one call's token.
 

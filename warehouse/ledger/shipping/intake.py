@@ -241,6 +241,7 @@ class Intake:
             message = "The marketplace takes no shipment without a carrier."
             faults.append(ReportFault(code="carrier_missing", field="carrier_code", message=message))
         faults += self._unknown_carrier(order, content, needs)
+        faults += self._missing_tracking_url(order, content, needs)
         if faults:
             raise ReportRefused(faults, order.id)
 
@@ -255,6 +256,24 @@ class Intake:
             "`orders carriers`."
         )
         return [ReportFault(code="carrier_unknown", field="carrier_code", message=message)]
+
+    def _missing_tracking_url(
+        self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements
+    ) -> list[ReportFault]:
+        code, name = content["carrier_code"], content["carrier_name"]
+        if (
+            not needs.needs_tracking_url_of_named
+            or content["tracking_url"] is not None
+            or (code is None and name is None)
+        ):
+            return []
+        carrier = self._carriers.translated(order.channel, code, name)
+        if carrier.code is not None or carrier.tracking_url is not None:
+            return []
+        message = (
+            "The marketplace has no code for this carrier, and then it wants the address where the parcel is tracked."
+        )
+        return [ReportFault(code="tracking_url_missing", field="tracking_url", message=message)]
 
     def _quantities(self, order: OpenOrder, items: Sequence[Item]) -> dict[str, int]:
         """Units by line id: those given, or all that remains."""

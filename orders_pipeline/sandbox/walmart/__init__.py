@@ -1,0 +1,1 @@
+"""Stand-in for Walmart Marketplace US: tokens, purchase orders, acknowledging, shipping updates, cancellations."""
