@@ -229,8 +229,8 @@ def _named(session: _ConfirmSession, claims: Sequence[Claim]) -> Sequence[Claim]
     shared = [each for each in claims if each.is_beside_others]
     if not shared or session.marketplace.requirements.idempotency is not Idempotency.NATURAL:
         return claims
-    known, _ = _read_orders(session, {each.shipment["order_id"]: each.original_id for each in shared})
-    read = [(each, known[each.shipment["order_id"]]) for each in shared if each.shipment["order_id"] in known]
+    known, _ = _read_orders(session, {each.shipment.order_id: each.original_id for each in shared})
+    read = [(each, known[each.shipment.order_id]) for each in shared if each.shipment.order_id in known]
     with session.installation.ledger.write() as transaction:
         named, there = verification.settle_names(transaction, read, session.installation.clock())
     unread = Transient("order_unread", "The order's packages could not be read before it was told of another one.")
@@ -294,34 +294,34 @@ def _record(session: _ConfirmSession, receipts: Sequence[tuple[Claim, Receipt]])
 
 
 def _parcel(session: _ConfirmSession, claim: Claim) -> Parcel:
-    row = claim.shipment
-    own = next(each.settings for each in session.channels if each.code == row["channel"])
-    ship_from = row["ship_from"] or own.get("ship_from")
-    carrier = session.carriers.translated(row["channel"], row["carrier_code"], row["carrier_name"])
-    address = row["tracking_url"] or carrier.tracking_url
-    if address is not None and row["tracking_number"] is not None:
-        address = address.replace(TRACKING_PLACE, row["tracking_number"])
+    shipment = claim.shipment
+    own = next(each.settings for each in session.channels if each.code == shipment.channel)
+    ship_from = shipment.ship_from or own.get("ship_from")
+    carrier = session.carriers.translated(shipment.channel, shipment.carrier_code, shipment.carrier_name)
+    address = shipment.tracking_url or carrier.tracking_url
+    if address is not None and shipment.tracking_number is not None:
+        address = address.replace(TRACKING_PLACE, shipment.tracking_number)
     return Parcel(
         shipment_id=claim.id,
         original_id=claim.original_id,
         selector=claim.selector,
-        reference=row["reference"],
-        package_id=row["package_id"],
-        marketplace_package_id=row["marketplace_package_id"],
-        is_update=row["sent_version"] is not None,
+        reference=shipment.reference,
+        package_id=shipment.package_id,
+        marketplace_package_id=shipment.marketplace_package_id,
+        is_update=shipment.sent_version is not None,
         is_whole=claim.is_whole,
         carrier_code=carrier.code,
         carrier_name=carrier.name,
-        tracking_number=row["tracking_number"],
+        tracking_number=shipment.tracking_number,
         tracking_url=address,
-        shipping_method=row["shipping_method"] or own.get("shipping_method"),
+        shipping_method=shipment.shipping_method or own.get("shipping_method"),
         ship_from=ship_from,
         ship_from_place=session.places.get(ship_from or ""),
         ordered_method=claim.ordered_method,
         overrides_cancellation=claim.overrides_cancellation,
-        return_tracking_number=row["return_tracking_number"],
-        return_carrier=row["return_carrier"] or own.get("return_carrier"),
-        shipped_at=row["shipped_at"],
+        return_tracking_number=shipment.return_tracking_number,
+        return_carrier=shipment.return_carrier or own.get("return_carrier"),
+        shipped_at=shipment.shipped_at,
         quantities=claim.quantities,
     )
 
@@ -366,12 +366,12 @@ def _end_doubts(session: _ConfirmSession) -> int:
     try:
         known, unread = _read_back(session, waiting)
     except Throttled:
-        known, unread = {}, {each.shipment["order_id"] for each in waiting}  # sending has a quota of its own
-    read = [(each, known.get(each.shipment["order_id"])) for each in waiting if each.shipment["order_id"] not in unread]
+        known, unread = {}, {each.shipment.order_id for each in waiting}  # sending has a quota of its own
+    read = [(each, known.get(each.shipment.order_id)) for each in waiting if each.shipment.order_id not in unread]
     with installation.ledger.write() as transaction:
         now = installation.clock()
         verification.end_doubts(transaction, read, now)
-        later = [each.shipment["id"] for each in waiting if each.shipment["order_id"] in unread]
+        later = [each.shipment.id for each in waiting if each.shipment.order_id in unread]
         verification.postpone(transaction, later, now + CONNECTION_PAUSE)
     session.result.counts["refuted"] += len(read)
     return len(read)
@@ -390,12 +390,12 @@ def _verify(session: _ConfirmSession) -> None:
     with installation.ledger.write() as transaction:
         now = installation.clock()
         session.result.counts["verified"] += verification.observe(transaction, list(known.values()), now)
-        verification.postpone_unverified(transaction, [each.shipment["id"] for each in waiting], now + VERIFIED_LATER)
+        verification.postpone_unverified(transaction, [each.shipment.id for each in waiting], now + VERIFIED_LATER)
 
 
 def _read_back(session: _ConfirmSession, waiting: Sequence[Waiting]) -> tuple[dict[str, Order], set[str]]:
     """The orders as the marketplace shows them now by internal id, and the ids of those that could not be read."""
-    return _read_orders(session, {each.shipment["order_id"]: each.original_id for each in waiting})
+    return _read_orders(session, {each.shipment.order_id: each.original_id for each in waiting})
 
 
 def _read_orders(session: _ConfirmSession, original_ids: Mapping[str, str]) -> tuple[dict[str, Order], set[str]]:

@@ -27,6 +27,7 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.shipping.records import StoredShipment
 from warehouse.orders import ConfirmationStatus, Status
 from warehouse.processes import this_process
 from warehouse.shipments import AttemptOutcome
@@ -47,7 +48,7 @@ class Claim:
     """A shipment that this process may send until `until`, with all that the marketplace is told.
 
     Attributes:
-        shipment: The row of `shipments`, `version` among it: what is told now.
+        shipment: The package, as it is told now.
         attempt_id: The attempt that the claim has opened.
         fence: Of this claim.
         until: Afterwards somebody else may take it over.
@@ -61,7 +62,7 @@ class Claim:
             packages are read before it is told of another one.
     """
 
-    shipment: Mapping[str, Any]
+    shipment: StoredShipment
     attempt_id: int
     fence: int
     until: datetime
@@ -76,7 +77,7 @@ class Claim:
     @property
     def id(self) -> str:
         """The shipment's id."""
-        return str(self.shipment["id"])
+        return self.shipment.id
 
 
 def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[Claim]:
@@ -117,7 +118,7 @@ def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datet
     restate(transaction, [row["order_id"] for row in rows], now)
     return [
         Claim(
-            shipment={**row, "attempts": row["attempts"] + 1},
+            shipment=StoredShipment.of(row),
             attempt_id=attempts[row["id"]],
             fence=row["fence"] + 1,
             until=until,
@@ -193,7 +194,7 @@ def _open_attempts(
             "fence": row["fence"] + 1,
             "started_at": now,
             "outcome": AttemptOutcome.RUNNING.value,
-            "content": content_of(row, contents[row["id"]], shipped.get(row["order_id"], {})),
+            "content": content_of(StoredShipment.of(row), contents[row["id"]], shipped.get(row["order_id"], {})),
         }
         for row in rows
     ]
@@ -220,12 +221,12 @@ def contents_of(transaction: Transaction, ids: Sequence[str]) -> dict[str, tuple
 
 
 def content_of(
-    row: Mapping[str, Any], quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]
+    shipment: StoredShipment, quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]
 ) -> dict[str, Any]:
     """What an attempt tells of a shipment, and the units that the marketplace had shown as shipped by then."""
     return {
-        "reference": row["reference"],
-        "tracking_number": row["tracking_number"],
+        "reference": shipment.reference,
+        "tracking_number": shipment.tracking_number,
         "quantities": dict(quantities),
         "shipped_before": dict(shipped),
     }

@@ -117,7 +117,7 @@ def _settle(transaction: Transaction, row: RowMapping, each: Claim, receipt: Rec
     }
     match receipt.outcome:
         case AttemptOutcome.SENT:
-            values |= _as_sent(row, each.shipment["version"], receipt, now)
+            values |= _as_sent(row, each.shipment.version, receipt, now)
             resolve_problems(transaction, row["order_id"], now)
         case AttemptOutcome.REJECTED:
             values |= {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
@@ -129,7 +129,7 @@ def _settle(transaction: Transaction, row: RowMapping, each: Claim, receipt: Rec
             values |= _as_retried(transaction, row, each, receipt, now)
         case AttemptOutcome.RUNNING | AttemptOutcome.REFUTED:
             raise ValueError(f"an attempt does not end {receipt.outcome}")
-    if row["version"] > each.shipment["version"] and values["status"] == ConfirmationStatus.REJECTED.value:
+    if row["version"] > each.shipment.version and values["status"] == ConfirmationStatus.REJECTED.value:
         values |= {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "attempts": 0}
     transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
     if receipt.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from warehouse.ledger.shipping.records import StoredShipment
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from sqlalchemy.engine import RowMapping
 
     from warehouse.orders import Order, Package
 
@@ -22,13 +22,13 @@ class Waiting:
     """A shipment that waits to be read back.
 
     Attributes:
-        shipment: Its row.
+        shipment: What is told of it.
         original_id: The marketplace's order id.
         quantities: Units by the marketplace's line id.
-        attempted: What its attempts have told, the oldest first, as `confirmations.content_of` puts it.
+        attempted: What its attempts have told, the oldest first, as `claims.content_of` puts it.
     """
 
-    shipment: Mapping[str, Any]
+    shipment: StoredShipment
     original_id: str
     quantities: tuple[tuple[str, int], ...]
     attempted: tuple[Mapping[str, Any], ...] = ()
@@ -43,18 +43,18 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
     """
     shipment = waiting.shipment
     present = [each for each in packages if each.is_shipped]
-    if shipment["marketplace_package_id"] is not None:
+    if shipment.marketplace_package_id is not None:
         for each in present:
-            if shipment["marketplace_package_id"] in {each.reference, each.label}:
+            if shipment.marketplace_package_id in {each.reference, each.label}:
                 return each
-    labelled = [each for each in present if each.label == str(shipment["reference"])]
-    if shipment["sent_version"] is not None and len(labelled) == 1:
+    labelled = [each for each in present if each.label == str(shipment.reference)]
+    if shipment.sent_version is not None and len(labelled) == 1:
         return labelled[0]
-    named = [each for each in present if each.label in {str(shipment["reference"]), shipment["package_id"]}]
+    named = [each for each in present if each.label in {str(shipment.reference), shipment.package_id}]
     attempted = waiting.attempted or (_present_contents(waiting),)
     for found in (
         [each for each in named if any(_holds(each, one) for one in attempted)],
-        [each for each in present if _is_number(each, shipment["tracking_number"])],
+        [each for each in present if _is_number(each, shipment.tracking_number)],
     ):
         if len(found) == 1:
             return found[0]
@@ -62,7 +62,7 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
 
 
 def _present_contents(waiting: Waiting) -> Mapping[str, Any]:
-    return {"tracking_number": waiting.shipment["tracking_number"], "quantities": dict(waiting.quantities)}
+    return {"tracking_number": waiting.shipment.tracking_number, "quantities": dict(waiting.quantities)}
 
 
 def _holds(package: Package, content: Mapping[str, Any]) -> bool:
@@ -78,13 +78,12 @@ def _is_number(package: Package, tracking_number: str | None) -> bool:
     return tracking_number is not None and _folded(package.tracking_number) == _folded(tracking_number)
 
 
-def known_name(row: Mapping[str, Any] | RowMapping, found: Package) -> str | None:
+def known_name(shipment: StoredShipment, found: Package) -> str | None:
     """By what a package is known there: the marketplace's id, or the name that somebody else gave it; None for our own."""
     if found.reference is not None:
         return found.reference
-    is_ours = found.label in {None, str(row["reference"])}
-    marketplace_package_id: str | None = row["marketplace_package_id"] if is_ours else found.label
-    return marketplace_package_id
+    is_ours = found.label in {None, str(shipment.reference)}
+    return shipment.marketplace_package_id if is_ours else found.label
 
 
 def fewer_units(waiting: Waiting, order: Order) -> dict[str, list[Any]]:
@@ -112,13 +111,13 @@ def differences(waiting: Waiting, found: Package) -> dict[str, list[Any]]:
     apart: dict[str, list[Any]] = {}
     if (
         found.tracking_number
-        and ours["tracking_number"]
-        and _folded(found.tracking_number) != _folded(ours["tracking_number"])
+        and ours.tracking_number
+        and _folded(found.tracking_number) != _folded(ours.tracking_number)
     ):
-        apart["tracking_number"] = [ours["tracking_number"], found.tracking_number]
-    carriers = {_folded(each) for each in (ours["told_carrier"], ours["carrier_code"], ours["carrier_name"]) if each}
+        apart["tracking_number"] = [ours.tracking_number, found.tracking_number]
+    carriers = {_folded(each) for each in (ours.told_carrier, ours.carrier_code, ours.carrier_name) if each}
     if found.carriers and carriers and carriers.isdisjoint(_folded(each) for each in found.carriers):
-        apart["carrier"] = [ours["told_carrier"] or ours["carrier_code"], found.carriers[0]]
+        apart["carrier"] = [ours.told_carrier or ours.carrier_code, found.carriers[0]]
     if found.quantities and sorted(found.quantities) != sorted(waiting.quantities):
         apart["quantities"] = [dict(waiting.quantities), dict(found.quantities)]
     return apart

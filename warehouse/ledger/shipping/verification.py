@@ -27,6 +27,7 @@ from warehouse.ledger.shipping.matching import (
     find_package,
     known_name,
 )
+from warehouse.ledger.shipping.records import StoredShipment
 from warehouse.ledger.shipping.troubles import DIFFERS, REJECTED, note, report_problem, resolve_problems
 from warehouse.orders import ConfirmationStatus, Status
 from warehouse.shipments import AttemptOutcome, Receipt
@@ -95,14 +96,14 @@ def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement
         .order_by(sa.func.coalesce(shipments.c.due_at, shipments.c.sent_at), shipments.c.id)
         .limit(limit)
     )
-    rows = [{str(name): value for name, value in row.items()} for row in transaction.execute(query).mappings()]
+    rows = transaction.execute(query).mappings().all()
     if not rows:
         return []
     ids = [row["id"] for row in rows]
     contents, attempted = contents_of(transaction, ids), _attempted(transaction, ids)
     return [
         Waiting(
-            shipment=row,
+            shipment=StoredShipment.of(row),
             original_id=row["original_id"],
             quantities=contents[row["id"]],
             attempted=tuple(attempted.get(row["id"], ())),
@@ -130,11 +131,7 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
     touched: list[str] = []
     for waiting, order in read:
         row = _present(transaction, waiting)
-        if (
-            row is None
-            or row["status"] != ConfirmationStatus.IN_DOUBT.value
-            or row["fence"] != waiting.shipment["fence"]
-        ):
+        if row is None or row["status"] != ConfirmationStatus.IN_DOUBT.value or row["fence"] != waiting.shipment.fence:
             continue
         values, kind = _end_of_doubt(transaction, row, waiting, order, now)
         transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
@@ -173,7 +170,10 @@ def _end_of_doubt(
         said = ("gave_up", "The marketplace never shows this package, however often it is told of it.")
     else:
         again = {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "code": None, "message": None, "hint": None}
-        return {**again, "reference": _reference(transaction, row, order.packages or ())}, "confirmation_refuted"
+        return {
+            **again,
+            "reference": _reference(transaction, StoredShipment.of(row), order.packages or ()),
+        }, "confirmation_refuted"
     hint = "compare the order at the marketplace; correct it there, then retry or leave it"
     refused = {"status": ConfirmationStatus.REJECTED.value, "due_at": None, "code": said[0], "message": said[1]}
     return {**refused, "hint": hint}, "confirmation_rejected"
@@ -184,7 +184,11 @@ def _found_in_doubt(
 ) -> tuple[dict[str, Any], str]:
     """The marketplace has the package: as we told it, or as we told it before an update that has not arrived."""
     apart = {**differences(waiting, found), **fewer_units(waiting, order)}
-    known = {"marketplace_package_id": known_name(row, found), "sent_at": row["sent_at"] or now, "attempts": 0}
+    known = {
+        "marketplace_package_id": known_name(StoredShipment.of(row), found),
+        "sent_at": row["sent_at"] or now,
+        "attempts": 0,
+    }
     clean = {**known, "code": None, "message": None, "hint": None}
     if not apart.keys().isdisjoint({"quantities", UNITS_SHIPPED}):
         message = "The marketplace has this package, and other units in it or beside it than before."
@@ -217,14 +221,14 @@ def _found_in_doubt(
     }, "confirmation_refuted"
 
 
-def _reference(transaction: Transaction, row: Mapping[str, Any] | RowMapping, packages: Iterable[Package]) -> int:
+def _reference(transaction: Transaction, shipment: StoredShipment, packages: Iterable[Package]) -> int:
     """The number to tell a package by: its own, unless the marketplace has a package of that name, which is not ours."""
     there = {int(each.label) for each in packages if each.label is not None and each.label.isdecimal()}
-    own: int = row["reference"]
+    own: int = shipment.reference
     if own not in there:
         return own
-    query = sa.select(shipments.c.reference).where(shipments.c.order_id == row["order_id"])
-    return free_reference(row["id"], there | set(transaction.execute(query).scalars()))
+    query = sa.select(shipments.c.reference).where(shipments.c.order_id == shipment.order_id)
+    return free_reference(shipment.id, there | set(transaction.execute(query).scalars()))
 
 
 def settle_names(
@@ -259,18 +263,18 @@ def settle_names(
             )
             continue
         shipped = {line.original_id: line.quantity_shipped for line in order.lines if line.quantity_shipped is not None}
-        row = {**each.shipment, "reference": _reference(transaction, waiting.shipment, packages)}
+        shipment = replace(each.shipment, reference=_reference(transaction, waiting.shipment, packages))
         transaction.execute(
             sa.update(shipments)
             .where(shipments.c.id == each.id, shipments.c.fence == each.fence)
-            .values(reference=row["reference"], updated_at=now)
+            .values(reference=shipment.reference, updated_at=now)
         )
         transaction.execute(
             sa.update(confirmation_attempts)
             .where(confirmation_attempts.c.id == each.attempt_id)
-            .values(content=content_of(row, each.quantities, shipped))
+            .values(content=content_of(shipment, each.quantities, shipped))
         )
-        to_send.append(replace(each, shipment=row))
+        to_send.append(replace(each, shipment=shipment))
     return to_send, there
 
 
@@ -340,7 +344,7 @@ def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> i
     lock_book(transaction)
     touched = []
     for each in waiting:
-        order = by_id[each.shipment["order_id"]]
+        order = by_id[each.shipment.order_id]
         if _verify(transaction, each, order, now):
             touched.append(order.id)
     restate(transaction, touched, now)
@@ -404,7 +408,7 @@ def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datet
                 code=None,
                 message=None,
                 hint=None,
-                marketplace_package_id=known_name(row, found),
+                marketplace_package_id=known_name(StoredShipment.of(row), found),
                 updated_at=now,
             )
         )
@@ -430,5 +434,5 @@ def _said(apart: Mapping[str, Sequence[Any]]) -> str:
 
 
 def _present(transaction: Transaction, waiting: Waiting) -> RowMapping | None:
-    query = sa.select(shipments).where(shipments.c.id == waiting.shipment["id"])
+    query = sa.select(shipments).where(shipments.c.id == waiting.shipment.id)
     return transaction.execute(query).mappings().one_or_none()
