@@ -424,6 +424,7 @@ def order_of(given: GivenOrder, channel: str, marketplace: str, given_at: dateti
         "fulfilled_by": FulfilledBy.MERCHANT,
         "marketplace_updated_at": given_at,
         "lines": lines,
+        "is_whole": True,
         "total": _total(given),
         "personal_marketplace_data": data,
         "marketplace_data": {} if data is None else {"notes": None},

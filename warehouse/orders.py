@@ -484,6 +484,7 @@ class Order:
     Attributes:
         bar: What the marketplace has against shipping the order as a whole, beside its status and who fulfils it.
         is_split: Whether merchant and marketplace each ship a part.
+        is_whole: Whether it tells all that there is: what it leaves out is gone, and not merely withheld this time.
         packages: What the marketplace says was shipped, package by package; None when this payload does not say.
         personal_marketplace_data: `marketplace_data` with its personal data; None where there is none.
     """
@@ -595,6 +596,7 @@ class Order:
     ] = None
     bar: Bar | None = None
     is_split: bool = False
+    is_whole: bool = False
     problems: Annotated[tuple[OrderProblem, ...], Member("Reservations about the marketplace's data.", [])] = ()
     lines: Annotated[tuple[Line, ...], Member("The lines of the order.", [])] = ()
     packages: tuple[Package, ...] | None = None

@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from orders_api.schemas.order_intake import OrderTaken
 from orders_api.schemas.orders import OrderDocument
 from orders_api.schemas.problems import ProblemDocument
+from orders_pipeline.installation import Installation
+from orders_pipeline.stages.normalise import normalise_pending
 from tests.api.conftest import Api
 from tests.given_orders import BUYER, document, set_up, with_line
-from warehouse.ledger.base.schema import idempotency_keys, raw_orders
+from warehouse.ledger.base.schema import idempotency_keys, parties, raw_orders
 from warehouse.ledger.base.schema import orders as book
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipments
 from warehouse.orders import order_id
+from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 
 PATH = "/v1/orders"
@@ -43,6 +46,11 @@ def clerk(app, api_ledger, clock, issued):
     """A token that gives orders, where the storage does not matter."""
     set_up(api_ledger, clock())
     return Api(app, issued(api_ledger, clock(), "clerk", Scope.ORDERS_WRITE, Scope.ORDERS_READ_PII))
+
+
+@pytest.fixture
+def installation_of_pipeline(settings, api_ledger, clock):
+    return Installation(settings, api_ledger, open_key_ring(settings), clock)
 
 
 def give(api, given, status=201, **headers):
@@ -438,3 +446,32 @@ def test_coverage_and_status_claim_nothing(seller):
     assert (covered["retrieval"], covered["complete_from"], covered["complete_through"]) == (False, None, None)
     (stands,) = [each for each in seller.get("/v1/status").json()["channels"] if each["channel"] == "telephone"]
     assert (stands["state"], stands["complete_through"], stands["next_run_at"]) == ("given", None, None)
+
+
+def test_what_a_change_leaves_out_is_gone(clerk, api_ledger, installation_of_pipeline):
+    own_id = give(clerk, document()).json()["id"]
+    other = document(customer={"name": "Somebody Else"}, delivery_instructions=None, billing_address=None)
+    del other["shipping_address"]["line_1"], other["lines"][0]["gift"], other["notes"]
+    give(clerk, other, 200, If_Match="*")
+
+    def shown() -> dict:
+        return clerk.get(f"{PATH}/{own_id}").json()
+
+    found = shown()
+    normalise_pending(installation_of_pipeline)
+    assert shown() == found
+    customer = {name: value for name, value in found["customer"].items() if value is not None}
+    assert customer == {"name": "Somebody Else"}
+    assert (found["delivery_instructions"], found["billing_address"], found["marketplace_data"]) == (None, None, {})
+    assert (found["shipping_address"]["line_1"], found["lines"][0]["gift"]) == (None, None)
+
+    for name in ("customer", "shipping_address", "references"):
+        del other[name]
+    del other["lines"][0]["title"]
+    give(clerk, other, 200, If_Match="*")
+    found = shown()
+    assert [found[name] for name in ("customer", "shipping_address", "references", "pii_state")] == [None] * 3 + [
+        "withheld"
+    ]
+    with api_ledger.read() as transaction:
+        assert transaction.execute(sa.select(sa.func.count()).select_from(parties)).scalar_one() == 0

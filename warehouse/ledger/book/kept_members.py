@@ -32,6 +32,8 @@ def keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: R
         bare = personal.without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
         return replace(redone, pii_state=PiiState.EXPIRED.value)
+    if order.is_whole:
+        return arrival
     order = _keep_amounts(transaction, order, row["id"])
     sealed = transaction.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
     kept = order

@@ -254,6 +254,9 @@ def _write(
         )
     if line_rows:
         transaction.execute(upsert(transaction, order_lines, ("id",)), line_rows)
+    bare = [row["id"] for row in order_rows if row["revision"] > 1 and row["pii_state"] != PiiState.PRESENT]
+    if bare:
+        transaction.execute(sa.delete(parties).where(parties.c.order_id.in_(bare)))
     if party_rows:
         transaction.execute(upsert(transaction, parties, ("order_id",)), party_rows)
     transaction.execute(sa.insert(order_versions), version_rows)
