@@ -44,7 +44,7 @@ def give(shop, given, **options):
 def ship(shop, package: str = "P1", **items: int) -> str:
     sender = Sender(consumer="erp", source=Source.API, report_id="r-1")
     packed = tuple(Item(item_original_id=name[1:], item_quantity_shipped=units) for name, units in items.items())
-    made = ShipmentReport(id=OWN_ID, package_id=package, tracking_number="T-1", items=packed)
+    made = ShipmentReport(id=OWN_ID, package_id=package, tracking_number=f"T-{package}", items=packed)
     with shop.ledger.write() as transaction:
         (answer,) = shipments.report(transaction, sender, [made], shop.clock())
     assert answer.result is ReportResult.ACCEPTED
