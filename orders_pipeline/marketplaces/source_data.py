@@ -56,7 +56,7 @@ def rest_of(
         payload: One order of the marketplace.
         tree: From `named`.
         pii_paths: Where personal data stands in the payload.
-        lines: The member that lists the order's lines.
+        lines: The member that lists the order's lines; a dotted path where it stands deeper.
         line_id: What tells them apart; a line of which nothing else is left goes.
 
     >>> rest_of({"id": 1, "a": "", "l": [{"n": 1, "x": 2, "s": "A"}]}, named("id"), [("l", "*", "s")], "l", "n")
@@ -68,6 +68,12 @@ def rest_of(
 
 
 def _with_telling_lines(data: dict[str, Any], lines: str, line_id: str) -> dict[str, Any]:
+    outer, _, inner = lines.partition(".")
+    if inner:
+        rest = data.get(outer)
+        kept = {key: value for key, value in data.items() if key != outer}
+        within = _with_telling_lines(rest, inner, line_id) if isinstance(rest, dict) else rest
+        return {**kept, outer: within} if within else kept
     sent = data.get(lines)
     if not isinstance(sent, list):
         return data

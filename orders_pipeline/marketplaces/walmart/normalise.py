@@ -28,7 +28,15 @@ from orders_pipeline.marketplaces.source_data import named, rest_of
 from orders_pipeline.marketplaces.walmart.amounts import WalmartAmounts, WalmartLineAmounts, total_of
 from orders_pipeline.marketplaces.walmart.packages import packages_of
 from orders_pipeline.marketplaces.walmart.personal_data import PII_PATHS
-from orders_pipeline.marketplaces.walmart.states import CANCELLED, LEFT, REFUND, known_state, order_state, status_of
+from orders_pipeline.marketplaces.walmart.states import (
+    CANCELLED,
+    LEFT,
+    OPEN,
+    REFUND,
+    known_state,
+    order_state,
+    status_of,
+)
 from warehouse.order_checks import check
 from warehouse.orders import (
     Address,
@@ -126,7 +134,7 @@ class _WalmartReading:
         shipping = section(of, "shippingInfo", "$")
         address = self._address(shipping)
         line_amounts = [read.amounts for read in reads]
-        rest = rest_of(of, NAMED, PII_PATHS, "orderLines", "lineNumber")
+        rest = rest_of(of, NAMED, PII_PATHS, "orderLines.orderLine", "lineNumber")
         order = Order(
             original_id=original_id,
             channel=channel.code,
@@ -216,18 +224,11 @@ class _WalmartReading:
             self._problem(
                 "quantity_contradictory", f"{path}.orderLineStatuses", "more units are done than were ordered"
             )
-        reason = next(
-            (
-                reason
-                for reason in (
-                    text(each, "cancellationReason", place)
-                    for each, place, state in zip(sent, places, units.states, strict=True)
-                    if state == CANCELLED
-                )
-                if reason
-            ),
-            None,
-        )
+        reasons = [
+            text(each, "cancellationReason", place)
+            for each, place, state in zip(sent, places, units.states, strict=False)
+            if state == CANCELLED
+        ]
         line = Line(
             original_id=line_id,
             number=number,
@@ -242,7 +243,7 @@ class _WalmartReading:
             refunded_total=tolerated(self.problems, lambda: self.amounts.refunded(of, path), None),
             taxes=amounts.taxes,
             marketplace_status=order_state(units.states) or (text(sent[0], "status", places[0]) if sent else None),
-            cancellation=self._cancellation(of, path, units, reason),
+            cancellation=self._cancellation(of, path, units, next(filter(None, reasons), None)),
             is_replacement=is_replacement or None,
             bar=Bar.CONTRADICTORY if settled.is_contradictory else None,
         )
@@ -267,14 +268,16 @@ class _WalmartReading:
             states.append(state)
         if not sent:
             self._problem("status_missing", f"{path}.orderLineStatuses", "the line has no state")
-        is_known = bool(sent) and None not in states and None not in quantities
-        counted = [(state, quantity or 0) for state, quantity in zip(states, quantities, strict=True)]
-        shipped = sum(units for state, units in counted if state in LEFT)
-        cancelled = sum(units for state, units in counted if state == CANCELLED)
-        refunded = sum(units for state, units in counted if state == REFUND)
-        if not is_known:
+        if not sent or None in states or None in quantities:
             return _Units(None, None, None, tuple(states) or (None,))
-        return _Units(shipped, cancelled, refunded, tuple(states))
+        counted = [(state, quantity or 0) for state, quantity in zip(states, quantities, strict=True)]
+        refunded = sum(units for state, units in counted if state == REFUND)
+        return _Units(
+            shipped=sum(units for state, units in counted if state in LEFT),
+            cancelled=sum(units for state, units in counted if state == CANCELLED),
+            refunded=None if refunded and OPEN & set(states) else refunded,  # they are none of those that remain
+            states=tuple(states),
+        )
 
     def _cancellation(self, of: JsonObject, path: str, units: _Units, reason: str | None) -> Cancellation | None:
         asked = tolerated(self.problems, lambda: text(of, "intentToCancel", path), None)
