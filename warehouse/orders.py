@@ -107,6 +107,8 @@ class Bar(StrEnum):
     """As many units as remain were refunded, or are being refunded."""
     INCIDENT_OPEN = "incident_open"
     """The buyer has opened an incident that is not settled."""
+    LINE_PENDING = "line_pending"
+    """The marketplace has not released the line yet."""
     LINE_CANCELED = "line_canceled"
     LINE_REFUSED = "line_refused"
     CONTRADICTORY = "contradictory"

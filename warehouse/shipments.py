@@ -80,6 +80,10 @@ class Requirements:
         cancels: What the seller can cancel.
         cancel_reasons: The reasons that it takes; () where it has no list.
         decides_cancellations: Whether a buyer's request to cancel is answered, yes or no, by a call of its own.
+        needs_ship_from_place: Whether a shipment names a place that the connection's settings describe.
+        needs_return_label_with: Carriers whose packages need the number of a return label, and its carrier.
+        return_carriers: The carriers of return labels; () where any is taken.
+        takes_corrections: Whether what was told of a package can be changed afterwards.
         unconfirmed_programs: Programmes of the marketplace whose orders it confirms by itself: nothing is told about them.
         notes: Plain sentences for people.
     """
@@ -99,6 +103,10 @@ class Requirements:
     cancels: Cancels = Cancels.NONE
     cancel_reasons: tuple[CancelReason, ...] = ()
     decides_cancellations: bool = False
+    needs_ship_from_place: bool = False
+    needs_return_label_with: tuple[str, ...] = ()
+    return_carriers: tuple[str, ...] = ()
+    takes_corrections: bool = True
     unconfirmed_programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -119,6 +119,16 @@ class ShipmentNeeds(Shape):
     tracking_url_of_named: bool = Field(
         description="Whether a carrier that the marketplace has no code for needs `tracking_url`.", examples=[False]
     )
+    ship_from_place: bool = Field(
+        description="Whether `ship_from` has to name a place of the connection's `ship_from_places`.", examples=[False]
+    )
+    return_label_with: list[str] = Field(
+        description="Carriers whose packages need `return_tracking_number` and `return_carrier`.", examples=[[]]
+    )
+    return_carriers: list[str] = Field(description="Carriers that a return label may be of; empty: any.", examples=[[]])
+    corrections: bool = Field(
+        description="Whether what was told of a package can be changed afterwards.", examples=[True]
+    )
     carrier_rule: CarrierRule = Field(
         description="`any` word; `listed_or_named`: of the list, or any other by name; `listed`: only of the list.",
         examples=["listed_or_named"],

@@ -84,6 +84,16 @@ def from_alpha_3(code: str) -> str | None:
     return _codes().get(code) if len(code) == 3 else None  # noqa: PLR2004 - alpha-3
 
 
+def to_alpha_3(code: str) -> str | None:
+    """The alpha-3 code for an alpha-2 code as ISO 3166 writes it; None for anything else.
+
+    >>> to_alpha_3("DE"), to_alpha_3("XX")
+    ('DEU', None)
+    """
+    found = pycountry.countries.get(alpha_2=code)
+    return None if found is None else str(found.alpha_3)
+
+
 @lru_cache(maxsize=4096)
 def _resolve(text: str) -> str | None:
     code = text.strip().upper()

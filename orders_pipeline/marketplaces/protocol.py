@@ -7,6 +7,7 @@ Marketplace modules implement this; the pull engine (`orders_pipeline.stages.pul
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orders_pipeline.marketplaces.settings import ChannelSettings
@@ -14,7 +15,7 @@ from warehouse.marketplace_kinds import MarketplaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from orders_pipeline.marketplaces.settings import ConnectionSettings, ShipFromPlace
     from warehouse.marketplace_kinds import Credential, EndpointRule, Selectors
@@ -315,6 +316,7 @@ class Marketplace:
         orders_per_read_back: How many orders one call of `read_back` reads.
         requirements: What a shipment needs and what else may be done, as far as is known without asking.
         lag: How old the newest readable data is; a window must end at least this long ago.
+        shown_within: How long it may take until an order shows a package that was told: a doubt waits so long.
         endpoint: Whether a connection names the address that is called.
         regions: The regions that a connection may name one of.
         selectors: What picks a channel's orders out of a connection's.
@@ -339,6 +341,7 @@ class Marketplace:
     orders_per_read_back: int
     requirements: Requirements
     lag: timedelta
+    shown_within: timedelta = field(default_factory=timedelta)
     endpoint: EndpointRule
     regions: tuple[str, ...] = ()
     selectors: Selectors

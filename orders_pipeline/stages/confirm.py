@@ -349,7 +349,7 @@ def _doubt_pause(marketplace: Marketplace) -> timedelta:
         case Idempotency.NATURAL:
             return timedelta(0)
         case Idempotency.NONE:
-            return confirmations.DOUBT_PAUSE
+            return max(confirmations.DOUBT_PAUSE, marketplace.shown_within)
 
 
 # -- reading back

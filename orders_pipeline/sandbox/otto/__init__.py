@@ -1,0 +1,1 @@
+"""A stand-in of OTTO Market: orders, shipments, cancellations."""
