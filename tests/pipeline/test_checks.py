@@ -272,4 +272,4 @@ def test_what_has_an_incident_of_its_own_is_not_told_twice(filled, source, marke
 
 def test_every_check_that_is_told_by_its_cause_is_one() -> None:
     names = {spec.name for spec in (*RAW_ORDERS_CHECKS, *ORDERS_CHECKS, *CONFIRMATIONS_CHECKS, *FULL_CHECKS)}
-    assert names > data_checks.TOLD_BY_THEIR_CAUSE
+    assert names > data_checks.REPORTED_BY_THEIR_CAUSE

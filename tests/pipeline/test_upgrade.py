@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import orjson
 import pytest
 import sqlalchemy as sa
@@ -9,6 +11,8 @@ import sqlalchemy as sa
 from orders_pipeline.stages import normalise, pull
 from warehouse.ledger.base.database import READ_AGAIN_THROUGH, mark, migrate
 from warehouse.ledger.base.schema import marks, orders
+
+words = import_module("warehouse.ledger.migrations.versions.0016_words")
 
 
 def facts(installation) -> dict[str, dict]:
@@ -33,6 +37,9 @@ def make_older(installation) -> set[str]:
             )
         connection.execute(sa.delete(marks).where(marks.c.name == READ_AGAIN_THROUGH))
         connection.execute(sa.text("DROP TABLE marketplace_kinds"))
+        for table, old, new in words.COLUMNS:
+            connection.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}"))
+        connection.execute(sa.text("ALTER TABLE announced_troubles RENAME TO alerts_told"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0013'"))
     return {row.id for row in rows if row.closed_at is None}
 

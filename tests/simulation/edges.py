@@ -24,6 +24,7 @@ import httpx
 
 import warehouse.archive
 import warehouse.clock
+from orders_pipeline.marketplaces.oauth import SHELF
 from orders_pipeline.storages import folder
 from tests.simulation.clock import WorldClock
 from tests.simulation.disks import System
@@ -52,6 +53,7 @@ def at_the_edges(machine: Machine, wire: Wire, environment: Mapping[str, str]) -
             (folder, "os", System(machine.share)),
             (warehouse.archive, "os", System(machine.disk)),
             (warehouse.clock, "datetime", _Frozen(machine.clock)),
+            (SHELF, "_tokens", {}),
         ):
             stack.enter_context(patch.object(target, name, value))
         for module in [each for name, each in sys.modules.items() if name.startswith("orders_pipeline.")]:

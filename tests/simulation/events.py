@@ -103,8 +103,7 @@ def place_orders(world: World, chance: Random) -> None:
     """New orders, at any marketplace."""
     kind = chance.choice(sorted(world.sandboxes))
     sandbox = world.sandboxes[kind]
-    selectors = sandbox.access().selectors
-    selector = chance.choice(selectors[:4])
+    selector = chance.choice(sandbox.access().selectors[:4] or (None,))
     request = GenerateRequest(
         chance.randint(1, 4), seed=chance.getrandbits(24), days=0, channel=selector, newest_seconds=0.0
     )

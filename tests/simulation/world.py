@@ -167,7 +167,7 @@ def _variable(kind: str, name: str) -> str:
 
 def _furnish(world: World) -> None:
     for kind, sandbox in world.sandboxes.items():
-        for number, selector in enumerate(sandbox.access().selectors[:3], 1):
+        for number, selector in enumerate(sandbox.access().selectors[:3] or (None,), 1):
             code = f"{kind}_{number}"
             # The last channel is set up as most are at first: nobody has said yet that shipments are to be told.
             world.places[code] = Place(code, kind, selector, confirmation=number < 3)

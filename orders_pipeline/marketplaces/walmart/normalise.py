@@ -17,7 +17,6 @@ from orders_pipeline.marketplaces.reading import (
     count,
     instant,
     objects,
-    package_code,
     required_identifier,
     section,
     text,
@@ -75,7 +74,7 @@ NAMED = named(
     *("purchaseOrderId", "customerEmailId", "orderDate", "originalCustomerOrderID", "shipNode.type", "shippingInfo"),
     *("orderSummary.totalAmount", "paymentTypes"),
     *(f"{_LINE}.{name}" for name in ("item.productName", "item.sku", "item.condition", "charges", "orderLineQuantity")),
-    *(f"{_LINE}.{name}" for name in ("statusDate", "orderLineStatuses", "intentToCancel", "sellerOrderId")),
+    *(f"{_LINE}.{name}" for name in ("statusDate", "orderLineStatuses", "intentToCancel")),
     f"{_LINE}.refund.refundCharges",
 )
 
@@ -110,7 +109,7 @@ class _LineRead(NamedTuple):
     line: Line
     amounts: WalmartLineAmounts
     states: tuple[str | None, ...]
-    packed: tuple[tuple[str, JsonObject, int | None, str | None, str], ...]
+    packed: tuple[tuple[str, JsonObject, int | None, str], ...]
     changed_at: datetime | None
 
 
@@ -210,7 +209,6 @@ class _WalmartReading:
         if ordered is None:
             self._problem("quantity_missing", f"{path}.orderLineQuantity", "the line has no quantity")
         sent = objects(section(of, "orderLineStatuses", path), "orderLineStatus", f"{path}.orderLineStatuses")
-        label = tolerated(self.problems, lambda: package_code(of, "sellerOrderId", path), None)
         places = [f"{path}.orderLineStatuses.orderLineStatus[{at}]" for at in range(len(sent))]
         quantities = [
             count(section(each, "statusQuantity", place), "amount", f"{place}.statusQuantity")
@@ -248,8 +246,7 @@ class _WalmartReading:
             bar=Bar.CONTRADICTORY if settled.is_contradictory else None,
         )
         packed = tuple(
-            (line_id, each, quantity, label, place)
-            for each, quantity, place in zip(sent, quantities, places, strict=True)
+            (line_id, each, quantity, place) for each, quantity, place in zip(sent, quantities, places, strict=True)
         )
         return _LineRead(
             line, amounts, units.states, packed, tolerated(self.problems, lambda: moment(of, "statusDate", path), None)

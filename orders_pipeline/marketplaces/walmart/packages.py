@@ -14,18 +14,17 @@ if TYPE_CHECKING:
     from orders_pipeline.marketplaces.reading import JsonObject
 
 
-def packages_of(units: Sequence[tuple[str, JsonObject, int | None, str | None, str]]) -> tuple[Package, ...]:
-    """One package per tracking number and carrier.
+def packages_of(units: Sequence[tuple[str, JsonObject, int | None, str]]) -> tuple[Package, ...]:
+    """One package per tracking number and carrier; a line's `sellerOrderId` names its last one only, so none is known by it.
 
     Args:
-        units: Of each state of each line: the line's id, the state as sent, its units, the seller's own order id, and its path.
+        units: Of each state of each line: the line's id, the state as sent, its units, and its path.
 
     Raises:
         Unreadable: A member has the wrong type.
     """
     found: dict[tuple[str, tuple[str, ...]], dict[str, int]] = {}
-    labels: dict[tuple[str, tuple[str, ...]], str | None] = {}
-    for line_id, sent, quantity, label, path in units:
+    for line_id, sent, quantity, path in units:
         state = known_state(text(sent, "status", path) or "")
         info = section(sent, "trackingInfo", path)
         here = f"{path}.trackingInfo"
@@ -34,11 +33,9 @@ def packages_of(units: Sequence[tuple[str, JsonObject, int | None, str | None, s
             continue
         carrier = section(info, "carrierName", here)
         names = (package_code(carrier, name, f"{here}.carrierName") for name in ("carrier", "otherCarrier"))
-        key = (number, tuple(each for each in names if each is not None))
-        lines = found.setdefault(key, {})
+        lines = found.setdefault((number, tuple(each for each in names if each is not None)), {})
         lines[line_id] = lines.get(line_id, 0) + (quantity or 0)
-        labels.setdefault(key, label)
     return tuple(
-        Package(label=labels[key], carriers=key[1], tracking_number=key[0], quantities=tuple(lines.items()))
-        for key, lines in found.items()
+        Package(carriers=carriers, tracking_number=number, quantities=tuple(lines.items()))
+        for (number, carriers), lines in found.items()
     )

@@ -10,7 +10,7 @@ import base64
 import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from random import Random
@@ -93,6 +93,8 @@ class Record:
     seller: str
     updated: datetime
     hidden_until: datetime | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    """What the seller calls a package, by its tracking number; the order shows the last one of a line."""
 
     @property
     def id(self) -> str:
@@ -404,9 +406,13 @@ class WalmartSandbox(Sandbox):
             left = [each for each in statuses(line) if each["status"] == "Shipped"]
             if not left:
                 self.refuse(400, "INVALID_REQUEST_CONTENT.GMP_ORDER_API", "Nothing of this line is shipped yet")
+            before = left[-1]["trackingInfo"]["trackingNumber"]
+            if before in record.labels:
+                record.labels[info["trackingNumber"]] = record.labels.pop(before)
             left[-1]["trackingInfo"] = info
         else:
             self._take(line, "Acknowledged", units, "Shipped", info)
+            record.labels[info["trackingNumber"]] = str(whole.get("sellerOrderId") or "")
         line["sellerOrderId"] = whole.get("sellerOrderId")
         self._touch(record, line)
 
@@ -566,12 +572,12 @@ class WalmartSandbox(Sandbox):
         return [self._held(self.records[each]) for each in order_ids or tuple(self.records)]
 
     def _held(self, record: Record) -> HeldOrder:
-        packages: dict[tuple[str, str], dict[str, int]] = {}
+        packages: dict[str, dict[str, int]] = {}
         for line in record.lines:
             for each in statuses(line):
                 info = each.get("trackingInfo")
                 if each["status"] in LEFT and info:
-                    units = packages.setdefault((str(line.get("sellerOrderId") or ""), info["trackingNumber"]), {})
+                    units = packages.setdefault(info["trackingNumber"], {})
                     units[line["lineNumber"]] = units.get(line["lineNumber"], 0) + units_of(each)
         states = set(record.states())
         return HeldOrder(
@@ -590,7 +596,7 @@ class WalmartSandbox(Sandbox):
                 )
                 for line in record.lines
             ],
-            packages=[HeldPackage(label, number, units) for (label, number), units in packages.items()],
+            packages=[HeldPackage(record.labels.get(number, ""), number, units) for number, units in packages.items()],
         )
 
     def order_ids(self) -> list[str]:

@@ -33,6 +33,9 @@ _BLOCK = sa.select(sa.func.max(quota_buckets.c.blocked_until)).where(
 )
 """An operation that is used for the first time is blocked as long as the connection's others."""
 
+SHORTEST_WAIT = 0.001
+"""Seconds: a wait that no clock shows would never end."""
+
 LONGEST_BLOCK = timedelta(hours=24)
 """After a 429: a marketplace's daily quota is the longest that one can ask to wait for."""
 
@@ -53,7 +56,7 @@ def take(transaction: Transaction, owner: str, operation: str, per_second: float
         blocked_until = None
     wait = (blocked_until - now).total_seconds() if blocked_until is not None and blocked_until > now else 0.0
     if wait <= 0.0 and tokens < 1.0:
-        wait = (1.0 - tokens) / per_second
+        wait = max(SHORTEST_WAIT, (1.0 - tokens) / per_second)
     if wait <= 0.0:
         tokens -= 1.0
     values = {
