@@ -97,6 +97,7 @@ class Requirements:
     takes_several_packages: bool = True
     idempotency: Idempotency = Idempotency.NONE
     needs_tracking_url_of_named: bool = False
+    takes_corrections: bool = True
     acceptance_state: str | None = None
     acceptance_within_hours: float | None = None
     can_refuse: bool = True
@@ -106,7 +107,6 @@ class Requirements:
     needs_ship_from_place: bool = False
     needs_return_label_with: tuple[str, ...] = ()
     return_carriers: tuple[str, ...] = ()
-    takes_corrections: bool = True
     unconfirmed_programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

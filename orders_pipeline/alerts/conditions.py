@@ -196,6 +196,10 @@ def expiry(connection: Connection, kind: MarketplaceKind | None) -> datetime | N
     state = connection.state
     ends = []
     for credential in kind.credentials if kind is not None else ():
+        ended_at = _moment(state.get("secrets_end_at", {}).get(credential.name))
+        if ended_at is not None:
+            ends.append(ended_at)
+            continue
         typed_at = state.get("secrets_set_at", {}).get(credential.name)
         since = (
             _moment(typed_at)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
@@ -18,8 +19,8 @@ from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
 from orders_pipeline.marketplaces.protocol import Finding
 from orders_pipeline.marketplaces.registry import KINDS
+from orders_pipeline.stages.connection import consenting, takes_orders
 from orders_pipeline.stages.connection import opened as opened_connection
-from orders_pipeline.stages.connection import takes_orders
 from warehouse.clock import utc_now
 from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
@@ -31,6 +32,13 @@ from warehouse.ledger.settings.kinds import all_kinds, keep_kinds
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 from warehouse.marketplace_kinds import Credential, MarketplaceKind, meant
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
 
 connections = typer.Typer(
     name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None
@@ -266,21 +274,55 @@ def set_secret(
         names = [each.name for each in kind.credentials] if kind is not None else [name]
         if name not in names:
             raise fail(f"{code} has no credential {name!r}{meant(name, names)}", Exit.USAGE)
-        now = installation.clock()
-        sealed = seal_secret(installation.keys, code, name, secret)
-        changed = book.Connection(
-            code=code,
-            kind=connection.kind,
-            label=connection.label,
-            endpoint=connection.endpoint,
-            region=connection.region,
-            settings=connection.settings,
-            credentials={**connection.credentials, name: sealed},
-        )
-        book.save_connection(transaction, changed, now)
-        set_at = {**connection.state.get("secrets_set_at", {}), name: now.isoformat()}
-        book.remember(transaction, code, {"secrets_set_at": set_at})
+        _keep_secret(installation, transaction, connection, name, secret)
     notes.print(f"{name} of {code} is kept, encrypted")
+
+
+@connections.command("authorise")
+def authorise_connection(code: Annotated[str, typer.Argument(help="The connection's code.")]) -> None:
+    """Consent to a connection in a browser, where its marketplace asks for that; what comes of it is kept encrypted.
+
+    Prints the address where the seller consents, then takes the address that the browser is sent to afterwards, or the code in
+    it. Reads standard input when that is no terminal.
+
+    Example: orders connections authorise ebay
+    """
+    with opened() as installation:
+        with installation.ledger.read() as transaction:
+            connection = book.find_connection(transaction, code)
+        if connection is None:
+            raise fail(f"there is no connection {code!r}", Exit.USAGE)
+        try:
+            asked = consenting(installation, connection)
+            answers.print(asked.address, soft_wrap=True, markup=False, highlight=False)
+            notes.print("Consent there as the seller; then give the address that the browser is sent to, or its code.")
+            consent = asked.redeem(typed_secret(code, "code"))
+        except MarketplaceError as error:
+            raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exit_code(error)) from None
+        with installation.ledger.write() as transaction:
+            present = book.find_connection(transaction, code) or connection
+            _keep_secret(installation, transaction, present, consent.credential, consent.secret, consent.ends_at)
+    notes.print(f"{consent.credential} of {code} is kept, encrypted; it ends on {consent.ends_at:%Y-%m-%d}")
+
+
+def _keep_secret(
+    installation: Installation,
+    transaction: Transaction,
+    connection: book.Connection,
+    name: str,
+    secret: str,
+    ends_at: datetime | None = None,
+) -> None:
+    """Seal a credential, and remember when it was set and, as far as it is known, when it ends."""
+    now = installation.clock()
+    sealed = seal_secret(installation.keys, connection.code, name, secret)
+    changed = replace(connection, credentials={**connection.credentials, name: sealed})
+    book.save_connection(transaction, changed, now)
+    for key, moment in (("secrets_set_at", now), ("secrets_end_at", ends_at)):
+        known = {each: at for each, at in connection.state.get(key, {}).items() if each != name}
+        book.remember(
+            transaction, connection.code, {key: known if moment is None else {**known, name: moment.isoformat()}}
+        )
 
 
 NOTHING_TO_ASK = "there is no marketplace to ask: its channels' orders are given by POST /v1/orders and `orders add`"

@@ -30,6 +30,7 @@ EARLY = timedelta(seconds=60)
 SHORTEST_LIFE = timedelta(seconds=5)
 LONGEST_LIFE = timedelta(days=1)
 
+_KEYS_HINT = "check the credentials, and that they belong to this environment"
 _REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -90,6 +91,7 @@ def request_token(
     secrets: Sequence[str],
     headers: Mapping[str, str] | None = None,
     basic: tuple[str, str] | None = None,
+    hint: str = "",
 ) -> tuple[Token, Mapping[str, Any]]:
     """Ask a token endpoint (RFC 6749, sections 4.4 and 6).
 
@@ -101,6 +103,7 @@ def request_token(
         secrets: Never repeated in a message, should the answer repeat them.
         headers: What the marketplace wants besides.
         basic: Name and secret for HTTP Basic, where it wants these there.
+        hint: What a person does when the grant itself is refused (`invalid_grant`): an ended consent, a used code.
 
     Returns:
         The token, and the whole answer for what it tells besides (a new refresh token).
@@ -123,7 +126,7 @@ def request_token(
         raise Unauthorised(
             "unauthorised",
             f"the token call answered HTTP {response.status_code}{detail}",
-            "check the credentials, and that they belong to this environment",
+            hint if hint and said.startswith("invalid_grant") else _KEYS_HINT,
         )
     error = judge_status(response.status_code, "token", said, retry_after(response, asked_at))
     if error is not None:

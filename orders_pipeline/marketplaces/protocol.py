@@ -296,6 +296,35 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a person's consent is kept as: a secret under a credential's name, good until an end."""
+
+    credential: str
+    secret: str = field(repr=False)
+    ends_at: datetime
+
+
+class Consenting(Protocol):
+    """A consent that a person gives in a browser."""
+
+    @property
+    def address(self) -> str:
+        """The page where it is given."""
+        ...
+
+    def redeem(self, answer: str) -> Consent:
+        """What comes of it.
+
+        Args:
+            answer: The address that the browser was sent to after it, or the code in that address.
+
+        Raises:
+            MarketplaceError: The marketplace refuses it, or cannot be asked.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Marketplace:
     """One kind of marketplace: its connector, its knowledge, and everything that is said of it anywhere.
 
@@ -317,6 +346,8 @@ class Marketplace:
         requirements: What a shipment needs and what else may be done, as far as is known without asking.
         lag: How old the newest readable data is; a window must end at least this long ago.
         shown_within: How long it may take until an order shows a package that was told: a doubt waits so long.
+        overlap: How far a window reaches back at least into the one before, for a listing that shows changes late.
+        consenting: How a person consents to a connection, where that is done in a browser.
         endpoint: Whether a connection names the address that is called.
         regions: The regions that a connection may name one of.
         selectors: What picks a channel's orders out of a connection's.
@@ -349,6 +380,8 @@ class Marketplace:
     settings: type[ConnectionSettings]
     channel_settings: type[ChannelSettings] = ChannelSettings
     acceptance: str = "manual"
+    overlap: timedelta = timedelta(0)
+    consenting: Callable[[ConnectionContext], Consenting] | None = None
     follows_open_orders: bool = False
     sandbox: str | None = None
 

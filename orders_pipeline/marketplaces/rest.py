@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from warehouse.clock import Clock
 
     SendCall = Callable[[Mapping[str, str]], httpx.Response]
+    Sign = Callable[[httpx.Request], Mapping[str, str]]
 
 Parameters = list[tuple[str, str | int | float | bool | None]]
 
@@ -148,7 +149,7 @@ class Rest:
             raise unreadable(operation, f"answered HTTP {answer.status} with {_kind(answer.body)} instead of JSON")
         return answer
 
-    def send(self, operation: str, method: str, path: str, body: object = None) -> RestAnswer:
+    def send(self, operation: str, method: str, path: str, body: object = None, sign: Sign | None = None) -> RestAnswer:
         """Send what changes something, once; a call whose token was refused has changed nothing, and is sent with a new one.
 
         Args:
@@ -156,12 +157,15 @@ class Rest:
             method: PUT or POST.
             path: Below the address.
             body: What is sent as JSON; None sends no body.
+            sign: Gives the headers that sign a call, where the marketplace wants it signed.
 
         Raises:
             Throttled, Unauthorised, Permanent, Transient: It has certainly not arrived, or was turned away at the door.
             InDoubt: It may have arrived: there was no answer, or only a part of one.
         """
-        answer, error = self._with_token(operation, lambda headers: self._sent(operation, method, path, body, headers))
+        answer, error = self._with_token(
+            operation, lambda headers: self._sent(operation, method, path, body, headers, sign)
+        )
         if error is not None and self._dialect.is_at_the_door(answer.status, answer.code):
             raise error
         return answer
@@ -200,9 +204,20 @@ class Rest:
                 raise unreadable(operation, "leads to another host")  # a token must not go there
             return self._open().get(url, params=query, headers=dict(headers))
 
-    def _sent(self, operation: str, method: str, path: str, body: object, headers: Mapping[str, str]) -> httpx.Response:
+    def _sent(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        body: object,
+        headers: Mapping[str, str],
+        sign: Sign | None,
+    ) -> httpx.Response:
         try:
-            return self._open().request(method, path, json=body, headers=dict(headers))
+            request = self._open().build_request(method, path, json=body, headers=dict(headers))
+            if sign is not None:
+                request.headers.update(sign(request))
+            return self._open().send(request)
         except httpx.RequestError as error:
             raise judge_unanswered(error, operation) from error
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Marketplace, Rate
+    from orders_pipeline.marketplaces.protocol import Client, Consenting, Marketplace, Rate
     from warehouse.ledger.settings.channels import ConfiguredChannel, Connection
 
 logger = logging.getLogger("orders_pipeline.stages.connection")
@@ -205,23 +205,44 @@ def opened(
     if connection.endpoint:
         secure(connection.endpoint)
     rate_factor = read_settings(marketplace.settings, connection.settings).rate_factor
-    try:
-        credentials = resolve_credentials(connection.code, connection.credentials, installation.keys)
-    except (SecretMissing, KeyRingError) as error:
-        raise Unauthorised(
-            "credential_missing", str(error), "set the variable, write the file, or type the secret again"
-        ) from None
     if selectors is None:
         selectors = [each.selector for each in channels if each.selector is not None]
-    context = ConnectionContext(
-        connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
-    )
+    context = _context(installation, connection, selectors, connection.credentials)
     quota = _Quota(installation, connection.code, marketplace.rates, rate_factor, before_call)
     client = marketplace.connect(context, quota, installation.settings.pull_max_pages)
     try:
         yield Session(installation, connection, channels, marketplace, client)
     finally:
         client.close()
+
+
+def consenting(installation: Installation, connection: Connection) -> Consenting:
+    """How a person consents to a connection; what earlier consents were kept as is not looked at.
+
+    Raises:
+        Unauthorised: A credential cannot be resolved.
+        Permanent: Its kind is not consented to in a browser, or its settings are not valid.
+    """
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None or marketplace.consenting is None:
+        raise Permanent("no_consent", f"{connection.code} is of a kind that nobody consents to in a browser")
+    mortal = {each.name for each in marketplace.credentials if each.lifetime_days is not None}
+    lasting = {name: value for name, value in connection.credentials.items() if name not in mortal}
+    return marketplace.consenting(_context(installation, connection, (), lasting))
+
+
+def _context(
+    installation: Installation, connection: Connection, selectors: Sequence[str], references: Mapping[str, str]
+) -> ConnectionContext:
+    try:
+        credentials = resolve_credentials(connection.code, references, installation.keys)
+    except (SecretMissing, KeyRingError) as error:
+        raise Unauthorised(
+            "credential_missing", str(error), "set the variable, write the file, or type the secret again"
+        ) from None
+    return ConnectionContext(
+        connection.code, connection.endpoint, connection.region, connection.settings, selectors, credentials
+    )
 
 
 @dataclass(frozen=True, slots=True)

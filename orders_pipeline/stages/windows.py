@@ -84,7 +84,7 @@ def due_windows(session: PullSession) -> list[Window]:
     start = min(known[each.code][1] if each.code in known else first for each in session.channels)
     if start >= until:
         return []
-    overlap = timedelta(minutes=settings.pull_overlap_minutes)
+    overlap = max(timedelta(minutes=settings.pull_overlap_minutes), session.marketplace.overlap)
     windows: list[Window] = []
     while start < until and len(windows) < settings.pull_windows_per_tick:
         end = min(until, start + window_length(session))

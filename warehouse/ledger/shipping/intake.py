@@ -342,6 +342,12 @@ class Intake:
         corrected = self._corrected(order, given, known)
         if corrected is None and all(known[name] == value for name, value in content.items()):
             return self._answer(ReportResult.ALREADY_KNOWN, order, given, known)
+        needs = self._carriers.requirements(order.channel)
+        if known["sent_version"] is not None and needs is not None and not needs.takes_corrections:
+            message = (
+                "The package was sent already, and the marketplace lets nothing of it be changed: correct it there."
+            )
+            raise refusal("correction_not_offered", "package_id", message, order.id)
         self._check_content(order, content)
         if corrected is not None:
             self.lines_of[known["id"]] = corrected

@@ -75,7 +75,7 @@ def _holds(package: Package, content: Mapping[str, Any]) -> bool:
 
 
 def _is_number(package: Package, tracking_number: str | None) -> bool:
-    return tracking_number is not None and _folded(package.tracking_number) == _folded(tracking_number)
+    return tracking_number is not None and _number(package.tracking_number) == _number(tracking_number)
 
 
 def known_name(shipment: StoredShipment, found: Package) -> str | None:
@@ -112,7 +112,7 @@ def differences(waiting: Waiting, found: Package) -> dict[str, list[Any]]:
     if (
         found.tracking_number
         and ours.tracking_number
-        and _folded(found.tracking_number) != _folded(ours.tracking_number)
+        and _number(found.tracking_number) != _number(ours.tracking_number)
     ):
         apart["tracking_number"] = [ours.tracking_number, found.tracking_number]
     carriers = {_folded(each) for each in (ours.told_carrier, ours.carrier_code, ours.carrier_name) if each}
@@ -121,6 +121,12 @@ def differences(waiting: Waiting, found: Package) -> dict[str, list[Any]]:
     if found.quantities and sorted(found.quantities) != sorted(waiting.quantities):
         apart["quantities"] = [dict(waiting.quantities), dict(found.quantities)]
     return apart
+
+
+def _number(text: str | None) -> str:
+    """A tracking number without hyphens, which some marketplaces take out."""
+    folded = _folded(text)
+    return folded.replace("-", "") or folded
 
 
 def _folded(text: str | None) -> str:
