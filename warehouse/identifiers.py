@@ -16,6 +16,7 @@ MAX_LENGTH = {
     "carrier_code": 100,
     "item_id": 36,
     "item_original_id": 200,
+    "item_sku": 200,
 }
 """Longest identifiers, in characters."""
 

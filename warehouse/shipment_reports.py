@@ -32,10 +32,11 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """Units of one line, named by our id or the marketplace's; without a quantity all that remains of it."""
+    """Units of one line, named by our id or the marketplace's, or of a SKU's lines; without a quantity all that remains."""
 
     item_id: str | None = None
     item_original_id: str | None = None
+    item_sku: str | None = None
     item_quantity_shipped: int | None = None
 
 

@@ -110,6 +110,23 @@ class Requirements:
     unconfirmed_programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def return_carrier(self, named: str | None, carrier_code: str) -> str | None:
+        """The carrier of a package's return label in the marketplace's words; None for one that it does not take.
+
+        Args:
+            named: As it was reported; None where the package's own carrier is meant.
+            carrier_code: Of the package, in the marketplace's words.
+
+        >>> needs = Requirements(
+        ...     needs_tracking_number=True, needs_carrier=True, carrier_rule=CarrierRule.LISTED, return_carriers=("DHL",)
+        ... )
+        >>> needs.return_carrier("dhl", "UPS"), needs.return_carrier(None, "UPS")
+        ('DHL', None)
+        """
+        word = named or carrier_code
+        code = self.carrier_aliases.get(word.upper(), word.upper())
+        return code if code in self.return_carriers else None if self.return_carriers else word
+
     def as_json(self) -> dict[str, Any]:
         """As JSON values; `from_json` reads them."""
         found: dict[str, Any] = _CODEC.dump_python(self, mode="json")

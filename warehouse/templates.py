@@ -80,6 +80,10 @@ class ShipmentColumn(StrEnum):
     ITEM_ID = "item_id"
     ITEM_ORIGINAL_ID = "item_original_id"
     ITEM_QUANTITY_SHIPPED = "item_quantity_shipped"
+    ITEM_SKU = "item_sku"
+    SHIP_FROM = "ship_from"
+    RETURN_TRACKING_NUMBER = "return_tracking_number"
+    RETURN_CARRIER = "return_carrier"
 
 
 class ResultColumn(StrEnum):

@@ -26,9 +26,11 @@ from warehouse.shipment_reports import ReportResult
 
 
 class ReportedItem(Shape):
-    """Units of one line in a package, named by our id or the marketplace's."""
+    """Units in a package: of one line, named by our id or the marketplace's, or of the lines of a SKU."""
 
-    model_config = alternatives(is_exclusive=False, ById=("item_id",), ByOriginalId=("item_original_id",))
+    model_config = alternatives(
+        is_exclusive=False, ById=("item_id",), ByOriginalId=("item_original_id",), BySku=("item_sku",)
+    )
 
     item_id: Word | None = Field(
         None, description="Internal id of the line.", max_length=MAX_LENGTH["item_id"], examples=[LINE_ID]
@@ -39,9 +41,16 @@ class ReportedItem(Shape):
         max_length=MAX_LENGTH["item_original_id"],
         examples=["05015851154158"],
     )
+    item_sku: Word | None = Field(
+        None,
+        description="Your article number, where no line is named: its units are spread over the open lines of that SKU, in "
+        "their order.",
+        max_length=MAX_LENGTH["item_sku"],
+        examples=["LAMP-12"],
+    )
     item_quantity_shipped: int | None = Field(
         None,
-        description="Units in this package; without it all that remains of the line.",
+        description="Units in this package; without it all that remains of the line, or of the SKU.",
         ge=1,
         le=1_000_000,
         strict=True,
@@ -50,8 +59,8 @@ class ReportedItem(Shape):
 
     @model_validator(mode="after")
     def _names_a_line(self) -> Self:
-        if self.item_id is None and self.item_original_id is None:
-            raise ValueError("name the line by item_id or item_original_id")
+        if self.item_id is None and self.item_original_id is None and self.item_sku is None:
+            raise ValueError("name the line by item_id or item_original_id, or lines by item_sku")
         return self
 
 

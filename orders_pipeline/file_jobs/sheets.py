@@ -259,9 +259,10 @@ def _places(header: Sequence[str]) -> dict[ShipmentColumn, int]:
 def _meant(name: str, places: Mapping[ShipmentColumn, int]) -> ShipmentColumn | None:
     """The column that a name seems to mean, of those that the file does not have; None for a name of its own."""
     spelled = _spelled(name)
-    has_item = ShipmentColumn.ITEM_ID in places or ShipmentColumn.ITEM_ORIGINAL_ID in places
+    of_items = {ShipmentColumn.ITEM_ID, ShipmentColumn.ITEM_ORIGINAL_ID, ShipmentColumn.ITEM_SKU}
+    has_item = not of_items.isdisjoint(places)
     for column in ShipmentColumn:
-        if column in places or (has_item and column in {ShipmentColumn.ITEM_ID, ShipmentColumn.ITEM_ORIGINAL_ID}):
+        if column in places or (has_item and column in of_items):
             continue
         near = NEAR_NAMES.get(column)
         if near is not None and near.fullmatch(spelled):

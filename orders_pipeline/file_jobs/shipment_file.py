@@ -42,11 +42,23 @@ IDS = (
     ShipmentColumn.SHIPPING_DATE,
     ShipmentColumn.ITEM_ID,
     ShipmentColumn.ITEM_ORIGINAL_ID,
+    ShipmentColumn.ITEM_SKU,
+    ShipmentColumn.RETURN_TRACKING_NUMBER,
 )
 """Columns of which a program that takes them for numbers loses digits."""
 
-OF_PACKAGE = (ShipmentColumn.TRACKING_NUMBER, ShipmentColumn.SHIPPING_DATE, ShipmentColumn.CARRIER_CODE)
+OF_PACKAGE = (
+    ShipmentColumn.TRACKING_NUMBER,
+    ShipmentColumn.SHIPPING_DATE,
+    ShipmentColumn.CARRIER_CODE,
+    ShipmentColumn.SHIP_FROM,
+    ShipmentColumn.RETURN_TRACKING_NUMBER,
+    ShipmentColumn.RETURN_CARRIER,
+)
 """What all rows of a package must agree on, as far as they say it."""
+
+
+NAMING_ITEMS = (ShipmentColumn.ITEM_ID, ShipmentColumn.ITEM_ORIGINAL_ID, ShipmentColumn.ITEM_SKU)
 
 
 class RowFault(StrEnum):
@@ -210,9 +222,9 @@ def _row_fault(sheet: Sheet, row: Row, zone: ZoneInfo) -> RowFate | None:
         fault = _cell_fault(column, text, zone)
         if fault is not None:
             return _refusal(row, fault[0], column, fault[1])
-    has_item = sheet.cell(row, ShipmentColumn.ITEM_ID) or sheet.cell(row, ShipmentColumn.ITEM_ORIGINAL_ID)
+    has_item = any(sheet.cell(row, column) for column in NAMING_ITEMS)
     if sheet.cell(row, ShipmentColumn.ITEM_QUANTITY_SHIPPED) is not None and not has_item:
-        message = "With a quantity, one of item_id and item_original_id is needed."
+        message = "With a quantity, one of item_id, item_original_id and item_sku is needed."
         return _refusal(row, RowFault.MISSING_ITEM_ID, ShipmentColumn.ITEM_ID, message)
     return None
 
@@ -264,11 +276,16 @@ def _conflict(sheet: Sheet, first: Row, row: Row) -> RowFate | None:
 
 
 def _item(sheet: Sheet, row: Row) -> Item | None:
-    own, original = sheet.cell(row, ShipmentColumn.ITEM_ID), sheet.cell(row, ShipmentColumn.ITEM_ORIGINAL_ID)
-    if own is None and original is None:
+    own, original, sku = (sheet.cell(row, column) for column in NAMING_ITEMS)
+    if own is None and original is None and sku is None:
         return None
     units = sheet.cell(row, ShipmentColumn.ITEM_QUANTITY_SHIPPED)
-    return Item(item_id=own, item_original_id=original, item_quantity_shipped=None if units is None else int(units))
+    return Item(
+        item_id=own,
+        item_original_id=original,
+        item_sku=sku,
+        item_quantity_shipped=None if units is None else int(units),
+    )
 
 
 def _report(sheet: Sheet, channel: str, rows: Sequence[Row], zone: ZoneInfo) -> ShipmentReport:
@@ -286,6 +303,9 @@ def _report(sheet: Sheet, channel: str, rows: Sequence[Row], zone: ZoneInfo) -> 
         tracking_number=said[ShipmentColumn.TRACKING_NUMBER],
         shipping_date=None if date is None else _shipping_date(date, zone),
         carrier_code=said[ShipmentColumn.CARRIER_CODE],
+        ship_from=said[ShipmentColumn.SHIP_FROM],
+        return_tracking_number=said[ShipmentColumn.RETURN_TRACKING_NUMBER],
+        return_carrier=said[ShipmentColumn.RETURN_CARRIER],
         items=tuple(item for item in (_item(sheet, row) for row in rows) if item is not None),
     )
 

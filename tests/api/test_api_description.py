@@ -122,7 +122,7 @@ def test_no_member_of_a_shape_has_a_default_which_generators_take_for_a_promise(
 ALTERNATIVES = {
     "AcknowledgementRequestItem": ("oneOf", [["id"], ["channel", "original_id"]]),
     "ReportedShipment": ("anyOf", [["id"], ["original_id"]]),
-    "ReportedItem": ("anyOf", [["item_id"], ["item_original_id"]]),
+    "ReportedItem": ("anyOf", [["item_id"], ["item_original_id"], ["item_sku"]]),
     "LineDecision": ("oneOf", [["item_id"], ["item_original_id"]]),
     "OrderCancellationLine": ("oneOf", [["item_id"], ["item_original_id"]]),
     "AcceptanceRequest": ("oneOf", [["accepted"], ["lines"]]),

@@ -133,7 +133,7 @@ def test_blank_rows_count_but_are_nothing():
 @pytest.mark.parametrize(
     ("row", "code", "column"),
     [
-        (",402,1,T,,,,,,x", "wrong_number_of_cells", None),
+        (",402,1,T,,,,,,,,,,x", "wrong_number_of_cells", None),
         (",402,1,6A\x961,,,,,", "control_characters", "tracking_number"),
         (",402,1,6A\u20281,,,,,", "control_characters", "tracking_number"),
         (",402,1,T,46352;39,,,,".replace(";", "."), "invalid_shipping_date", "shipping_date"),
@@ -172,6 +172,14 @@ def test_blank_rows_count_but_are_nothing():
 )
 def test_a_row_that_makes_no_shipment(row, code, column):
     assert faults_of(f"{HEADER}\n,400,1,T0,,,,,\n{row}\n") == [(2, code, column)]
+
+
+def test_items_by_their_sku_and_what_some_marketplaces_want_besides():
+    names = "original_id,tracking_number,item_sku,item_quantity_shipped,ship_from,return_tracking_number,return_carrier"
+    (package,) = packages_of(f"{names}\n402,T,LAMP,2,MAIN,R1,DHL\n402,T,BULB,,,,\n").packages
+    report = package.report
+    assert report.items == (Item(item_sku="LAMP", item_quantity_shipped=2), Item(item_sku="BULB"))
+    assert (report.ship_from, report.return_tracking_number, report.return_carrier) == ("MAIN", "R1", "DHL")
 
 
 @pytest.mark.parametrize(

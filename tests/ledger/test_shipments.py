@@ -19,7 +19,7 @@ from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.shipping.intake import BY_MARKETPLACE, LARGEST_REFERENCE, SMALLEST_REFERENCE, free_reference
 from warehouse.ledger.shipping.shipments import examine, report
-from warehouse.orders import FulfilledBy, Line, Order, Status, line_id
+from warehouse.orders import Bar, FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements
@@ -296,6 +296,101 @@ def test_a_channel_that_does_not_confirm_holds(shop):
     assert (shop.row(order_id)["status"], shop.row(order_id)["confirmation_status"]) == ("SHIPPED", "held")
 
 
+LABEL = {"needs_return_label_with": ("DHL",), "return_carriers": ("DHL",)}
+
+
+def test_the_channels_own_place_and_return_carrier_count_where_a_report_names_none(shop):
+    shop.put(an_order())
+    require(shop, **LABEL, needs_ship_from_place=True)
+    with shop.ledger.write() as connection:
+        place = {"MAIN": {"city": "Dresden", "postal_code": "01067", "country_code": "DE"}}
+        connection.execute(sa.update(schema.connections).values(settings={"ship_from_places": place}))
+        own = {"ship_from": "MAIN", "return_carrier": "TNT"}
+        connection.execute(sa.update(schema.channels).values(settings=own))
+    refused = shop.one(carrier_code="DHL", return_tracking_number="R1")
+    assert [(each.code, each.field) for each in refused.faults] == [("return_label_missing", "return_carrier")]
+    assert shop.one(carrier_code="DHL", return_tracking_number="R1", return_carrier="DHL").faults == ()
+
+
+def test_a_change_of_what_the_marketplace_was_told_is_refused_where_it_takes_none(shop):
+    shop.put(an_order())
+    require(shop, takes_corrections=False)
+    assert shop.one(carrier_code="DHL").result is ReportResult.ACCEPTED
+    assert shop.one(carrier_code="DHL", package_id="1", tracking_number="T2").result is ReportResult.UPDATED
+    with shop.ledger.write() as connection:
+        connection.execute(sa.update(schema.shipments).values(status="sent", sent_version=2))
+    late = shop.one(carrier_code="DHL", package_id="1", tracking_number="T3")
+    assert [each.code for each in late.faults] == ["correction_not_offered"]
+    assert shop.one(carrier_code="DHL", package_id="1", tracking_number="T2").result is ReportResult.ALREADY_KNOWN
+
+
+UNITS = tuple(replace(a_line(f"U{n}", n, 1), sku="LAMP" if n < 5 else "BULB") for n in range(1, 6))
+
+
+def in_package(shop) -> list[list[str]]:
+    """The marketplace's ids of the lines of each package."""
+    query = (
+        sa.select(schema.shipments.c.package_id, schema.order_lines.c.original_id)
+        .join_from(schema.shipments, schema.shipment_lines)
+        .join(schema.order_lines, schema.order_lines.c.id == schema.shipment_lines.c.line_id)
+        .order_by(schema.shipments.c.package_id, schema.order_lines.c.number)
+    )
+    found: dict[str, list[str]] = {}
+    with shop.ledger.read() as connection:
+        for package, line in connection.execute(query):
+            found.setdefault(package, []).append(line)
+    return list(found.values())
+
+
+def sku(name: str, units: int | None = None) -> tuple[Item, ...]:
+    return (Item(item_sku=name, item_quantity_shipped=units),)
+
+
+def test_units_of_a_sku_are_spread_over_the_open_lines_in_their_order(shop):
+    waiting = (replace(UNITS[0], bar=Bar.LINE_PENDING), replace(UNITS[1], quantity_shipped=1), *UNITS[2:])
+    shop.put(an_order(lines=waiting))
+    assert shop.one(package_id="A", items=sku("LAMP", 1)).result is ReportResult.ACCEPTED
+    rest = (*sku("LAMP"), *sku("BULB", 1))
+    assert shop.one(package_id="B", tracking_number="T2", items=rest).result is ReportResult.ACCEPTED
+    assert in_package(shop) == [["U3"], ["U4", "U5"]]
+    late = shop.one(package_id="C", tracking_number="T3", items=sku("LAMP", 1))
+    assert [(each.code, each.field) for each in late.faults] == [("may_not_ship", "items/0/item_quantity_shipped")]
+
+
+def test_a_sku_of_one_line_of_several_units_is_that_line(shop):
+    (order_id,) = shop.put(an_order())
+    assert shop.one(items=sku("SKU-1", 2)).result is ReportResult.ACCEPTED
+    assert shop.quantities(order_id) == [(2, 1), (0, 1)]
+
+
+def test_the_same_units_of_a_sku_again_are_already_known_and_more_of_them_correct_the_package(shop):
+    shop.put(an_order(lines=UNITS))
+    rows = (Item(item_sku="LAMP", item_quantity_shipped=1), Item(item_sku="LAMP", item_quantity_shipped=1))
+    assert shop.one(package_id="A", items=rows).result is ReportResult.ACCEPTED
+    assert shop.one(package_id="A", items=sku("LAMP", 2)).result is ReportResult.ALREADY_KNOWN
+    assert shop.one(package_id="other name", items=sku("LAMP", 2)).result is ReportResult.ALREADY_KNOWN
+    assert shop.one(package_id="A", items=sku("LAMP", 3)).result is ReportResult.UPDATED
+    assert in_package(shop) == [["U1", "U2", "U3"]]
+
+
+@pytest.mark.parametrize(
+    ("items", "code", "field"),
+    [
+        (sku("SOFA", 1), "unknown_line", "items/0/item_sku"),
+        (sku("LAMP", 5), "quantity_exceeds_remaining", "items/0/item_quantity_shipped"),
+        (sku("LAMP", 0), "quantity_invalid", "items/0/item_quantity_shipped"),
+        ((*sku("LAMP", 4), *sku("LAMP")), "quantity_invalid", "items/1/item_quantity_shipped"),
+        ((*sku("BULB"), Item(item_original_id="U5")), "duplicate_item", "items/1"),
+        ((Item(item_original_id="U5"), *sku("BULB", 1)), "quantity_exceeds_remaining", "items/1/item_quantity_shipped"),
+    ],
+)
+def test_a_sku_that_does_not_fit_is_refused(shop, items, code, field):
+    shop.put(an_order(lines=UNITS))
+    (fault,) = shop.one(items=items).faults
+    assert (fault.code, fault.field) == (code, field)
+    assert shop.shipments() == []
+
+
 def require(shop, **changes) -> None:
     base = {"needs_tracking_number": True, "needs_carrier": True, "carrier_rule": CarrierRule.LISTED}
     needs = Requirements(**{**base, "carriers": (Carrier(code="DHL", label="DHL Paket"),), **changes})
@@ -317,10 +412,21 @@ def require(shop, **changes) -> None:
             [("partial_not_possible", "items")],
         ),
         ({"takes_part": False}, {"carrier_code": "DHL"}, []),
+        ({"needs_ship_from_place": True}, {"carrier_code": "DHL"}, [("ship_from_missing", "ship_from")]),
+        ({"needs_ship_from_place": True}, {"carrier_code": "DHL", "ship_from": "MOON"}, [("ship_from_missing", "ship_from")]),
+        ({"needs_ship_from_place": True}, {"carrier_code": "DHL", "ship_from": "MAIN"}, []),
+        (LABEL, {"carrier_code": "DHL"}, [("return_label_missing", "return_tracking_number")]),
+        (LABEL, {"carrier_code": "DHL", "return_tracking_number": "R1"}, []),
+        (LABEL, {"carrier_code": "dhl", "return_tracking_number": "R1", "return_carrier": "TNT"},
+         [("return_label_missing", "return_carrier")]),
+        ({**LABEL, "needs_return_label_with": ("UPS",)}, {"carrier_code": "DHL"}, []),
     ],
 )  # fmt: skip
 def test_what_the_channel_needs(shop, needs, given, faults):
     shop.put(an_order())
+    with shop.ledger.write() as connection:
+        place = {"MAIN": {"city": "Dresden", "postal_code": "01067", "country_code": "DE"}}
+        connection.execute(sa.update(schema.connections).values(settings={"ship_from_places": place}))
     require(shop, **needs)
     assert [(each.code, each.field) for each in shop.one(**given).faults] == faults
 

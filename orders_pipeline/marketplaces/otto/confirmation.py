@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from orders_pipeline.marketplaces.countries import to_alpha_3
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused
-from orders_pipeline.marketplaces.otto.carriers import PARCEL_CARRIERS, REQUIREMENTS, RETURN_CARRIERS
+from orders_pipeline.marketplaces.otto.carriers import PARCEL_CARRIERS, REQUIREMENTS
 from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, SENT, PackageVerdict, no_good_answer
 from warehouse.clock import iso
 from warehouse.shipments import AttemptOutcome, Receipt
@@ -121,9 +121,8 @@ def _body(parcel: Parcel) -> dict[str, Any] | PackageVerdict:
 
 def _return_key(parcel: Parcel) -> dict[str, str] | None:
     """The return label; it is the carrier of the parcel where none is named."""
-    named = (parcel.return_carrier or parcel.carrier_code or "").strip().upper()
-    carrier = REQUIREMENTS.carrier_aliases.get(named, named)
-    if parcel.return_tracking_number is None or carrier not in RETURN_CARRIERS:
+    carrier = REQUIREMENTS.return_carrier(parcel.return_carrier, parcel.carrier_code or "")
+    if parcel.return_tracking_number is None or carrier is None:
         return None
     return {"carrier": carrier, "trackingNumber": parcel.return_tracking_number}
 

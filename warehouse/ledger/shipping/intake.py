@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import channels
+from warehouse.ledger.base.schema import channels, connections
 from warehouse.ledger.book import holds
 from warehouse.ledger.settings.carriers import Carriers
 from warehouse.ledger.shipping.open_orders import (
@@ -67,8 +67,7 @@ class Intake:
         codes = sorted({order.channel for _, order in self._orders.values()})
         self._carriers = Carriers.of(transaction, codes)
         self._unconfirmed = confirmed_by_marketplace(transaction, self._orders, self._carriers)
-        confirming = sa.select(channels.c.code).where(channels.c.code.in_(codes), channels.c.confirmation.is_(True))
-        self._confirming = frozenset(transaction.execute(confirming).scalars())
+        self._channels = _read_channels(transaction, codes)
         ids = sorted(self._orders)
         self._held = holds.held_orders(transaction, ids, now)
         self._asked = holds.asked_orders(transaction, ids)
@@ -122,11 +121,11 @@ class Intake:
             return False
         if not given.items:
             return given.package_id is None
+        present = _units(self.lines_of[known["id"]])
         try:
-            wanted = self._quantities(order, given.items)
+            return self._quantities(order, given.items, present).units == present
         except ReportRefused:
             return False
-        return wanted == _units(self.lines_of[known["id"]])
 
     # -- a package that is new
 
@@ -135,8 +134,9 @@ class Intake:
         self._check_date(given, order)
         content = {name: getattr(given, name) for name in CONTENT}
         self._check_content(order, content)
-        quantities = self._quantities(order, given.items)
-        self._check_quantities(order, quantities, given.items)
+        wanted = self._quantities(order, given.items)
+        self._check_quantities(order, wanted)
+        quantities = wanted.units
         self._check_split(order, quantities)
         package_id = given.package_id or FIRST_PACKAGE
         row = {
@@ -203,7 +203,7 @@ class Intake:
         """Whether a shipment waits to be sent, is held, or is none of our business to tell."""
         if order.id in self._unconfirmed:
             return {"status": ConfirmationStatus.NONE.value, "held_reason": BY_MARKETPLACE, "due_at": None}
-        if order.channel not in self._confirming:
+        if not self._channels[order.channel].is_confirming:
             return {"status": ConfirmationStatus.HELD.value, "held_reason": holds.CONFIRMATION_OFF, "due_at": None}
         if order.id in self._held:
             return {"status": ConfirmationStatus.HELD.value, "held_reason": holds.CANCELLATION, "due_at": None}
@@ -242,6 +242,8 @@ class Intake:
             faults.append(ReportFault(code="carrier_missing", field="carrier_code", message=message))
         faults += self._unknown_carrier(order, content, needs)
         faults += self._missing_tracking_url(order, content, needs)
+        faults += self._missing_place(order, content, needs)
+        faults += self._missing_return_label(order, content, needs)
         if faults:
             raise ReportRefused(faults, order.id)
 
@@ -275,8 +277,44 @@ class Intake:
         )
         return [ReportFault(code="tracking_url_missing", field="tracking_url", message=message)]
 
-    def _quantities(self, order: OpenOrder, items: Sequence[Item]) -> dict[str, int]:
-        """Units by line id: those given, or all that remains."""
+    def _missing_place(self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements) -> list[ReportFault]:
+        here = self._channels[order.channel]
+        if not needs.needs_ship_from_place or (content["ship_from"] or here.ship_from) in here.places:
+            return []
+        message = (
+            "The marketplace wants the address that a package leaves from: name a place of the connection's "
+            "ship_from_places, here or in the channel's setting."
+        )
+        return [ReportFault(code="ship_from_missing", field="ship_from", message=message)]
+
+    def _missing_return_label(
+        self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements
+    ) -> list[ReportFault]:
+        code = content["carrier_code"]
+        told = self._carriers.translated(order.channel, code, content["carrier_name"]).code if code else None
+        if told is None or told not in needs.needs_return_label_with:
+            return []
+        faults = []
+        if content["return_tracking_number"] is None:
+            message = "With this carrier the marketplace wants the number of the return label."
+            faults.append(ReportFault(code="return_label_missing", field="return_tracking_number", message=message))
+        named = content["return_carrier"] or self._channels[order.channel].return_carrier
+        if needs.return_carrier(named, told) is None:
+            taken = ", ".join(needs.return_carriers)
+            message = f"The marketplace takes return labels of {taken} only: name one of them."
+            faults.append(ReportFault(code="return_label_missing", field="return_carrier", message=message))
+        return faults
+
+    def _check_correction(self, order: OpenOrder, known: Mapping[str, Any]) -> None:
+        """Whether what the marketplace was, or may have been, told of a package can be changed."""
+        needs = self._carriers.requirements(order.channel)
+        is_told = known["sent_version"] is not None or known["status"] not in _CHANGEABLE
+        if needs is not None and not needs.takes_corrections and is_told:
+            message = "The marketplace takes no change of a package that it was told of: correct it there."
+            raise refusal("correction_not_offered", "package_id", message, order.id)
+
+    def _quantities(self, order: OpenOrder, items: Sequence[Item], present: Mapping[str, int] | None = None) -> _Wanted:
+        """What is given, or all that remains; `present` is what the package holds already, where it is known."""
         if not items:
             left = {each.id: each.shippable() for each in order.lines.values()}
             unknown = [each for each, units in left.items() if units is None]
@@ -289,20 +327,27 @@ class Intake:
                 raise refusal("may_not_ship", "items", message, order.id)
             if not found:
                 raise refusal("nothing_remains", "items", "Nothing of this order remains to be shipped.", order.id)
-            return found
-        quantities: dict[str, int] = {}
+            return _Wanted(found, dict.fromkeys(found, "items"))
+        wanted = _Wanted({}, {})
         for index, item in enumerate(items):
-            line = order.line(item, f"items/{index}")
-            if line.id in quantities:
-                raise refusal("duplicate_item", f"items/{index}", "Another item names the same line.", order.id)
-            units = item.item_quantity_shipped
-            quantities[line.id] = _all_of(line) if units is None else units
-        return quantities
+            field = f"items/{index}"
+            if item.item_id is None and item.item_original_id is None and item.item_sku is not None:
+                for line_id, units in _spread(order, item, field, wanted.units, present or {}).items():
+                    wanted.units[line_id] = wanted.units.get(line_id, 0) + units
+                    wanted.fields[line_id] = f"{field}/item_quantity_shipped"
+                continue
+            line = order.line(item, field)
+            if line.id in wanted.units:
+                raise refusal("duplicate_item", field, "Another item names the same line.", order.id)
+            given = item.item_quantity_shipped
+            wanted.units[line.id] = _all_of(line) if given is None else given
+            wanted.fields[line.id] = f"{field}/item_quantity_shipped"
+        return wanted
 
-    def _check_quantities(self, order: OpenOrder, quantities: Mapping[str, int], items: Sequence[Item]) -> None:
+    def _check_quantities(self, order: OpenOrder, wanted: _Wanted) -> None:
         faults = []
-        for index, (line_id, units) in enumerate(quantities.items()):
-            field = f"items/{index}/item_quantity_shipped" if items else "items"
+        for line_id, units in wanted.units.items():
+            field = wanted.fields[line_id]
             left = order.lines[line_id].remaining()
             if units < 1:
                 message = "Nothing of this line remains." if left == 0 else "Must be at least 1."
@@ -342,12 +387,7 @@ class Intake:
         corrected = self._corrected(order, given, known)
         if corrected is None and all(known[name] == value for name, value in content.items()):
             return self._answer(ReportResult.ALREADY_KNOWN, order, given, known)
-        needs = self._carriers.requirements(order.channel)
-        if known["sent_version"] is not None and needs is not None and not needs.takes_corrections:
-            message = (
-                "The package was sent already, and the marketplace lets nothing of it be changed: correct it there."
-            )
-            raise refusal("correction_not_offered", "package_id", message, order.id)
+        self._check_correction(order, known)
         self._check_content(order, content)
         if corrected is not None:
             self.lines_of[known["id"]] = corrected
@@ -377,15 +417,15 @@ class Intake:
     def _correction(
         self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any], present: Mapping[str, int]
     ) -> dict[str, int] | None:
-        wanted = self._quantities(order, given.items)
-        if wanted == present:
+        wanted = self._quantities(order, given.items, present)
+        if wanted.units == present:
             return None
         if known["sent_version"] is not None or known["status"] not in _CHANGEABLE:
             message = "The package was sent with other items already: report another package."
             raise refusal("items_differ", "items", message, order.id)
         self._check_order(order)
-        self._check_quantities(order, wanted, given.items)
-        return wanted
+        self._check_quantities(order, wanted)
+        return wanted.units
 
     def _note(self, row: dict[str, Any], kind: str, units: int) -> None:
         """Remember a row that is to be written, and what happened in the order's timeline; nothing personal."""
@@ -406,6 +446,77 @@ class Intake:
             "status": row["status"],
         }
         self.events.append({"order_id": row["order_id"], "kind": kind, "data": data})
+
+
+class _ChannelFacts(NamedTuple):
+    """What is settled of a channel and its connection."""
+
+    is_confirming: bool
+    ship_from: str | None
+    return_carrier: str | None
+    places: frozenset[str]
+
+
+def _read_channels(transaction: Transaction, codes: Sequence[str]) -> dict[str, _ChannelFacts]:
+    query = (
+        sa.select(channels.c.code, channels.c.confirmation, channels.c.settings, connections.c.settings.label("shared"))
+        .join_from(channels, connections)
+        .where(channels.c.code.in_(codes))
+    )
+    return {
+        row.code: _ChannelFacts(
+            row.confirmation,
+            row.settings.get("ship_from"),
+            row.settings.get("return_carrier"),
+            frozenset(row.shared.get("ship_from_places", ())),
+        )
+        for row in transaction.execute(query)
+    }
+
+
+class _Wanted(NamedTuple):
+    """What a package is to hold: units by line id, and the field of the report that says so."""
+
+    units: dict[str, int]
+    fields: dict[str, str]
+
+
+def _spread(
+    order: OpenOrder, item: Item, field: str, taken: Mapping[str, int], present: Mapping[str, int]
+) -> dict[str, int]:
+    """The units of a SKU by line id: of the lines that the package holds already, then of the open ones in their order.
+
+    Raises:
+        ReportRefused: The order has no such line, or not so many units of them that may ship.
+    """
+    lines = order.lines_of_sku(item, field)
+    known = [(each, each.shippable(), each.remaining()) for each in lines]
+    if any(left is None for _, left, _ in known):
+        message = "The marketplace does not tell how much of this SKU was ordered: name the lines."
+        raise refusal("quantity_unknown", f"{field}/item_sku", message, order.id)
+    open_units = {
+        each.id: max(0, max(left or 0, present.get(each.id, 0)) - taken.get(each.id, 0)) for each, left, _ in known
+    }
+    may_ship = sum(open_units.values())
+    wanted = may_ship if item.item_quantity_shipped is None else item.item_quantity_shipped
+    if wanted < 1 or wanted > may_ship:
+        barred = sum((left or 0) for _, _, left in known) - sum((left or 0) for _, left, _ in known)
+        place = f"{field}/item_quantity_shipped"
+        if barred and wanted <= may_ship + barred:
+            message = f"The marketplace lets ship {may_ship} of this SKU: see may_not_ship_reason of its lines."
+            raise refusal("may_not_ship", place, message, order.id)
+        if wanted < 1:
+            message = "Nothing of this SKU remains." if not may_ship else "Must be at least 1."
+            raise refusal("quantity_invalid", place, message, order.id)
+        message = f"Only {may_ship} of this SKU remain to be shipped."
+        raise refusal("quantity_exceeds_remaining", place, message, order.id)
+    found = {}
+    for line_id in sorted(open_units, key=lambda each: each not in present):
+        units = min(wanted, open_units[line_id])
+        if units > 0:
+            found[line_id] = units
+            wanted -= units
+    return found
 
 
 def _all_of(line: OpenLine) -> int:

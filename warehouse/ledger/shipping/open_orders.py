@@ -28,6 +28,7 @@ class OpenLine:
 
     id: str
     original_id: str
+    sku: str | None
     ordered: int | None
     shown: int | None
     cancelled: int | None
@@ -74,6 +75,13 @@ class OpenOrder:
     purchased_at: datetime
     lines: dict[str, OpenLine]
     packages: dict[str, dict[str, Any]]
+
+    def lines_of_sku(self, item: Item, field: str) -> list[OpenLine]:
+        """The lines of the SKU that an item names, in their order."""
+        found = [each for each in self.lines.values() if each.sku is not None and each.sku == item.item_sku]
+        if not found:
+            raise refusal("unknown_line", f"{field}/item_sku", "The order has no line of this SKU.", self.id)
+        return found
 
     def line(self, item: Item, field: str) -> OpenLine:
         """The line that an item names."""
@@ -158,6 +166,7 @@ def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrde
         read[row["order_id"]][1].lines[row["id"]] = OpenLine(
             id=row["id"],
             original_id=row["original_id"],
+            sku=row["sku"],
             ordered=row["quantity_ordered"],
             shown=row["marketplace_quantity_shipped"],
             cancelled=row["quantity_cancelled"],
