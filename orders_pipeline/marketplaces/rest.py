@@ -196,7 +196,7 @@ class Rest:
     ) -> httpx.Response:
         query = None if parameters is None else httpx.QueryParams(parameters)
         with reading(operation):
-            url = self._open().base_url.join(path) if path.startswith("http") else httpx.URL(path)
+            url = self._open().base_url.join(path) if path.startswith(("http", "//")) else httpx.URL(path)
             if url.is_absolute_url and (url.scheme, url.netloc) != (
                 self._open().base_url.scheme,
                 self._open().base_url.netloc,

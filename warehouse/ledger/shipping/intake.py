@@ -291,15 +291,15 @@ class Intake:
         self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements
     ) -> list[ReportFault]:
         code = content["carrier_code"]
-        told = self._carriers.translated(order.channel, code, content["carrier_name"]).code if code else None
-        if told is None or told not in needs.needs_return_label_with:
+        carrier = self._carriers.translated(order.channel, code, content["carrier_name"]).code if code else None
+        if carrier is None or carrier not in needs.needs_return_label_with:
             return []
         faults = []
         if content["return_tracking_number"] is None:
             message = "With this carrier the marketplace wants the number of the return label."
             faults.append(ReportFault(code="return_label_missing", field="return_tracking_number", message=message))
         named = content["return_carrier"] or self._channels[order.channel].return_carrier
-        if needs.return_carrier(named, told) is None:
+        if needs.return_carrier(named, carrier) is None:
             taken = ", ".join(needs.return_carriers)
             message = f"The marketplace takes return labels of {taken} only: name one of them."
             faults.append(ReportFault(code="return_label_missing", field="return_carrier", message=message))
@@ -308,8 +308,8 @@ class Intake:
     def _check_correction(self, order: OpenOrder, known: Mapping[str, Any]) -> None:
         """Whether what the marketplace was, or may have been, told of a package can be changed."""
         needs = self._carriers.requirements(order.channel)
-        is_told = known["sent_version"] is not None or known["status"] not in _CHANGEABLE
-        if needs is not None and not needs.takes_corrections and is_told:
+        is_sent = known["sent_version"] is not None or known["status"] not in _CHANGEABLE
+        if needs is not None and not needs.takes_corrections and is_sent:
             message = "The marketplace takes no change of a package that it was told of: correct it there."
             raise refusal("correction_not_offered", "package_id", message, order.id)
 
