@@ -30,6 +30,12 @@ UNIT = "EACH"
 _NOT_SHOWN = PackageVerdict(
     AttemptOutcome.IN_DOUBT, "not_shown", "the answer does not show the package on its lines", READ_BACK_HINT
 )
+_NOT_OURS = PackageVerdict(
+    AttemptOutcome.REJECTED,
+    "package_not_ours",
+    "the lines are not, or not only, in the package that was told before: changing its tracking would change another one",
+    "correct the tracking in Seller Center",
+)
 _THERE_ALREADY = PackageVerdict(
     AttemptOutcome.IN_DOUBT,
     "already_shipped",
@@ -60,12 +66,38 @@ def ship(rest: Rest, parcel: Parcel) -> Receipt:
         return _receipt(parcel, None, _NO_TRACKING_URL)
     body: dict[str, Any] = {"orderLines": {"orderLine": [_line(parcel, *each) for each in parcel.quantities]}}
     if parcel.is_update:
+        if not _is_ours(
+            rest.read("order", path_of(parcel.original_id), tolerated={HTTPStatus.NOT_FOUND}).value, parcel
+        ):
+            return _receipt(parcel, None, _NOT_OURS)
         body = {"processMode": "PARTIAL_UPDATE", **body}
     answer = rest.send("shipping", "POST", path_of(parcel.original_id, "shipping"), {"orderShipment": body})
     verdict = _verdict(parcel, answer)
     if verdict.outcome is AttemptOutcome.REJECTED and answer.status != HTTPStatus.NOT_FOUND:
         verdict = _refused(rest, parcel, verdict)
     return _receipt(parcel, answer, verdict)
+
+
+def _is_ours(value: Any, parcel: Parcel) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether each line of an earlier confirmation has left in that package alone.
+
+    An update changes the tracking of a line, whoever shipped it: of a line in two packages it cannot say which.
+    """
+    ours = seller_reference(parcel.shipment_id)
+    lines = {str(line.get("lineNumber")): line for line in _list(value, "order", "orderLines", "orderLine")}
+    for line_id, _ in parcel.quantities:
+        line = lines.get(line_id, {})
+        left = [
+            each
+            for each in _list(line, "orderLineStatuses", "orderLineStatus")
+            if known_state(str(each.get("status"))) in LEFT
+        ]
+        numbers = {
+            str(info.get("trackingNumber")) for each in left if isinstance(info := each.get("trackingInfo"), dict)
+        }
+        if line.get("sellerOrderId") != ours or len(numbers) != 1:
+            return False
+    return True
 
 
 def _refused(rest: Rest, parcel: Parcel, verdict: PackageVerdict) -> PackageVerdict:

@@ -225,6 +225,27 @@ class TestConfirming:
         (held,) = shop.sandbox.held([record.id])
         assert [package.tracking_number for package in held.packages] == ["1Z000"]
 
+    def test_another_tools_package_is_never_changed(self, shop):
+        record = in_state(shop, "Acknowledged")
+        shop.sandbox.advance(AdvanceRequest("ship", (record.id,)))
+        before = shop.sandbox.held([record.id])[0].packages
+        (receipt,) = shop.client().confirm([parcel(record, is_update=True, tracking_number="1Z000")])
+        assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "package_not_ours")
+        assert (shop.sandbox.held([record.id])[0].packages, shop.calls("shipping")) == (before, 0)
+
+    def test_of_a_line_in_two_packages_none_is_changed(self, shop):
+        record = next(
+            each
+            for each in shop.sandbox.records.values()
+            if set(each.states()) == {"Acknowledged"} and int(each.lines[0]["orderLineQuantity"]["amount"]) > 1
+        )
+        part = parcel(record, quantities=((record.lines[0]["lineNumber"], 1),), is_whole=False)
+        client = shop.client()
+        client.confirm([part])
+        shop.sandbox.advance(AdvanceRequest("ship", (record.id,)))
+        (receipt,) = client.confirm([replace(part, is_update=True, tracking_number="1Z000")])
+        assert receipt.code == "package_not_ours"
+
     def test_a_carrier_that_is_not_listed_needs_an_address_to_follow_it(self, shop):
         record = in_state(shop, "Acknowledged")
         odd = parcel(record, carrier_code=None, carrier_name="Kurier Muster")
