@@ -167,7 +167,7 @@ class EbayClient:
         """One way through a listing: each page's orders, and how many eBay counts.
 
         An order that leaves the listing moves all that follow up by one, past the offset: so whenever the count shrinks, the
-        offset steps back by as much.
+        page is read again from as much before it.
         """
         parameters: Parameters = [
             ("filter", f"lastmodifieddate:[{iso(window.since)}..{iso(window.until)}]"),
@@ -183,10 +183,11 @@ class EbayClient:
             ]
             yield rows, listed.total
             lost, known_total = max(0, known_total - listed.total), listed.total
-            offset = max(0, offset + len(rows) - lost)
             if lost:
+                offset = max(0, offset - lost)
                 listed = self._page(ORDERS, [*parameters, ("offset", offset)])
                 continue
+            offset += len(rows)
             if listed.following is None:
                 return
             if listed.following in addresses:

@@ -32,6 +32,7 @@ class EbayDraft:
     updated: datetime
     catalogue: Catalogue
     state: str | None = None
+    site: str | None = None
 
 
 def money(cents: int, currency: str) -> JsonObject:
@@ -41,7 +42,7 @@ def money(cents: int, currency: str) -> JsonObject:
 
 def make(rng: Random, draft: EbayDraft) -> JsonObject:
     """One order, its amounts as `TAX_BREAKDOWN` shows them."""
-    site, kind, state = SITES.pick(rng), KINDS.pick(rng), draft.state or STATES.pick(rng)
+    site, kind, state = draft.site or SITES.pick(rng), KINDS.pick(rng), draft.state or STATES.pick(rng)
     country, currency = COUNTRY[site], CURRENCY[site]
     buyer, home = person(rng, country), place(rng, country)
     lines = [_line(rng, draft, number, site, state) for number in range(1, LINES.pick(rng) + 1)]

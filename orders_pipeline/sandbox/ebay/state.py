@@ -551,7 +551,9 @@ class EbaySandbox(Sandbox):
             for moment in moments(rng, request.orders, newest, request.days):
                 self._numbers += 1
                 created = moment - timedelta(minutes=rng.randrange(1, 600))
-                order = ebay_orders.make(rng, EbayDraft(self._numbers, created, moment, self.catalogue))
+                order = ebay_orders.make(
+                    rng, EbayDraft(self._numbers, created, moment, self.catalogue, site=request.channel)
+                )
                 record = EbayRecord(order, request.account or "seller", moment)
                 if order["orderFulfillmentStatus"] == "FULFILLED":
                     units = [(line["lineItemId"], line["quantity"]) for line in record.lines]
