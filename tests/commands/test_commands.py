@@ -120,7 +120,7 @@ def test_a_connection_and_a_channel_are_added_by_hand(orders):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("connections", "add", "shop", "--kind", "ebay"), 4),
+        (("connections", "add", "shop", "--kind", "bazaar"), 4),
         (("connections", "add", "Shop!", "--kind", "mirakl"), 4),
         (("connections", "add", "shop", "--kind", "mirakl", "--credential", "api_key=plain"), 4),
         (("connections", "add", "shop", "--kind", "mirakl", "--credential", "plain"), 2),

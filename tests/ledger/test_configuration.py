@@ -112,7 +112,7 @@ def test_a_refusal_never_repeats_a_secret():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("connections: {a: {kind: ebay}}", "connections.a.kind"),
+        ("connections: {a: {kind: bazaar}}", "connections.a.kind"),
         ("channels: {a: {connection: nowhere}}", "channels.a.connection"),
         ("storages: {a: {kind: sftp, settings: {user: u}}}", "storages.a.settings.host: Field required"),
     ],

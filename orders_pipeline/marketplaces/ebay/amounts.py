@@ -167,7 +167,8 @@ class EbayAmounts:
     def _fees(self, of: JsonObject, path: str, lines: Sequence[EbayLineAmounts]) -> tuple[Charge, ...]:
         of_lines = tuple(fee for each in lines for fee in each.fees)
         whole = self._money(of, "fee", path)
-        if not whole or whole == sum((each.amount for each in of_lines), Decimal(0)):
+        collected = total_of(tax.amount for each in lines for tax in each.collected if _is_fee(tax))
+        if not whole or whole in {collected, sum((each.amount for each in of_lines), Decimal(0))}:
             return of_lines
         return (charge("FEE", whole),)
 

@@ -31,6 +31,7 @@ from orders_pipeline.marketplaces.reading import (
     JsonObject,
     code,
     count,
+    identifier,
     instant,
     objects,
     package_code,
@@ -176,7 +177,7 @@ class _EbayReading:
             tax_total=totals.tax_total(amounts),
             charges=totals.charges,
             payment=tolerated(self.problems, self._payment, Payment()),
-            programs=tuple(sorted(each for each in section(of, "program", "$") if code({"": each}, "", "$.program"))),
+            programs=tuple(sorted(each for each in section(of, "program", "$") if identifier(each))),
             customer=Customer(
                 name=billing.name or (None if is_hub else address.name),
                 email=self._email(registered, "$.buyer.buyerRegistrationAddress")

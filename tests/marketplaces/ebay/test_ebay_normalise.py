@@ -246,6 +246,13 @@ class TestMoney:
         ]
         assert (order.lines[0].line_total, codes(order)) == (Decimal("20.00"), [])
 
+    def test_a_fee_that_ebay_collects_counts_once(self, read):
+        sent = make_line(
+            taxes=[make_tax("DELIVERY_FEE", "0.29")], ebayCollectAndRemitTaxes=[make_collected("DELIVERY_FEE", "0.29")]
+        )
+        order = read(sent, pricingSummary=priced("24.29", fee=money("0.29")))
+        assert (order.lines[0].line_total, order.charges, codes(order)) == (Decimal("20.29"), (), [])
+
     def test_amounts_that_do_not_add_up_are_a_problem(self, read):
         order = read(pricingSummary=priced("30.00"))
         assert (order.total, codes(order)) == (Decimal("30.00"), ["total_mismatch"])
