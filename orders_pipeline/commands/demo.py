@@ -187,13 +187,13 @@ def _configuration(places: DemoPlaces, secrets: Path, home: Path) -> dict[str, d
             "label": share.label,
             "endpoint": url,
             "region": access.region,
-            "settings": {"rate_factor": RATE_FACTOR},
+            "settings": {"rate_factor": RATE_FACTOR, **access.settings},
             "credentials": {name: f"file:{secrets}/{kind}_{name}" for name in access.credentials},
         }
         for code, (label, selector) in share.channels.items():
             files = demo_files.JOBS if code == share.file_channel else {}
             about = {"connection": share.connection, "label": label, "selector": selector, "confirmation": True}
-            channels[code] = {**about, **files}
+            channels[code] = {**about, **files, "settings": dict(access.channel_settings)}
     storages: dict[str, object] = {demo_files.STORAGE: {"kind": "folder", "settings": {"path": str(home)}}}
     return {"connections": connections, "storages": storages, "channels": channels}
 

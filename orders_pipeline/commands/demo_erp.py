@@ -63,11 +63,12 @@ def _chosen(client: httpx.Client) -> Iterator[dict[str, Any]]:
 
 def _reports(number: int, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every third order goes whole, every third in two packages, and of every third a part stays here."""
-    base = {"id": order["id"], "carrier_code": CARRIERS[number % len(CARRIERS)]}
+    label = {"return_tracking_number": f"DEMO-R-{number}"}  # for those marketplaces that want one
+    base = {"id": order["id"], "carrier_code": CARRIERS[number % len(CARRIERS)], **label}
     left = [
         (line["id"], line["quantity_remaining_to_ship"])
         for line in order["lines"]
-        if line["quantity_remaining_to_ship"]
+        if line["quantity_remaining_to_ship"] and line["may_ship"]
     ]
     units = sum(quantity for _, quantity in left)
     if number % 3 == 0 or units == 1:

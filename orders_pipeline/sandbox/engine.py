@@ -219,12 +219,15 @@ class Access:
         region: Region of the connection, None where there are none.
         credentials: Names and (public) values.
         selectors: What its channels are chosen by.
+        settings, channel_settings: Of the connection and of its channels, as far as shipments need them.
     """
 
     account: str
     region: str | None
     credentials: Mapping[str, str]
     selectors: Sequence[str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    channel_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

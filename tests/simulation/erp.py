@@ -131,6 +131,7 @@ class Erp:
             "package_id": package_id,
             "tracking_number": f"{self.name.upper()}{self.reports:06d}",
             "carrier_code": "DHL",
+            "return_tracking_number": f"R{self.reports:06d}",
             "items": [{"item_original_id": line, "item_quantity_shipped": count} for line, count in units.items()],
         }
 

@@ -28,6 +28,7 @@ HEADER = (
     "carrier_code",
     "item_original_id",
     "item_quantity_shipped",
+    "return_tracking_number",
 )
 RESULT = ".result.csv"
 SHIPPABLE = frozenset({"WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED"})
@@ -127,6 +128,7 @@ class FileErp:
             "DHL",
             line,
             f"{units}",
+            f"R{self._files:06d}",
         )
         return dict(zip(HEADER, values, strict=True))
 

@@ -122,7 +122,7 @@ class World:
 
     def apply_places(self, places: Iterable[Place]) -> None:
         """Tell the installation what these channels are like now."""
-        self.configure({"channels": {each.code: _channel(each) for each in places}})
+        self.configure({"channels": {each.code: _channel(each, self.sandboxes[each.kind]) for each in places}})
 
     def configure(self, document: Mapping[str, Any]) -> None:
         """What an operator does with `orders apply`.
@@ -195,12 +195,12 @@ def _document(world: World) -> dict[str, Any]:
             "kind": kind,
             "region": sandbox.access().region,
             "endpoint": f"https://{world.host(kind)}",
-            "settings": {"rate_factor": GENEROUS},
+            "settings": {"rate_factor": GENEROUS, **sandbox.access().settings},
             "credentials": {name: f"env:{_variable(kind, name)}" for name in sandbox.access().credentials},
         }
         for kind, sandbox in world.sandboxes.items()
     }
-    channels = {each.code: _channel(each) for each in world.places.values()}
+    channels = {each.code: _channel(each, world.sandboxes[each.kind]) for each in world.places.values()}
     for erp in world.file_erps:
         channels[erp.channel] |= {
             "export": {"storage": "exchange", "folder": "outbox", "extra_columns": list(EXTRA_COLUMNS)},
@@ -214,8 +214,9 @@ def _document(world: World) -> dict[str, Any]:
     }
 
 
-def _channel(place: Place) -> dict[str, Any]:
+def _channel(place: Place, sandbox: Sandbox) -> dict[str, Any]:
     return {
+        "settings": dict(sandbox.access().channel_settings),
         "connection": f"{place.kind}_account",
         "selector": place.selector,
         "confirmation": place.confirmation,

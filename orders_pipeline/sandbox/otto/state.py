@@ -21,6 +21,7 @@ from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
     AdvanceResult,
     Call,
+    DemoShare,
     GenerateRequest,
     HeldLine,
     HeldOrder,
@@ -125,6 +126,7 @@ class OttoSandbox(Sandbox):
     quantity_field = "positionItems.0.itemValueGrossPrice.amount"
     confirming = "shipment"
     read = staticmethod(payloads.read)
+    demo = DemoShare("otto", "OTTO Market (sandbox)", {"otto": ("OTTO Market", None)})
     actions = ("release", "ship", "return", "cancel", "touch")
     operations = (
         Operation("token", "POST", "/oauth2/token"),
@@ -175,7 +177,14 @@ class OttoSandbox(Sandbox):
     def accesses(self) -> list[Access]:
         """Return how an installation is connected to each seller."""
         return [
-            Access(each.name, None, {"client_id": each.client_id, "client_secret": each.client_secret}, ())
+            Access(
+                each.name,
+                None,
+                {"client_id": each.client_id, "client_secret": each.client_secret},
+                (),
+                {"ship_from_places": {"MAIN": {"city": "Dresden", "postal_code": "01067", "country_code": "DE"}}},
+                {"ship_from": "MAIN", "return_carrier": "DHL"},
+            )
             for each in self.sellers.values()
         ]
 
@@ -567,7 +576,7 @@ class OttoSandbox(Sandbox):
                 )
                 for item in record.items
             ],
-            packages=[HeldPackage("", number, units) for (_, number), units in packages.items()],
+            packages=[HeldPackage(number, number, units) for (_, number), units in packages.items()],
         )
 
     def order_ids(self) -> list[str]:
