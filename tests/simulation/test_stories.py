@@ -13,8 +13,6 @@ from tests.simulation.running import run
 from tests.simulation.story import EVENTS, Step
 from tests.simulation.world import Place
 
-LISTINGS = {"amazon": "searchOrders", "mirakl": "OR11"}
-
 
 @pytest.fixture
 def told(monkeypatch):
@@ -33,15 +31,15 @@ def told(monkeypatch):
 
 
 def place(world, kind, number, orders=1):
-    selector = world.sandboxes[kind].access().selectors[number - 1]
+    selector = next(iter(world.sandboxes[kind].access().selectors[number - 1 : number]), None)
     wanted = GenerateRequest(orders, seed=77, days=0, channel=selector, newest_seconds=0.0)
     return world.sandboxes[kind].generate(wanted)
 
 
 def test_windows_that_were_cut_in_halves_grow_back_to_their_length_and_no_further(told):
     def are_throttled(world):
-        for kind, sandbox in world.sandboxes.items():
-            sandbox.add_fault(Fault(FaultKind.THROTTLED, operation=LISTINGS[kind]))
+        for sandbox in world.sandboxes.values():
+            sandbox.add_fault(Fault(FaultKind.THROTTLED, operation=sandbox.listing))
 
     def are_pulled_for_two_days(world):
         for _ in range(40):

@@ -171,8 +171,8 @@ def _furnish(world: World) -> None:
             code = f"{kind}_{number}"
             # The last channel is set up as most are at first: nobody has said yet that shipments are to be told.
             world.places[code] = Place(code, kind, selector, confirmation=number < 3)
-    # The ERP of one channel knows files only.
-    code = [each.code for each in world.places.values() if each.confirmation][-1]
+    # The ERP of one channel knows files only; its marketplace has another channel that the other ERP serves.
+    code = [each.code for each in world.places.values() if each.confirmation and not each.code.endswith("_1")][-1]
     folder = world.home.parent / "exchange"
     (folder / "inbox").mkdir(parents=True)
     (folder / "outbox").mkdir()
