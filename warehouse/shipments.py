@@ -83,6 +83,7 @@ class Requirements:
         needs_ship_from_place: Whether a shipment names a place that the connection's settings describe.
         needs_return_label_with: Carriers whose packages need the number of a return label, and its carrier.
         return_carriers: The carriers of return labels; () where any is taken.
+        shipping_methods: Known words for how a package is sent, where a shipment needs one; () where it needs none.
         takes_corrections: Whether what was told of a package can be changed afterwards.
         unconfirmed_programs: Programmes of the marketplace whose orders it confirms by itself: nothing is told about them.
         notes: Plain sentences for people.
@@ -107,6 +108,7 @@ class Requirements:
     needs_ship_from_place: bool = False
     needs_return_label_with: tuple[str, ...] = ()
     return_carriers: tuple[str, ...] = ()
+    shipping_methods: tuple[str, ...] = ()
     unconfirmed_programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -126,6 +126,11 @@ class ShipmentNeeds(Shape):
         description="Carriers whose packages need `return_tracking_number` and `return_carrier`.", examples=[[]]
     )
     return_carriers: list[str] = Field(description="Carriers that a return label may be of; empty: any.", examples=[[]])
+    shipping_methods: list[str] = Field(
+        description="Known words for `shipping_method`, where a shipment or its channel has to name one; empty: none is "
+        "needed.",
+        examples=[[]],
+    )
     corrections: bool = Field(
         description="Whether what was told of a package can be changed afterwards.", examples=[True]
     )

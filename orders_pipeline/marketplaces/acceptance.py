@@ -285,7 +285,7 @@ class Shop:
             "carrier_name": None,
             "tracking_number": tracking_number(order),
             "tracking_url": None,
-            "shipping_method": None,
+            "shipping_method": next(iter(self.needs.shipping_methods), None),
             "ship_from": None,
             "ordered_method": self.read(order).service_level,
             "ship_from_place": PLACE if self.needs.needs_ship_from_place else None,

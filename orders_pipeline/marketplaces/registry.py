@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import entry_points
 
-from orders_pipeline.marketplaces import amazon, ebay, manual, mirakl, otto, walmart
+from orders_pipeline.marketplaces import amazon, ebay, manual, mirakl, otto, target_plus, walmart
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.logs import Event, place_of
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("orders_pipeline.marketplaces.registry")
 GROUP = "orders.marketplaces"
 
 MARKETPLACES: dict[str, Marketplace] = {
-    each.MARKETPLACE.kind: each.MARKETPLACE for each in (amazon, mirakl, walmart, ebay, otto, manual)
+    each.MARKETPLACE.kind: each.MARKETPLACE for each in (amazon, mirakl, walmart, ebay, otto, target_plus, manual)
 }
 
 NOT_LOADED: dict[str, str] = {}

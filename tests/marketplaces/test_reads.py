@@ -22,7 +22,7 @@ from orders_pipeline.sandbox.commands import build
 from orders_pipeline.sandbox.engine import GenerateRequest
 from warehouse import documents
 
-KINDS = ("amazon", "ebay", "mirakl", "otto", "walmart")
+KINDS = ("amazon", "ebay", "mirakl", "otto", "target_plus", "walmart")
 ORDERS = 25
 NOT_READ = frozenset(
     {"problems", "marketplace_data", "id", "lines.id", "split_of", "received_at", "has_errors", "pii_state"}
