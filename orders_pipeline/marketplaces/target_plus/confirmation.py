@@ -135,7 +135,7 @@ def acknowledge(rest: Rest, paths: SellerPaths, original_id: str) -> None:
         raise InDoubt("unanswered", said, READ_BACK_HINT)
     order = rest.read("order", paths.order(original_id), None, {HTTPStatus.NOT_FOUND})
     if order.is_success and _state_of(order.value) not in {PENDING, RELEASED}:
-        raise InDoubt("acceptance_in_doubt", f"the order does not wait any more: {said}", READ_BACK_HINT)
+        raise InDoubt("order_state", f"the order does not wait any more: {said}", READ_BACK_HINT)
     raise Refused("acceptance_refused", said, "the message says why; look at the order in Partners Online")
 
 
