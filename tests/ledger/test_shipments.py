@@ -415,6 +415,8 @@ def require(shop, **changes) -> None:
         ({"needs_ship_from_place": True}, {"carrier_code": "DHL"}, [("ship_from_missing", "ship_from")]),
         ({"needs_ship_from_place": True}, {"carrier_code": "DHL", "ship_from": "MOON"}, [("ship_from_missing", "ship_from")]),
         ({"needs_ship_from_place": True}, {"carrier_code": "DHL", "ship_from": "MAIN"}, []),
+        ({"shipping_methods": ("Ground",)}, {"carrier_code": "DHL"}, [("shipping_method_missing", "shipping_method")]),
+        ({"shipping_methods": ("Ground",)}, {"carrier_code": "DHL", "shipping_method": "Air"}, []),
         (LABEL, {"carrier_code": "DHL"}, [("return_label_missing", "return_tracking_number")]),
         (LABEL, {"carrier_code": "DHL", "return_tracking_number": "R1"}, []),
         (LABEL, {"carrier_code": "dhl", "return_tracking_number": "R1", "return_carrier": "TNT"},

@@ -160,7 +160,14 @@ class TargetSandbox(Sandbox):
         """Return how an installation is connected to each seller."""
         names = ("api_key", "seller_id", "seller_token")
         return [
-            Access(each.name, None, {name: getattr(each, name) for name in names}, ()) for each in self.sellers.values()
+            Access(
+                each.name,
+                None,
+                {name: getattr(each, name) for name in names},
+                (),
+                channel_settings={"shipping_method": METHODS[0]},
+            )
+            for each in self.sellers.values()
         ]
 
     def revoke(self, account: str) -> None:
@@ -522,7 +529,7 @@ class TargetSandbox(Sandbox):
                 )
                 for line in record.lines
             ],
-            packages=[HeldPackage("", number, units) for number, units in packages.items()],
+            packages=[HeldPackage(number, number, units) for number, units in packages.items()],
         )
 
     def order_ids(self) -> list[str]:

@@ -244,6 +244,7 @@ class Intake:
         faults += self._missing_tracking_url(order, content, needs)
         faults += self._missing_place(order, content, needs)
         faults += self._missing_return_label(order, content, needs)
+        faults += self._missing_method(order, content, needs)
         if faults:
             raise ReportRefused(faults, order.id)
 
@@ -286,6 +287,15 @@ class Intake:
             "ship_from_places, here or in the channel's setting."
         )
         return [ReportFault(code="ship_from_missing", field="ship_from", message=message)]
+
+    def _missing_method(self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements) -> list[ReportFault]:
+        if not needs.shipping_methods or content["shipping_method"] or self._channels[order.channel].shipping_method:
+            return []
+        message = (
+            "The marketplace wants to know in its own words how the package is sent: name a shipping_method, here or in the "
+            "channel's setting."
+        )
+        return [ReportFault(code="shipping_method_missing", field="shipping_method", message=message)]
 
     def _missing_return_label(
         self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements
@@ -454,6 +464,7 @@ class _ChannelFacts(NamedTuple):
     is_confirming: bool
     ship_from: str | None
     return_carrier: str | None
+    shipping_method: str | None
     places: frozenset[str]
 
 
@@ -468,6 +479,7 @@ def _read_channels(transaction: Transaction, codes: Sequence[str]) -> dict[str, 
             row.confirmation,
             row.settings.get("ship_from"),
             row.settings.get("return_carrier"),
+            row.settings.get("shipping_method"),
             frozenset(row.shared.get("ship_from_places", ())),
         )
         for row in transaction.execute(query)
