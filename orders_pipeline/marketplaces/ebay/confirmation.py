@@ -23,7 +23,7 @@ SYSTEM_ERROR = "30500"
 UNKNOWN_ORDER = frozenset({"32100"})
 
 _SHOWN_ALREADY = PackageVerdict(
-    AttemptOutcome.IN_DOUBT, "already_shipped", "refused: eBay shows this tracking number already", READ_BACK_HINT
+    AttemptOutcome.IN_DOUBT, "already_shipped", "refused: eBay shows this package already", READ_BACK_HINT
 )
 _FIXED = PackageVerdict(
     AttemptOutcome.REJECTED,
@@ -103,8 +103,14 @@ def _refused(rest: Rest, parcel: Parcel, number: str | None, verdict: PackageVer
     except MarketplaceError as error:
         return PackageVerdict(AttemptOutcome.IN_DOUBT, error.code, error.message, READ_BACK_HINT)
     sent = answer.value.get("fulfillments") if isinstance(answer.value, dict) else None
-    shown = [each.get("shipmentTrackingNumber") for each in sent or () if isinstance(each, dict)]
-    return _SHOWN_ALREADY if number is not None and number in shown else verdict
+    shown = [each for each in sent or () if isinstance(each, dict) and each.get("shipmentTrackingNumber") == number]
+    is_there = shown if number is not None else [each for each in shown if _units(each) == dict(parcel.quantities)]
+    return _SHOWN_ALREADY if is_there else verdict
+
+
+def _units(package: dict[str, Any]) -> dict[str, int]:
+    lines = package.get("lineItems")
+    return {str(each.get("lineItemId")): each.get("quantity", 1) for each in lines or () if isinstance(each, dict)}
 
 
 def _receipt(parcel: Parcel, answer: RestAnswer | None, verdict: PackageVerdict) -> Receipt:

@@ -291,10 +291,11 @@ class TestConfirming:
         assert (receipt.outcome, receipt.code) == (AttemptOutcome.REJECTED, "shipment_refused")
         assert receipt.message.startswith("32600: ")
 
-    def test_a_refused_repetition_is_in_doubt_and_not_a_refusal(self, shop):
+    @pytest.mark.parametrize("number", ["1Z999AA1", None])
+    def test_a_refused_repetition_is_in_doubt_and_not_a_refusal(self, shop, number):
         record = open_order(shop)
-        shop.client().confirm([parcel(record)])
-        (again,) = shop.client().confirm([parcel(record)])
+        shop.client().confirm([parcel(record, tracking_number=number)])
+        (again,) = shop.client().confirm([parcel(record, tracking_number=number)])
         assert (again.outcome, again.code) == (AttemptOutcome.IN_DOUBT, "already_shipped")
         assert len(record.packages) == 1
 

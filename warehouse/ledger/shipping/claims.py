@@ -234,9 +234,9 @@ def content_of(
 
 def _units_shipped(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """Order id → the marketplace's line id → units that it shows as shipped, of the lines of which it tells."""
-    query = sa.select(order_lines.c.order_id, order_lines.c.original_id, order_lines.c.quantity_shipped).where(
-        order_lines.c.order_id.in_(order_ids), order_lines.c.quantity_shipped.is_not(None)
-    )
+    query = sa.select(
+        order_lines.c.order_id, order_lines.c.original_id, order_lines.c.marketplace_quantity_shipped
+    ).where(order_lines.c.order_id.in_(order_ids), order_lines.c.marketplace_quantity_shipped.is_not(None))
     found: dict[str, dict[str, int]] = {}
     for order_id, original_id, units in transaction.execute(query):
         found.setdefault(order_id, {})[original_id] = units

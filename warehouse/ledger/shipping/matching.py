@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from warehouse.ledger.shipping.records import StoredShipment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from warehouse.orders import Order, Package
 
@@ -39,26 +40,43 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
 
     That is the one with the id that the marketplace gave it, the one with our reference, or the only one with its tracking
     number. A name alone proves nothing: other tools count their packages too. Unless the marketplace has confirmed that the
-    reference is ours, the package must hold what one of our attempts told.
+    reference is ours, the package must hold what one of our attempts told. One that has neither name nor number is it when
+    all of its units were shown as shipped since.
     """
     shipment = waiting.shipment
     present = [each for each in packages if each.is_shipped]
+    attempted = waiting.attempted or (_present_contents(waiting),)
     if shipment.marketplace_package_id is not None:
-        for each in present:
-            if shipment.marketplace_package_id in {each.reference, each.label}:
-                return each
+        known = [each for each in present if shipment.marketplace_package_id in {each.reference, each.label}]
+        if known:  # untracked packages may share one id
+            return next((each for each in known if any(_holds(each, one) for one in attempted)), known[0])
     labelled = [each for each in present if each.label == str(shipment.reference)]
     if shipment.sent_version is not None and len(labelled) == 1:
         return labelled[0]
     named = [each for each in present if each.label in {str(shipment.reference), shipment.package_id}]
-    attempted = waiting.attempted or (_present_contents(waiting),)
     for found in (
         [each for each in named if any(_holds(each, one) for one in attempted)],
         [each for each in present if _is_number(each, shipment.tracking_number)],
     ):
         if len(found) == 1:
             return found[0]
-    return None
+    if shipment.tracking_number is not None or not waiting.attempted:
+        return None
+    return _nameless(present, waiting.attempted[-1])
+
+
+def _nameless(present: Sequence[Package], told: Mapping[str, Any]) -> Package | None:
+    """The newest package without a number that holds what was told, if all packages hold that much more than before."""
+    alike = [
+        each
+        for each in present
+        if each.reference is not None and not each.tracking_number and each.quantities and _holds(each, told)
+    ]
+    before, shown = told.get("shipped_before", {}), Counter[str]()
+    for each in present:
+        shown.update(dict(each.quantities))
+    is_more = all(line in before and shown[line] >= before[line] + units for line, units in told["quantities"].items())
+    return alike[-1] if alike and is_more else None
 
 
 def _present_contents(waiting: Waiting) -> Mapping[str, Any]:
