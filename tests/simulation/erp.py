@@ -130,7 +130,7 @@ class Erp:
             "id": order["id"],
             "package_id": package_id,
             "tracking_number": f"{self.name.upper()}{self.reports:06d}",
-            "carrier_code": "DHL",
+            "carrier_code": "UPS",
             "return_tracking_number": f"R{self.reports:06d}",
             "items": [{"item_original_id": line, "item_quantity_shipped": count} for line, count in units.items()],
         }

@@ -125,7 +125,7 @@ class FileErp:
             f"{self.packed[order]}",
             f"{self.name.upper()}{self._files:06d}",
             f"{int(self.world.clock.true().timestamp() * 1000)}",
-            "DHL",
+            "UPS",
             line,
             f"{units}",
             f"R{self._files:06d}",

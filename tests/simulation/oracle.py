@@ -261,6 +261,8 @@ class Oracle:
             if place is None or not place.retrieval or (kind, order.id) in but_for:
                 continue
             documents = shown.get((place.code, order.id))
+            if documents is None and order.is_hidden:
+                continue  # it was closed before anybody looked, and closed orders are not listed there
             if documents is None:
                 yield Finding("order lost", f"{place.code} {order.id}, updated {order.updated:%d %b %H:%M}")
                 continue
@@ -396,7 +398,7 @@ class Oracle:
         for kind, order in self.world.held():
             place = self.world.place_of(kind, order)
             claim = covered.get(place.code) if place else None
-            if place is None or claim is None or claim["complete_through"] is None:
+            if place is None or claim is None or claim["complete_through"] is None or order.is_hidden:
                 continue
             since, until = (datetime.fromisoformat(claim[name]) for name in ("complete_from", "complete_through"))
             if since <= order.updated <= until and (place.code, order.id) not in shown:

@@ -96,7 +96,7 @@ class World:
 
     def host(self, kind: str) -> str:
         """Where a marketplace answers."""
-        return f"{kind}.example"
+        return _host(kind)
 
     def place_of(self, kind: str, order: HeldOrder) -> Place | None:
         """The channel of ours that an order belongs to; None when it is no business of ours."""
@@ -145,7 +145,7 @@ def made(seed: int, home: Path, database: str | None = None) -> Iterator[World]:
         kind: sandbox(seed=seed, rate_factor=math.inf, clock=clock.true) for kind, sandbox in SANDBOXES.items()
     }
     machine = Machine(home, clock, Random(f"machine:{seed}"), database)
-    hosts = {f"{kind}.example": sandbox for kind, sandbox in sandboxes.items()}
+    hosts = {_host(kind): sandbox for kind, sandbox in sandboxes.items()}
     wire = Wire(hosts, machine.reach, clock.advance)
     world = World(seed, home, clock, chance, sandboxes, machine, wire)
     secrets = {
@@ -159,6 +159,10 @@ def made(seed: int, home: Path, database: str | None = None) -> Iterator[World]:
             yield world
         finally:
             machine.close()
+
+
+def _host(kind: str) -> str:
+    return f"{kind.replace('_', '-')}.example"
 
 
 def _variable(kind: str, name: str) -> str:

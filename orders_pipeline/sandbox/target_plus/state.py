@@ -40,6 +40,8 @@ from orders_pipeline.sandbox.throttle import Plan
 API_KEY, SELLER_ID, SELLER_TOKEN = "target-sandbox-key", "seller-5d1", "target-sandbox-token"
 PLAN = Plan(10.0, 20)
 MAX_PAGE = 100
+SHIPPABLE = ("ACKNOWLEDGED_BY_SELLER", "PARTIALLY_SHIPPED")
+OPEN = (*WAITING, "PARTIALLY_SHIPPED")
 METHODS = ("UPSGround", "UPSNextDayAir", "FedExGround", "USPSPriorityMail")
 
 
@@ -346,7 +348,7 @@ class TargetSandbox(Sandbox):
             return "an item is not as it should be"
         if method not in METHODS:
             return "the shipping method is not known"
-        if record.state not in {"ACKNOWLEDGED_BY_SELLER", "PARTIALLY_SHIPPED"}:
+        if record.state not in SHIPPABLE:
             return f"the order is {record.state}"
         asked = sum(
             int(each["quantity"])
@@ -457,7 +459,7 @@ class TargetSandbox(Sandbox):
             )
             for each in record.lines
         }
-        if record.state not in {"ACKNOWLEDGED_BY_SELLER", "PARTIALLY_SHIPPED"} or not any(chosen.values()):
+        if record.state not in SHIPPABLE or not any(chosen.values()):
             raise RefusedActionError("nothing of it can be shipped")
         for line in record.lines:
             units = chosen[line["order_line_number"]]
@@ -518,8 +520,8 @@ class TargetSandbox(Sandbox):
             account=record.seller,
             selector=None,
             updated=record.updated,
-            is_hidden=record.hidden_until is not None and record.hidden_until > self.now,
-            is_open_to_us=record.state in {"ACKNOWLEDGED_BY_SELLER", "PARTIALLY_SHIPPED"},
+            is_hidden=record.state not in OPEN or (record.hidden_until is not None and record.hidden_until > self.now),
+            is_open_to_us=record.state in SHIPPABLE,
             lines=[
                 HeldLine(
                     line["order_line_number"],
