@@ -405,6 +405,8 @@ def require(shop, **changes) -> None:
         ({"carrier_aliases": {"DPAG": "DHL"}}, {"carrier_code": "dpag"}, []),
         ({}, {"tracking_number": None}, [("tracking_number_missing", "tracking_number"), ("carrier_unknown", "carrier_code")]),
         ({}, {"carrier_code": None}, [("carrier_missing", "carrier_code")]),
+        ({}, {"carrier_code": None, "carrier_name": "Corner Shop"}, [("carrier_unknown", "carrier_name")]),
+        ({}, {"carrier_code": None, "carrier_name": "DHL Paket"}, []),
         ({"carrier_rule": CarrierRule.LISTED_OR_NAMED}, {"carrier_code": "Corner Shop"}, []),
         (
             {"takes_part": False},

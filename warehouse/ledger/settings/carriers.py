@@ -82,7 +82,7 @@ class Carriers:
         A word that none of them knows is told as a name; where any word will do, as a code.
         """
         if code is None:
-            return MarketplaceCarrier(name=name)
+            return MarketplaceCarrier(code=self._listed_as(channel, name), name=name)
         own = self._entries.get((channel, code.upper()))
         if own is not None:
             return MarketplaceCarrier(
@@ -91,8 +91,17 @@ class Carriers:
         needs = self._requirements.get(channel)
         if needs is None or needs.carrier_rule is CarrierRule.ANY:
             return MarketplaceCarrier(code=code, name=name)
-        known = self._listed[channel].get(code.casefold()) or needs.carrier_aliases.get(code.upper())
-        return MarketplaceCarrier(code=known, name=name or code)
+        return MarketplaceCarrier(code=self._known(channel, needs, code), name=name or code)
+
+    def _listed_as(self, channel: str, name: str | None) -> str | None:
+        """The code of a carrier that is reported by name alone; only where the marketplace takes no names."""
+        needs = self._requirements.get(channel)
+        if name is None or needs is None or needs.carrier_rule is not CarrierRule.LISTED:
+            return None
+        return self._known(channel, needs, name)
+
+    def _known(self, channel: str, needs: Requirements, word: str) -> str | None:
+        return self._listed[channel].get(word.casefold()) or needs.carrier_aliases.get(word.upper())
 
 
 _NEEDS = sa.select(channel_requirements).where(

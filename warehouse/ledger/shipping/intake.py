@@ -249,16 +249,17 @@ class Intake:
             raise ReportRefused(faults, order.id)
 
     def _unknown_carrier(self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements) -> list[ReportFault]:
-        code = content["carrier_code"]
-        if needs.carrier_rule is not CarrierRule.LISTED or code is None:
+        code, name = content["carrier_code"], content["carrier_name"]
+        if needs.carrier_rule is not CarrierRule.LISTED or (code is None and name is None):
             return []
-        if self._carriers.translated(order.channel, code, None).code is not None:
+        if self._carriers.translated(order.channel, code, name).code is not None:
             return []
         message = (
             "The marketplace takes only carriers of its list, and this one is neither on it nor mapped to it: see "
             "`orders carriers`."
         )
-        return [ReportFault(code="carrier_unknown", field="carrier_code", message=message)]
+        field = "carrier_name" if code is None else "carrier_code"
+        return [ReportFault(code="carrier_unknown", field=field, message=message)]
 
     def _missing_tracking_url(
         self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements
@@ -300,8 +301,7 @@ class Intake:
     def _missing_return_label(
         self, order: OpenOrder, content: Mapping[str, Any], needs: Requirements
     ) -> list[ReportFault]:
-        code = content["carrier_code"]
-        carrier = self._carriers.translated(order.channel, code, content["carrier_name"]).code if code else None
+        carrier = self._carriers.translated(order.channel, content["carrier_code"], content["carrier_name"]).code
         if carrier is None or carrier not in needs.needs_return_label_with:
             return []
         faults = []
