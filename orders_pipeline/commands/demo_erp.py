@@ -36,7 +36,12 @@ def ship_some(api: str, token: str) -> DemoReports:
     """
     with httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         chosen = list(_chosen(client))
-        reports = [report for number, order in enumerate(chosen) for report in _reports(number, order)]
+        carriers = {channel: _understood(client, channel) for channel in {each["channel"] for each in chosen}}
+        reports = [
+            report
+            for number, order in enumerate(chosen)
+            for report in _reports(number, order, carriers[order["channel"]])
+        ]
         answer = client.post("/v1/shipments", json={"shipments": reports}, headers={"Idempotency-Key": "demo-1"})
         answer.raise_for_status()
     channel_of = {each["id"]: each["channel"] for each in chosen}
@@ -61,10 +66,18 @@ def _chosen(client: httpx.Client) -> Iterator[dict[str, Any]]:
         path = page["next"]
 
 
-def _reports(number: int, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _understood(client: httpx.Client, channel: str) -> Sequence[str]:
+    """Those of its carriers that a channel's marketplace takes."""
+    needs = client.get(f"/v1/channels/{channel}/requirements").raise_for_status().json()["shipments"]
+    if needs is None or needs["carrier_rule"] != "listed":
+        return CARRIERS
+    return [each for each in CARRIERS if each in needs["carrier_aliases"]] or CARRIERS
+
+
+def _reports(number: int, order: dict[str, Any], carriers: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Every third order goes whole, every third in two packages, and of every third a part stays here."""
     label = {"return_tracking_number": f"DEMO-R-{number}"}  # for those marketplaces that want one
-    base = {"id": order["id"], "carrier_code": CARRIERS[number % len(CARRIERS)], **label}
+    base = {"id": order["id"], "carrier_code": carriers[number % len(carriers)], **label}
     left = [
         (line["id"], line["quantity_remaining_to_ship"])
         for line in order["lines"]

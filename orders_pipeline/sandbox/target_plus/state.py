@@ -19,6 +19,7 @@ from orders_pipeline.sandbox.engine import (
     AdvanceRequest,
     AdvanceResult,
     Call,
+    DemoShare,
     GenerateRequest,
     HeldLine,
     HeldOrder,
@@ -114,6 +115,7 @@ class TargetSandbox(Sandbox):
     quantity_field = "order_lines.0.quantity"
     confirming = "fulfillment"
     read = staticmethod(payloads.read)
+    demo = DemoShare("target_plus", "Target Plus (sandbox)", {"target_plus": ("Target Plus", None)})
     actions = ("release", "acknowledge", "ship", "refund", "cancel", "touch")
     operations = (
         Operation("orders", "GET", "/seller_orders/v1/sellers/{seller_id}/orders"),
