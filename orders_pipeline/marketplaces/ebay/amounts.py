@@ -28,9 +28,8 @@ class EbayLineAmounts(NamedTuple):
     Attributes:
         goods: After discounts, without what is added; None when there is no price.
         shipping: Shipping and handling less its discount; None when nothing is said of it.
-        taxes: Added by the seller.
+        taxes: Added by the seller; fees that eBay lists among taxes, such as for recycling, are with them.
         collected: Collected and remitted by eBay.
-        fees: Such as for recycling.
         is_broken_down: The seller's taxes repeat those that eBay collects: then totals hold them.
     """
 
@@ -38,7 +37,6 @@ class EbayLineAmounts(NamedTuple):
     shipping: Decimal | None
     taxes: tuple[Tax, ...]
     collected: tuple[Tax, ...]
-    fees: tuple[Charge, ...]
     is_broken_down: bool
 
 
@@ -109,9 +107,8 @@ class EbayAmounts:
         return EbayLineAmounts(
             goods=goods,
             shipping=total_of(shipping),
-            taxes=tuple(each for each in taxes if not _is_fee(each)),
+            taxes=tuple(taxes),
             collected=tuple(Tax(code=f"{COLLECTED}{each.code or 'TAX'}", amount=each.amount) for each in collected),
-            fees=tuple(charge(each.code or "FEE", each.amount) for each in taxes if _is_fee(each) and each.amount),
             is_broken_down=bool({each.code for each in stated} & by_ebay.keys())
             or (bool(collected) and total_of(each.amount for each in stated) == total_of(by_ebay.values())),
         )
@@ -165,12 +162,9 @@ class EbayAmounts:
         return cost if off is None else cost - abs(off)
 
     def _fees(self, of: JsonObject, path: str, lines: Sequence[EbayLineAmounts]) -> tuple[Charge, ...]:
-        of_lines = tuple(fee for each in lines for fee in each.fees)
         whole = self._money(of, "fee", path)
-        collected = total_of(tax.amount for each in lines for tax in each.collected if _is_fee(tax))
-        if not whole or whole in {collected, sum((each.amount for each in of_lines), Decimal(0))}:
-            return of_lines
-        return (charge("FEE", whole),)
+        of_lines = total_of(tax.amount for each in lines for tax in (*each.taxes, *each.collected) if _is_fee(tax))
+        return () if not whole or whole == of_lines else (charge("FEE", whole),)
 
     def _further_discount(self, of: JsonObject, path: str, lines: Sequence[EbayLineAmounts]) -> Decimal:
         """What the order is cheaper by than its lines together; 0 when that is nothing, or cannot be told."""

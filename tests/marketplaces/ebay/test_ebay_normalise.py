@@ -237,14 +237,36 @@ class TestMoney:
         order = read(pricingSummary=priced("22.50", deliveryDiscount=money("-1.50")))
         assert (order.shipping_total, codes(order)) == (Decimal("2.50"), [])
 
-    def test_fees_and_adjustments_are_charges(self, read):
+    def test_a_fee_among_the_taxes_belongs_to_its_line(self, read):
         sent = make_line(taxes=[make_tax("TIRE_RECYCLING_FEE", "1.75")])
-        order = read(sent, pricingSummary=priced("24.25", fee=money("1.75"), adjustment=money("-1.50")))
+        order = read(sent, pricingSummary=priced("25.75", fee=money("1.75")))
+        assert (order.lines[0].line_total, order.charges, codes(order)) == (Decimal("21.75"), (), [])
+
+    def test_other_fees_and_adjustments_are_charges(self, read):
+        order = read(pricingSummary=priced("24.25", fee=money("1.75"), adjustment=money("-1.50")))
         assert [(each.code, each.amount) for each in order.charges] == [
-            ("TIRE_RECYCLING_FEE", Decimal("1.75")),
+            ("FEE", Decimal("1.75")),
             ("ADJUSTMENT", Decimal("-1.50")),
         ]
         assert (order.lines[0].line_total, codes(order)) == (Decimal("20.00"), [])
+
+    def test_tax_and_fee_that_ebay_collects_are_told_twice_and_count_once(self, read):
+        sent = make_line(
+            taxes=[make_tax("ELECTRONIC_RECYCLING_FEE", "6.0"), make_tax("STATE_SALES_TAX", "1.65")],
+            ebayCollectAndRemitTaxes=[
+                make_collected("STATE_SALES_TAX", "1.65"),
+                make_collected("ELECTRONIC_RECYCLING_FEE", "6.0"),
+            ],
+        )
+        order = read(sent, pricingSummary=priced("31.65", tax=money("1.65"), fee=money("6.0")))
+        assert (order.lines[0].line_total, order.charges, codes(order)) == (Decimal("27.65"), (), [])
+
+    def test_tax_without_a_name_is_the_one_that_ebay_collects(self, read):
+        sent = make_line(
+            taxes=[make_tax(None, "1.65")], ebayCollectAndRemitTaxes=[make_collected("STATE_SALES_TAX", "1.65")]
+        )
+        order = read(sent, pricingSummary=priced("25.65", tax=money("1.65")))
+        assert (order.lines[0].line_total, order.tax_total, codes(order)) == (Decimal("21.65"), Decimal("1.65"), [])
 
     def test_a_fee_that_ebay_collects_counts_once(self, read):
         sent = make_line(
