@@ -65,17 +65,19 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
     return _nameless(present, waiting.attempted[-1])
 
 
-def _nameless(present: Sequence[Package], told: Mapping[str, Any]) -> Package | None:
+def _nameless(present: Sequence[Package], attempt: Mapping[str, Any]) -> Package | None:
     """The newest package without a number that holds what was told, if all packages hold that much more than before."""
     alike = [
         each
         for each in present
-        if each.reference is not None and not each.tracking_number and each.quantities and _holds(each, told)
+        if each.reference is not None and not each.tracking_number and each.quantities and _holds(each, attempt)
     ]
-    before, shown = told.get("shipped_before", {}), Counter[str]()
+    before, shown = attempt.get("shipped_before", {}), Counter[str]()
     for each in present:
         shown.update(dict(each.quantities))
-    is_more = all(line in before and shown[line] >= before[line] + units for line, units in told["quantities"].items())
+    is_more = all(
+        line in before and shown[line] >= before[line] + units for line, units in attempt["quantities"].items()
+    )
     return alike[-1] if alike and is_more else None
 
 
