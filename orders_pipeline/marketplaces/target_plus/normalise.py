@@ -113,7 +113,7 @@ class _TargetReading:
     def order(self, channel: ChannelContext) -> Order:
         of, path = self.of, self.path
         original_id = required_identifier(of, "id", path)
-        purchased_at = instant(of, "order_date", path)
+        purchased_at = instant(of, "order_date", path) or instant(of, "created", path)
         if purchased_at is None:
             raise Unreadable("missing", f"{path}.order_date", "required and not sent")
         word = self._state()

@@ -175,6 +175,11 @@ def test_a_country_by_its_name_is_known_and_an_odd_one_is_a_problem():
     assert (odd.shipping_address.country_code, [each.code for each in odd.problems]) == (None, ["country_unknown"])
 
 
+def test_an_order_without_its_date_was_bought_when_it_was_created():
+    order = read(make_order(order_date="", created="2026-11-02T08:00:00.000+0000"))
+    assert order.purchased_at.isoformat() == "2026-11-02T08:00:00+00:00"
+
+
 def test_fulfilments_are_packages():
     sent = [
         {"order_line_number": 1, "quantity": 1, "shipping_method": "UPSGround", "tracking_number": "1Z"},
