@@ -23,9 +23,8 @@ from orders_pipeline.installation import Installation, opened
 from orders_pipeline.marketplaces.mirakl.documents import envelope
 from orders_pipeline.marketplaces.protocol import RawOrder
 from orders_pipeline.marketplaces.registry import MARKETPLACES
-from orders_pipeline.sandbox.amazon.state import AmazonSandbox
-from orders_pipeline.sandbox.engine import GenerateRequest, Sandbox
-from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
+from orders_pipeline.sandbox.engine import GenerateRequest
+from orders_pipeline.sandbox.registry import SANDBOXES
 from orders_pipeline.stages.payloads import prepare_payload
 from warehouse import documents, personal
 from warehouse import orders as domain
@@ -78,9 +77,12 @@ def installed(home: Path, database_url: str | None = None) -> Iterator[Installat
 
 def sandbox_orders(kind: str, count: int, seed: int = 1) -> list[RawOrder]:
     """Raw orders as a pull of the sandbox would bring them."""
-    sandbox: Sandbox = (AmazonSandbox if kind == "amazon" else MiraklSandbox)(seed=seed, rate_factor=math.inf)
+    sandbox = SANDBOXES[kind](seed=seed, rate_factor=math.inf)
     sandbox.generate(GenerateRequest(count, seed=seed, days=20, newest_seconds=900))
-    return [truth_as_raw(each) for each in sandbox.truth()[:count]]
+    held = sandbox.truth()[:count]
+    if kind in {"amazon", "mirakl"}:
+        return [truth_as_raw(each) for each in held]
+    return [raw for each in held for raw in MARKETPLACES[kind].documents(orjson.dumps(each))]
 
 
 def truth_as_raw(truth: dict[str, Any]) -> RawOrder:

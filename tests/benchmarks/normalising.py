@@ -1,6 +1,6 @@
 """Raw orders into the order book: orders a second from payloads that are in the ledger to orders that are committed.
 
-Measured is `orders_pipeline.stages.normalise.normalise_pending` in a process of its own, over Amazon's and Mirakl's payloads
+Measured is `orders_pipeline.stages.normalise.normalise_pending` in a process of its own, over the payloads of every kind
 as the sandboxes make them, on SQLite and, where PostgreSQL is installed, on a server of our own that syncs to disk. The
 reference is what nobody can go below: parsing the same payloads with orjson and inserting the same bytes into a bare SQLite
 table, synced as often.
@@ -21,13 +21,14 @@ import orjson
 import psycopg
 
 from orders_pipeline.marketplaces.protocol import RawOrder
+from orders_pipeline.sandbox.registry import SANDBOXES
 from orders_pipeline.stages.normalise import normalise_pending
 from tests.benchmarks.filling import fill_book, installed, keep_raw, sandbox_orders, settings_of
 from tests.benchmarks.measuring import LOOPBACK, REPEATS, Child, Figure, Step, Target, Workshop, free_port, median
 
 TARGET = Target(">=", 8_000)
 MICROSECONDS = 1e6
-KINDS = ("amazon", "mirakl")
+KINDS = tuple(SANDBOXES)
 
 
 def measure(workshop: Workshop) -> list[Figure]:
