@@ -10,6 +10,7 @@ from warehouse.ledger.base import credentials
 from warehouse.ledger.settings import channels, configuration
 from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_lines import located
+from warehouse.ledger.settings.kinds import keep_kinds
 
 GOOD = """
 connections:
@@ -332,3 +333,17 @@ def test_a_new_job_needs_a_storage(ledger):
 def differences(ledger, document) -> list:
     with ledger.read() as connection:
         return configuration.differences(connection, document)
+
+
+@pytest.mark.parametrize(("first", "second"), [("null", "null"), ("FR", "FR")])
+def test_two_channels_of_a_connection_never_have_the_same_orders(any_ledger, clock, first, second):
+    keep_kinds(any_ledger, KINDS, clock())
+    shop = "connections: {shop: {kind: mirakl, endpoint: 'https://m.example'}}"
+    start = f"{shop}\nchannels: {{a: {{connection: shop, selector: {first}}}}}"
+    with any_ledger.write() as connection:
+        configuration.apply(connection, read_document(start), clock())
+        with pytest.raises(ConfigurationError, match=r"channels\.b\.selector: channel a of this connection"):
+            configuration.apply(
+                connection, read_document(f"channels: {{b: {{connection: shop, selector: {second}}}}}"), clock()
+            )
+        configuration.apply(connection, read_document("channels: {b: {connection: shop, selector: ES}}"), clock())

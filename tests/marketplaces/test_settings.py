@@ -83,7 +83,8 @@ def test_a_bare_date_of_yaml_is_a_setting(any_ledger, clock):
 
 
 def test_a_new_channel_accepts_as_its_kind_has_it(any_ledger, clock):
-    text = "connections: {eu: {kind: swift}}\nchannels: {fr: {connection: eu}, de: {connection: eu, acceptance: 'off'}}"
+    french, german = "{connection: eu, selector: FR}", "{connection: eu, selector: DE, acceptance: 'off'}"
+    text = f"connections: {{eu: {{kind: swift}}}}\nchannels: {{fr: {french}, de: {german}}}"
     swift = yaml.safe_load(yaml.safe_dump(KINDS["mirakl"].as_json())) | {"kind": "swift", "acceptance": "automatic"}
     with any_ledger.read() as transaction:
         before = all_kinds(transaction)

@@ -596,7 +596,9 @@ class WalmartSandbox(Sandbox):
                 )
                 for line in record.lines
             ],
-            packages=[HeldPackage(record.labels.get(number, ""), number, units) for number, units in packages.items()],
+            packages=[
+                HeldPackage(record.labels.get(number) or number, number, units) for number, units in packages.items()
+            ],
         )
 
     def order_ids(self) -> list[str]:

@@ -215,8 +215,12 @@ def _selector_problems(
     known_channels: Mapping[str, channels.ConfiguredChannel],
     kinds: Kinds,
 ) -> list[str]:
-    """Channels that are new or get another selector, and cannot be asked for with it."""
+    """Channels that are new or get another selector, and cannot be asked for with it, or whose orders are another one's."""
     problems = []
+    owners = {
+        (each.connection, each.selector, code) for code, each in known_channels.items() if code not in document.channels
+    }
+    owners |= {(each.connection, each.selector, code) for code, each in document.channels.items()}
     for code, entry in document.channels.items():
         connection = document.connections.get(entry.connection) or known.get(entry.connection)
         before = known_channels.get(code)
@@ -226,6 +230,14 @@ def _selector_problems(
         fault = kinds[connection.kind].selectors.fault(entry.selector, connection.region)
         if fault is not None:
             problems.append(f"channels.{code}.selector: {fault}")
+        same = sorted(
+            other
+            for owner, selector, other in owners
+            if (owner, selector) == (entry.connection, entry.selector) and other != code
+        )
+        if same and not kinds[connection.kind].takes_orders:
+            whose = "all orders that no selector picks" if entry.selector is None else f"those of {entry.selector}"
+            problems.append(f"channels.{code}.selector: channel {same[0]} of this connection has {whose} already")
     return problems
 
 
