@@ -647,7 +647,8 @@ class EbaySandbox(Sandbox):
         return [self._held(self.records[each]) for each in order_ids or tuple(self.records)]
 
     def _held(self, record: EbayRecord) -> HeldOrder:
-        is_cancelled = record.cancel_state == "CANCELED"
+        is_refunded = record.order.get("orderPaymentStatus") == "FULLY_REFUNDED"
+        is_cancelled = record.cancel_state == "CANCELED" or (is_refunded and not record.packages)
         lines = [
             HeldLine(
                 line["lineItemId"],
