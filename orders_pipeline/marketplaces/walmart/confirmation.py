@@ -64,12 +64,15 @@ def ship(rest: Rest, parcel: Parcel) -> Receipt:
     """
     if parcel.carrier_code is None and parcel.tracking_url is None:
         return _receipt(parcel, None, _NO_TRACKING_URL)
-    body: dict[str, Any] = {"orderLines": {"orderLine": [_line(parcel, *each) for each in parcel.quantities]}}
+    before: Mapping[str, str] | None = {}
     if parcel.is_update:
-        if not _is_ours(
-            rest.read("order", path_of(parcel.original_id), tolerated={HTTPStatus.NOT_FOUND}).value, parcel
-        ):
-            return _receipt(parcel, None, _NOT_OURS)
+        order = rest.read("order", path_of(parcel.original_id), tolerated={HTTPStatus.NOT_FOUND})
+        before = _numbers(order.value, parcel)
+    if before is None:
+        return _receipt(parcel, None, _NOT_OURS)
+    lines = [_line(parcel, line_id, units, before.get(line_id)) for line_id, units in parcel.quantities]
+    body: dict[str, Any] = {"orderLines": {"orderLine": lines}}
+    if parcel.is_update:
         body = {"processMode": "PARTIAL_UPDATE", **body}
     answer = rest.send("shipping", "POST", path_of(parcel.original_id, "shipping"), {"orderShipment": body})
     verdict = _verdict(parcel, answer)
@@ -78,12 +81,12 @@ def ship(rest: Rest, parcel: Parcel) -> Receipt:
     return _receipt(parcel, answer, verdict)
 
 
-def _is_ours(value: Any, parcel: Parcel) -> bool:  # noqa: ANN401 - any JSON value
-    """Whether each line of an earlier confirmation has left in that package alone.
+def _numbers(value: Any, parcel: Parcel) -> dict[str, str] | None:  # noqa: ANN401 - any JSON value
+    """The tracking number that each line of an earlier confirmation left with; None when it left in other packages too.
 
-    An update changes the tracking of a line, whoever shipped it: of a line in two packages it cannot say which.
+    An update changes the tracking of a line, whoever shipped it.
     """
-    ours = seller_reference(parcel.shipment_id)
+    ours, found = seller_reference(parcel.shipment_id), dict[str, str]()
     lines = {str(line.get("lineNumber")): line for line in _list(value, "order", "orderLines", "orderLine")}
     for line_id, _ in parcel.quantities:
         line = lines.get(line_id, {})
@@ -96,8 +99,9 @@ def _is_ours(value: Any, parcel: Parcel) -> bool:  # noqa: ANN401 - any JSON val
             str(info.get("trackingNumber")) for each in left if isinstance(info := each.get("trackingInfo"), dict)
         }
         if line.get("sellerOrderId") != ours or len(numbers) != 1:
-            return False
-    return True
+            return None
+        found[line_id] = numbers.pop()
+    return found
 
 
 def _refused(rest: Rest, parcel: Parcel, verdict: PackageVerdict) -> PackageVerdict:
@@ -124,7 +128,7 @@ def cancel(rest: Rest, original_id: str, quantities: Mapping[str, int], reason: 
         try:
             answer = rest.send("cancel", "POST", path_of(original_id, "cancel"), {"orderCancellation": body})
             _judge(answer, "cancellation_refused", "the message says why; cancel in Seller Center if it must be")
-        except Exception as error:
+        except MarketplaceError as error:
             if start:
                 raise InDoubt(
                     "cancellation_in_doubt", f"{start} lines are cancelled, others not", READ_BACK_HINT
@@ -158,7 +162,7 @@ def seller_reference(shipment_id: str) -> str:
     return found
 
 
-def _line(parcel: Parcel, line_id: str, units: int) -> dict[str, Any]:
+def _line(parcel: Parcel, line_id: str, units: int, number_before: str | None) -> dict[str, Any]:
     if parcel.carrier_code is not None:
         carrier = {"carrier": parcel.carrier_code}
     else:
@@ -174,6 +178,7 @@ def _line(parcel: Parcel, line_id: str, units: int) -> dict[str, Any]:
         "status": SHIPPED,
         "statusQuantity": {"unitOfMeasurement": UNIT, "amount": str(units)},
         "trackingInfo": tracking,
+        **({"currentTrackingInfo": {"trackingNumber": number_before}} if number_before else {}),
     }
     return {
         "lineNumber": line_id,

@@ -403,9 +403,12 @@ class WalmartSandbox(Sandbox):
         if line.get("intentToCancel") and not whole.get("intentToCancelOverride"):
             self.refuse(400, "INVALID_REQUEST_CONTENT.GMP_ORDER_API", "The customer wants to cancel this line")
         if is_update:
-            left = [each for each in statuses(line) if each["status"] == "Shipped"]
+            current = sent["currentTrackingInfo"]["trackingNumber"]
+            left = [each for each in statuses(line) if (each["trackingInfo"] or {}).get("trackingNumber") == current]
             if not left:
-                self.refuse(400, "INVALID_REQUEST_CONTENT.GMP_ORDER_API", "Nothing of this line is shipped yet")
+                self.refuse(
+                    400, "INVALID_REQUEST_CONTENT.GMP_ORDER_API", "Nothing of this line has that tracking number"
+                )
             before = left[-1]["trackingInfo"]["trackingNumber"]
             if before in record.labels:
                 record.labels[info["trackingNumber"]] = record.labels.pop(before)
