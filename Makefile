@@ -56,6 +56,9 @@ faults: $(VENV)/.dev ## the whole confirmation campaign: a thousand shipments, t
 simulate: $(VENV)/.dev ## worlds that act by themselves, from so many seeds (SEEDS=1000: a night), until one fails
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),8) --first $(or $(FIRST),1) --shrink 600
 
+specs: $(VENV)/.dev ## the stand-ins' traffic against official descriptions that are not part of the project: SPECS=DIR
+	$(BIN)/python -m tests.specs $(SPECS)
+
 lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
@@ -68,4 +71,4 @@ lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 clean: ## remove the environment and everything the demo wrote
 	rm -rf $(VENV) data build *.egg-info
 
-.PHONY: help demo test test-fast check bench faults simulate lock clean
+.PHONY: help demo test test-fast check bench faults simulate specs lock clean

@@ -20,7 +20,7 @@ from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.walmart import confirmation
 from orders_pipeline.marketplaces.walmart.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.walmart.dialect import WalmartDialect
-from orders_pipeline.marketplaces.walmart.documents import LIST, SHAPE
+from orders_pipeline.marketplaces.walmart.documents import LIST, SHAPE, single_order
 from orders_pipeline.marketplaces.walmart.settings import WalmartSettings
 from warehouse.clock import iso, utc_now
 
@@ -93,9 +93,10 @@ class WalmartClient:
             answer = self._rest.read(
                 "order", confirmation.path_of(original_id), [("replacementInfo", "true")], {HTTPStatus.NOT_FOUND}
             )
-            found = member(answer.body, ("order",)) if isinstance(answer.value, dict) else None
             if answer.status == HTTPStatus.NOT_FOUND:
                 continue
+            order = single_order(answer.value)
+            found = (order, answer.body) if order is answer.value else member(answer.body, ("order",))
             if found is None or not isinstance(found[0], dict):
                 raise unreadable("order", "answered without an order")
             yield Page([SHAPE.raw_order(*found, 1)], self.server_time())

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused
 from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, SENT, PackageVerdict, no_good_answer
 from orders_pipeline.marketplaces.walmart.carriers import CUSTOMER_REQUEST
+from orders_pipeline.marketplaces.walmart.documents import single_order
 from orders_pipeline.marketplaces.walmart.states import CANCELLED, LEFT, SHIPPED, known_state
 from warehouse.shipments import AttemptOutcome, Receipt
 
@@ -87,7 +88,7 @@ def _numbers(value: Any, parcel: Parcel) -> dict[str, str] | None:  # noqa: ANN4
     An update changes the tracking of a line, whoever shipped it.
     """
     ours, found = seller_reference(parcel.shipment_id), dict[str, str]()
-    lines = {str(line.get("lineNumber")): line for line in _list(value, "order", "orderLines", "orderLine")}
+    lines = {str(line.get("lineNumber")): line for line in _list(single_order(value), "orderLines", "orderLine")}
     for line_id, _ in parcel.quantities:
         line = lines.get(line_id, {})
         left = [
@@ -215,7 +216,7 @@ def _verdict(parcel: Parcel, answer: RestAnswer) -> PackageVerdict:
 def _shows(value: Any, parcel: Parcel) -> bool:  # noqa: ANN401 - any JSON value
     """Whether the order in an answer has left with the package's tracking number, on each of its lines."""
     found: dict[str, bool] = {}
-    for line in _list(value, "order", "orderLines", "orderLine"):
+    for line in _list(single_order(value), "orderLines", "orderLine"):
         for each in _list(line, "orderLineStatuses", "orderLineStatus"):
             info = each.get("trackingInfo")
             number = info.get("trackingNumber") if isinstance(info, dict) else None

@@ -30,6 +30,13 @@ def order_id(value: object) -> str | None:
     return identifier(value.get("purchaseOrderId")) if isinstance(value, dict) else None
 
 
+def single_order(answer: object) -> object:
+    """The order in an answer about one: under `order` as Walmart's examples have it, or bare as its description says."""
+    if isinstance(answer, dict) and "purchaseOrderId" not in answer:
+        return answer.get("order")
+    return answer
+
+
 SHAPE = PayloadShape(
     name="Walmart",
     own_members=("purchaseOrderId", "orderLines", "customerOrderId"),
