@@ -513,7 +513,8 @@ def _exchange(run: Campaign, outside: Path) -> None:
     run.command("export", "preview", "amazon_fr")
     run.command("export", "run")
     name = run.marks.personal("cell of a shipment file")
-    rows = [f",{name},{name},{name},{name},{name},,{name},{name}", f"{name},,1,{name},,{name},,,"]
+    more = f",{name}" * (len(ShipmentColumn) - 9)
+    rows = [f",{name},{name},{name},{name},{name},,{name},{name}{more}", f"{name},,1,{name},,{name},,,{more}"]
     header = ",".join(ShipmentColumn)
     (outside / "erp" / "in" / "marked.csv").write_text("\n".join([header, *rows]))
     (outside / "erp" / "in" / "headless.csv").write_text(f"{name},{name}\n{name},{name}\n")

@@ -53,8 +53,8 @@ def judge(seed: int) -> None:
 
 def test_nothing_is_wrong_where_postgresql_ends_sessions(postgresql_url):
     """Backups of PostgreSQL are tried elsewhere: nobody moves house here."""
-    story = [each for each in written(21, 25) if each.event != "move_house"]
-    outcome = run(21, story, database=postgresql_url)
+    story = [each for each in written(22, 25) if each.event != "move_house"]
+    outcome = run(22, story, database=postgresql_url)
     assert not outcome.findings, f"{outcome}\n" + "\n".join(map(str, outcome.findings))
     assert sum(count for name, count in outcome.counts.items() if name.endswith(" failed")) >= 1
 
