@@ -79,7 +79,7 @@ def test_an_import_from_declaring_to_downloading(small_shop, orders, an_order):
     shop = small_shop
     shop.put(an_order(1))
     assert orders("imports", "set", "amazon_fr", "--storage", "partner", "--folder", "in").code == 0
-    content = f"{HEADER},note\r\n,402-0000001,1,T1,,,,,,x\r\n,402-0000002,1,T2,,,,,,y\r\n"
+    content = f"{HEADER},note\r\n,402-0000001,1,T1,,,,,,,,,,x\r\n,402-0000002,1,T2,,,,,,,,,,y\r\n"
     shop.drop("a.csv", content)
     done = orders("imports", "run")
     assert done.code == 3

@@ -20,3 +20,5 @@ def upgrade() -> None:
     for table, old, new in COLUMNS:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     op.rename_table("alerts_told", "announced_troubles")
+    if op.get_bind().dialect.name == "postgresql":  # SQLite keeps no comments
+        op.execute("COMMENT ON COLUMN raw_orders.pull_id IS '0: no pull has brought it, it was given to us'")
