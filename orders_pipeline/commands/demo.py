@@ -64,7 +64,7 @@ class DemoPlaces:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Do everything once, stop the processes, and exit 0.")] = False,
-    orders: Annotated[int, typer.Option(help="How many orders each sandbox marketplace makes up.")] = 600,
+    orders: Annotated[int, typer.Option(help="How many orders each sandbox marketplace makes up.")] = 200,
     dagster_port: Annotated[int | None, typer.Option(help="Of Dagster's pages; default: 3000, or a free one.")] = None,
     api_port: Annotated[int | None, typer.Option(help="Of the API; default: 8000, or a free one.")] = None,
 ) -> None:
