@@ -1,0 +1,57 @@
+"""What the tables of all rooms are made of: column types, and the indexes that hold only some rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+metadata = sa.MetaData()
+
+Sequence = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A growing number; SQLite only makes it the row id when it is called INTEGER."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime: `timestamptz` on PostgreSQL, sortable ISO 8601 text on SQLite (which has no time type)."""
+
+    impl = sa.String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """Pick the column type of the database at hand."""
+        return dialect.type_descriptor(sa.TIMESTAMP(timezone=True) if dialect.name == "postgresql" else sa.String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - str or datetime, by dialect
+        """Refuse naive datetimes: they would be somebody's local time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime must not reach the ledger")
+        if dialect.name == "postgresql":
+            return value
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - str or datetime
+        """Always an aware UTC datetime."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return value.astimezone(UTC)  # type: ignore[no-any-return]
+        return datetime.fromisoformat(value)
+
+
+def code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed on to Column
+    """A column of a code of ours, or of a word."""
+    return sa.Column(name, sa.String(64), **options)
+
+
+def where_true(name: str, column: str) -> sa.Index:
+    """Make an index, by purchase date, of the few orders of which a boolean is true."""
+    return sa.Index(name, "purchased_at", "id", sqlite_where=sa.text(f"{column} = 1"), postgresql_where=sa.text(column))

@@ -1,0 +1,138 @@
+"""Tables of shipments and acceptances, and of how far each has come at its marketplace."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata
+
+shipments = sa.Table(
+    "shipments",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("order_id", sa.ForeignKey("orders.id"), nullable=False),
+    code("channel", nullable=False),
+    sa.Column("package_id", sa.Text, nullable=False, comment="the ERP's name of the package"),
+    sa.Column("reference", sa.Integer, nullable=False, comment="the package's number within its order, for good"),
+    sa.Column("tracking_number", sa.Text),
+    sa.Column("carrier_code", sa.Text, comment="the ERP's word"),
+    sa.Column("carrier_name", sa.Text),
+    sa.Column("tracking_url", sa.Text),
+    sa.Column("shipping_method", sa.Text),
+    sa.Column("ship_from", sa.Text),
+    sa.Column("return_tracking_number", sa.Text),
+    sa.Column("return_carrier", sa.Text),
+    sa.Column("shipped_at", Instant, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False, comment="grows with every change of what is told"),
+    sa.Column("sent_version", sa.Integer, comment="the version that the marketplace has; null: none"),
+    code("status", nullable=False),
+    code("held_reason"),
+    code("source", nullable=False, comment="api or file"),
+    code("consumer", nullable=False, comment="who reported it last"),
+    sa.Column("report_id", sa.String(36), nullable=False, comment="the request or file that reported it last"),
+    sa.Column("reported_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, comment="when the pipeline may take it up; null: it waits for nobody"),
+    sa.Column("attempts", sa.Integer, nullable=False, comment="since it was last queued"),
+    sa.Column(
+        "fence", sa.Integer, nullable=False, comment="grows with every claim; a result with an older one is refused"
+    ),
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("claimed_until", Instant),
+    sa.Column("sent_at", Instant),
+    sa.Column("verified_at", Instant),
+    sa.Column("marketplace_package_id", sa.Text, comment="the marketplace's own id of the package"),
+    sa.Column("told_carrier", sa.Text, comment="the carrier as the marketplace was told"),
+    code("code", comment="of the last attempt that failed"),
+    sa.Column("message", sa.Text),
+    sa.Column("hint", sa.Text),
+    sa.Column(
+        "difference",
+        sa.JSON(none_as_null=True),
+        comment="member → [ours, theirs], where reading back showed something else",
+    ),
+    sa.UniqueConstraint("order_id", "package_id", name="ux_shipments_package"),
+    sa.UniqueConstraint("order_id", "reference", name="ux_shipments_reference"),
+    sa.Index("ix_shipments_due", "status", "due_at"),
+    sa.Index("ix_shipments_channel_status", "channel", "status", "reported_at"),
+    sa.Index("ix_shipments_reported", "reported_at", "id"),
+    sa.Index("ix_shipments_report", "report_id"),
+    sa.Index("ix_shipments_updated", "updated_at"),
+    sa.Index("ix_shipments_tracking", "tracking_number"),
+    sa.Index("ix_shipments_package", "package_id"),
+)
+
+shipment_lines = sa.Table(
+    "shipment_lines",
+    metadata,
+    sa.Column("shipment_id", sa.ForeignKey("shipments.id"), primary_key=True),
+    sa.Column("line_id", sa.String(36), primary_key=True),
+    sa.Column("quantity", sa.Integer, nullable=False),
+    sa.Column(
+        "shipped_by_others",
+        sa.Integer,
+        nullable=False,
+        comment="units of the line that the marketplace knew when it was reported and that were none of ours",
+    ),
+    sa.Column(
+        "may_have_left",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="units of it that the marketplace shows as cancelled all the same",
+    ),
+    sa.CheckConstraint("may_have_left BETWEEN 0 AND quantity", name="ck_shipment_lines_may_have_left"),
+    sa.Index(
+        "ix_shipment_lines_left",
+        "shipment_id",
+        sqlite_where=sa.text("may_have_left > 0"),
+        postgresql_where=sa.text("may_have_left > 0"),
+    ),
+)
+
+confirmation_attempts = sa.Table(
+    "confirmation_attempts",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True),
+    sa.Column("shipment_id", sa.ForeignKey("shipments.id"), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    code("operation", comment="the last call that was made; null before the first one"),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    code("outcome", nullable=False, comment="running, sent, rejected, in_doubt, retry or refuted"),
+    sa.Column("http_status", sa.Integer),
+    sa.Column("request_id", sa.Text, comment="the marketplace's id of the call"),
+    code("code"),
+    sa.Column("message", sa.Text),
+    sa.Column("hint", sa.Text),
+    sa.Column(
+        "content",
+        sa.JSON(none_as_null=True),
+        comment="reference, tracking number and units that were told, and the units that were shipped before; by line",
+    ),
+    sa.Index("ix_confirmation_attempts_shipment", "shipment_id", "id"),
+    sa.Index("ix_confirmation_attempts_started", "started_at"),
+    sa.Index("ix_confirmation_attempts_finished", "finished_at"),
+)
+
+acceptances = sa.Table(
+    "acceptances",
+    metadata,
+    sa.Column("order_id", sa.ForeignKey("orders.id"), primary_key=True),
+    code("channel", nullable=False),
+    sa.Column("decisions", sa.JSON, nullable=False, comment="line id → whether it is accepted"),
+    code("status", nullable=False, comment="queued, sending, done or rejected"),
+    code("requested_by", nullable=False, comment="the consumer, or automatic"),
+    sa.Column("requested_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("due_at", Instant),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("claimed_until", Instant),
+    code("code"),
+    sa.Column("message", sa.Text),
+    sa.Column("hint", sa.Text),
+    sa.Index("ix_acceptances_due", "status", "due_at"),
+)
