@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, where_true
+from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, partial_index, where_true
 
 CONSERVATION = "quantity_ordered = quantity_shipped + quantity_cancelled + quantity_remaining"
 """Of every line at every instant; a part that is unknown is null, and then so is what remains."""
 
 NOT_NEGATIVE = "quantity_shipped >= 0 AND quantity_cancelled >= 0 AND quantity_remaining >= 0"
-
-_IS_LIVE = sa.text("state IN ('open', 'accepted')")
-
-_IS_DUE = sa.text("due_at IS NOT NULL")
 
 coverage = sa.Table(
     "coverage",
@@ -63,13 +59,7 @@ raw_orders = sa.Table(
     sa.Column("body", sa.LargeBinary, comment="the exact bytes, compressed and sealed; null after the purge"),
     sa.Column("payload", sa.Text, nullable=False, comment="the same JSON without personal data"),
     sa.Index("ix_raw_orders_original", "connection", "original_id", "seq"),
-    sa.Index(
-        "ix_raw_orders_sealed",
-        "received_at",
-        "seq",
-        sqlite_where=sa.text("body IS NOT NULL"),
-        postgresql_where=sa.text("body IS NOT NULL"),
-    ),
+    partial_index("ix_raw_orders_sealed", "received_at", "seq", where="body IS NOT NULL"),
 )
 
 quarantine = sa.Table(
@@ -140,13 +130,7 @@ orders = sa.Table(
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
     where_true("ix_orders_errors", "has_errors"),
     where_true("ix_orders_cancellation", "has_cancellation_request"),
-    sa.Index(
-        "ix_orders_personal",
-        "received_at",
-        "id",
-        sqlite_where=sa.text("pii_state = 'present'"),
-        postgresql_where=sa.text("pii_state = 'present'"),
-    ),
+    partial_index("ix_orders_personal", "received_at", "id", where="pii_state = 'present'"),
 )
 
 order_lines = sa.Table(
@@ -255,8 +239,8 @@ cancellation_requests = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.Index("ux_cancellation_requests_number", "number", unique=True),
     sa.Index("ix_cancellation_requests_order", "order_id"),
-    sa.Index("ix_cancellation_requests_open", "hold_until", sqlite_where=_IS_LIVE, postgresql_where=_IS_LIVE),
-    sa.Index("ix_cancellation_requests_due", "due_at", sqlite_where=_IS_DUE, postgresql_where=_IS_DUE),
+    partial_index("ix_cancellation_requests_open", "hold_until", where="state IN ('open', 'accepted')"),
+    partial_index("ix_cancellation_requests_due", "due_at", where="due_at IS NOT NULL"),
 )
 
 products = sa.Table(

@@ -52,6 +52,11 @@ def code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed 
     return sa.Column(name, sa.String(64), **options)
 
 
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """Make an index of the few rows for which a condition holds."""
+    return sa.Index(name, *columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 def where_true(name: str, column: str) -> sa.Index:
     """Make an index, by purchase date, of the few orders of which a boolean is true."""
     return sa.Index(name, "purchased_at", "id", sqlite_where=sa.text(f"{column} = 1"), postgresql_where=sa.text(column))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata
+from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, partial_index
 
 files = sa.Table(
     "files",
@@ -36,22 +36,10 @@ files = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("finished_at", Instant, comment="uploaded, or done with"),
     sa.Column("updated_at", Instant, nullable=False),
-    sa.Index(
-        "ux_files_exported_name",
-        "name",
-        unique=True,
-        sqlite_where=sa.text("direction = 'export'"),
-        postgresql_where=sa.text("direction = 'export'"),
-    ),
+    partial_index("ux_files_exported_name", "name", unique=True, where="direction = 'export'"),
     sa.Index("ix_files_channel", "channel", "id"),
     sa.Index("ix_files_sha256", "sha256"),
-    sa.Index(
-        "ix_files_unfinished",
-        "channel",
-        "id",
-        sqlite_where=sa.text("finished_at IS NULL"),
-        postgresql_where=sa.text("finished_at IS NULL"),
-    ),
+    partial_index("ix_files_unfinished", "channel", "id", where="finished_at IS NULL"),
     sa.Index("ix_files_updated", "updated_at"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata
+from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, partial_index
 
 shipments = sa.Table(
     "shipments",
@@ -82,12 +82,7 @@ shipment_lines = sa.Table(
         comment="units of it that the marketplace shows as cancelled all the same",
     ),
     sa.CheckConstraint("may_have_left BETWEEN 0 AND quantity", name="ck_shipment_lines_may_have_left"),
-    sa.Index(
-        "ix_shipment_lines_left",
-        "shipment_id",
-        sqlite_where=sa.text("may_have_left > 0"),
-        postgresql_where=sa.text("may_have_left > 0"),
-    ),
+    partial_index("ix_shipment_lines_left", "shipment_id", where="may_have_left > 0"),
 )
 
 confirmation_attempts = sa.Table(

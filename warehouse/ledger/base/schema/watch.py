@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata
-
-_HAS_ORDER = sa.text("order_id IS NOT NULL")
-_IS_TROUBLE = sa.text("level <> 'info'")
-_IS_UNSENT = sa.text("state IN ('pending', 'sending')")
+from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, partial_index
 
 incidents = sa.Table(
     "incidents",
@@ -32,7 +28,7 @@ incidents = sa.Table(
     sa.Column("occurrences", sa.Integer, nullable=False),
     sa.Column("resolved_at", Instant),
     sa.Column("resolution", sa.Text),
-    sa.Index(
+    partial_index(
         "ux_incidents_open",
         "scope",
         "subject",
@@ -41,16 +37,10 @@ incidents = sa.Table(
         "order_id",
         "file_id",
         unique=True,
-        sqlite_where=sa.text("resolved_at IS NULL"),
-        postgresql_where=sa.text("resolved_at IS NULL"),
+        where="resolved_at IS NULL",
     ),
     sa.Index("ix_incidents_order", "order_id"),
-    sa.Index(
-        "ix_incidents_newest_open",
-        "id",
-        sqlite_where=sa.text("resolved_at IS NULL"),
-        postgresql_where=sa.text("resolved_at IS NULL"),
-    ),
+    partial_index("ix_incidents_newest_open", "id", where="resolved_at IS NULL"),
     sa.Index("ix_incidents_resolved", "resolved_at"),
     sa.Index("ix_incidents_first_seen", "first_seen_at"),
 )
@@ -69,9 +59,9 @@ log_entries = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
     sa.Index("ix_log_entries_at", "at"),
-    sa.Index("ix_log_entries_order", "order_id", "id", sqlite_where=_HAS_ORDER, postgresql_where=_HAS_ORDER),
+    partial_index("ix_log_entries_order", "order_id", "id", where="order_id IS NOT NULL"),
     sa.Index("ix_log_entries_channel", "channel", "id"),
-    sa.Index("ix_log_entries_trouble", "id", sqlite_where=_IS_TROUBLE, postgresql_where=_IS_TROUBLE),
+    partial_index("ix_log_entries_trouble", "id", where="level <> 'info'"),
 )
 
 announced_troubles = sa.Table(
@@ -106,5 +96,5 @@ alert_messages = sa.Table(
     code("error_code"),
     sa.Index("ix_alert_messages_created", "created_at"),
     sa.Index("ix_alert_messages_sent", "sent_at"),
-    sa.Index("ix_alert_messages_due", "due_at", sqlite_where=_IS_UNSENT, postgresql_where=_IS_UNSENT),
+    partial_index("ix_alert_messages_due", "due_at", where="state IN ('pending', 'sending')"),
 )
