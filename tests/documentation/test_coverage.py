@@ -152,8 +152,12 @@ def test_every_column_of_both_csv_templates() -> None:
     assert columns - words("docs/operations.md") == set()
 
 
+INTAKE = ("intake", "open_orders", "package_contents", "required_content")
+"""Modules that refuse shipments."""
+
+
 def test_every_reason_to_refuse_a_shipment_file_or_a_row() -> None:
-    places = ("warehouse/ledger/shipping/intake.py", "warehouse/ledger/shipping/open_orders.py")
+    places = [f"warehouse/ledger/shipping/{name}.py" for name in INTAKE]
     by_intake = {code for place in places for code in literals(place, {"refusal", "ReportFault"}, 0, "code")}
     assert {"unknown_order", "unknown_line", "tracking_number_missing"} <= by_intake
     reasons = {fault.value for kind in (FileFault, RowFault) for fault in kind} | by_intake

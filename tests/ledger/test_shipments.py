@@ -17,7 +17,8 @@ from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.holds import CONFIRMATION_OFF
 from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import carriers, channels
-from warehouse.ledger.shipping.intake import BY_MARKETPLACE, LARGEST_REFERENCE, SMALLEST_REFERENCE, free_reference
+from warehouse.ledger.shipping.intake import BY_MARKETPLACE
+from warehouse.ledger.shipping.references import LARGEST_REFERENCE, SMALLEST_REFERENCE, free_reference
 from warehouse.ledger.shipping.shipments import examine, report
 from warehouse.orders import Bar, FulfilledBy, Line, Order, Status, line_id
 from warehouse.privacy import open_key_ring

@@ -18,7 +18,6 @@ from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.claims import content_of, contents_of, is_due
 from warehouse.ledger.shipping.confirmations import MOST_ATTEMPTS
-from warehouse.ledger.shipping.intake import free_reference
 from warehouse.ledger.shipping.matching import (
     UNITS_SHIPPED,
     Waiting,
@@ -28,6 +27,7 @@ from warehouse.ledger.shipping.matching import (
     known_name,
 )
 from warehouse.ledger.shipping.records import StoredShipment
+from warehouse.ledger.shipping.references import free_reference
 from warehouse.ledger.shipping.troubles import DIFFERS, REJECTED, note, report_problem, resolve_problems
 from warehouse.orders import ConfirmationStatus, Status
 from warehouse.shipments import AttemptOutcome, Receipt

@@ -13,7 +13,7 @@ TOLD = "reference, tracking number and units that were told, and the units that 
 
 def upgrade() -> None:
     """One column; packages that no marketplace was told of yet get a number that other tools do not use."""
-    from warehouse.ledger.shipping.intake import free_reference
+    from warehouse.ledger.shipping.references import free_reference
 
     op.add_column("confirmation_attempts", sa.Column("told", sa.JSON(none_as_null=True), nullable=True, comment=TOLD))
     connection = op.get_bind()
