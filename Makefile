@@ -32,10 +32,12 @@ $(CLIENTS)/.node: tests/clients/package-lock.json tests/clients/package.json tes
 	@if command -v npm >/dev/null; then cd $(CLIENTS)/node && npm ci --silent && touch ../.node; \
 	else echo "npm is missing: the client in TypeScript is not tested"; fi
 
+installed: $(VENV)/.dev $(CLIENTS)/.python $(CLIENTS)/.node ## what the tests need, installed
+
 demo: $(VENV)/.run ## sandbox marketplaces, pipeline and API with made-up orders (ONCE=1: run once and exit)
 	@$(BIN)/orders demo $(if $(ONCE),--once,)
 
-test: $(VENV)/.dev $(CLIENTS)/.python $(CLIENTS)/.node ## the whole test suite
+test: installed ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST)
 
 test-fast: $(VENV)/.dev ## what one runs between two steps: no slow tests, and none on PostgreSQL that runs on SQLite
