@@ -18,7 +18,8 @@ from warehouse.given_orders import member_paths
 from warehouse.lake import order_tables
 from warehouse.lake.definitions import relation
 from warehouse.members import Described, Kind, described
-from warehouse.orders import Line, Order, OwnFacts
+from warehouse.order_lines import Line
+from warehouse.orders import Order, OwnFacts
 
 PREFIX = "order_tables"
 Lineage = Mapping[str, dg.TableColumnLineage]

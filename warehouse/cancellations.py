@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from warehouse.orders import derived_id
+from warehouse.ids import derived_id
 
 MERCHANT = "MERCHANT"
 """The requester of a cancellation that the seller wants: no marketplace asks for it, and none withdraws it."""

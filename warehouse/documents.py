@@ -15,7 +15,8 @@ import orjson
 
 from warehouse.clock import iso
 from warehouse.members import described
-from warehouse.orders import ConfirmationStatus, Order
+from warehouse.order_states import ConfirmationStatus
+from warehouse.orders import Order
 from warehouse.personal import HAS_DETAILS, parties, personal, personal_members, pii_state, put_in_place
 from warehouse.wire import compiled
 

@@ -41,7 +41,10 @@ from warehouse.marketplace_kinds import meant
 from warehouse.members import Described, Kind, described
 from warehouse.models import members_at
 from warehouse.order_checks import check as check_order
-from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Payment
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import PathStep
 
 MOST_LINES = 1000

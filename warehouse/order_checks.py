@@ -6,10 +6,11 @@ What does not hold is a problem of the order; its values stay as they were sent.
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from warehouse.check_digits import is_gtin, is_vat_id
-from warehouse.orders import OrderProblem, unexplained
+from warehouse.order_parts import OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,3 +54,14 @@ def _gtins(order: Order, path: str) -> Iterator[OrderProblem]:
         if line.gtin is not None and not is_gtin(line.gtin):
             message = f"the GTIN of line {line.original_id} has the wrong length or check digit"
             yield OrderProblem(code="gtin_invalid", path=path, message=message)
+
+
+def unexplained(order: Order) -> Decimal | None:
+    """The order's total less its lines, shipping and charges; 0 when the amounts balance, None without a total.
+
+    A part that is unknown counts for nothing, so that it shows as a difference unless it is nothing indeed.
+    """
+    if order.total is None:
+        return None
+    parts = [line.line_total for line in order.lines] + [order.shipping_total] + [each.amount for each in order.charges]
+    return order.total - sum((part for part in parts if part is not None), Decimal(0))

@@ -15,7 +15,10 @@ from typing import Any
 import orjson
 
 from warehouse.members import Described, Kind, Leaf, described, leaves
-from warehouse.orders import Address, Customer, Line, Order, PiiState
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Customer
+from warehouse.order_states import PiiState
+from warehouse.orders import Order
 from warehouse.wire import in_one_order, read, writer
 
 DETAILS = "personal_details"

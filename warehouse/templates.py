@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from warehouse.clock import iso
-from warehouse.orders import SEEN_ELSEWHERE, share
+from warehouse.order_rules import share
+from warehouse.order_states import SEEN_ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, Faults, OnItsOwn, PlainText, Shape, alternatives
 from warehouse.ledger.book.acknowledgements import AcknowledgementEffect
-from warehouse.orders import AcknowledgementOutcome
+from warehouse.order_states import AcknowledgementOutcome
 
 
 class AcknowledgementRequestItem(Shape):

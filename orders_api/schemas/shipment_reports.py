@@ -21,7 +21,7 @@ from orders_api.schemas.vocabulary import (
     alternatives,
 )
 from warehouse.identifiers import MAX_LENGTH
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 from warehouse.shipment_reports import ReportResult
 
 

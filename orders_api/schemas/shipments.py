@@ -18,7 +18,7 @@ from orders_api.schemas.vocabulary import (
     ListPage,
     Shape,
 )
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 from warehouse.shipment_reports import Source
 from warehouse.shipments import AttemptOutcome
 

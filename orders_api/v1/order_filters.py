@@ -15,7 +15,7 @@ from orders_api.schemas.vocabulary import ORDER_ID
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
 from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -43,7 +43,7 @@ from warehouse.ledger.book import order_queries
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import examine, report
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 from warehouse.shipment_reports import Item, ReportFault, ReportResult, Sender, ShipmentAnswer, ShipmentReport, Source
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

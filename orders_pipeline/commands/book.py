@@ -20,7 +20,7 @@ from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable
 from warehouse.ledger.book.order_queries import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from orders_pipeline.file_jobs.ingest import import_channel
 from orders_pipeline.file_jobs.job_run import switched_on
 from warehouse.ledger.book.order_ids import newest_originals
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.orders import FulfilledBy, Status
+from warehouse.order_states import FulfilledBy, Status
 from warehouse.templates import ShipmentColumn
 
 if TYPE_CHECKING:

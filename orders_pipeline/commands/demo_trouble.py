@@ -20,7 +20,7 @@ from orders_pipeline.stages import normalise, pull
 from warehouse.ledger.book.order_ids import newest_originals
 from warehouse.ledger.settings import recipients
 from warehouse.ledger.watch.incident_queries import IncidentFilter, incident_rows
-from warehouse.orders import FulfilledBy, Status
+from warehouse.order_states import FulfilledBy, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ from orders_pipeline.commands.output import Exit, answers, fail, notes, print_js
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import confirmations, held_shipments, shipment_queries
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 shipments = typer.Typer(
     name="shipments", help="Packages, and telling the marketplaces.", no_args_is_help=True, rich_markup_mode=None

@@ -11,7 +11,7 @@ from orders_pipeline.installation import opened_to_read
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.status import channel_status
 from warehouse.ledger.watch import incidents
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

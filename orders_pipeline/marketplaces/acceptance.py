@@ -39,7 +39,8 @@ from orders_pipeline.sandbox.registry import SANDBOXES
 from orders_pipeline.sandbox.server import running
 from warehouse.documents import facts
 from warehouse.marketplace_kinds import MarketplaceKind, setting_problems
-from warehouse.orders import Order, Package
+from warehouse.order_parts import Package
+from warehouse.orders import Order
 from warehouse.privacy import without_pii
 from warehouse.shipments import AttemptOutcome, Cancels, CarrierRule, Idempotency, Requirements
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from warehouse.orders import Address
+    from warehouse.order_parts import Address
 
 NO_VALUES = frozenset({"n/a", "n.a.", "n.a", "null", "(null)", "undefined", "none", "nil", "unknown", "not available"})
 """Words that forms put where there is nothing; not looked for in names, of which some are people's."""
@@ -24,7 +24,7 @@ COUNTING = ("1234567890", "0123456789", "9876543210")
 def cleaned(address: Address) -> Address:
     """The same address with fillers left out and street lines moved up until the first one says something.
 
-    >>> from warehouse.orders import Address
+    >>> from warehouse.order_parts import Address
     >>> cleaned(Address(line_1="-", line_2="Teststr. 58", city="N/A", phone="0000000000"))
     Address(name=None, company=None, line_1='Teststr. 58', line_2=None, line_3=None, postal_code=None, city=None, \
 state=None, country_code=None, source_country=None, phone=None)

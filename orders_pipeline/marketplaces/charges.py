@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse.orders import Charge
+from warehouse.order_parts import Charge
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -16,7 +16,7 @@ from babel.numbers import list_currencies
 
 from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
-from warehouse.orders import OrderProblem
+from warehouse.order_parts import OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,10 @@ from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, OrderProblem, Status, Tax
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Cancellation, Customer, OrderProblem, Tax
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import KeyRing, open_key_ring
 
 FIRST_PURCHASE = datetime(2026, 10, 1, 8, tzinfo=UTC)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from orders_api.schemas.acknowledgements import AcknowledgementResults
 from warehouse.ledger.base.schema import order_events
-from warehouse.orders import FulfilledBy, Status
+from warehouse.order_states import FulfilledBy, Status
 
 PATH = "/v1/orders/acknowledgements"
 

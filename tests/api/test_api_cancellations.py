@@ -9,7 +9,8 @@ import pytest
 
 from orders_api.schemas.cancellations import CancellationRequest, CancellationRequestPage
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.orders import Cancellation, Status
+from warehouse.order_parts import Cancellation
+from warehouse.order_states import Status
 
 PATH = "/v1/cancellation-requests"
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from orders_api.schemas.orders import OrderChanges
 from warehouse.ledger.base.schema import consumers
 from warehouse.ledger.book import consumers as readers
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 WRITERS = 4
 BATCHES = 12

@@ -13,7 +13,9 @@ import pytest
 
 from orders_api.schemas.orders import OrderDocument
 from warehouse.ledger.book import order_queries
-from warehouse.orders import Address, Cancellation, Charge, FulfilledBy, Line, Payment, Status, Tax
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Cancellation, Charge, Payment, Tax
+from warehouse.order_states import FulfilledBy, Status
 from warehouse.templates import OrderColumn
 
 

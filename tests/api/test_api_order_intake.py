@@ -18,12 +18,12 @@ from orders_pipeline.installation import Installation
 from orders_pipeline.stages.normalise import normalise_pending
 from tests.api.conftest import Api
 from tests.given_orders import BUYER, document, set_up, with_line
+from warehouse.ids import order_id
 from warehouse.ledger.base.schema import idempotency_keys, parties, raw_orders
 from warehouse.ledger.base.schema import orders as book
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipments
-from warehouse.orders import order_id
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 

@@ -16,7 +16,7 @@ from warehouse.ledger.base import schema
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents
-from warehouse.orders import FulfilledBy, Status
+from warehouse.order_states import FulfilledBy, Status
 from warehouse.privacy import open_key_ring
 
 

@@ -22,12 +22,14 @@ from orders_api.schemas.shipment_reports import ShipmentResults
 from orders_api.schemas.shipments import ShipmentDetail, ShipmentPage
 from orders_api.v1 import shipment_reports as intake
 from tests.api.conftest import Api
+from warehouse.ids import line_id
 from warehouse.ledger.base.schema import idempotency_keys, order_events
 from warehouse.ledger.base.schema import shipments as table
 from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import claims, confirmations
-from warehouse.orders import FulfilledBy, Line, Status, line_id
+from warehouse.order_lines import Line
+from warehouse.order_states import FulfilledBy, Status
 from warehouse.shipments import (
     AttemptOutcome,
     CancelReason,

@@ -26,8 +26,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.registry import SANDBOXES
 from orders_pipeline.stages.payloads import prepare_payload
-from warehouse import documents, personal
-from warehouse import orders as domain
+from warehouse import documents, ids, personal
 from warehouse.clock import iso
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
@@ -36,7 +35,10 @@ from warehouse.ledger.book import orders as book
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import channels
-from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status, Tax
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Customer, Tax
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.personal import Personal
 from warehouse.privacy import KeyRing
 from warehouse.settings import Settings
@@ -181,7 +183,7 @@ def purchased_at(number: int) -> datetime:
 
 def order_id(number: int) -> str:
     """The internal id of an order."""
-    return domain.order_id(CHANNELS[number % len(CHANNELS)], original_id(number))
+    return ids.order_id(CHANNELS[number % len(CHANNELS)], original_id(number))
 
 
 def fill_book(installation: Installation, count: int, say: Callable[[str], None]) -> None:
@@ -335,7 +337,7 @@ class _Template:
         own_id, bought = order_id(number), purchased_at(number)
         (order,), (version,), (party,) = (self._rows[name] for name in ("orders", "order_versions", "parties"))
         lines = [
-            {**each, "id": domain.line_id(own_id, each["original_id"]), "order_id": own_id}
+            {**each, "id": ids.line_id(own_id, each["original_id"]), "order_id": own_id}
             for each in self._rows["order_lines"]
         ]
         facts = self._facts(number, own_id, zip(self._rows["order_lines"], lines, strict=True))

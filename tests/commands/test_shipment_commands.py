@@ -14,7 +14,9 @@ from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import carriers, tokens
 from warehouse.ledger.shipping import held_shipments, shipment_queries
 from warehouse.ledger.shipping.shipments import report
-from warehouse.orders import AcknowledgementOutcome, FulfilledBy, Line, Order, Status
+from warehouse.order_lines import Line
+from warehouse.order_states import AcknowledgementOutcome, FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.shipment_reports import Sender, ShipmentReport, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements
 

@@ -25,7 +25,8 @@ from orders_pipeline.marketplaces.settings import ChannelSettings, HttpSettings
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.settings.document import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry, StorageSection
 from warehouse.members import described, leaves
-from warehouse.orders import Line, Order, OwnFacts
+from warehouse.order_lines import Line
+from warehouse.orders import Order, OwnFacts
 from warehouse.settings import Settings
 from warehouse.storages import FolderSettings, FtpSettings, FtpsSettings, SftpSettings
 from warehouse.templates import MADE_OF, ExtraColumn, OrderColumn

@@ -35,7 +35,7 @@ from warehouse.ledger.settings.document import (
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status.channel_status import ChannelState
 from warehouse.logs import Event
-from warehouse.orders import Bar, Status
+from warehouse.order_states import Bar, Status
 from warehouse.settings import Settings
 from warehouse.storages import CREDENTIALS, SETTINGS
 from warehouse.templates import ExtraColumn, OrderColumn, ResultColumn, ShipmentColumn

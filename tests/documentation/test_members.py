@@ -22,7 +22,9 @@ from warehouse import documents, personal
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.book.order_queries import Sort
 from warehouse.members import Kind, described, leaves
-from warehouse.orders import Line, Order, OwnFacts, PiiState
+from warehouse.order_lines import Line
+from warehouse.order_states import PiiState
+from warehouse.orders import Order, OwnFacts
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 MEMBERS = {each.name: each for each in (*described(Order), *described(OwnFacts))}
@@ -194,7 +196,7 @@ print("everywhere")
 def test_a_new_member_takes_its_description_and_nothing_else(tmp_path) -> None:
     for package in ("warehouse", "orders_api", "tests/documentation", "orders_pipeline"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
-    source = tmp_path / "warehouse" / "orders.py"
+    source = tmp_path / "warehouse" / "order_lines.py"
     text = source.read_text(encoding="utf-8")
     assert text.count("\n    sku: ") == 1
     source.write_text(text.replace("\n    sku: ", NEW_MEMBER), encoding="utf-8")

@@ -29,7 +29,10 @@ from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
 from warehouse.ledger.shipping import shipments
-from warehouse.orders import Address, Customer, FulfilledBy, Line, Order, Status
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Customer
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import open_key_ring
 
 CHANNEL = "amazon_fr"

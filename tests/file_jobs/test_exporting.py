@@ -18,6 +18,7 @@ from orders_pipeline.file_jobs import export, job_run
 from warehouse import shipment_reports
 from warehouse.archive import open_archive
 from warehouse.clock import iso
+from warehouse.ids import line_id
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.schema import consumers, file_members, files
 from warehouse.ledger.base.schema import leases as leases_table
@@ -29,7 +30,8 @@ from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.settings.file_schedules import Frequency
 from warehouse.ledger.settings.storages import StorageEntry
 from warehouse.ledger.watch import incidents
-from warehouse.orders import Address, Bar, Customer, DeliveryPoint, FulfilledBy, Status, line_id
+from warehouse.order_parts import Address, Customer, DeliveryPoint
+from warehouse.order_states import Bar, FulfilledBy, Status
 from warehouse.templates import ExtraColumn, OrderColumn
 
 STAMP = "2026-11-02T09-30-00.000Z"

@@ -12,7 +12,7 @@ from orders_pipeline.cli import main
 from orders_pipeline.file_jobs import ingest
 from warehouse.ledger.settings.channels import ConfiguredChannel, save_channel
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.orders import Address
+from warehouse.order_parts import Address
 from warehouse.templates import ShipmentColumn
 
 HEADER = ",".join(ShipmentColumn)

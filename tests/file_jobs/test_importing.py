@@ -15,6 +15,7 @@ from orders_pipeline.file_jobs import applying, ingest
 from orders_pipeline.file_jobs.job_run import JobRun
 from orders_pipeline.storages.folder import FolderStorage
 from warehouse.archive import open_archive
+from warehouse.ids import line_id
 from warehouse.ledger.base.schema import leases
 from warehouse.ledger.book import timeline
 from warehouse.ledger.exchange import file_queries
@@ -23,7 +24,7 @@ from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.watch import activity, incidents
-from warehouse.orders import FulfilledBy, Status, line_id
+from warehouse.order_states import FulfilledBy, Status
 from warehouse.templates import ShipmentColumn
 
 HEADER = ",".join(ShipmentColumn)

@@ -24,7 +24,7 @@ from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.base.schema import file_members
 from warehouse.ledger.exchange.file_records import FileState
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.orders import Address
+from warehouse.order_parts import Address
 from warehouse.templates import ShipmentColumn
 
 MOST_STEPS = 200

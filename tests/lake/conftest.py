@@ -17,7 +17,10 @@ from warehouse.ledger.base.database import RAW_SEQ, Ledger, next_values
 from warehouse.ledger.base.schema import channels, connections, raw_orders
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
-from warehouse.orders import Address, FulfilledBy, Line, Order, Payment, Status, Tax
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Payment, Tax
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import KeyRing, open_key_ring
 from warehouse.settings import Settings
 

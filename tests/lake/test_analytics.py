@@ -20,7 +20,7 @@ from warehouse.lake.attachment import LakeEmptyError, LakeError
 from warehouse.lake.lake import Backoff, LakeBusyError, open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.schema import products, pulls
-from warehouse.orders import Bar, FulfilledBy, Status
+from warehouse.order_states import Bar, FulfilledBy, Status
 from warehouse.settings import Settings
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)

@@ -15,7 +15,7 @@ from warehouse.lake.publishing import LakeAheadError, publish, published_through
 from warehouse.ledger.base.database import POSITION, set_mark
 from warehouse.ledger.base.schema import acknowledgements, channels, consumers, order_versions, orders, pulls
 from warehouse.ledger.watch import incidents
-from warehouse.orders import (
+from warehouse.order_parts import (
     Address,
     Cancellation,
     Charge,
@@ -24,8 +24,8 @@ from warehouse.orders import (
     Gift,
     OrderProblem,
     RelatedOrder,
-    Status,
 )
+from warehouse.order_states import Status
 
 if TYPE_CHECKING:
     from warehouse.lake.lake import Lake

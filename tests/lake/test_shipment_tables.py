@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from warehouse.ids import line_id
 from warehouse.lake.publishing import publish, rebuild
 from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.shipping import claims, confirmations
 from warehouse.ledger.shipping.shipments import report
-from warehouse.orders import line_id
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
 from warehouse.shipments import AttemptOutcome, Receipt
 

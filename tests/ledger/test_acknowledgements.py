@@ -23,7 +23,8 @@ from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents
-from warehouse.orders import FulfilledBy, Order, Status
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 
 MOMENT = datetime(2026, 10, 1, 8, tzinfo=UTC)
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse.cancellations import Decision, RequestState, request_id
+from warehouse.ids import line_id
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.base.schema import order_events
 from warehouse.ledger.book import cancellation_queries, cancellation_queue, cancellations
@@ -22,7 +23,10 @@ from warehouse.ledger.book.orders_to_export import changed_orders
 from warehouse.ledger.settings.carriers import save_requirements
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.watch import activity, incidents
-from warehouse.orders import Cancellation, FulfilledBy, Line, Order, Status, line_id
+from warehouse.order_lines import Line
+from warehouse.order_parts import Cancellation
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import open_key_ring
 from warehouse.shipments import CancelReason, Cancels, CarrierRule, Requirements
 

@@ -12,12 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.ledger.test_shipments import NOW, Shop, a_line, an_order
+from warehouse.ids import line_id
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import cancellation_queries
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
 from warehouse.ledger.watch import incidents
-from warehouse.orders import Bar, Cancellation, Status, conserved, line_id
+from warehouse.order_parts import Cancellation
+from warehouse.order_rules import conserved
+from warehouse.order_states import Bar, Status
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, ReportResult, ShipmentReport
 

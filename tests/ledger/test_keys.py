@@ -13,7 +13,7 @@ from warehouse.ledger.base.database import LedgerMissingError, UnfitLedgerError,
 from warehouse.ledger.base.schema import connections, parties, sealing_keys
 from warehouse.ledger.status import keys as sealing
 from warehouse.ledger.status.keys import cannot_open, newest_cannot_open, open_keys
-from warehouse.orders import Customer
+from warehouse.order_parts import Customer
 from warehouse.privacy import KeyRingError, new_key, parse_key_ring
 
 

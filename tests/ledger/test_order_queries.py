@@ -14,7 +14,8 @@ from warehouse.ledger.book import order_queries, timeline
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.order_queries import Key, OrderFilter, Sort
-from warehouse.orders import FulfilledBy, Order, Status
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 
 MOMENT = datetime(2026, 10, 1, 8, 30, 15, 123456, tzinfo=UTC)
 

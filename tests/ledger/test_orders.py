@@ -19,18 +19,10 @@ from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.kept_members import merge_address
 from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.watch import incidents
-from warehouse.orders import (
-    Address,
-    Customer,
-    DeliveryPoint,
-    FulfilledBy,
-    Gift,
-    Line,
-    Order,
-    OrderProblem,
-    References,
-    Status,
-)
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Customer, DeliveryPoint, Gift, OrderProblem, References
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import open_key_ring
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)

@@ -17,7 +17,10 @@ from warehouse.ledger.book import orders as book
 from warehouse.ledger.book import personal_data
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.personal_data import UNREAD_GRACE, Purge
-from warehouse.orders import Address, Customer, DeliveryPoint, FulfilledBy, Gift, Line, Order, References, Status
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Customer, DeliveryPoint, Gift, References
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.personal import Personal, read_parties
 from warehouse.personal import parties as parties_text
 from warehouse.privacy import open_key_ring

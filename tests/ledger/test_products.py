@@ -15,7 +15,9 @@ from warehouse.ledger.base.schema import channels, connections, products
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.products import ProductFileError, link, load, orders_with_products
-from warehouse.orders import FulfilledBy, Line, Order, Status
+from warehouse.order_lines import Line
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import open_key_ring
 
 if TYPE_CHECKING:

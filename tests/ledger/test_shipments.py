@@ -11,6 +11,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from warehouse.ids import line_id
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.book.arrivals import arrive
@@ -20,7 +21,9 @@ from warehouse.ledger.settings import carriers, channels
 from warehouse.ledger.shipping.intake import BY_MARKETPLACE
 from warehouse.ledger.shipping.references import LARGEST_REFERENCE, SMALLEST_REFERENCE, free_reference
 from warehouse.ledger.shipping.shipments import examine, report
-from warehouse.orders import Bar, FulfilledBy, Line, Order, Status, line_id
+from warehouse.order_lines import Line
+from warehouse.order_states import Bar, FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 from warehouse.shipments import Carrier, CarrierRule, Requirements

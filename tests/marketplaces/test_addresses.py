@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orders_pipeline.marketplaces.addresses import cleaned, phone
 from orders_pipeline.marketplaces.countries import country_code, from_alpha_3
-from warehouse.orders import Address
+from warehouse.order_parts import Address
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from orders_pipeline.sandbox.mirakl.state import MiraklSandbox
 from tests.acceptance.test_payload_files import AMAZON_PAGE, MIRAKL_PAGE
 from tests.marketplaces.amazon.conftest import ORDER
 from tests.marketplaces.mirakl.conftest import make_line, make_order
-from warehouse.orders import unexplained
+from warehouse.order_checks import unexplained
 
 if TYPE_CHECKING:
     from warehouse.orders import Order

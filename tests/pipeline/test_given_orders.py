@@ -17,13 +17,13 @@ from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sensors import connection_partitions
 from orders_pipeline.stages import cancel, confirm, connection, normalise, pull, sweep
 from tests.given_orders import BUYER, document, set_up, with_line
+from warehouse.ids import order_id
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import cancellations, order_intake, personal_data
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.status import channel_status
-from warehouse.orders import order_id
 from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 
 OWN_ID = order_id("telephone", "1001")

@@ -14,7 +14,7 @@ from warehouse.lake.publishing import publish
 from warehouse.ledger.base.schema import orders, parties, raw_orders
 from warehouse.ledger.book import personal_data
 from warehouse.ledger.watch import incidents
-from warehouse.orders import CLOSED_STATUSES
+from warehouse.order_states import CLOSED_STATUSES
 
 
 def brought_in(connected, marketplaces) -> None:

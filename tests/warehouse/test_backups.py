@@ -31,7 +31,7 @@ from warehouse.ledger.base.database import (
 )
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.status.keys import open_keys
-from warehouse.orders import Address, Customer
+from warehouse.order_parts import Address, Customer
 from warehouse.privacy import new_key, open_key_ring, parse_key_ring
 from warehouse.restore_mark import RestoreUnfinishedError
 from warehouse.settings import Settings

@@ -12,7 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse.clock import iso
-from warehouse.orders import ORDER_NAMESPACE, FulfilledBy, Line, Order, Status, conserved, line_id, order_id
+from warehouse.ids import ORDER_NAMESPACE, line_id, order_id
+from warehouse.order_lines import Line
+from warehouse.order_rules import conserved
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.wire import money
 
 

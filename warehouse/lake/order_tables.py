@@ -14,7 +14,8 @@ from typing import Any
 
 from warehouse.lake.attachment import quoted
 from warehouse.members import Described, Kind, Leaf, described, leaves
-from warehouse.orders import Line, Order, OwnFacts
+from warehouse.order_lines import Line
+from warehouse.orders import Order, OwnFacts
 
 TABLE_COMMENTS = {
     "orders": "The current orders, one row each, as of the last publish. No personal data.",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, currency_code, objects, section, text
-from warehouse.orders import Charge, OrderProblem, Tax
+from warehouse.order_parts import Charge, OrderProblem, Tax
 
 _ITEM, _SHIPPING, _TAX, _DISCOUNT = "ITEM", "SHIPPING", "TAX", "DISCOUNT"
 _ADJUSTING = frozenset({_TAX, _DISCOUNT})

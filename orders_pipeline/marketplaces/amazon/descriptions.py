@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from orders_pipeline.marketplaces.amazon.personal_data import PII_PATHS
 from orders_pipeline.marketplaces.reading import JsonObject, code, instant, objects, section, text, tolerated
 from orders_pipeline.marketplaces.source_data import SourceData, named, rest_of
-from warehouse.orders import DeliveryPoint, DeliveryWindow, Gift, References, RelatedOrder
+from warehouse.order_parts import DeliveryPoint, DeliveryWindow, Gift, References, RelatedOrder
 
 if TYPE_CHECKING:
-    from warehouse.orders import OrderProblem
+    from warehouse.order_parts import OrderProblem
 
 NAMED = named(
     *("orderId", "createdTime", "lastUpdatedTime", "programs", "packages"),

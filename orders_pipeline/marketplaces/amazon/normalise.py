@@ -30,20 +30,11 @@ from orders_pipeline.marketplaces.reading import (
     tolerated,
 )
 from warehouse.order_checks import check
-from warehouse.orders import (
-    Address,
-    Bar,
-    Cancellation,
-    Customer,
-    FulfilledBy,
-    Line,
-    Order,
-    OrderProblem,
-    Package,
-    Payment,
-    Status,
-    conserved,
-)
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Cancellation, Customer, OrderProblem, Package, Payment
+from warehouse.order_rules import conserved
+from warehouse.order_states import Bar, FulfilledBy, Status
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +42,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from orders_pipeline.marketplaces.protocol import ChannelContext
-    from warehouse.orders import Quantities
+    from warehouse.order_rules import Quantities
 
 STATUSES: dict[str, Status] = {
     "PENDINGAVAILABILITY": Status.PENDING,

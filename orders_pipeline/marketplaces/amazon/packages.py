@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import JsonObject, count, objects, package_code, required_text, section, text
-from warehouse.orders import Package
+from warehouse.order_parts import Package
 
 NOT_SHIPPED = frozenset({"PENDING", "CANCELLED", "CANCELED"})
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, currency_code, objects, section, text
-from warehouse.orders import Charge, OrderProblem, Tax
+from warehouse.order_parts import Charge, OrderProblem, Tax
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -42,24 +42,22 @@ from orders_pipeline.marketplaces.reading import (
 )
 from orders_pipeline.marketplaces.source_data import named, rest_of
 from warehouse.order_checks import check
-from warehouse.orders import (
+from warehouse.order_lines import Line
+from warehouse.order_parts import (
     Address,
-    Bar,
     Cancellation,
     Customer,
     DeliveryPoint,
     DeliveryWindow,
-    FulfilledBy,
     Gift,
-    Line,
-    Order,
     OrderProblem,
     Package,
     Payment,
     References,
-    Status,
-    conserved,
 )
+from warehouse.order_rules import conserved
+from warehouse.order_states import Bar, FulfilledBy, Status
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.reading import count, objects, package_code, text
-from warehouse.orders import Package
+from warehouse.order_parts import Package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

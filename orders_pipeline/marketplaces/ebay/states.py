@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 NOT_STARTED, IN_PROGRESS, FULFILLED = "NOT_STARTED", "IN_PROGRESS", "FULFILLED"
 LEAVING = frozenset({IN_PROGRESS, FULFILLED})

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from orders_pipeline.marketplaces.mirakl.personal_data import PII_PATHS
 from orders_pipeline.marketplaces.reading import JsonObject, code, instant, section, text, tolerated
 from orders_pipeline.marketplaces.source_data import SourceData, named, rest_of
-from warehouse.orders import DeliveryPoint, DeliveryWindow, References
+from warehouse.order_parts import DeliveryPoint, DeliveryWindow, References
 
 if TYPE_CHECKING:
-    from warehouse.orders import OrderProblem
+    from warehouse.order_parts import OrderProblem
 
 _ADDRESS = (
     *("firstname", "lastname", "company", "company_2", "street_1", "street_2", "additional_info"),

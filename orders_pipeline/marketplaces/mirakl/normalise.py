@@ -47,18 +47,11 @@ from orders_pipeline.marketplaces.reading import (
     tolerated,
 )
 from warehouse.order_checks import check
-from warehouse.orders import (
-    Bar,
-    Cancellation,
-    FulfilledBy,
-    Line,
-    Order,
-    OrderProblem,
-    Package,
-    Payment,
-    Status,
-    conserved,
-)
+from warehouse.order_lines import Line
+from warehouse.order_parts import Cancellation, OrderProblem, Package, Payment
+from warehouse.order_rules import conserved
+from warehouse.order_states import Bar, FulfilledBy, Status
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,7 +60,7 @@ if TYPE_CHECKING:
     from orders_pipeline.marketplaces.mirakl.amounts import LineAmounts
     from orders_pipeline.marketplaces.mirakl.quantities import Ordered
     from orders_pipeline.marketplaces.protocol import ChannelContext
-    from warehouse.orders import Quantities
+    from warehouse.order_rules import Quantities
 
 
 DEFAULT_CENTER = "DEFAULT"

@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from orders_pipeline.marketplaces.reading import JsonObject, count, objects, package_code, section, text
-from warehouse.orders import Line, Package
+from warehouse.order_lines import Line
+from warehouse.order_parts import Package
 
 CANCELED = "CANCELED"
 

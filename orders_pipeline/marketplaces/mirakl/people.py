@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orders_pipeline.marketplaces.addresses import cleaned, phone
 from orders_pipeline.marketplaces.countries import country_code, from_alpha_3
 from orders_pipeline.marketplaces.reading import section, text
-from warehouse.orders import Address, Customer, OrderProblem
+from warehouse.order_parts import Address, Customer, OrderProblem
 
 if TYPE_CHECKING:
     from orders_pipeline.marketplaces.reading import JsonObject

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.mirakl.states import UNSHIPPED_SHIPMENT_STATES
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import count, objects, text
-from warehouse.orders import OrderProblem
+from warehouse.order_parts import OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 STATUSES: dict[str, Status] = {
     "STAGING": Status.PENDING,

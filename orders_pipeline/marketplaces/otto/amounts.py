@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.reading import JsonObject, amount, currency_code, objects, section, text, texts
-from warehouse.orders import Charge, OrderProblem
+from warehouse.order_parts import Charge, OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -35,20 +35,10 @@ from orders_pipeline.marketplaces.reading import (
 )
 from orders_pipeline.marketplaces.source_data import named, rest_of
 from warehouse.order_checks import check
-from warehouse.orders import (
-    Address,
-    Bar,
-    Cancellation,
-    Customer,
-    DeliveryWindow,
-    FulfilledBy,
-    Line,
-    Order,
-    OrderProblem,
-    Package,
-    Payment,
-    Tax,
-)
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Cancellation, Customer, DeliveryWindow, OrderProblem, Package, Payment, Tax
+from warehouse.order_states import Bar, FulfilledBy
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces.charges import charge
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.reading import JsonObject, amount, objects, tolerated
-from warehouse.orders import Charge, OrderProblem
+from warehouse.order_parts import Charge, OrderProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

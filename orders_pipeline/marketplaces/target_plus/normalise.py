@@ -40,20 +40,11 @@ from orders_pipeline.marketplaces.target_plus.states import (
     spelled,
 )
 from warehouse.order_checks import check
-from warehouse.orders import (
-    Address,
-    Bar,
-    Cancellation,
-    Customer,
-    DeliveryWindow,
-    FulfilledBy,
-    Line,
-    Order,
-    OrderProblem,
-    Package,
-    Status,
-    conserved,
-)
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Cancellation, Customer, DeliveryWindow, OrderProblem, Package
+from warehouse.order_rules import conserved
+from warehouse.order_states import Bar, FulfilledBy, Status
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from datetime import datetime

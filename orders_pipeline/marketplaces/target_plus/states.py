@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 PENDING, RELEASED, ACKNOWLEDGED = "PENDING", "RELEASED_FOR_SHIPMENT", "ACKNOWLEDGED_BY_SELLER"
 PARTIALLY_SHIPPED, SHIPPED, REFUNDED, CANCELED = "PARTIALLY_SHIPPED", "SHIPPED", "REFUNDED", "CANCELED"

@@ -37,21 +37,20 @@ from orders_pipeline.marketplaces.walmart.states import (
     status_of,
 )
 from warehouse.order_checks import check
-from warehouse.orders import (
+from warehouse.order_lines import Line
+from warehouse.order_parts import (
     Address,
-    Bar,
     Cancellation,
     Customer,
     DeliveryWindow,
-    FulfilledBy,
-    Line,
-    Order,
     OrderProblem,
     Package,
     Payment,
     RelatedOrder,
-    conserved,
 )
+from warehouse.order_rules import conserved
+from warehouse.order_states import Bar, FulfilledBy
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.reading import package_code, section, text
 from orders_pipeline.marketplaces.walmart.states import LEFT, known_state
-from warehouse.orders import Package
+from warehouse.order_parts import Package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,22 +11,20 @@ import pytest
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.protocol import Unreadable
 from warehouse.documents import preview
-from warehouse.orders import (
+from warehouse.order_checks import unexplained
+from warehouse.order_parts import (
     Address,
-    Bar,
     Cancellation,
     Charge,
     Customer,
     DeliveryPoint,
-    FulfilledBy,
     Gift,
     Payment,
     References,
     RelatedOrder,
-    Status,
     Tax,
-    unexplained,
 )
+from warehouse.order_states import Bar, FulfilledBy, Status
 
 
 def eur(amount):

@@ -13,7 +13,7 @@ from orders_pipeline.marketplaces.errors import Permanent, Throttled, Transient,
 from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from warehouse.orders import Package
+from warehouse.order_parts import Package
 from warehouse.shipments import AttemptOutcome
 
 CONFIRM = "confirmShipment"

@@ -21,7 +21,7 @@ from tests.marketplaces.ebay.conftest import (
     make_tax,
     money,
 )
-from warehouse.orders import Bar, FulfilledBy, Status
+from warehouse.order_states import Bar, FulfilledBy, Status
 from warehouse.privacy import without_pii
 
 

@@ -22,7 +22,7 @@ from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
 from orders_pipeline.sandbox.mirakl.state import Features, MiraklSandbox
 from orders_pipeline.sandbox.server import running
-from warehouse.orders import Status
+from warehouse.order_states import Status
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 EVERYTHING = Window(NOW - timedelta(days=30), NOW + timedelta(minutes=1))

@@ -8,19 +8,9 @@ from decimal import Decimal
 import pytest
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from warehouse.orders import (
-    Address,
-    Bar,
-    Cancellation,
-    Customer,
-    DeliveryPoint,
-    FulfilledBy,
-    Payment,
-    References,
-    Status,
-    Tax,
-    unexplained,
-)
+from warehouse.order_checks import unexplained
+from warehouse.order_parts import Address, Cancellation, Customer, DeliveryPoint, Payment, References, Tax
+from warehouse.order_states import Bar, FulfilledBy, Status
 
 
 def refusal(orders_of, payload):

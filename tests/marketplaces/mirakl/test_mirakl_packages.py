@@ -20,7 +20,7 @@ from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.mirakl.state import API_KEY, MiraklSandbox
 from orders_pipeline.sandbox.server import running
-from warehouse.orders import Package
+from warehouse.order_parts import Package
 from warehouse.shipments import AttemptOutcome, CarrierRule
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.marketplaces.mirakl.conftest import make_line, make_order, make_shipment, read_all
 from warehouse import documents
-from warehouse.orders import Bar, Status
+from warehouse.order_states import Bar, Status
 from warehouse.templates import OrderColumn, order_rows
 
 

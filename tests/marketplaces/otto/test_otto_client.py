@@ -20,7 +20,7 @@ from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.otto.state import CLIENT_SECRET, OttoQuirks
 from warehouse.clock import utc_now
-from warehouse.orders import Status
+from warehouse.order_states import Status
 from warehouse.shipments import AttemptOutcome
 
 DRESDEN = ShipFromPlace(city="Dresden", postal_code="01067", country_code="DE")

@@ -12,7 +12,8 @@ import pytest
 from orders_pipeline.marketplaces.otto import MARKETPLACE
 from orders_pipeline.marketplaces.protocol import Unreadable
 from tests.marketplaces.otto.conftest import CHANNEL, make_address, make_item, make_order, money
-from warehouse.orders import Bar, Charge, FulfilledBy, Package, Status, Tax
+from warehouse.order_parts import Charge, Package, Tax
+from warehouse.order_states import Bar, FulfilledBy, Status
 from warehouse.privacy import without_pii
 
 ANNOUNCED, PROCESSABLE, SENT, RETURNED = "ANNOUNCED", "PROCESSABLE", "SENT", "RETURNED"

@@ -11,7 +11,7 @@ from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.target_plus.documents import documents
 from orders_pipeline.marketplaces.target_plus.personal_data import PII_PATHS
 from tests.marketplaces.target_plus.conftest import make_address, make_line, make_order, read
-from warehouse.orders import Bar, FulfilledBy, Status
+from warehouse.order_states import Bar, FulfilledBy, Status
 from warehouse.privacy import without_pii
 
 ALL_STATES = {

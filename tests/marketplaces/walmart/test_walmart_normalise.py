@@ -12,7 +12,8 @@ from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.marketplaces.walmart import MARKETPLACE
 from orders_pipeline.marketplaces.walmart.documents import documents
 from tests.marketplaces.walmart.conftest import CHANNEL, make_charge, make_line, make_order, make_status
-from warehouse.orders import Bar, Cancellation, DeliveryWindow, FulfilledBy, RelatedOrder, Status
+from warehouse.order_parts import Cancellation, DeliveryWindow, RelatedOrder
+from warehouse.order_states import Bar, FulfilledBy, Status
 
 IN = [make_status("Created"), make_status("Acknowledged"), make_status("Shipped"), make_status("Cancelled")]
 

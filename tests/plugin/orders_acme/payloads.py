@@ -7,7 +7,10 @@ from typing import Any
 from orders_pipeline.marketplaces.payloads import elements, parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, RawOrder, Unreadable
 from orders_pipeline.marketplaces.reading import amount, count, instant, required_text, text
-from warehouse.orders import Address, Cancellation, Customer, FulfilledBy, Line, Order, Package, Status
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Cancellation, Customer, Package
+from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 
 PII_PATHS = (("buyer", frozenset({"city", "country"})),)
 

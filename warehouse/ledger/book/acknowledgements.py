@@ -17,7 +17,7 @@ from warehouse.ledger.base.schema import acknowledgements, orders
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
-from warehouse.orders import AcknowledgementOutcome
+from warehouse.order_states import AcknowledgementOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

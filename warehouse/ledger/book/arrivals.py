@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from warehouse.ledger.book.fulfilment import Raised
-    from warehouse.orders import Status
+    from warehouse.order_states import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,17 @@ from warehouse.cancellations import (
     RequestState,
     request_id,
 )
+from warehouse.ids import line_id
 from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.book import holds, order_events
 from warehouse.ledger.book.cancellation_queries import find
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
-from warehouse.orders import Cancellation, Line, Order, Status, line_id
+from warehouse.order_lines import Line
+from warehouse.order_parts import Cancellation
+from warehouse.order_states import Status
+from warehouse.orders import Order
 from warehouse.shipments import Cancels
 
 if TYPE_CHECKING:

@@ -16,15 +16,8 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import POSITION, next_values
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
-from warehouse.orders import (
-    CLOSED_STATUSES,
-    Bar,
-    ConfirmationStatus,
-    Status,
-    effective_status,
-    line_bar,
-    order_bar,
-)
+from warehouse.order_rules import effective_status, line_bar, order_bar
+from warehouse.order_states import CLOSED_STATUSES, Bar, ConfirmationStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from warehouse.cancellations import RequestState
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders, shipments
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.fulfilment import restate
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

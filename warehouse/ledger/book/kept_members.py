@@ -12,7 +12,10 @@ import sqlalchemy as sa
 from warehouse import documents, personal
 from warehouse.ledger.base.schema import orders, parties
 from warehouse.ledger.book.arrivals import Arrival, arrive
-from warehouse.orders import Address, Charge, DeliveryPoint, Line, Order, PiiState
+from warehouse.order_lines import Line
+from warehouse.order_parts import Address, Charge, DeliveryPoint
+from warehouse.order_states import PiiState
+from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import acknowledgements, channels, order_lines, orders, shipments
-from warehouse.orders import OPEN_STATUSES, FulfilledBy, Status
+from warehouse.order_states import OPEN_STATUSES, FulfilledBy, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

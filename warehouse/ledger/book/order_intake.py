@@ -26,13 +26,13 @@ from warehouse.given_orders import (
     opened,
     order_of,
 )
+from warehouse.ids import order_id
 from warehouse.ledger.base.schema import order_lines, orders
 from warehouse.ledger.book import products, raw_orders
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.fulfilment import reported_units
 from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import channels
-from warehouse.orders import order_id
 from warehouse.privacy import without_pii
 
 if TYPE_CHECKING:

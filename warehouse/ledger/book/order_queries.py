@@ -23,7 +23,7 @@ from warehouse.ledger.base.schema import (
     orders,
     parties,
 )
-from warehouse.orders import OPEN_STATUSES
+from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

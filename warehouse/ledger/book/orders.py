@@ -14,6 +14,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.ids import line_id
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.ledger.book import cancellations, shipped_despite
@@ -21,12 +22,7 @@ from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
 from warehouse.ledger.book.kept_members import keep_known
 from warehouse.ledger.watch import activity, incidents
-from warehouse.orders import (
-    CLOSED_STATUSES,
-    ConfirmationStatus,
-    PiiState,
-    line_id,
-)
+from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
 from warehouse.wire import money
 
 if TYPE_CHECKING:

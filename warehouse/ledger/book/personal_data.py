@@ -23,7 +23,8 @@ from warehouse import documents
 from warehouse.ledger.base.database import BUSY_TIMEOUT_MS, POSITION, TRACES, mark, next_values, set_mark
 from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
 from warehouse.ledger.book.orders import lock_book
-from warehouse.orders import CLOSED_STATUSES, Address, PiiState
+from warehouse.order_parts import Address
+from warehouse.order_states import CLOSED_STATUSES, PiiState
 from warehouse.personal import Personal
 from warehouse.personal import parties as parties_text
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
-    from warehouse.orders import Line, Order
+    from warehouse.order_lines import Line
+    from warehouse.orders import Order
 
 Value = TypeVar("Value")
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
 from warehouse.ledger.watch import activity
-from warehouse.orders import CLOSED_STATUSES, Status
+from warehouse.order_states import CLOSED_STATUSES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import cancellation_requests, orders, shipment_lines, shipments
 from warehouse.ledger.watch import incidents
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

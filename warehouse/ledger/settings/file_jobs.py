@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import file_jobs
 from warehouse.ledger.settings.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
-from warehouse.orders import Status
+from warehouse.order_states import Status
 from warehouse.storages import StorageKind
 from warehouse.templates import ExtraColumn
 

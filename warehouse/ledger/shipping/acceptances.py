@@ -18,7 +18,7 @@ from warehouse.ledger.book import order_events
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
-from warehouse.orders import Status
+from warehouse.order_states import Status
 from warehouse.processes import is_gone, this_process
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.records import StoredShipment
-from warehouse.orders import ConfirmationStatus, Status
+from warehouse.order_states import ConfirmationStatus, Status
 from warehouse.processes import this_process
 from warehouse.shipments import AttemptOutcome
 

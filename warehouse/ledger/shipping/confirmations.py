@@ -22,7 +22,7 @@ from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.claims import Claim
 from warehouse.ledger.shipping.troubles import REJECTED, note, report_problem, resolve_problems
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 from warehouse.processes import is_gone
 from warehouse.shipments import AttemptOutcome, Receipt
 

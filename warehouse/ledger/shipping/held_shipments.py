@@ -14,7 +14,7 @@ from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.troubles import note
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,13 +10,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from warehouse.ids import shipment_id
 from warehouse.ledger.book import holds
 from warehouse.ledger.settings.carriers import Carriers
 from warehouse.ledger.shipping.open_orders import OpenOrder, confirmed_by_marketplace, read_orders, read_packages
 from warehouse.ledger.shipping.package_contents import check_quantities, check_split, take_up, units_of, wanted_units
 from warehouse.ledger.shipping.references import free_reference
 from warehouse.ledger.shipping.required_content import missing_content, read_channels
-from warehouse.orders import Bar, ConfirmationStatus, FulfilledBy, Status, shipment_id
+from warehouse.order_states import Bar, ConfirmationStatus, FulfilledBy, Status
 from warehouse.shipment_reports import (
     ReportFault,
     ReportRefused,

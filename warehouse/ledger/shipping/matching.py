@@ -11,7 +11,8 @@ from warehouse.ledger.shipping.records import StoredShipment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from warehouse.orders import Order, Package
+    from warehouse.order_parts import Package
+    from warehouse.orders import Order
 
 
 UNITS_SHIPPED = "units_shipped"

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
 from warehouse.ledger.book.fulfilment import ReportedUnits, remaining_units, reported_units, shipped_units
-from warehouse.orders import Bar, Status
+from warehouse.order_states import Bar, Status
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
 
 if TYPE_CHECKING:

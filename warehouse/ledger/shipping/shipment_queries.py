@@ -24,7 +24,7 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.order_ids import orders_named
 from warehouse.ledger.shipping import claims
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

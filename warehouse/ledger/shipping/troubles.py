@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.book import order_events
 from warehouse.ledger.watch import incidents
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 from warehouse.shipments import Receipt
 
 if TYPE_CHECKING:

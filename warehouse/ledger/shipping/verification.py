@@ -29,7 +29,7 @@ from warehouse.ledger.shipping.matching import (
 from warehouse.ledger.shipping.records import StoredShipment
 from warehouse.ledger.shipping.references import free_reference
 from warehouse.ledger.shipping.troubles import DIFFERS, REJECTED, note, report_problem, resolve_problems
-from warehouse.orders import ConfirmationStatus, Status
+from warehouse.order_states import ConfirmationStatus, Status
 from warehouse.shipments import AttemptOutcome, Receipt
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
 
     from warehouse.ledger.shipping.claims import Claim
-    from warehouse.orders import Order, Package
+    from warehouse.order_parts import Package
+    from warehouse.orders import Order
 
 
 UNVERIFIED_AFTER = timedelta(hours=24)

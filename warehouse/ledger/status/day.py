@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from warehouse.cancellations import LIVE
 from warehouse.ledger.base.schema import cancellation_requests, channels, coverage, orders, quarantine, shipments
 from warehouse.ledger.base.schema import incidents as incident_rows
-from warehouse.orders import ConfirmationStatus
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
