@@ -217,11 +217,11 @@ class Intake:
         if given.shipping_date is not None and given.shipping_date > self.now + CLOCK_TOLERANCE:
             raise refusal("shipping_date_in_future", "shipping_date", "The shipping date lies in the future.", order.id)
 
-    def _check_content(self, order: OpenOrder, told: ShipmentReport) -> Requirements | None:
+    def _check_content(self, order: OpenOrder, given: ShipmentReport) -> Requirements | None:
         """What the channel's marketplace needs; nothing is asked of a channel that it is not known of."""
         needs = self._carriers.requirements(order.channel)
         if needs is not None:
-            faults = list(missing_content(told, needs, self._channels[order.channel], self._carriers))
+            faults = list(missing_content(given, needs, self._channels[order.channel], self._carriers))
             if faults:
                 raise ReportRefused(faults, order.id)
         return needs
@@ -238,14 +238,14 @@ class Intake:
 
     def _again(self, order: OpenOrder, given: ShipmentReport, known: dict[str, Any]) -> ShipmentAnswer:
         self._check_date(given, order)
-        told = replace(given, **{name: known[name] for name in CONTENT if getattr(given, name) is None})
-        content = {name: getattr(told, name) for name in CONTENT}
+        package = replace(given, **{name: known[name] for name in CONTENT if getattr(given, name) is None})
+        content = {name: getattr(package, name) for name in CONTENT}
         content["shipped_at"] = given.shipping_date or known["shipped_at"]
         corrected = self._corrected(order, given, known)
         if corrected is None and all(known[name] == value for name, value in content.items()):
             return self._answer(ReportResult.ALREADY_KNOWN, order, given, known)
         self._check_correction(order, known)
-        self._check_content(order, told)
+        self._check_content(order, package)
         if corrected is not None:
             self.lines_of[known["id"]] = corrected
         known |= {**content, "version": known["version"] + 1, "verified_at": None, "difference": None}

@@ -51,25 +51,25 @@ def read_channels(transaction: Transaction, codes: Sequence[str]) -> dict[str, C
 
 
 def missing_content(
-    told: ShipmentReport, needs: Requirements, channel: ChannelFacts, carriers: Carriers
+    given: ShipmentReport, needs: Requirements, channel: ChannelFacts, carriers: Carriers
 ) -> Iterator[ReportFault]:
     """Each thing that the channel's marketplace needs to be told of a package, where a report leaves it out or wrong."""
-    if needs.needs_tracking_number and told.tracking_number is None:
+    if needs.needs_tracking_number and given.tracking_number is None:
         message = "The marketplace takes no shipment without a tracking number."
         yield ReportFault(code="tracking_number_missing", field="tracking_number", message=message)
-    if told.carrier_code is not None or told.carrier_name is not None:
-        carrier = carriers.translated(channel.code, told.carrier_code, told.carrier_name)
-        yield from _missing_with_carrier(told, needs, channel, carrier)
+    if given.carrier_code is not None or given.carrier_name is not None:
+        carrier = carriers.translated(channel.code, given.carrier_code, given.carrier_name)
+        yield from _missing_with_carrier(given, needs, channel, carrier)
     elif needs.needs_carrier:
         message = "The marketplace takes no shipment without a carrier."
         yield ReportFault(code="carrier_missing", field="carrier_code", message=message)
-    if needs.needs_ship_from_place and (told.ship_from or channel.ship_from) not in channel.places:
+    if needs.needs_ship_from_place and (given.ship_from or channel.ship_from) not in channel.places:
         message = (
             "The marketplace wants the address that a package leaves from: name a place of the connection's "
             "ship_from_places, here or in the channel's setting."
         )
         yield ReportFault(code="ship_from_missing", field="ship_from", message=message)
-    if needs.shipping_methods and not told.shipping_method and not channel.shipping_method:
+    if needs.shipping_methods and not given.shipping_method and not channel.shipping_method:
         message = (
             "The marketplace wants to know in its own words how the package is sent: name a shipping_method, here or in the "
             "channel's setting."
@@ -78,26 +78,26 @@ def missing_content(
 
 
 def _missing_with_carrier(
-    told: ShipmentReport, needs: Requirements, channel: ChannelFacts, carrier: MarketplaceCarrier
+    given: ShipmentReport, needs: Requirements, channel: ChannelFacts, carrier: MarketplaceCarrier
 ) -> Iterator[ReportFault]:
     if needs.carrier_rule is CarrierRule.LISTED and carrier.code is None:
         message = (
             "The marketplace takes only carriers of its list, and this one is neither on it nor mapped to it: see "
             "`orders carriers`."
         )
-        field = "carrier_name" if told.carrier_code is None else "carrier_code"
+        field = "carrier_name" if given.carrier_code is None else "carrier_code"
         yield ReportFault(code="carrier_unknown", field=field, message=message)
-    has_address = told.tracking_url is not None or carrier.tracking_url is not None
+    has_address = given.tracking_url is not None or carrier.tracking_url is not None
     if needs.needs_tracking_url_of_named and carrier.code is None and not has_address:
         message = (
             "The marketplace has no code for this carrier, and then it wants the address where the parcel is tracked."
         )
         yield ReportFault(code="tracking_url_missing", field="tracking_url", message=message)
     if carrier.code in needs.needs_return_label_with:
-        if told.return_tracking_number is None:
+        if given.return_tracking_number is None:
             message = "With this carrier the marketplace wants the number of the return label."
             yield ReportFault(code="return_label_missing", field="return_tracking_number", message=message)
-        if needs.return_carrier(told.return_carrier or channel.return_carrier, carrier.code) is None:
+        if needs.return_carrier(given.return_carrier or channel.return_carrier, carrier.code) is None:
             taken = ", ".join(needs.return_carriers)
             message = f"The marketplace takes return labels of {taken} only: name one of them."
             yield ReportFault(code="return_label_missing", field="return_carrier", message=message)
