@@ -166,6 +166,17 @@ def test_no_module_is_a_catch_all(place) -> None:
     assert [str(path.relative_to(ROOT)) for path in modules(place) if path.stem in CATCH_ALLS] == []
 
 
+LONGEST = 500
+LONGER = ("orders_pipeline/sandbox/",)
+"""Stand-ins: each plays the whole memory of a marketplace, and ships to nobody."""
+
+
+@pytest.mark.parametrize("place", ["warehouse", "orders_api", "orders_pipeline"])
+def test_a_module_has_one_job_and_so_few_lines(place) -> None:
+    lines = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in modules(place)}
+    assert {path: n for path, n in lines.items() if n > LONGEST and not path.startswith(LONGER)} == {}
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
 def test_every_requirement_is_locked_by_hashes(name) -> None:
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
