@@ -7,36 +7,41 @@ document in is in `warehouse.ledger.book.order_intake`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import orjson
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     StrictBool,
-    StrictInt,
-    StrictStr,
-    StringConstraints,
     ValidationError,
-    WithJsonSchema,
     create_model,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from warehouse.clock import iso
-from warehouse.identifiers import MAX_LENGTH, UNSEEN, cleaned
+from warehouse.given_order_types import (
+    Amount,
+    Code,
+    Country,
+    Currency,
+    Identifier,
+    Moment,
+    Text,
+    Units,
+    none_if_blank,
+    read_moment,
+)
 from warehouse.marketplace_kinds import meant
 from warehouse.members import Described, Kind, described
 from warehouse.models import members_at
@@ -49,11 +54,7 @@ from warehouse.privacy import PathStep
 
 MOST_LINES = 1000
 MOST_PARTS = 100
-MOST_UNITS = 1_000_000
-LONGEST_TEXT = 2000
-AMOUNT = r"-?\d{1,12}(\.\d{1,6})?"
 TOO_MUCH = Decimal(10) ** 13
-YEARS = range(2000, 2101)
 MOST_FAULTS = 100
 NAME_LIMIT = 64
 
@@ -101,73 +102,6 @@ _Fault = tuple[str, tuple[int | str, ...], str]
 
 # -- the shape
 
-
-def _amount(value: object) -> Decimal:
-    if not isinstance(value, str) or re.fullmatch(AMOUNT, value, re.ASCII) is None:
-        raise ValueError('should be an amount as decimal text, such as "39.90", with at most six decimals')
-    return Decimal(value)
-
-
-def _moment(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("should be ISO 8601 text with an offset from UTC")  # noqa: TRY004 - pydantic's contract
-    try:
-        moment = datetime.fromisoformat(value)
-        found = None if moment.utcoffset() is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("should be ISO 8601 text with an offset from UTC") from None
-    if found is None:
-        raise ValueError("needs an offset from UTC, or Z")
-    if found.year not in YEARS:
-        raise ValueError(f"should be of a year from {YEARS.start} to {YEARS.stop - 1}")
-    return found
-
-
-def _blank(value: object) -> object:
-    """What has nothing in it is not there."""
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _cleaned(value: object) -> object:
-    return cleaned(value) if isinstance(value, str) else value
-
-
-def _country(code: str) -> str:
-    import pycountry  # noqa: PLC0415 - its data takes long to load, and only a document needs it
-
-    if pycountry.countries.get(alpha_2=code) is None and code != "XK":
-        raise ValueError("should be a country of ISO 3166, alpha-2")
-    return code
-
-
-def _currency(code: str) -> str:
-    from babel.numbers import is_currency  # noqa: PLC0415 - as above
-
-    if not is_currency(code):
-        raise ValueError("should be a currency of ISO 4217")
-    return code
-
-
-Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT}$"})]
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
-Text = Annotated[
-    StrictStr,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=LONGEST_TEXT, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-    ),
-]
-"""Text without control characters other than tab and line ends."""
-Identifier = Annotated[
-    StrictStr,
-    BeforeValidator(_cleaned),
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=MAX_LENGTH["original_id"], pattern=rf"^[^{UNSEEN}]*$"
-    ),
-]
-Units = Annotated[StrictInt, Field(ge=0, le=MOST_UNITS)]
-Country = Annotated[StrictStr, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_country)]
-Currency = Annotated[StrictStr, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
-Code = Annotated[StrictStr, StringConstraints(pattern=r"^[a-z0-9_]{1,63}$")]
 
 _NAMED: Mapping[str, Any] = {
     **dict.fromkeys(_IDENTIFIERS, Identifier),
@@ -219,7 +153,7 @@ def _field(each: Described, *, is_required: bool) -> tuple[Any, Any]:
         return tuple[kind, ...], Field((), max_length=MOST_PARTS, **about)
     if is_required:
         return kind, Field(**about)
-    return Annotated[kind | None, BeforeValidator(_blank)], Field(None, **about)
+    return Annotated[kind | None, BeforeValidator(none_if_blank)], Field(None, **about)
 
 
 _LineMembers: Any = create_model(
@@ -243,7 +177,7 @@ class GivenLine(_LineMembers):
     unit_price: Amount = Field(
         description="Price of one unit, with taxes, in the order's currency.", examples=["39.90"]
     )
-    discount: Annotated[Amount | None, BeforeValidator(_blank)] = Field(
+    discount: Annotated[Amount | None, BeforeValidator(none_if_blank)] = Field(
         None, description="What the buyer pays less for the whole line.", examples=["5.00"]
     )
 
@@ -260,7 +194,7 @@ class GivenOrder(_OrderMembers):
         tax_total: Decimal | None
         charges: tuple[Any, ...]
 
-    notes: Annotated[Text | None, BeforeValidator(_blank)] = Field(
+    notes: Annotated[Text | None, BeforeValidator(none_if_blank)] = Field(
         None,
         description="What else is to be known of it. Kept as personal data.",
         examples=["Rings the bell twice."],
@@ -475,7 +409,7 @@ def envelope(document: bytes, given_at: datetime) -> bytes:
 def opened(payload: Any) -> tuple[Any, datetime | None]:  # noqa: ANN401 - any JSON value
     """The document in a payload and when it was given; None for a document that was not taken in."""
     if isinstance(payload, dict) and payload.keys() == {"given_at", "order"}:
-        return payload["order"], _moment(payload["given_at"])
+        return payload["order"], read_moment(payload["given_at"])
     return payload, None
 
 
