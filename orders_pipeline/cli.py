@@ -75,6 +75,7 @@ COMMANDS = {
     "tokens": CommandPlace("commands.tokens", "tokens", "Access to the Orders API."),
     "incidents": CommandPlace("commands.incidents", "incidents", "Problems, one row each."),
     "logs": CommandPlace("commands.incidents", "logs", "What happened in the order flow, newest first."),
+    "requests": CommandPlace("commands.requests", "requests", "What the pipeline is asked to do."),
     "alerts": CommandPlace("commands.alerts", "alerts", "Who is told of problems."),
     "api": CommandPlace("commands.processes", "api", "Serve the Orders API in this process."),
     "purge": CommandPlace("commands.personal_data", "purge", "Take out the personal data of orders closed long ago."),

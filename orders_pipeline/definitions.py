@@ -24,6 +24,7 @@ from orders_pipeline.checks import confirmations_checks, full_checks, orders_che
 from orders_pipeline.follow_up import follow_up
 from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.request_runs import carry_out_requests
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.schedules import SCHEDULES
 from orders_pipeline.sensors import (
@@ -31,6 +32,7 @@ from orders_pipeline.sensors import (
     due_file_jobs,
     due_follow_ups,
     new_shipments,
+    operator_requests,
     ping_after_success,
 )
 from orders_pipeline.upkeep.dagster_runs import prune_runs
@@ -124,9 +126,17 @@ def build_defs(*, source: InstallationSource | None = None) -> dg.Definitions:
             maintain_storage,
             prune_runs,
             purge_personal_data,
+            carry_out_requests,
         ],
         schedules=SCHEDULES,
-        sensors=[connection_partitions, new_shipments, due_file_jobs, due_follow_ups, ping_after_success],
+        sensors=[
+            connection_partitions,
+            new_shipments,
+            due_file_jobs,
+            due_follow_ups,
+            operator_requests,
+            ping_after_success,
+        ],
         resources={"source": source or InstallationSource()},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,

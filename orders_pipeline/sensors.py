@@ -1,5 +1,5 @@
 """The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs and follow-ups
-that are due, and monitors told of jobs that have succeeded.
+that are due, requests of operators, and monitors told of jobs that have succeeded.
 
 When what runs by the clock is in `schedules`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 import sqlalchemy as sa
 
-from orders_pipeline import follow_up
+from orders_pipeline import follow_up, requests
 from orders_pipeline.alerts import heartbeat
 from orders_pipeline.assets.file_runs import JOBS_TAG
 from orders_pipeline.assets.order_exports import order_exports
@@ -150,6 +150,22 @@ def due_file_jobs(
     if reason:
         return dg.SkipReason(reason)
     return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
+
+
+@dg.sensor(
+    job_name="carry_out_requests",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Do what operators ask: tests and listings at once, what takes longer in a run.",
+)
+def operator_requests(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
+) -> dg.RunRequest | dg.SkipReason:
+    """Somebody waits at a page: what is over in seconds is done right here, without a run."""
+    with source.opened() as installation:
+        if not requests.look(installation):
+            return dg.SkipReason("nothing waits that takes a run")
+    return unless_running(context, "carry_out_requests")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

@@ -27,6 +27,7 @@ GRANTED_BY = {
     Scope.ORDERS_READ_PII: frozenset({Scope.ORDERS_READ_PII}),
     Scope.ORDERS_WRITE: frozenset({Scope.ORDERS_WRITE, Scope.ADMIN}),
     Scope.SHIPMENTS_WRITE: frozenset({Scope.SHIPMENTS_WRITE, Scope.ADMIN}),
+    Scope.OPERATIONS_WRITE: frozenset({Scope.OPERATIONS_WRITE, Scope.ADMIN}),
     Scope.METRICS_READ: frozenset({Scope.METRICS_READ, Scope.ADMIN}),
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }

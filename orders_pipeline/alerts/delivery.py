@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING
 from orders_pipeline.marketplaces import tls
 from warehouse.ledger.base.credentials import SecretMissing
 from warehouse.ledger.settings.recipients import EMAIL, RecipientKind, open_url, sendable
+from warehouse.ledger.watch.alerts import Message, Stream
 from warehouse.privacy import KeyRingError
 from warehouse.web_addresses import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from warehouse.ledger.settings.recipients import Recipient
-    from warehouse.ledger.watch.alerts import Message
     from warehouse.privacy import KeyRing
     from warehouse.settings import Settings
 
@@ -68,6 +69,19 @@ def deliver(settings: Settings, keys: KeyRing, recipient: Recipient, message: Me
             _mail(settings, recipient.address, message)
         case RecipientKind.URL:
             _notify(keys, recipient, message)
+
+
+def deliver_test(settings: Settings, keys: KeyRing, recipient: Recipient, now: datetime) -> None:
+    """Hand a test message over; raises as `deliver` does."""
+    message = Message(
+        id=f"{recipient.code}-test-{now:%Y%m%dT%H%M%S%f}",
+        recipient=recipient.code,
+        stream=Stream.SUMMARY,
+        subject="[Orders] a test: alerts arrive here",
+        body="This is a test. Problems of the order flow are told here.\n",
+        created_at=now,
+    )
+    deliver(settings, keys, recipient, message)
 
 
 def compose(sender: str, address: str, message: Message) -> EmailMessage:

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.alerts import plan
-from orders_pipeline.alerts.delivery import NotDelivered, deliver
+from orders_pipeline.alerts.delivery import NotDelivered, deliver_test
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.settings import recipients
 from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts as book
-from warehouse.ledger.watch.alerts import Message, Stream
 
 alerts = typer.Typer(name="alerts", help="Who is told of problems.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -113,17 +112,8 @@ def test_recipient(code: Code) -> None:
             chosen = next((each for each in recipients.all_recipients(transaction) if each.code == code), None)
         if chosen is None:
             raise fail(f"there is no recipient {code!r}", Exit.USAGE)
-        now = installation.clock()
-        message = Message(
-            id=f"{code}-test-{now:%Y%m%dT%H%M%S%f}",
-            recipient=code,
-            stream=Stream.SUMMARY,
-            subject="[Orders] a test: alerts arrive here",
-            body="This is a test. Problems of the order flow are told here.\n",
-            created_at=now,
-        )
         try:
-            deliver(installation.settings, installation.keys, chosen, message)
+            deliver_test(installation.settings, installation.keys, chosen, installation.clock())
         except NotDelivered as error:
             raise fail(f"{error.code}: {error.message} ({error.hint})", Exit.UNAVAILABLE) from None
     notes.print(f"{code} has taken a test message", markup=False)

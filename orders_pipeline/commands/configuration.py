@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -17,10 +17,9 @@ from orders_pipeline.commands.failures import exit_code
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
-from orders_pipeline.marketplaces.protocol import Finding
 from orders_pipeline.marketplaces.registry import KINDS
-from orders_pipeline.stages.connection import consenting, takes_orders
-from orders_pipeline.stages.connection import opened as opened_connection
+from orders_pipeline.stages.connection import consenting
+from orders_pipeline.stages.connection_test import try_connection
 from warehouse.clock import utc_now
 from warehouse.ledger.base.credentials import seal_secret, shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
@@ -325,9 +324,6 @@ def _keep_secret(
         )
 
 
-NOTHING_TO_ASK = "there is no marketplace to ask: its channels' orders are given by POST /v1/orders and `orders add`"
-
-
 @connections.command("test")
 def test_connection(
     code: Annotated[str, typer.Argument(help="The connection's code.")],
@@ -339,16 +335,10 @@ def test_connection(
     """
     with opened_to_read() as installation:
         with installation.ledger.read() as transaction:
-            connection = book.find_connection(transaction, code)
-            owned = book.all_channels(transaction, code)
-        if connection is None:
-            raise fail(f"there is no connection {code!r}", Exit.USAGE)
+            if book.find_connection(transaction, code) is None:
+                raise fail(f"there is no connection {code!r}", Exit.USAGE)
         try:
-            if takes_orders(connection):
-                findings: Sequence[Finding] = [Finding("endpoint", is_ok=True, message=NOTHING_TO_ASK)]
-            else:
-                with opened_connection(installation, connection, owned) as session:
-                    findings = session.client.test()
+            findings = try_connection(installation, code)
         except MarketplaceError as error:
             raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exit_code(error)) from None
     rows = [(each.part, "ok" if each.is_ok else "wrong", each.message, each.hint) for each in findings]

@@ -61,6 +61,13 @@ class FolderStorage:
                 )
         return tuple(sorted(found, key=lambda each: each.name))
 
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Names of the folders in a folder."""
+        place = self._folder(folder)
+        with _judged(folder or "."), os.scandir(place) as entries:
+            found = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+        return tuple(sorted(os.fsencode(each).decode(errors="backslashreplace") for each in found))
+
     def exists(self, path: str) -> int | None:
         """Size of the file; None when there is none."""
         place = self._file(path)

@@ -62,6 +62,8 @@ _NO_FILES = re.compile(
     r"|\bkeine? |\baucun|\bnessun|\bning[uú]n|\bgeen ",
     re.IGNORECASE,
 )
+_UNIX_FOLDER = re.compile(r"d\S+(?:\s+\S+){7} (.+)")
+"""A folder in a listing as `ls -l` writes it: type and rights, links, owner, group, size, month, day, time or year, name."""
 ASK_OPERATOR = "ask the server's operator for MLSD with type and size, or use SFTP"
 _DENIED = re.compile(r"permission|denied|not allowed|privilege", re.IGNORECASE)
 
@@ -105,6 +107,17 @@ class _FtpFamily(RemoteStorage[Client]):
             found = self._listed(client, clean) if self._has_mlsd else self._named_one_by_one(client, clean)
             # Here and not below: a listing is read from the server as it is asked for.
             return tuple(sorted(found, key=lambda each: each.name))
+
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Names of the folders in a folder; without MLSD only those of a listing as Unix writes it."""
+        clean = checked_folder(folder)
+        with self._session(clean) as client:
+            self._enter(client, clean)
+            if self._has_mlsd:
+                known = map(facts, self._listing(client, "MLSD", clean))
+                return tuple(sorted(name for name, about in known if name and about.get("type", "").lower() == "dir"))
+            lines = [_UNIX_FOLDER.match(line) for line in self._listing(client, "LIST", clean)]
+            return tuple(sorted(line[1] for line in lines if line and line[1] not in {".", ".."}))
 
     def exists(self, path: str) -> int | None:
         """Size of the file; None when there is none."""

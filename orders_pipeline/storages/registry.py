@@ -61,6 +61,10 @@ class Storage(Protocol):
         """The plain files of a folder, by name; no folders, no links."""
         ...
 
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Names of the folders in a folder, sorted; no links."""
+        ...
+
     def exists(self, path: str) -> int | None:
         """Size of the file in bytes; None when there is no file of that name."""
         ...

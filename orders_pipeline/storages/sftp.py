@@ -189,18 +189,29 @@ class SftpStorage(RemoteStorage[_Client]):
         clean = checked_folder(folder)
         found = []
         with self._session(clean) as client:
-            try:
-                for name, shown, seen in client.entries(self._at(clean)):
-                    if name not in {".", ".."} and _is_file(seen, shown):
-                        size = seen.st_size
-                        if size is None and "\\" not in name:
-                            size = self._size(client, posixpath.join(clean, name))
-                        found.append(RemoteFile(name=name, size=size or 0, modified_at=_changed_at(seen)))
-            except _Refused as error:
-                if error.status == wire.SFTP_NO_SUCH_FILE:
-                    raise FolderMissing(f"there is no folder {self._at(clean)}") from None
-                raise
+            for name, shown, seen in self._entries(client, clean):
+                if _is_file(seen, shown):
+                    size = seen.st_size
+                    if size is None and "\\" not in name:
+                        size = self._size(client, posixpath.join(clean, name))
+                    found.append(RemoteFile(name=name, size=size or 0, modified_at=_changed_at(seen)))
         return tuple(sorted(found, key=lambda each: each.name))
+
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """Names of the folders in a folder."""
+        clean = checked_folder(folder)
+        with self._session(clean) as client:
+            return tuple(sorted(name for name, shown, seen in self._entries(client, clean) if _is_folder(seen, shown)))
+
+    def _entries(self, client: _Client, folder: str) -> Iterator[tuple[str, str, paramiko.SFTPAttributes]]:
+        try:
+            for name, shown, seen in client.entries(self._at(folder)):
+                if name not in {".", ".."}:
+                    yield name, shown, seen
+        except _Refused as error:
+            if error.status == wire.SFTP_NO_SUCH_FILE:
+                raise FolderMissing(f"there is no folder {self._at(folder)}") from None
+            raise
 
     def exists(self, path: str) -> int | None:
         """Size of the file; None when there is none."""
@@ -445,6 +456,12 @@ def _is_file(seen: paramiko.SFTPAttributes, shown: str) -> bool:
     """
     kind = stat.S_IFMT(seen.st_mode or 0)
     return kind == stat.S_IFREG if kind else shown[:1] not in set("dlbcps")
+
+
+def _is_folder(seen: paramiko.SFTPAttributes, shown: str) -> bool:
+    """Whether an entry is said to be a folder."""
+    kind = stat.S_IFMT(seen.st_mode or 0)
+    return kind == stat.S_IFDIR if kind else shown[:1] == "d"
 
 
 def _changed_at(seen: paramiko.SFTPAttributes) -> datetime | None:

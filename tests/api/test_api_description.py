@@ -19,7 +19,10 @@ from warehouse.settings import Settings
 
 OPERATIONS = {
     "accept_cancellation_request",
+    "ask_pipeline",
     "cancel_order",
+    "get_request",
+    "list_requests",
     "decline_cancellation_request",
     "get_cancellation_request",
     "get_incident",

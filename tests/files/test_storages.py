@@ -105,6 +105,8 @@ def test_folders_are_made_once(storage, place):
     storage.make_folder(f"/{place}/a/b/")
 
     assert storage.list(f"{place}/a/b") == ()
+    assert storage.folders(place) == ("a",)
+    assert storage.folders(f"{place}/a/b") == ()
     assert storage.exists(f"{place}/a") is None, "a folder is no file"
 
 
@@ -123,6 +125,8 @@ def test_what_is_removed_is_gone(storage, place, source):
 def test_a_missing_folder_is_named(storage, place, source):
     with pytest.raises(FolderMissing, match="nowhere"):
         storage.list(f"{place}/nowhere")
+    with pytest.raises(FolderMissing, match="nowhere"):
+        storage.folders(f"{place}/nowhere")
     with pytest.raises(FolderMissing, match="nowhere"):
         storage.write(f"{place}/nowhere/orders.csv", source)
 

@@ -50,6 +50,7 @@ class Scope(StrEnum):
     ORDERS_READ_PII = "orders:read:pii"
     ORDERS_WRITE = "orders:write"
     SHIPMENTS_WRITE = "shipments:write"
+    OPERATIONS_WRITE = "operations:write"
     METRICS_READ = "metrics:read"
     ADMIN = "admin"
 

@@ -7,6 +7,7 @@ from warehouse.ledger.base.schema.base import *
 from warehouse.ledger.base.schema.book import *
 from warehouse.ledger.base.schema.columns import *
 from warehouse.ledger.base.schema.exchange import *
+from warehouse.ledger.base.schema.people import *
 from warehouse.ledger.base.schema.settings import *
 from warehouse.ledger.base.schema.shipping import *
 from warehouse.ledger.base.schema.watch import *

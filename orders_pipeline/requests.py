@@ -1,0 +1,220 @@
+"""Carrying out what operators ask: the light requests at once, by a sensor; the heavy ones in a run of their own.
+
+Each is done by the function that the command line calls too. What a request is, and what it takes, is in
+`warehouse.operator_requests`; here nothing is asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from orders_pipeline.alerts.delivery import NotDelivered, deliver_test
+from orders_pipeline.file_jobs.export import export_channel
+from orders_pipeline.file_jobs.ingest import import_channel
+from orders_pipeline.installation import Installation
+from orders_pipeline.marketplaces.errors import MarketplaceError
+from orders_pipeline.stages import confirm, normalise, pull
+from orders_pipeline.stages.connection import defect
+from orders_pipeline.stages.connection_test import try_connection
+from orders_pipeline.storages.errors import StorageError
+from orders_pipeline.storages.open_storages import StoragePlaces
+from orders_pipeline.storages.probe import probe
+from warehouse.ledger.people import operator_requests as book
+from warehouse.ledger.settings import file_jobs
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.settings.recipients import all_recipients
+from warehouse.operator_requests import HEAVY, LIGHT, OperatorRequest, RequestKind, RequestProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orders_pipeline.file_jobs.job_run import JobResult
+    from orders_pipeline.stages.pull_result import PullResult
+    from warehouse.ledger.settings.file_jobs import FileJob
+
+Result = dict[str, Any]
+Arguments = Mapping[str, Any]
+
+CLAIM_LENGTHS = {LIGHT: timedelta(minutes=2), HEAVY: timedelta(minutes=30)}
+LIGHT_FOR = timedelta(seconds=20)
+"""How long one look goes on with light requests: a sensor that takes a minute is ended by Dagster."""
+MOST_ENTRIES = 500
+"""Of a folder that is browsed."""
+
+
+class NotPossible(Exception):
+    """A request that cannot be carried out, with a code, a sentence and what to do."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+def look(installation: Installation) -> bool:
+    """Say that the pipeline runs, carry out the light requests that wait, and tell whether heavy ones do."""
+    now = installation.clock()
+    with installation.ledger.read() as transaction:
+        seen = book.pipeline_seen_at(transaction)
+        is_light_due = book.is_any_due(transaction, LIGHT, now)
+        is_heavy_due = book.is_any_due(transaction, HEAVY, now)
+    if seen is None or not now - book.SEEN_EVERY < seen <= now:
+        with installation.ledger.write() as transaction:
+            book.note_pipeline(transaction, now)
+            book.tidy(transaction, now)
+    if is_light_due:
+        carry_out(installation, LIGHT, LIGHT_FOR)
+    return is_heavy_due
+
+
+def carry_out(installation: Installation, kinds: Sequence[RequestKind], at_most: timedelta) -> int:
+    """Carry out the requests of these kinds that wait, the oldest first; no new one is begun after `at_most`.
+
+    Returns:
+        How many were carried out, those that failed among them.
+    """
+    ends_at = time.monotonic() + at_most.total_seconds()
+    done = 0
+    while time.monotonic() < ends_at:
+        with installation.ledger.write() as transaction:
+            request = book.claim(transaction, kinds, installation.clock(), CLAIM_LENGTHS[tuple(kinds)])
+        if request is None:
+            break
+        state, result = _attempt(installation, request)
+        with installation.ledger.write() as transaction:
+            book.finish(transaction, request, state, result, installation.clock())
+        done += 1
+    return done
+
+
+def _attempt(installation: Installation, request: OperatorRequest) -> tuple[RequestProgress, Result]:
+    try:
+        return RequestProgress.DONE, DOES[request.kind](installation, request.subject, request.arguments)
+    except (MarketplaceError, StorageError, NotDelivered, NotPossible) as error:
+        return RequestProgress.FAILED, {"code": error.code, "message": error.message, "hint": error.hint}
+    except Exception as error:  # noqa: BLE001 - a defect at one request must not stop the others
+        unforeseen = defect(error)
+        return RequestProgress.FAILED, {"code": unforeseen.code, "message": unforeseen.message, "hint": "see the log"}
+
+
+def _try_connection(installation: Installation, code: str, _arguments: Arguments) -> Result:
+    findings = try_connection(installation, code)
+    return {"findings": [_finding(each.part, each.message, each.hint, is_ok=each.is_ok) for each in findings]}
+
+
+def _finding(part: str, message: str, hint: str, *, is_ok: bool) -> Result:
+    return {"part": part, "verdict": "ok" if is_ok else "wrong", "message": message, "hint": hint}
+
+
+def _test_storage(installation: Installation, code: str, arguments: Arguments) -> Result:
+    with StoragePlaces(installation) as places:
+        findings = probe(places.at(code), arguments["folder"])
+    return {
+        "findings": [
+            {"part": each.part, "verdict": each.verdict.value, "message": each.message, "hint": each.hint}
+            for each in findings
+        ]
+    }
+
+
+def _browse(installation: Installation, code: str, arguments: Arguments) -> Result:
+    """The first entries of a folder, and how many there are."""
+    folder = arguments["folder"]
+    with StoragePlaces(installation) as places:
+        storage = places.at(code)
+        folders, files = storage.folders(folder), storage.list(folder)
+    return {
+        "folder": folder,
+        "folders": folders[:MOST_ENTRIES],
+        "folder_count": len(folders),
+        "files": [{"name": each.name, "size": each.size} for each in files[:MOST_ENTRIES]],
+        "file_count": len(files),
+    }
+
+
+def _test_recipient(installation: Installation, code: str, _arguments: Arguments) -> Result:
+    with installation.ledger.read() as transaction:
+        chosen = next((each for each in all_recipients(transaction) if each.code == code), None)
+    if chosen is None:
+        raise NotPossible("unknown_recipient", f"there is no recipient {code} any more")
+    deliver_test(installation.settings, installation.keys, chosen, installation.clock())
+    return {"delivered": True}
+
+
+def _pull(installation: Installation, code: str, arguments: Arguments) -> Result:
+    since = arguments.get("since")
+    if since is None:
+        return _pulled(installation, pull.pull_connection(installation, code))
+    return _pulled(installation, pull.pull_since(installation, code, datetime.fromisoformat(since)))
+
+
+def _fetch(installation: Installation, code: str, arguments: Arguments) -> Result:
+    return _pulled(installation, pull.refetch(installation, code, arguments["original_ids"]))
+
+
+def _replay(installation: Installation, code: str, arguments: Arguments) -> Result:
+    return dict(normalise.replay(installation, code, arguments["original_ids"]).counts)
+
+
+def _pulled(installation: Installation, result: PullResult) -> Result:
+    """What was read, brought into the book; the order tables follow with the next tick."""
+    if result.error is not None:
+        raise result.error
+    if result.outcome == "busy":
+        raise NotPossible("busy", "another process reads this connection at the moment", "ask again in a minute")
+    tally = normalise.normalise_pending(installation)
+    return {
+        "windows": result.windows,
+        "seen": result.seen,
+        "kept": result.new,
+        "skipped": result.skipped,
+        "orders": dict(tally.counts),
+    }
+
+
+def _confirm(installation: Installation, code: str, _arguments: Arguments) -> Result:
+    result = confirm.confirm_connection(installation, code)
+    if result.error is not None:
+        raise result.error
+    return dict(result.counts)
+
+
+def _export(installation: Installation, channel: str, _arguments: Arguments) -> Result:
+    return _run_job(installation, channel, JobKind.EXPORT, export_channel)
+
+
+def _import(installation: Installation, channel: str, _arguments: Arguments) -> Result:
+    return _run_job(installation, channel, JobKind.IMPORT, import_channel)
+
+
+def _run_job(
+    installation: Installation, channel: str, kind: JobKind, run: Callable[[Installation, FileJob], JobResult]
+) -> Result:
+    with installation.ledger.read() as transaction:
+        state = file_jobs.find_job(transaction, channel, kind)
+    if state is None:
+        raise NotPossible("no_job", f"{channel} has no {kind} job", "set it up first")
+    result = run(installation, state.job)
+    if result.error is not None:
+        raise NotPossible("job_failed", result.error)
+    if result.outcome == "busy":
+        raise NotPossible("busy", "the job runs at the moment", "see its files in a minute")
+    return {"files": [{"id": each.id, "name": each.name, "state": each.state.value} for each in result.files]}
+
+
+DOES: Mapping[RequestKind, Callable[[Installation, str, Arguments], Result]] = {
+    RequestKind.TEST_CONNECTION: _try_connection,
+    RequestKind.TEST_STORAGE: _test_storage,
+    RequestKind.TEST_RECIPIENT: _test_recipient,
+    RequestKind.BROWSE: _browse,
+    RequestKind.PULL: _pull,
+    RequestKind.FETCH: _fetch,
+    RequestKind.REPLAY: _replay,
+    RequestKind.CONFIRM: _confirm,
+    RequestKind.EXPORT: _export,
+    RequestKind.IMPORT: _import,
+}

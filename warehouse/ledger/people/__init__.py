@@ -1,0 +1,1 @@
+"""Who works at the console: people, their sessions, and what they changed."""
