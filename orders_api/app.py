@@ -18,6 +18,7 @@ from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
 from orders_api.v1 import (
     acceptances,
+    account_deletions,
     acknowledgements,
     cancellation_requests,
     channels,
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         incidents.router,
         logs.router,
         files.router,
+        account_deletions.router,
         status.router,
         health.router,
         metrics.router,

@@ -51,6 +51,8 @@ class Event(StrEnum):
     PING_SENT = "ping_sent"
     PING_FAILED = "ping_failed"
     PERSONAL_DATA_PURGED = "personal_data_purged"
+    ACCOUNT_DELETIONS_CARRIED_OUT = "account_deletions_carried_out"
+    DELETION_NOTICE_DROPPED = "deletion_notice_dropped"
     BACKUP_WRITTEN = "backup_written"
     BACKUP_RESTORED = "backup_restored"
     UNEXPECTED_ERROR = "unexpected_error"

@@ -87,6 +87,21 @@ class Selectors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionNotices:
+    """How a marketplace tells, at an address of ours, that a buyer's account was deleted.
+
+    Attributes:
+        signature_header: The header of a notice that holds its signature.
+        token: The credential that an answer to its challenge is made of.
+        address: The setting that says at which public address of ours it calls.
+    """
+
+    signature_header: str
+    token: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketplaceKind:
     """What a kind of marketplace is, for people and for whoever checks a configuration.
 
@@ -104,6 +119,7 @@ class MarketplaceKind:
         acceptance: Who accepts orders of a channel that does not say: manual, automatic or off.
         requirements: What may be done there, and what a shipment needs, as far as is known without asking.
         takes_orders: Whether the orders of its channels are given to us, there being no marketplace that could be asked.
+        deletion_notices: How it tells of deleted accounts; None when it does not.
     """
 
     kind: str
@@ -119,6 +135,7 @@ class MarketplaceKind:
     acceptance: str
     requirements: Requirements
     takes_orders: bool = False
+    deletion_notices: DeletionNotices | None = None
 
     def name_of(self, selector: str | None) -> str:
         """The marketplace's name for people, where no channel says one."""

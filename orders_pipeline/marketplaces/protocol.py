@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orders_pipeline.marketplaces.settings import ConnectionSettings, ShipFromPlace
-    from warehouse.marketplace_kinds import Credential, EndpointRule, Selectors
+    from warehouse.marketplace_kinds import Credential, DeletionNotices, EndpointRule, Selectors
     from warehouse.orders import Order
     from warehouse.privacy import PathStep
     from warehouse.shipments import Receipt, Requirements
@@ -324,6 +324,35 @@ class Consenting(Protocol):
         ...
 
 
+class NotAuthentic(Exception):
+    """A notice that the marketplace has not sent, or that tells of nothing that we act on; the message says why."""
+
+
+class DeletionReader(Protocol):
+    """Reads what a marketplace tells of deleted accounts."""
+
+    def buyers(self, body: bytes, signature: str) -> frozenset[str]:
+        """The names by which the orders of the deleted account may know its buyer.
+
+        Args:
+            body: The notice's exact bytes.
+            signature: What stood in its header.
+
+        Raises:
+            NotAuthentic: The marketplace has not signed it.
+            MarketplaceError: It could not be asked for its key.
+        """
+        ...
+
+    def buyer_of(self, data: Mapping[str, Any]) -> str | None:
+        """The buyer's name in what no member of an order names."""
+        ...
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marketplace:
     """One kind of marketplace: its connector, its knowledge, and everything that is said of it anywhere.
@@ -355,6 +384,8 @@ class Marketplace:
         settings, channel_settings: What connections and channels of it may say.
         acceptance: Who accepts orders of a channel that does not say.
         follows_open_orders: Its listing shows no change of an older order: the open ones are read by their ids with each tick.
+        deletion_notices: How it tells of deleted accounts; None when it does not.
+        deletions: Opens what reads such notices.
         sandbox: Where its stand-in is, `module:class`, a `orders_pipeline.sandbox.engine.Sandbox`; None when it has none.
     """
 
@@ -383,6 +414,8 @@ class Marketplace:
     overlap: timedelta = timedelta(0)
     consenting: Callable[[ConnectionContext], Consenting] | None = None
     follows_open_orders: bool = False
+    deletion_notices: DeletionNotices | None = None
+    deletions: Callable[[ConnectionContext, Quota], DeletionReader] | None = None
     sandbox: str | None = None
 
     @property

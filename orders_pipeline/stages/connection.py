@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.marketplaces.protocol import Client, Consenting, Marketplace, Rate
+    from orders_pipeline.marketplaces.protocol import Client, Consenting, DeletionReader, Marketplace, Rate
     from warehouse.ledger.settings.channels import ConfiguredChannel, Connection
 
 logger = logging.getLogger("orders_pipeline.stages.connection")
@@ -229,6 +229,27 @@ def consenting(installation: Installation, connection: Connection) -> Consenting
     mortal = {each.name for each in marketplace.credentials if each.lifetime_days is not None}
     lasting = {name: value for name, value in connection.credentials.items() if name not in mortal}
     return marketplace.consenting(_context(installation, connection, (), lasting))
+
+
+@contextmanager
+def reading_deletions(installation: Installation, connection: Connection) -> Iterator[DeletionReader]:
+    """What reads notices of deleted accounts that came for a connection.
+
+    Raises:
+        Unauthorised: A credential cannot be resolved.
+        Permanent: There are no such notices of its kind, or its settings are not valid.
+    """
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None or marketplace.deletions is None:
+        raise Permanent("no_deletion_notices", f"{connection.code} is of a kind that tells of no deleted accounts")
+    rate_factor = read_settings(marketplace.settings, connection.settings).rate_factor
+    context = _context(installation, connection, (), connection.credentials)
+    quota = _Quota(installation, connection.code, marketplace.rates, rate_factor, lambda: None)
+    reader = marketplace.deletions(context, quota)
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def _context(

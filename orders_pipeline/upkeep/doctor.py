@@ -33,7 +33,7 @@ from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
 from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
-from warehouse.ledger.book import personal_data, raw_orders
+from warehouse.ledger.book import account_deletions, personal_data, raw_orders
 from warehouse.ledger.settings import channels
 from warehouse.ledger.status import channel_status, keys
 from warehouse.ledger.status.channel_status import ChannelState
@@ -54,6 +54,8 @@ LEAST_FREE_BYTES, COMFORTABLE_FREE_BYTES = 200_000_000, 2_000_000_000
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 300
 PURGE_GRACE = timedelta(days=2)
 """The daily purge may have been missed once."""
+NOTICE_DAYS = 30
+"""A notice of a deleted account may wait so long for the buyer's open orders."""
 PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", "httpx", "cryptography")
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -338,6 +340,16 @@ def _personal_data(patient: Patient) -> Iterator[DoctorFinding]:
         )
     else:
         yield DoctorFinding("personal data", DoctorVerdict.OK, f"nothing is overdue; {oldest}")
+    with patient.ledger.read() as transaction:
+        waiting, since = account_deletions.count(transaction), account_deletions.oldest(transaction)
+    if since is not None:
+        days = age((patient.now - since).total_seconds()) // 86_400
+        yield DoctorFinding(
+            "account deletions",
+            graded(days > NOTICE_DAYS),
+            f"{waiting} notices are not carried out, the oldest for {days:.0f} days",
+            hint_if(days > NOTICE_DAYS, "`orders purge --yes`; those whose buyer has an open order wait for its end"),
+        )
 
 
 def _order_tables(patient: Patient) -> Iterator[DoctorFinding]:

@@ -6,9 +6,11 @@ What is due and how it goes is in `warehouse.ledger.book.personal_data`.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from orders_pipeline.stages.account_deletions import carry_out
 from warehouse.ledger.book import personal_data
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
@@ -29,11 +31,14 @@ def due(installation: Installation) -> Purge:
 
 
 def purge(installation: Installation) -> Purge:
-    """Take out what is due; traces that could not be overwritten are an incident, which the next purge closes.
+    """Take out what is due, and what notices of deleted accounts are about.
+
+    Traces that could not be overwritten are an incident, which the next purge closes.
 
     Raises:
         TracesRemain: Everything is deleted, but could not be overwritten on the disk.
     """
+    of_deleted_accounts = carry_out(installation)
     now = installation.clock()
     try:
         gone = personal_data.purge(installation.ledger, installation.settings.archive, _before(installation), now)
@@ -51,6 +56,7 @@ def purge(installation: Installation) -> Purge:
         raise
     with installation.ledger.write() as transaction:
         incidents.resolve(transaction, "system", [SUBJECT], [STAGE], now)
+    gone = replace(gone, orders=gone.orders + of_deleted_accounts)
     counts = {name: getattr(gone, name) for name in gone.__slots__}
     logger.info(Event.PERSONAL_DATA_PURGED, extra=counts)
     return gone

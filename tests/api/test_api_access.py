@@ -15,7 +15,8 @@ from warehouse.ledger.shipping.shipments import report
 from warehouse.ledger.watch import incidents
 from warehouse.shipment_reports import Sender, ShipmentReport, Source
 
-OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs"}
+DELETIONS = "/v1/account-deletions/{connection}"
+OPEN_PATHS = {"/healthz", "/readyz", "/openapi.json", "/docs", DELETIONS}
 GERMAN_SECRETS = ("402-0000077", "mirakl_de", "Mirakl DE", "BULB-GERMAN", "T-GERMAN")
 
 
@@ -45,7 +46,11 @@ BODIES = {
 
 def test_the_matrix_covers_every_route(app):
     assert len(protected(app)) == 32
-    assert {path for _, path in routes(app)} - {path for _, path in protected(app)} == {"/healthz", "/readyz"}
+    assert {path for _, path in routes(app)} - {path for _, path in protected(app)} == {
+        "/healthz",
+        "/readyz",
+        DELETIONS,
+    }
 
 
 def test_a_stranger_is_turned_away_everywhere(app, stranger, book, order):

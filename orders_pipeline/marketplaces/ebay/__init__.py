@@ -8,12 +8,19 @@ from __future__ import annotations
 from orders_pipeline.marketplaces.ebay.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.ebay.client import LAG, OVERLAP, RATES, connect
 from orders_pipeline.marketplaces.ebay.consent import EbayConsenting
+from orders_pipeline.marketplaces.ebay.deletions import SIGNATURE_HEADER, EbayDeletions
 from orders_pipeline.marketplaces.ebay.documents import documents
 from orders_pipeline.marketplaces.ebay.normalise import normalise
 from orders_pipeline.marketplaces.ebay.personal_data import PII_PATHS
-from orders_pipeline.marketplaces.ebay.settings import CREDENTIALS, SITES, EbaySettings
+from orders_pipeline.marketplaces.ebay.settings import (
+    CREDENTIALS,
+    DELETION_ADDRESS,
+    DELETION_TOKEN,
+    SITES,
+    EbaySettings,
+)
 from orders_pipeline.marketplaces.protocol import Marketplace
-from warehouse.marketplace_kinds import EndpointRule, Selectors
+from warehouse.marketplace_kinds import DeletionNotices, EndpointRule, Selectors
 
 MARKETPLACE = Marketplace(
     kind="ebay",
@@ -36,6 +43,8 @@ MARKETPLACE = Marketplace(
     selectors=Selectors(meaning="site", known=SITES),
     credentials=CREDENTIALS,
     settings=EbaySettings,
+    deletion_notices=DeletionNotices(signature_header=SIGNATURE_HEADER, token=DELETION_TOKEN, address=DELETION_ADDRESS),
+    deletions=EbayDeletions,
     sandbox="orders_pipeline.sandbox.ebay.state:EbaySandbox",
 )
 

@@ -54,6 +54,8 @@ RATES: dict[str, Rate] = {
     "getOrder": Rate(0.2, 500),
     "getShippingFulfillments": Rate(0.5, 1000),
     "createShippingFulfillment": Rate(0.3, 500),
+    # 10,000 a day; one key signs for weeks.
+    "getPublicKey": Rate(0.1, 50),
     # 5,000 a day each.
     "searchCancellations": Rate(5000 / 86_400, 50),
     "createCancellation": Rate(5000 / 86_400, 50),

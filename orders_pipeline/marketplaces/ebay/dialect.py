@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TOKEN_PATH = "/identity/v1/oauth2/token"  # noqa: S105 - a path
 BEARER, IAF = "Bearer", "IAF"
+PUBLIC_SCOPE = "https://api.ebay.com/oauth/api_scope"
 
 _KEY_HINT = "create a keyset in eBay's Developer Program and store it as client_id and client_secret"
 _CONSENT_HINT = "consent again: orders connections authorise"
@@ -128,4 +129,17 @@ class EbayDialect:
             basic=keys,
             hint=_CONSENT_HINT,
         )
+        return token
+
+
+class EbayApplicationDialect(EbayDialect):
+    """The same with the token of the application itself, which needs no seller's consent."""
+
+    def _key(self) -> str:
+        return key_of("ebay application", self.address, self._context.credentials)
+
+    def _renewed(self, session: httpx.Client) -> Token:
+        keys = keyset(self._context)
+        form = {"grant_type": "client_credentials", "scope": PUBLIC_SCOPE}
+        token, _ = request_token(session, TOKEN_PATH, form, now=self._now, secrets=keys[1:], basic=keys)
         return token

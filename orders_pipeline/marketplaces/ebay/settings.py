@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from orders_pipeline.marketplaces.settings import HttpSettings
+from orders_pipeline.marketplaces.settings import HttpSettings, SecureAddress
 from warehouse.marketplace_kinds import Credential, Selector
 
 API = {"production": "https://api.ebay.com", "sandbox": "https://api.sandbox.ebay.com"}
@@ -14,6 +14,8 @@ CONSENT = {"production": "https://auth.ebay.com", "sandbox": "https://auth.sandb
 
 CONSENT_DAYS = 540
 """The seller's consent ends after about eighteen months."""
+
+DELETION_TOKEN, DELETION_ADDRESS = "deletion_token", "deletion_address"
 
 CREDENTIALS = (
     Credential(name="client_id", meaning="App ID of the keyset in eBay's Developer Program."),
@@ -29,6 +31,11 @@ CREDENTIALS = (
         is_required=False,
     ),
     Credential(name="signing_jwe", meaning="The JWE that belongs to the signing key.", is_required=False),
+    Credential(
+        name=DELETION_TOKEN,
+        meaning="Verification token of account deletion notices, 32 to 80 signs that you make up: a secret.",
+        is_required=False,
+    ),
 )
 
 _SITES = {
@@ -64,5 +71,10 @@ class EbaySettings(HttpSettings):
     )
     redirect_name: str | None = Field(
         None, min_length=1, description="The keyset's RuName, which `orders connections authorise` needs."
+    )
+    deletion_address: SecureAddress | None = Field(
+        None,
+        description="Where eBay tells of deleted accounts: the public address of `/v1/account-deletions/` and the "
+        "connection's code, letter by letter as eBay has it.",
     )
     site: str = Field("EBAY_US", min_length=1, description="The seller's own site, told with cancellations.")

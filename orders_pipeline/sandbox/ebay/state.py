@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, utc_now
+from orders_pipeline.sandbox.ebay import notices, payloads
 from orders_pipeline.sandbox.ebay import orders as ebay_orders
-from orders_pipeline.sandbox.ebay import payloads
 from orders_pipeline.sandbox.ebay.orders import EbayDraft
 from orders_pipeline.sandbox.engine import (
     Access,
@@ -81,6 +81,7 @@ class EbayQuirks:
         has_scope: The consent covers orders.
         next_host: The host of the address of the next page; "" is the one that was called.
         is_post_order_gone: The Post-Order API is out of service.
+        notice_address: Where it tells of deleted accounts; "" is nowhere.
     """
 
     token_seconds: int = 7200
@@ -92,6 +93,7 @@ class EbayQuirks:
     has_scope: bool = True
     next_host: str = ""
     is_post_order_gone: bool = False
+    notice_address: str = ""
 
 
 @dataclass
@@ -153,7 +155,7 @@ class EbaySandbox(Sandbox):
         "eBay (sandbox)",
         {"ebay_de": ("eBay Germany", "EBAY_DE"), "ebay_us": ("eBay United States", "EBAY_US")},
     )
-    actions = ("pay", "ship", "refund", "cancel", "request_cancellation", "touch")
+    actions = ("pay", "ship", "refund", "cancel", "request_cancellation", "touch", "delete_account")
     operations = (
         Operation("token", "POST", "/identity/v1/oauth2/token"),
         Operation("getOrders", "GET", _SELL),
@@ -164,6 +166,7 @@ class EbaySandbox(Sandbox):
         Operation("createCancellation", "POST", _POST_ORDER),
         Operation("approveCancellation", "POST", f"{_POST_ORDER}/{{cancel_id}}/approve"),
         Operation("rejectCancellation", "POST", f"{_POST_ORDER}/{{cancel_id}}/reject"),
+        Operation("getPublicKey", "GET", f"{notices.PUBLIC_KEY}/{{key_id}}"),
     )
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
@@ -174,6 +177,7 @@ class EbaySandbox(Sandbox):
         self.records: dict[str, EbayRecord] = {}
         self._tokens: dict[str, tuple[str, datetime]] = {}
         self._numbers = 0
+        self.signing_key = notices.SigningKey(seed)
 
     # --- sellers ------------------------------------------------------------------------------------------------
 
@@ -254,6 +258,8 @@ class EbaySandbox(Sandbox):
         is_post_order = call.path.startswith(_POST_ORDER)
         if is_post_order and self.quirks.is_post_order_gone:
             return SandboxAnswer(404)
+        if name == "getPublicKey":
+            return self._public_key(call)
         self.spend(account, name, POST_ORDER_PLAN if is_post_order else SELL_PLAN)
         if not self.quirks.has_scope:
             self.refuse(403, "1100", "Access denied: insufficient permissions to fulfill the request")
@@ -279,7 +285,8 @@ class EbaySandbox(Sandbox):
         form = dict(parse_qsl(call.body.decode()))
         is_consent = form.get("grant_type") == "authorization_code" and form.get("code") == CONSENT_CODE
         is_renewal = form.get("grant_type") == "refresh_token" and form.get("refresh_token") == seller.refresh_token
-        if seller.is_revoked or not (is_consent or is_renewal):
+        is_application = form.get("grant_type") == "client_credentials"
+        if not is_application and (seller.is_revoked or not (is_consent or is_renewal)):
             said = "the provided authorization refresh token is invalid or was issued to another client"
             return SandboxAnswer(400, {"error": "invalid_grant", "error_description": said})
         token = hashlib.sha256(f"{self.seed}:{call.request_id}".encode()).hexdigest()
@@ -287,6 +294,11 @@ class EbaySandbox(Sandbox):
         consent = {"refresh_token": seller.refresh_token, "refresh_token_expires_in": self.quirks.consent_seconds}
         body = {"access_token": token, "token_type": "User Access Token", "expires_in": self.quirks.token_seconds}
         return SandboxAnswer(200, {**body, **(consent if is_consent else {})})
+
+    def _public_key(self, call: Call) -> SandboxAnswer:
+        if call.path_parameters["key_id"] != self.signing_key.id:
+            self.refuse(404, "195001", "The specified key id is invalid.")
+        return SandboxAnswer(200, self.signing_key.public_json())
 
     # --- listings -----------------------------------------------------------------------------------------------
 
@@ -571,6 +583,7 @@ class EbaySandbox(Sandbox):
             "cancel": self._step_cancel,
             "request_cancellation": self._step_ask,
             "touch": lambda _record, _: None,
+            "delete_account": self._step_delete_account,
         }
         if request.action not in steps:
             raise ValueError(f"unknown action {request.action}")
@@ -618,6 +631,19 @@ class EbaySandbox(Sandbox):
         if not self._is_open(record) or record.cancel_state != "NONE_REQUESTED":
             raise RefusedActionError("nothing of it is open, or it is asked for already")
         self._ask(record, "Buyer", request.reason or "ORDER_MISTAKE")
+
+    def _step_delete_account(self, record: EbayRecord, _: AdvanceRequest) -> None:
+        if not self.quirks.notice_address:
+            raise RefusedActionError("there is no notice_address")
+        notice = self.deletion_notice(str(record.order["buyer"]["username"]))
+        status = notice.sent_to(self.quirks.notice_address)
+        if status >= 300:  # noqa: PLR2004 - HTTP
+            raise RefusedActionError(f"the notice was answered with {status}")
+
+    def deletion_notice(self, username: str) -> notices.SignedNotice:
+        """Return a notice that an account was deleted, as it is sent."""
+        self._numbers += 1
+        return self.signing_key.notice(username, self._numbers, self.now)
 
     def _is_open(self, record: EbayRecord) -> bool:
         is_left = record.order["orderFulfillmentStatus"] in {"NOT_STARTED", "IN_PROGRESS"}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0017"
+SCHEMA_HEAD = "0018"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"

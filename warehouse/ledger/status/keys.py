@@ -15,8 +15,10 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.credentials import bound
 from warehouse.ledger.base.database import insert_into
+from warehouse.ledger.base.schema import account_deletions as deletion_table
 from warehouse.ledger.base.schema import alert_recipients, connections, parties, raw_orders, sealing_keys
 from warehouse.ledger.base.schema import storages as storage_table
+from warehouse.ledger.book import account_deletions
 from warehouse.ledger.book.raw_orders import bound_to
 from warehouse.ledger.settings import storages
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, make_key_file, open_key_ring
@@ -118,6 +120,8 @@ def sealed_sample(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
         if table.name in present:
             for row in transaction.execute(sa.select(table.c.code, table.c.credentials)):
                 yield from _sealed_references(owner(row.code), row.credentials)
+    if deletion_table.name in present:
+        yield from account_deletions.sealed_sample(transaction, SAMPLE)
     if alert_recipients.name in present:
         rows = sa.select(alert_recipients.c.code, alert_recipients.c.address)
         for row in transaction.execute(rows):

@@ -166,6 +166,21 @@ parties = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
 )
 
+account_deletions = sa.Table(
+    "account_deletions",
+    metadata,
+    sa.Column(
+        "id",
+        sa.String(64),
+        primary_key=True,
+        comment="SHA-256 of connection and notice: one row however often it comes",
+    ),
+    code("connection", nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the notice and its signature, encrypted"),
+    sa.Index("ix_account_deletions_received", "received_at"),
+)
+
 order_versions = sa.Table(
     "order_versions",
     metadata,
