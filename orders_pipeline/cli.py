@@ -77,6 +77,7 @@ COMMANDS = {
     "logs": CommandPlace("commands.incidents", "logs", "What happened in the order flow, newest first."),
     "requests": CommandPlace("commands.requests", "requests", "What the pipeline is asked to do."),
     "alerts": CommandPlace("commands.alerts", "alerts", "Who is told of problems."),
+    "up": CommandPlace("commands.up", "up", "Run the whole installation on this machine."),
     "api": CommandPlace("commands.processes", "api", "Serve the Orders API in this process."),
     "purge": CommandPlace("commands.personal_data", "purge", "Take out the personal data of orders closed long ago."),
     "backup": CommandPlace("commands.backups", "backup", "Copy everything while everything goes on."),

@@ -154,7 +154,7 @@ def due_file_jobs(
 
 @dg.sensor(
     job_name="carry_out_requests",
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=2,  # that is each round of Dagster's daemon, which takes five seconds
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Do what operators ask: tests and listings at once, what takes longer in a run.",
 )

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
 import yaml
 
 from orders_pipeline.commands import demo_erp, demo_files, demo_trouble
+from orders_pipeline.commands.children import ORDERS, asked_port, child, free_port, leave_on_term, log_file, wait_for
 from orders_pipeline.commands.demo_shares import DEMONSTRATED, SHARES, first_channel
 from orders_pipeline.commands.intake import publish_tables
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_table, progress
@@ -40,11 +40,9 @@ from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import FrameType
 
     from orders_pipeline.installation import Installation
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 80.0
 RATE_FACTOR = 10_000
 """The sandbox keeps the marketplaces' real limits; a demo would wait hours for them."""
@@ -81,7 +79,7 @@ def demo(
       orders demo --dagster-port 3100 --api-port 8100
     """
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, _leave)
+    leave_on_term()
     home = Path(os.environ.get("ORDERS_HOME", "data/demo")).resolve()
     os.environ["ORDERS_HOME"] = str(home)
     with ExitStack() as stack:
@@ -94,7 +92,7 @@ def demo(
             _configure(installation, places, home)
             token = _token(installation)
             _run_pipeline(installation, home, orders)
-            _wait_for({"Dagster": f"{places.dagster}/server_info", "API": f"{places.api}/healthz"})
+            wait_for({"Dagster": f"{places.dagster}/server_info", "API": f"{places.api}/healthz"}, PATIENCE_SECONDS)
             _print_orders(installation)
             reported = demo_erp.ship_some(places.api, token)
             demo_files.exchange(installation, home)
@@ -111,53 +109,29 @@ def demo(
                     signal.pause()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """A stop from outside leaves by an exception, so that the processes that were started are ended too."""
-    raise SystemExit(0)
-
-
 def _start(stack: ExitStack, home: Path, orders: int, asked: Mapping[str, int | None]) -> DemoPlaces:
     """Start the sandboxes, Dagster and the API; wait for the sandboxes, which come first."""
-    ports = {name: _asked_port(asked[name]) or _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
-    at = {kind: _free_port(each.port) for kind, each in DEMONSTRATED.items()}
+    ports = {name: asked_port(asked[name], preferred) for name, preferred in PREFERRED_PORTS.items()}
+    at = {kind: free_port(each.port) for kind, each in DEMONSTRATED.items()}
     sandboxes = {kind: f"http://127.0.0.1:{port}" for kind, port in at.items()}
     places = DemoPlaces(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
-    run = [sys.executable, "-c", "from orders_pipeline.cli import main; main()"]
     for kind, port in at.items():
         options = ["--port", str(port), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
-        stack.enter_context(_process(f"sandbox-{kind}", [*run, "sandbox", "serve", kind, *options], home))
-    _wait_for({f"{DEMONSTRATED[kind].title} sandbox": f"{url}/_sandbox" for kind, url in sandboxes.items()})
+        stack.enter_context(_process(f"sandbox-{kind}", [*ORDERS, "sandbox", "serve", kind, *options], home))
+    wait_for(
+        {f"{DEMONSTRATED[kind].title} sandbox": f"{url}/_sandbox" for kind, url in sandboxes.items()}, PATIENCE_SECONDS
+    )
     dagster = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(ports["dagster"])]
     stack.enter_context(_process("dagster", dagster, home))
-    stack.enter_context(_process("api", [*run, "api", "--port", str(ports["api"])], home))
+    stack.enter_context(_process("api", [*ORDERS, "api", "--port", str(ports["api"])], home))
     return places
 
 
 @contextmanager
 def _process(name: str, command: list[str], home: Path) -> Iterator[None]:
-    """A process in a group of its own, its output in a file, ended with everything it started."""
-    log = home / "logs" / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "DAGSTER_HOME": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own commands
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
+    """A process with its output in a file."""
+    with log_file(home, name).open("wb") as output, child(command, output):
         yield
-    finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, how)
-            process.wait(timeout=15)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def _configure(installation: Installation, places: DemoPlaces, home: Path) -> None:
@@ -226,12 +200,8 @@ def _run_pipeline(installation: Installation, home: Path, orders: int) -> None:
 def _job(name: str, home: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A run of one of the pipeline's jobs in a process of its own, its output in a file."""
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "orders_pipeline.definitions", "-j", name]
-    log = home / "logs" / f"{name}.log"
-    environment = {**os.environ, "DAGSTER_HOME": str(ROOT)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+    log = log_file(home, name)
+    with log.open("wb") as output, child(command, output) as process:
         yield process, log
 
 
@@ -306,42 +276,3 @@ def _check(installation: Installation, places: DemoPlaces, token: str) -> None:
         published = lake.sql("select count(*) from orders").fetchall()[0][0]
     if answer.status_code != httpx.codes.OK or answer.json()["count"] != published or not published:
         raise fail(f"the API answered {answer.status_code}; the tables hold {published} orders", Exit.CHECK_FAILED)
-
-
-def _wait_for(urls: dict[str, str]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    with progress("starting", len(urls)) as (bar, task):
-        for name, url in urls.items():
-            bar.update(task, description=f"starting {name}")
-            while not _answers(url):
-                if time.monotonic() > deadline:
-                    raise fail(
-                        f"{name} did not start within {PATIENCE_SECONDS:.0f} s; see the logs folder", Exit.UNAVAILABLE
-                    )
-                time.sleep(0.2)
-            bar.advance(task)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).is_success
-    except httpx.HTTPError:
-        return False
-
-
-def _asked_port(port: int | None) -> int | None:
-    """The port that was asked for, which must be free; None when none was."""
-    if port is not None and _free_port(port) != port:
-        raise fail(f"port {port} is taken: name another one", Exit.USAGE)
-    return port
-
-
-def _free_port(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise fail("no port is free on 127.0.0.1", Exit.UNAVAILABLE)
