@@ -10,9 +10,10 @@ import anyio.to_thread
 
 from orders_api import health, metrics, reference_page
 from orders_api.compression import Compression
+from orders_api.console.app import CONSOLE_PATH, create_console, to_console
 from orders_api.description import DescribedApi
 from orders_api.kit import errors
-from orders_api.kit.envelope import Envelope
+from orders_api.kit.envelope import CONSOLE, REFERENCE, Envelope
 from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
@@ -59,6 +60,28 @@ Send a token with every request: `Authorization: Bearer orders_…`. Errors are 
 """
 
 
+RESOURCES = (
+    exports.router,
+    acknowledgements.router,
+    acceptances.router,
+    orders.fast,
+    orders.router,
+    order_intake.router,
+    shipment_reports.router,
+    shipment_reading.router,
+    cancellation_requests.router,
+    channels.router,
+    marketplace_kinds.router,
+    operator_requests.router,
+    incidents.router,
+    logs.router,
+    files.router,
+    account_deletions.router,
+    status.router,
+)
+"""The paths that are words before `/v1/orders/{id}`."""
+
+
 def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> FastAPI:
     """The application of one installation; opens its ledger and key ring, and brings the ledger's schema up to date.
 
@@ -90,31 +113,16 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     errors.install(app)
     app.add_middleware(Compression)
     app.add_middleware(
-        Envelope, path_prefix=settings.api_path_prefix, docs_path=DOCS_PATH, latencies=installation.latencies
+        Envelope,
+        path_prefix=settings.api_path_prefix,
+        headers={DOCS_PATH: REFERENCE, CONSOLE_PATH: CONSOLE},
+        latencies=installation.latencies,
     )
-    for router in (
-        exports.router,
-        acknowledgements.router,
-        acceptances.router,
-        orders.fast,
-        orders.router,
-        order_intake.router,
-        shipment_reports.router,
-        shipment_reading.router,
-        cancellation_requests.router,
-        channels.router,
-        marketplace_kinds.router,
-        operator_requests.router,
-        incidents.router,
-        logs.router,
-        files.router,
-        account_deletions.router,
-        status.router,
-        health.router,
-        metrics.router,
-        reference_page.router,
-    ):  # the paths that are words before `/v1/orders/{id}`
+    for router in (*(RESOURCES if settings.api else ()), health.router, metrics.router, reference_page.router):
         app.include_router(router)
+    if settings.console:
+        app.add_route(CONSOLE_PATH, to_console, include_in_schema=False)
+        app.mount(CONSOLE_PATH, create_console(installation))
     return app
 
 

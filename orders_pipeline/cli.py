@@ -73,6 +73,8 @@ COMMANDS = {
     "export": CommandPlace("commands.exports", "export", "Order files for other systems."),
     "imports": CommandPlace("commands.imports", "imports", "Shipment files from other systems."),
     "tokens": CommandPlace("commands.tokens", "tokens", "Access to the Orders API."),
+    "users": CommandPlace("commands.users", "users", "People who use the console."),
+    "audit": CommandPlace("commands.audit", "audit", "Who did what, and when."),
     "incidents": CommandPlace("commands.incidents", "incidents", "Problems, one row each."),
     "logs": CommandPlace("commands.incidents", "logs", "What happened in the order flow, newest first."),
     "requests": CommandPlace("commands.requests", "requests", "What the pipeline is asked to do."),

@@ -74,6 +74,17 @@ class Settings(BaseSettings):
     api_requests_per_minute: int = Field(
         6000, ge=1, description="Requests that each API token may make in a minute, in each process of the Orders API."
     )
+    api: bool = Field(True, description="Whether `orders api` serves the Orders API: on or off.")
+    console: bool = Field(True, description="Whether `orders api` serves the console: on or off.")
+    console_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
+        description="Address under which people reach the console, such as https://hub.example.com/console; unset: that of the "
+        "Orders API, and then people log in from this machine alone.",
+    )
+    dagster_url: str | None = Field(
+        None, pattern=r"^https?://", description="Address of Dagster's pages, which the console links to."
+    )
     pull_overlap_minutes: int = Field(
         15, ge=0, le=1440, description="How far each pull window reaches back over the last one."
     )
@@ -174,9 +185,15 @@ class Settings(BaseSettings):
     @classmethod
     def _begins_like_no_path_of_ours(cls, prefix: str) -> str:
         first = prefix.strip("/").partition("/")[0]
-        if first in {"v1", "docs", "openapi.json", "healthz", "readyz", "metrics"}:
+        if first in {"v1", "docs", "console", "openapi.json", "healthz", "readyz", "metrics"}:
             raise ValueError(f"a path of the API itself begins with /{first}: take another prefix")
         return prefix.rstrip("/")
+
+    @property
+    def console_address(self) -> str:
+        """Where people reach the console."""
+        own = f"http://{self.api_host}:{self.api_port}{self.api_path_prefix}/console"
+        return own if self.console_url is None else self.console_url.rstrip("/")
 
     @property
     def ledger_url(self) -> str:

@@ -19,6 +19,8 @@ from orders_api.kit.errors import internal_error, problem_response
 from warehouse.logs import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from orders_api.kit.latencies import Latencies
@@ -26,32 +28,50 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("orders_api")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LOGGED_FRAMES = 12
+Headers = tuple[tuple[bytes, bytes], ...]
 FIRST_FAILURE = 400
 CLIENT_LEFT = 499
 """In log and metrics, where a request ended because its client went away."""
 
-SECURITY_HEADERS = (
+ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-CLOSED_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-DOCS_SOURCES = (
+PAGE_SOURCES = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"base-uri 'none'; form-action %s; frame-ancestors 'none'"
 )
-DOCS_POLICY = (b"content-security-policy", DOCS_SOURCES)
+
+
+def _headers(sources: bytes, referrer: bytes) -> Headers:
+    return (*ALWAYS, (b"content-security-policy", sources), (b"referrer-policy", referrer))
+
+
+CLOSED = _headers(b"default-src 'none'; frame-ancestors 'none'", b"no-referrer")
+REFERENCE = _headers(PAGE_SOURCES % b"'none'", b"no-referrer")
+CONSOLE = (
+    *_headers(PAGE_SOURCES % b"'self'", b"same-origin"),  # without a referrer a form would not say where it comes from
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
+"""Of answers for programs, of the API's reference, and of the console."""
 
 
 class Envelope:
-    """ASGI middleware, the outermost one."""
+    """ASGI middleware, the outermost one.
 
-    def __init__(self, app: ASGIApp, path_prefix: str, docs_path: str, latencies: Latencies) -> None:
+    Args:
+        app: What it surrounds.
+        path_prefix: Below which a proxy serves us.
+        headers: First part of a path → the security headers of its answers; `CLOSED` for any other.
+        latencies: Where times are counted.
+    """
+
+    def __init__(self, app: ASGIApp, path_prefix: str, headers: Mapping[str, Headers], latencies: Latencies) -> None:
         self._app = app
         self._path_prefix = path_prefix
-        self._docs_path = docs_path
+        self._headers = headers
         self._latencies = latencies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,8 +83,8 @@ class Envelope:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        policy = DOCS_POLICY if scope["path"].startswith(self._docs_path) else CLOSED_POLICY
-        added = [(b"x-request-id", request_id.encode()), policy, *SECURITY_HEADERS]
+        first = f"/{scope['path'].split('/')[1]}"
+        added = [(b"x-request-id", request_id.encode()), *self._headers.get(first, CLOSED)]
         status = 0
 
         async def send_enveloped(message: Message) -> None:

@@ -15,6 +15,7 @@ from orders_api.schemas.vocabulary import ORDER_ID
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
 from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
+from warehouse.ledger.book.search import search
 from warehouse.order_states import Status
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
-    from orders_api.kit.auth import Caller
     from orders_api.kit.installation import ApiInstallation
 
 FIRST_YEAR = 1000
@@ -108,6 +108,14 @@ class OrderFilterQuery(NoQuery):
         examples=["402-1234567-7654321"],
     )
     id: Word | None = Field(None, description="Internal order id.", examples=[ORDER_ID])
+    search: str | None = Field(
+        None,
+        min_length=1,
+        max_length=10_000,
+        description="Any of these words, apart by spaces or commas: an id of the order or of a line, a SKU, a GTIN, a tracking "
+        "number, a package id, a consumer's order number, the name of a file. Exactly; the first thousand orders.",
+        examples=["402-1234567-7654321 LAMP-12"],
+    )
     sort: Sort = Field(
         Sort.NEWEST,
         description="By purchase date or by position of the last change; `-` puts the greatest first. `-has_errors`: orders "
@@ -115,13 +123,14 @@ class OrderFilterQuery(NoQuery):
         examples=["-purchased_at"],
     )
 
-    def as_filter(self, transaction: Transaction, caller: Caller, installation: ApiInstallation) -> OrderFilter:
-        """The filter for a reader.
+    def as_filter(
+        self, transaction: Transaction, visible_channels: tuple[str, ...] | None, installation: ApiInstallation
+    ) -> OrderFilter:
+        """The filter for a reader who may see these channels.
 
         Raises:
             Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
         """
-        visible_channels = caller.visible_channels
         check_channels(transaction, self.channel, visible_channels)
         _check_marketplaces(transaction, self.marketplace)
         received_after, received_before = self._arrival(installation)
@@ -135,6 +144,7 @@ class OrderFilterQuery(NoQuery):
             fulfilled_by=None if self.fulfilled_by is None else self.fulfilled_by.value,
             received_after=received_after,
             received_before=received_before,
+            ids=None if self.search is None else search(transaction, self.search, visible_channels),
         )
 
     def _arrival(self, installation: ApiInstallation) -> tuple[datetime | None, datetime | None]:

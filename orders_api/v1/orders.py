@@ -43,7 +43,7 @@ def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) ->
     Sorted by purchase date, an order that is there all the while is on exactly one page, whatever arrives in the meantime.
     To follow changes, read `/v1/orders/changes` instead.
     """
-    wanted = query.as_filter(reading.transaction, reading.caller, reading.installation)
+    wanted = query.as_filter(reading.transaction, reading.caller.visible_channels, reading.installation)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
     page = order_queries.page(reading.transaction, wanted, query.sort, after, query.limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -18,15 +19,29 @@ keys = typer.Typer(
 )
 
 
+class ServedPart(StrEnum):
+    """What the process serves."""
+
+    API = "api"
+    CONSOLE = "console"
+
+
 def api(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: ORDERS_API_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; default: ORDERS_API_PORT.")] = None,
+    only: Annotated[ServedPart | None, typer.Option(help="Serve the one and not the other; default: both.")] = None,
 ) -> None:
-    """Serve the Orders API in this process.
+    """Serve the Orders API and the console in this process.
 
-    Example: orders api --port 8080
+    Examples:
+
+      orders api --port 8080
+
+      orders api --only console --port 8081
     """
     chosen = {"ORDERS_API_HOST": host, "ORDERS_API_PORT": port}
+    if only is not None:
+        chosen |= {f"ORDERS_{each.upper()}": "on" if each is only else "off" for each in ServedPart}
     environment = os.environ | {name: str(value) for name, value in chosen.items() if value is not None}
     # The API takes this process's place: it needs none of what the command line has loaded.
     os.execve(sys.executable, [sys.executable, "-m", "orders_api"], environment)  # noqa: S606 - our own module

@@ -45,7 +45,7 @@ def test_every_meaning_is_a_sentence_and_every_example_is_one_of_its_kind() -> N
 
 def test_what_can_be_filtered_and_sorted_is_what_the_description_says() -> None:
     parameters = {parameter for each in MEMBERS.values() for parameter in each.about.filters}
-    assert set(OrderFilterQuery.model_fields) - {"sort"} == parameters
+    assert set(OrderFilterQuery.model_fields) - {"sort", "search"} == parameters
     assert {each.value.removeprefix("-") for each in Sort} == {
         name for name, each in MEMBERS.items() if each.about.sorts
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
-SCHEMA_HEAD = "0018"
+INSTRUCTIONS_BETWEEN_LOOKS = 20_000
+"""Of SQLite's machine between two looks at the clock, well below a millisecond."""
+LATEST = "latest"
+"""Where a connection remembers until when its statements may take."""
+SCHEMA_HEAD = "0019"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -44,6 +49,7 @@ WATCHED_AT = "watched_at"
 MARKETPLACE_CHANGES = "marketplace_changes"
 TRACES = "traces"
 READ_AGAIN_THROUGH = "read_again_through"
+AUDITED = "audited"
 """Names of the marks that the migrations create."""
 
 
@@ -228,6 +234,34 @@ def _as_long_as_it_takes(transaction: Transaction) -> Iterator[None]:
     unbound(transaction)
     with waiting_at_most(None):
         yield
+
+
+@contextmanager
+def brief(transaction: Transaction, seconds: float) -> Iterator[None]:
+    """In this block a statement that takes longer is ended: it raises SQLAlchemy's `OperationalError`.
+
+    On SQLite the block as a whole has so long; the transaction can be gone on with. On PostgreSQL it is over then.
+    """
+    if transaction.dialect.name == "postgresql":
+        from warehouse.ledger.base.postgresql import bounded  # noqa: PLC0415 - the driver is loaded where it is used
+
+        with bounded(transaction, seconds):
+            yield
+        return
+    driver = transaction.connection.driver_connection
+    assert driver is not None
+    before, end = transaction.info.get(LATEST), monotonic() + seconds
+    _watch(transaction, driver, end)
+    try:
+        yield
+    finally:
+        _watch(transaction, driver, before)
+
+
+def _watch(transaction: Transaction, driver: Any, end: float | None) -> None:  # noqa: ANN401 - the driver's connection
+    """Let SQLite look at the clock while it works; None: not any more."""
+    transaction.info[LATEST] = end
+    driver.set_progress_handler(None if end is None else lambda: monotonic() > end, INSTRUCTIONS_BETWEEN_LOOKS)
 
 
 def next_values(transaction: Transaction, name: str, count: int) -> int:

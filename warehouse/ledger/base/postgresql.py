@@ -7,6 +7,7 @@ way of waiting: see `database`.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.waits import LOCK_SECONDS, STATEMENT_SECONDS, longest_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from psycopg.waiting import Ready, Wait
     from sqlalchemy.engine import Connection as Transaction
@@ -63,6 +64,19 @@ def unbound(transaction: Transaction) -> None:
     """Let the statements of this transaction take as long as they need."""
     if transaction.dialect.name == "postgresql":
         _set(transaction, 0, 0)
+
+
+@contextmanager
+def bounded(transaction: Transaction, seconds: float) -> Iterator[None]:
+    """Let each statement of the block take so long at most; after one that took longer the transaction is over."""
+    before = transaction.exec_driver_sql("SHOW statement_timeout").scalar_one()
+    _limit(transaction, f"{int(seconds * 1000)}ms")
+    yield
+    _limit(transaction, before)
+
+
+def _limit(transaction: Transaction, length: str) -> None:
+    transaction.exec_driver_sql(f"SELECT set_config('statement_timeout', '{length}', true)")
 
 
 def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's event signature

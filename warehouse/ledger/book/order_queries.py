@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
-from warehouse.ledger.base.database import POSITION, mark
+from warehouse.ledger.base.database import POSITION, brief, mark
 from warehouse.ledger.base.schema import (
     Instant,
     channels,
@@ -138,6 +138,7 @@ class OrderFilter:
         may_ship: Only what the marketplace lets ship, or only what it bars.
         original_id: The marketplace's order id; finds both halves of a split order.
         id: The internal id.
+        ids: Any of these internal ids; an empty tuple finds nothing.
     """
 
     visible_channels: tuple[str, ...] | None = None
@@ -156,6 +157,7 @@ class OrderFilter:
     may_ship: bool | None = None
     original_id: str | None = None
     id: str | None = None
+    ids: tuple[str, ...] | None = None
 
     @property
     def effective_channels(self) -> tuple[str, ...] | None:
@@ -246,6 +248,15 @@ def count(transaction: Transaction, wanted: OrderFilter) -> int:
     conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False)]
     query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
     return int(transaction.execute(query).scalar_one())
+
+
+def count_briefly(transaction: Transaction, wanted: OrderFilter, seconds: float) -> int | None:
+    """The same, unless that takes longer: then None, and the transaction can be gone on with."""
+    try:
+        with transaction.begin_nested(), brief(transaction, seconds):
+            return count(transaction, wanted)
+    except sa.exc.OperationalError:
+        return None
 
 
 def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
@@ -339,7 +350,7 @@ def _page_query(wanted: OrderFilter, sort: Sort, is_continued: bool, limit: int)
     Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
     """
     beyond = [_beyond(sort)] if is_continued else []
-    if wanted.original_id is not None or wanted.id is not None:
+    if wanted.original_id is not None or wanted.id is not None or wanted.ids is not None:
         return _lookup(wanted, sort, beyond).limit(limit)
     return _walk(wanted, sort, beyond, limit)
 
@@ -438,6 +449,8 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         )
         if value is not None
     ]
+    if wanted.ids is not None:
+        conditions.append(table.id.in_(wanted.ids))
     flags = ((table.has_errors, wanted.has_errors), (table.has_cancellation_request, wanted.cancellation_requested))
     # written out, not bound: a partial index serves only a condition that is known when the query is planned
     conditions += [column == (sa.true() if asked else sa.false()) for column, asked in flags if asked is not None]

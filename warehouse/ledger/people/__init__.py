@@ -1,1 +1,1 @@
-"""Who works at the console: people, their sessions, and what they changed."""
+"""People: who uses the console, their sessions, what they did, and what they ask the pipeline to do."""

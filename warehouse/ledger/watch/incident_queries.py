@@ -52,14 +52,15 @@ def incident_rows(transaction: Transaction, wanted: IncidentFilter, before_id: i
     if wanted.channels:
         query = query.where(_about(wanted.channels, connections_serving(transaction, wanted.channels)))
     if wanted.visible_channels is not None:
-        own = connections_serving_only(transaction, wanted.visible_channels)
-        query = query.where(_about(wanted.visible_channels, own))
+        query = query.where(_visible(transaction, wanted.visible_channels))
     return [dict(row) for row in transaction.execute(query).mappings()]
 
 
-def count_open(transaction: Transaction) -> int:
-    """How many incidents are open."""
+def count_open(transaction: Transaction, visible_channels: tuple[str, ...] | None = None) -> int:
+    """How many incidents are open, of those that a reader may see; None: of all."""
     query = sa.select(sa.func.count()).select_from(incidents).where(incidents.c.resolved_at.is_(None))
+    if visible_channels is not None:
+        query = query.where(_visible(transaction, visible_channels))
     return int(transaction.execute(query).scalar_one())
 
 
@@ -88,6 +89,11 @@ def _matching(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.id is not None:
         conditions.append(table.id == wanted.id)
     return conditions
+
+
+def _visible(transaction: Transaction, codes: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    """What a reader of these channels may see."""
+    return _about(codes, connections_serving_only(transaction, codes))
 
 
 def _about(codes: Sequence[str], connection_codes: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -156,6 +156,7 @@ order_lines = sa.Table(
     sa.CheckConstraint(NOT_NEGATIVE, name="ck_order_lines_not_negative"),
     sa.Index("ix_order_lines_order", "order_id"),
     sa.Index("ix_order_lines_sku", "channel", "sku"),
+    sa.Index("ix_order_lines_gtin", "channel", "gtin"),
 )
 
 parties = sa.Table(
@@ -218,6 +219,7 @@ acknowledgements = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("at", Instant, nullable=False),
     sa.Index("ix_acknowledgements_at", "at"),
+    sa.Index("ix_acknowledgements_number", "order_number"),
 )
 
 cancellation_requests = sa.Table(

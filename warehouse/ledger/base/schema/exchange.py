@@ -39,6 +39,7 @@ files = sa.Table(
     partial_index("ux_files_exported_name", "name", unique=True, where="direction = 'export'"),
     sa.Index("ix_files_channel", "channel", "id"),
     sa.Index("ix_files_sha256", "sha256"),
+    sa.Index("ix_files_name", "name"),
     partial_index("ix_files_unfinished", "channel", "id", where="finished_at IS NULL"),
     sa.Index("ix_files_updated", "updated_at"),
 )

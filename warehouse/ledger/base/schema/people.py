@@ -1,10 +1,10 @@
-"""Tables of what people ask."""
+"""Tables of the people who use the console, and of what they do and ask."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, code, metadata, partial_index
+from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, partial_index
 
 operator_requests = sa.Table(
     "operator_requests",
@@ -24,4 +24,52 @@ operator_requests = sa.Table(
     sa.Column("result", sa.Text, comment="JSON object: what came of it"),
     partial_index("ux_operator_requests_open", "fingerprint", where="finished_at IS NULL", unique=True),
     sa.Index("ix_operator_requests_asked", "asked_at"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    code("name", primary_key=True),
+    code("role", nullable=False, comment="viewer, operator, configurator or admin"),
+    sa.Column("may_see_personal_data", sa.Boolean, nullable=False),
+    sa.Column("channels", sa.JSON(none_as_null=True), comment="list of channel codes; null: all"),
+    sa.Column("password_hash", sa.Text, comment="Argon2id; null: a link alone lets them in"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("key", sa.LargeBinary(32), primary_key=True, comment="SHA-256 of what the browser keeps"),
+    sa.Column("user", sa.ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("address", sa.Text, nullable=False, comment="where the log-in came from"),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("notice", sa.JSON(none_as_null=True), comment="what the next page says, once: tone and text"),
+    sa.Column("reveals", sa.JSON, nullable=False, comment="order id → until when its personal data may be shown"),
+    sa.Index("ix_sessions_user", "user"),
+)
+
+log_in_links = sa.Table(
+    "log_in_links",
+    metadata,
+    sa.Column("key", sa.LargeBinary(32), primary_key=True, comment="SHA-256 of what is in the link"),
+    sa.Column("user", sa.ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    sa.Column("id", Sequence, primary_key=True, autoincrement=False, comment="in commit order"),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False, comment="console with the address, command, or api"),
+    code("action", nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False, comment='"" when no request asked for it'),
+    sa.Column("hash", sa.LargeBinary(32), nullable=False, comment="SHA-256 of the hash before it and of all this"),
+    sa.Index("ix_audit_entries_subject", "subject", "id"),
 )

@@ -1,0 +1,98 @@
+"""The console as one application, mounted at `/console` in the API's process: its routes, and what its errors look like."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from orders_api.console import log_in, orders
+from orders_api.console.kit.assets import serve_asset
+from orders_api.console.kit.headlines import HeadlineCache
+from orders_api.console.kit.pages import see_other
+from orders_api.console.kit.rendering import frame_of, html
+from orders_api.console.navigation import FIRST
+from orders_api.console.views.frame import ErrorPage
+from orders_api.kit.errors import Problem, from_http_error, internal_error
+from orders_api.kit.installation import installation_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from orders_api.kit.installation import ApiInstallation
+
+CONSOLE_PATH = "/console"
+NOUNS = (orders,)
+"""The modules whose `pages` make up the console."""
+
+
+def create_console(installation: ApiInstallation) -> Starlette:
+    """The console of an installation."""
+    routes = [
+        Route("/", _first),
+        Route("/static/{name}", serve_asset),
+        *log_in.routes,
+        *log_in.pages.routes,
+        *(route for noun in NOUNS for route in noun.pages.routes),
+    ]
+    handlers = {
+        Problem: _on_problem,
+        HTTPException: _on_http_error,
+        OperationalError: _on_ledger_trouble,
+        PoolTimeout: _on_ledger_trouble,
+        Exception: _on_defect,
+    }
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.state.installation = installation
+    app.state.headlines = HeadlineCache()
+    app.state.attempts = log_in.LogInAttempts.none_yet()
+    return app
+
+
+async def to_console(request: Request) -> Response:
+    """From `/console` to `/console/`."""
+    return RedirectResponse(f"{request.scope['root_path']}{CONSOLE_PATH}/", 307)
+
+
+async def _first(request: Request) -> Response:
+    return see_other(request, FIRST)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(request, error)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(request, from_http_error(error))
+
+
+async def _on_ledger_trouble(request: Request, error: Exception) -> Response:
+    """The database is away, or what was asked for takes too long: the page that was asked for is worth another try."""
+    assert isinstance(error, SQLAlchemyError)
+    detail = (
+        "The ledger did not answer in time. It is busy or away, or the question is too broad: try again, or narrow it."
+    )
+    return _answer(request, Problem(503, "ledger_unavailable", detail, headers={"Retry-After": "5"}))
+
+
+async def _on_defect(request: Request, _error: Exception) -> Response:
+    return _answer(request, internal_error())
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    zone = installation_of(request).settings.time_zone
+    frame = frame_of(request, zone, getattr(request.state, "visit", None))
+    title = HTTPStatus(problem.status).phrase.capitalize()
+    details = [each["message"] for each in problem.errors if each["message"] != problem.detail]
+    retry = frame.path if request.method == "GET" and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    view = ErrorPage(title, problem.detail, problem.code, tuple(details), retry)
+    return html("error.html", view, frame, problem.status, problem.headers)

@@ -1,0 +1,1 @@
+"""What every page of the console needs, and none is about: who visits, forms, queries, rendering."""

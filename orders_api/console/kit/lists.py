@@ -1,0 +1,87 @@
+"""What every list has around its rows: filters that are set, what was not understood, pages, and the same list elsewhere."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from orders_api.console.views.lists import Around, Chip, Filter, FilterValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orders_api.console.kit.queries import Asked
+    from orders_api.console.kit.visits import Visit
+
+
+def around(
+    visit: Visit,
+    asked: Asked[Any],
+    path: str,
+    filters: tuple[Filter, ...],
+    *,
+    cursor: str | None,
+    labels: Mapping[str, str],
+    sql: str = "",
+) -> Around:
+    """What is around the rows of a list.
+
+    Args:
+        visit: Who reads it.
+        asked: Its query.
+        path: Its own path below the console; `/v1` of the API has the same one.
+        filters: The filters that it offers.
+        cursor: Where the next page begins; None on the last one.
+        labels: Parameters that are filters without choices → what a chip calls them.
+        sql: The same question to the order tables.
+    """
+    by_name = {each.name: each for each in filters}
+    chips = []
+    for name, value in asked.items:
+        offered = by_name.get(name)
+        words = {each.value: each.label for each in offered.choices} if offered is not None else {}
+        label = labels.get(name) if offered is None else offered.label
+        if label is not None:
+            chips.append(Chip(f"{label}: {words.get(value, value)}", asked.without(path, name, value)))
+    no_filter = {name: None for name, _ in asked.items if name in by_name or name in labels}
+    shown = {*by_name, *labels, "cursor"}
+    return Around(
+        path=path,
+        filters=filters,
+        chips=tuple(chips),
+        clear=asked.address(path, **no_filter),
+        ignored=asked.ignored,
+        first=asked.address(path) if asked.values("cursor") else None,
+        following=None if cursor is None else asked.address(path, cursor=cursor),
+        as_json=asked.address(f"{path}.json"),
+        as_csv=asked.address(f"{path}.csv"),
+        curl=_curl(visit, asked, path),
+        sql=sql,
+        kept=tuple(each for each in asked.items if each[0] not in shown),
+    )
+
+
+def choices(
+    asked: Asked[Any], name: str, words: Mapping[str, str], every: str | None = None
+) -> tuple[FilterValue, ...]:
+    """The values of a filter.
+
+    Args:
+        asked: What of them is chosen.
+        name: The filter's parameter.
+        words: Value → what people read.
+        every: What people read when nothing is chosen, of filters with one value.
+    """
+    chosen = asked.values(name)
+    nothing = () if every is None else (FilterValue("", every, is_chosen=not chosen),)
+    return (*nothing, *(FilterValue(value, label, value in chosen) for value, label in words.items()))
+
+
+def _curl(visit: Visit, asked: Asked[Any], path: str) -> str:
+    """A command that asks the API the same; the token is the caller's own."""
+    request = visit.request
+    root = request.scope["root_path"].removesuffix("/console")
+    query = urlencode([each for each in asked.items if each[0] != "cursor"])
+    address = f"{request.url.scheme}://{request.url.netloc}{root}/v1{path}" + (f"?{query}" if query else "")
+    return f'curl -s -H "Authorization: Bearer $ORDERS_TOKEN" {shlex.quote(address)}'

@@ -1,0 +1,108 @@
+"""Pages as HTML: a template, a view model and the frame around them. Every text is escaped; templates do no arithmetic."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from orders_api.console.kit.assets import assets
+from orders_api.console.kit.forms import TOKEN_FIELD, form_token
+from orders_api.console.navigation import GROUPS
+from orders_api.console.views.frame import THEMES, Badge, Frame, Moment
+from warehouse import display
+from warehouse.clock import iso
+from warehouse.web_addresses import AddressFault, address_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from orders_api.console.kit.visits import Visit
+    from warehouse.ledger.status.headlines import Headlines
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+THEME_COOKIE = "orders_theme"
+NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie"}
+
+
+def frame_of(request: Request, zone: str, visit: Visit | None = None, headlines: Headlines | None = None) -> Frame:
+    """The frame of a page."""
+    base = request.scope["root_path"]
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return Frame(
+        base=base,
+        path=request.scope["path"].removeprefix(base),
+        request_id=request.state.request_id,
+        theme=theme if theme in THEMES else THEMES[0],
+        visit=visit,
+        token="" if visit is None else form_token(visit.secret),
+        headlines=headlines,
+        state=Badge("State unknown", "unknown") if headlines is None else Badge(*headlines.state_words),
+        zone=zone,
+        dagster=None if visit is None else visit.installation.settings.dagster_url,
+    )
+
+
+def html(
+    template: str, view: object, frame: Frame, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HTMLResponse:
+    """A page as an answer."""
+    text = _environment().get_template(template).render(view=view, frame=frame)
+    return HTMLResponse(text, status, {**NO_STORE, **(headers or {})})
+
+
+def moment(instant: datetime | str | None, now: datetime, zone: str) -> Moment | None:
+    """A time for people; None where it is not known."""
+    if instant is None:
+        return None
+    if isinstance(instant, str):
+        instant = datetime.fromisoformat(instant)
+    return Moment(display.moment(instant, ZoneInfo(zone)), distance(instant - now), iso(instant))
+
+
+def distance(ahead: timedelta) -> str:
+    """How far a time is from now, in one unit.
+
+    >>> [distance(timedelta(seconds=each)) for each in (-30, -7300, 90_000)]
+    ['just now', '2 h ago', 'in 25 h']
+    """
+    seconds = abs(ahead.total_seconds())
+    for length, unit, until in ((60, "min", 90), (3600, "h", 48), (86_400, "d", 100_000)):
+        count = int(seconds // length)
+        if count < until:
+            if count == 0:
+                return "just now"
+            return f"in {count} {unit}" if ahead > timedelta() else f"{count} {unit} ago"
+    return ""
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["number"] = display.number
+    made.tests["web_address"] = _is_web_address
+    made.globals |= {
+        "groups": GROUPS,
+        "assets": {path: each.name for path, each in assets().items()},
+        "token_field": TOKEN_FIELD,
+        "themes": THEMES,
+    }
+    return made
+
+
+def _is_web_address(value: Any) -> bool:  # noqa: ANN401 - whatever a template has
+    """Whether a marketplace's text may be a link."""
+    return isinstance(value, str) and address_fault(value) is not AddressFault.INVALID

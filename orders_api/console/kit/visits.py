@@ -1,0 +1,126 @@
+"""Who visits a page: the session behind the cookie, and what follows from it. Making and ending sessions is the ledger's.
+
+The cookie is `__Host-orders`, sent over HTTPS alone. On this machine itself plain HTTP will do, with a cookie of another name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orders_api.kit.errors import Problem
+from warehouse.ledger.people import audit, sessions
+from warehouse.ledger.people.audit import AuditEntry
+from warehouse.ledger.people.users import Role, User
+from warehouse.web_addresses import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from sqlalchemy.engine import Connection as Transaction
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from orders_api.kit.installation import ApiInstallation
+    from warehouse.ledger.people.sessions import OpenSession
+
+SECURE_COOKIE = "__Host-orders"
+LOOPBACK_COOKIE = "orders_session"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of somebody who is logged in.
+
+    Attributes:
+        request: What was asked.
+        transaction: A read transaction of a page, a write transaction of an action; over when the function returns.
+        installation: What the API holds.
+        session: Who asks.
+        secret: What their browser keeps.
+        now: The present instant.
+    """
+
+    request: Request
+    transaction: Transaction
+    installation: ApiInstallation
+    session: OpenSession
+    secret: str
+    now: datetime
+
+    @property
+    def user(self) -> User:
+        """Who asks."""
+        return self.session.user
+
+    @property
+    def visible_channels(self) -> tuple[str, ...] | None:
+        """Channels that may be seen; None for all."""
+        return self.user.channels
+
+    def tell(self, text: str, tone: str = "done") -> None:
+        """Let the next page say something; `tone` is `done` or `failed`."""
+        sessions.tell_next(self.transaction, self.session, tone, text)
+
+    def audit(self, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
+        """Write down that the user did something."""
+        entry = AuditEntry(
+            actor=self.user.name,
+            origin=f"console {address_of(self.request)}",
+            action=action,
+            subject=subject,
+            details=details or {},
+            request_id=self.request.state.request_id,
+        )
+        audit.record(self.transaction, entry, self.now)
+
+
+def find_visit(request: Request, transaction: Transaction, installation: ApiInstallation) -> Visit | None:
+    """The visit, when the cookie is that of a live session."""
+    secret = request.cookies.get(_cookie_name(request, installation))
+    now = installation.clock()
+    session = None if not secret else sessions.find_session(transaction, secret, now)
+    if secret is None or session is None:
+        return None
+    return Visit(request, transaction, installation, session, secret, now)
+
+
+def require(visit: Visit, role: Role) -> None:
+    """Refuse somebody whose role does not include this one.
+
+    Raises:
+        Problem: 403 `missing_role`, naming the role and who can give it.
+    """
+    if not visit.user.role.includes(role):
+        detail = (
+            f"This takes the role {role}; you have the role {visit.user.role}. An administrator can give it to you."
+        )
+        raise Problem(403, "missing_role", detail)
+
+
+def keep_secret(response: Response, request: Request, installation: ApiInstallation, secret: str) -> None:
+    """Let the browser keep a session's secret: until the browser ends, out of reach of scripts and foreign pages."""
+    name = _cookie_name(request, installation)
+    response.set_cookie(name, secret, path="/", secure=name == SECURE_COOKIE, httponly=True, samesite="lax")
+
+
+def may_log_in(request: Request, installation: ApiInstallation) -> bool:
+    """Whether a browser would keep the cookie: over HTTPS, or on this machine."""
+    return is_secure(request, installation) or is_loopback(request.url.hostname or "")
+
+
+def is_secure(request: Request, installation: ApiInstallation) -> bool:
+    """Whether the browser speaks HTTPS, with us or with a proxy in front of us."""
+    declared = installation.settings.console_url or ""
+    return request.url.scheme == "https" or declared.startswith("https:")
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from."""
+    return request.client.host if request.client is not None else "unknown"
+
+
+def _cookie_name(request: Request, installation: ApiInstallation) -> str:
+    return SECURE_COOKIE if is_secure(request, installation) else LOOPBACK_COOKIE

@@ -1,0 +1,209 @@
+"""The list of orders: search, filters, counts, sorting. One order is in `order`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import orjson
+from pydantic import Field
+
+from orders_api.console.kit.lists import around, choices
+from orders_api.console.kit.pages import GoTo, Pages
+from orders_api.console.kit.queries import Asked, ask
+from orders_api.console.kit.rendering import moment
+from orders_api.console.views.frame import Badge
+from orders_api.console.views.lists import Filter
+from orders_api.console.views.orders import OrderList, OrderRow, View
+from orders_api.console.words import FULFILLED_BY, PRESETS, STATUSES, confirmation_badge, status_badge
+from orders_api.kit import cursors
+from orders_api.v1.order_filters import OrderListQuery
+from warehouse import display
+from warehouse.lake.wording import select_orders
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.book.order_queries import Sort
+from warehouse.ledger.book.search import MOST_FOUND
+from warehouse.ledger.status.channel_status import channel_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orders_api.console.kit.visits import Visit
+    from warehouse.ledger.book.order_queries import OrderFilter
+
+PATH = "/orders"
+COUNT_SECONDS = 0.5
+"""So long the count may take; then the list comes without it."""
+COUNT_SECONDS_WHEN_ASKED = 2.5
+ROWS = 50
+LABELS = {"search": "Search", "original_id": "Order", "id": "Id", "may_ship": "May ship"} | {
+    f"{what}_{end}": f"{label} {word}"
+    for what, label in (("purchased", "Purchased"), ("received", "Received"), ("updated", "Changed"))
+    for end, word in (("after", "from"), ("before", "before"))
+}
+VIEWS = (
+    ("All", ()),
+    ("To ship", (("status", "WAITING_FOR_SHIPMENT"), ("status", "PARTIALLY_SHIPPED"))),
+    ("Errors", (("has_errors", "true"),)),
+    ("Cancellation requested", (("cancellation_requested", "true"),)),
+    ("Fulfilled by marketplace", (("fulfilled_by", "marketplace"),)),
+)
+"""The views that are there from the beginning: a name, and its filters."""
+
+pages = Pages()
+
+
+class OrdersQuery(OrderListQuery):
+    """The address of the list: the API's parameters, with shorter pages."""
+
+    limit: int = Field(ROWS, ge=1, le=1000)
+
+
+@pages.listing(PATH, "orders.html")
+def list_orders(visit: Visit) -> OrderList | GoTo:
+    """Orders that the filters find; an exact search with one hit goes to the order itself."""
+    asked = ask(visit.request, OrdersQuery)
+    query = asked.query
+    found = query.as_filter(visit.transaction, visit.visible_channels, visit.installation)
+    if query.search and len(found.ids or ()) == 1 and len(asked.items) == 1:
+        return GoTo(f"{PATH}/{(found.ids or ('',))[0]}")
+    fingerprint = found.fingerprint(query.sort)
+    after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
+    page = order_queries.page(visit.transaction, found, query.sort, after, query.limit)
+    seconds = COUNT_SECONDS_WHEN_ASKED if query.count else COUNT_SECONDS
+    count = order_queries.count_briefly(visit.transaction, found, seconds)
+    cursor = None if page.next_key is None else cursors.encode(fingerprint, page.next_key)
+    rows = channel_rows(visit.transaction, visit.visible_channels)
+    channels = {row["code"]: row["label"] for row in rows}
+    marketplaces = sorted({row["marketplace"] for row in rows})
+    documents = [orjson.loads(each) for each in visit.installation.documents(page.rows, None)]
+    zone = visit.installation.settings.time_zone
+    return OrderList(
+        rows=tuple(order_row(each, channels, visit.now, zone) for each in documents),
+        count=None if count is None else _counted(count),
+        counting=asked.address(PATH, count="true"),
+        views=_views(asked),
+        around=around(
+            visit,
+            asked,
+            PATH,
+            _filters(asked, channels, marketplaces, zone),
+            cursor=cursor,
+            labels=LABELS,
+            sql=select_orders(found),
+        ),
+        search=query.search or "",
+        is_cut=len(found.ids or ()) == MOST_FOUND,
+        interval=_interval(found, zone) if query.received is not None else "",
+        sort=query.sort.value,
+        sorts={each.value: asked.address(PATH, sort=each.value) for each in Sort},
+        is_any=bool(documents) or bool(asked.items),
+    )
+
+
+def order_row(document: Mapping[str, Any], channels: Mapping[str, str], now: datetime, zone: str) -> OrderRow:
+    """An order in the list.
+
+    Args:
+        document: As the API tells it, without personal data.
+        channels: Code → label.
+        now: The present instant.
+        zone: Whose clocks are shown.
+    """
+    lines = document["lines"]
+    units = [each["quantity_ordered"] for each in lines]
+    total, currency = document["total"], document["currency"]
+    return OrderRow(
+        id=document["id"],
+        original_id=document["original_id"],
+        channel=channels.get(document["channel"], document["channel"]),
+        status=status_badge(document["status"], document["marketplace_status"]),
+        confirmation=confirmation_badge(document["confirmation_status"]),
+        purchased=moment(document["purchased_at"], now, zone),
+        ship_by=moment(document["ship_by"], now, zone),
+        due=_due(document, now),
+        lines=len(lines),
+        units=None if None in units else sum(units),
+        total=None if total is None else display.money(Decimal(total), currency),
+        country=document["shipping_country_code"],
+        has_errors=document["has_errors"],
+        cancellation=cancellation_label(document),
+        is_split=document["split_of"] is not None,
+        record={name: document[name] for name in _RECORDED} | {"lines": len(lines)},
+    )
+
+
+_RECORDED = (
+    *("id", "original_id", "channel", "marketplace", "status", "marketplace_status", "fulfilled_by", "purchased_at"),
+    *("received_at", "marketplace_updated_at", "ship_by", "confirmation_status", "has_errors"),
+    *("has_cancellation_request", "total", "currency", "shipping_country_code", "revision"),
+)
+"""Members of an order that a list for programs has."""
+
+
+def cancellation_label(document: Mapping[str, Any]) -> Badge | None:
+    """Whether the order or a part of it was cancelled, or somebody asked for that."""
+    if document["status"] == "CANCELED":
+        return None  # the status says so
+    if document["has_cancellation_request"]:
+        return Badge("Cancellation requested", "warning")
+    if any(each["quantity_cancelled"] for each in document["lines"]):
+        return Badge("Item canceled", "over")
+    return None
+
+
+def _due(document: Mapping[str, Any], now: datetime) -> Badge | None:
+    """How long there is to ship what is to be shipped."""
+    if document["ship_by"] is None or document["status"] not in {"WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED"}:
+        return None
+    left = datetime.fromisoformat(document["ship_by"]) - now
+    if left < timedelta():
+        return Badge(f"overdue {_length(-left)}", "failed")
+    return Badge(f"in {_length(left)}", "warning" if left < timedelta(days=1) else "waiting")
+
+
+def _length(time: timedelta) -> str:
+    hours = int(time.total_seconds() // 3600)
+    return f"{hours // 24} d" if hours >= 48 else f"{hours} h" if hours else f"{int(time.total_seconds() // 60)} min"  # noqa: PLR2004 - two days
+
+
+def _counted(count: int) -> str:
+    return f"{display.number(count)} {'order' if count == 1 else 'orders'}"
+
+
+def _interval(found: OrderFilter, zone: str) -> str:
+    assert found.received_after is not None
+    assert found.received_before is not None
+    first, end = (display.moment(each, ZoneInfo(zone)) for each in (found.received_after, found.received_before))
+    return f"{first} to {end}"
+
+
+def _filters(
+    asked: Asked[OrdersQuery], channels: Mapping[str, str], marketplaces: Sequence[str], zone: str
+) -> tuple[Filter, ...]:
+    yes_no = {"true": "Contain errors", "false": "No errors"}
+    requested = {"true": "Requested", "false": "None"}
+    ways = {each.value: label for each, label in PRESETS.items()}
+    coded = {code: f"{label} ({code})" if label != code else code for code, label in channels.items()}
+    return (
+        Filter("status", "Status", choices(asked, "status", {each.value: say.word for each, say in STATUSES.items()})),
+        Filter("marketplace", "Marketplace", choices(asked, "marketplace", {each: each for each in marketplaces})),
+        Filter("channel", "Channel", choices(asked, "channel", coded)),
+        Filter("received", f"Received ({zone})", choices(asked, "received", ways, "All dates"), is_multiple=False),
+        Filter("has_errors", "Errors", choices(asked, "has_errors", yes_no, "All"), is_multiple=False),
+        Filter(
+            "cancellation_requested",
+            "Cancellation",
+            choices(asked, "cancellation_requested", requested, "All"),
+            is_multiple=False,
+        ),
+        Filter("fulfilled_by", "Fulfilled by", choices(asked, "fulfilled_by", FULFILLED_BY, "All"), is_multiple=False),
+    )
+
+
+def _views(asked: Asked[OrdersQuery]) -> tuple[View, ...]:
+    shown = {each for each in asked.items if each[0] not in {"sort", "limit", "cursor", "count"}}
+    return tuple(View(name, f"{PATH}?{urlencode(items)}".rstrip("?"), shown == set(items)) for name, items in VIEWS)

@@ -1,0 +1,1 @@
+"""What pages show: the view models that templates read. Nothing here reads or decides."""

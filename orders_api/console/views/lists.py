@@ -1,0 +1,70 @@
+"""What every list has around its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter that is set, and the path of the list without it."""
+
+    label: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilterValue:
+    """One value of a filter: as the address has it, as people read it, whether it is chosen."""
+
+    value: str
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter of a list: its parameter, its label, and its values; several of them, or one of them with "all"."""
+
+    name: str
+    label: str
+    choices: tuple[FilterValue, ...]
+    is_multiple: bool = True
+
+    @property
+    def chosen(self) -> int:
+        """How many values are chosen."""
+        return sum(each.is_chosen and each.value != "" for each in self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is around the rows.
+
+    Attributes:
+        path: The list's own, below the console.
+        filters: The filters that it offers.
+        chips: Those that are set.
+        clear: The list without any.
+        ignored: What of the address was not understood.
+        first: The first page; None on it.
+        following: The next page; None on the last one.
+        as_json: The same list for programs.
+        as_csv: The same list for tables.
+        curl: The same question to the API.
+        sql: The same question to the order tables; "" where there is none.
+        kept: Parameters that the filters' form hands on.
+    """
+
+    path: str
+    filters: tuple[Filter, ...]
+    chips: tuple[Chip, ...]
+    clear: str
+    ignored: tuple[str, ...]
+    first: str | None
+    following: str | None
+    as_json: str
+    as_csv: str
+    curl: str
+    sql: str
+    kept: tuple[tuple[str, str], ...]

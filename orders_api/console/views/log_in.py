@@ -1,0 +1,36 @@
+"""The pages before the log-in and about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warehouse.ledger.people.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class LogInPage:
+    """The log-in page: what went wrong, the name that was typed, and where to go on."""
+
+    error: str
+    name: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """The page of a link: whom it logs in, None when it is used up; itself; and where to go on."""
+
+    name: str | None
+    secret: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Somebody's own account."""
+
+    user: User
+    channels: str
+    shortest_password: int

@@ -1,0 +1,51 @@
+"""What the ledger's words are called on pages, and with which sign and tone: no colour says anything alone."""
+
+from __future__ import annotations
+
+from orders_api.console.views.frame import Badge
+from warehouse.date_presets import DatePreset
+from warehouse.order_states import ConfirmationStatus, Status
+
+STATUSES = {
+    Status.PENDING: Badge("Pending", "waiting"),
+    Status.WAITING_FOR_SHIPMENT: Badge("Waiting for shipment", "todo"),
+    Status.PARTIALLY_SHIPPED: Badge("Partially shipped", "todo"),
+    Status.SHIPPED: Badge("Shipped", "done"),
+    Status.REFUSED: Badge("Refused", "over"),
+    Status.CANCELED: Badge("Canceled", "over"),
+    Status.UNKNOWN: Badge("Unknown", "unknown"),
+}
+
+CONFIRMATIONS = {
+    ConfirmationStatus.QUEUED: Badge("To be told", "waiting"),
+    ConfirmationStatus.SENDING: Badge("Being told", "waiting"),
+    ConfirmationStatus.SENT: Badge("Told", "waiting", "The marketplace took it; not read back yet."),
+    ConfirmationStatus.VERIFIED: Badge("Verified", "done", "Read back: the marketplace shows the shipment."),
+    ConfirmationStatus.REJECTED: Badge("Rejected", "failed"),
+    ConfirmationStatus.IN_DOUBT: Badge("In doubt", "warning", "Nobody knows yet whether it arrived."),
+    ConfirmationStatus.HELD: Badge("Held", "warning"),
+}
+"""Of orders of which something was reported."""
+
+PRESETS = {
+    DatePreset.TODAY: "Today",
+    DatePreset.YESTERDAY: "Yesterday",
+    DatePreset.THIS_WEEK: "This week",
+    DatePreset.LAST_WEEK: "Last week",
+    DatePreset.THIS_MONTH: "This month",
+    DatePreset.LAST_MONTH: "Last month",
+}
+
+FULFILLED_BY = {"merchant": "Merchant", "marketplace": "Marketplace", "none": "Not told"}
+
+
+def status_badge(status: str, marketplace_status: str | None) -> Badge:
+    """An order's status, with the marketplace's own word."""
+    badge = STATUSES[Status(status)]
+    about = "The marketplace tells no word of its own." if marketplace_status is None else marketplace_status
+    return Badge(badge.word, badge.tone, about)
+
+
+def confirmation_badge(status: str) -> Badge | None:
+    """How far telling the marketplace has come; None when there is nothing to tell."""
+    return CONFIRMATIONS.get(ConfirmationStatus(status))

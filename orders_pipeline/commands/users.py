@@ -1,0 +1,126 @@
+"""`orders users …`: who may log in to the console, and what they may do and see."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orders_pipeline.commands.output import Exit, answers, fail, notes, print_rows
+from orders_pipeline.installation import opened, opened_to_read
+from warehouse.ledger.people import audit, links
+from warehouse.ledger.people import users as book
+from warehouse.ledger.people.audit import AuditEntry
+from warehouse.ledger.people.users import Role, UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection as Transaction
+
+    from orders_pipeline.installation import Installation
+
+users = typer.Typer(name="users", help="People who use the console.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="The name they log in with.")]
+
+
+@users.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What they may do; each role includes those before it.")] = Role.VIEWER,
+    pii: Annotated[bool, typer.Option("--pii", help="They may reveal buyers and addresses.")] = False,
+    channel: Annotated[list[str] | None, typer.Option(help="Channels they may see; repeatable. Default: all.")] = None,
+) -> None:
+    """Add somebody, and print a link that logs them in once, within a day, so that they can choose a password.
+
+    Examples:
+
+      orders users add anna --role admin --pii
+
+      orders users add erik --role operator --channel amazon_fr
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        now = installation.clock()
+        try:
+            book.add(transaction, name, role, channel or None, now, may_see_personal_data=pii)
+        except UserError as error:
+            raise fail(str(error), Exit.USAGE) from None
+        rights = {"role": role.value, "pii": pii, "channels": channel or "all"}
+        _record(transaction, installation, "user_added", name, rights)
+        address = _link(transaction, installation, name)
+    notes.print(f"{name} is {role}; the link logs them in once, within 24 hours", markup=False)
+    answers.print(address, markup=False, highlight=False)
+
+
+@users.command("list")
+def list_users(as_json: Annotated[bool, typer.Option("--json", help="One JSON line per row.")] = False) -> None:
+    """Everybody who may log in.
+
+    Example: orders users list
+    """
+    columns = ("name", "role", "may_see_personal_data", "channels", "has_password", "created_at")
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
+        rows = [{name: getattr(each, name) for name in columns} for each in book.listed(transaction)]
+    print_rows("Users", rows, columns, as_json)
+
+
+@users.command()
+def link(name: Name) -> None:
+    """Print a link that logs somebody in once, within a day; one that was made for them before ends.
+
+    Example: orders users link anna
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        try:
+            address = _link(transaction, installation, name)
+        except UserError as error:
+            raise fail(str(error), Exit.USAGE) from None
+        _record(transaction, installation, "link_made", name)
+    answers.print(address, markup=False, highlight=False)
+
+
+@users.command()
+def reset(name: Name) -> None:
+    """Take somebody's password away, log them out everywhere, and print a link with which they choose another.
+
+    Example: orders users reset anna
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        if not book.reset_password(transaction, name, installation.clock()):
+            raise fail(f"there is no user {name}", Exit.USAGE)
+        _record(transaction, installation, "password_reset", name)
+        address = _link(transaction, installation, name)
+    answers.print(address, markup=False, highlight=False)
+
+
+@users.command()
+def remove(name: Name) -> None:
+    """Take somebody's access away; they are logged out at once. What they did stays in the audit log.
+
+    Example: orders users remove erik
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        if not book.remove(transaction, name):
+            raise fail(f"there is no user {name}", Exit.USAGE)
+        _record(transaction, installation, "user_removed", name)
+    notes.print(f"{name} is removed", markup=False)
+
+
+def _link(transaction: Transaction, installation: Installation, name: str) -> str:
+    secret = links.make_link(transaction, name, installation.clock())
+    return f"{installation.settings.console_address}/log-in/{secret}"
+
+
+def _record(
+    transaction: Transaction, installation: Installation, action: str, name: str, details: dict[str, Any] | None = None
+) -> None:
+    entry = AuditEntry(actor=_somebody(), origin="command", action=action, subject=name, details=details or {})
+    audit.record(transaction, entry, installation.clock())
+
+
+def _somebody() -> str:
+    """The system's user who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

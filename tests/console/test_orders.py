@@ -1,0 +1,199 @@
+"""The list of orders: what it finds, counts and shows; the same with JavaScript, without it, and for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from tests.console.conftest import HOSTILE, NOW
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.book.order_queries import OrderFilter
+
+LARGEST_PAGE = 50_000
+MOST_STATEMENTS = 8
+"""The session and the channels among them; begin and end are none."""
+
+
+def ids(client, path: str) -> list[str]:
+    return [each["original_id"] for each in client.get(path).json()["orders"]]
+
+
+def count_of(text: str) -> str:
+    return re.search(r'role="status">\s*([\d,]+ orders?)', text)[1]
+
+
+def test_the_page_is_small_and_holds_nothing_personal(anna) -> None:
+    answer = anna.get("/orders")
+    assert answer.status_code == 200
+    assert len(answer.content) <= LARGEST_PAGE
+    assert count_of(answer.text) == "101 orders"
+    assert "Zo" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("status=SHIPPED&status=CANCELED", {"statuses": ("SHIPPED", "CANCELED")}),
+        ("marketplace=Amazon+FR", {"marketplaces": ("Amazon FR",)}),
+        ("channel=mirakl_fr&has_errors=true", {"channels": ("mirakl_fr",), "has_errors": True}),
+        ("cancellation_requested=true", {"cancellation_requested": True}),
+        ("fulfilled_by=marketplace&status=SHIPPED", {"fulfilled_by": "marketplace", "statuses": ("SHIPPED",)}),
+    ],
+)
+def test_filters_find_and_count_the_same(console, anna, query, wanted) -> None:
+    with console.ledger.read() as transaction:
+        expected = order_queries.count(transaction, OrderFilter(**wanted))
+    assert expected > 0
+    assert count_of(anna.get(f"/orders?{query}").text).split()[0] == str(expected)
+    assert len(ids(anna, f"/orders.json?{query}&limit=1000")) == expected
+
+
+def test_an_empty_value_is_no_filter_and_a_wrong_one_is_left_out(anna) -> None:
+    assert count_of(anna.get("/orders?status=&has_errors=").text) == "101 orders"
+    broken = anna.get("/orders?status=LOST&limit=abc&colour=red").text
+    assert count_of(broken) == "101 orders"
+    assert "colour, limit, status" in broken
+
+
+def test_pages_follow_each_other_without_gap(anna) -> None:
+    path, seen = "/orders.json?limit=40", []
+    while path:
+        answer = anna.get(path).json()
+        seen += [each["original_id"] for each in answer["orders"]]
+        path = answer["next"] and answer["next"].replace("/orders?", "/orders.json?")
+    assert len(seen) == len(set(seen)) == 101
+
+
+def test_errors_come_first_when_asked(anna) -> None:
+    flags = [each["has_errors"] for each in anna.get("/orders.json?sort=-has_errors&limit=200").json()["orders"]]
+    assert flags == sorted(flags, reverse=True)
+    assert any(flags)
+
+
+@pytest.mark.parametrize(
+    ("term", "numbers"),
+    [("402-0000005", [5]), ("402-0000005, 402-0000006\n402-0000007", [5, 6, 7]), ("402-0000005;nothing", [5])],
+)
+def test_a_search_takes_pasted_ids(anna, term, numbers) -> None:
+    found = anna.get("/orders.json", params={"search": term, "limit": 50}).json()["orders"]
+    assert sorted(each["original_id"] for each in found) == [f"402-{each:07d}" for each in numbers]
+
+
+def test_an_exact_search_with_one_hit_goes_to_the_order(anna) -> None:
+    answer = anna.get("/orders?search=402-0000005")
+    assert answer.status_code == 303
+    assert re.fullmatch(r"/console/orders/[0-9a-f-]{36}", answer.headers["location"])
+
+
+def test_a_sku_finds_every_order_that_has_it(anna) -> None:
+    assert count_of(anna.get("/orders?search=LAMP-12").text) == "100 orders"
+
+
+def test_nothing_found_can_be_cleared(anna) -> None:
+    text = anna.get("/orders?search=no-such-thing").text
+    assert "No order matches." in text
+    assert 'href="/console/orders">Clear filters' in text
+
+
+def test_a_reader_of_one_channel_sees_nothing_of_another(console, fred) -> None:
+    with console.ledger.read() as transaction:
+        own = order_queries.count(transaction, OrderFilter(visible_channels=("amazon_fr",)))
+    text = fred.get("/orders").text
+    assert count_of(text).split()[0] == str(own)
+    assert "Mirakl" not in text
+    assert "mirakl_fr" not in text
+    assert {each["channel"] for each in fred.get("/orders.json?limit=200").json()["orders"]} == {"amazon_fr"}
+    assert fred.get("/orders?channel=mirakl_fr").status_code == 404
+    foreign = anna_finds(console, "402-0000001")
+    assert ids(fred, "/orders.json?search=402-0000001&limit=50") == []
+    assert fred.get(f"/orders/{foreign}").status_code == 404
+
+
+def anna_finds(console, term: str) -> str:
+    with console.client("anna") as client:
+        return client.get(f"/orders.json?search={term}&limit=50").json()["orders"][0]["id"]
+
+
+def test_the_csv_is_safe_for_table_programs(anna) -> None:
+    rows = list(csv.DictReader(io.StringIO(anna.get("/orders.csv?limit=1000").text)))
+    assert len(rows) == 101
+    assert rows[0]["status"] == anna.get("/orders.json").json()["orders"][0]["status"]
+    assert [each for row in rows for each in row.values() if each.startswith(("=", "+", "-", "@"))] == []
+
+
+def test_the_statements_of_a_page_do_not_grow_with_its_rows(console, anna) -> None:
+    anna.get("/orders")  # what is cached is there now
+    few, many = (statements(console, lambda n=n: anna.get(f"/orders?limit={n}")) for n in (1, 100))
+    assert len(few) == len(many) <= MOST_STATEMENTS
+
+
+def statements(console, act) -> list[str]:
+    seen: list[str] = []
+    engine = console.app.state.installation.ledger.engine
+
+    def note(_connection, _cursor, statement, *_) -> None:
+        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE")):
+            seen.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    act()
+    sa.event.remove(engine, "before_cursor_execute", note)
+    return seen
+
+
+def test_the_list_can_be_copied_as_a_call_of_the_api_and_as_sql(anna, console) -> None:
+    text = anna.get("/orders?status=SHIPPED&channel=amazon_fr").text
+    assert f"{console.url}/v1/orders?status=SHIPPED&amp;channel=amazon_fr" in text
+    assert "where status in (&#39;SHIPPED&#39;) and channel in (&#39;amazon_fr&#39;)" in text
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_filters_are_set_combined_and_cleared(open_page, java_script_enabled) -> None:
+    page = open_page("/orders", java_script_enabled=java_script_enabled)
+
+    def show() -> None:
+        if not java_script_enabled:
+            page.locator(".filters .apply").click()
+
+    page.locator("summary", has_text="Status").click()
+    page.get_by_label("Shipped", exact=True).check()
+    show()
+    page.wait_for_url("**status=SHIPPED*")
+    page.get_by_label("Errors", exact=True).select_option("No errors")
+    show()
+    page.wait_for_url("**has_errors=false*")
+    assert page.locator("tbody tr").count() == int(page.locator(".total").inner_text().split()[0])
+    assert set(page.locator("tbody td:nth-child(3)").all_inner_texts()) == {"Shipped"}
+    page.get_by_role("link", name="Clear all").click()
+    page.wait_for_url("**/console/orders")
+    assert page.locator(".total").inner_text() == "101 orders"
+
+
+def test_back_brings_the_filtered_list_again(open_page) -> None:
+    page = open_page("/orders")
+    page.get_by_label("Cancellation", exact=True).select_option("Requested")
+    page.wait_for_url("**cancellation_requested=true*")
+    filtered = page.locator(".total").inner_text()
+    page.locator("tbody a").first.click()
+    page.wait_for_url(re.compile(r".*/orders/[0-9a-f-]{36}"))
+    page.go_back()
+    page.wait_for_url("**cancellation_requested=true*")
+    assert page.locator(".total").inner_text() == filtered != "101 orders"
+
+
+def test_hostile_words_stay_words(open_page) -> None:
+    page = open_page("/orders?limit=200")
+    assert page.locator("tbody a", has_text="<script>").inner_text() == HOSTILE
+    assert page.locator("td script, td img, th script, th img").count() == 0
+
+
+def test_days_are_those_of_the_merchants_zone(console, anna) -> None:
+    text = anna.get("/orders?received=this_week").text
+    assert "Received (Europe/Paris)" in text
+    assert "2026-11-02 00:00 to 2026-11-09 00:00" in text
+    assert NOW.isoweekday() == 1

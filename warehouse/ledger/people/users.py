@@ -1,0 +1,215 @@
+"""The people who use the console: what each may do and see, and their passwords.
+
+Of a password only its Argon2id hash is kept. Being logged in is in `sessions`, the links that log in once are in `links`;
+what a role permits is decided where it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+from warehouse.ledger.base.schema import channels, sessions, users
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import RowMapping
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 1000
+"""More takes time to hash and makes nothing safer."""
+FEWEST_CHARACTERS = 5
+"""Different ones."""
+
+COMMON_PASSWORDS = """
+    123456789012 1234567890123 12345678901234 123456789123 1q2w3e4r5t6y 1qaz2wsx3edc abcdefghijkl abcd1234abcd administrator
+    administrator1 admin1234567 adminadmin12 changeme1234 changemeplease correcthorsebatterystaple iloveyou1234
+    letmein12345 password1234 password12345 password123456 password123! passwordpassword passw0rd1234 qwertyuiop12
+    qwertyuiop123 qwerty123456 qwertyuiop[] q1w2e3r4t5y6 secret123456 trustno1trustno1 welcome12345 welcome123456
+    zaq12wsxcde3
+"""
+"""What is tried first of all, among those that are long enough."""
+
+
+class Role(StrEnum):
+    """What somebody may do; each includes those before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    CONFIGURATOR = "configurator"
+    ADMIN = "admin"
+
+    def includes(self, other: Role) -> bool:
+        """Whether it permits what another one does.
+
+        >>> Role.OPERATOR.includes(Role.VIEWER), Role.OPERATOR.includes(Role.ADMIN)
+        (True, False)
+        """
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
+class UserError(Exception):
+    """Something cannot be done for a user as asked; `code` is a stable snake_case word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody, without the password.
+
+    Attributes:
+        name: What they log in with.
+        role: What they may do.
+        may_see_personal_data: Whether buyers and addresses may be revealed to them.
+        channels: Channel codes they may see; None for all, those connected later among them.
+        has_password: Whether they have chosen one; until then a link alone lets them in.
+        created_at: When they were added.
+    """
+
+    name: str
+    role: Role
+    may_see_personal_data: bool
+    channels: tuple[str, ...] | None
+    has_password: bool
+    created_at: datetime
+
+
+def add(
+    transaction: Transaction,
+    name: str,
+    role: Role,
+    channel_codes: Collection[str] | None,
+    now: datetime,
+    *,
+    may_see_personal_data: bool = False,
+) -> User:
+    """Add somebody, without a password.
+
+    Raises:
+        UserError: `invalid_name`, `user_exists`, `no_channel`, or `unknown_channel`.
+    """
+    if NAME.fullmatch(name) is None:
+        raise UserError("invalid_name", "a name is 1 to 64 small letters, digits, dots, hyphens, underscores, @ or +")
+    if find(transaction, name) is not None:
+        raise UserError("user_exists", f"there is a user {name} already")
+    _check_channels(transaction, channel_codes)
+    chosen = None if channel_codes is None else tuple(sorted(set(channel_codes)))
+    row = {
+        "name": name,
+        "role": role.value,
+        "may_see_personal_data": may_see_personal_data,
+        "channels": chosen,
+        "created_at": now,
+        "updated_at": now,
+    }
+    transaction.execute(sa.insert(users).values(row))
+    return User(name, role, may_see_personal_data, chosen, has_password=False, created_at=now)
+
+
+def listed(transaction: Transaction) -> list[User]:
+    """Everybody, by name."""
+    return [user_of(row) for row in transaction.execute(sa.select(users).order_by(users.c.name)).mappings()]
+
+
+def find(transaction: Transaction, name: str) -> User | None:
+    """The user of this name."""
+    row = transaction.execute(_BY_NAME, {"wanted": name}).mappings().first()
+    return None if row is None else user_of(row)
+
+
+def remove(transaction: Transaction, name: str) -> bool:
+    """Take somebody's access away, at once. False when there is nobody of this name."""
+    return bool(transaction.execute(sa.delete(users).where(users.c.name == name)).rowcount)
+
+
+def set_password(transaction: Transaction, user: User, password: str, now: datetime) -> None:
+    """Give somebody a password; whoever is logged in with the old one is logged out.
+
+    Raises:
+        UserError: `password_too_short`, `password_too_long`, or `password_too_common`.
+    """
+    _check_password(user.name, password)
+    _keep(transaction, user.name, _hasher().hash(password), now)
+
+
+def reset_password(transaction: Transaction, name: str, now: datetime) -> bool:
+    """Take somebody's password away and log them out; a link lets them choose another. False when there is nobody."""
+    return _keep(transaction, name, None, now)
+
+
+def verified(transaction: Transaction, name: str, password: str) -> User | None:
+    """The user whose name and password these are; an unknown name takes as long as a wrong password."""
+    row = transaction.execute(_BY_NAME, {"wanted": name}).mappings().first()
+    kept = None if row is None else row["password_hash"]
+    try:
+        _hasher().verify(kept or _hash_of_nobody(), password[:LONGEST_PASSWORD])
+    except VerifyMismatchError:
+        return None
+    return None if row is None or kept is None else user_of(row)
+
+
+def user_of(row: RowMapping) -> User:
+    """The user of a row."""
+    allowed = row["channels"]
+    return User(
+        row["name"],
+        Role(row["role"]),
+        row["may_see_personal_data"],
+        None if allowed is None else tuple(allowed),
+        row["password_hash"] is not None,
+        row["created_at"],
+    )
+
+
+_BY_NAME = sa.select(users).where(users.c.name == sa.bindparam("wanted"))
+
+
+def _keep(transaction: Transaction, name: str, kept: str | None, now: datetime) -> bool:
+    own = sa.update(users).where(users.c.name == name).values(password_hash=kept, updated_at=now)
+    transaction.execute(sa.delete(sessions).where(sessions.c.user == name))
+    return bool(transaction.execute(own).rowcount)
+
+
+def _check_channels(transaction: Transaction, codes: Collection[str] | None) -> None:
+    if codes is None:
+        return
+    if not codes:
+        raise UserError("no_channel", "an empty list of channels would let the user see nothing")
+    known = set(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
+    if unknown := sorted(set(codes) - known):
+        raise UserError("unknown_channel", f"there is no channel {', '.join(unknown)}")
+
+
+def _check_password(name: str, password: str) -> None:
+    lower = password.lower()
+    if len(password) < SHORTEST_PASSWORD:
+        raise UserError("password_too_short", f"A password has {SHORTEST_PASSWORD} characters or more.")
+    if len(password) > LONGEST_PASSWORD:
+        raise UserError("password_too_long", f"A password has {LONGEST_PASSWORD} characters at most.")
+    if lower in COMMON_PASSWORDS.split() or len(set(lower)) < FEWEST_CHARACTERS or lower.replace(name, "") == "":
+        raise UserError("password_too_common", "Too many people use this password: choose another one.")
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@cache
+def _hash_of_nobody() -> str:
+    return _hasher().hash("nobody's")
