@@ -23,6 +23,7 @@ from orders_api.v1 import (
     acknowledgements,
     cancellation_requests,
     channels,
+    configuration,
     exports,
     files,
     incidents,
@@ -33,6 +34,7 @@ from orders_api.v1 import (
     orders,
     shipment_reports,
     status,
+    tokens,
 )
 from orders_api.v1 import shipments as shipment_reading
 from warehouse.clock import utc_now
@@ -73,6 +75,8 @@ RESOURCES = (
     channels.router,
     marketplace_kinds.router,
     operator_requests.router,
+    configuration.router,
+    tokens.router,
     incidents.router,
     logs.router,
     files.router,

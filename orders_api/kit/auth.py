@@ -28,6 +28,7 @@ GRANTED_BY = {
     Scope.ORDERS_WRITE: frozenset({Scope.ORDERS_WRITE, Scope.ADMIN}),
     Scope.SHIPMENTS_WRITE: frozenset({Scope.SHIPMENTS_WRITE, Scope.ADMIN}),
     Scope.OPERATIONS_WRITE: frozenset({Scope.OPERATIONS_WRITE, Scope.ADMIN}),
+    Scope.CONFIGURATION_WRITE: frozenset({Scope.CONFIGURATION_WRITE, Scope.ADMIN}),
     Scope.METRICS_READ: frozenset({Scope.METRICS_READ, Scope.ADMIN}),
     Scope.ADMIN: frozenset({Scope.ADMIN}),
 }

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 import yaml
@@ -21,23 +20,17 @@ from orders_pipeline.marketplaces.registry import KINDS
 from orders_pipeline.stages.connection import consenting
 from orders_pipeline.stages.connection_test import try_connection
 from warehouse.clock import utc_now
-from warehouse.ledger.base.credentials import seal_secret, shown
+from warehouse.ledger.base.credentials import shown
 from warehouse.ledger.base.database import Ledger, LedgerMissingError, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.settings import channels as book
 from warehouse.ledger.settings import configuration
 from warehouse.ledger.settings.document import ConfigurationError, read_document
 from warehouse.ledger.settings.file_lines import located
 from warehouse.ledger.settings.kinds import all_kinds, keep_kinds
+from warehouse.ledger.settings.typed_secrets import SecretNotTaken, keep_connection_secret
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 from warehouse.marketplace_kinds import Credential, MarketplaceKind, meant
 from warehouse.settings import Settings
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from sqlalchemy.engine import Connection as Transaction
-
-    from orders_pipeline.installation import Installation
 
 connections = typer.Typer(
     name="connections", help="Seller accounts at marketplaces.", no_args_is_help=True, rich_markup_mode=None
@@ -265,15 +258,8 @@ def set_secret(
     Example: orders connections secret amazon_eu refresh_token
     """
     secret = typed_secret(code, name)
-    with opened() as installation, installation.ledger.write() as transaction:
-        connection = book.find_connection(transaction, code)
-        if connection is None:
-            raise fail(f"there is no connection {code!r}", Exit.USAGE)
-        kind = all_kinds(transaction).get(connection.kind)
-        names = [each.name for each in kind.credentials] if kind is not None else [name]
-        if name not in names:
-            raise fail(f"{code} has no credential {name!r}{meant(name, names)}", Exit.USAGE)
-        _keep_secret(installation, transaction, connection, name, secret)
+    with opened() as installation, installation.ledger.write() as transaction, usable_secret():
+        keep_connection_secret(transaction, installation.keys, code, name, secret, installation.clock())
     notes.print(f"{name} of {code} is kept, encrypted")
 
 
@@ -298,30 +284,26 @@ def authorise_connection(code: Annotated[str, typer.Argument(help="The connectio
             consent = asked.redeem(typed_secret(code, "code"))
         except MarketplaceError as error:
             raise fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exit_code(error)) from None
-        with installation.ledger.write() as transaction:
-            present = book.find_connection(transaction, code) or connection
-            _keep_secret(installation, transaction, present, consent.credential, consent.secret, consent.ends_at)
+        with installation.ledger.write() as transaction, usable_secret():
+            keep_connection_secret(
+                transaction,
+                installation.keys,
+                code,
+                consent.credential,
+                consent.secret,
+                installation.clock(),
+                consent.ends_at,
+            )
     notes.print(f"{consent.credential} of {code} is kept, encrypted; it ends on {consent.ends_at:%Y-%m-%d}")
 
 
-def _keep_secret(
-    installation: Installation,
-    transaction: Transaction,
-    connection: book.Connection,
-    name: str,
-    secret: str,
-    ends_at: datetime | None = None,
-) -> None:
-    """Seal a credential, and remember when it was set and, as far as it is known, when it ends."""
-    now = installation.clock()
-    sealed = seal_secret(installation.keys, connection.code, name, secret)
-    changed = replace(connection, credentials={**connection.credentials, name: sealed})
-    book.save_connection(transaction, changed, now)
-    for key, moment in (("secrets_set_at", now), ("secrets_end_at", ends_at)):
-        known = {each: at for each, at in connection.state.get(key, {}).items() if each != name}
-        book.remember(
-            transaction, connection.code, {key: known if moment is None else {**known, name: moment.isoformat()}}
-        )
+@contextmanager
+def usable_secret() -> Iterator[None]:
+    """End where a secret has no place."""
+    try:
+        yield
+    except SecretNotTaken as error:
+        raise fail(error.message, Exit.USAGE) from None
 
 
 @connections.command("test")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orders_pipeline.commands.configuration import apply_entry, pair, typed_secret
+from orders_pipeline.commands.configuration import apply_entry, pair, typed_secret, usable_secret
 from orders_pipeline.commands.output import Exit, fail, notes, print_json, print_rows, print_table
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from orders_pipeline.storages.errors import (
@@ -22,11 +22,12 @@ from orders_pipeline.storages.errors import (
 from orders_pipeline.storages.open_storages import StoragePlaces
 from orders_pipeline.storages.probe import probe
 from orders_pipeline.storages.registry import StorageVerdict, open_storage
-from warehouse.ledger.base.credentials import seal_secret, shown
+from warehouse.ledger.base.credentials import shown
 from warehouse.ledger.exchange import file_queries
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings import storages as book
-from warehouse.storages import CREDENTIALS, StorageKind
+from warehouse.ledger.settings.typed_secrets import keep_storage_secret
+from warehouse.storages import StorageKind
 
 storages = typer.Typer(
     name="storages", help="Where files are exchanged: servers and folders.", no_args_is_help=True, rich_markup_mode=None
@@ -125,16 +126,10 @@ def set_secret(
       orders storages secret erp private_key < id_ed25519
     """
     with opened() as installation:
-        entry = _find(installation, code)
-        allowed = CREDENTIALS[StorageKind(entry.kind)]
-        if name not in allowed:
-            said = f"a storage of kind {entry.kind} has the credentials: {', '.join(allowed) or 'none'}"
-            raise fail(said, Exit.USAGE)
-        sealed = seal_secret(installation.keys, book.owner(code), name, typed_secret(code, name))
-        with installation.ledger.write() as transaction:
-            entry = book.find_storage(transaction, code) or entry
-            changed = replace(entry, credentials={**entry.credentials, name: sealed})
-            book.save_storage(transaction, changed, installation.clock())
+        _find(installation, code)
+        secret = typed_secret(code, name)
+        with installation.ledger.write() as transaction, usable_secret():
+            keep_storage_secret(transaction, installation.keys, code, name, secret, installation.clock())
     notes.print(f"{name} of {code} is kept, encrypted")
 
 

@@ -17,6 +17,7 @@ import yaml
 import warehouse
 from orders_api.schemas.acceptances import AcceptanceRequest
 from orders_api.schemas.acknowledgements import AcknowledgementRequest
+from orders_api.schemas.configuration import ConfigurationChange
 from orders_api.schemas.shipment_reports import ShipmentRequest
 from orders_api.v1.exports import OrderExportQuery
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
@@ -42,6 +43,7 @@ QUERIES = {
     "/v1/orders/export": OrderExportQuery,
 }
 BODIES = {
+    "/v1/configuration": ConfigurationChange,
     "/v1/orders/acknowledgements": AcknowledgementRequest,
     "/v1/orders": GivenOrder,
     "/v1/orders/$ID/acceptance": AcceptanceRequest,
@@ -97,7 +99,7 @@ def test_a_command_parses(arguments) -> None:
 
 def test_there_are_commands_and_calls() -> None:
     assert len(orders_commands()) > 20
-    assert len(curls()) == 9
+    assert len(curls()) == 10
     assert {urlsplit(address(each)).path for each in curls() if "-X" in each} == set(BODIES)
 
 

@@ -51,6 +51,7 @@ class Scope(StrEnum):
     ORDERS_WRITE = "orders:write"
     SHIPMENTS_WRITE = "shipments:write"
     OPERATIONS_WRITE = "operations:write"
+    CONFIGURATION_WRITE = "configuration:write"
     METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
