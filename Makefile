@@ -52,7 +52,7 @@ check: $(VENV)/.dev ## formatting, lint, types and dead code
 bench: $(VENV)/.dev ## the benchmarks, printed as one table
 	$(BIN)/python -m tests.benchmarks
 
-faults: $(VENV)/.dev ## the whole confirmation campaign: a thousand shipments, two hundred kills
+faults: $(VENV)/.dev ## the whole confirmation campaign at every kind: a thousand shipments, two hundred kills
 	$(BIN)/python -m tests.faults.confirmation_campaign --full
 
 simulate: $(VENV)/.dev ## worlds that act by themselves, from so many seeds (SEEDS=1000: a night), until one fails

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import copy
 import json
+import math
 import os
 import signal
 import socket
@@ -21,10 +21,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from importlib import util
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,34 +33,30 @@ import httpx
 import sqlalchemy as sa
 
 from orders_pipeline.installation import Installation
-from orders_pipeline.sandbox.engine import AdvanceRequest
+from orders_pipeline.marketplaces.registry import KINDS
+from orders_pipeline.sandbox.application import create_app
+from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest, HeldOrder, HeldPackage
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from orders_pipeline.stages import confirm, normalise
+from orders_pipeline.sandbox.registry import SANDBOXES
+from orders_pipeline.sandbox.server import running
+from orders_pipeline.stages import accept, confirm, normalise
 from orders_pipeline.stages import pull as pulling
-from tests.faults.confirmation_checker import Findings, check, edited_packages, ordered_units
+from tests.faults.confirmation_checker import Findings, check, edited_packages
+from tests.simulation.world import Place, account_of, channel_entry, connection_entry, secrets_of
 from warehouse.ledger.base import schema
-from warehouse.ledger.base.database import open_ledger
-from warehouse.ledger.settings import tokens
+from warehouse.ledger.base.database import Ledger, open_ledger
+from warehouse.ledger.settings import configuration, tokens
+from warehouse.ledger.settings.document import read_document
+from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+SETTLED_SECONDS = 900.0
+"""Made-up orders are at least this old, so that the marketplaces' own lag hides none."""
 KEYS = "test:" + "A" * 43 + "="
 START_SECONDS = 30.0
 QUIET_ROUNDS = 40
-
-
-def _load(name: str, path: Path) -> Any:
-    spec = util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-world = _load("campaign_world", ROOT / "tests" / "pipeline" / "conftest.py")
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,8 @@ class Size:
     """How much of everything.
 
     Attributes:
-        orders: Orders made up at each marketplace.
-        shipments: Shipments reported at least.
+        orders: Orders made up for each channel.
+        shipments: Shipments reported, a like number at each marketplace.
         sender_kills, api_kills: SIGKILLs of either.
         zombies: Senders paused while another one works, and woken up.
         pairs: Rounds of two senders at once.
@@ -83,18 +79,19 @@ class Size:
     pairs: int
 
 
-SMALL = Size(orders=110, shipments=60, sender_kills=10, api_kills=4, zombies=2, pairs=1)
-FULL = Size(orders=2600, shipments=1050, sender_kills=150, api_kills=50, zombies=20, pairs=15)
+SMALL = Size(orders=18, shipments=60, sender_kills=10, api_kills=4, zombies=2, pairs=1)
+FULL = Size(orders=420, shipments=1050, sender_kills=150, api_kills=50, zombies=20, pairs=15)
 
+CONFIRMING = "confirming"
+"""Stands for the operation by which a marketplace is told of a package."""
 FAULTS = (
-    Fault(FaultKind.DROPPED, operation="confirmShipment", probability=0.06, count=None),
-    Fault(FaultKind.DROPPED, operation="ST01", probability=0.3, count=None),
+    Fault(FaultKind.DROPPED, operation=CONFIRMING, probability=0.1, count=None),
     Fault(FaultKind.DROPPED_BEFORE, probability=0.03, count=None),
     Fault(FaultKind.ERROR_HTML, probability=0.03, count=None),
-    Fault(FaultKind.OK_EMPTY, operation="confirmShipment", probability=0.02, count=None),
-    Fault(FaultKind.OK_HTML, operation="ST01", probability=0.05, count=None),
+    Fault(FaultKind.OK_EMPTY, operation=CONFIRMING, probability=0.02, count=None),
+    Fault(FaultKind.OK_HTML, operation=CONFIRMING, probability=0.03, count=None),
     Fault(FaultKind.THROTTLED, probability=0.03, count=None, seconds=1.0),
-    Fault(FaultKind.EXPIRE_TOKEN, operation="confirmShipment", probability=0.02, count=None),
+    Fault(FaultKind.EXPIRE_TOKEN, operation=CONFIRMING, probability=0.02, count=None),
 )
 """Answers lost after they were applied, connections cut before, outages in HTML, 429s, tokens that end early."""
 
@@ -262,11 +259,18 @@ class Campaign:
         self.size = size
         self.chance = Random(seed)
         self.say = say
-        self.others: dict[str, dict[str, Any]] = {}
+        self.sandboxes = {kind: made(seed=1, rate_factor=math.inf, clock=self.now) for kind, made in SANDBOXES.items()}
+        self.others: dict[str, HeldPackage] = {}
+        self.expected: dict[tuple[str, str], dict[str, int]] = {}
+        self.reported = 0
         self.figures = Figures(seed)
         self.offset_file = folder / "offset"
         self.offset_file.write_text("0")
-        self.environment = {**world.CREDENTIALS, "ORDERS_HOME": str(folder / "home"), "ORDERS_KEYS": KEYS}
+        self.environment = {
+            **secrets_of(self.sandboxes.values()),
+            "ORDERS_HOME": str(folder / "home"),
+            "ORDERS_KEYS": KEYS,
+        }
         self.environment["ORDERS_API_REQUESTS_PER_MINUTE"] = "1000000"
         if database_url is not None:
             self.environment["ORDERS_DATABASE_URL"] = database_url
@@ -285,9 +289,9 @@ class Campaign:
     def run(self) -> Figures:
         """Everything, in turn: orders, reports under fire, senders under fire, peace, judgement."""
         began = time.monotonic()
-        with world.serving(self.now) as marketplaces, contextlib.ExitStack() as stack:
-            self.marketplaces = marketplaces
-            token = self._set_up()
+        with contextlib.ExitStack() as stack:
+            addresses = {kind: stack.enter_context(running(create_app(each))) for kind, each in self.sandboxes.items()}
+            token = self._set_up(addresses)
             self.api = Api(self.environment, self.folder / "api.log")
             self.api.start()
             stack.callback(self.api.kill)
@@ -304,126 +308,145 @@ class Campaign:
 
     # -- the world
 
-    def _set_up(self) -> str:
-        for name, value in world.CREDENTIALS.items():
-            os.environ.setdefault(name, value)
+    def _set_up(self, addresses: Mapping[str, str]) -> str:
+        os.environ.update(secrets_of(self.sandboxes.values()))
         ledger = open_ledger(self.settings)
-        self.say(f"{self.size.orders} orders at each marketplace")
-        self.marketplaces.generate(self.size.orders, days=0.8)
-        self.marketplaces.connect(ledger, self.now())
+        self.say(f"{self.size.orders} orders for each channel")
+        places = [
+            Place(f"{kind}_{number}", kind, selector, confirmation=True)
+            for kind, sandbox in self.sandboxes.items()
+            for number, selector in enumerate(sandbox.access().selectors[:2] or (None,))
+        ]
+        for number, place in enumerate(places):
+            made_up = GenerateRequest(
+                self.size.orders, seed=number, days=0.8, channel=place.selector, newest_seconds=SETTLED_SECONDS
+            )
+            self.sandboxes[place.kind].generate(made_up)
+        self._connect(ledger, addresses, places)
         installation = Installation(self.settings, ledger, open_key_ring(self.settings), self.now)
         self._others_ship(1)
-        pulling.pull_all(installation)
-        normalise.normalise_pending(installation)
+        for _ in range(2):  # the second time they are seen as accepted
+            pulling.pull_all(installation)
+            normalise.normalise_pending(installation)
+            accept.accept_all(installation)
+            self.advance(SETTLED_SECONDS)
         self._others_ship(3)  # these the book does not know of yet when the ERP reports
+        confirm.confirm_all(installation)  # learns what shipments need
         with ledger.write() as connection:
-            connection.execute(sa.update(schema.channels).values(confirmation=True))
             scopes = [tokens.Scope.ORDERS_READ, tokens.Scope.SHIPMENTS_WRITE]
             token = tokens.create(connection, "erp", scopes, None, None, self.now())[1]
-        confirm.confirm_all(installation)  # learns what shipments need
         self.batches = list(self._batches(ledger))
         self.figures.shipments = sum(len(each) for each in self.batches)
         ledger.close()
         return token
 
-    def _others_ship(self, place: int) -> None:
-        """Another tool ships a unit of every fourth Amazon order that has several."""
-        amazon = self.marketplaces.amazon
-        for number, each in enumerate(amazon.truth()):
-            order = each["order"]
-            line = next((line for line in order["orderItems"] if line["quantityOrdered"] > 1), None)
-            whole = order["fulfillment"]
-            is_open = whole.get("fulfilledBy") == "MERCHANT" and whole.get("fulfillmentStatus") == "UNSHIPPED"
-            if number % 4 != place or line is None or not is_open:
-                continue
-            request = AdvanceRequest("ship", order_ids=(each["id"],), quantities={line["orderItemId"]: 1})
-            if amazon.advance(request).advanced:
-                self.others[each["id"]] = copy.deepcopy(amazon.records[each["id"]].order["packages"][-1])
-
-    def _left(self, original_id: str, line: str, ordered: int) -> int:
-        package = self.others.get(original_id, {"packageItems": ()})
-        return ordered - sum(item["quantity"] for item in package["packageItems"] if item["orderItemId"] == line)
-
-    def _batches(self, ledger: Any) -> Iterator[list[dict[str, Any]]]:
-        """What the ERP will report: whole orders, orders in two packages, and orders of which one unit leaves first."""
-        book, lines = schema.orders, schema.order_lines
-        query = (
-            sa.select(
-                book.c.original_id,
-                book.c.channel,
-                book.c.status,
-                lines.c.original_id.label("line"),
-                lines.c.quantity_ordered,
-            )
-            .join_from(book, lines)
-            .where(
-                book.c.status.in_(("WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED")),
-                book.c.fulfilled_by == "merchant",
-                ~book.c.facts.contains("FBM_SHIP_PLUS"),
-                ~book.c.facts.contains('"quantity_cancelled":1'),
-            )
-            .order_by(book.c.id, lines.c.number)
-        )
-        orders: dict[tuple[str, str], list[tuple[str, int]]] = {}
-        with ledger.read() as connection:
-            for row in connection.execute(query):
-                if row.status != "WAITING_FOR_SHIPMENT" and row.original_id not in self.others:
-                    continue
-                left = self._left(row.original_id, row.line, row.quantity_ordered)
-                orders.setdefault((row.channel, row.original_id), []).append((row.line, left))
-        not_ours = {
-            each["order"]["order_id"]
-            for each in self.marketplaces.mirakl.truth()
-            if each["order"].get("can_shop_ship") is False
+    def _connect(self, ledger: Ledger, addresses: Mapping[str, str], places: Sequence[Place]) -> None:
+        document = {
+            "connections": {
+                account_of(kind): connection_entry(self.sandboxes[kind], address) for kind, address in addresses.items()
+            },
+            "channels": {each.code: channel_entry(each, self.sandboxes[each.kind]) for each in places},
         }
-        reports = [each for key, own in orders.items() if key[1] not in not_ours for each in self._reports(*key, own)]
-        first, later = (
-            [each for each in reports if each["package_id"] == "1"],
-            [each for each in reports if each["package_id"] != "1"],
-        )
-        chosen = (first + later)[: self.size.shipments]
-        assert len(chosen) == self.size.shipments, f"only {len(chosen)} shipments can be made"
-        while chosen:
-            count = self.chance.choice((1, 1, 3, 10, 20))
-            yield chosen[:count]
-            chosen = chosen[count:]
+        keep_kinds(ledger, KINDS, self.now())
+        with ledger.write() as transaction:
+            configuration.apply(transaction, read_document(json.dumps(document), KINDS), self.now())
 
-    def _reports(self, channel: str, original_id: str, lines: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+    def _others_ship(self, turn: int) -> None:
+        """Another tool ships a unit of every fourth order that has several."""
+        for sandbox in self.sandboxes.values():
+            for number, order in enumerate(sandbox.held()):
+                left = _left(order)
+                if number % 4 != turn or not order.is_open_to_us or sum(left.values()) < 2:
+                    continue
+                request = AdvanceRequest("ship", order_ids=(order.id,), quantities={min(left): 1})
+                if sandbox.advance(request).advanced:
+                    (after,) = sandbox.held([order.id])
+                    (self.others[order.id],) = [each for each in after.packages if each not in order.packages]
+
+    def _batches(self, ledger: Ledger) -> Iterator[list[dict[str, Any]]]:
+        """What the ERP will report: whole orders, orders in two packages, and orders of which others have shipped a unit."""
+        book = schema.orders
+        query = sa.select(book.c.original_id, book.c.channel).where(
+            book.c.status.in_(("WAITING_FOR_SHIPMENT", "PARTIALLY_SHIPPED")),
+            book.c.fulfilled_by == "merchant",
+            book.c.may_not_ship_reason.is_(None),
+            book.c.has_cancellation_request.is_(False),
+        )
+        with ledger.read() as connection:
+            known = {row.original_id: row.channel for row in connection.execute(query)}
+        shares: list[list[dict[str, Any]]] = []
+        for sandbox in self.sandboxes.values():
+            own: list[dict[str, Any]] = []
+            for order in sandbox.held():
+                is_ours = all(not each.cancelled for each in order.lines) and (
+                    order.id in self.others or not any(each.shipped for each in order.lines)
+                )
+                if order.id in known and order.is_open_to_us and is_ours and _left(order):
+                    own += self._reports(known[order.id], order)
+            shares.append(sorted(own, key=lambda each: each["package_id"]))
+        in_turn = [each for row in zip_longest(*shares) for each in row if each is not None][: self.size.shipments]
+        assert len(in_turn) == self.size.shipments, f"only {len(in_turn)} shipments can be made"
+        assert min(map(len, shares)) * len(shares) * 2 > self.size.shipments, "a marketplace has hardly any"
+        first = [each for each in in_turn if each["package_id"] == "1"]
+        later = [each for each in in_turn if each["package_id"] != "1"]
+        self.chance.shuffle(first)
+        self.chance.shuffle(later)
+        reports = first + later
+        while reports:
+            count = self.chance.choice((1, 1, 3, 10, 20))
+            yield reports[:count]
+            reports = reports[count:]
+
+    def _reports(self, channel: str, order: HeldOrder) -> Iterator[dict[str, Any]]:
+        number = "".join(filter(str.isalnum, order.id))
         base = {
             "channel": channel,
-            "original_id": original_id,
-            "carrier_code": self.chance.choice(("DHL", "UPS", "Corner Shop")),
+            "original_id": order.id,
+            "carrier_code": "UPS",
+            "return_tracking_number": f"RETURN{number}",
         }
-        units = sum(quantity for _, quantity in lines)
-        if original_id in self.others:
-            rest = [{"item_original_id": line, "item_quantity_shipped": left} for line, left in lines if left]
-            yield {**base, "package_id": "1", "tracking_number": f"R-{original_id}", "items": rest}
-        elif units > 1 and self.chance.random() < 0.7:
-            line, _ = lines[0]
-            part = [{"item_original_id": line, "item_quantity_shipped": 1}]
-            yield {**base, "package_id": "1", "tracking_number": f"A-{original_id}", "items": part}
-            yield {**base, "package_id": "2", "tracking_number": f"B-{original_id}"}
+        left = _left(order)
+
+        def package(package_id: str, name: str, units: Mapping[str, int], *, names_items: bool) -> dict[str, Any]:
+            tracking_number = f"{name}{number}"
+            self.expected[(order.id, tracking_number)] = dict(units)
+            items = [{"item_original_id": line, "item_quantity_shipped": count} for line, count in units.items()]
+            named = {"items": items} if names_items else {}
+            return {**base, "package_id": package_id, "tracking_number": tracking_number, **named}
+
+        if order.id in self.others:
+            yield package("1", "R", left, names_items=True)
+        elif sum(left.values()) > 1 and self.chance.random() < 0.7:
+            line = min(left)
+            rest = {each: count - (each == line) for each, count in left.items() if count > (each == line)}
+            yield package("1", "A", {line: 1}, names_items=True)
+            yield package("2", "B", rest, names_items=False)
         else:
-            yield {**base, "package_id": "1", "tracking_number": f"W-{original_id}"}
+            yield package("1", "W", left, names_items=False)
 
     # -- trouble
 
     def _trouble(self) -> None:
-        for sandbox in (self.marketplaces.amazon, self.marketplaces.mirakl):
+        for sandbox in self.sandboxes.values():
             with sandbox.lock:
                 for fault in FAULTS:
-                    if fault.operation in {"*", *(each.name for each in sandbox.operations)}:
-                        sandbox.add_fault(fault)
+                    operation = sandbox.confirming if fault.operation == CONFIRMING else fault.operation
+                    sandbox.add_fault(replace(fault, operation=operation))
         self.say("reporting and sending under fire")
         reporting = threading.Thread(target=self._report)
         killing = threading.Thread(target=self._kill_the_api, args=(reporting,))
         self.failure: BaseException | None = None
+        self.second.run()  # both have imported everything now
+        self.first.run()
+        self.run_seconds = 2 * self.first.run()  # with something to do it takes longer
         reporting.start()
         killing.start()
         rounds = self.size.sender_kills + self.size.zombies + self.size.pairs
         plan = ["kill"] * self.size.sender_kills + ["zombie"] * self.size.zombies + ["pair"] * self.size.pairs
         self.chance.shuffle(plan)
         for number, what in enumerate(plan):
+            while reporting.is_alive() and self.reported * rounds < number * len(self.batches):
+                time.sleep(0.01)
             if number % 25 == 0:
                 self.say(f"{number} of {rounds}")
             {"kill": self._kill, "zombie": self._zombie, "pair": self._pair}[what]()
@@ -437,6 +460,7 @@ class Campaign:
         try:
             for number, batch in enumerate(self.batches):
                 self.erp.report(batch, f"batch-{number}")
+                self.reported = number + 1
                 time.sleep(self.chance.uniform(0.0, 0.1))
         except BaseException as failure:  # noqa: BLE001 - told in the main thread
             self.failure = failure
@@ -450,7 +474,7 @@ class Campaign:
 
     def _kill(self) -> None:
         pid = self.first.begin()
-        time.sleep(self.chance.uniform(0.0, 0.35))
+        time.sleep(self.chance.uniform(0.0, 0.6) * self.run_seconds)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         self.figures.sender_kills += self.first.end() == -signal.SIGKILL
@@ -461,7 +485,7 @@ class Campaign:
         A sender that is paused while it holds SQLite's one write lock stops everybody: it goes on until it has given it back.
         """
         pid = self.first.begin()
-        time.sleep(self.chance.uniform(0.02, 0.25))
+        time.sleep(self.chance.uniform(0.05, 0.7) * self.run_seconds)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
             while not self._is_writable():
@@ -503,7 +527,7 @@ class Campaign:
 
     def _peace(self) -> None:
         self.say("faults off; until nothing waits any more")
-        for sandbox in (self.marketplaces.amazon, self.marketplaces.mirakl):
+        for sandbox in self.sandboxes.values():
             with sandbox.lock:
                 for each in sandbox.faults.listing():
                     self.figures.faults[each["kind"]] += each["fired"]
@@ -525,15 +549,19 @@ class Campaign:
         return count
 
     def _judge(self, token: str) -> None:
-        truth = [*self.marketplaces.amazon.truth(), *self.marketplaces.mirakl.truth()]
-        journals = [self.marketplaces.amazon.journal, self.marketplaces.mirakl.journal]
+        held = [order for sandbox in self.sandboxes.values() for order in sandbox.held()]
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=self.api.url, headers=headers, timeout=60) as client:
-            findings = check(self.folder / "acknowledged", journals, ordered_units(truth), client)
-        findings.edited.extend(edited_packages(self.others, self.marketplaces.amazon.truth()))
+            findings = check(self.folder / "acknowledged", held, self.expected, client)
+        findings.edited.extend(edited_packages(self.others, held))
         self.figures.findings = findings
         self.figures.others = len(self.others)
         self.figures.answered = self.erp.answered
+
+
+def _left(order: HeldOrder) -> dict[str, int]:
+    left = {each.id: each.ordered - each.shipped - each.cancelled for each in order.lines}
+    return {line: units for line, units in left.items() if units > 0}
 
 
 def main() -> int:

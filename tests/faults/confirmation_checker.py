@@ -1,7 +1,7 @@
 """The checker of the confirmation campaign: what was acknowledged, what the marketplaces applied, what the API says.
 
-It reads three things and nothing of the product's inside: the log of 2xx answers that the client wrote, the sandboxes' journals
-of applied confirmations, and the public API. Making trouble is in `confirmation_campaign`.
+It reads three things and nothing of the product's inside: the log of 2xx answers that the client wrote, the orders as the
+sandboxes hold them, and the public API. Making trouble is in `confirmation_campaign`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from orders_pipeline.sandbox.engine import HeldOrder, HeldPackage
 
 SETTLED = frozenset({"verified", "rejected", "held", "none"})
 
@@ -24,9 +26,9 @@ class Findings:
 
     Attributes:
         acknowledged: How many shipments the client was told are kept.
-        applied: How many packages the marketplaces hold.
+        applied: How many of the reported packages the marketplaces hold.
         lost: Acknowledged, and neither at the marketplace nor refused with a reason.
-        doubled: Packages that a marketplace applied more than once.
+        doubled: Packages that a marketplace holds more than once, or with other units than were reported.
         over_shipped: Lines of which the marketplaces hold more than was ordered.
         edited: Packages of other tools that are not as those made them.
         stuck: Shipments that are not settled.
@@ -56,63 +58,61 @@ class Findings:
 
 
 def check(
-    acknowledged: Path, journals: Iterable[Iterable[Any]], ordered: Mapping[tuple[str, str], int], api: httpx.Client
+    acknowledged: Path,
+    held: Iterable[HeldOrder],
+    expected: Mapping[tuple[str, str], Mapping[str, int]],
+    api: httpx.Client,
 ) -> Findings:
     """Compare.
 
     Args:
         acknowledged: One JSON line per 2xx answer about a shipment: `shipment_id`, `original_id`, `tracking_number` (each
             package has its own, by which every marketplace shows it).
-        journals: The sandboxes' journal entries.
-        ordered: (order id, line id) → units, of every order the marketplaces hold.
+        held: Every order as its marketplace holds it.
+        expected: (order id, tracking number) → units by line id, of every package that was reported.
         api: A client of the Orders API, with its token.
     """
     acks = {row["shipment_id"]: row for row in map(json.loads, acknowledged.read_text().splitlines())}
-    packages = list(applied(entry for journal in journals for entry in journal))
-    times = Counter((order, number) for order, number, _, is_new in packages if is_new)
-    units: Counter[tuple[str, str]] = Counter()
-    for order, _, quantities, is_new in packages:
-        if is_new:
-            units.update({(order, line): quantity for line, quantity in quantities.items()})
+    found: dict[tuple[str, str], list[HeldPackage]] = defaultdict(list)
+    findings = Findings(acknowledged=len(acks), applied=0)
+    for order in held:
+        for package in order.packages:
+            found[(order.id, package.tracking_number or "")].append(package)
+        findings.over_shipped.extend(f"{order.id} {each}" for each in over_shipped(order))
     shown = {each["id"]: each for each in all_shipments(api)}
-    findings = Findings(acknowledged=len(acks), applied=len(times))
+    there = expected.keys() & found.keys()
     for own_id, row in acks.items():
         shipment = shown.get(own_id)
-        is_there = times[(row["original_id"], row["tracking_number"])] > 0
+        is_there = (row["original_id"], row["tracking_number"]) in there
         if shipment is None or (not is_there and shipment["status"] != "rejected"):
             findings.lost.append(f"{own_id} {row['original_id']} {row['tracking_number']}")
-    findings.doubled.extend(f"{order} {number}: {count}" for (order, number), count in times.items() if count > 1)
-    findings.over_shipped.extend(f"{key}: {count}" for key, count in units.items() if count > ordered[key])
+    for key in sorted(there):
+        units = [{line: count for line, count in each.units.items() if count} for each in found[key]]
+        if units != [dict(expected[key])]:
+            findings.doubled.append(f"{key}: {units} instead of {dict(expected[key])}")
     for shipment in shown.values():
         if shipment["status"] not in SETTLED:
             findings.stuck.append(f"{shipment['id']}: {shipment['status']}")
         elif shipment["status"] == "rejected":
             findings.rejected.append(f"{shipment['original_id']}: {shipment['code']}: {shipment['message']}")
-    return findings
+    return replace(findings, applied=len(there))
 
 
-def applied(entries: Iterable[Any]) -> Iterator[tuple[str, str, dict[str, int], bool]]:
-    """(order id, tracking number, units by line, whether it is a new package) of everything the marketplaces applied."""
-    for entry in entries:
-        effect = entry.effect
-        if not effect or entry.operation not in {"confirmShipment", "ST01"}:
-            continue
-        if entry.operation == "confirmShipment":
-            yield effect["order_id"], effect["tracking_number"], effect["quantities"], not effect["is_edit"]
-            continue
-        for each in effect["shipments"]:
-            yield each["order_id"], str(each["tracking"]["tracking_number"]), each["quantities"], True
+def over_shipped(order: HeldOrder) -> Iterator[str]:
+    """Lines of which more has left, or is in packages, than was ordered and not cancelled."""
+    packed: Counter[str] = Counter()
+    for package in order.packages:
+        packed.update(package.units)
+    for line in order.lines:
+        most = line.ordered - line.cancelled
+        if max(line.shipped, packed[line.id]) > most:
+            yield f"{line.id}: {line.shipped} left and {packed[line.id]} packed of {most}"
 
 
-def edited_packages(others: Mapping[str, Mapping[str, Any]], truth: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Orders whose package of another tool is not as that tool made it.
-
-    Args:
-        others: Order id → the package as it was made.
-        truth: The sandbox's truth.
-    """
-    shown = {each["id"]: each["order"].get("packages") or [] for each in truth}
-    return [order for order, package in others.items() if package not in shown.get(order, [])]
+def edited_packages(others: Mapping[str, HeldPackage], held: Iterable[HeldOrder]) -> list[str]:
+    """Orders whose package of another tool is not as that tool made it, by order id."""
+    shown = {each.id: each.packages for each in held}
+    return [order for order, package in others.items() if package not in shown.get(order, ())]
 
 
 def all_shipments(api: httpx.Client) -> Iterator[dict[str, Any]]:
@@ -122,14 +122,3 @@ def all_shipments(api: httpx.Client) -> Iterator[dict[str, Any]]:
         page = api.get(path).raise_for_status().json()
         yield from page["shipments"]
         path = page["next"]
-
-
-def ordered_units(truth: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
-    """(order id, line id) → units ordered, of a sandbox's truth."""
-    found: dict[tuple[str, str], int] = defaultdict(int)
-    for each in truth:
-        order = each["order"]
-        for line in order.get("orderItems") or order.get("order_lines") or ():
-            line_id = line.get("orderItemId") or line.get("order_line_id")
-            found[(each["id"], line_id)] += line.get("quantityOrdered") or line.get("quantity") or 0
-    return found

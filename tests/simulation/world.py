@@ -125,7 +125,7 @@ class World:
 
     def apply_places(self, places: Iterable[Place]) -> None:
         """Tell the installation what these channels are like now."""
-        self.configure({"channels": {each.code: _channel(each, self.sandboxes[each.kind]) for each in places}})
+        self.configure({"channels": {each.code: channel_entry(each, self.sandboxes[each.kind]) for each in places}})
 
     def configure(self, document: Mapping[str, Any]) -> None:
         """What an operator does with `orders apply`.
@@ -149,12 +149,7 @@ def made(seed: int, home: Path, database: str | None = None) -> Iterator[World]:
     hosts = {_host(kind): sandbox for kind, sandbox in sandboxes.items()}
     wire = Wire(hosts, machine.reach, clock.advance)
     world = World(seed, home, clock, chance, sandboxes, machine, wire)
-    secrets = {
-        _variable(kind, name): value
-        for kind, sandbox in sandboxes.items()
-        for name, value in sandbox.access().credentials.items()
-    }
-    with at_the_edges(machine, wire, secrets):
+    with at_the_edges(machine, wire, secrets_of(sandboxes.values())):
         try:
             _furnish(world)
             yield world
@@ -202,16 +197,10 @@ def _furnish(world: World) -> None:
 
 def _document(world: World) -> dict[str, Any]:
     connections = {
-        f"{kind}_account": {
-            "kind": kind,
-            "region": sandbox.access().region,
-            "endpoint": f"https://{world.host(kind)}",
-            "settings": {"rate_factor": GENEROUS, **sandbox.access().settings},
-            "credentials": {name: f"env:{_variable(kind, name)}" for name in sandbox.access().credentials},
-        }
+        account_of(kind): connection_entry(sandbox, f"https://{world.host(kind)}")
         for kind, sandbox in world.sandboxes.items()
     }
-    channels = {each.code: _channel(each, world.sandboxes[each.kind]) for each in world.places.values()}
+    channels = {each.code: channel_entry(each, world.sandboxes[each.kind]) for each in world.places.values()}
     for erp in world.file_erps:
         channels[erp.channel] |= {
             "export": {"storage": "exchange", "folder": "outbox", "extra_columns": list(EXTRA_COLUMNS)},
@@ -225,12 +214,39 @@ def _document(world: World) -> dict[str, Any]:
     }
 
 
-def _channel(place: Place, sandbox: Sandbox) -> dict[str, Any]:
+def account_of(kind: str) -> str:
+    """The code of the connection to a marketplace."""
+    return f"{kind}_account"
+
+
+def connection_entry(sandbox: Sandbox, address: str) -> dict[str, Any]:
+    """What a merchant's file says of the connection to a stand-in."""
+    access = sandbox.access()
+    return {
+        "kind": sandbox.kind,
+        "region": access.region,
+        "endpoint": address,
+        "settings": {"rate_factor": GENEROUS, **access.settings},
+        "credentials": {name: f"env:{_variable(sandbox.kind, name)}" for name in access.credentials},
+    }
+
+
+def channel_entry(place: Place, sandbox: Sandbox) -> dict[str, Any]:
+    """What it says of a channel there."""
     return {
         "settings": dict(sandbox.access().channel_settings),
-        "connection": f"{place.kind}_account",
+        "connection": account_of(place.kind),
         "selector": place.selector,
         "confirmation": place.confirmation,
         "retrieval": place.retrieval,
         "acceptance": "automatic",
+    }
+
+
+def secrets_of(sandboxes: Iterable[Sandbox]) -> dict[str, str]:
+    """The variables that the connections' credentials refer to."""
+    return {
+        _variable(sandbox.kind, name): value
+        for sandbox in sandboxes
+        for name, value in sandbox.access().credentials.items()
     }
