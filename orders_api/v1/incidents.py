@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query
@@ -27,11 +27,9 @@ from warehouse.incidents import IncidentKind
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incident_queries, incidents
-from warehouse.ledger.watch.incident_queries import IncidentFilter
+from warehouse.ledger.watch.incident_queries import IncidentFilter, IncidentRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.installation import ApiInstallation
@@ -86,8 +84,8 @@ def list_incidents(
             installation.numbering,
             "incidents",
             query,
-            partial(incident_queries.incident_rows, transaction, wanted),
-            itemgetter("id"),
+            partial(incident_queries.find_incidents, transaction, wanted),
+            attrgetter("id"),
         )
     return page_answer(request, "incidents", [_document(installation, caller, row) for row in rows], following)
 
@@ -115,32 +113,32 @@ def resolve_incident(
     """Close an incident with a reason. It opens anew when the problem is seen again."""
     with installation.ledger.write() as transaction:
         row = _find(transaction, installation, caller, given)
-        if not incidents.resolve_by_hand(transaction, row["id"], asked.reason, installation.clock()):
+        if not incidents.resolve_by_hand(transaction, row.id, asked.reason, installation.clock()):
             raise Problem(409, "incident_resolved", "This incident is resolved already.")
         row = _find(transaction, installation, caller, given)
     return fresh_answer(_document(installation, caller, row))
 
 
-def _find(transaction: Transaction, installation: ApiInstallation, caller: Caller, given: str) -> dict[str, Any]:
+def _find(transaction: Transaction, installation: ApiInstallation, caller: Caller, given: str) -> IncidentRecord:
     number = number_of(given, installation, caller, Numbered.INCIDENT)
     rows = []
     if number is not None:
         wanted = IncidentFilter(visible_channels=caller.visible_channels, is_open=None, id=number)
-        rows = incident_queries.incident_rows(transaction, wanted, None, 1)
+        rows = incident_queries.find_incidents(transaction, wanted, None, 1)
     if not rows:
         raise not_found("id", "There is no such incident for this token.", "unknown_incident")
     return rows[0]
 
 
-def _document(installation: ApiInstallation, caller: Caller, row: Mapping[str, Any]) -> dict[str, Any]:
+def _document(installation: ApiInstallation, caller: Caller, row: IncidentRecord) -> dict[str, Any]:
     numbering = installation.numbering
     return fill(
         Incident,
         row,
-        id=numbering.id(Numbered.INCIDENT, row["id"]),
-        number=row["id"] if caller.sees_all_channels else None,
-        details=numbering.with_ids(row["details"]),
-        attempt_id=numbering.id(Numbered.ATTEMPT, int(row["attempt_id"])) if row["attempt_id"] else None,
-        order_id=row["order_id"] or None,
-        file_id=numbering.id(Numbered.FILE, int(row["file_id"])) if row["file_id"] else None,
+        id=numbering.id(Numbered.INCIDENT, row.id),
+        number=row.id if caller.sees_all_channels else None,
+        details=numbering.with_ids(row.details),
+        attempt_id=numbering.id(Numbered.ATTEMPT, int(row.attempt_id)) if row.attempt_id else None,
+        order_id=row.order_id or None,
+        file_id=numbering.id(Numbered.FILE, int(row.file_id)) if row.file_id else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query
@@ -22,11 +22,9 @@ from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_channels
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.watch import activity
-from warehouse.ledger.watch.activity import Level, LogFilter
+from warehouse.ledger.watch.activity import ActivityRecord, Level, LogFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from warehouse.ledger.exchange.numbering import Numbering
 
 router = resource("Incidents")
@@ -67,10 +65,10 @@ def list_logs(
     with installation.ledger.read() as transaction:
         check_channels(transaction, query.channel, caller.visible_channels)
         rows, following = read_page(
-            request, numbering, "logs", query, partial(activity.listed, transaction, wanted), itemgetter("id")
+            request, numbering, "logs", query, partial(activity.find_entries, transaction, wanted), attrgetter("id")
         )
     return page_answer(request, "entries", [_entry(numbering, row) for row in rows], following)
 
 
-def _entry(numbering: Numbering, row: Mapping[str, Any]) -> dict[str, Any]:
-    return fill(LogEntry, row, id=numbering.id(Numbered.ENTRY, row["id"]), data=numbering.with_ids(row["data"]))
+def _entry(numbering: Numbering, row: ActivityRecord) -> dict[str, Any]:
+    return fill(LogEntry, row, id=numbering.id(Numbered.ENTRY, row.id), data=numbering.with_ids(row.data))

@@ -35,7 +35,7 @@ from warehouse.ledger.settings.channels import all_channels
 from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.status.channel_status import counts_by_status
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -240,14 +240,14 @@ def _print_orders(installation: Installation) -> None:
         codes = [each.code for each in all_channels(transaction)]
         covered = {code: pair[1] for code, pair in raw_orders.covered(transaction, codes).items()}
         counts = counts_by_status(transaction)
-        problems = incidents.listed(transaction, limit=20)
+        problems = find_incidents(transaction, limit=20)
     print_counts(counts, codes, dict(covered))
     with connect(installation.settings) as lake:
         rows = lake.sql(TO_SHIP).fetchall()
     print_table("Next to ship", ("channel", "order", "status", "ship by"), rows)
     if problems:
         columns = ("subject", "stage", "code", "message")
-        print_table("Incidents", columns, [[each[name] for name in columns] for each in problems])
+        print_table("Incidents", columns, [[getattr(each, name) for name in columns] for each in problems])
 
 
 def _print_places(places: DemoPlaces, token: str, home: Path) -> None:

@@ -19,7 +19,7 @@ from orders_pipeline.commands.output import answers, fail, print_table
 from orders_pipeline.stages import normalise, pull
 from warehouse.ledger.book.order_ids import newest_originals
 from warehouse.ledger.settings import recipients
-from warehouse.ledger.watch.incident_queries import IncidentFilter, incident_rows
+from warehouse.ledger.watch.incident_queries import IncidentFilter, IncidentRecord, find_incidents
 from warehouse.order_states import FulfilledBy, Status
 
 if TYPE_CHECKING:
@@ -92,14 +92,14 @@ def break_and_repair(installation: Installation, sandboxes: Mapping[str, str], p
         httpx.delete(f"{each}/_sandbox/faults", timeout=30).raise_for_status()
     _post(address, "advance", {**touched, "backdate_seconds": BACKDATED_SECONDS - 60})
     _tick(installation)
-    repaired = {row["id"]: row for row in _incidents(installation, is_open=False)}
+    repaired = {row.id: row.resolved_at for row in _incidents(installation, is_open=False)}
     columns = ("subject", "stage", "code", "message")
-    rows = [(*(row[name] for name in columns), repaired.get(row["id"], {}).get("resolved_at")) for row in broken]
+    rows = [(*(getattr(row, name) for name in columns), repaired.get(row.id)) for row in broken]
     print_table("Broken on purpose, and repaired", (*columns, "resolved (UTC)"), rows)
     answers.print(f"mails to {RECIPIENT} (in {postbox.folder}):", markup=False, highlight=False)
     for subject in postbox.subjects:
         answers.print(f"  {subject}", markup=False, highlight=False)
-    if len(broken) < 2 or not all(row["id"] in repaired for row in broken) or not postbox.subjects:  # noqa: PLR2004
+    if len(broken) < 2 or not all(row.id in repaired for row in broken) or not postbox.subjects:  # noqa: PLR2004
         raise fail("the incidents that were made on purpose did not come, did not go, or were not told")
 
 
@@ -116,10 +116,10 @@ def _tick(installation: Installation) -> None:
     plan.send_due(installation)
 
 
-def _incidents(installation: Installation, *, is_open: bool) -> list[dict[str, Any]]:
+def _incidents(installation: Installation, *, is_open: bool) -> list[IncidentRecord]:
     wanted = IncidentFilter(stages=(pull.PULL, normalise.STAGE), is_open=is_open)
     with installation.ledger.read() as transaction:
-        return incident_rows(transaction, wanted, None, SHOWN)[::-1]
+        return find_incidents(transaction, wanted, None, SHOWN)[::-1]
 
 
 def _post(address: str, path: str, body: dict[str, Any]) -> None:

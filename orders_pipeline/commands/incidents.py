@@ -14,7 +14,7 @@ from warehouse.ledger.exchange.numbering import Numbered, number_given
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch import incidents as book
 from warehouse.ledger.watch.activity import Level, LogFilter
-from warehouse.ledger.watch.incident_queries import IncidentFilter, incident_rows
+from warehouse.ledger.watch.incident_queries import IncidentFilter, find_incidents
 
 incidents = typer.Typer(name="incidents", help="Problems, one row each.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -54,7 +54,7 @@ def list_incidents(
             codes=tuple(code or ()),
             order_id=None if order is None else the_order(transaction, order),
         )
-        rows = incident_rows(transaction, wanted, None, limit)
+        rows = find_incidents(transaction, wanted, None, limit)
     columns = (
         "id",
         "kind",
@@ -82,13 +82,13 @@ def show(
     with opened_to_read() as installation, installation.ledger.read() as transaction:
         number = number_given(transaction, Numbered.INCIDENT, incident)
         wanted = IncidentFilter(is_open=None, id=number)
-        rows = [] if number is None else incident_rows(transaction, wanted, None, 1)
+        rows = [] if number is None else find_incidents(transaction, wanted, None, 1)
     if not rows:
         raise fail(f"there is no incident {incident}", Exit.USAGE)
     if as_json:
-        print_json({str(name): value for name, value in rows[0].items()})
+        print_json(rows[0]._asdict())
         return
-    for name, value in rows[0].items():
+    for name, value in rows[0]._asdict().items():
         if value not in {None, ""}:
             answers.print(f"{name}: {value}", markup=False, highlight=False)
 
@@ -136,5 +136,5 @@ def logs(
             since=None if since is None else instant(since),
             until=None if until is None else instant(until),
         )
-        rows = activity.listed(transaction, wanted, None, limit)
+        rows = activity.find_entries(transaction, wanted, None, limit)
     print_rows("Log", rows, ("at", "level", "stage", "kind", "channel", "order_id", "text"), as_json)

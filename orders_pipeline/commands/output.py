@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import typer
@@ -17,7 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+
+Row = Mapping[str, Any] | NamedTuple
 
 WIDE = 200
 """Columns where no terminal says its own: tables in files are not squeezed."""
@@ -89,13 +92,19 @@ def _print_members(title: str, columns: Sequence[str], cells: Sequence[Sequence[
             answers.print(Text(name.ljust(width + 2), "bold").append(text, "not bold") if text else Text(name, "bold"))
 
 
-def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:  # noqa: FBT001 - the user's --json
+def print_rows(title: str, rows: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:  # noqa: FBT001 - the user's --json
     """Rows as a table, or as one JSON line each."""
+    found = [members_of(row) for row in rows]
     if as_json:
-        for row in rows:
-            print_json({str(name): value for name, value in row.items()})  # the ledger's names are a subclass of str
+        for members in found:
+            print_json(members)
         return
-    print_table(title, columns, [[row[name] for name in columns] for row in rows])
+    print_table(title, columns, [[members[name] for name in columns] for members in found])
+
+
+def members_of(row: Row) -> dict[str, Any]:
+    """The members of a row by their names; the ledger's are a subclass of str."""
+    return {str(name): value for name, value in (row.items() if isinstance(row, Mapping) else row._asdict().items())}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from orders_pipeline.commands.output import print_json, print_table
 from orders_pipeline.installation import opened_to_read
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.status import channel_status
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import count_open
 from warehouse.order_states import Status
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def status(
     with opened_to_read() as installation, installation.ledger.read() as transaction:
         counts = channel_status.counts_by_status(transaction)
         found = channel_status.standings(transaction, None, installation.clock())
-        open_incidents = len(incidents.listed(transaction, limit=1000))
-        aside = len(raw_orders.quarantined(transaction))
+        open_incidents = count_open(transaction)
+        aside = raw_orders.count_quarantined(transaction)
     if as_json:
         for each in found:
             rest = {name: getattr(each, name) for name in COLUMNS}

@@ -37,8 +37,7 @@ from warehouse.ledger.book import account_deletions, personal_data, raw_orders
 from warehouse.ledger.settings import channels
 from warehouse.ledger.status import channel_status, keys
 from warehouse.ledger.status.channel_status import ChannelState
-from warehouse.ledger.watch import incidents
-from warehouse.ledger.watch.incident_queries import count_open
+from warehouse.ledger.watch.incident_queries import count_open, find_incidents
 from warehouse.marketplace_kinds import missing_credentials
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, open_key_ring
 from warehouse.processes import is_gone
@@ -296,8 +295,8 @@ def _problems(patient: Patient) -> Iterator[DoctorFinding]:
     with patient.ledger.read() as transaction:
         open_incidents = count_open(transaction)
         aside = raw_orders.count_quarantined(transaction)
-        worst = incidents.listed(transaction, limit=1)
-    newest = f", the newest: {worst[0]['subject']}: {worst[0]['code']}" if worst else ""
+        worst = find_incidents(transaction, limit=1)
+    newest = f", the newest: {worst[0].subject}: {worst[0].code}" if worst else ""
     yield DoctorFinding(
         "incidents",
         graded(open_incidents > 0),

@@ -21,7 +21,7 @@ from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.settings import channels
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def booked(installation) -> dict[tuple[str, str], str]:
 
 def open_incidents(installation) -> set[tuple[str, str]]:
     with installation.ledger.read() as transaction:
-        return {(each["subject"], each["code"]) for each in incidents.listed(transaction)}
+        return {(each.subject, each.code) for each in find_incidents(transaction)}
 
 
 def cursors(installation) -> dict[str, object]:

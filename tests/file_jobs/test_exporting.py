@@ -29,7 +29,7 @@ from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.settings.file_schedules import Frequency
 from warehouse.ledger.settings.storages import StorageEntry
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.order_parts import Address, Customer, DeliveryPoint
 from warehouse.order_states import Bar, FulfilledBy, Status
 from warehouse.templates import ExtraColumn, OrderColumn
@@ -268,9 +268,9 @@ def test_an_outage_is_an_incident_and_the_next_run_uploads_the_planned_file(shop
     (planned,) = shop.records()
     assert (planned.state, planned.error_code) == (FileState.PLANNED, "storage_folder_missing")
     with shop.ledger.read() as transaction:
-        (incident,) = incidents.listed(transaction)
+        (incident,) = find_incidents(transaction)
         state = file_jobs.find_job(transaction, "amazon_fr", JobKind.EXPORT)
-    assert (incident["stage"], incident["code"]) == ("export", "storage_folder_missing")
+    assert (incident.stage, incident.code) == ("export", "storage_folder_missing")
     assert state.retry_at - clock() <= timedelta(minutes=15)
     shutil.move(shop.folder / "gone", shop.folder / "out")
     shop.put(an_order(2))
@@ -279,7 +279,7 @@ def test_an_outage_is_an_incident_and_the_next_run_uploads_the_planned_file(shop
     assert [(each.orders, each.state) for each in result.files] == [(1, FileState.UPLOADED), (1, FileState.UPLOADED)]
     assert result.files[0].name == planned.name
     with shop.ledger.read() as transaction:
-        assert incidents.listed(transaction) == []
+        assert find_incidents(transaction) == []
 
 
 def test_preview_writes_nothing_and_tells_the_same(shop, an_order, a_line):
@@ -339,10 +339,10 @@ def test_an_undeliverable_file_blocks_neither_others_nor_later_changes(shop, an_
     assert (result.outcome, "storage_folder_missing" in result.error) == ("failed", True)
     assert [row["order_id"] for rows in shop.sheets().values() for row in rows] == ["402-0000002"]
     with shop.ledger.read() as transaction:
-        (incident,) = incidents.listed(transaction)
+        (incident,) = find_incidents(transaction)
     stuck = shop.records()[0]
-    assert stuck.name in incident["message"]
-    assert f"orders export redirect {stuck.id}" in incident["hint"]
+    assert stuck.name in incident.message
+    assert f"orders export redirect {stuck.id}" in incident.hint
 
 
 def test_a_storage_that_cannot_be_reached_holds_changes_back_for_one_file(shop, an_order, clock):
@@ -397,7 +397,7 @@ def test_the_orders_of_a_file_that_is_given_up_are_told_again(shop, an_order, cl
     clock.advance(minutes=15)
     assert shop.export().files == ()
     with shop.ledger.read() as transaction:
-        assert incidents.listed(transaction) == []
+        assert find_incidents(transaction) == []
         told = [each for each in timeline.of_order(transaction, first) if each.kind == "exported"]
     assert [each.data["name"] for each in told] == [result.files[0].name]
 
@@ -429,12 +429,12 @@ def test_a_run_that_was_killed_is_done_again_at_once_and_told(shop, an_order, cl
         export.export_channel(shop.installation, job)
     monkeypatch.undo()
     with shop.ledger.write() as transaction:
-        (incident,) = incidents.listed(transaction)
+        (incident,) = find_incidents(transaction)
         transaction.execute(sa.delete(leases_table))
-    assert (incident["stage"], incident["code"]) == ("export", "job_interrupted")
+    assert (incident.stage, incident.code) == ("export", "job_interrupted")
     assert export.export_channel(shop.installation, job).outcome == "done"
     with shop.ledger.read() as transaction:
-        assert incidents.listed(transaction) == []
+        assert find_incidents(transaction) == []
     clock.advance(minutes=1)
     assert job_run.due(shop.installation, JobKind.EXPORT) == []
 

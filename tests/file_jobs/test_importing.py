@@ -23,7 +23,8 @@ from warehouse.ledger.exchange.file_records import FileState, RowOutcome
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.shipping import shipments
-from warehouse.ledger.watch import activity, incidents
+from warehouse.ledger.watch import activity
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.order_states import FulfilledBy, Status
 from warehouse.templates import ShipmentColumn
 
@@ -96,17 +97,13 @@ def test_refused_rows_do_not_stop_the_others_and_are_answered(shop, an_order, a_
     assert answer[5]["original_id"] == "1.23E+15"
     assert shop.names("in") == []
     with shop.ledger.read() as transaction:
-        (incident,) = incidents.listed(transaction)
-    assert (incident["stage"], incident["code"]) == ("import_rows", "rows_refused")
-    assert incident["message"] == "5 of 6 rows of the shipment file march.csv were refused"
-    assert incident["file_id"] == str(record.id)
+        (incident,) = find_incidents(transaction)
+    assert (incident.stage, incident.code) == ("import_rows", "rows_refused")
+    assert incident.message == "5 of 6 rows of the shipment file march.csv were refused"
+    assert incident.file_id == str(record.id)
     with shop.ledger.read() as transaction:
-        (entry,) = [
-            each
-            for each in activity.listed(transaction, activity.LogFilter(), None, 100)
-            if each["kind"] == "file_applied"
-        ]
-    assert (entry["level"], entry["channel"], entry["data"]["file"]) == ("warning", record.channel, record.id)
+        (entry,) = [each for each in activity.find_entries(transaction) if each.kind == "file_applied"]
+    assert (entry.level, entry.channel, entry.data["file"]) == ("warning", record.channel, record.id)
 
 
 def test_a_corrected_answer_can_be_sent_in_again_and_ends_the_incident(shop, an_order):
@@ -125,7 +122,7 @@ def test_a_corrected_answer_can_be_sent_in_again_and_ends_the_incident(shop, an_
         "result_message",
     ]
     with shop.ledger.read() as transaction:
-        assert incidents.listed(transaction) == []
+        assert find_incidents(transaction) == []
 
 
 def test_the_same_bytes_again_are_recognised_under_any_name(shop, an_order, clock):
@@ -195,8 +192,8 @@ def test_a_file_that_is_none_is_refused_whole_kept_and_moved(small_shop, clock, 
         archive = open_archive(shop.installation.settings, shop.installation.keys)
         assert b"".join(archive.read(record.sha256)) == content
     with shop.ledger.read() as transaction:
-        (incident,) = incidents.listed(transaction)
-    assert (incident["code"], incident["details"]["fault"]) == ("file_refused", code)
+        (incident,) = find_incidents(transaction)
+    assert (incident.code, incident.details["fault"]) == ("file_refused", code)
 
 
 def test_two_refused_files_of_the_same_name_are_both_kept(small_shop, clock):
@@ -284,7 +281,7 @@ def test_what_grows_in_rejected_is_told_once(small_shop, clock):
         clock.advance(minutes=15)
         assert shop.run_import().outcome == "done"
     with shop.ledger.read() as transaction:
-        found = {each["code"]: each for each in incidents.listed(transaction)}
+        found = {each.code: each for each in find_incidents(transaction)}
     assert "rejected/bad.csv" in found["rejected_file_grew"]["message"]
     assert found["rejected_file_grew"]["occurrences"] == 1
 
@@ -371,7 +368,7 @@ def test_a_file_in_the_way_stops_no_other(small_shop, an_order, monkeypatch):
     assert [each.name for each in shop.run_import().files] == ["a.csv"]
     assert (shop.names("in"), len(shop.shipments())) == ([], 2)
     with shop.ledger.read() as transaction:
-        assert incidents.listed(transaction) == []
+        assert find_incidents(transaction) == []
 
 
 def test_a_local_file_dry_and_for_good(small_shop, an_order, tmp_path):
@@ -489,7 +486,7 @@ def test_nothing_personal_or_from_cells_is_in_the_ledger_or_in_incidents(small_s
     shop.drop("a.csv", sheet(",Zoë Canari,1,+33612345678,Zoë,Zoë Canari,,Zoë,zoe@canari.example"))
     shop.run_import()
     with shop.ledger.read() as transaction:
-        told = repr(incidents.listed(transaction)) + repr(
+        told = repr(find_incidents(transaction)) + repr(
             file_queries.listed(transaction, file_queries.FileFilter(), None, 10)
         )
     told += repr(shop.rows(shop.records(JobKind.IMPORT)[0]))

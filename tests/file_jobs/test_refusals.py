@@ -12,6 +12,7 @@ from warehouse import shipment_reports
 from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.settings.file_jobs import JobKind
 from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 
 HEADER = "id,original_id,package_id,tracking_number,shipping_date,carrier_code,item_id,item_original_id,item_quantity_shipped"
 FIRST, SECOND = "402-0000001", "402-0000002"
@@ -24,8 +25,8 @@ def sheet(*rows: str) -> str:
 def troubles(shop) -> list[tuple[str, str]]:
     """Code and file of each open incident about a file, by file."""
     with shop.ledger.read() as transaction:
-        found = [each for each in incidents.listed(transaction, limit=1000) if each["stage"] == refusals.STAGE]
-    return sorted((each["file_id"], each["code"]) for each in found)
+        found = [each for each in find_incidents(transaction, limit=1000) if each.stage == refusals.STAGE]
+    return sorted((each.file_id, each.code) for each in found)
 
 
 def resolutions(shop) -> list[str]:
@@ -105,8 +106,8 @@ def test_what_was_shipped_twice_stays_told_until_somebody_resolves_it(shop, an_o
     take(shop, "c.csv", sheet(f",{SECOND},1,T3,,,,,"))
     assert len(troubles(shop)) == 1
     with shop.ledger.write() as transaction:
-        (row,) = incidents.listed(transaction)
-        assert incidents.resolve_by_hand(transaction, row["id"], "one parcel, two labels", clock())
+        (row,) = find_incidents(transaction)
+        assert incidents.resolve_by_hand(transaction, row.id, "one parcel, two labels", clock())
     shop.run_import()
     assert troubles(shop) == []
 
@@ -129,7 +130,7 @@ def test_open_incidents_stay_countable(small_shop, monkeypatch, clock):
     assert [file_id for file_id, _ in troubles(small_shop)].count("") == 1
     assert len(troubles(small_shop)) == 4
     with small_shop.ledger.read() as transaction:
-        shared = next(each for each in incidents.listed(transaction) if not each["file_id"])
+        shared = next(each for each in find_incidents(transaction) if not each.file_id)
     assert shared["occurrences"] == 3
     assert "5.csv" in shared["message"]
     clock.advance(minutes=timedelta(hours=1).seconds // 60)

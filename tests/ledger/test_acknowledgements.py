@@ -22,7 +22,7 @@ from warehouse.ledger.book.acknowledgements import (
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.order_states import FulfilledBy, Status
 from warehouse.orders import Order
 
@@ -117,7 +117,7 @@ def test_an_order_that_the_erp_refuses_is_an_incident_until_it_takes_it_over(fil
         given = [Acknowledgement(id=own_id, outcome=outcome, message="no such article")]
         with filled.write() as connection:
             acknowledge(connection, consumer, None, given, clock())
-            found = [(row["code"], row["kind"], row["order_id"]) for row in incidents.listed(connection)]
+            found = [(row.code, row.kind, row.order_id) for row in find_incidents(connection)]
             query = sa.select(schema.orders.c.has_errors).where(schema.orders.c.id == own_id)
             return found, connection.execute(query).scalar_one()
 

@@ -23,6 +23,7 @@ from warehouse.ledger.book.orders_to_export import changed_orders
 from warehouse.ledger.settings.carriers import save_requirements
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.watch import activity, incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.order_lines import Line
 from warehouse.order_parts import Cancellation
 from warehouse.order_states import FulfilledBy, Status
@@ -279,10 +280,10 @@ def test_the_timeline_and_the_log_tell_of_it_and_its_incidents_end_with_it(shop)
     shop.put(shop.order(DONE))
     with shop.ledger.read() as connection:
         kinds = connection.execute(sa.select(order_events.c.kind).order_by(order_events.c.id)).scalars().all()
-        entries = activity.listed(connection, activity.LogFilter(order_id=order.id, stages=("cancel",)), None, 10)
-        assert incidents.listed(connection) == []
+        entries = activity.find_entries(connection, activity.LogFilter(order_id=order.id, stages=("cancel",)), None, 10)
+        assert find_incidents(connection) == []
     assert kinds == ["cancellation_requested", "cancellation_executed"]
-    assert [each["kind"] for each in entries][::-1] == [
+    assert [each.kind for each in entries][::-1] == [
         "cancellation_requested",
         "incident_opened",
         "cancellation_executed",

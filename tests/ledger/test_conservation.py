@@ -18,6 +18,7 @@ from warehouse.ledger.book import cancellation_queries
 from warehouse.ledger.shipping import shipment_queries
 from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
 from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.order_parts import Cancellation
 from warehouse.order_rules import conserved
 from warehouse.order_states import Bar, Status
@@ -51,8 +52,7 @@ def packages(shop, **wanted):
 def problems(shop):
     with shop.ledger.read() as connection:
         return [
-            (row["code"], row["kind"], row["order_id"], row["details"]["units"])
-            for row in incidents.listed(connection, limit=10)
+            (row.code, row.kind, row.order_id, row.details["units"]) for row in find_incidents(connection, limit=10)
         ]
 
 
@@ -122,8 +122,8 @@ def test_an_incident_that_somebody_has_settled_stays_closed(shop):
     gone = (a_line("L1", 1, 2, cancelled=2), a_line("L2", 2, 1))
     shop.put(later(order, 5, lines=gone))
     with shop.ledger.write() as connection:
-        (incident,) = incidents.listed(connection, limit=1)
-        incidents.resolve_by_hand(connection, incident["id"], "the buyer keeps it", NOW)
+        (incident,) = find_incidents(connection, limit=1)
+        incidents.resolve_by_hand(connection, incident.id, "the buyer keeps it", NOW)
     shop.put(later(order, 9, lines=(gone[0], a_line("L2", 2, 1, shipped=1))))
     assert problems(shop) == []
     assert packages(shop) == {"1": [2, 0]}

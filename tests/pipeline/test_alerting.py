@@ -19,6 +19,7 @@ from warehouse.ledger.settings import recipients
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.recipients import Recipient, RecipientError, RecipientKind
 from warehouse.ledger.watch import alerts, incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.ledger.watch.incidents import IncidentReport
 from warehouse.settings import Settings
 
@@ -69,7 +70,7 @@ class Desk:
 
     def open_codes(self) -> list[tuple[str, str]]:
         with self.installation.ledger.read() as transaction:
-            return [(row["subject"], row["code"]) for row in incidents.listed(transaction) if row["stage"] == "alerts"]
+            return [(row.subject, row.code) for row in find_incidents(transaction) if row.stage == "alerts"]
 
 
 def configured(settings: Settings, folder, **changes) -> Settings:

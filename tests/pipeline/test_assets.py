@@ -13,7 +13,7 @@ from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import schema
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.processes import this_process
 
 RUN_TAGS = {"orders/connections", "orders/new", "orders/changed", "orders/outcome"}
@@ -120,7 +120,7 @@ def test_a_failing_connection_is_a_row_and_a_check_and_stops_no_other(
         "orders/outcome": "partial",
     }
     with connected.ledger.read() as transaction:
-        assert [each["subject"] for each in incidents.listed(transaction)] == ["mirakl_shop"]
+        assert [each.subject for each in find_incidents(transaction)] == ["mirakl_shop"]
 
 
 def test_a_partition_started_by_hand_pulls_only_its_connection(source, connected, marketplaces, instance) -> None:
@@ -169,7 +169,7 @@ def test_the_sweep_finds_what_the_listing_hides(source, connected, marketplaces,
     assert materializations(result, "orders")[None]["new"] == 1
     with connected.ledger.read() as transaction:
         assert ("mirakl_shop", "missed_by_listing") in {
-            (each["subject"], each["code"]) for each in incidents.listed(transaction)
+            (each.subject, each.code) for each in find_incidents(transaction)
         }
 
 

@@ -20,7 +20,7 @@ from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.holds import held_orders
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping import shipments
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.shipment_reports import Sender, ShipmentReport, Source
 
 
@@ -72,7 +72,7 @@ class Shop:
 
     def problems(self) -> list[str]:
         with self.installation.ledger.read() as transaction:
-            return [row["code"] for row in incidents.listed(transaction) if row["stage"] == "cancel"]
+            return [row.code for row in find_incidents(transaction) if row.stage == "cancel"]
 
     def calls(self) -> int:
         operations = ("OR29", "OR30")
@@ -214,9 +214,9 @@ def test_amazon_has_no_call_and_says_what_to_do(shop):
     assert cancelling.carry_out(shop.installation)["refused"] == 1
     assert shop.problems() == ["cancellation_not_offered"]
     with shop.installation.ledger.read() as transaction:
-        (row,) = [each for each in incidents.listed(transaction) if each["stage"] == "cancel"]
-        assert "Seller Central" in row["hint"]
-        assert row["kind"] == "cancellation"
+        (row,) = [each for each in find_incidents(transaction) if each.stage == "cancel"]
+        assert "Seller Central" in row.hint
+        assert row.kind == "cancellation"
         assert order["id"] in held_orders(transaction, [order["id"]], shop.clock())
     amazon.advance(AdvanceRequest("cancel", order_ids=(order["original_id"],)))
     shop.pull()

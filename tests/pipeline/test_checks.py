@@ -24,7 +24,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base import schema
 from warehouse.ledger.status import soundness
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_check_names_a_bounded_number_of_offenders(filled, source) -> None:
 def test_a_check_that_fails_is_an_incident_until_it_holds_again(filled, source) -> None:
     def told() -> list[str]:
         with filled.ledger.read() as transaction:
-            return [each["subject"] for each in incidents.listed(transaction) if each["stage"] == "check"]
+            return [each.subject for each in find_incidents(transaction) if each.stage == "check"]
 
     spoil(filled, "UPDATE order_versions SET revision = 9 WHERE position = 2")
     for _ in range(2):
@@ -267,7 +267,7 @@ def test_what_has_an_incident_of_its_own_is_not_told_twice(filled, source, marke
     clock.advance(hours=3)
     assert not results(raw_orders_checks, source)["channels_up_to_date"].passed
     with filled.ledger.read() as transaction:
-        assert {each["stage"] for each in incidents.listed(transaction)} == set()
+        assert {each.stage for each in find_incidents(transaction)} == set()
 
 
 def test_every_check_that_is_told_by_its_cause_is_one() -> None:

@@ -12,7 +12,7 @@ import pytest
 from orders_pipeline.alerts.heartbeat import ping
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sensors import ping_after_success
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 
 
 class Monitor(HTTPServer):
@@ -60,7 +60,7 @@ def watched(any_settings, open_installation, monitor, monkeypatch):
 
 def open_incidents(installation) -> list[dict]:
     with installation.ledger.read() as transaction:
-        return incidents.listed(transaction)
+        return find_incidents(transaction)
 
 
 def test_a_job_that_succeeded_is_told(watched, monitor):
@@ -102,7 +102,7 @@ def test_a_monitor_that_refuses_is_one_incident_until_it_hears_again(watched, mo
 def test_a_url_that_leads_nowhere_is_an_incident(settings, open_installation, reference, code):
     installation = open_installation(settings.model_copy(update={"ping_urls": {"pull_orders": reference}}))
     assert not ping(installation, "pull_orders")
-    assert [each["code"] for each in open_incidents(installation)] == [code]
+    assert [each.code for each in open_incidents(installation)] == [code]
 
 
 def test_the_sensor_tells_of_a_run_that_succeeded(watched, monitor):

@@ -13,7 +13,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.schema import orders, parties, raw_orders
 from warehouse.ledger.book import personal_data
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.order_states import CLOSED_STATUSES
 
 
@@ -89,7 +89,7 @@ def test_traces_that_cannot_be_overwritten_are_an_incident_until_they_are(connec
         with pytest.raises(personal_data.TracesRemain, match="read all the time"):
             purging.purge(connected)
     with connected.ledger.read() as connection:
-        assert [each["code"] for each in incidents.listed(connection) if each["stage"] == "purge"] == ["traces_remain"]
+        assert [each.code for each in find_incidents(connection) if each.stage == "purge"] == ["traces_remain"]
     assert purging.purge(connected).orders == 0
     with connected.ledger.read() as connection:
-        assert [each for each in incidents.listed(connection) if each["stage"] == "purge"] == []
+        assert [each for each in find_incidents(connection) if each.stage == "purge"] == []

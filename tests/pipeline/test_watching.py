@@ -18,7 +18,7 @@ from warehouse.ledger.base.schema import coverage, orders, shipments
 from warehouse.ledger.book import consumers
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, remember, save_channel, save_connection
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 
 
 class Disk(NamedTuple):
@@ -39,7 +39,7 @@ class Watched:
         """Codes of the open incidents of the watch after it has looked."""
         conditions.watch(self.installation)
         with self.installation.ledger.read() as transaction:
-            return sorted(row["code"] for row in incidents.listed(transaction))
+            return sorted(row.code for row in find_incidents(transaction))
 
     def cover(self, until) -> None:
         with self.installation.ledger.write() as transaction:
@@ -127,9 +127,9 @@ def test_a_condition_that_goes_on_is_one_occurrence(watched, clock):
         watched.look()
         clock.advance(minutes=5)
     with watched.installation.ledger.read() as transaction:
-        (row,) = incidents.listed(transaction)
-    assert row["occurrences"] == 1
-    assert row["last_seen_at"] > row["first_seen_at"]
+        (row,) = find_incidents(transaction)
+    assert row.occurrences == 1
+    assert row.last_seen_at > row.first_seen_at
 
 
 def test_no_orders_where_there_always_are_some_is_silence_until_the_next_one(watched, clock):

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import log_entries
 from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
 
@@ -89,6 +90,21 @@ class LogFilter:
     until: datetime | None = None
 
 
+class ActivityRecord(NamedTuple):
+    """An entry that was written; each member is a column of `log_entries`."""
+
+    id: int
+    at: datetime
+    level: str
+    stage: str
+    kind: str
+    channel: str | None
+    connection: str | None
+    order_id: str | None
+    text: str
+    data: Mapping[str, Any]
+
+
 _RECORD = sa.insert(log_entries)
 
 
@@ -113,7 +129,12 @@ def record(transaction: Transaction, entries: Sequence[ActivityEntry], now: date
     transaction.execute(_RECORD, rows)
 
 
-def listed(transaction: Transaction, wanted: LogFilter, before_id: int | None, limit: int) -> list[dict[str, Any]]:
+EVERYTHING = LogFilter()
+
+
+def find_entries(
+    transaction: Transaction, wanted: LogFilter = EVERYTHING, before_id: int | None = None, limit: int = 100
+) -> list[ActivityRecord]:
     """The `limit` newest entries with an id below `before_id`, newest first."""
     table = log_entries.c
     conditions = [*_period(wanted)]
@@ -132,8 +153,10 @@ def listed(transaction: Transaction, wanted: LogFilter, before_id: int | None, l
     if wanted.visible_channels is not None:
         own = connections_serving_only(transaction, wanted.visible_channels)
         conditions.append(_of(wanted.visible_channels, own))
-    query = sa.select(log_entries).where(*conditions).order_by(table.id.desc()).limit(limit)
-    return [dict(row) for row in transaction.execute(query).mappings()]
+    query = (
+        sa.select(*columns_of(ActivityRecord, log_entries)).where(*conditions).order_by(table.id.desc()).limit(limit)
+    )
+    return read_rows(transaction, ActivityRecord, query)
 
 
 def prune(ledger: Ledger, before: datetime) -> int:

@@ -7,18 +7,18 @@ is decided in `orders_pipeline.alerts.plan`; sending is in `orders_pipeline.aler
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into, upsert
+from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import alert_messages, alert_recipients, announced_troubles, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
 
@@ -342,11 +342,27 @@ def mark_failed(transaction: Transaction, message: Message, code: str, now: date
     )
 
 
-def outbox(transaction: Transaction, limit: int) -> list[dict[str, Any]]:
-    """The newest messages, without their text."""
-    columns = [column for column in alert_messages.columns if column.name != "body"]
-    query = sa.select(*columns).order_by(alert_messages.c.created_at.desc(), alert_messages.c.id).limit(limit)
-    return [dict(row) for row in transaction.execute(query).mappings()]
+class MessageRecord(NamedTuple):
+    """A message in the outbox, without its text; each member is a column of `alert_messages`."""
+
+    id: str
+    recipient: str
+    stream: str
+    subject: str
+    created_at: datetime
+    state: str
+    due_at: datetime
+    attempts: int
+    sent_at: datetime | None
+    error_code: str | None
+
+
+def outbox(transaction: Transaction, limit: int) -> list[MessageRecord]:
+    """The newest messages."""
+    query = sa.select(*columns_of(MessageRecord, alert_messages)).order_by(
+        alert_messages.c.created_at.desc(), alert_messages.c.id
+    )
+    return read_rows(transaction, MessageRecord, query.limit(limit))
 
 
 def prune(transaction: Transaction, before: datetime) -> int:

@@ -237,30 +237,3 @@ def _resolved(row: Row[Any], resolution: str) -> ActivityEntry:
         order_id=row.order_id or None,
         data={"incident": row.id, "code": row.code, "subject": row.subject, "resolution": resolution},
     )
-
-
-def listed(
-    transaction: Transaction,
-    *,
-    is_open: bool | None = True,
-    subjects: Sequence[str] | None = None,
-    before_id: int | None = None,
-    limit: int = 100,
-) -> list[dict[str, Any]]:
-    """Incidents, newest first.
-
-    Args:
-        transaction: A read transaction.
-        is_open: True for open ones, False for resolved ones, None for all.
-        subjects: Only of these channels or connections; None for all.
-        before_id: Only those with a smaller id: the cursor of the next page.
-        limit: At most this many.
-    """
-    query = sa.select(incidents).order_by(incidents.c.id.desc()).limit(limit)
-    if is_open is not None:
-        query = query.where(incidents.c.resolved_at.is_(None) if is_open else incidents.c.resolved_at.is_not(None))
-    if subjects is not None:
-        query = query.where(incidents.c.subject.in_(subjects))
-    if before_id is not None:
-        query = query.where(incidents.c.id < before_id)
-    return [dict(row) for row in transaction.execute(query).mappings()]

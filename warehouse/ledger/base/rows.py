@@ -1,0 +1,26 @@
+"""Rows as records: a NamedTuple names the columns that are read, and a row becomes one at the cost of a tuple."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    import sqlalchemy as sa
+    from sqlalchemy.engine import Connection as Transaction
+
+Record = TypeVar("Record", bound=NamedTuple)
+
+
+def columns_of(record: type[Record], *tables: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    """The column for each member of a record, from the first of the tables that has it."""
+    return [next(each.c[name] for each in tables if name in each.c) for name in record._fields]
+
+
+def read_rows(
+    transaction: Transaction, record: type[Record], query: sa.Select[Any], values: Mapping[str, object] | None = None
+) -> list[Record]:
+    """What a query finds that selects the members of a record in their order."""
+    return [record._make(row) for row in transaction.execute(query, values)]
