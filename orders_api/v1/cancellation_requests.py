@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query
@@ -31,15 +31,13 @@ from orders_api.v1.order_filters import Word, check_channels
 from orders_api.v1.orders import find_order
 from warehouse.cancellations import Decision, RequestState
 from warehouse.ledger.book import cancellation_queries, cancellations
-from warehouse.ledger.book.cancellation_queries import RequestFilter
+from warehouse.ledger.book.cancellation_queries import CancellationRecord, RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable, Refusal
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipment_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.installation import ApiInstallation
@@ -102,8 +100,8 @@ def list_cancellation_requests(
             installation.numbering,
             "cancellation requests",
             query,
-            partial(cancellation_queries.listed, transaction, wanted),
-            itemgetter("number"),
+            partial(cancellation_queries.find_requests, transaction, wanted),
+            attrgetter("number"),
         )
     return page_answer(request, "cancellation_requests", [_document(row) for row in rows], following)
 
@@ -177,7 +175,7 @@ def cancel_order(
             row = cancellations.ask(transaction, own_id, units, caller.consumer, asked.reason, installation.clock())
         except CancellationUndecidable as error:
             raise _problem(error.refusal) from None
-    where = address(request, f"/v1/cancellation-requests/{row['id']}")
+    where = address(request, f"/v1/cancellation-requests/{row.id}")
     return fresh_answer(_document(row), 202, {"Location": where})
 
 
@@ -215,9 +213,9 @@ def _problem(refusal: Refusal) -> Problem:
     return Problem(STATUSES.get(refusal, 409), refusal.value, detail, errors=errors)
 
 
-def _document(row: Mapping[str, Any]) -> dict[str, Any]:
+def _document(row: CancellationRecord) -> dict[str, Any]:
     lines = [
         {"item_id": each["id"], "item_original_id": each["original_id"], "quantity": each["quantity"]}
-        for each in row["lines"]
+        for each in row.lines
     ]
     return fill(CancellationRequest, row, lines=lines)

@@ -219,7 +219,7 @@ class _Facts:
             return None
         subject, body = texts.cancellations(rows[:REQUESTS_IN_A_MESSAGE], len(rows), self._zone)
         message = self._message(recipient, Stream.CANCELLATIONS, subject, body)
-        return Planned(message=message, requests_through=rows[-1]["number"])
+        return Planned(message=message, requests_through=rows[-1].number)
 
     def summary(self, recipient: Recipient) -> Planned | None:
         """The message of the day, once the hour has come."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from warehouse import display
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from warehouse.ledger.book.cancellation_queries import CancellationRecord
+    from warehouse.ledger.status.day import DayFigures
     from warehouse.ledger.watch.alerts import AnnouncedTrouble, Trouble
 
 SHOWN = 20
@@ -46,31 +48,31 @@ def problems(
     return subject, _text([*lines, "", "All of it: orders incidents list"])
 
 
-def cancellations(rows: Sequence[Mapping[str, Any]], count: int, zone: ZoneInfo) -> tuple[str, str]:
+def cancellations(rows: Sequence[CancellationRecord], count: int, zone: ZoneInfo) -> tuple[str, str]:
     """Subject and body of a message about requests to cancel."""
     noun = "request" if count == 1 else "requests"
     first = rows[0]
-    subject = f"[Orders] {count} cancellation {noun}: {first['channel']} {first['original_id']}"[:SUBJECT_LENGTH]
+    subject = f"[Orders] {count} cancellation {noun}: {first.channel} {first.original_id}"[:SUBJECT_LENGTH]
     lines = [f"{count} new {noun} to cancel an order."]
     lines += _section("REQUESTS", (_request(row, zone) for row in rows), count)
     return subject, _text([*lines, "", "Decide: POST /v1/cancellation-requests/{id}/accept or /decline"])
 
 
-def summary(open_now: Sequence[Trouble], figures: Mapping[str, Any], zone: ZoneInfo) -> tuple[str, str]:
+def summary(open_now: Sequence[Trouble], figures: DayFigures, zone: ZoneInfo) -> tuple[str, str]:
     """Subject and body of the message of the day."""
     count = len(open_now)
     verdict = "all is well" if not open_now else f"{count} {'problem' if count == 1 else 'problems'} open"
-    subject = f"[Orders] {verdict}; {figures['orders']} orders in 24 hours"
+    subject = f"[Orders] {verdict}; {figures.orders} orders in 24 hours"
     lines = [
-        f"{verdict.capitalize()}; {figures['orders']} orders in the last 24 hours.",
+        f"{verdict.capitalize()}; {figures.orders} orders in the last 24 hours.",
         "",
-        f"incidents: {figures['opened']} opened, {figures['resolved']} resolved in 24 hours",
-        f"quarantine: {figures['quarantined']} orders",
-        f"cancellation requests waiting: {figures['requests']}",
-        f"shipments: {figures['unsent']} to be sent, {figures['in_doubt']} in doubt, {figures['rejected']} rejected",
+        f"incidents: {figures.opened} opened, {figures.resolved} resolved in 24 hours",
+        f"quarantine: {figures.quarantined} orders",
+        f"cancellation requests waiting: {figures.requests}",
+        f"shipments: {figures.unsent} to be sent, {figures.in_doubt} in doubt, {figures.rejected} rejected",
     ]
     lines += _section("STILL OPEN", (_trouble(each, zone) for each in open_now), count)
-    covered = [[f"* {code}: {_when(through, zone)}"] for code, through in figures["covered"]]
+    covered = [[f"* {code}: {_when(through, zone)}"] for code, through in figures.covered]
     lines += _section("COMPLETE THROUGH", covered, len(covered))
     return subject, _text(lines)
 
@@ -97,12 +99,12 @@ def _head(each: Trouble, zone: ZoneInfo) -> str:
     return f"* {_name(each)} ({each.kind}): {_times(each.occurrences)}{places} since {_when(each.first_seen_at, zone)}"
 
 
-def _request(row: Mapping[str, Any], zone: ZoneInfo) -> list[str]:
-    units = sum(each["quantity"] or 0 for each in row["lines"])
-    held = f"; held until {_when(row['hold_until'], zone)}" if row["hold_until"] else ""
+def _request(row: CancellationRecord, zone: ZoneInfo) -> list[str]:
+    units = sum(each["quantity"] or 0 for each in row.lines)
+    held = f"; held until {_when(row.hold_until, zone)}" if row.hold_until else ""
     return [
-        f"* {row['channel']} {row['original_id']}: asked for by {row['requester']}, {row['reason'] or 'no reason given'}",
-        f"  {units} units on {len(row['lines'])} lines, {row['state']}{held}; id {row['id']}",
+        f"* {row.channel} {row.original_id}: asked for by {row.requester}, {row.reason or 'no reason given'}",
+        f"  {units} units on {len(row.lines)} lines, {row.state}{held}; id {row.id}",
     ]
 
 

@@ -145,7 +145,7 @@ def list_requests(
     """
     wanted = RequestFilter(states=() if state is None else (state.value,), channels=tuple(channel or ()))
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        rows = cancellation_queries.listed(transaction, wanted, None, limit)
+        rows = cancellation_queries.find_requests(transaction, wanted, limit=limit)
     columns = (
         "id",
         "channel",
@@ -185,7 +185,7 @@ def _decide(request: str, decision: Decision, reason: str | None) -> None:
             row = requests.decide(transaction, request, decision, "command line", reason, None, installation.clock())
         except CancellationUndecidable as error:
             raise fail(f"{error.refusal}: the request cannot be decided so", Exit.USAGE) from None
-    notes.print(f"{request} is {row['state']}", markup=False)
+    notes.print(f"{request} is {row.state}", markup=False)
 
 
 def _money(order: Mapping[str, Any]) -> str | None:

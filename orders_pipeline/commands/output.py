@@ -20,7 +20,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Row = Mapping[str, Any] | NamedTuple
+    Row = Mapping[str, Any] | NamedTuple
 
 WIDE = 200
 """Columns where no terminal says its own: tables in files are not squeezed."""

@@ -18,6 +18,7 @@ from orders_pipeline.stages.connection import defect, opened, serving, takes_ord
 from warehouse.cancellations import MERCHANT, RequestState
 from warehouse.given_orders import UnfitDocument
 from warehouse.ledger.book import cancellation_queue, order_intake
+from warehouse.ledger.book.cancellation_queries import CancellationRecord
 from warehouse.ledger.book.cancellation_queue import Due
 from warehouse.ledger.book.cancellations import STAGE
 from warehouse.ledger.book.order_intake import OrderNotTaken
@@ -25,7 +26,7 @@ from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection as Transaction
 
@@ -116,15 +117,15 @@ def _cancel_here(
             if due is None:
                 break
             row = due.request
-            channel, units = by_code[row["channel"]], _quantities(due)
+            channel, units = by_code[row.channel], _quantities(due)
             try:
-                order_intake.cancel(transaction, installation.keys, channel, row["original_id"], units, now)
+                order_intake.cancel(transaction, installation.keys, channel, row.original_id, units, now)
             except (UnfitDocument, OrderNotTaken) as error:
                 cancellation_queue.put_back(transaction, due, None, now)
                 _report(transaction, row, Refused("cancellation_refused", f"{error}", LOOK), installation)
                 counts["refused"] += 1
             else:
-                incidents.resolve_order(transaction, [row["order_id"]], STAGE, now)
+                incidents.resolve_order(transaction, [row.order_id], STAGE, now)
                 counts["told"] += 1
     return (STAGE,)
 
@@ -137,12 +138,12 @@ def _tell(session: Session, due: Due) -> InDoubt | Refused | None:
     """
     try:
         row, client = due.request, session.client
-        is_accepted = row["state"] == RequestState.ACCEPTED
-        is_asked = row["requester"] != MERCHANT and session.marketplace.requirements.decides_cancellations
+        is_accepted = row.state == RequestState.ACCEPTED
+        is_asked = row.requester != MERCHANT and session.marketplace.requirements.decides_cancellations
         if is_asked or not is_accepted:  # what was declined is never cancelled, whatever the kind says of itself by now
-            client.decide_cancellation(row["original_id"], row["requester"], is_accepted, row["decision_reason"])
+            client.decide_cancellation(row.original_id, row.requester, is_accepted, row.decision_reason)
         else:
-            client.cancel(row["original_id"], _quantities(due), row["reason"])
+            client.cancel(row.original_id, _quantities(due), row.reason)
     except (InDoubt, Refused) as error:
         return error
     except MarketplaceError:
@@ -153,7 +154,7 @@ def _tell(session: Session, due: Due) -> InDoubt | Refused | None:
 
 
 def _quantities(due: Due) -> dict[str, int]:
-    return {each["original_id"]: each["quantity"] for each in due.request["lines"] if each["quantity"]}
+    return {each["original_id"]: each["quantity"] for each in due.request.lines if each["quantity"]}
 
 
 def _give_up(installation: Installation, due: Due, error: MarketplaceError) -> None:
@@ -168,19 +169,19 @@ def _pause(due: Due, error: Exception) -> timedelta:
 
 
 def _report(
-    transaction: Transaction, row: Mapping[str, object], error: MarketplaceError, installation: Installation
+    transaction: Transaction, row: CancellationRecord, error: MarketplaceError, installation: Installation
 ) -> None:
     incidents.report(
         transaction,
         incidents.IncidentReport(
             scope="channel",
-            subject=str(row["channel"]),
+            subject=row.channel,
             stage=STAGE,
             code=error.code,
-            message=f"the decision about cancelling order {row['original_id']} was not carried out: {error.message}",
+            message=f"the decision about cancelling order {row.original_id} was not carried out: {error.message}",
             hint=error.hint,
-            order_id=str(row["order_id"]),
-            details={"request": row["id"]},
+            order_id=row.order_id,
+            details={"request": row.id},
         ),
         installation.clock(),
     )

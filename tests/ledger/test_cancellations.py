@@ -77,12 +77,12 @@ class Shop:
 
     def requests(self, **wanted) -> list[dict]:
         with self.ledger.read() as connection:
-            return cancellation_queries.listed(connection, RequestFilter(**wanted), None, 10)
+            return cancellation_queries.find_requests(connection, RequestFilter(**wanted))
 
     def decide(self, decision: Decision, request: dict) -> dict:
         with self.ledger.write() as connection:
             lock_book(connection)
-            return cancellations.decide(connection, request["id"], decision, "erp", None, None, self.clock())
+            return cancellations.decide(connection, request.id, decision, "erp", None, None, self.clock())
 
     def held(self, order: Order) -> bool:
         with self.ledger.read() as connection:
@@ -107,16 +107,16 @@ def test_an_order_without_request_has_none(shop):
 def test_a_request_of_a_line_becomes_a_row_with_its_requester_reason_and_units(shop):
     order = shop.order(ASKED)
     (row,) = shop.put(order)
-    assert (row["id"], row["order_id"]) == (request_id(order.id, "BUYER"), order.id)
-    assert (row["requester"], row["reason"], row["state"]) == ("BUYER", "CHANGED_MIND", "open")
-    assert [(each["original_id"], each["quantity"]) for each in row["lines"]] == [("L1", 2)]
-    assert (row["requested_at"], row["seen_at"]) == (order.marketplace_updated_at, shop.clock())
-    assert row["hold_until"] == shop.clock() + timedelta(hours=24)
+    assert (row.id, row.order_id) == (request_id(order.id, "BUYER"), order.id)
+    assert (row.requester, row.reason, row.state) == ("BUYER", "CHANGED_MIND", "open")
+    assert [(each["original_id"], each["quantity"]) for each in row.lines] == [("L1", 2)]
+    assert (row.requested_at, row.seen_at) == (order.marketplace_updated_at, shop.clock())
+    assert row.hold_until == shop.clock() + timedelta(hours=24)
 
 
 def test_a_request_of_the_whole_order_asks_for_every_line(shop):
     (row,) = shop.put(shop.order(cancellation=ASKED))
-    assert [each["original_id"] for each in row["lines"]] == ["L1", "L2"]
+    assert [each["original_id"] for each in row.lines] == ["L1", "L2"]
 
 
 def test_the_same_request_again_changes_nothing(shop):
@@ -127,8 +127,8 @@ def test_the_same_request_again_changes_nothing(shop):
 def test_a_line_that_joins_is_orders_of_files(shop):
     (before,) = shop.put(shop.order(ASKED))
     (after,) = shop.put(shop.order(ASKED, ASKED))
-    assert len(after["lines"]) == 2
-    assert after["number"] > before["number"]
+    assert len(after.lines) == 2
+    assert after.number > before.number
 
 
 @pytest.mark.parametrize(
@@ -149,16 +149,16 @@ def test_a_request_follows_what_the_marketplace_shows(shop, after, state, despit
     later = shop.order(**{name: value for name, value in after.items() if name != "lines"})
     lines = (replace(later.lines[0], quantity_shipped=after.get("lines", 0)), later.lines[1])
     (row,) = shop.put(replace(later, lines=lines))
-    assert (row["state"], row["shipped_despite"]) == (state.value, despite)
-    assert [each["id"] for each in shop.requests(shipped_despite=True)] == ([row["id"]] if despite else [])
+    assert (row.state, row.shipped_despite) == (state.value, despite)
+    assert [each.id for each in shop.requests(shipped_despite=True)] == ([row.id] if despite else [])
 
 
 def test_asked_again_after_it_was_withdrawn_it_is_open_again(shop):
     (first,) = shop.put(shop.order(ASKED))
     shop.put(shop.order())
     (again,) = shop.put(shop.order(ASKED))
-    assert (again["state"], again["id"]) == ("open", first["id"])
-    assert again["number"] > first["number"]
+    assert (again.state, again.id) == ("open", first.id)
+    assert again.number > first.number
 
 
 def test_an_order_is_held_until_the_hold_ends(shop):
@@ -169,7 +169,7 @@ def test_an_order_is_held_until_the_hold_ends(shop):
     assert not shop.held(order)
     with shop.ledger.write() as connection:
         assert cancellations.expire(connection, shop.clock()) == 1
-    assert [each["state"] for each in shop.requests()] == ["expired"]
+    assert [each.state for each in shop.requests()] == ["expired"]
 
 
 def test_without_the_setting_nothing_is_held(shop):
@@ -178,17 +178,17 @@ def test_without_the_setting_nothing_is_held(shop):
             connection, ConfiguredChannel(code="amazon_fr", label="A", marketplace="A", connection="a"), shop.clock()
         )
     order = shop.order(ASKED)
-    assert shop.put(order)[0]["hold_until"] is None
+    assert shop.put(order)[0].hold_until is None
     assert not shop.held(order)
 
 
 def test_declined_it_is_let_go_and_accepted_it_is_held_until_the_marketplace_shows_it(shop):
     order = shop.order(ASKED)
     (row,) = shop.put(order)
-    assert shop.decide(Decision.DECLINE, row)["state"] == "declined"
+    assert shop.decide(Decision.DECLINE, row).state == "declined"
     assert not shop.held(order)
     accepted = shop.decide(Decision.ACCEPT, row)
-    assert (accepted["state"], accepted["due_at"], accepted["decided_by"]) == ("accepted", shop.clock(), "erp")
+    assert (accepted.state, accepted.due_at, accepted.decided_by) == ("accepted", shop.clock(), "erp")
     shop.clock.advance(days=9)
     assert shop.held(order)
     shop.put(shop.order(DONE))
@@ -199,7 +199,7 @@ def test_the_same_decision_again_changes_nothing(shop):
     (row,) = shop.put(shop.order(ASKED))
     first = shop.decide(Decision.ACCEPT, row)
     shop.clock.advance(minutes=1)
-    assert shop.decide(Decision.ACCEPT, row)["decided_at"] == first["decided_at"]
+    assert shop.decide(Decision.ACCEPT, row).decided_at == first.decided_at
 
 
 def needs(shop, **abilities) -> None:
@@ -212,11 +212,11 @@ def test_a_marketplace_that_wants_an_answer_is_told_of_a_no_too_and_then_it_stan
     needs(shop, decides_cancellations=True)
     (row,) = shop.put(shop.order(ASKED))
     declined = shop.decide(Decision.DECLINE, row)
-    assert (declined["state"], declined["due_at"]) == ("declined", shop.clock())
+    assert (declined.state, declined.due_at) == ("declined", shop.clock())
     with shop.ledger.write() as connection:
         due = cancellation_queue.claim(connection, "a", shop.clock())
         cancellation_queue.conclude(connection, due, shop.clock())
-    assert shop.requests()[0]["told_at"] == shop.clock()
+    assert shop.requests()[0].told_at == shop.clock()
     with pytest.raises(CancellationUndecidable) as refused:
         shop.decide(Decision.ACCEPT, row)
     assert refused.value.refusal is Refusal.CARRIED_OUT
@@ -224,7 +224,7 @@ def test_a_marketplace_that_wants_an_answer_is_told_of_a_no_too_and_then_it_stan
 
 def test_a_marketplace_that_wants_no_answer_hears_nothing_of_a_no(shop):
     (row,) = shop.put(shop.order(ASKED))
-    assert shop.decide(Decision.DECLINE, row)["due_at"] is None
+    assert shop.decide(Decision.DECLINE, row).due_at is None
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_only_what_the_marketplace_can_cancel_is_taken(shop, wanted, reason, ref
         except CancellationUndecidable as error:
             assert error.refusal is refusal  # noqa: PT017 - the other way is asked too
         else:
-            assert (refusal, row["reason"]) == (None, "STOCK")
+            assert (refusal, row.reason) == (None, "STOCK")
 
 
 def test_what_the_marketplace_has_closed_cannot_be_decided(shop):
@@ -263,7 +263,7 @@ def test_what_the_marketplace_has_closed_cannot_be_decided(shop):
 def test_a_request_that_may_not_be_seen_does_not_exist(shop):
     (row,) = shop.put(shop.order(ASKED))
     with shop.ledger.write() as connection, pytest.raises(CancellationUndecidable) as refused:
-        cancellations.decide(connection, row["id"], Decision.ACCEPT, "erp", None, ("other",), shop.clock())
+        cancellations.decide(connection, row.id, Decision.ACCEPT, "erp", None, ("other",), shop.clock())
     assert refused.value.refusal is Refusal.UNKNOWN
     assert shop.requests(visible_channels=("other",)) == []
     assert shop.requests(visible_channels=()) == []
@@ -297,11 +297,11 @@ def test_a_wish_of_the_seller_is_accepted_from_the_start_and_not_withdrawn_by_th
     with shop.ledger.write() as connection:
         lock_book(connection)
         row = cancellations.ask(connection, order.id, {line_id(order.id, "L1"): 1}, "erp", "17", shop.clock())
-    assert (row["state"], row["requester"], row["reason"]) == ("accepted", "MERCHANT", "17")
-    assert [each["state"] for each in shop.put(shop.order(marketplace_status="X"))] == ["accepted"]
+    assert (row.state, row.requester, row.reason) == ("accepted", "MERCHANT", "17")
+    assert [each.state for each in shop.put(shop.order(marketplace_status="X"))] == ["accepted"]
     later = shop.order()
     (row,) = shop.put(replace(later, lines=(replace(later.lines[0], quantity_cancelled=1), later.lines[1])))
-    assert row["state"] == "executed"
+    assert row.state == "executed"
 
 
 @pytest.mark.parametrize("how", ["declined", "expired"])

@@ -137,8 +137,8 @@ def test_a_request_whose_units_were_reported_counts_as_shipped_despite_it(shop):
     shop.put(later(order, 5, lines=(asked,)))
     shop.put(later(order, 9, status=Status.CANCELED, lines=(replace(asked, quantity_cancelled=2),)))
     with shop.ledger.read() as connection:
-        (row,) = cancellation_queries.listed(connection, cancellation_queries.RequestFilter(order_id=own_id), None, 5)
-    assert (row["state"], row["shipped_despite"]) == ("executed", True)
+        (row,) = cancellation_queries.find_requests(connection, cancellation_queries.RequestFilter(order_id=own_id))
+    assert (row.state, row.shipped_despite) == ("executed", True)
 
 
 def test_nothing_is_shipped_when_all_that_was_reported_is_cancelled(shop):

@@ -67,7 +67,7 @@ class Shop:
 
     def request(self, order: dict) -> dict:
         with self.installation.ledger.read() as transaction:
-            (row,) = cancellation_queries.listed(transaction, RequestFilter(order_id=order["id"]), None, 5)
+            (row,) = cancellation_queries.find_requests(transaction, RequestFilter(order_id=order["id"]))
         return row
 
     def problems(self) -> list[str]:
@@ -82,7 +82,7 @@ class Shop:
         with self.installation.ledger.write() as transaction:
             lock_book(transaction)
             return cancellations.decide(
-                transaction, self.request(order)["id"], decision, "erp", None, None, self.clock()
+                transaction, self.request(order).id, decision, "erp", None, None, self.clock()
             )
 
 
@@ -99,11 +99,11 @@ def test_a_whole_order_is_cancelled_once_and_the_next_pull_shows_it(shop):
     shop.cancel(order)
     assert follow_up.is_due(shop.installation)
     assert cancelling.carry_out(shop.installation)["told"] == 1
-    assert shop.request(order)["told_at"] == shop.clock()
+    assert shop.request(order).told_at == shop.clock()
     assert not cancelling.carry_out(shop.installation)
     assert shop.calls() == 1
     shop.pull()
-    assert shop.request(order)["state"] == "executed"
+    assert shop.request(order).state == "executed"
     assert shop.problems() == []
 
 
@@ -118,7 +118,7 @@ def test_units_of_a_line_are_cancelled_with_their_share_of_the_amounts(shop):
     assert (newest["quantity"], newest["reason_code"]) == (1, "14")
     assert units >= 2
     shop.pull()
-    assert shop.request(order)["state"] == "executed"
+    assert shop.request(order).state == "executed"
 
 
 def test_a_part_without_the_operators_reason_is_refused_before_it_is_sent(shop):
@@ -136,7 +136,7 @@ def test_what_was_shipped_meanwhile_is_refused(shop):
     assert cancelling.carry_out(shop.installation)["refused"] == 1
     assert shop.problems() == ["cancellation_refused"]
     shop.pull()
-    assert (shop.request(order)["state"], shop.request(order)["shipped_despite"]) == ("expired", True)
+    assert (shop.request(order).state, shop.request(order).shipped_despite) == ("expired", True)
     assert shop.problems() == []
 
 
@@ -150,7 +150,7 @@ def test_a_lost_answer_stays_in_doubt_and_is_not_sent_again(shop):
     assert shop.calls() == 1
     assert len(shop.problems()) == 1
     shop.pull()
-    assert shop.request(order)["state"] == "executed"
+    assert shop.request(order).state == "executed"
     assert shop.problems() == []
 
 
@@ -168,7 +168,7 @@ def test_a_refused_connection_is_tried_again_later(shop, fault):
     shop.marketplaces.mirakl.add_fault(fault)
     assert cancelling.carry_out(shop.installation)["put_back"] == 1
     assert not cancelling.is_due(shop.installation)
-    assert shop.request(order)["state"] == "accepted"
+    assert shop.request(order).state == "accepted"
     shop.clock.advance(minutes=11)
     assert cancelling.carry_out(shop.installation)["told"] == 1
 
@@ -209,7 +209,7 @@ def test_amazon_has_no_call_and_says_what_to_do(shop):
     amazon.advance(AdvanceRequest("request_cancellation", order_ids=(order["original_id"],), reason="Changed my mind"))
     shop.pull()
     request = shop.request(order)
-    assert (request["requester"], request["reason"], request["state"]) == ("BUYER", "Changed my mind", "open")
+    assert (request.requester, request.reason, request.state) == ("BUYER", "Changed my mind", "open")
     shop.decide(order, Decision.ACCEPT)
     assert cancelling.carry_out(shop.installation)["refused"] == 1
     assert shop.problems() == ["cancellation_not_offered"]
@@ -220,7 +220,7 @@ def test_amazon_has_no_call_and_says_what_to_do(shop):
         assert order["id"] in held_orders(transaction, [order["id"]], shop.clock())
     amazon.advance(AdvanceRequest("cancel", order_ids=(order["original_id"],)))
     shop.pull()
-    assert shop.request(order)["state"] == "executed"
+    assert shop.request(order).state == "executed"
     assert shop.problems() == []
 
 

@@ -102,7 +102,7 @@ class World:
             acceptances.decide(transaction, accepted, decisions, "erp", now)
             (answer,) = shipments.report(transaction, ERP, [whole(shipped)], now)
             assert answer.shipment_id is not None, answer
-            return accepted, answer.shipment_id, cancellations.ask(transaction, cancelled, None, "erp", None, now)["id"]
+            return accepted, answer.shipment_id, cancellations.ask(transaction, cancelled, None, "erp", None, now).id
 
     def done(self, code) -> dict[str, bool]:
         accepted, shipment, request = self.work[code]

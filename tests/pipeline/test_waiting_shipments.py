@@ -57,10 +57,10 @@ def one_unit(shop, order: dict) -> Item:
 def decide(shop, decision: Decision) -> None:
     with shop.installation.ledger.write() as connection:
         lock_book(connection)
-        (request,) = cancellation_queries.listed(
+        (request,) = cancellation_queries.find_requests(
             connection, cancellation_queries.RequestFilter(states=("open",)), None, 10
         )
-        cancellations.decide(connection, request["id"], decision, "erp", None, None, shop.clock())
+        cancellations.decide(connection, request.id, decision, "erp", None, None, shop.clock())
 
 
 def open_requests_end(shop) -> None:

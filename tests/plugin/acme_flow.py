@@ -81,13 +81,13 @@ class Shop:
 
     def requests(self):
         with self.installation.ledger.read() as transaction:
-            return cancellation_queries.listed(transaction, RequestFilter(), None, 10)
+            return cancellation_queries.find_requests(transaction, RequestFilter())
 
     def decide(self, decision):
         with self.installation.ledger.write() as transaction:
             lock_book(transaction)
             (request,) = self.requests()
-            return cancellations.decide(transaction, request["id"], decision, "erp", None, None, self.clock())
+            return cancellations.decide(transaction, request.id, decision, "erp", None, None, self.clock())
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_request_to_cancel_is_answered_and_shipping_despite_it_says_so(shop, d
     if decision is Decision.ACCEPT:
         assert shop.acme.orders[own_id]["packages"] == []
         shop.tick()
-        assert shop.requests()[0]["state"] == "executed"
+        assert shop.requests()[0].state == "executed"
     else:
         assert shop.acme.orders[own_id]["packages"][0]["override"] is True
 

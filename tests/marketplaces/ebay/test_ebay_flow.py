@@ -153,9 +153,9 @@ def test_a_buyers_request_is_answered_at_ebay(shop, decision, state):
     shop.tick()
     with shop.installation.ledger.write() as transaction:
         lock_book(transaction)
-        (request,) = cancellation_queries.listed(transaction, RequestFilter(), None, 10)
-        assert request["requester"] == "BUYER"
-        cancellations.decide(transaction, request["id"], decision, "erp", None, None, shop.clock())
+        (request,) = cancellation_queries.find_requests(transaction, RequestFilter())
+        assert request.requester == "BUYER"
+        cancellations.decide(transaction, request.id, decision, "erp", None, None, shop.clock())
     assert cancel.carry_out(shop.installation) == {"told": 1}
     assert record.cancel_state == state
     shop.tick()

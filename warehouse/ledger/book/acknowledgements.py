@@ -15,6 +15,7 @@ from warehouse.clock import iso
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import acknowledgements, orders
 from warehouse.ledger.book import order_events
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
 from warehouse.order_states import AcknowledgementOutcome
@@ -109,7 +110,7 @@ def acknowledge(
     found = _Orders(transaction, visible_channels, given)
     known = _known(transaction, consumer, found.ids())
     written: dict[str, dict[str, Any]] = {}
-    events: list[dict[str, Any]] = []
+    events: list[OrderEvent] = []
     answers = []
     for each in given:
         candidates = found.matching(each)
@@ -127,7 +128,7 @@ def acknowledge(
         answers.append(answer)
         if row is not None:
             known[order["id"]] = written[order["id"]] = row
-            events.append({"order_id": order["id"], "kind": "acknowledged", "data": _public(row)})
+            events.append(OrderEvent(order["id"], "acknowledged", _public(row)))
     if written:
         transaction.execute(upsert(transaction, acknowledgements, ("order_id", "consumer")), list(written.values()))
         order_events.record(transaction, events, now)

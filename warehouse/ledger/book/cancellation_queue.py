@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import has_come
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import cancellation_requests, channels
 from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.ledger.book import order_events
-from warehouse.ledger.book.cancellations import DECIDED, STAGE, Row
+from warehouse.ledger.book.cancellation_queries import COLUMNS, CancellationRecord
+from warehouse.ledger.book.cancellations import DECIDED, STAGE
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -32,7 +36,7 @@ CLAIM = timedelta(minutes=15)
 class Due:
     """A decided request whose marketplace is to be told, with what is known of its order there."""
 
-    request: Row
+    request: CancellationRecord
     selector: str | None
     attempt: int
 
@@ -53,18 +57,19 @@ def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
     """Take up the longest waiting request of a connection to tell its marketplace of it."""
     requests = cancellation_requests.c
     query = (
-        sa.select(cancellation_requests, channels.c.selector)
+        sa.select(*COLUMNS, channels.c.selector)
         .join_from(cancellation_requests, channels, channels.c.code == requests.channel)
         .where(has_come(requests.due_at, now), channels.c.connection == owner)
         .order_by(requests.due_at, requests.number)
         .limit(1)
     )
-    found = transaction.execute(query).mappings().one_or_none()
+    found = transaction.execute(query).one_or_none()
     if found is None:
         return None
-    row = {str(name): value for name, value in found.items()}
-    selector, attempt = row.pop("selector"), row["attempts"] + 1
-    changed = sa.update(cancellation_requests).where(requests.id == row["id"], requests.attempts == row["attempts"])
+    *members, selector = found
+    row = CancellationRecord._make(members)
+    attempt = row.attempts + 1
+    changed = sa.update(cancellation_requests).where(requests.id == row.id, requests.attempts == row.attempts)
     taken = transaction.execute(
         changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now)
     )
@@ -74,10 +79,9 @@ def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
 def conclude(transaction: Transaction, due: Due, now: datetime) -> None:
     """Remember that the marketplace took the decision; what comes of it shows with the order."""
     if _close_attempt(transaction, due, {"told_at": now}, now):
-        data = {"request": due.request["id"]}
-        event = {"order_id": due.request["order_id"], "kind": "cancellation_told", "data": data}
-        order_events.record(transaction, [event], now)
-        incidents.resolve_order(transaction, [due.request["order_id"]], STAGE, now)
+        data = {"request": due.request.id}
+        order_events.record(transaction, [OrderEvent(due.request.order_id, "cancellation_told", data)], now)
+        incidents.resolve_order(transaction, [due.request.order_id], STAGE, now)
 
 
 def put_back(transaction: Transaction, due: Due, wait: timedelta | None, now: datetime) -> None:
@@ -85,22 +89,22 @@ def put_back(transaction: Transaction, due: Due, wait: timedelta | None, now: da
     _close_attempt(transaction, due, {"due_at": None if wait is None else now + wait}, now)
 
 
-def _close_attempt(transaction: Transaction, due: Due, values: Row, now: datetime) -> bool:
+def _close_attempt(transaction: Transaction, due: Due, values: Mapping[str, datetime | None], now: datetime) -> bool:
     requests = cancellation_requests.c
     changed = sa.update(cancellation_requests).where(
-        requests.id == due.request["id"],
+        requests.id == due.request.id,
         requests.attempts == due.attempt,
         requests.state.in_([each.value for each in DECIDED]),
     )
     return bool(transaction.execute(changed.values(claimed_until=None, updated_at=now, **values)).rowcount)
 
 
-def lost_claims(transaction: Transaction, now: datetime) -> list[Row]:
+def lost_claims(transaction: Transaction, now: datetime) -> list[CancellationRecord]:
     """Requests whose teller has died: nobody knows whether the marketplace was told. They are not tried again by themselves."""
     requests = cancellation_requests.c
-    query = sa.select(cancellation_requests).where(requests.claimed_until <= now)
-    rows = [dict(row) for row in transaction.execute(query).mappings()]
-    ids = [row["id"] for row in rows]
+    query = sa.select(*COLUMNS).where(requests.claimed_until <= now)
+    rows = read_rows(transaction, CancellationRecord, query)
+    ids = [row.id for row in rows]
     transaction.execute(sa.update(cancellation_requests).where(requests.id.in_(ids)).values(claimed_until=None))
     return rows
 

@@ -6,6 +6,8 @@ decision; telling the marketplace is in `orders_pipeline.stages.cancel`. What a 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -25,9 +27,11 @@ from warehouse.cancellations import (
 )
 from warehouse.ids import line_id
 from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.book import holds, order_events
-from warehouse.ledger.book.cancellation_queries import find
+from warehouse.ledger.book.cancellation_queries import COLUMNS, CancellationRecord, find
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
 from warehouse.order_lines import Line
@@ -37,12 +41,14 @@ from warehouse.orders import Order
 from warehouse.shipments import Cancels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
 
-Row = dict[str, Any]
+Row = CancellationRecord
+Asked = Mapping[str, Any]
+"""JSON: a line, how many units of it are to be cancelled, and how many were shipped and cancelled by then."""
 
 STAGE = "cancel"
 """The stage of its incidents and log entries."""
@@ -79,12 +85,8 @@ def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -
     """
     asked = {order.id: _asked(order) for order in arrived}
     ids = list(asked)
-    known = {
-        (row["order_id"], row["requester"]): dict(row)
-        for row in transaction.execute(
-            sa.select(cancellation_requests).where(cancellation_requests.c.order_id.in_(ids))
-        ).mappings()
-    }
+    query = sa.select(*COLUMNS).where(cancellation_requests.c.order_id.in_(ids))
+    known = {(row.order_id, row.requester): row for row in read_rows(transaction, CancellationRecord, query)}
     if not known and not any(asked.values()):
         return
     holds = _holds(transaction, {order.channel for order in arrived})
@@ -128,27 +130,27 @@ def decide(
     if row is None:
         raise CancellationUndecidable(Refusal.UNKNOWN)
     state = RequestState.ACCEPTED if decision is Decision.ACCEPT else RequestState.DECLINED
-    if row["state"] == state.value:
+    if row.state == state.value:
         return row
-    if row["state"] in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
+    if row.state in {RequestState.EXECUTED, RequestState.WITHDRAWN}:
         raise CancellationUndecidable(Refusal.CLOSED)
-    if row["state"] in DECIDED and (row["told_at"] is not None or row["claimed_until"] is not None):
+    if row.state in DECIDED and (row.told_at is not None or row.claimed_until is not None):
         raise CancellationUndecidable(Refusal.CARRIED_OUT)
-    is_to_tell = decision is Decision.ACCEPT or (row["requester"] != MERCHANT and _decides(transaction, row["channel"]))
-    decided = row | {
-        "state": state.value,
-        "decided_by": by,
-        "decided_at": now,
-        "decision_reason": reason,
-        "due_at": now if is_to_tell else None,
-        "claimed_until": None,
-        "attempts": 0,
-        "closed_at": None if decision is Decision.ACCEPT else now,
-        "updated_at": now,
-    }
-    _write(transaction, [decided], {(row["order_id"], row["requester"]): row}, now)
-    if decision is Decision.DECLINE and (row["state"] == RequestState.ACCEPTED.value or row["hold_until"] is not None):
-        _tell_again(transaction, [row["order_id"]])
+    is_to_tell = decision is Decision.ACCEPT or (row.requester != MERCHANT and _decides(transaction, row.channel))
+    decided = row._replace(
+        state=state.value,
+        decided_by=by,
+        decided_at=now,
+        decision_reason=reason,
+        due_at=now if is_to_tell else None,
+        claimed_until=None,
+        attempts=0,
+        closed_at=None if decision is Decision.ACCEPT else now,
+        updated_at=now,
+    )
+    _write(transaction, [decided], {(row.order_id, row.requester): row}, now)
+    if decision is Decision.DECLINE and (row.state == RequestState.ACCEPTED.value or row.hold_until is not None):
+        _tell_again(transaction, [row.order_id])
     return decided
 
 
@@ -174,36 +176,29 @@ def ask(
         Undecidable: An earlier wish is still under way, a line is none of the order's, that much does not remain of it, or
             the marketplace takes whole orders only, or no such reason.
     """
-    columns = ("id", "original_id", "channel", "marketplace", "facts")
-    order = dict(
-        transaction.execute(sa.select(*(orders.c[name] for name in columns)).where(orders.c.id == order_id))
-        .mappings()
-        .one()
-    )
+    columns = (orders.c.id, orders.c.original_id, orders.c.channel, orders.c.marketplace, orders.c.facts)
+    order = transaction.execute(sa.select(*columns).where(orders.c.id == order_id)).one()
     before = find(transaction, request_id(order_id, MERCHANT), None)
-    if before is not None and before["state"] in LIVE:
+    if before is not None and before.state in LIVE:
         raise CancellationUndecidable(Refusal.UNDER_WAY)
-    lines = orjson.loads("{" + order["facts"] + "}")["lines"]
+    lines = orjson.loads("{" + order.facts + "}")["lines"]
     units = _wanted_lines(lines, wanted)
     _check_offered(
         transaction,
-        order["channel"],
+        order.channel,
         reason,
         is_whole={each["id"]: each["quantity"] for each in units}
         == {line["id"]: line["quantity_remaining_to_ship"] for line in lines if line["quantity_remaining_to_ship"]},
     )
-    row = {
-        **_blank(order, MERCHANT),
-        "reason": reason,
-        "lines": units,
-        "requested_at": now,
-        "seen_at": now,
-        "state": RequestState.ACCEPTED.value,
-        "decided_by": by,
-        "decided_at": now,
-        "due_at": now,
-    }
-    _write(transaction, [row], {} if before is None else {(order_id, MERCHANT): before}, now)
+    asked = _blank(order, MERCHANT, now)._replace(
+        reason=reason,
+        lines=units,
+        state=RequestState.ACCEPTED.value,
+        decided_by=by,
+        decided_at=now,
+        due_at=now,
+    )
+    (row,) = _write(transaction, [asked], {} if before is None else {(order_id, MERCHANT): before}, now)
     return row
 
 
@@ -226,7 +221,7 @@ def _check_offered(transaction: Transaction, channel: str, reason: str | None, *
         raise CancellationUndecidable(Refusal.UNKNOWN_REASON)
 
 
-def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int | None] | None) -> list[Row]:
+def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int | None] | None) -> list[dict[str, Any]]:
     known = {line["id"]: line for line in lines}
     remaining = {own_id: line["quantity_remaining_to_ship"] for own_id, line in known.items()}
     if wanted is None:
@@ -253,7 +248,7 @@ def _wanted_lines(lines: Sequence[Mapping[str, Any]], wanted: Mapping[str, int |
     return found
 
 
-_OVER = sa.select(cancellation_requests).where(
+_OVER = sa.select(*COLUMNS).where(
     cancellation_requests.c.state == RequestState.OPEN.value, cancellation_requests.c.hold_until <= sa.bindparam("now")
 )
 
@@ -265,12 +260,13 @@ def expire(transaction: Transaction, now: datetime) -> int:
         transaction: A write transaction that holds `orders.lock_book`.
         now: The present instant.
     """
-    rows = [dict(row) for row in transaction.execute(_OVER, {"now": now}).mappings()]
+    rows = read_rows(transaction, CancellationRecord, _OVER, {"now": now})
     if not rows:
         return 0
-    known = {(row["order_id"], row["requester"]): row for row in rows}
-    _write(transaction, [row | {"state": RequestState.EXPIRED.value, "closed_at": now} for row in rows], known, now)
-    _tell_again(transaction, [row["order_id"] for row in rows])
+    known = {(row.order_id, row.requester): row for row in rows}
+    over = [row._replace(state=RequestState.EXPIRED.value, closed_at=now) for row in rows]
+    _write(transaction, over, known, now)
+    _tell_again(transaction, [row.order_id for row in rows])
     return len(rows)
 
 
@@ -308,37 +304,36 @@ def _follow(
     """The row of a request after the order was seen; None when there is nothing to keep."""
     row = before
     if asked is not None:
-        row = _with_lines(order, requester, asked, before)
-    elif before is not None and requester != MERCHANT and before["state"] in LIVE:
+        row = _with_lines(order, requester, asked, before, now)
+    elif before is not None and requester != MERCHANT and before.state in LIVE:
         is_over = order.status in {Status.CANCELED, Status.REFUSED} or _shipped(order, before)
         row = before if is_over else _closed(before, RequestState.WITHDRAWN, now)
-    if row is None or row["state"] not in UNDECIDED:
+    if row is None or row.state not in UNDECIDED:
         return row
     return _progress(order, row, now)
 
 
-def _with_lines(order: Order, requester: str, asked: tuple[str | None, list[Line]], before: Row | None) -> Row:
+def _with_lines(
+    order: Order, requester: str, asked: tuple[str | None, list[Line]], before: Row | None, now: datetime
+) -> Row:
     """A new request, the known one with the lines that joined it, or one that is asked for again."""
     reason, lines = asked
-    live = before["lines"] if before is not None and before["state"] in LIVE else []
-    known = {each["original_id"] for each in (before["lines"] if before else ())}
+    live = before.lines if before is not None and before.state in LIVE else []
+    known = {each["original_id"] for each in (before.lines if before else ())}
     joined = [line for line in lines if line.original_id not in known]
-    if before is not None and not joined and before["state"] != RequestState.WITHDRAWN:
+    if before is not None and not joined and before.state != RequestState.WITHDRAWN:
         return before
-    base = before if before is not None and live else _blank_of(order, requester)
-    return (
-        base
-        | {
-            "reason": reason,
-            "lines": [*live, *(_line(order, line) for line in (joined if live else lines))],
-            "requested_at": order.marketplace_updated_at,
-            "state": RequestState.OPEN.value,
-        }
-        | _UNDECIDED
+    base = before if before is not None and live else _blank(order, requester, now)
+    return base._replace(
+        reason=reason,
+        lines=[*live, *(_line(order, line) for line in (joined if live else lines))],
+        requested_at=order.marketplace_updated_at,
+        state=RequestState.OPEN.value,
+        **_UNDECIDED,
     )
 
 
-def _line(order: Order, line: Line) -> Row:
+def _line(order: Order, line: Line) -> Asked:
     open_units = line.quantity_remaining_to_ship
     return {
         "id": line_id(order.id, line.original_id),
@@ -352,16 +347,16 @@ def _line(order: Order, line: Line) -> Row:
 def _progress(order: Order, row: Row, now: datetime) -> Row:
     """What has become of the units that were asked for: cancelled, shipped, or neither yet."""
     lines = {line.original_id: line for line in order.lines}
-    fates = [_fate(order, each, lines.get(each["original_id"])) for each in row["lines"]]
+    fates = [_fate(order, each, lines.get(each["original_id"])) for each in row.lines]
     despite = _shipped(order, row)
-    after = row | {"shipped_despite": row["shipped_despite"] or despite}
+    after = row._replace(shipped_despite=row.shipped_despite or despite)
     if fates and all(fate is not None for fate in fates):
         is_cancelled = RequestState.EXECUTED in fates or order.status in {Status.CANCELED, Status.REFUSED}
         after = _closed(after, RequestState.EXECUTED if is_cancelled else RequestState.EXPIRED, now)
     return after
 
 
-def _fate(order: Order, asked: Row, line: Line | None) -> RequestState | None:
+def _fate(order: Order, asked: Asked, line: Line | None) -> RequestState | None:
     """EXECUTED, EXPIRED (shipped), or None while the units are neither."""
     if line is None or order.status in {Status.CANCELED, Status.REFUSED}:
         return RequestState.EXECUTED
@@ -375,56 +370,52 @@ def _is_executed(cancellation: Cancellation | None) -> bool:
     return cancellation is not None and bool(cancellation.executed_by or cancellation.execution_reason)
 
 
-def _gone(units: int | None, asked: Row, name: str) -> bool:
+def _gone(units: int | None, asked: Asked, name: str) -> bool:
     return bool(asked["quantity"]) and units is not None and units - asked[name] >= asked["quantity"]
 
 
 def _shipped(order: Order, row: Row) -> bool:
     """Whether units that were asked for left nevertheless."""
-    before = {each["original_id"]: each["shipped"] for each in row["lines"]}
+    before = {each["original_id"]: each["shipped"] for each in row.lines}
     return any(
         (line.quantity_shipped or 0) > before.get(line.original_id, line.quantity_shipped or 0) for line in order.lines
     )
 
 
 def _closed(row: Row, state: RequestState, now: datetime) -> Row:
-    if row["state"] == state.value:
+    if row.state == state.value:
         return row
-    return row | {"state": state.value, "closed_at": now, "due_at": None, "claimed_until": None}
+    return row._replace(state=state.value, closed_at=now, due_at=None, claimed_until=None)
 
 
 # -- rows
 
 
-_UNDECIDED: Row = {
-    "decided_by": None,
-    "decided_at": None,
-    "decision_reason": None,
-    "attempts": 0,
-    "due_at": None,
-    "claimed_until": None,
-    "told_at": None,
-    "closed_at": None,
+_UNDECIDED: Mapping[str, Any] = {
+    name: CancellationRecord._field_defaults[name]
+    for name in (
+        *("decided_by", "decided_at", "decision_reason"),
+        *("attempts", "due_at", "claimed_until", "told_at", "closed_at"),
+    )
 }
 
 
-def _blank_of(order: Order, requester: str) -> Row:
-    return _blank({name: getattr(order, name) for name in ("id", "original_id", "channel", "marketplace")}, requester)
-
-
-def _blank(order: Mapping[str, Any], requester: str) -> Row:
-    return {
-        "id": request_id(order["id"], requester),
-        "number": 0,
-        "order_id": order["id"],
-        "original_id": order["original_id"],
-        "channel": order["channel"],
-        "marketplace": order["marketplace"],
-        "requester": requester,
-        "hold_until": None,
-        "shipped_despite": False,
-        **_UNDECIDED,
-    }
+def _blank(order: Any, requester: str, now: datetime) -> Row:  # noqa: ANN401 - an order, or a row of one
+    return CancellationRecord(
+        id=request_id(order.id, requester),
+        number=0,
+        order_id=order.id,
+        original_id=order.original_id,
+        channel=order.channel,
+        marketplace=order.marketplace,
+        requester=requester,
+        reason=None,
+        lines=[],
+        requested_at=now,
+        seen_at=now,
+        state=RequestState.OPEN.value,
+        updated_at=now,
+    )
 
 
 def _holds(transaction: Transaction, codes: Iterable[str]) -> dict[str, timedelta]:
@@ -439,49 +430,54 @@ def _holds(transaction: Transaction, codes: Iterable[str]) -> dict[str, timedelt
 
 
 def _with_hold(row: Row, before: Row | None, hold: timedelta | None, now: datetime) -> Row:
-    is_new = row["state"] == RequestState.OPEN.value and (before is None or before["state"] not in LIVE)
-    return row | {"hold_until": now + hold} if is_new and hold is not None else row
+    is_new = row.state == RequestState.OPEN.value and (before is None or before.state not in LIVE)
+    return row._replace(hold_until=now + hold) if is_new and hold is not None else row
 
 
-def _write(transaction: Transaction, rows: Sequence[Row], known: Mapping[tuple[str, str], Row], now: datetime) -> None:
-    """Write rows, tell of them in the order's timeline and the log, and end the incidents of those that are over."""
+def _write(
+    transaction: Transaction, rows: Sequence[Row], known: Mapping[tuple[str, str], Row], now: datetime
+) -> Sequence[Row]:
+    """Write rows, tell of them in the order's timeline and the log, and end the incidents of those that are over.
+
+    Returns them, with a new number each that somebody has to be told of.
+    """
     if not rows:
-        return
-    before = [known.get((row["order_id"], row["requester"])) for row in rows]
-    asked_again = [row for row, old in zip(rows, before, strict=True) if _is_news(row, old)]
-    first = next_values(transaction, CANCELLATIONS, len(asked_again)) if asked_again else 0
-    for number, row in enumerate(asked_again, first):
-        row["number"] = number
+        return rows
+    before = [known.get((row.order_id, row.requester)) for row in rows]
+    news = [_is_news(row, old) for row, old in zip(rows, before, strict=True)]
+    numbers = itertools.count(next_values(transaction, CANCELLATIONS, sum(news)) if any(news) else 0)
+    rows = [row._replace(number=next(numbers)) if is_new else row for row, is_new in zip(rows, news, strict=True)]
     insert = insert_into(transaction, cancellation_requests)
     columns = [column.name for column in cancellation_requests.columns if column.name != "id"]
     update = insert.on_conflict_do_update(index_elements=["id"], set_={name: insert.excluded[name] for name in columns})
-    transaction.execute(update, [{"seen_at": now} | row | {"updated_at": now} for row in rows])
-    moved = [row for row, old in zip(rows, before, strict=True) if old is None or old["state"] != row["state"]]
+    transaction.execute(update, [{**row._asdict(), "updated_at": now} for row in rows])
+    moved = [row for row, old in zip(rows, before, strict=True) if old is None or old.state != row.state]
     _tell(transaction, moved, now)
-    over = [row["order_id"] for row in moved if row["state"] not in LIVE]
+    over = [row.order_id for row in moved if row.state not in LIVE]
     if over:
         incidents.resolve_order(transaction, over, STAGE, now)
-    holds.follow(transaction, [row["order_id"] for row in moved], now)
+    holds.follow(transaction, [row.order_id for row in moved], now)
+    return rows
 
 
 def _is_news(row: Row, before: Row | None) -> bool:
     """Whether somebody asks for something that nobody has been told of."""
-    return row["number"] == 0 or (
-        before is not None and row["state"] == RequestState.OPEN.value and row["lines"] != before["lines"]
+    return row.number == 0 or (
+        before is not None and row.state == RequestState.OPEN.value and row.lines != before.lines
     )
 
 
 def _tell(transaction: Transaction, rows: Sequence[Row], now: datetime) -> None:
     events = []
     for row in rows:
-        kind = "cancellation_requested" if row["state"] == RequestState.OPEN.value else f"cancellation_{row['state']}"
+        kind = "cancellation_requested" if row.state == RequestState.OPEN.value else f"cancellation_{row.state}"
         data = {
-            "request": row["id"],
-            "requester": row["requester"],
-            "reason": row["reason"],
-            "by": row["decided_by"],
-            "lines": [each["id"] for each in row["lines"]],
-            "shipped_despite": row["shipped_despite"],
+            "request": row.id,
+            "requester": row.requester,
+            "reason": row.reason,
+            "by": row.decided_by,
+            "lines": [each["id"] for each in row.lines],
+            "shipped_despite": row.shipped_despite,
         }
-        events.append({"order_id": row["order_id"], "kind": kind, "data": data})
+        events.append(OrderEvent(row.order_id, kind, data))
     order_events.record(transaction, events, now)

@@ -14,6 +14,7 @@ from warehouse.cancellations import RequestState
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders, shipments
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.fulfilment import restate
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ def _follow(transaction: Transaction, order_ids: Sequence[str], now: datetime) -
     return [row["order_id"] for row in (*to_hold, *over)]
 
 
-def _event(row: Mapping[Any, Any], kind: str, reason: str | None) -> dict[str, Any]:
+def _event(row: Mapping[Any, Any], kind: str, reason: str | None) -> OrderEvent:
     data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
     if reason is not None:
         data["reason"] = reason
-    return {"order_id": row["order_id"], "kind": kind, "data": data}
+    return OrderEvent(row["order_id"], kind, data)

@@ -5,7 +5,7 @@ Which events there are is decided where they happen; what each of them says is i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -35,32 +35,37 @@ TROUBLE = ("_rejected", "_in_doubt", "_differs", "_held", "_requested")
 ORDERS_PER_QUERY = 500
 
 
-def record(transaction: Transaction, events: Sequence[Mapping[str, Any]], now: datetime) -> None:
+class OrderEvent(NamedTuple):
+    """What happened to an order: of what kind, with JSON-able details in which nothing is personal."""
+
+    order_id: str
+    kind: str
+    data: Mapping[str, Any]
+
+
+def record(transaction: Transaction, events: Sequence[OrderEvent], now: datetime) -> None:
     """Write events, in the transaction of what they tell.
 
     Args:
         transaction: A write transaction.
-        events: order_id, kind, and data: JSON-able details, nothing personal.
+        events: What happened.
         now: When they happened.
     """
     if not events:
         return
-    rows = [
-        {"order_id": each["order_id"], "at": now, "kind": each["kind"], "data": dict(each["data"])} for each in events
-    ]
-    transaction.execute(sa.insert(order_events), rows)
-    channels = _channels(transaction, sorted({row["order_id"] for row in rows}))
+    transaction.execute(sa.insert(order_events), [{**each._asdict(), "at": now} for each in events])
+    channels = _channels(transaction, sorted({each.order_id for each in events}))
     entries = [
         ActivityEntry(
-            stage=STAGES.get(row["kind"].partition("_")[0], "orders"),
-            kind=row["kind"],
-            level=Level.WARNING if row["kind"].endswith(TROUBLE) else Level.INFO,
-            text=event_text(row["kind"], row["data"]),
-            channel=channels.get(row["order_id"]),
-            order_id=row["order_id"],
-            data=row["data"],
+            stage=STAGES.get(each.kind.partition("_")[0], "orders"),
+            kind=each.kind,
+            level=Level.WARNING if each.kind.endswith(TROUBLE) else Level.INFO,
+            text=event_text(each.kind, each.data),
+            channel=channels.get(each.order_id),
+            order_id=each.order_id,
+            data=each.data,
         )
-        for row in rows
+        for each in events
     ]
     activity.record(transaction, entries, now)
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import has_come
 from warehouse.ledger.base.schema import acceptances, channels, order_lines, orders
 from warehouse.ledger.book import order_events
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
@@ -329,4 +330,4 @@ def conclude(transaction: Transaction, due: DueDecision, ending: Ending, now: da
 
 
 def _note(transaction: Transaction, order_id: str, kind: str, data: Mapping[str, Any], now: datetime) -> None:
-    order_events.record(transaction, [{"order_id": order_id, "kind": kind, "data": data}], now)
+    order_events.record(transaction, [OrderEvent(order_id, kind, data)], now)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from warehouse.ids import shipment_id
 from warehouse.ledger.book import holds
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.settings.carriers import Carriers
 from warehouse.ledger.shipping.open_orders import OpenOrder, confirmed_by_marketplace, read_orders, read_packages
 from warehouse.ledger.shipping.package_contents import check_quantities, check_split, take_up, units_of, wanted_units
@@ -47,7 +48,7 @@ class Intake:
         self.now = now
         self.answers: list[ShipmentAnswer] = []
         self.written: dict[str, dict[str, Any]] = {}
-        self.events: list[dict[str, Any]] = []
+        self.events: list[OrderEvent] = []
         self._orders = read_orders(transaction, sender, given)
         self.lines_of = read_packages(transaction, self._orders)
         self._by_original: dict[str, list[OpenOrder]] = {}
@@ -302,7 +303,7 @@ class Intake:
             "version": row["version"],
             "status": row["status"],
         }
-        self.events.append({"order_id": row["order_id"], "kind": kind, "data": data})
+        self.events.append(OrderEvent(row["order_id"], kind, data))
 
 
 BEFORE_PURCHASE = timedelta(days=1)

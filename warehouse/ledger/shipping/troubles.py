@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.book import order_events
+from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.watch import incidents
 from warehouse.order_states import ConfirmationStatus
 from warehouse.shipments import Receipt
@@ -72,8 +73,8 @@ def note(
     order_events.record(transaction, [_event(row, kind, receipt) for row in rows], now)
 
 
-def _event(row: RowMapping, kind: str, receipt: Receipt | None) -> dict[str, Any]:
+def _event(row: RowMapping, kind: str, receipt: Receipt | None) -> OrderEvent:
     data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
     if receipt is not None and receipt.code:
         data |= {"code": receipt.code, "message": receipt.message}
-    return {"order_id": row["order_id"], "kind": kind, "data": data}
+    return OrderEvent(row["order_id"], kind, data)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -13,15 +15,31 @@ from warehouse.ledger.base.schema import incidents as incident_rows
 from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from sqlalchemy.engine import Connection as Transaction
 
 DAY = timedelta(days=1)
 
 
-def figures_of_day(transaction: Transaction, codes: Sequence[str], now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayFigures:
+    """What came in 24 hours (`orders`, `opened` and `resolved` incidents), and what is there now.
+
+    Attributes:
+        covered: Each channel that is retrieved, and through when it was read completely; None: never.
+    """
+
+    orders: int
+    opened: int
+    resolved: int
+    quarantined: int
+    requests: int
+    unsent: int
+    in_doubt: int
+    rejected: int
+    covered: Sequence[tuple[str, datetime | None]]
+
+
+def figures_of_day(transaction: Transaction, codes: Sequence[str], now: datetime) -> DayFigures:
     """Figures of the last 24 hours and of this instant; of some channels, or of all when none is named."""
     since = now - DAY
 
@@ -36,14 +54,14 @@ def figures_of_day(transaction: Transaction, codes: Sequence[str], now: datetime
     covered = covered.where(channels.c.retrieval.is_(True)).order_by(channels.c.code)
     if codes:
         covered = covered.where(channels.c.code.in_(codes))
-    return {
-        "orders": count(orders, orders.c.received_at > since, orders.c.is_historical.is_(False)),
-        "opened": count(incident_rows, incident_rows.c.first_seen_at > since),
-        "resolved": count(incident_rows, incident_rows.c.resolved_at > since),
-        "quarantined": count(quarantine),
-        "requests": count(cancellation_requests, cancellation_requests.c.state.in_(sorted(LIVE))),
-        "unsent": count(shipments, shipments.c.status.in_(waiting)),
-        "in_doubt": count(shipments, shipments.c.status == ConfirmationStatus.IN_DOUBT.value),
-        "rejected": count(shipments, shipments.c.status == ConfirmationStatus.REJECTED.value),
-        "covered": [(row.code, row.complete_through) for row in transaction.execute(covered)],
-    }
+    return DayFigures(
+        orders=count(orders, orders.c.received_at > since, orders.c.is_historical.is_(False)),
+        opened=count(incident_rows, incident_rows.c.first_seen_at > since),
+        resolved=count(incident_rows, incident_rows.c.resolved_at > since),
+        quarantined=count(quarantine),
+        requests=count(cancellation_requests, cancellation_requests.c.state.in_(sorted(LIVE))),
+        unsent=count(shipments, shipments.c.status.in_(waiting)),
+        in_doubt=count(shipments, shipments.c.status == ConfirmationStatus.IN_DOUBT.value),
+        rejected=count(shipments, shipments.c.status == ConfirmationStatus.REJECTED.value),
+        covered=[(row.code, row.complete_through) for row in transaction.execute(covered)],
+    )
