@@ -9,7 +9,8 @@ Names are those of the API, of `orders normalize`, of events and exports.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import NamedTuple
 
 import orjson
 
@@ -19,10 +20,6 @@ from warehouse.order_states import ConfirmationStatus
 from warehouse.orders import Order
 from warehouse.personal import HAS_DETAILS, parties, personal, personal_members, pii_state, put_in_place
 from warehouse.wire import compiled
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
 
 NO_PARTIES = ",".join(f'"{each.name}":null' for each in personal_members())
 HASH_BYTES = 16
@@ -50,49 +47,69 @@ def content_hash(rendered_facts: str, rendered_parties: str) -> bytes:
     return _digest(rendered_facts) + _digest(rendered_parties)
 
 
-def head(row: Mapping[str, Any]) -> str:
+class OrderRow(NamedTuple):
+    """What a document is put together from, and what lists go on from; members are columns of the `orders` table."""
+
+    id: str
+    position: int
+    revision: int
+    status: str
+    purchased_at: datetime
+    marketplace_updated_at: datetime | str
+    received_at: datetime | str
+    confirmation_status: str
+    has_errors: bool
+    has_cancellation_request: bool
+    is_historical: bool
+    pii_state: str
+    acknowledgements: str
+    facts: str
+
+
+def head(row: OrderRow) -> str:
     """The members that are our own, from the columns of the `orders` table."""
-    confirmation, pii = row["confirmation_status"], row["pii_state"]
     return (
-        f'"position":{row["position"]},"revision":{row["revision"]},"status":"{row["status"]}",'
-        f'"marketplace_updated_at":"{_wire(row["marketplace_updated_at"])}","received_at":"{_wire(row["received_at"])}",'
-        f'"confirmation_status":"{confirmation}","has_errors":{_bool(row["has_errors"])},'
-        f'"has_cancellation_request":{_bool(row["has_cancellation_request"])},'
-        f'"is_historical":{_bool(row["is_historical"])},"pii_state":"{pii}","acknowledgements":{row["acknowledgements"]}'
+        f'"position":{row.position},"revision":{row.revision},"status":"{row.status}",'
+        f'"marketplace_updated_at":"{_wire(row.marketplace_updated_at)}","received_at":"{_wire(row.received_at)}",'
+        f'"confirmation_status":"{row.confirmation_status}","has_errors":{_bool(row.has_errors)},'
+        f'"has_cancellation_request":{_bool(row.has_cancellation_request)},'
+        f'"is_historical":{_bool(row.is_historical)},"pii_state":"{row.pii_state}","acknowledgements":{row.acknowledgements}'
     )
 
 
-def document(row: Mapping[str, Any], rendered_parties: str | None) -> str:
+def document(row: OrderRow, rendered_parties: str | None) -> str:
     """One order as JSON text.
 
     Args:
-        row: The columns of the `orders` table, `facts` among them.
+        row: The order.
         rendered_parties: The order's personal members, or None where the reader may not see them: then they are null and
             `redacted` is true.
     """
     if rendered_parties is None:
-        return f'{{{head(row)},{row["facts"]},"redacted":true,{NO_PARTIES}}}'
+        return f'{{{head(row)},{row.facts},"redacted":true,{NO_PARTIES}}}'
     rendered_parties += _missing(rendered_parties)
-    whole = f'{{{head(row)},{row["facts"]},"redacted":false,{rendered_parties}}}'
+    whole = f'{{{head(row)},{row.facts},"redacted":false,{rendered_parties}}}'
     return put_in_place(whole) if HAS_DETAILS in rendered_parties else whole
 
 
 def preview(order: Order, received_at: datetime) -> str:
     """An order that is in no ledger, in the same shape: revision and position are 0."""
-    row = {
-        "position": 0,
-        "revision": 0,
-        "status": order.status,
-        "marketplace_updated_at": order.marketplace_updated_at,
-        "received_at": received_at,
-        "confirmation_status": ConfirmationStatus.NONE,
-        "has_errors": bool(order.problems),
-        "has_cancellation_request": order.has_cancellation_request,
-        "is_historical": False,
-        "pii_state": pii_state(order),
-        "acknowledgements": "[]",
-        "facts": facts(order),
-    }
+    row = OrderRow(
+        id=order.id,
+        position=0,
+        revision=0,
+        status=order.status,
+        purchased_at=order.purchased_at,
+        marketplace_updated_at=order.marketplace_updated_at,
+        received_at=received_at,
+        confirmation_status=ConfirmationStatus.NONE,
+        has_errors=bool(order.problems),
+        has_cancellation_request=order.has_cancellation_request,
+        is_historical=False,
+        pii_state=pii_state(order),
+        acknowledgements="[]",
+        facts=facts(order),
+    )
     return document(row, parties(personal(order)))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from warehouse.ledger.book.order_queries import Row
+    from warehouse.documents import OrderRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Reading:
     caller: Caller
     installation: ApiInstallation
 
-    def documents(self, rows: Sequence[Row]) -> list[str]:
+    def documents(self, rows: Sequence[OrderRow]) -> list[str]:
         """The orders as JSON texts, with what the caller may see of the buyers."""
         sealed = None
         if self.caller.may_read_pii:
-            sealed = order_queries.sealed_parties(self.transaction, [row["id"] for row in rows])
+            sealed = order_queries.sealed_parties(self.transaction, [row.id for row in rows])
         return self.installation.documents(rows, sealed)
 
 

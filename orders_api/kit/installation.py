@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from orders_api.kit.rate_limits import RateLimiter
     from warehouse.clock import Clock
+    from warehouse.documents import OrderRow
     from warehouse.ledger.base.database import Ledger
-    from warehouse.ledger.book.order_queries import Row
     from warehouse.ledger.exchange.numbering import Numbering
     from warehouse.privacy import KeyRing
     from warehouse.settings import Settings
@@ -47,7 +47,7 @@ class ApiInstallation:
     latencies: Latencies = field(default_factory=Latencies)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def documents(self, rows: Sequence[Row], sealed: Mapping[str, bytes] | None) -> list[str]:
+    def documents(self, rows: Sequence[OrderRow], sealed: Mapping[str, bytes] | None) -> list[str]:
         """Orders as JSON texts.
 
         Args:
@@ -58,9 +58,9 @@ class ApiInstallation:
             KeyRingError: The ring lacks the key that something was encrypted with.
         """
         if sealed is None:
-            return [self._with_payload_url(row["id"], documents.document(row, None)) for row in rows]
+            return [self._with_payload_url(row.id, documents.document(row, None)) for row in rows]
         return [
-            self._with_payload_url(row["id"], documents.document(row, self._parties(row["id"], sealed.get(row["id"]))))
+            self._with_payload_url(row.id, documents.document(row, self._parties(row.id, sealed.get(row.id))))
             for row in rows
         ]
 

@@ -26,12 +26,12 @@ from orders_api.schemas.channels import (
     ShipmentNeeds,
 )
 from warehouse.ledger.settings import carriers
-from warehouse.ledger.settings.channels import requirements_without_asking
+from warehouse.ledger.settings.channels import ConfiguredChannel, requirements_without_asking
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status import channel_status
+from warehouse.ledger.status.channel_status import CoverageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -45,7 +45,7 @@ router = resource("Channels")
 def list_channels(request: Request, caller: MayRead, installation: ThisInstallation) -> Response:
     """Every channel that the token may see."""
     with installation.ledger.read() as transaction:
-        rows = channel_status.channel_rows(transaction, caller.visible_channels)
+        rows = channel_status.readable_channels(transaction, caller.visible_channels)
     channels = [fill(Channel, row) for row in rows]
     return json_answer(request, render({"channels": channels}), holds_pii=False)
 
@@ -67,16 +67,16 @@ def get_channel_requirements(
     The pipeline asks the marketplace; until it has, `is_known` is false, and a shipment is not checked against its needs.
     """
     with installation.ledger.read() as transaction:
-        rows = channel_status.channel_rows(transaction, caller.visible_channels)
-        channel = next((row for row in rows if row["code"] == code), None)
+        rows = channel_status.readable_channels(transaction, caller.visible_channels)
+        channel = next((row for row in rows if row.code == code), None)
         if channel is None:
             raise not_found("code", "There is no such channel for this token.", "unknown_channel")
         known = _known_needs(transaction, channel)
         mapping = carriers.mapped(transaction, [code])
     body = {
         "channel": code,
-        "confirmation": channel["confirmation"],
-        "acceptance": channel["acceptance"],
+        "confirmation": channel.confirmation,
+        "acceptance": channel.acceptance,
         "is_known": known is not None,
         "shipments": None if known is None else _needs(*known),
         "decisions": None if known is None else decisions(known[0]),
@@ -90,17 +90,17 @@ def get_coverage(request: Request, caller: MayRead, installation: ThisInstallati
     """From when to when no order of a channel is missing, and how the last attempt to retrieve went."""
     now = installation.clock()
     with installation.ledger.read() as transaction:
-        rows = channel_status.coverage_rows(transaction, caller.visible_channels)
+        rows = channel_status.coverages(transaction, caller.visible_channels)
     body = render({"coverage": [_coverage(row, now) for row in rows]})
     return json_answer(request, body, holds_pii=False)
 
 
-def _known_needs(transaction: Transaction, channel: Mapping[str, Any]) -> tuple[Requirements, datetime | None] | None:
+def _known_needs(transaction: Transaction, channel: ConfiguredChannel) -> tuple[Requirements, datetime | None] | None:
     """What a channel needs, and when its marketplace was asked; where there is none, that is known without asking."""
-    without_asking = requirements_without_asking(transaction, channel["connection"])
+    without_asking = requirements_without_asking(transaction, channel.connection)
     if without_asking is not None:
         return without_asking, None
-    return carriers.latest_requirements(transaction, channel["code"])
+    return carriers.latest_requirements(transaction, channel.code)
 
 
 def _needs(needs: Requirements, asked_at: datetime | None) -> dict[str, Any]:
@@ -133,12 +133,12 @@ def decisions(needs: Requirements) -> dict[str, Any]:
     }
 
 
-def _coverage(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    through = row["complete_through"]
+def _coverage(row: CoverageRecord, now: datetime) -> dict[str, Any]:
+    through = row.complete_through
     return fill(
         ChannelCoverage,
         row,
-        channel=row["code"],
+        channel=row.code,
         age_seconds=None if through is None else (now - through).total_seconds(),
-        last_pull=None if row["outcome"] is None else fill(LastPull, row),
+        last_pull=None if row.outcome is None else fill(LastPull, row),
     )

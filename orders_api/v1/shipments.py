@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import Field
@@ -25,12 +25,8 @@ from orders_api.v1.order_filters import MOMENT, RANGE, Instant, Word, check_chan
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import shipment_queries
-from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
+from warehouse.ledger.shipping.shipment_queries import ShipmentFilter, ShipmentRecord
 from warehouse.order_states import ConfirmationStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 router = resource("Shipments")
 
@@ -107,34 +103,35 @@ def get_shipment(request: Request, caller: MayFollow, installation: ThisInstalla
     if row is None:
         raise not_found("id", "There is no such shipment for this token.", "unknown_shipment")
     attempts = [
-        fill(ConfirmationAttempt, each, id=installation.numbering.id(Numbered.ATTEMPT, each["id"]))
-        for each in row["made"]
+        fill(ConfirmationAttempt, each, id=installation.numbering.id(Numbered.ATTEMPT, each.id))
+        for each in row.attempts
     ]
     return json_answer(request, render(_document(ShipmentDetail, row, attempts=attempts)), holds_pii=False)
 
 
-def _document(shape: type[Shipment], row: Mapping[str, Any], **own: object) -> dict[str, Any]:
+def _document(shape: type[Shipment], row: ShipmentRecord, **own: object) -> dict[str, Any]:
     items = [
         fill(
             ShippedItem,
             each,
-            item_id=each["line_id"],
-            item_original_id=each["original_id"],
-            item_quantity_shipped=each["quantity"],
+            item_id=each.line_id,
+            item_original_id=each.original_id,
+            item_quantity_shipped=each.quantity,
         )
-        for each in row["items"]
+        for each in row.items
     ]
     return fill(
         shape,
-        row,
-        shipping_date=row["shipped_at"],
+        row.shipment,
+        original_id=row.original_id,
+        shipping_date=row.shipment.shipped_at,
         items=items,
-        shipped_despite_cancellation=any(each["may_have_left"] for each in items),
-        next_attempt_at=row["due_at"],
-        attempt_count=row["attempts"],
+        shipped_despite_cancellation=any(each.may_have_left for each in row.items),
+        next_attempt_at=row.shipment.due_at,
+        attempt_count=row.shipment.attempts,
         difference=[
             {"member": member, "ours": ours, "theirs": theirs}
-            for member, (ours, theirs) in (row["difference"] or {}).items()
+            for member, (ours, theirs) in (row.shipment.difference or {}).items()
         ],
         **own,
     )

@@ -89,9 +89,9 @@ def list_orders(  # noqa: PLR0913, PLR0917 - a command's options
         rows = order_queries.page(transaction, wanted, sort, None, limit).rows
     shown = []
     for row in rows:
-        facts = orjson.loads("{" + row["facts"] + "}")
+        facts = orjson.loads("{" + row.facts + "}")
         asked = any((each["cancellation"] or {}).get("requested_by") for each in (facts, *facts["lines"]))
-        shown.append({**facts, **row, "has_cancellation_request": asked})
+        shown.append({**facts, **row._asdict(), "has_cancellation_request": asked})
     if not as_json:
         shown = [{**each, "total": _money(each)} for each in shown]
     print_rows("Orders", [{name: each[name] for name in COLUMNS} for each in shown], COLUMNS, as_json)

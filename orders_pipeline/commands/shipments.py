@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.engine import Connection as Transaction
@@ -16,6 +16,7 @@ from orders_pipeline.commands.output import Exit, answers, fail, notes, print_js
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import confirmations, held_shipments, shipment_queries
+from warehouse.ledger.shipping.shipment_queries import ShipmentRecord
 from warehouse.order_states import ConfirmationStatus
 
 shipments = typer.Typer(
@@ -55,7 +56,7 @@ def list_shipments(
     with opened_to_read() as installation, installation.ledger.read() as transaction:
         if order is not None:
             wanted = replace(wanted, order_id=the_order(transaction, order))
-        rows = shipment_queries.page(transaction, wanted, None, limit).rows
+        rows = [_members(each) for each in shipment_queries.page(transaction, wanted, None, limit).rows]
     print_rows("Shipments", rows, COLUMNS, as_json)
 
 
@@ -69,16 +70,23 @@ def show(shipment: ShipmentId, as_json: Json = False) -> None:
         row = shipment_queries.by_id(transaction, the_shipment(transaction, shipment), None)
     assert row is not None
     if as_json:
-        print_json(row)
+        print_json({**_members(row), "made": [each._asdict() for each in row.attempts]})
         return
-    whole = {name: value for name, value in row.items() if name not in {"items", "made", "difference"}}
+    whole = {**row.shipment._asdict(), "original_id": row.original_id, "difference": None}
     print_table("Shipment", ("member", "value"), [each for each in whole.items() if each[1] is not None])
-    items = ("original_id", "sku", "quantity")
-    print_table("Items", ("line", "sku", "units"), [[each[name] for name in items] for each in row["items"]])
-    print_rows("Attempts", row["made"], ATTEMPT_COLUMNS, as_json=False)
-    if row["difference"]:
-        differing = [(member, ours, theirs) for member, (ours, theirs) in row["difference"].items()]
+    print_table("Items", ("line", "sku", "units"), [(each.original_id, each.sku, each.quantity) for each in row.items])
+    print_rows("Attempts", row.attempts, ATTEMPT_COLUMNS, as_json=False)
+    if row.shipment.difference:
+        differing = [(member, ours, theirs) for member, (ours, theirs) in row.shipment.difference.items()]
         print_table("The marketplace shows something else", ("member", "ours", "theirs"), differing)
+
+
+def _members(row: ShipmentRecord) -> dict[str, Any]:
+    return {
+        **row.shipment._asdict(),
+        "original_id": row.original_id,
+        "items": [each._asdict() for each in row.items],
+    }
 
 
 @shipments.command()

@@ -155,7 +155,7 @@ def _report(installation: Installation, count: int) -> None:
     sender = Sender(consumer="bench", source=Source.API, report_id="bench")
     everything = order_queries.OrderFilter(statuses=("WAITING_FOR_SHIPMENT",))
     ids = [
-        row["id"]
+        row.id
         for rows, _ in order_queries.scan(installation.ledger, everything, order_queries.Sort.NEWEST)
         for row in rows
     ]

@@ -69,7 +69,7 @@ def names_of(configured, shipment: str) -> dict[str, str]:
     with opened() as installation:
         now = installation.clock()
         with installation.ledger.write() as transaction:
-            own_id = shipment_queries.by_id(transaction, shipment, None)["order_id"]
+            own_id = shipment_queries.by_id(transaction, shipment, None).shipment.order_id
             given = Acknowledgement(id=own_id, outcome=AcknowledgementOutcome.OK, order_number="SO-10042")
             tokens.create(transaction, "erp", [tokens.Scope.ORDERS_READ], None, None, now)
             acknowledgements.acknowledge(transaction, "erp", None, [given], now)

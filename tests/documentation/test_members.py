@@ -19,6 +19,7 @@ from orders_api.v1.exports import parquet_columns
 from orders_api.v1.order_filters import OrderFilterQuery
 from tests.documentation.test_coverage import ROOT
 from warehouse import documents, personal
+from warehouse.documents import OrderRow
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.book.order_queries import Sort
 from warehouse.members import Kind, described, leaves
@@ -64,9 +65,7 @@ def test_api_and_tables_say_the_same_of_the_same() -> None:
 
 
 def test_the_head_holds_our_own_facts() -> None:
-    row = dict.fromkeys((*documents.IN_HEAD, *(each.name for each in described(OwnFacts))), 0)
-    row |= {"marketplace_updated_at": NOW, "received_at": NOW}
-    head = orjson.loads(f"{{{documents.head(row)}}}")
+    head = orjson.loads(f"{{{documents.head(row_of(an_order()))}}}")
     assert set(head) == documents.IN_HEAD | {each.name for each in described(OwnFacts)}
 
 
@@ -121,7 +120,7 @@ PERSONAL = {
 def test_what_is_described_as_personal_is_in_the_parties_and_nowhere_else() -> None:
     order = an_order()
     facts, parties = documents.facts(order), personal.parties(personal.personal(order))
-    row = {**row_of(order), "facts": facts}
+    row = row_of(order)._replace(facts=facts)
     whole, redacted = documents.document(row, parties), documents.document(row, None)
     bare = personal.without_personal_data(order)
     assert len(PERSONAL) > 30
@@ -147,16 +146,10 @@ def test_personal_members_are_read_back_as_they_were() -> None:
     assert personal.pii_state(personal.without_personal_data(an_order())) is PiiState.WITHHELD
 
 
-def row_of(order: Order) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys((each.name for each in described(OwnFacts)), 0)
-    return row | {
-        "status": order.status,
-        "marketplace_updated_at": NOW,
-        "received_at": NOW,
-        "acknowledgements": "[]",
-        "confirmation_status": "none",
-        "pii_state": "present",
-    }
+def row_of(order: Order) -> OrderRow:
+    known = {"status": order.status, "acknowledgements": "[]", "confirmation_status": "none", "pii_state": "present"}
+    times = {"marketplace_updated_at": NOW, "received_at": NOW}
+    return OrderRow(**{**dict.fromkeys(OrderRow._fields, 0), **known, **times})
 
 
 NEW_MEMBER = """

@@ -190,7 +190,7 @@ def test_one_malformed_order_is_put_aside_and_the_rest_goes_on(connected, market
     truth = marketplaces.statuses()
     assert booked(connected) == {key: value for key, value in truth.items() if key != ("amazon_eu", broken)}
     with connected.ledger.read() as transaction:
-        assert [each["original_id"] for each in raw_orders.quarantined(transaction)] == [broken]
+        assert [each.original_id for each in raw_orders.quarantined(transaction)] == [broken]
     assert len(open_incidents(connected)) == 1
     marketplaces.amazon.clear_faults(())
     clock.advance(minutes=1)

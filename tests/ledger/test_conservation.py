@@ -46,7 +46,7 @@ def rows(shop):
 def packages(shop, **wanted):
     with shop.ledger.read() as connection:
         found = shipment_queries.page(connection, ShipmentFilter(**wanted), None, 10).rows
-    return {each["package_id"]: [item["may_have_left"] for item in each["items"]] for each in found}
+    return {each.shipment.package_id: [item.may_have_left for item in each.items] for each in found}
 
 
 def problems(shop):

@@ -51,8 +51,8 @@ def test_a_rendered_page_is_what_the_columns_say_on_every_database(any_ledger, k
         typed = connection.execute(sa.text("SELECT 1")).scalar_one()
 
     assert typed == 1
-    assert row["received_at"] == row["marketplace_updated_at"] == "2026-10-01T09:30:15.123Z"
-    assert row["purchased_at"] == MOMENT + timedelta(hours=1)
+    assert row.received_at == row.marketplace_updated_at == "2026-10-01T09:30:15.123Z"
+    assert row.purchased_at == MOMENT + timedelta(hours=1)
     assert f'"id":"{own_id}"' in documents.document(row, None)
 
 
@@ -66,7 +66,7 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
     while True:
         with any_ledger.read() as connection:
             page = order_queries.page(connection, OrderFilter(), Sort.OLDEST, after, 1)
-        found += [row["id"] for row in page.rows]
+        found += [row.id for row in page.rows]
         after = page.next_key
         if after is None:
             break

@@ -337,8 +337,8 @@ def a_wish() -> Order:
 
 
 def as_read(row, rendered_parties: str | None) -> dict[str, Any]:
-    plain = {**row, "acknowledgements": "[]"}
-    return json.loads(documents.document(plain, rendered_parties))
+    plain = {name: row[name] for name in documents.OrderRow._fields if name in row}
+    return json.loads(documents.document(documents.OrderRow(**{**plain, "acknowledgements": "[]"}), rendered_parties))
 
 
 def test_personal_details_are_where_they_belong_with_the_scope_and_nowhere_without(book):

@@ -81,9 +81,7 @@ class Shop:
     def decide(self, order: dict, decision: Decision) -> dict:
         with self.installation.ledger.write() as transaction:
             lock_book(transaction)
-            return cancellations.decide(
-                transaction, self.request(order).id, decision, "erp", None, None, self.clock()
-            )
+            return cancellations.decide(transaction, self.request(order).id, decision, "erp", None, None, self.clock())
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ ORDER = {"channel": "shop", "original_id": "1", "total": "25.00", "shipping_tota
     ],
 )
 def test_quantities(line, offends) -> None:
-    verdict = soundness.quantities_conserved([("id", ORDER | {"lines": [LINE | line]})])
+    verdict = soundness.quantities_conserved([ORDER | {"lines": [LINE | line]}])
     assert bool(verdict.offenders) is offends
 
 
@@ -201,7 +201,7 @@ def test_quantities(line, offends) -> None:
     ],
 )
 def test_amounts(order, offends) -> None:
-    verdict = soundness.amounts_conserved([("id", ORDER | order)])
+    verdict = soundness.amounts_conserved([ORDER | order])
     assert bool(verdict.offenders) is offends
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     import sqlalchemy as sa
     from sqlalchemy.engine import Connection as Transaction
+
+Json = Mapping[str, Any]
+"""A JSON object, as a column holds one: a payload, settings, details."""
 
 Record = TypeVar("Record", bound=NamedTuple)
 

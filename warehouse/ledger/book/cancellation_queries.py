@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.cancellations import MERCHANT
-from warehouse.ledger.base.rows import columns_of, read_rows
+from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.base.schema import cancellation_requests
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class CancellationRecord(NamedTuple):
     marketplace: str
     requester: str
     reason: str | None
-    lines: Sequence[Mapping[str, Any]]
+    lines: Sequence[Json]
     requested_at: datetime
     seen_at: datetime
     state: str

@@ -27,7 +27,7 @@ from warehouse.cancellations import (
 )
 from warehouse.ids import line_id
 from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
-from warehouse.ledger.base.rows import read_rows
+from warehouse.ledger.base.rows import Json, read_rows
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.book import holds, order_events
 from warehouse.ledger.book.cancellation_queries import COLUMNS, CancellationRecord, find
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
 Row = CancellationRecord
-Asked = Mapping[str, Any]
+Asked = Json
 """JSON: a line, how many units of it are to be cancelled, and how many were shipped and cancelled by then."""
 
 STAGE = "cancel"

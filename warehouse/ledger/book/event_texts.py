@@ -8,12 +8,11 @@ reading them is in `order_queries`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-Data = Mapping[str, Any]
+from warehouse.ledger.base.rows import Json
 
 
-def event_text(kind: str, data: Data) -> str:
+def event_text(kind: str, data: Json) -> str:
     """The sentence of an event; of a kind that is not known here, its name.
 
     >>> event_text("confirmation_verified", {"package_id": "7"})
@@ -25,14 +24,14 @@ def event_text(kind: str, data: Data) -> str:
     return say(data) if say else kind.replace("_", " ").capitalize()
 
 
-def _acknowledged(data: Data) -> str:
+def _acknowledged(data: Json) -> str:
     number = f" as {data['order_number']}" if data.get("order_number") else ""
     verb = "Taken over" if data["outcome"] == "ok" else "Refused"
     return f"{verb} by {data['consumer']}{number} (revision {data['revision']})"
 
 
-def _reported(verb: str) -> Callable[[Data], str]:
-    def say(data: Data) -> str:
+def _reported(verb: str) -> Callable[[Json], str]:
+    def say(data: Json) -> str:
         units = data.get("units")
         counted = "" if units is None else f", {units} {'unit' if units == 1 else 'units'}"
         by = f" by {data['consumer']}" if data.get("consumer") else ""
@@ -42,34 +41,34 @@ def _reported(verb: str) -> Callable[[Data], str]:
     return say
 
 
-def _of_package(sentence: str) -> Callable[[Data], str]:
+def _of_package(sentence: str) -> Callable[[Json], str]:
     return lambda data: f"{_package(data)}: {sentence}{_why(data)}"
 
 
-def _of_order(sentence: str) -> Callable[[Data], str]:
+def _of_order(sentence: str) -> Callable[[Json], str]:
     return lambda data: f"{sentence}{_why(data)}"
 
 
-def _decided(data: Data) -> str:
+def _decided(data: Json) -> str:
     by = f" by {data['by']}" if data.get("by") else ""
     return f"Acceptance decided{by}: {data.get('accepted', 0)} accepted, {data.get('refused', 0)} refused"
 
 
-def _package(data: Data) -> str:
+def _package(data: Json) -> str:
     return f"Package {data.get('package_id', 'unknown')}"
 
 
-def _why(data: Data) -> str:
+def _why(data: Json) -> str:
     """What the marketplace said, or our word for it."""
     reason = data.get("message") or data.get("code")
     return f": {reason}" if reason else ""
 
 
-def _despite(data: Data) -> str:
+def _despite(data: Json) -> str:
     return "; it was shipped nevertheless" if data.get("shipped_despite") else ""
 
 
-_TEXTS: Mapping[str, Callable[[Data], str]] = {
+_TEXTS: Mapping[str, Callable[[Json], str]] = {
     "acknowledged": _acknowledged,
     "shipment_reported": _reported("reported"),
     "shipment_updated": _reported("updated"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 import sqlalchemy as sa
@@ -19,32 +20,39 @@ from warehouse.orders import Order
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
     from warehouse.personal import Personal
     from warehouse.privacy import KeyRing
 
 
+class KnownOrder(NamedTuple):
+    """An order of the book as far as arrivals are compared with it; members are columns of `orders`."""
+
+    id: str
+    revision: int
+    status: str
+    content_hash: bytes
+    marketplace_updated_at: datetime
+    pii_state: str
+
+
 PLACE = ("line_1", "postal_code", "city", "country_code")
 
 
-def keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: RowMapping) -> Arrival:
+def keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: KnownOrder) -> Arrival:
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
     order = arrival.order
-    if row["pii_state"] == PiiState.EXPIRED:
+    if row.pii_state == PiiState.EXPIRED:
         bare = personal.without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
         return replace(redone, pii_state=PiiState.EXPIRED.value)
     if order.is_whole:
         return arrival
-    order = _keep_amounts(transaction, order, row["id"])
-    sealed = transaction.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
+    order = _keep_amounts(transaction, order, row.id)
+    sealed = transaction.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row.id)).scalar()
     kept = order
-    if (
-        sealed is not None
-        and row["content_hash"][documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
-    ):
-        known = personal.read_parties(keys.open(sealed, f"parties:{row['id']}").decode())
+    if sealed is not None and row.content_hash[documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]:
+        known = personal.read_parties(keys.open(sealed, f"parties:{row.id}").decode())
         kept = _keep_personal(transaction, order, known)
     if kept is arrival.order:
         return arrival

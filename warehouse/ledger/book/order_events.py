@@ -5,17 +5,18 @@ Which events there are is decided where they happen; what each of them says is i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import order_events, orders
 from warehouse.ledger.book.event_texts import event_text
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -40,7 +41,7 @@ class OrderEvent(NamedTuple):
 
     order_id: str
     kind: str
-    data: Mapping[str, Any]
+    data: Json
 
 
 def record(transaction: Transaction, events: Sequence[OrderEvent], now: datetime) -> None:

@@ -16,7 +16,9 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
+from warehouse.documents import OrderRow
 from warehouse.ledger.base.database import POSITION, brief, mark
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import (
     Instant,
     channels,
@@ -26,15 +28,13 @@ from warehouse.ledger.base.schema import (
 from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Dialect
 
     from warehouse.ledger.base.database import Ledger
-
-Row = dict[str, Any]
 
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
@@ -71,9 +71,7 @@ DOCUMENT_COLUMNS = (
     orders.c.acknowledgements,
     orders.c.facts,
 )
-"""What `documents.document` needs, and the columns that a keyset continues from."""
-
-NAMES = tuple(column.name for column in DOCUMENT_COLUMNS)
+"""As an `OrderRow` has them."""
 
 
 class Sort(StrEnum):
@@ -187,7 +185,7 @@ _SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
 class OrderRows:
     """Rows for `documents.document`; `next_key` is None on the last page."""
 
-    rows: list[Row]
+    rows: list[OrderRow]
     next_key: Key | None
 
 
@@ -196,8 +194,7 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit)
     query = _page_query(wanted, sort, after is not None, limit + 1)
-    found = transaction.execute(query, _place(after)).all()
-    rows = [dict(zip(NAMES, row, strict=True)) for row in found]
+    rows = read_rows(transaction, OrderRow, query, _place(after))
     if len(rows) <= limit:
         return OrderRows(rows, None)
     rows.pop()
@@ -206,7 +203,7 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
 
 def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
-    rows: list[Row] = []
+    rows: list[OrderRow] = []
     first = sort is Sort.ERRORS_FIRST
     for has_errors in (first, not first):
         is_passed = after is not None and after.has_errors is not first and has_errors is first
@@ -223,20 +220,20 @@ def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after:
     return OrderRows(rows, key_of(rows[-1], sort))
 
 
-def key_of(row: Mapping[str, Any], sort: Sort) -> Key:
+def key_of(row: OrderRow, sort: Sort) -> Key:
     """Where a list sorted like this goes on after this row."""
     if sort.is_by_errors:
-        return Key(purchased_at=row["purchased_at"], id=row["id"], has_errors=bool(row["has_errors"]))
-    return Key(position=row["position"]) if sort.is_by_position else Key(purchased_at=row["purchased_at"], id=row["id"])
+        return Key(purchased_at=row.purchased_at, id=row.id, has_errors=bool(row.has_errors))
+    return Key(position=row.position) if sort.is_by_position else Key(purchased_at=row.purchased_at, id=row.id)
 
 
-def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[Row], dict[str, bytes]]]:
+def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[OrderRow], dict[str, bytes]]]:
     """Every order of a list, `CHUNK` at a time with their sealed parties, each chunk in a transaction of its own."""
     after: Key | None = None
     while True:
         with ledger.read() as transaction:
             chunk = page(transaction, wanted, sort, after, CHUNK)
-            sealed = sealed_parties(transaction, [row["id"] for row in chunk.rows])
+            sealed = sealed_parties(transaction, [row.id for row in chunk.rows])
         yield chunk.rows, sealed
         after = chunk.next_key
         if after is None:
@@ -259,12 +256,12 @@ def count_briefly(transaction: Transaction, wanted: OrderFilter, seconds: float)
         return None
 
 
-def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
+def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> OrderRow | None:
     """One order, None when there is none or the reader may not see it."""
     row = transaction.execute(_BY_ID, {"own_id": order_id}).first()
     if row is None or (visible_channels is not None and row.channel not in visible_channels):
         return None
-    return dict(zip(NAMES, row, strict=False))
+    return OrderRow._make(row[: len(DOCUMENT_COLUMNS)])
 
 
 def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:
@@ -284,7 +281,7 @@ class Changes:
         head: The last position of the whole feed.
     """
 
-    rows: list[Row]
+    rows: list[OrderRow]
     next_after: int
     has_more: bool
     head: int
@@ -299,7 +296,7 @@ def changes(transaction: Transaction, visible_channels: tuple[str, ...] | None, 
     head = mark(transaction, POSITION)
     wanted = OrderFilter(visible_channels=visible_channels)
     found = page(transaction, wanted, Sort.POSITION, Key(position=after), limit)
-    last = found.rows[-1]["position"] if found.rows else after
+    last = found.rows[-1].position if found.rows else after
     if visible_channels is not None:
         head = last if found.rows else _own_head(transaction, visible_channels, after)
     has_more = found.next_key is not None

@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from warehouse import documents
 from warehouse.ids import line_id
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
+from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.ledger.book import cancellations, shipped_despite
 from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
-from warehouse.ledger.book.kept_members import keep_known
+from warehouse.ledger.book.kept_members import KnownOrder, keep_known
 from warehouse.ledger.watch import activity, incidents
 from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
 from warehouse.wire import money
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
     from warehouse.ledger.book.fulfilment import ReportedUnits
     from warehouse.privacy import KeyRing
@@ -139,20 +139,20 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
             changes.append(Change(own_id, "new"))
             writes.append((arrival, 1, ()))
             continue
-        if row["marketplace_updated_at"] > arrival.order.marketplace_updated_at:
+        if row.marketplace_updated_at > arrival.order.marketplace_updated_at:
             changes.append(Change(own_id, "stale"))
             continue
-        is_same = row["content_hash"] == arrival.content_hash and row["pii_state"] != PiiState.EXPIRED
+        is_same = row.content_hash == arrival.content_hash and row.pii_state != PiiState.EXPIRED
         kept = arrival if is_same else keep_known(transaction, keys, arrival, row)
         if own_id in reported:
             kept = _raise(kept, reported[own_id])
         members = _changed_members(transaction, kept, row)
         if members:
             changes.append(Change(own_id, "changed", members))
-            writes.append((kept, row["revision"] + 1, members))
+            writes.append((kept, row.revision + 1, members))
         else:
             changes.append(Change(own_id, "unchanged"))
-            if row["content_hash"] != kept.content_hash:
+            if row.content_hash != kept.content_hash:
                 (reworded if kept.raised is None else unnoticed).append(kept)
     return Comparison(changes, writes, unnoticed, reworded)
 
@@ -166,30 +166,22 @@ def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
     return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, counts, reported))
 
 
-def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, RowMapping]:
-    columns = (
-        orders.c.id,
-        orders.c.revision,
-        orders.c.status,
-        orders.c.content_hash,
-        orders.c.marketplace_updated_at,
-        orders.c.pii_state,
-    )
-    rows = transaction.execute(sa.select(*columns).where(orders.c.id.in_(ids))).mappings()
-    return {row["id"]: row for row in rows}
+def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownOrder]:
+    query = sa.select(*columns_of(KnownOrder, orders)).where(orders.c.id.in_(ids))
+    return {row.id: row for row in read_rows(transaction, KnownOrder, query)}
 
 
-def _changed_members(transaction: Transaction, arrival: Arrival, row: RowMapping) -> tuple[str, ...]:
+def _changed_members(transaction: Transaction, arrival: Arrival, row: KnownOrder) -> tuple[str, ...]:
     """Names of the members that differ; an order whose content is the same has none."""
-    status = ("status",) if row["status"] != arrival.status else ()
+    status = ("status",) if row.status != arrival.status else ()
     is_raised = arrival.raised is not None
-    if row["content_hash"] == arrival.content_hash and not is_raised:
+    if row.content_hash == arrival.content_hash and not is_raised:
         return status
     half = documents.HASH_BYTES
-    parties_changed = ("parties",) if row["content_hash"][half:] != arrival.content_hash[half:] else ()
-    if row["content_hash"][:half] == arrival.content_hash[:half] and not is_raised:
+    parties_changed = ("parties",) if row.content_hash[half:] != arrival.content_hash[half:] else ()
+    if row.content_hash[:half] == arrival.content_hash[:half] and not is_raised:
         return status + parties_changed
-    before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row["id"])).scalar_one()
+    before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row.id)).scalar_one()
     before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
     return (
         status

@@ -7,18 +7,19 @@ One transaction holds a page's raw orders and, with the last page, the cursor (`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
+from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
 from warehouse.ledger.watch import activity
 from warehouse.order_states import CLOSED_STATUSES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
 
@@ -406,10 +407,23 @@ def release_orders(transaction: Transaction, owner: str, original_ids: Sequence[
     return int(gone.rowcount)
 
 
-def quarantined(transaction: Transaction, limit: int = 1000) -> list[dict[str, Any]]:
+class QuarantineRecord(NamedTuple):
+    """A payload that could not be read; each member is a column of `quarantine`."""
+
+    connection: str
+    original_id: str
+    raw_seq: int
+    channel: str | None
+    code: str
+    path: str
+    reason: str
+    since: datetime
+
+
+def quarantined(transaction: Transaction, limit: int = 1000) -> list[QuarantineRecord]:
     """Orders in quarantine, longest first."""
-    query = sa.select(quarantine).order_by(quarantine.c.since, quarantine.c.original_id).limit(limit)
-    return [dict(row) for row in transaction.execute(query).mappings()]
+    query = sa.select(*columns_of(QuarantineRecord, quarantine)).order_by(quarantine.c.since, quarantine.c.original_id)
+    return read_rows(transaction, QuarantineRecord, query.limit(limit))
 
 
 def count_quarantined(transaction: Transaction) -> int:

@@ -9,6 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import (
     file_members,
     file_rows,
@@ -21,7 +22,6 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.book.event_texts import event_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -41,7 +41,7 @@ class TimelineEntry:
     at: datetime
     kind: str
     text: str
-    data: Mapping[str, Any]
+    data: Json
 
 
 def of_order(transaction: Transaction, order_id: str) -> list[TimelineEntry]:

@@ -29,8 +29,7 @@ WAITING_OUTSIDE = (
 """States of a file for which, as long as it is not finished, something remains to be done at its storage."""
 
 
-def record_from(row: RowMapping) -> FileRecord:
-    """A file from its row."""
+def _record(row: RowMapping) -> FileRecord:
     values = {name: row[name] for name in FileRecord.__slots__}
     return FileRecord(**values | {"direction": JobKind(row["direction"]), "state": FileState(row["state"])})
 
@@ -50,7 +49,7 @@ def waiting(transaction: Transaction, channel: str) -> list[FileRecord]:
     query = sa.select(files).where(
         files.c.channel == channel, files.c.finished_at.is_(None), files.c.state == FileState.WAITING
     )
-    return [record_from(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
+    return [_record(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
 
 
 def refused_since(transaction: Transaction, channel: str, since: datetime) -> list[FileRecord]:
@@ -66,7 +65,7 @@ def refused_since(transaction: Transaction, channel: str, since: datetime) -> li
         .order_by(files.c.id.desc())
         .limit(ROWS_PER_TRANSACTION)
     )
-    return [record_from(row) for row in transaction.execute(query).mappings()]
+    return [_record(row) for row in transaction.execute(query).mappings()]
 
 
 def to_tell_again(transaction: Transaction, channel: str) -> list[int]:
@@ -82,7 +81,7 @@ def waiting_at(transaction: Transaction, storage: str) -> list[FileRecord]:
     query = sa.select(files).where(
         files.c.storage == storage, files.c.finished_at.is_(None), files.c.state.in_(WAITING_OUTSIDE)
     )
-    return [record_from(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
+    return [_record(row) for row in transaction.execute(query.order_by(files.c.id)).mappings()]
 
 
 def taken_names(transaction: Transaction, names: Sequence[str]) -> frozenset[str]:
@@ -118,7 +117,7 @@ _UNFINISHED = (
 def unfinished(transaction: Transaction, channel: str, direction: JobKind) -> list[FileRecord]:
     """Files of a channel of which something remains to be done, the oldest first."""
     rows = transaction.execute(_UNFINISHED, {"of_channel": channel, "towards": direction})
-    return [record_from(row) for row in rows.mappings()]
+    return [_record(row) for row in rows.mappings()]
 
 
 def read_before(transaction: Transaction, channel: str, sha256: str, besides: int) -> FileRecord | None:
@@ -137,7 +136,7 @@ def read_before(transaction: Transaction, channel: str, sha256: str, besides: in
         .limit(1)
     )
     row = transaction.execute(query).mappings().one_or_none()
-    return record_from(row) if row else None
+    return _record(row) if row else None
 
 
 def find(transaction: Transaction, file_id: int, visible_channels: tuple[str, ...] | None = None) -> FileRecord | None:
@@ -146,7 +145,7 @@ def find(transaction: Transaction, file_id: int, visible_channels: tuple[str, ..
     row = transaction.execute(query).mappings().one_or_none()
     if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
         return None
-    return record_from(row)
+    return _record(row)
 
 
 def listed(transaction: Transaction, wanted: FileFilter, before_id: int | None, limit: int) -> list[FileRecord]:
@@ -161,7 +160,7 @@ def listed(transaction: Transaction, wanted: FileFilter, before_id: int | None, 
     for codes in (wanted.channels or None, wanted.visible_channels):
         if codes is not None:
             query = query.where(files.c.channel.in_(codes))
-    return [record_from(row) for row in transaction.execute(query).mappings()]
+    return [_record(row) for row in transaction.execute(query).mappings()]
 
 
 def rows_of(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.settings.file_jobs import JobKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from warehouse.archive import Kept
@@ -60,7 +60,7 @@ class FileRecord:
     applied: int
     known: int
     refused: int
-    details: Mapping[str, Any]
+    details: Json
     error_code: str | None
     error: str | None
     attempts: int
@@ -85,7 +85,7 @@ class NewFile:
     name: str
     fulfilled_by: str | None = None
     country_code: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ storage.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into, upsert
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import file_members, file_rows, files
 from warehouse.ledger.exchange.file_queries import find
 from warehouse.ledger.exchange.file_records import (
@@ -35,7 +36,7 @@ from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -72,7 +73,7 @@ def stop_waiting(transaction: Transaction, channel: str, names: Sequence[str]) -
         )
 
 
-def describe(transaction: Transaction, record: FileRecord, details: Mapping[str, Any], now: datetime) -> None:
+def describe(transaction: Transaction, record: FileRecord, details: Json, now: datetime) -> None:
     """Add to what is known of a file."""
     values = {"details": {**record.details, **details}, "updated_at": now}
     transaction.execute(sa.update(files).where(files.c.id == record.id).values(values))
@@ -208,7 +209,7 @@ def record_rows(transaction: Transaction, file_id: int, channel: str, fates: Seq
         transaction.execute(upsert(transaction, file_rows, ("file_id", "number")), rows)
 
 
-def applied(transaction: Transaction, file_id: int, details: Mapping[str, Any], now: datetime) -> None:
+def applied(transaction: Transaction, file_id: int, details: Json, now: datetime) -> None:
     """Every row has its fate: count them."""
     counts: dict[str, int] = dict.fromkeys(RowOutcome, 0)
     query = (

@@ -14,7 +14,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -22,11 +22,10 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from warehouse.ledger.base.database import insert_into
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import marks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.engine import Connection as Transaction
 
     from warehouse.ledger.base.database import Ledger
@@ -91,7 +90,7 @@ class Numbering:
             number if plain.startswith(_head(kind)) and number <= LARGEST and self.id(kind, number) == own_id else None
         )
 
-    def with_ids(self, details: Mapping[str, Any]) -> dict[str, Any]:
+    def with_ids(self, details: Json) -> Json:
         """Technical details for a reader: with ids in place of numbers."""
         return {
             name: self.id(MEMBERS[name], value) if name in MEMBERS and isinstance(value, int) else value

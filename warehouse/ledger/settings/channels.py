@@ -6,11 +6,12 @@ Reading the declarative file is in `configuration`; talking to a marketplace is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import upsert
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import channels, connections, coverage
 from warehouse.ledger.settings.kinds import all_kinds, kinds_that_take_orders
 
@@ -33,9 +34,9 @@ class Connection:
     label: str
     endpoint: str | None = None
     region: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Json = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class ConfiguredChannel:
     retrieval: bool = True
     confirmation: bool = False
     acceptance: str = "manual"
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Json = field(default_factory=dict)
 
 
 _CONNECTIONS = sa.select(connections).order_by(connections.c.code)
@@ -148,7 +149,7 @@ def _kind_of(transaction: Transaction, connection: str) -> str:
     return kind or ""
 
 
-def remember(transaction: Transaction, code: str, learnt: Mapping[str, Any]) -> None:
+def remember(transaction: Transaction, code: str, learnt: Json) -> None:
     """Merge what pulling learnt about a connection into its state."""
     known = transaction.execute(_STATE, {"wanted": code}).scalar() or {}
     if any(known.get(name) != value for name, value in learnt.items()):

@@ -10,12 +10,13 @@ import posixpath
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from warehouse.ledger.base.database import upsert
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import file_jobs
 from warehouse.ledger.settings.file_schedules import EPOCH, INTERVALS, Frequency, Schedule, Weekday, next_due
 from warehouse.order_states import Status
@@ -23,7 +24,7 @@ from warehouse.storages import StorageKind
 from warehouse.templates import ExtraColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -131,7 +132,7 @@ class FileJob:
     frequency: Frequency = Frequency.EVERY_15_MINUTES
     at: str = "00:00"
     weekday: Weekday = Weekday.MONDAY
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Json = field(default_factory=dict)
 
     @property
     def schedule(self) -> Schedule:
@@ -319,7 +320,7 @@ def begin_anew(transaction: Transaction, channel: str) -> None:
     move_cursor(transaction, channel, 0)
 
 
-def kept_settings(kind: JobKind, given: Mapping[str, Any]) -> dict[str, Any]:
+def kept_settings(kind: JobKind, given: Json) -> Json:
     """Settings checked and complete, as JSON values.
 
     Raises:

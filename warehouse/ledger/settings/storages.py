@@ -6,12 +6,13 @@ Which kinds there are and what can be set is in `warehouse.storages`; moving fil
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.credentials import resolve_credentials
 from warehouse.ledger.base.database import upsert
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import storages
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class StorageEntry:
     code: str
     kind: str
     label: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Json = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
 from warehouse.cancellations import MERCHANT, RequestState
 from warehouse.ledger.base.database import has_come
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import (
     cancellation_requests,
     channels,
@@ -27,7 +28,7 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
-from warehouse.ledger.shipping.records import StoredShipment
+from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.order_states import ConfirmationStatus, Status
 from warehouse.processes import this_process
 from warehouse.shipments import AttemptOutcome
@@ -93,14 +94,15 @@ def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datet
         now: The present instant.
     """
     lock_book(transaction)
-    rows = _due(transaction, codes, limit, now)
-    if not rows:
+    due = _due(transaction, codes, limit, now)
+    if not due:
         return []
+    rows = [each.shipment for each in due]
     until = now + CLAIM_LENGTH
     holder = this_process()
     transaction.execute(
         sa.update(shipments)
-        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .where(shipments.c.id.in_([row.id for row in rows]))
         .values(
             status=ConfirmationStatus.SENDING.value,
             fence=shipments.c.fence + 1,
@@ -111,26 +113,27 @@ def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datet
             updated_at=now,
         )
     )
-    contents = contents_of(transaction, [row["id"] for row in rows])
-    shipped = _units_shipped(transaction, [row["order_id"] for row in rows])
+    contents = contents_of(transaction, [row.id for row in rows])
+    shipped = _units_shipped(transaction, [row.order_id for row in rows])
     attempts = _open_attempts(transaction, rows, contents, shipped, now)
-    whole = _whole_orders(transaction, [row["order_id"] for row in rows])
-    restate(transaction, [row["order_id"] for row in rows], now)
+    whole = _whole_orders(transaction, [row.order_id for row in rows])
+    restate(transaction, [row.order_id for row in rows], now)
     return [
         Claim(
-            shipment=StoredShipment.of(row),
-            attempt_id=attempts[row["id"]],
-            fence=row["fence"] + 1,
+            shipment=each.shipment,
+            attempt_id=attempts[each.shipment.id],
+            fence=each.shipment.fence + 1,
             until=until,
-            original_id=row["original_id"],
-            selector=row["selector"],
-            quantities=contents[row["id"]],
-            is_whole=row["order_id"] in whole,
-            ordered_method=orjson.loads("{" + row["order_facts"] + "}").get("service_level"),
-            overrides_cancellation=row["overrides_cancellation"],
-            is_beside_others=row["sent_version"] is None and any(shipped.get(row["order_id"], {}).values()),
+            original_id=each.original_id,
+            selector=each.selector,
+            quantities=contents[each.shipment.id],
+            is_whole=each.shipment.order_id in whole,
+            ordered_method=each.ordered_method,
+            overrides_cancellation=each.overrides_cancellation,
+            is_beside_others=each.shipment.sent_version is None
+            and any(shipped.get(each.shipment.order_id, {}).values()),
         )
-        for row in rows
+        for each in due
     ]
 
 
@@ -146,7 +149,17 @@ _IS_OVERRIDDEN = sa.exists().where(
 )
 
 
-def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[dict[str, Any]]:
+class _Due(NamedTuple):
+    """A shipment that is due, and what is told of its order."""
+
+    shipment: StoredShipment
+    original_id: str
+    selector: str | None
+    ordered_method: str | None
+    overrides_cancellation: bool
+
+
+def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: datetime) -> list[_Due]:
     other = shipments.alias("other")
     is_busy = sa.exists().where(
         other.c.order_id == shipments.c.order_id,
@@ -154,7 +167,7 @@ def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: dateti
     )
     query = (
         sa.select(
-            shipments,
+            *SHIPMENT_COLUMNS,
             orders.c.original_id,
             orders.c.facts.label("order_facts"),
             _IS_OVERRIDDEN.label("overrides_cancellation"),
@@ -173,28 +186,31 @@ def _due(transaction: Transaction, codes: Sequence[str], limit: int, now: dateti
         .order_by(shipments.c.due_at, shipments.c.reported_at, shipments.c.id)
         .limit(limit * 2)
     )
-    found = [{str(name): value for name, value in row.items()} for row in transaction.execute(query).mappings()]
-    first_of_order: dict[str, dict[str, Any]] = {}
-    for row in found:
-        first_of_order.setdefault(row["order_id"], row)
+    first_of_order: dict[str, _Due] = {}
+    for *members, original_id, facts, overrides_cancellation, selector in transaction.execute(query):
+        row = StoredShipment._make(members)
+        due = _Due(
+            row, original_id, selector, orjson.loads("{" + facts + "}").get("service_level"), overrides_cancellation
+        )
+        first_of_order.setdefault(row.order_id, due)
     return list(first_of_order.values())[:limit]
 
 
 def _open_attempts(
     transaction: Transaction,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[StoredShipment],
     contents: Mapping[str, Sequence[tuple[str, int]]],
     shipped: Mapping[str, Mapping[str, int]],
     now: datetime,
 ) -> dict[str, int]:
     opened = [
         {
-            "shipment_id": row["id"],
-            "version": row["version"],
-            "fence": row["fence"] + 1,
+            "shipment_id": row.id,
+            "version": row.version,
+            "fence": row.fence + 1,
             "started_at": now,
             "outcome": AttemptOutcome.RUNNING.value,
-            "content": content_of(StoredShipment.of(row), contents[row["id"]], shipped.get(row["order_id"], {})),
+            "content": content_of(row, contents[row.id], shipped.get(row.order_id, {})),
         }
         for row in rows
     ]
@@ -220,9 +236,7 @@ def contents_of(transaction: Transaction, ids: Sequence[str]) -> dict[str, tuple
     return {shipment_id: tuple(lines) for shipment_id, lines in found.items()}
 
 
-def content_of(
-    shipment: StoredShipment, quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]
-) -> dict[str, Any]:
+def content_of(shipment: StoredShipment, quantities: Sequence[tuple[str, int]], shipped: Mapping[str, int]) -> Json:
     """What an attempt tells of a shipment, and the units that the marketplace had shown as shipped by then."""
     return {
         "reference": shipment.reference,

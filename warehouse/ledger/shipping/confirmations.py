@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import (
     confirmation_attempts,
     shipments,
@@ -21,6 +22,7 @@ from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.claims import Claim
+from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.ledger.shipping.troubles import REJECTED, note, report_problem, resolve_problems
 from warehouse.order_states import ConfirmationStatus
 from warehouse.processes import is_gone
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
 
 FIRST_PAUSE = timedelta(seconds=30)
@@ -56,19 +57,15 @@ def record(transaction: Transaction, receipts: Sequence[tuple[Claim, Receipt]], 
     """Write down what came of claims. Of a claim that somebody else has taken over only the attempt is written."""
     lock_book(transaction)
     _close_attempts(transaction, receipts, now)
-    present = {
-        row["id"]: row
-        for row in transaction.execute(
-            sa.select(shipments).where(shipments.c.id.in_([each.id for each, _ in receipts]))
-        ).mappings()
-    }
+    query = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.id.in_([each.id for each, _ in receipts]))
+    present = {row.id: row for row in read_rows(transaction, StoredShipment, query)}
     touched: list[str] = []
     for each, receipt in receipts:
         row = present[each.id]
-        if row["fence"] != each.fence or row["status"] != ConfirmationStatus.SENDING.value:
+        if row.fence != each.fence or row.status != ConfirmationStatus.SENDING.value:
             continue
         _settle(transaction, row, each, receipt, now)
-        touched.append(row["order_id"])
+        touched.append(row.order_id)
     holds.follow(transaction, touched, now)
     restate(transaction, touched, now)
 
@@ -105,7 +102,7 @@ def _close_attempts(transaction: Transaction, receipts: Sequence[tuple[Claim, Re
     transaction.execute(update, rows)
 
 
-def _settle(transaction: Transaction, row: RowMapping, each: Claim, receipt: Receipt, now: datetime) -> None:
+def _settle(transaction: Transaction, row: StoredShipment, each: Claim, receipt: Receipt, now: datetime) -> None:
     """The shipment after an attempt, and the entry in its order's timeline."""
     values: dict[str, Any] = {
         "claimed_by": None,
@@ -118,7 +115,7 @@ def _settle(transaction: Transaction, row: RowMapping, each: Claim, receipt: Rec
     match receipt.outcome:
         case AttemptOutcome.SENT:
             values |= _as_sent(row, each.shipment.version, receipt, now)
-            resolve_problems(transaction, row["order_id"], now)
+            resolve_problems(transaction, row.order_id, now)
         case AttemptOutcome.REJECTED:
             values |= {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
             report_problem(transaction, row, REJECTED, receipt, now, each.attempt_id)
@@ -129,35 +126,35 @@ def _settle(transaction: Transaction, row: RowMapping, each: Claim, receipt: Rec
             values |= _as_retried(transaction, row, each, receipt, now)
         case AttemptOutcome.RUNNING | AttemptOutcome.REFUTED:
             raise ValueError(f"an attempt does not end {receipt.outcome}")
-    if row["version"] > each.shipment.version and values["status"] == ConfirmationStatus.REJECTED.value:
+    if row.version > each.shipment.version and values["status"] == ConfirmationStatus.REJECTED.value:
         values |= {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "attempts": 0}
-    transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(**values))
+    transaction.execute(sa.update(shipments).where(shipments.c.id == row.id).values(**values))
     if receipt.outcome is not AttemptOutcome.RETRY or values["status"] == ConfirmationStatus.REJECTED.value:
         note(transaction, [row], f"confirmation_{receipt.outcome}", now, receipt)
 
 
-def _as_sent(row: RowMapping, version: int, receipt: Receipt, now: datetime) -> dict[str, Any]:
+def _as_sent(row: StoredShipment, version: int, receipt: Receipt, now: datetime) -> dict[str, Any]:
     """The marketplace has this version; when there is a newer one by now, that is told next."""
-    is_newest = row["version"] == version
+    is_newest = row.version == version
     return {
         "status": (ConfirmationStatus.SENT if is_newest else ConfirmationStatus.QUEUED).value,
         "due_at": None if is_newest else now,
         "attempts": 0,
         "sent_version": version,
         "sent_at": now,
-        "marketplace_package_id": receipt.marketplace_package_id or row["marketplace_package_id"],
-        "told_carrier": receipt.told_carrier or row["told_carrier"],
+        "marketplace_package_id": receipt.marketplace_package_id or row.marketplace_package_id,
+        "told_carrier": receipt.told_carrier or row.told_carrier,
     }
 
 
 def _as_retried(
-    transaction: Transaction, row: RowMapping, each: Claim, receipt: Receipt, now: datetime
+    transaction: Transaction, row: StoredShipment, each: Claim, receipt: Receipt, now: datetime
 ) -> dict[str, Any]:
-    if row["attempts"] >= MOST_ATTEMPTS and receipt.is_its_turn:
+    if row.attempts >= MOST_ATTEMPTS and receipt.is_its_turn:
         report_problem(transaction, row, REJECTED, receipt, now, each.attempt_id)
         return {"status": ConfirmationStatus.REJECTED.value, "due_at": None}
-    pause = backoff(row["attempts"], random.random()) if receipt.wait is None else receipt.wait  # noqa: S311 - jitter
-    attempts = row["attempts"] if receipt.is_its_turn else row["attempts"] - 1
+    pause = backoff(row.attempts, random.random()) if receipt.wait is None else receipt.wait  # noqa: S311 - jitter
+    attempts = row.attempts if receipt.is_its_turn else row.attempts - 1
     return {"status": ConfirmationStatus.QUEUED.value, "due_at": now + pause, "attempts": attempts}
 
 
@@ -231,10 +228,14 @@ def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | No
         NotRetryable: It is held, under way, or has arrived.
     """
     lock_book(transaction)
-    row = transaction.execute(sa.select(shipments).where(shipments.c.id == shipment_id)).mappings().one_or_none()
-    if row is None:
-        return None
-    match ConfirmationStatus(row["status"]):
+    query = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.id == shipment_id)
+    for row in read_rows(transaction, StoredShipment, query):
+        return _retry(transaction, row, now)
+    return None
+
+
+def _retry(transaction: Transaction, row: StoredShipment, now: datetime) -> str:
+    match ConfirmationStatus(row.status):
         case ConfirmationStatus.REJECTED | ConfirmationStatus.QUEUED:
             status = ConfirmationStatus.QUEUED
         case ConfirmationStatus.IN_DOUBT:
@@ -253,11 +254,11 @@ def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | No
         case ConfirmationStatus.NONE:
             raise NotRetryable("shipment_skipped", "The shipment was skipped: the marketplace is not told by us.")
     values = {"status": status.value, "due_at": now, "attempts": 0, "updated_at": now}
-    transaction.execute(sa.update(shipments).where(shipments.c.id == shipment_id).values(**values))
+    transaction.execute(sa.update(shipments).where(shipments.c.id == row.id).values(**values))
     note(transaction, [row], "confirmation_retried", now)
-    holds.follow(transaction, [row["order_id"]], now)
-    restate(transaction, [row["order_id"]], now)
-    settled: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == shipment_id)).scalar_one()
+    holds.follow(transaction, [row.order_id], now)
+    restate(transaction, [row.order_id], now)
+    settled: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == row.id)).scalar_one()
     return settled
 
 

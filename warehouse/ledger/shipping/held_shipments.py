@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, shipments
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
 from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.ledger.shipping.troubles import note
 from warehouse.order_states import ConfirmationStatus
 
@@ -29,20 +31,20 @@ HELD_PER_COMMIT = 200
 def hold_switched_off(transaction: Transaction, now: datetime) -> int:
     """Hold the waiting shipments of channels whose confirmation has been switched off; returns how many."""
     off = sa.select(channels.c.code).where(channels.c.confirmation.is_(False))
-    waiting = sa.select(shipments).where(
+    waiting = sa.select(*SHIPMENT_COLUMNS).where(
         shipments.c.status == ConfirmationStatus.QUEUED.value, shipments.c.channel.in_(off)
     )
     if transaction.execute(waiting.limit(1)).first() is None:
         return 0
     lock_book(transaction)
-    rows = transaction.execute(waiting).mappings().all()
+    rows = read_rows(transaction, StoredShipment, waiting)
     transaction.execute(
         sa.update(shipments)
-        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .where(shipments.c.id.in_([row.id for row in rows]))
         .values(status=ConfirmationStatus.HELD.value, held_reason=holds.CONFIRMATION_OFF, due_at=None, updated_at=now)
     )
     note(transaction, rows, "confirmation_held", now)
-    restate(transaction, [row["order_id"] for row in rows], now)
+    restate(transaction, [row.order_id for row in rows], now)
     return len(rows)
 
 
@@ -59,7 +61,7 @@ def skip_held(transaction: Transaction, channel: str, now: datetime) -> int:
 def _decide_held(transaction: Transaction, channel: str, status: ConfirmationStatus, kind: str, now: datetime) -> int:
     lock_book(transaction)
     held = (
-        sa.select(shipments)
+        sa.select(*SHIPMENT_COLUMNS)
         .where(
             shipments.c.channel == channel,
             shipments.c.status == ConfirmationStatus.HELD.value,
@@ -68,12 +70,12 @@ def _decide_held(transaction: Transaction, channel: str, status: ConfirmationSta
         .order_by(shipments.c.reported_at, shipments.c.id)
         .limit(HELD_PER_COMMIT)
     )
-    rows = transaction.execute(held).mappings().all()
+    rows = read_rows(transaction, StoredShipment, held)
     if not rows:
         return 0
     transaction.execute(
         sa.update(shipments)
-        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .where(shipments.c.id.in_([row.id for row in rows]))
         .values(
             status=status.value,
             held_reason=None,
@@ -82,5 +84,5 @@ def _decide_held(transaction: Transaction, channel: str, status: ConfirmationSta
         )
     )
     note(transaction, rows, kind, now)
-    restate(transaction, [row["order_id"] for row in rows], now)
+    restate(transaction, [row.order_id for row in rows], now)
     return len(rows)

@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.shipping.records import StoredShipment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from warehouse.order_parts import Package
     from warehouse.orders import Order
@@ -33,7 +34,7 @@ class Waiting:
     shipment: StoredShipment
     original_id: str
     quantities: tuple[tuple[str, int], ...]
-    attempted: tuple[Mapping[str, Any], ...] = ()
+    attempted: tuple[Json, ...] = ()
 
 
 def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | None:
@@ -66,7 +67,7 @@ def find_package(waiting: Waiting, packages: Iterable[Package]) -> Package | Non
     return _nameless(present, waiting.attempted[-1])
 
 
-def _nameless(present: Sequence[Package], attempt: Mapping[str, Any]) -> Package | None:
+def _nameless(present: Sequence[Package], attempt: Json) -> Package | None:
     """The newest package without a number that holds what was told, if all packages hold that much more than before."""
     alike = [
         each
@@ -82,11 +83,11 @@ def _nameless(present: Sequence[Package], attempt: Mapping[str, Any]) -> Package
     return alike[-1] if alike and is_more else None
 
 
-def _present_contents(waiting: Waiting) -> Mapping[str, Any]:
+def _present_contents(waiting: Waiting) -> Json:
     return {"tracking_number": waiting.shipment.tracking_number, "quantities": dict(waiting.quantities)}
 
 
-def _holds(package: Package, content: Mapping[str, Any]) -> bool:
+def _holds(package: Package, content: Json) -> bool:
     """Whether a package is what an attempt told, as far as the marketplace shows its contents."""
     if package.quantities and dict(package.quantities) != content["quantities"]:
         return False

@@ -1,20 +1,18 @@
-"""Shipments as the ledger keeps them, for whoever reads them across its borders."""
+"""Shipments as the ledger keeps them, for whoever reads them across its borders. Each member is a column, which says what it
+means.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sqlalchemy.engine import RowMapping
+from warehouse.ledger.base.rows import Json, columns_of
+from warehouse.ledger.base.schema import confirmation_attempts, shipments
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredShipment:
-    """A package, as far as a marketplace is told of it; each member is a column of `shipments`, which says what it means."""
+class StoredShipment(NamedTuple):
+    """A package that was reported."""
 
     id: str
     order_id: str
@@ -32,14 +30,46 @@ class StoredShipment:
     shipped_at: datetime
     version: int
     sent_version: int | None
+    status: str
+    held_reason: str | None
+    source: str
+    consumer: str
+    report_id: str
+    reported_at: datetime
+    updated_at: datetime
+    due_at: datetime | None
+    attempts: int
     fence: int
+    claimed_by: str | None
+    claimed_until: datetime | None
+    sent_at: datetime | None
+    verified_at: datetime | None
     marketplace_package_id: str | None
     told_carrier: str | None
+    code: str | None
+    message: str | None
+    hint: str | None
+    difference: Json | None
 
-    @staticmethod
-    def of(row: Mapping[str, Any] | RowMapping) -> StoredShipment:
-        """The record of a row that has all columns of `shipments`."""
-        return StoredShipment(**{name: row[name] for name in _COLUMNS})
+
+class StoredAttempt(NamedTuple):
+    """An attempt to tell the marketplace of a package."""
+
+    id: int
+    shipment_id: str
+    version: int
+    fence: int
+    operation: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str
+    http_status: int | None
+    request_id: str | None
+    code: str | None
+    message: str | None
+    hint: str | None
+    content: Json | None
 
 
-_COLUMNS = tuple(each.name for each in fields(StoredShipment))
+SHIPMENT_COLUMNS = columns_of(StoredShipment, shipments)
+ATTEMPT_COLUMNS = columns_of(StoredAttempt, confirmation_attempts)

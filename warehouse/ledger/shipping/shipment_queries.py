@@ -7,11 +7,14 @@ What a reader may see is a part of the filter, so that the allow-list is applied
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import (
     Instant,
     channels,
@@ -24,15 +27,11 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.order_ids import orders_named
 from warehouse.ledger.shipping import claims
+from warehouse.ledger.shipping.records import ATTEMPT_COLUMNS, SHIPMENT_COLUMNS, StoredAttempt, StoredShipment
 from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from sqlalchemy.engine import Connection as Transaction
-
-Row = dict[str, Any]
 
 ATTEMPTS_SHOWN = 1000
 """Of one shipment at most, the newest ones."""
@@ -98,11 +97,31 @@ class ShipmentPlace:
     id: str
 
 
+class ShippedUnits(NamedTuple):
+    """What a package holds of a line; `may_have_left`: units of it that the marketplace shows as cancelled all the same."""
+
+    line_id: str
+    quantity: int
+    may_have_left: int
+    original_id: str | None
+    sku: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentRecord:
+    """A shipment, the marketplace's id of its order, what is in it, and (where it is read alone) the attempts to tell it."""
+
+    shipment: StoredShipment
+    original_id: str
+    items: Sequence[ShippedUnits]
+    attempts: Sequence[StoredAttempt] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ShipmentRows:
-    """Shipments with `original_id` and `items`, and where the next page begins; None on the last one."""
+    """Shipments, and where the next page begins; None on the last one."""
 
-    rows: list[Row]
+    rows: list[ShipmentRecord]
     next_place: ShipmentPlace | None
 
 
@@ -118,28 +137,26 @@ def page(transaction: Transaction, wanted: ShipmentFilter, after: ShipmentPlace 
         query = query.order_by(*(sa.func.coalesce(each, each).desc() for each in order))
     else:
         query = query.order_by(*(each.desc() for each in order))
-    rows = [_plain(row) for row in transaction.execute(query.limit(limit + 1)).mappings()]
-    has_more = len(rows) > limit
-    chosen = rows[:limit]
-    _add_items(transaction, chosen)
-    return ShipmentRows(chosen, ShipmentPlace(chosen[-1]["reported_at"], chosen[-1]["id"]) if has_more else None)
+    found = transaction.execute(query.limit(limit + 1)).all()
+    rows = _with_items(transaction, found[:limit])
+    last = rows[-1].shipment if len(found) > limit else None
+    return ShipmentRows(rows, None if last is None else ShipmentPlace(last.reported_at, last.id))
 
 
-def by_id(transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None) -> Row | None:
-    """One shipment with `original_id`, `items` and `attempts`; None when there is none or the reader may not see it."""
-    row = transaction.execute(_SHIPMENTS.where(shipments.c.id == shipment_id)).mappings().one_or_none()
-    if row is None or (visible_channels is not None and row["channel"] not in visible_channels):
+def by_id(
+    transaction: Transaction, shipment_id: str, visible_channels: tuple[str, ...] | None
+) -> ShipmentRecord | None:
+    """One shipment with its attempts; None when there is none or the reader may not see it."""
+    found = _with_items(transaction, transaction.execute(_SHIPMENTS.where(shipments.c.id == shipment_id)).all())
+    if not found or (visible_channels is not None and found[0].shipment.channel not in visible_channels):
         return None
-    found = _plain(row)
-    _add_items(transaction, [found])
     query = (
-        sa.select(confirmation_attempts)
+        sa.select(*ATTEMPT_COLUMNS)
         .where(confirmation_attempts.c.shipment_id == shipment_id)
         .order_by(confirmation_attempts.c.id.desc())
         .limit(ATTEMPTS_SHOWN)
     )
-    found["made"] = [_plain(each) for each in transaction.execute(query).mappings()][::-1]
-    return found
+    return replace(found[0], attempts=read_rows(transaction, StoredAttempt, query)[::-1])
 
 
 def shipments_named(transaction: Transaction, name: str) -> list[str]:
@@ -215,11 +232,7 @@ def line_ids(transaction: Transaction, order_id: str) -> dict[str, str]:
     return {row.original_id: row.id for row in transaction.execute(query)}
 
 
-_SHIPMENTS = sa.select(shipments, orders.c.original_id).join_from(shipments, orders)
-
-
-def _plain(row: Any) -> Row:  # noqa: ANN401 - SQLAlchemy's mapping, whose names are a subclass of str
-    return {str(name): value for name, value in row.items()}
+_SHIPMENTS = sa.select(*SHIPMENT_COLUMNS, orders.c.original_id).join_from(shipments, orders)
 
 
 def _conditions(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
@@ -274,8 +287,9 @@ def _ranges(wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def _add_items(transaction: Transaction, rows: Sequence[Row]) -> None:
-    """Give each shipment what is in it, in the order of the order's lines."""
+def _with_items(transaction: Transaction, found: Sequence[Sequence[Any]]) -> list[ShipmentRecord]:
+    """Each shipment with what is in it, in the order of the order's lines."""
+    rows = [(StoredShipment._make(members), original_id) for *members, original_id in found]
     query = (
         sa.select(
             shipment_lines.c.shipment_id,
@@ -286,14 +300,13 @@ def _add_items(transaction: Transaction, rows: Sequence[Row]) -> None:
             order_lines.c.sku,
         )
         .outerjoin_from(shipment_lines, order_lines, order_lines.c.id == shipment_lines.c.line_id)
-        .where(shipment_lines.c.shipment_id.in_([row["id"] for row in rows]))
+        .where(shipment_lines.c.shipment_id.in_([row.id for row, _ in rows]))
         .order_by(order_lines.c.number)
     )
-    found: dict[str, list[Row]] = {}
-    for line in transaction.execute(query).mappings():
-        found.setdefault(line["shipment_id"], []).append(_plain(line))
-    for row in rows:
-        row["items"] = found.get(row["id"], [])
+    items: dict[str, list[ShippedUnits]] = {}
+    for own_id, *line in transaction.execute(query).all():
+        items.setdefault(own_id, []).append(ShippedUnits._make(line))
+    return [ShipmentRecord(row, original_id, items.get(row.id, [])) for row, original_id in rows]
 
 
 def is_any_waiting(transaction: Transaction) -> bool:

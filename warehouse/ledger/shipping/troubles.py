@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.order_events import OrderEvent
+from warehouse.ledger.shipping.records import StoredShipment
 from warehouse.ledger.watch import incidents
 from warehouse.order_states import ConfirmationStatus
 from warehouse.shipments import Receipt
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
 
 STAGE = "confirm"
@@ -30,21 +30,26 @@ REJECTED = "confirmation_rejected"
 
 
 def report_problem(
-    transaction: Transaction, row: RowMapping, code: str, receipt: Receipt, now: datetime, attempt_id: int | None = None
+    transaction: Transaction,
+    row: StoredShipment,
+    code: str,
+    receipt: Receipt,
+    now: datetime,
+    attempt_id: int | None = None,
 ) -> None:
     """Open an incident about a shipment, and the attempt that showed it where there was one, or count another occurrence."""
     incidents.report(
         transaction,
         incidents.IncidentReport(
             scope="channel",
-            subject=row["channel"],
+            subject=row.channel,
             stage=STAGE,
             code=code,
-            message=f"package {row['package_id']}: {receipt.message}",
+            message=f"package {row.package_id}: {receipt.message}",
             hint=receipt.hint,
-            order_id=row["order_id"],
+            order_id=row.order_id,
             attempt_id=None if attempt_id is None else str(attempt_id),
-            details={"shipment": row["id"], "reason": receipt.code},
+            details={"shipment": row.id, "reason": receipt.code},
         ),
         now,
     )
@@ -67,14 +72,14 @@ def resolve_problems(transaction: Transaction, order_id: str, now: datetime) -> 
 
 
 def note(
-    transaction: Transaction, rows: Sequence[RowMapping], kind: str, now: datetime, receipt: Receipt | None = None
+    transaction: Transaction, rows: Sequence[StoredShipment], kind: str, now: datetime, receipt: Receipt | None = None
 ) -> None:
     """Write what happened to shipments into their orders' timelines; nothing personal."""
     order_events.record(transaction, [_event(row, kind, receipt) for row in rows], now)
 
 
-def _event(row: RowMapping, kind: str, receipt: Receipt | None) -> OrderEvent:
-    data = {"shipment": row["id"], "package_id": row["package_id"], "version": row["version"]}
+def _event(row: StoredShipment, kind: str, receipt: Receipt | None) -> OrderEvent:
+    data = {"shipment": row.id, "package_id": row.package_id, "version": row.version}
     if receipt is not None and receipt.code:
         data |= {"code": receipt.code, "message": receipt.message}
-    return OrderEvent(row["order_id"], kind, data)
+    return OrderEvent(row.order_id, kind, data)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import confirmation_attempts, orders, shipments
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
@@ -26,7 +27,7 @@ from warehouse.ledger.shipping.matching import (
     find_package,
     known_name,
 )
-from warehouse.ledger.shipping.records import StoredShipment
+from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.ledger.shipping.references import free_reference
 from warehouse.ledger.shipping.troubles import DIFFERS, REJECTED, note, report_problem, resolve_problems
 from warehouse.order_states import ConfirmationStatus, Status
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
     from warehouse.ledger.shipping.claims import Claim
     from warehouse.order_parts import Package
@@ -91,25 +91,25 @@ _ATTEMPTED = (
 
 def _waiting(transaction: Transaction, limit: int, *conditions: sa.ColumnElement[bool]) -> list[Waiting]:
     query = (
-        sa.select(shipments, orders.c.original_id)
+        sa.select(*SHIPMENT_COLUMNS, orders.c.original_id)
         .join_from(shipments, orders)
         .where(*conditions)
         .order_by(sa.func.coalesce(shipments.c.due_at, shipments.c.sent_at), shipments.c.id)
         .limit(limit)
     )
-    rows = transaction.execute(query).mappings().all()
+    rows = [(StoredShipment._make(members), original_id) for *members, original_id in transaction.execute(query)]
     if not rows:
         return []
-    ids = [row["id"] for row in rows]
+    ids = [row.id for row, _ in rows]
     contents, attempted = contents_of(transaction, ids), _attempted(transaction, ids)
     return [
         Waiting(
-            shipment=StoredShipment.of(row),
-            original_id=row["original_id"],
-            quantities=contents[row["id"]],
-            attempted=tuple(attempted.get(row["id"], ())),
+            shipment=row,
+            original_id=original_id,
+            quantities=contents[row.id],
+            attempted=tuple(attempted.get(row.id, ())),
         )
-        for row in rows
+        for row, original_id in rows
     ]
 
 
@@ -132,14 +132,14 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
     touched: list[str] = []
     for waiting, order in read:
         row = _present(transaction, waiting)
-        if row is None or row["status"] != ConfirmationStatus.IN_DOUBT.value or row["fence"] != waiting.shipment.fence:
+        if row is None or row.status != ConfirmationStatus.IN_DOUBT.value or row.fence != waiting.shipment.fence:
             continue
         values, kind = _end_of_doubt(transaction, row, waiting, order, now)
-        transaction.execute(sa.update(shipments).where(shipments.c.id == row["id"]).values(updated_at=now, **values))
+        transaction.execute(sa.update(shipments).where(shipments.c.id == row.id).values(updated_at=now, **values))
         if values["status"] == ConfirmationStatus.QUEUED.value:
-            _refute(transaction, row["id"])
+            _refute(transaction, row.id)
         receipt = Receipt(
-            shipment_id=row["id"],
+            shipment_id=row.id,
             outcome=AttemptOutcome.IN_DOUBT,
             code=values.get("code") or "",
             message=values.get("message") or "",
@@ -148,15 +148,15 @@ def end_doubts(transaction: Transaction, read: Sequence[tuple[Waiting, Order | N
         if values["status"] == ConfirmationStatus.REJECTED.value:
             report_problem(transaction, row, REJECTED, receipt, now)
         elif values["status"] == ConfirmationStatus.VERIFIED.value:
-            resolve_problems(transaction, row["order_id"], now)
+            resolve_problems(transaction, row.order_id, now)
         note(transaction, [row], kind, now, receipt)
-        touched.append(row["order_id"])
+        touched.append(row.order_id)
     holds.follow(transaction, touched, now)
     restate(transaction, touched, now)
 
 
 def _end_of_doubt(
-    transaction: Transaction, row: RowMapping, waiting: Waiting, order: Order | None, now: datetime
+    transaction: Transaction, row: StoredShipment, waiting: Waiting, order: Order | None, now: datetime
 ) -> tuple[dict[str, Any], str]:
     found = None if order is None or order.packages is None else find_package(waiting, order.packages)
     if found is not None and order is not None:
@@ -167,13 +167,13 @@ def _end_of_doubt(
         said = ("order_canceled", f"The marketplace has canceled the order ({order.marketplace_status}).")
     elif order.status is Status.SHIPPED:
         said = ("shipped_otherwise", "The order is shipped at the marketplace, and it does not show this package.")
-    elif row["attempts"] >= MOST_ATTEMPTS:
+    elif row.attempts >= MOST_ATTEMPTS:
         said = ("gave_up", "The marketplace never shows this package, however often it is told of it.")
     else:
         again = {"status": ConfirmationStatus.QUEUED.value, "due_at": now, "code": None, "message": None, "hint": None}
         return {
             **again,
-            "reference": _reference(transaction, StoredShipment.of(row), order.packages or ()),
+            "reference": _reference(transaction, row, order.packages or ()),
         }, "confirmation_refuted"
     hint = "compare the order at the marketplace; correct it there, then retry or leave it"
     refused = {"status": ConfirmationStatus.REJECTED.value, "due_at": None, "code": said[0], "message": said[1]}
@@ -181,13 +181,13 @@ def _end_of_doubt(
 
 
 def _found_in_doubt(
-    row: RowMapping, waiting: Waiting, found: Package, order: Order, now: datetime
+    row: StoredShipment, waiting: Waiting, found: Package, order: Order, now: datetime
 ) -> tuple[dict[str, Any], str]:
     """The marketplace has the package: as we told it, or as we told it before an update that has not arrived."""
     apart = {**differences(waiting, found), **fewer_units(waiting, order)}
     known = {
-        "marketplace_package_id": known_name(StoredShipment.of(row), found),
-        "sent_at": row["sent_at"] or now,
+        "marketplace_package_id": known_name(row, found),
+        "sent_at": row.sent_at or now,
         "attempts": 0,
     }
     clean = {**known, "code": None, "message": None, "hint": None}
@@ -202,18 +202,18 @@ def _found_in_doubt(
             "message": message,
             "hint": "compare both sides; correct the package at the marketplace",
         }, "confirmation_rejected"
-    is_ours = found.reference is not None or found.label in {None, str(row["reference"])}
+    is_ours = found.reference is not None or found.label in {None, str(row.reference)}
     if not apart or not is_ours:  # what somebody else told of it stays as it is
         return {
             **clean,
             "status": ConfirmationStatus.VERIFIED.value,
             "due_at": None,
             "verified_at": now,
-            "sent_version": row["version"],
+            "sent_version": row.version,
             "difference": apart or None,
         }, "confirmation_verified"
     # It is there, told otherwise: telling it again changes this package and makes no other one.
-    sent = row["sent_version"] or max(1, row["version"] - 1)
+    sent = row.sent_version or max(1, row.version - 1)
     return {
         **clean,
         "status": ConfirmationStatus.QUEUED.value,
@@ -264,7 +264,7 @@ def settle_names(
             )
             continue
         shipped = {line.original_id: line.quantity_shipped for line in order.lines if line.quantity_shipped is not None}
-        shipment = replace(each.shipment, reference=_reference(transaction, waiting.shipment, packages))
+        shipment = each.shipment._replace(reference=_reference(transaction, waiting.shipment, packages))
         transaction.execute(
             sa.update(shipments)
             .where(shipments.c.id == each.id, shipments.c.fence == each.fence)
@@ -356,7 +356,7 @@ def verify_unasked(transaction: Transaction, codes: Sequence[str], limit: int, n
     """Verify what is due at channels without a marketplace, where nobody has to be told; returns how many, at most `limit`."""
     lock_book(transaction)
     due = (
-        sa.select(shipments)
+        sa.select(*SHIPMENT_COLUMNS)
         .where(
             shipments.c.channel.in_(codes),
             shipments.c.status == ConfirmationStatus.QUEUED.value,
@@ -366,12 +366,12 @@ def verify_unasked(transaction: Transaction, codes: Sequence[str], limit: int, n
         .order_by(shipments.c.due_at, shipments.c.id)
         .limit(limit)
     )
-    rows = transaction.execute(due).mappings().all()
+    rows = read_rows(transaction, StoredShipment, due)
     if not rows:
         return 0
     verified = (
         sa.update(shipments)
-        .where(shipments.c.id.in_([row["id"] for row in rows]))
+        .where(shipments.c.id.in_([row.id for row in rows]))
         .values(
             status=ConfirmationStatus.VERIFIED.value,
             sent_version=shipments.c.version,
@@ -386,7 +386,7 @@ def verify_unasked(transaction: Transaction, codes: Sequence[str], limit: int, n
     )
     transaction.execute(verified)
     note(transaction, rows, "confirmation_not_needed", now)
-    touched = {row["order_id"] for row in rows}
+    touched = {row.order_id for row in rows}
     holds.follow(transaction, touched, now)
     restate(transaction, touched, now)
     return len(rows)
@@ -395,10 +395,10 @@ def verify_unasked(transaction: Transaction, codes: Sequence[str], limit: int, n
 def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datetime) -> bool:
     row = _present(transaction, waiting)
     found = find_package(waiting, order.packages or ())
-    if row is None or row["status"] != ConfirmationStatus.SENT.value or found is None:
+    if row is None or row.status != ConfirmationStatus.SENT.value or found is None:
         return False
     apart = {**differences(waiting, found), **fewer_units(waiting, order)}
-    own = sa.update(shipments).where(shipments.c.id == row["id"])
+    own = sa.update(shipments).where(shipments.c.id == row.id)
     if not apart:
         transaction.execute(
             own.values(
@@ -409,18 +409,19 @@ def _verify(transaction: Transaction, waiting: Waiting, order: Order, now: datet
                 code=None,
                 message=None,
                 hint=None,
-                marketplace_package_id=known_name(StoredShipment.of(row), found),
+                marketplace_package_id=known_name(row, found),
                 updated_at=now,
             )
         )
-        resolve_problems(transaction, row["order_id"], now)
+        resolve_problems(transaction, row.order_id, now)
         note(transaction, [row], "confirmation_verified", now)
         return True
     # A payload older than our confirmation differs from it by nature.
-    if order.marketplace_updated_at > row["sent_at"] and apart != row["difference"]:
+    is_older = row.sent_at is None or order.marketplace_updated_at <= row.sent_at
+    if not is_older and apart != row.difference:
         transaction.execute(own.values(difference=apart, code=DIFFERS, message=_said(apart), updated_at=now))
         receipt = Receipt(
-            shipment_id=row["id"], outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT
+            shipment_id=row.id, outcome=AttemptOutcome.SENT, code=DIFFERS, message=_said(apart), hint=_DIFFERS_HINT
         )
         report_problem(transaction, row, DIFFERS, receipt, now)
         note(transaction, [row], "confirmation_differs", now, receipt)
@@ -434,6 +435,6 @@ def _said(apart: Mapping[str, Sequence[Any]]) -> str:
     return f"The marketplace shows something else than it was told: {', '.join(apart)}."
 
 
-def _present(transaction: Transaction, waiting: Waiting) -> RowMapping | None:
-    query = sa.select(shipments).where(shipments.c.id == waiting.shipment.id)
-    return transaction.execute(query).mappings().one_or_none()
+def _present(transaction: Transaction, waiting: Waiting) -> StoredShipment | None:
+    query = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.id == waiting.shipment.id)
+    return next(iter(read_rows(transaction, StoredShipment, query)), None)

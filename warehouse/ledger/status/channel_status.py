@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import NORMALISED_THROUGH, mark
+from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.base.schema import (
     channels,
     connections,
@@ -24,6 +25,7 @@ from warehouse.ledger.base.schema import (
     quota_buckets,
     raw_orders,
 )
+from warehouse.ledger.settings.channels import ConfiguredChannel, all_channels
 from warehouse.ledger.settings.kinds import kinds_that_take_orders
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy.engine import Connection as Transaction
-
-Row = dict[str, Any]
 
 PULL_INTERVAL = timedelta(minutes=5)
 """How often the schedule pulls."""
@@ -144,7 +144,7 @@ def created(transaction: Transaction) -> dict[str, datetime]:
     return {row.code: row.created_at for row in transaction.execute(_CREATED)}
 
 
-def late_before(now: datetime, learnt: Mapping[str, Any]) -> datetime:
+def late_before(now: datetime, learnt: Json) -> datetime:
     """A channel that is complete only up to an earlier time is late.
 
     Args:
@@ -226,14 +226,26 @@ def _next_run(earliest: datetime) -> datetime:
     return datetime.fromtimestamp((earliest.timestamp() // interval + 1) * interval, UTC)
 
 
-def channel_rows(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[Row]:
+def readable_channels(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[ConfiguredChannel]:
     """The channels that a reader may see, by code."""
-    query = sa.select(channels).where(*_visible(visible_channels)).order_by(channels.c.code)
-    return [dict(row) for row in transaction.execute(query).mappings()]
+    return [each for each in all_channels(transaction) if visible_channels is None or each.code in visible_channels]
 
 
-def coverage_rows(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[Row]:
-    """Each visible channel with its coverage and its connection's last finished pull; both null before the first one."""
+class CoverageRecord(NamedTuple):
+    """How complete a channel is, and its connection's last finished pull; both null before the first one."""
+
+    code: str
+    retrieval: bool
+    complete_from: datetime | None
+    complete_through: datetime | None
+    outcome: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error_code: str | None
+
+
+def coverages(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[CoverageRecord]:
+    """How complete each channel is that a reader may see, by code."""
     finished = pulls.alias("finished")
     last_pull = (
         sa.select(finished.c.id)
@@ -244,16 +256,7 @@ def coverage_rows(transaction: Transaction, visible_channels: tuple[str, ...] | 
         .scalar_subquery()
     )
     query = (
-        sa.select(
-            channels.c.code,
-            channels.c.retrieval,
-            coverage.c.complete_from,
-            coverage.c.complete_through,
-            pulls.c.outcome,
-            pulls.c.started_at,
-            pulls.c.finished_at,
-            pulls.c.error_code,
-        )
+        sa.select(*columns_of(CoverageRecord, channels, coverage, pulls))
         .select_from(
             channels.outerjoin(coverage, coverage.c.channel == channels.c.code).outerjoin(
                 pulls, pulls.c.id == last_pull
@@ -262,7 +265,7 @@ def coverage_rows(transaction: Transaction, visible_channels: tuple[str, ...] | 
         .where(*_visible(visible_channels))
         .order_by(channels.c.code)
     )
-    return [dict(row) for row in transaction.execute(query).mappings()]
+    return read_rows(transaction, CoverageRecord, query)
 
 
 def _visible(visible_channels: tuple[str, ...] | None) -> list[sa.ColumnElement[bool]]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse import display
 from warehouse.ledger.base import schema
+from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
 
@@ -57,7 +58,7 @@ class Connected:
     """
 
     code: str
-    learnt: Mapping[str, Any]
+    learnt: Json
     pulled_channels: Sequence[str]
     pulled_since: datetime | None
     covered: Mapping[str, datetime | None]
@@ -94,15 +95,15 @@ def connected(transaction: Transaction) -> list[Connected]:
     problems = _pull_problems(transaction)
     found: dict[str, Connected] = {}
     for row in transaction.execute(query).mappings():
-        known = found.get(row["code"])
-        covered = {**(known.covered if known else {}), row["channel"]: row["complete_through"]}
-        found[row["code"]] = Connected(
-            row["code"],
-            row["state"],
-            row["pulled_channels"] or (),
-            row["since"],
+        known = found.get(row.code)
+        covered = {**(known.covered if known else {}), row.channel: row.complete_through}
+        found[row.code] = Connected(
+            row.code,
+            row.state,
+            row.pulled_channels or (),
+            row.since,
             covered,
-            problems.get(row["code"], ()),
+            problems.get(row.code, ()),
         )
     return list(found.values())
 
@@ -160,15 +161,20 @@ def up_to_date(found: Sequence[Connected], now: datetime) -> CheckVerdict:
     return CheckVerdict(expected, offenders, sum(len(each.covered) for each in found))
 
 
-def newest_versions(transaction: Transaction, limit: int = NEWEST_CHANGES) -> list[dict[str, Any]]:
+class VersionRecord(NamedTuple):
+    """A change of the book; each member is a column of `order_versions`."""
+
+    position: int
+    order_id: str
+    revision: int
+    facts: str
+
+
+def newest_versions(transaction: Transaction, limit: int = NEWEST_CHANGES) -> list[VersionRecord]:
     """The newest changes of the book, in order of position."""
     versions = schema.order_versions
-    query = (
-        sa.select(versions.c.position, versions.c.order_id, versions.c.revision, versions.c.facts)
-        .order_by(versions.c.position.desc())
-        .limit(limit)
-    )
-    return [dict(row) for row in transaction.execute(query).mappings()][::-1]
+    query = sa.select(*columns_of(VersionRecord, versions)).order_by(versions.c.position.desc()).limit(limit)
+    return read_rows(transaction, VersionRecord, query)[::-1]
 
 
 def quarantine_empty(transaction: Transaction) -> CheckVerdict:
@@ -184,7 +190,7 @@ def quarantine_empty(transaction: Transaction) -> CheckVerdict:
     return CheckVerdict("no order is in quarantine", offenders, sum(row.orders for row in rows))
 
 
-def unique(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> CheckVerdict:
+def unique(transaction: Transaction, versions: Sequence[VersionRecord]) -> CheckVerdict:
     """Orders that changed lately and are in the book twice."""
     book, twin = schema.orders, schema.orders.alias("twin")
     ids = _ids(versions)
@@ -204,39 +210,39 @@ def unique(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> C
     return CheckVerdict("every order is in the book once", offenders, len(ids))
 
 
-def in_order(transaction: Transaction, versions: Sequence[Mapping[str, Any]]) -> CheckVerdict:
+def in_order(transaction: Transaction, versions: Sequence[VersionRecord]) -> CheckVerdict:
     """Positions that are missing, revisions that jump, and orders whose row is not their newest version."""
     offenders = [
-        f"positions {before['position']} and {after['position']} have a gap between them"
+        f"positions {before.position} and {after.position} have a gap between them"
         for before, after in pairwise(versions)
-        if after["position"] != before["position"] + 1
+        if after.position != before.position + 1
     ]
-    last: dict[str, Mapping[str, Any]] = {}
+    last: dict[str, VersionRecord] = {}
     for row in versions:
-        known = last.get(row["order_id"])
-        if known is not None and row["revision"] != known["revision"] + 1:
-            offenders.append(f"order {row['order_id']}: revision {row['revision']} follows {known['revision']}")
-        last[row["order_id"]] = row
+        known = last.get(row.order_id)
+        if known is not None and row.revision != known.revision + 1:
+            offenders.append(f"order {row.order_id}: revision {row.revision} follows {known.revision}")
+        last[row.order_id] = row
     book = schema.orders
     rows = transaction.execute(
         sa.select(book.c.id, book.c.revision, book.c.position).where(book.c.id.in_(list(last)))
     ).all()
     held = {row.id: (row.revision, row.position) for row in rows}
     offenders += [
-        f"order {own_id}: the book does not hold its newest revision {row['revision']}"
+        f"order {own_id}: the book does not hold its newest revision {row.revision}"
         for own_id, row in last.items()
-        if held.get(own_id, (0, 0)) < (row["revision"], row["position"])
+        if held.get(own_id, (0, 0)) < (row.revision, row.position)
     ]
     return CheckVerdict(
         "positions and revisions follow one another, the newest is in the book", offenders, len(versions)
     )
 
 
-def quantities_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> CheckVerdict:
+def quantities_conserved(documents: Sequence[Json]) -> CheckVerdict:
     """Lines of which more is shipped and cancelled than was ordered; a line of unknown quantity is none."""
     offenders: list[str] = []
     examined = 0
-    for _own_id, document in documents:
+    for document in documents:
         for line in document["lines"]:
             ordered, *parts = (
                 line[f"quantity_{name}"] for name in ("ordered", "shipped", "cancelled", "remaining_to_ship")
@@ -250,14 +256,14 @@ def quantities_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> 
     return CheckVerdict("ordered = shipped + cancelled + remaining on every line", _distinct(offenders), examined)
 
 
-def amounts_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> CheckVerdict:
+def amounts_conserved(documents: Sequence[Json]) -> CheckVerdict:
     """Orders whose total is less than their lines and shipping; an order with an unknown amount is none.
 
     More is right: gift wrapping and fees are in the total and in no line.
     """
     offenders: list[str] = []
     examined = 0
-    for _own_id, document in documents:
+    for document in documents:
         amounts = [each["line_total"] for each in document["lines"]]
         if document["total"] is None or document["shipping_total"] is None or None in amounts:
             continue
@@ -269,7 +275,7 @@ def amounts_conserved(documents: Sequence[tuple[str, Mapping[str, Any]]]) -> Che
     return CheckVerdict("total ≥ lines + shipping, within a cent a line", _distinct(offenders), examined)
 
 
-def _name(document: Mapping[str, Any]) -> str:
+def _name(document: Json) -> str:
     return f"{document['channel']} {document['original_id']}"
 
 
@@ -278,8 +284,8 @@ def _distinct(offenders: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(offenders))
 
 
-def _ids(versions: Sequence[Mapping[str, Any]]) -> list[str]:
-    return sorted({row["order_id"] for row in versions})
+def _ids(versions: Sequence[VersionRecord]) -> list[str]:
+    return sorted({row.order_id for row in versions})
 
 
 def nothing_stuck(transaction: Transaction, now: datetime) -> CheckVerdict:

@@ -6,15 +6,14 @@ and how one order came to be what it is, is in `order_queries.timeline`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.rows import columns_of, read_rows
+from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.base.schema import log_entries
 from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
 
@@ -63,7 +62,7 @@ class ActivityEntry:
     channel: str | None = None
     connection: str | None = None
     order_id: str | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ class ActivityRecord(NamedTuple):
     connection: str | None
     order_id: str | None
     text: str
-    data: Mapping[str, Any]
+    data: Json
 
 
 _RECORD = sa.insert(log_entries)

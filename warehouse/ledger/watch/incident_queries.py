@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.rows import columns_of, read_rows
+from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.base.schema import incidents
 from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
 
@@ -32,7 +31,7 @@ class IncidentRecord(NamedTuple):
     message: str
     cause: str
     hint: str
-    details: Mapping[str, Any]
+    details: Json
     run_id: str | None
     file_id: str
     attempt_id: str | None

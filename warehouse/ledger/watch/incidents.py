@@ -15,12 +15,13 @@ from structlog.contextvars import get_contextvars
 
 from warehouse.incidents import CAUSES, kind_of
 from warehouse.ledger.base.database import insert_of
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import incidents, orders
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -60,7 +61,7 @@ class IncidentReport:
     cause: str = ""
     hint: str = ""
     order_id: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Json = field(default_factory=dict)
     occurrences: int = 1
     run_id: str | None = None
     file_id: str = ""
@@ -187,7 +188,7 @@ _CODES_SUCCEEDED = _STAGE_SUCCEEDED.where(incidents.c.code.in_(sa.bindparam("of_
 def _close(
     transaction: Transaction,
     closing: ReturningUpdate[Any],
-    about: Mapping[str, Any],
+    about: Json,
     resolution: str,
     now: datetime,
 ) -> Sequence[Row[Any]]:
