@@ -265,3 +265,29 @@ def test_no_module_but_the_registry_names_a_kind_of_marketplace() -> None:
         and (match := named.search(NAMES_OF_OTHERS.sub("", path.read_text(encoding="utf-8"))))
     }
     assert found == {}
+
+
+UNTYPED = re.compile(r"\bRowMapping\b|\b(?:Mapping|dict)\[str, Any\]")
+
+
+def test_rows_leave_the_ledger_as_records() -> None:
+    """JSON is `Json`; a row of a table is a record, which says what is in it."""
+    found = []
+    for path in modules("warehouse/ledger"):
+        if "migrations" in path.parts:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        untyped = {
+            target.id
+            for each in tree.body
+            if isinstance(each, ast.Assign) and UNTYPED.search(ast.unparse(each.value))
+            for target in each.targets
+            if isinstance(target, ast.Name)
+        }
+        public = [each for each in tree.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")]
+        for each in public:
+            notes = [each.returns, *(given.annotation for given in (*each.args.args, *each.args.kwonlyargs))]
+            words = " ".join(ast.unparse(note) for note in notes if note is not None)
+            if UNTYPED.search(words) or untyped & set(re.findall(r"\w+", words)):
+                found.append(f"{path.relative_to(ROOT)}: {each.name}")
+    assert found == []

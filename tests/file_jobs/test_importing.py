@@ -282,8 +282,8 @@ def test_what_grows_in_rejected_is_told_once(small_shop, clock):
         assert shop.run_import().outcome == "done"
     with shop.ledger.read() as transaction:
         found = {each.code: each for each in find_incidents(transaction)}
-    assert "rejected/bad.csv" in found["rejected_file_grew"]["message"]
-    assert found["rejected_file_grew"]["occurrences"] == 1
+    assert "rejected/bad.csv" in found["rejected_file_grew"].message
+    assert found["rejected_file_grew"].occurrences == 1
 
 
 def test_listings_are_as_many_whatever_the_number_of_files(small_shop, an_order, monkeypatch):

@@ -131,8 +131,8 @@ def test_open_incidents_stay_countable(small_shop, monkeypatch, clock):
     assert len(troubles(small_shop)) == 4
     with small_shop.ledger.read() as transaction:
         shared = next(each for each in find_incidents(transaction) if not each.file_id)
-    assert shared["occurrences"] == 3
-    assert "5.csv" in shared["message"]
+    assert shared.occurrences == 3
+    assert "5.csv" in shared.message
     clock.advance(minutes=timedelta(hours=1).seconds // 60)
     small_shop.run_import()
     assert len(troubles(small_shop)) == 4

@@ -21,7 +21,7 @@ def test_the_same_problem_is_one_row_that_counts(any_ledger, clock):
             incidents.report(connection, problem(), clock.advance(minutes=5))
         rows = find_incidents(connection)
     assert [(each.occurrences, each.code) for each in rows] == [(3, "throttled")]
-    assert rows[0]["first_seen_at"] < rows[0]["last_seen_at"]
+    assert rows[0].first_seen_at < rows[0].last_seen_at
 
 
 @pytest.mark.parametrize("change", [{"subject": "other"}, {"stage": "normalise"}, {"code": "x"}, {"order_id": "1"}])

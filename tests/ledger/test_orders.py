@@ -337,7 +337,7 @@ def a_wish() -> Order:
 
 
 def as_read(row, rendered_parties: str | None) -> dict[str, Any]:
-    plain = {name: row[name] for name in documents.OrderRow._fields if name in row}
+    plain = {name: row.get(name) for name in documents.OrderRow._fields}
     return json.loads(documents.document(documents.OrderRow(**{**plain, "acknowledgements": "[]"}), rendered_parties))
 
 

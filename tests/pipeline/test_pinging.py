@@ -80,7 +80,7 @@ def test_a_monitor_that_refuses_is_one_incident_until_it_hears_again(watched, mo
     assert not ping(watched, "pull_orders")
     assert not ping(watched, "pull_orders")
     (found,) = open_incidents(watched)
-    assert (found["code"], found["subject"], found["occurrences"]) == ("ping_failed", "pull_orders", 2)
+    assert (found.code, found.subject, found.occurrences) == ("ping_failed", "pull_orders", 2)
     assert monitor.paths == ["/ping/0c5e4c9a-secret"] * 2  # no redirect is followed
     assert "secret" not in f"{found} {[vars(record) for record in caplog.records if record.name.startswith('orders')]}"
     monitor.status = 200

@@ -97,7 +97,7 @@ class ShipmentPlace:
     id: str
 
 
-class ShippedUnits(NamedTuple):
+class PackedUnits(NamedTuple):
     """What a package holds of a line; `may_have_left`: units of it that the marketplace shows as cancelled all the same."""
 
     line_id: str
@@ -113,7 +113,7 @@ class ShipmentRecord:
 
     shipment: StoredShipment
     original_id: str
-    items: Sequence[ShippedUnits]
+    items: Sequence[PackedUnits]
     attempts: Sequence[StoredAttempt] = ()
 
 
@@ -303,9 +303,9 @@ def _with_items(transaction: Transaction, found: Sequence[Sequence[Any]]) -> lis
         .where(shipment_lines.c.shipment_id.in_([row.id for row, _ in rows]))
         .order_by(order_lines.c.number)
     )
-    items: dict[str, list[ShippedUnits]] = {}
+    items: dict[str, list[PackedUnits]] = {}
     for own_id, *line in transaction.execute(query).all():
-        items.setdefault(own_id, []).append(ShippedUnits._make(line))
+        items.setdefault(own_id, []).append(PackedUnits._make(line))
     return [ShipmentRecord(row, original_id, items.get(row.id, [])) for row, original_id in rows]
 
 
