@@ -47,7 +47,7 @@ def content_hash(rendered_facts: str, rendered_parties: str) -> bytes:
     return _digest(rendered_facts) + _digest(rendered_parties)
 
 
-class OrderRow(NamedTuple):
+class StoredOrder(NamedTuple):
     """What a document is put together from, and what lists go on from; members are columns of the `orders` table."""
 
     id: str
@@ -66,7 +66,7 @@ class OrderRow(NamedTuple):
     facts: str
 
 
-def head(row: OrderRow) -> str:
+def head(row: StoredOrder) -> str:
     """The members that are our own, from the columns of the `orders` table."""
     return (
         f'"position":{row.position},"revision":{row.revision},"status":"{row.status}",'
@@ -77,7 +77,7 @@ def head(row: OrderRow) -> str:
     )
 
 
-def document(row: OrderRow, rendered_parties: str | None) -> str:
+def document(row: StoredOrder, rendered_parties: str | None) -> str:
     """One order as JSON text.
 
     Args:
@@ -94,7 +94,7 @@ def document(row: OrderRow, rendered_parties: str | None) -> str:
 
 def preview(order: Order, received_at: datetime) -> str:
     """An order that is in no ledger, in the same shape: revision and position are 0."""
-    row = OrderRow(
+    row = StoredOrder(
         id=order.id,
         position=0,
         revision=0,

@@ -26,7 +26,7 @@ from warehouse.lake.wording import select_orders
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.book.order_queries import Sort
 from warehouse.ledger.book.search import MOST_FOUND
-from warehouse.ledger.status.channel_status import channel_rows
+from warehouse.ledger.status.channel_status import readable_channels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,9 +76,9 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     seconds = COUNT_SECONDS_WHEN_ASKED if query.count else COUNT_SECONDS
     count = order_queries.count_briefly(visit.transaction, found, seconds)
     cursor = None if page.next_key is None else cursors.encode(fingerprint, page.next_key)
-    rows = channel_rows(visit.transaction, visit.visible_channels)
-    channels = {row["code"]: row["label"] for row in rows}
-    marketplaces = sorted({row["marketplace"] for row in rows})
+    rows = readable_channels(visit.transaction, visit.visible_channels)
+    channels = {row.code: row.label for row in rows}
+    marketplaces = sorted({row.marketplace for row in rows})
     documents = [orjson.loads(each) for each in visit.installation.documents(page.rows, None)]
     zone = visit.installation.settings.time_zone
     return OrderList(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from warehouse.documents import OrderRow
+    from warehouse.documents import StoredOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Reading:
     caller: Caller
     installation: ApiInstallation
 
-    def documents(self, rows: Sequence[OrderRow]) -> list[str]:
+    def documents(self, rows: Sequence[StoredOrder]) -> list[str]:
         """The orders as JSON texts, with what the caller may see of the buyers."""
         sealed = None
         if self.caller.may_read_pii:

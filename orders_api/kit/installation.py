@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from orders_api.kit.rate_limits import RateLimiter
     from warehouse.clock import Clock
-    from warehouse.documents import OrderRow
+    from warehouse.documents import StoredOrder
     from warehouse.ledger.base.database import Ledger
     from warehouse.ledger.exchange.numbering import Numbering
     from warehouse.privacy import KeyRing
@@ -47,7 +47,7 @@ class ApiInstallation:
     latencies: Latencies = field(default_factory=Latencies)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def documents(self, rows: Sequence[OrderRow], sealed: Mapping[str, bytes] | None) -> list[str]:
+    def documents(self, rows: Sequence[StoredOrder], sealed: Mapping[str, bytes] | None) -> list[str]:
         """Orders as JSON texts.
 
         Args:

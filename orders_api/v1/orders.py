@@ -28,7 +28,7 @@ from warehouse.ledger.settings.tokens import Scope
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
-    from warehouse.documents import OrderRow
+    from warehouse.documents import StoredOrder
 
 router = resource("Orders")
 fast = fast_resource("Orders")
@@ -128,7 +128,7 @@ def get_order_payload(request: Request, caller: MayRead, installation: ThisInsta
     return json_answer(request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
 
 
-def find_order(transaction: Transaction, caller: Caller, own_id: str) -> OrderRow:
+def find_order(transaction: Transaction, caller: Caller, own_id: str) -> StoredOrder:
     """The order of this id.
 
     Raises:

@@ -58,7 +58,7 @@ def test_whatever_is_at_hand_finds_the_order(book, text, channels) -> None:
         found = search(transaction, text, None)
         seen = search(transaction, text, ("amazon_fr",))
         rows = order_queries.page(transaction, OrderFilter(ids=found), Sort.NEWEST, None, 10).rows
-    assert sorted(row["facts"].partition('"channel":"')[2].partition('"')[0] for row in rows) == channels
+    assert sorted(row.facts.partition('"channel":"')[2].partition('"')[0] for row in rows) == channels
     assert len(seen) == channels.count("amazon_fr")
 
 

@@ -271,7 +271,7 @@ UNTYPED = re.compile(r"\bRowMapping\b|\b(?:Mapping|dict)\[str, Any\]")
 
 
 def test_rows_leave_the_ledger_as_records() -> None:
-    """JSON is `Json`; a row of a table is a record, which says what is in it."""
+    """JSON is `Json`; a row of a table is a record, which says what is in it. What makes a record of a row takes one."""
     found = []
     for path in modules("warehouse/ledger"):
         if "migrations" in path.parts:
@@ -284,10 +284,13 @@ def test_rows_leave_the_ledger_as_records() -> None:
             for target in each.targets
             if isinstance(target, ast.Name)
         }
+        classes = {each.name for each in tree.body if isinstance(each, ast.ClassDef)}
         public = [each for each in tree.body if isinstance(each, ast.FunctionDef) and not each.name.startswith("_")]
         for each in public:
             notes = [each.returns, *(given.annotation for given in (*each.args.args, *each.args.kwonlyargs))]
             words = " ".join(ast.unparse(note) for note in notes if note is not None)
+            if isinstance(each.returns, ast.Name) and each.returns.id in classes:
+                words = words.replace("RowMapping", "")
             if UNTYPED.search(words) or untyped & set(re.findall(r"\w+", words)):
                 found.append(f"{path.relative_to(ROOT)}: {each.name}")
     assert found == []

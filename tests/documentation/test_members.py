@@ -19,7 +19,7 @@ from orders_api.v1.exports import parquet_columns
 from orders_api.v1.order_filters import OrderFilterQuery
 from tests.documentation.test_coverage import ROOT
 from warehouse import documents, personal
-from warehouse.documents import OrderRow
+from warehouse.documents import StoredOrder
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.book.order_queries import Sort
 from warehouse.members import Kind, described, leaves
@@ -146,10 +146,10 @@ def test_personal_members_are_read_back_as_they_were() -> None:
     assert personal.pii_state(personal.without_personal_data(an_order())) is PiiState.WITHHELD
 
 
-def row_of(order: Order) -> OrderRow:
+def row_of(order: Order) -> StoredOrder:
     known = {"status": order.status, "acknowledgements": "[]", "confirmation_status": "none", "pii_state": "present"}
     times = {"marketplace_updated_at": NOW, "received_at": NOW}
-    return OrderRow(**{**dict.fromkeys(OrderRow._fields, 0), **known, **times})
+    return StoredOrder(**{**dict.fromkeys(StoredOrder._fields, 0), **known, **times})
 
 
 NEW_MEMBER = """

@@ -337,8 +337,10 @@ def a_wish() -> Order:
 
 
 def as_read(row, rendered_parties: str | None) -> dict[str, Any]:
-    plain = {name: row.get(name) for name in documents.OrderRow._fields}
-    return json.loads(documents.document(documents.OrderRow(**{**plain, "acknowledgements": "[]"}), rendered_parties))
+    plain = {name: row.get(name) for name in documents.StoredOrder._fields}
+    return json.loads(
+        documents.document(documents.StoredOrder(**{**plain, "acknowledgements": "[]"}), rendered_parties)
+    )
 
 
 def test_personal_details_are_where_they_belong_with_the_scope_and_nowhere_without(book):

@@ -139,7 +139,7 @@ def test_every_personal_member_goes_with_the_parties(shop):
     assert len(told) >= 2
     assert not any("canari" in each.lower() for each in told)
     row = shop.row(own_id)
-    known = documents.OrderRow(**{name: row[name] for name in documents.OrderRow._fields})
+    known = documents.StoredOrder(**{name: row[name] for name in documents.StoredOrder._fields})
     document = orjson.loads(documents.document(known, None))
     assert (document["pii_state"], document["lines"][0]["is_customised"]) == ("expired", True)
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import account_deletions, channels, connections, orders, parties
 from warehouse.order_states import CLOSED_STATUSES
 from warehouse.personal import read_parties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -49,7 +50,7 @@ class BuyersOrder:
 
     id: str
     is_closed: bool
-    marketplace_data: Mapping[str, Any] = field(repr=False)
+    marketplace_data: Json = field(repr=False)
 
 
 def keep(transaction: Transaction, keys: KeyRing, connection: str, body: bytes, signature: str, now: datetime) -> None:

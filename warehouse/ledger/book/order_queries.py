@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
-from warehouse.documents import OrderRow
+from warehouse.documents import StoredOrder
 from warehouse.ledger.base.database import POSITION, brief, mark
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import (
@@ -71,7 +71,7 @@ DOCUMENT_COLUMNS = (
     orders.c.acknowledgements,
     orders.c.facts,
 )
-"""As an `OrderRow` has them."""
+"""As an `StoredOrder` has them."""
 
 
 class Sort(StrEnum):
@@ -185,7 +185,7 @@ _SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
 class OrderRows:
     """Rows for `documents.document`; `next_key` is None on the last page."""
 
-    rows: list[OrderRow]
+    rows: list[StoredOrder]
     next_key: Key | None
 
 
@@ -194,7 +194,7 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit)
     query = _page_query(wanted, sort, after is not None, limit + 1)
-    rows = read_rows(transaction, OrderRow, query, _place(after))
+    rows = read_rows(transaction, StoredOrder, query, _place(after))
     if len(rows) <= limit:
         return OrderRows(rows, None)
     rows.pop()
@@ -203,7 +203,7 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
 
 def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
-    rows: list[OrderRow] = []
+    rows: list[StoredOrder] = []
     first = sort is Sort.ERRORS_FIRST
     for has_errors in (first, not first):
         is_passed = after is not None and after.has_errors is not first and has_errors is first
@@ -220,14 +220,14 @@ def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after:
     return OrderRows(rows, key_of(rows[-1], sort))
 
 
-def key_of(row: OrderRow, sort: Sort) -> Key:
+def key_of(row: StoredOrder, sort: Sort) -> Key:
     """Where a list sorted like this goes on after this row."""
     if sort.is_by_errors:
         return Key(purchased_at=row.purchased_at, id=row.id, has_errors=bool(row.has_errors))
     return Key(position=row.position) if sort.is_by_position else Key(purchased_at=row.purchased_at, id=row.id)
 
 
-def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[OrderRow], dict[str, bytes]]]:
+def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[StoredOrder], dict[str, bytes]]]:
     """Every order of a list, `CHUNK` at a time with their sealed parties, each chunk in a transaction of its own."""
     after: Key | None = None
     while True:
@@ -256,12 +256,12 @@ def count_briefly(transaction: Transaction, wanted: OrderFilter, seconds: float)
         return None
 
 
-def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> OrderRow | None:
+def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> StoredOrder | None:
     """One order, None when there is none or the reader may not see it."""
     row = transaction.execute(_BY_ID, {"own_id": order_id}).first()
     if row is None or (visible_channels is not None and row.channel not in visible_channels):
         return None
-    return OrderRow._make(row[: len(DOCUMENT_COLUMNS)])
+    return StoredOrder._make(row[: len(DOCUMENT_COLUMNS)])
 
 
 def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:
@@ -281,7 +281,7 @@ class Changes:
         head: The last position of the whole feed.
     """
 
-    rows: list[OrderRow]
+    rows: list[StoredOrder]
     next_after: int
     has_more: bool
     head: int

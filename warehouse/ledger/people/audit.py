@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import AUDITED, next_values
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import audit_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -46,7 +47,7 @@ class AuditEntry:
     origin: str
     action: str
     subject: str
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Json = field(default_factory=dict)
     request_id: str = ""
 
 
@@ -96,7 +97,7 @@ def verify(transaction: Transaction) -> Chain:
 _LAST = sa.select(audit_entries.c.hash).order_by(audit_entries.c.id.desc()).limit(1)
 
 
-def _entries(transaction: Transaction) -> Iterator[Mapping[str, Any]]:
+def _entries(transaction: Transaction) -> Iterator[Json]:
     after = -1
     while True:
         query = sa.select(audit_entries).where(audit_entries.c.id > after).order_by(audit_entries.c.id)
@@ -107,6 +108,6 @@ def _entries(transaction: Transaction) -> Iterator[Mapping[str, Any]]:
         after = rows[-1]["id"]
 
 
-def _hash(previous: bytes, row: Mapping[str, Any]) -> bytes:
+def _hash(previous: bytes, row: Json) -> bytes:
     members = [row[name] if name != "at" else row["at"].astimezone(UTC).isoformat() for name in MEMBERS]
     return hashlib.sha256(previous + orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into, mark, set_mark
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import operator_requests
 from warehouse.operator_requests import EXPIRES_AFTER, RULES, OperatorRequest, RequestKind, RequestProgress
 
@@ -43,7 +44,7 @@ def ask(
     transaction: Transaction,
     kind: RequestKind,
     subject: str,
-    arguments: Mapping[str, Any],
+    arguments: Json,
     asked_by: str,
     now: datetime,
 ) -> OperatorRequest:
@@ -135,7 +136,7 @@ def claim(
 
 
 def finish(
-    transaction: Transaction, request: OperatorRequest, state: RequestProgress, result: Mapping[str, Any], now: datetime
+    transaction: Transaction, request: OperatorRequest, state: RequestProgress, result: Json, now: datetime
 ) -> bool:
     """Write down what came of a request; False when another process has taken it over meanwhile."""
     ended = transaction.execute(

@@ -75,17 +75,58 @@ def find_incidents(
     transaction: Transaction, wanted: IncidentFilter = OPEN, before_id: int | None = None, limit: int = 100
 ) -> list[IncidentRecord]:
     """The `limit` newest incidents with an id below `before_id`, newest first."""
-    query = (
-        sa.select(*columns_of(IncidentRecord, incidents))
-        .where(*_matching(wanted))
-        .order_by(incidents.c.id.desc())
-        .limit(limit)
-    )
+    query = sa.select(*columns_of(IncidentRecord, incidents)).where(*_matching(wanted))
     if before_id is not None:
         query = query.where(incidents.c.id < before_id)
     if wanted.channels:
         query = query.where(_about(wanted.channels, connections_serving(transaction, wanted.channels)))
     if wanted.visible_channels is not None:
         query = query.where(_visible(transaction, wanted.visible_channels))
-    return [dict(row) for row in transaction.execute(query).mappings()]
     return read_rows(transaction, IncidentRecord, query.order_by(incidents.c.id.desc()).limit(limit))
+
+
+def count_open(transaction: Transaction, visible_channels: tuple[str, ...] | None = None) -> int:
+    """How many incidents are open, of those that a reader may see; None: of all."""
+    query = sa.select(sa.func.count()).select_from(incidents).where(incidents.c.resolved_at.is_(None))
+    if visible_channels is not None:
+        query = query.where(_visible(transaction, visible_channels))
+    return int(transaction.execute(query).scalar_one())
+
+
+_OPEN_OF_STAGE = sa.select(incidents.c.scope, incidents.c.subject, incidents.c.code).where(
+    incidents.c.resolved_at.is_(None), incidents.c.stage == sa.bindparam("of_stage"), incidents.c.order_id == ""
+)
+"""Built once: every run asks it."""
+
+
+def open_of_stage(transaction: Transaction, stage: str) -> set[tuple[str, str, str]]:
+    """Scope, subject and code of the open incidents of a stage, those about one order apart."""
+    rows = transaction.execute(_OPEN_OF_STAGE, {"of_stage": stage})
+    return {(row.scope, row.subject, row.code) for row in rows}
+
+
+def _matching(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
+    """What an incident says of itself."""
+    table = incidents.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.is_open is not None:
+        conditions.append(table.resolved_at.is_(None) if wanted.is_open else table.resolved_at.is_not(None))
+    sets = ((table.kind, wanted.kinds), (table.stage, wanted.stages), (table.code, wanted.codes))
+    conditions += [column.in_(values) for column, values in sets if values]
+    if wanted.order_id is not None:
+        conditions.append(table.order_id == wanted.order_id)
+    if wanted.id is not None:
+        conditions.append(table.id == wanted.id)
+    return conditions
+
+
+def _visible(transaction: Transaction, codes: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    """What a reader of these channels may see."""
+    return _about(codes, connections_serving_only(transaction, codes))
+
+
+def _about(codes: Sequence[str], connection_codes: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        sa.and_(incidents.c.scope == "channel", incidents.c.subject.in_(codes)),
+        sa.and_(incidents.c.scope == "connection", incidents.c.subject.in_(connection_codes)),
+    )
