@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from warehouse.ledger.base.rows import Json
 from warehouse.ledger.settings import configuration
 from warehouse.ledger.settings.document import ConfigurationError, validated
 from warehouse.ledger.settings.kinds import all_kinds
 from warehouse.storages import StorageKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -34,7 +35,7 @@ PLACES = ("host", "port", "path")
 """Settings of a storage that say where it leads."""
 
 
-def change(transaction: Transaction, given: Mapping[str, Any], now: datetime) -> list[Difference]:
+def change(transaction: Transaction, given: Json, now: datetime) -> list[Difference]:
     """Apply a part of a configuration, and return what it changes.
 
     Args:
@@ -50,14 +51,14 @@ def change(transaction: Transaction, given: Mapping[str, Any], now: datetime) ->
     return configuration.apply(transaction, document, now)
 
 
-def preview(transaction: Transaction, given: Mapping[str, Any]) -> list[Difference]:
+def preview(transaction: Transaction, given: Json) -> list[Difference]:
     """What `change` would change; raises like it."""
     return _differences(transaction, _document(transaction, given))
 
 
-def shown_configuration(transaction: Transaction) -> dict[str, Any]:
+def shown_configuration(transaction: Transaction) -> Json:
     """All of the configuration as `orders.yaml` has it; of what is sealed only that it is."""
-    whole: dict[str, Any] = yaml.safe_load(configuration.export(transaction))
+    whole: Json = yaml.safe_load(configuration.export(transaction))
     for section in ("connections", "storages"):
         for entry in whole.get(section, {}).values():
             entry["credentials"] = {name: hidden(value) for name, value in entry.get("credentials", {}).items()}
@@ -85,7 +86,7 @@ def hidden(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _document(transaction: Transaction, given: Mapping[str, Any]) -> Document:
+def _document(transaction: Transaction, given: Json) -> Document:
     """What is given, with what a file has to say of every entry: here it may be left out of what there is."""
     whole = yaml.safe_load(configuration.export(transaction))
     completed = {section: dict(entries) for section, entries in given.items()}
@@ -125,9 +126,7 @@ def _forbidden(difference: Difference) -> Iterator[str]:
         yield f"alerts.{code}.url: {AT_THE_MACHINE}"
 
 
-def _leading_elsewhere(
-    noun: str, before: Mapping[str, Any], after: Mapping[str, Any], *, is_new: bool
-) -> Iterator[str]:
+def _leading_elsewhere(noun: str, before: Json, after: Json, *, is_new: bool) -> Iterator[str]:
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         is_place = (noun == "storage" and name in PLACES and not is_new) or any(
@@ -137,7 +136,7 @@ def _leading_elsewhere(
             yield name
 
 
-def _of(value: object) -> Mapping[str, Any]:
+def _of(value: object) -> Json:
     return value if isinstance(value, dict) else {}
 
 
