@@ -33,22 +33,34 @@ _NOT_SENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.Inva
 _OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
+Parameters = list[tuple[str, str | int | float | bool | None]]
+"""Of a query; a name may occur several times."""
+
+
 class BoundedClient(httpx.Client):
     """A client whose answers are read whole, within a time and a size: httpx limits each read only, and a server that trickles
     would hold us for hours.
     """
 
-    def __init__(self, settings: HttpSettings, address: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        address: str = "",
+        headers: Mapping[str, str] | None = None,
+        parameters: Parameters | None = None,
+    ) -> None:
         """Nothing is opened before the first call.
 
         Args:
             settings: The connection's.
             address: The base of every path; checked by whoever names it.
             headers: Sent with every call.
+            parameters: Of the query of every call.
         """
         super().__init__(
             base_url=address,
             headers=headers,
+            params=parameters,
             timeout=httpx.Timeout(settings.read_timeout_seconds, connect=settings.connect_timeout_seconds),
             proxy=None if settings.proxy is None else str(settings.proxy),
             verify=tls.verified(),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import httpx
 
 from orders_pipeline.marketplaces.errors import Transient, judge_status, judge_unanswered
-from orders_pipeline.marketplaces.http import BoundedClient, http_date, quoted, reading, retry_after
+from orders_pipeline.marketplaces.http import BoundedClient, Parameters, http_date, quoted, reading, retry_after
 from orders_pipeline.marketplaces.payloads import NotJson, parse
 from warehouse.clock import utc_now
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     SendCall = Callable[[Mapping[str, str]], httpx.Response]
     Sign = Callable[[httpx.Request], Mapping[str, str]]
-
-Parameters = list[tuple[str, str | int | float | bool | None]]
 
 
 class RestAnswer(NamedTuple):
@@ -67,6 +65,11 @@ class QuotaNotice(NamedTuple):
 
 class Dialect(Protocol):
     """What one marketplace does in its own way."""
+
+    @property
+    def address(self) -> str:
+        """The base of every path; raises where the connection's endpoint cannot be used."""
+        ...
 
     def headers(self, session: httpx.Client) -> Mapping[str, str]:
         """What goes with a call, its token among it; a new token is asked for over the session."""
@@ -109,11 +112,25 @@ class Rest:
     """Calls one marketplace for one connection. Thread-confined; nothing is opened before the first call."""
 
     def __init__(
-        self, dialect: Dialect, settings: HttpSettings, address: str, take: Quota, now: Clock = utc_now
+        self,
+        dialect: Dialect,
+        settings: HttpSettings,
+        take: Quota,
+        now: Clock = utc_now,
+        common: Parameters | None = None,
     ) -> None:
+        """Nothing is checked or opened before the first call.
+
+        Args:
+            dialect: The marketplace's.
+            settings: The connection's.
+            take: The quota.
+            now: The present instant.
+            common: Query parameters that go with every call.
+        """
         self._dialect = dialect
         self._settings = settings
-        self._address = address
+        self._common = common
         self._take = take
         self._now = now
         self._session: httpx.Client | None = None
@@ -240,7 +257,8 @@ class Rest:
 
     def _open(self) -> httpx.Client:
         if self._session is None:
-            self._session = BoundedClient(self._settings, self._address, {"Accept": "application/json"})
+            headers = {"Accept": "application/json"}
+            self._session = BoundedClient(self._settings, self._dialect.address, headers, self._common)
         return self._session
 
 

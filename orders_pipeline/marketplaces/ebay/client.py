@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from orders_pipeline.marketplaces.http import Parameters
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, RawOrder
-    from orders_pipeline.marketplaces.rest import Parameters, Sign
+    from orders_pipeline.marketplaces.rest import Sign
     from warehouse.clock import Clock
     from warehouse.shipments import Receipt, Requirements
 
@@ -81,9 +82,8 @@ class EbayClient:
         self._now = now
         self._settings = read_settings(EbaySettings, context.settings)
         self._dialect = EbayDialect(context, self._settings, now)
-        address = self._dialect.address
-        self._rest = Rest(self._dialect, self._settings, address, take, now)
-        self._post_order = Rest(EbayDialect(context, self._settings, now, IAF), self._settings, address, take, now)
+        self._rest = Rest(self._dialect, self._settings, take, now)
+        self._post_order = Rest(EbayDialect(context, self._settings, now, IAF), self._settings, take, now)
 
     # -- the protocol
 

@@ -56,7 +56,7 @@ class EbayDeletions:
     def __init__(self, context: ConnectionContext, take: Quota, now: Clock = utc_now) -> None:
         settings = read_settings(EbaySettings, context.settings)
         dialect = EbayApplicationDialect(context, settings, now)
-        self._rest = Rest(dialect, settings, dialect.address, take, now)
+        self._rest = Rest(dialect, settings, take, now)
         self._keys: dict[str, _Key | None] = {}
 
     def buyers(self, body: bytes, signature: str) -> frozenset[str]:

@@ -62,8 +62,16 @@ class EbayDialect:
         self._settings = settings
         self._now = now
         self._scheme = scheme
-        self.address = address_of(context, settings, API)
         self._token = ""
+
+    @property
+    def address(self) -> str:
+        """Where the API of the connection's environment is.
+
+        Raises:
+            Permanent: The endpoint is no web address, or secrets would travel unencrypted.
+        """
+        return address_of(self._context, self._settings, API)
 
     def headers(self, session: httpx.Client) -> Mapping[str, str]:
         """The token, and the seller's site.

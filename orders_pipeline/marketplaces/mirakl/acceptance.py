@@ -15,7 +15,7 @@ from orders_pipeline.marketplaces.mirakl.refusals import INVALID_STATE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orders_pipeline.marketplaces.mirakl.transport import Transport
+    from orders_pipeline.marketplaces.rest import Rest
 
 _HINTS: dict[str, tuple[str, str]] = {
     "ORDER_LINE_ACCEPTANCE_DECISION_MISSING": ("decision_missing", "decide every line of the order at once"),
@@ -32,7 +32,7 @@ _HINTS: dict[str, tuple[str, str]] = {
 _READ_AGAIN_HINT = "the order is read again: it may have been decided already"
 
 
-def accept(transport: Transport, original_id: str, decisions: Mapping[str, bool]) -> None:
+def accept(rest: Rest, original_id: str, decisions: Mapping[str, bool]) -> None:
     """Decide every line of an order.
 
     Raises:
@@ -41,7 +41,7 @@ def accept(transport: Transport, original_id: str, decisions: Mapping[str, bool]
         Refused: It is refused, with the instance's words.
     """
     lines = [{"id": line, "accepted": is_accepted} for line, is_accepted in decisions.items()]
-    reply = transport.send("OR21", "PUT", f"/api/orders/{quote(original_id, safe='')}/accept", {"order_lines": lines})
+    reply = rest.send("OR21", "PUT", f"/api/orders/{quote(original_id, safe='')}/accept", {"order_lines": lines})
     if reply.status == HTTPStatus.NO_CONTENT:
         return
     said = f"OR21 answered HTTP {reply.status}" + (f": {reply.said}" if reply.said else "")

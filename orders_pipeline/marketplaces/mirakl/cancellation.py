@@ -17,20 +17,18 @@ from orders_pipeline.marketplaces.reading import JsonObject
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orders_pipeline.marketplaces.mirakl.transport import Reply, Transport
+    from orders_pipeline.marketplaces.rest import Rest, RestAnswer
 
 CENT = Decimal("0.01")
 _READ_AGAIN_HINT = "the next pull shows whether the order was cancelled"
 _DONE = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
 
 
-def cancel(
-    transport: Transport, order: JsonObject, original_id: str, quantities: Mapping[str, int], reason: str | None
-) -> None:
+def cancel(rest: Rest, order: JsonObject, original_id: str, quantities: Mapping[str, int], reason: str | None) -> None:
     """Cancel units of an order that was just read.
 
     Args:
-        transport: Of the instance.
+        rest: Of the instance.
         order: The order as OR11 gives it.
         original_id: Its id.
         quantities: Units by line id.
@@ -52,7 +50,7 @@ def cancel(
     if order.get("can_cancel") is True and {own_id: units for own_id, units in left.items() if units} == dict(
         quantities
     ):
-        reply = transport.send("OR29", "PUT", f"/api/orders/{quote(original_id, safe='')}/cancel")
+        reply = rest.send("OR29", "PUT", f"/api/orders/{quote(original_id, safe='')}/cancel")
     else:
         if not reason:
             raise Refused(
@@ -65,7 +63,7 @@ def cancel(
             {**_share(lines[own_id], own_id, units, reason), "currency_iso_code": currency}
             for own_id, units in quantities.items()
         ]
-        reply = transport.send("OR30", "PUT", "/api/orders/cancel", _body(order, cancelations))
+        reply = rest.send("OR30", "PUT", "/api/orders/cancel", _body(order, cancelations))
     _judge(reply)
 
 
@@ -107,7 +105,7 @@ def _amount(whole: Any, part: Decimal) -> float:  # noqa: ANN401 - any JSON numb
     return float(amount if part == 1 else (amount * part).quantize(CENT, ROUND_HALF_UP))
 
 
-def _judge(reply: Reply) -> None:
+def _judge(reply: RestAnswer) -> None:
     if reply.status in _DONE:
         return
     said = f"{reply.operation} answered HTTP {reply.status}" + (f": {reply.said}" if reply.said else "")

@@ -1,8 +1,8 @@
 """A session with a Mirakl instance: OR11 pages, the ST11 shipments that belong to them, and the connection test.
 
 What lives here: which calls read orders, how pages follow each other, when a listing counts as complete. What does not:
-one call (`transport`), finding an order in an answer (`documents`), what an order says (`normalise`), telling the instance
-something (`confirmation`, `acceptance`).
+one call (`rest`, `dialect`), finding an order in an answer (`documents`), what an order says (`normalise`), telling the
+instance something (`confirmation`, `acceptance`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused, Transient, Unauthorised
+from orders_pipeline.marketplaces.http import Parameters
 from orders_pipeline.marketplaces.mirakl import acceptance, cancellation, carriers, confirmation
 from orders_pipeline.marketplaces.mirakl import capabilities as operator
+from orders_pipeline.marketplaces.mirakl.dialect import MiraklDialect
 from orders_pipeline.marketplaces.mirakl.documents import (
     channel_code,
     envelope,
@@ -20,9 +22,9 @@ from orders_pipeline.marketplaces.mirakl.documents import (
     order_id,
 )
 from orders_pipeline.marketplaces.mirakl.settings import MiraklSettings
-from orders_pipeline.marketplaces.mirakl.transport import Answer, Parameters, Transport, base_url, unreadable
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, RawOrder
+from orders_pipeline.marketplaces.rest import Rest, RestAnswer, unreadable
 from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import iso, utc_now
 
@@ -87,7 +89,9 @@ class MiraklClient:
         self._max_pages = max_pages
         self._now = now
         self._settings = read_settings(MiraklSettings, context.settings)
-        self._transport = Transport(context, self._settings, take, now)
+        self._dialect = MiraklDialect(context)
+        shop: Parameters = [("shop_id", self._settings.shop_id)] if self._settings.shop_id else []
+        self._rest = Rest(self._dialect, self._settings, take, now, shop)
         self._capabilities: Capabilities | None = None
 
     # -- the protocol
@@ -128,7 +132,7 @@ class MiraklClient:
         if not parcels:
             return []
         is_several = self.capabilities().multi_shipment
-        by = confirmation.Confirming(self._transport, self._orders_by_id, self._shipments_by_order)
+        by = confirmation.Confirming(self._rest, self._orders_by_id, self._shipments_by_order)
         return confirmation.confirm_shipments(parcels, by) if is_several else confirmation.confirm_orders(parcels, by)
 
     def read_back(self, original_ids: Sequence[str]) -> Iterator[Page]:
@@ -138,21 +142,21 @@ class MiraklClient:
 
     def requirements(self) -> Requirements:
         """What the operator has switched on, and the carriers that it has registered."""
-        found = carriers.registered(self._transport.get("SH21", "/api/shipping/carriers", []).value)
+        found = carriers.registered(self._rest.read("SH21", "/api/shipping/carriers").value)
         if found is None:
             raise unreadable("SH21", "answered without a list of carriers")
         return carriers.requirements(self.capabilities(), found)
 
     def accept(self, original_id: str, decisions: Mapping[str, bool]) -> None:
         """Decide every line of an order in WAITING_ACCEPTANCE."""
-        acceptance.accept(self._transport, original_id, decisions)
+        acceptance.accept(self._rest, original_id, decisions)
 
     def cancel(self, original_id: str, quantities: Mapping[str, int], reason: str | None) -> None:
         """Cancel units as the seller; the order is read first, so that nothing is cancelled twice."""
         rows = [row for page in self._listing([("order_ids", original_id)]) for row in page if row.id == original_id]
         if not rows:
             raise Refused("order_not_found", "the shop of this connection does not have the order")
-        cancellation.cancel(self._transport, rows[0].value, original_id, quantities, reason)
+        cancellation.cancel(self._rest, rows[0].value, original_id, quantities, reason)
 
     def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
         """Refused: buyers make no requests to cancel at Mirakl."""
@@ -160,11 +164,11 @@ class MiraklClient:
 
     def server_time(self) -> datetime | None:
         """The instance's clock as last told in a Date header."""
-        return self._transport.server_time
+        return self._rest.server_time
 
     def close(self) -> None:
         """Let go of sockets."""
-        self._transport.close()
+        self._rest.close()
 
     def capabilities(self) -> Capabilities:
         """What the operator has switched on, read once; an instance too old to have PC01 has no multi-shipment.
@@ -174,7 +178,7 @@ class MiraklClient:
         """
         if self._capabilities is None:
             try:
-                answer = self._transport.get("PC01", "/api/platform/configuration", [])
+                answer = self._rest.read("PC01", "/api/platform/configuration")
             except Permanent as error:
                 if error.code != "request_refused":
                     raise
@@ -252,7 +256,7 @@ class MiraklClient:
 
     def _orders(self, filters: Parameters, offset: int) -> tuple[list[_Row], int]:
         locale = self._settings.locale
-        answer = self._transport.get(
+        answer = self._rest.read(
             "OR11",
             "/api/orders",
             [
@@ -318,7 +322,7 @@ class MiraklClient:
         token: str | None = None
         for _ in range(self._max_pages):
             seek: Parameters = [("page_token", token)] if token else []
-            answer = self._transport.get("ST11", "/api/shipments", [*filters, ("limit", PAGE_SIZE), *seek])
+            answer = self._rest.read("ST11", "/api/shipments", [*filters, ("limit", PAGE_SIZE), *seek])
             found = _elements("ST11", answer, "data")
             page = {str(shipment.get("id")) for shipment, _ in found if isinstance(shipment, dict)}
             if page and page <= ids:
@@ -346,8 +350,8 @@ class MiraklClient:
 
     def _test_endpoint(self) -> Finding:
         try:
-            address = base_url(self._context)
-            answer = self._transport.get("version", "/api/version", [])
+            address = self._dialect.address
+            answer = self._rest.read("version", "/api/version")
         except Unauthorised as error:
             # Some instances ask for the key here too: then they answer, and whether it is good is the next question.
             if error.code == "unauthorised":
@@ -360,7 +364,7 @@ class MiraklClient:
 
     def _test_account(self) -> Iterator[Finding]:
         try:
-            shop = self._transport.get("A01", "/api/account", []).value
+            shop = self._rest.read("A01", "/api/account").value
         except Unauthorised as error:
             hint = "check the api_key, and the shop_id if the user has several shops"
             yield Finding("credential", is_ok=False, message=error.message, hint=hint)
@@ -427,7 +431,7 @@ def _in_shipping(rows: Sequence[_Row]) -> list[str]:
     return [row.id for row in rows if order_id(row.value) and row.value.get("order_state") == SHIPPING]
 
 
-def _elements(operation: str, answer: Answer, key: str) -> list[tuple[Any, bytes]]:
+def _elements(operation: str, answer: RestAnswer, key: str) -> list[tuple[Any, bytes]]:
     found = elements(answer.body, (key,)) if isinstance(answer.value, dict) else None
     if found is None:
         raise unreadable(operation, f"answered without a list of {key}")

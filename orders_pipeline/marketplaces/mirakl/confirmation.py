@@ -1,7 +1,7 @@
 """Confirming packages to a Mirakl instance: several shipments per order (ST01, ST23, ST24), or whole orders (OR23, OR24).
 
 What lives here: which call follows which, their bodies, and which package an answer speaks of. What does not: one call
-(`transport`), the meaning of a refusal (`refusals`), and which of the two ways an operator has (`capabilities`).
+(`rest`), the meaning of a refusal (`refusals`), and which of the two ways an operator has (`capabilities`).
 
 No call has an idempotency key: a part of an order sent twice is two shipments. Nothing is sent twice from here.
 """
@@ -18,7 +18,6 @@ from urllib.parse import quote
 from orders_pipeline.marketplaces.errors import InDoubt, Permanent
 from orders_pipeline.marketplaces.mirakl.refusals import CARRIER_REFUSED, SHIPPING, by_state, judged, refused
 from orders_pipeline.marketplaces.mirakl.states import UNSHIPPED_SHIPMENT_STATES
-from orders_pipeline.marketplaces.mirakl.transport import Reply, Transport
 from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.marketplaces.receipts import (
     READ_BACK_HINT,
@@ -30,6 +29,7 @@ from orders_pipeline.marketplaces.receipts import (
     no_good_answer,
     receipt,
 )
+from orders_pipeline.marketplaces.rest import Rest, RestAnswer
 from warehouse.shipments import AttemptOutcome, Receipt
 
 PARCELS_PER_CALL = 100
@@ -62,12 +62,12 @@ class Confirming:
     """What confirming needs of a connection.
 
     Attributes:
-        transport: Sends one call.
+        rest: Sends one call.
         orders: Reads orders by id, as OR11 lists them.
         shipments: Reads the shipments of orders by their ids, as ST11 lists them.
     """
 
-    transport: Transport
+    rest: Rest
     orders: Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]
     shipments: Callable[[Sequence[str]], Shipments]
 
@@ -120,7 +120,7 @@ def _by_name_too(
 
 def _create(parcels: Sequence[Parcel], by: Confirming) -> Sequence[Receipt]:
     shipments = [_shipment(parcel) for parcel in parcels]
-    reply = by.transport.send("ST01", "POST", "/api/shipments", {"shipments": shipments})
+    reply = by.rest.send("ST01", "POST", "/api/shipments", {"shipments": shipments})
     if reply.status == HTTPStatus.CREATED:
         return _listed(parcels, reply, "order_id", {parcel.original_id: parcel for parcel in parcels})
     verdict = judged(reply)
@@ -207,24 +207,24 @@ def _track(known: Mapping[str, Parcel], by: Confirming) -> dict[str, Receipt]:
     sent = {key: known[key] for key, tracking in trackings.items() if tracking}
     if sent:
         body = {"shipments": [{"id": key, "tracking": trackings[key]} for key in sent]}
-        reply = by.transport.send("ST23", "POST", "/api/shipments/tracking", body)
+        reply = by.rest.send("ST23", "POST", "/api/shipments/tracking", body)
         receipts |= dict(zip(sent, _changed(sent, reply), strict=True))
     return receipts
 
 
 def _ship(to_ship: Mapping[str, Parcel], by: Confirming) -> Sequence[Receipt]:
     body = {"shipments": [{"id": key} for key in to_ship]}
-    return _changed(to_ship, by.transport.send("ST24", "PUT", "/api/shipments/ship", body))
+    return _changed(to_ship, by.rest.send("ST24", "PUT", "/api/shipments/ship", body))
 
 
-def _changed(known: Mapping[str, Parcel], reply: Reply) -> Sequence[Receipt]:
+def _changed(known: Mapping[str, Parcel], reply: RestAnswer) -> Sequence[Receipt]:
     if reply.status == HTTPStatus.OK:
         return _listed(list(known.values()), reply, "id", known)
     verdict = judged(reply)
     return [_answered(parcel, reply, verdict) for parcel in known.values()]
 
 
-def _listed(parcels: Sequence[Parcel], reply: Reply, key: str, by_key: Mapping[str, Parcel]) -> Sequence[Receipt]:
+def _listed(parcels: Sequence[Parcel], reply: RestAnswer, key: str, by_key: Mapping[str, Parcel]) -> Sequence[Receipt]:
     """The receipts of an answer that lists what was taken and what was refused: both come with a status of success."""
     value = reply.value if isinstance(reply.value, dict) else {}
     lists = [value.get("shipment_success"), value.get("shipment_errors")]
@@ -307,7 +307,7 @@ def _track_order(parcel: Parcel, by: Confirming) -> Receipt:
     if not tracking:
         return receipt(parcel, "OR23", SENT)
     try:
-        reply = by.transport.send("OR23", "PUT", f"{_path(parcel)}/tracking", tracking)
+        reply = by.rest.send("OR23", "PUT", f"{_path(parcel)}/tracking", tracking)
     except InDoubt as error:
         if parcel.is_update:
             raise
@@ -329,7 +329,7 @@ _TRACK_AGAIN_HINT = "the order is not shipped yet: its tracking is set again, wh
 
 
 def _ship_order(parcel: Parcel, by: Confirming) -> Receipt:
-    reply = by.transport.send("OR24", "PUT", f"{_path(parcel)}/ship")
+    reply = by.rest.send("OR24", "PUT", f"{_path(parcel)}/ship")
     return _answered(parcel, reply, SENT if reply.status == HTTPStatus.NO_CONTENT else judged(reply))
 
 
@@ -337,6 +337,6 @@ def _path(parcel: Parcel) -> str:
     return f"/api/orders/{quote(parcel.original_id, safe='')}"
 
 
-def _answered(parcel: Parcel, reply: Reply, verdict: PackageVerdict) -> Receipt:
+def _answered(parcel: Parcel, reply: RestAnswer, verdict: PackageVerdict) -> Receipt:
     answer = receipt(parcel, reply.operation, verdict)
-    return replace(answer, request_id=reply.request_id, http_status=reply.status)
+    return replace(answer, request_id=reply.headers.get("x-request-id"), http_status=reply.status)

@@ -15,7 +15,7 @@ from orders_pipeline.marketplaces.receipts import READ_BACK_HINT, PackageVerdict
 from warehouse.shipments import AttemptOutcome
 
 if TYPE_CHECKING:
-    from orders_pipeline.marketplaces.mirakl.transport import Reply
+    from orders_pipeline.marketplaces.rest import RestAnswer
 
 SHIPPING = "SHIPPING"
 CARRIER_REFUSED = "carrier_refused"
@@ -73,7 +73,7 @@ def refused(words: str) -> PackageVerdict:
     return PackageVerdict(AttemptOutcome.REJECTED, "shipment_refused", words, "the operator's message says why")
 
 
-def judged(reply: Reply) -> PackageVerdict:
+def judged(reply: RestAnswer) -> PackageVerdict:
     """What an answer means that is not the documented success."""
     is_refusal = HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR
     if not is_refusal or reply.status == HTTPStatus.REQUEST_TIMEOUT or reply.value is None:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.http import Parameters
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, RawOrder
-    from orders_pipeline.marketplaces.rest import Parameters, RestAnswer
+    from orders_pipeline.marketplaces.rest import RestAnswer
     from warehouse.clock import Clock
     from warehouse.shipments import Receipt, Requirements
 
@@ -68,7 +69,7 @@ class OttoClient:
         self._now = now
         self._settings = read_settings(OttoSettings, context.settings)
         self._dialect = OttoDialect(context, self._settings, now)
-        self._rest = Rest(self._dialect, self._settings, self._dialect.address, take, now)
+        self._rest = Rest(self._dialect, self._settings, take, now)
 
     # -- the protocol
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from orders_pipeline.marketplaces.http import Parameters
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, RawOrder
-    from orders_pipeline.marketplaces.rest import Parameters
     from orders_pipeline.marketplaces.target_plus.listing import Rows
     from warehouse.clock import Clock
     from warehouse.shipments import Receipt, Requirements
@@ -57,7 +57,7 @@ class TargetClient:
         self._now = now
         self._settings = read_settings(TargetSettings, context.settings)
         self._dialect = TargetDialect(context, self._settings)
-        self._rest = Rest(self._dialect, self._settings, self._dialect.address, take, now)
+        self._rest = Rest(self._dialect, self._settings, take, now)
         self._degraded: tuple[str, ...] = ()
 
     # -- the protocol

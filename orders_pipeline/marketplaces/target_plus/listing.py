@@ -11,7 +11,8 @@ from orders_pipeline.marketplaces.rest import unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orders_pipeline.marketplaces.rest import Parameters, Rest
+    from orders_pipeline.marketplaces.http import Parameters
+    from orders_pipeline.marketplaces.rest import Rest
 
 PAGE_SIZE = 100
 

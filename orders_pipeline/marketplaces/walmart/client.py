@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.http import Parameters
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, RawOrder
-    from orders_pipeline.marketplaces.rest import Parameters
     from warehouse.clock import Clock
     from warehouse.shipments import Receipt, Requirements
 
@@ -73,7 +73,7 @@ class WalmartClient:
         self._now = now
         self._settings = read_settings(WalmartSettings, context.settings)
         self._dialect = WalmartDialect(context, self._settings, now)
-        self._rest = Rest(self._dialect, self._settings, self._dialect.address, take, now)
+        self._rest = Rest(self._dialect, self._settings, take, now)
 
     # -- the protocol
 

@@ -33,7 +33,7 @@ from warehouse.ledger.settings import configuration
 from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.ledger.status.keys import cannot_open
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incident_queries import find_incidents
 from warehouse.privacy import new_key, open_key_ring, parse_key_ring
 
 TOKEN = "made-up_verification-token-of-32-signs"
@@ -94,7 +94,7 @@ class Shop:
 
     def problems(self):
         with self.installation.ledger.read() as transaction:
-            return [(each["subject"], each["stage"], each["code"]) for each in incidents.listed(transaction)]
+            return [(each.subject, each.stage, each.code) for each in find_incidents(transaction)]
 
 
 @pytest.fixture

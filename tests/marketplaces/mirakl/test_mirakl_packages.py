@@ -7,14 +7,15 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from orders_pipeline.marketplaces.errors import InDoubt, Permanent, Throttled, Transient, Unauthorised
 from orders_pipeline.marketplaces.mirakl import MARKETPLACE
 from orders_pipeline.marketplaces.mirakl.client import MiraklClient
 from orders_pipeline.marketplaces.mirakl.refusals import judged, refused
-from orders_pipeline.marketplaces.mirakl.transport import Reply
 from orders_pipeline.marketplaces.protocol import ChannelContext, ConnectionContext, Parcel
+from orders_pipeline.marketplaces.rest import RestAnswer
 from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.faults import Fault, FaultKind
@@ -566,7 +567,7 @@ class TestWords:
         ],
     )
     def test_answers_of_order_calls(self, status, value, code, said, expected):
-        told = judged(Reply("OR24", status, value, code, said, None))
+        told = judged(RestAnswer("OR24", status, value, b"", httpx.Headers(), code, said))
         assert (told.outcome, told.code) == expected
 
 
