@@ -119,6 +119,7 @@ class MarketplaceKind:
         acceptance: Who accepts orders of a channel that does not say: manual, automatic or off.
         requirements: What may be done there, and what a shipment needs, as far as is known without asking.
         takes_orders: Whether the orders of its channels are given to us, there being no marketplace that could be asked.
+        lists_open_orders_only: Whether its listing shows the orders that are open at a moment, and nothing of the time before.
         deletion_notices: How it tells of deleted accounts; None when it does not.
     """
 
@@ -135,6 +136,7 @@ class MarketplaceKind:
     acceptance: str
     requirements: Requirements
     takes_orders: bool = False
+    lists_open_orders_only: bool = False
     deletion_notices: DeletionNotices | None = None
 
     def name_of(self, selector: str | None) -> str:

@@ -48,6 +48,11 @@ class ChannelCoverage(Shape):
         examples=["2026-10-26T09:00:00.000Z"],
     )
     complete_through: datetime | None = Field(description="Up to here nothing is missing.", examples=[RECEIVED_AT])
+    open_orders_only: bool = Field(
+        description="The marketplace lists open orders and no changes: all that were open at `complete_through`, which is "
+        "`complete_from` too, are here. One that was opened and closed in between may be missing; no time is covered.",
+        examples=[False],
+    )
     age_seconds: float | None = Field(description="How long ago `complete_through` is, in seconds.", examples=[184.2])
     last_pull: LastPull | None = Field(
         description="Its connection's last finished attempt.",
@@ -76,6 +81,9 @@ class ChannelStatus(Shape):
         description="When its connection's last complete pull ended.", examples=[RECEIVED_AT]
     )
     complete_through: datetime | None = Field(description="Up to here nothing is missing.", examples=[RECEIVED_AT])
+    open_orders_only: bool = Field(
+        description="Nothing is missing of the orders that were open then; of others nothing is said.", examples=[False]
+    )
     lag_seconds: float | None = Field(description="How long ago `complete_through` is, in seconds.", examples=[184.2])
     next_run_at: datetime | None = Field(description="When it is pulled next; null: it is not.", examples=[RECEIVED_AT])
     backlog: int = Field(description="Payloads that wait to be read, at most 2,000.", examples=[0])

@@ -384,6 +384,8 @@ class Marketplace:
         settings, channel_settings: What connections and channels of it may say.
         acceptance: Who accepts orders of a channel that does not say.
         follows_open_orders: Its listing shows no change of an older order: the open ones are read by their ids with each tick.
+        lists_open_orders_only: Its listing shows the orders that are open at a moment, whatever changed when: an order that is
+            opened and closed between two of them is never seen, and no time is covered.
         deletion_notices: How it tells of deleted accounts; None when it does not.
         deletions: Opens what reads such notices.
         sandbox: Where its stand-in is, `module:class`, a `orders_pipeline.sandbox.engine.Sandbox`; None when it has none.
@@ -414,6 +416,7 @@ class Marketplace:
     overlap: timedelta = timedelta(0)
     consenting: Callable[[ConnectionContext], Consenting] | None = None
     follows_open_orders: bool = False
+    lists_open_orders_only: bool = False
     deletion_notices: DeletionNotices | None = None
     deletions: Callable[[ConnectionContext, Quota], DeletionReader] | None = None
     sandbox: str | None = None

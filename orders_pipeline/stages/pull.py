@@ -81,11 +81,13 @@ def pull_since(installation: Installation, code: str, since: datetime) -> PullRe
     """Read the time from `since` to now, newest window first.
 
     What lies before the time that is covered is back-filled: its orders are historical. Covered time is read again, as a sweep
-    does: an order that was missed there is as new as any.
+    does: an order that was missed there is as new as any. Where only open orders are listed there is no time to be read.
     """
 
     def run(session: PullSession) -> PullResult:
         covered = covered_of(session)
+        if session.marketplace.lists_open_orders_only:
+            return _pull_due(session)
         if covered is None:
             return _pull_windows(session, BACKFILL, backwards(since, closing(session), window_length(session)))
         parts = [_pull_due(session)]
@@ -352,7 +354,9 @@ def _complete(session: PullSession, transaction: Transaction, pull_id: int, wind
             if each.retrieval and each.code in asked and each.selector == asked[each.code]
         ]
         until = min(window.until, closing(session))
-        if until > window.since:
+        if session.marketplace.lists_open_orders_only:
+            raw_orders.cover_moment(transaction, codes, until, now)
+        elif until > window.since:
             raw_orders.cover(transaction, codes, window.since, until, now)
 
 

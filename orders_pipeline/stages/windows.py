@@ -47,6 +47,12 @@ def newest_window(session: PullSession) -> Window:
     )
 
 
+def moment(session: PullSession) -> Window:
+    """The one window of a listing of open orders: it has no length, as nothing is asked of the time before."""
+    until = closing(session)
+    return Window(until, until)
+
+
 def skew_of(session: PullSession) -> timedelta:
     """The marketplace's clock less ours: as told in this session, else as last seen."""
     marketplace_time = session.client.server_time()
@@ -78,6 +84,8 @@ def due_windows(session: PullSession) -> list[Window]:
     """From the oldest cursor of the channels to the closing time, in bounded windows, a bounded number of them."""
     settings = session.installation.settings
     until = closing(session)
+    if session.marketplace.lists_open_orders_only:
+        return [moment(session)]
     with session.installation.ledger.read() as transaction:
         known = raw_orders.covered(transaction, [each.code for each in session.channels])
     first = until - timedelta(days=settings.pull_first_days)
@@ -108,6 +116,8 @@ def sweep_windows(session: PullSession) -> list[Window]:
         known = raw_orders.covered(transaction, [each.code for each in session.channels])
     if not known:
         return []
+    if session.marketplace.lists_open_orders_only:
+        return [moment(session)]
     end = min(pair[1] for pair in known.values())
     since = max(end - timedelta(days=session.installation.settings.sweep_days), min(pair[0] for pair in known.values()))
     return backwards(since, end, SWEEP_WINDOW)

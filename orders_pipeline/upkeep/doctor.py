@@ -271,6 +271,7 @@ def _channels(patient: Patient) -> Iterator[DoctorFinding]:
         seen = (
             each.state if each.lag_seconds is None else f"{each.state}, {age(each.lag_seconds) / 60:.0f} minutes behind"
         )
+        seen += ", open orders only" if each.open_orders_only else ""
         is_bad = each.state in {ChannelState.LATE, ChannelState.FAILING}
         verdict = graded(each.state in {ChannelState.NEW, ChannelState.THROTTLED} or is_bad, is_bad)
         hint = {

@@ -395,6 +395,32 @@ def test_a_sku_that_does_not_fit_is_refused(shop, items, code, field):
     assert shop.shipments() == []
 
 
+def of_lamps(units: int, package_id: str, **changes) -> ShipmentReport:
+    """A package with some of the lamps."""
+    items = (Item(item_original_id="L1", item_quantity_shipped=units),)
+    given = {"tracking_number": f"T{package_id}", "carrier_code": "DHL", "items": items, **changes}
+    return ShipmentReport(original_id="402-1", package_id=package_id, **given)
+
+
+def test_a_correction_that_is_refused_for_its_content_takes_no_units(shop):
+    (order_id,) = shop.put(an_order())
+    require(shop)
+    assert shop.ship(of_lamps(1, "1"))[0].result is ReportResult.ACCEPTED
+    wrong = of_lamps(3, "1", carrier_code="Nobody")
+    refused, other = shop.ship(wrong, of_lamps(2, "2"))
+    assert (refused.result, other.result) == (ReportResult.REFUSED, ReportResult.ACCEPTED)
+    assert shop.quantities(order_id) == [(3, 0), (0, 1)]
+
+
+def test_a_package_that_the_marketplace_shows_takes_no_units_when_it_is_reported_again(shop):
+    (order_id,) = shop.put(an_order())
+    assert shop.ship(of_lamps(1, "1"))[0].result is ReportResult.ACCEPTED
+    shop.put(an_order(lines=(a_line("L1", 1, 3, shipped=1), a_line("L2", 2, 2, cancelled=1))))
+    again, other = shop.ship(of_lamps(1, "1"), of_lamps(2, "2"))
+    assert (again.result, other.result) == (ReportResult.ALREADY_KNOWN, ReportResult.ACCEPTED)
+    assert shop.quantities(order_id) == [(3, 0), (0, 1)]
+
+
 def require(shop, **changes) -> None:
     base = {"needs_tracking_number": True, "needs_carrier": True, "carrier_rule": CarrierRule.LISTED}
     needs = Requirements(**{**base, "carriers": (Carrier(code="DHL", label="DHL Paket"),), **changes})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from orders_pipeline.marketplaces.registry import KINDS
 from orders_pipeline.marketplaces.target_plus import MARKETPLACE
 from orders_pipeline.sandbox import server
 from orders_pipeline.sandbox.application import create_app
@@ -16,10 +18,14 @@ from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.sandbox.target_plus.state import TargetSandbox
 from orders_pipeline.stages.accept import accept_all
 from orders_pipeline.stages.confirm import confirm_all
+from orders_pipeline.stages.pull import pull_since
+from orders_pipeline.upkeep import doctor
 from tests.pipeline.confirming_shop import Shop, whole
 from tests.pipeline.conftest import GENEROUS, SETTLED_SECONDS
 from warehouse.ledger.base import schema
 from warehouse.ledger.settings import channels
+from warehouse.ledger.settings.kinds import keep_kinds
+from warehouse.ledger.status import channel_status
 
 
 class TargetShop(Shop):
@@ -65,6 +71,7 @@ def shop(installation, clock, monkeypatch):
             acceptance=MARKETPLACE.acceptance,
             settings=dict(access.channel_settings),
         )
+        keep_kinds(installation.ledger, KINDS, clock())
         with installation.ledger.write() as transaction:
             channels.save_connection(transaction, connection, clock())
             channels.save_channel(transaction, channel, clock())
@@ -125,3 +132,31 @@ def test_a_lost_call_is_read_back_before_it_is_made_again(shop, kind, calls):
     assert (shop.row(own_id)["status"], shop.calls()) == ("verified", calls)
     (held,) = shop.marketplaces.held([shop.order(own_id)["original_id"]])
     assert sum(each.shipped for each in held.lines) == sum(each.ordered - each.cancelled for each in held.lines)
+
+
+def test_no_time_is_claimed_where_only_open_orders_are_listed(shop):
+    shop.pull()
+    record = shop.in_state("ACKNOWLEDGED_BY_SELLER")
+    gone = shop.marketplaces.generate(GenerateRequest(6, days=0, newest_seconds=0.0))
+    shop.marketplaces.advance(AdvanceRequest("cancel", tuple(gone)))  # opened and closed between two ticks
+    shop.clock.advance(minutes=2 * 24 * 60)
+    before = sum(each.operation == "orders" for each in shop.marketplaces.journal)
+    shop.pull()
+    assert (
+        sum(each.operation == "orders" for each in shop.marketplaces.journal) - before == 2
+    )  # once, not once a window
+    with shop.installation.ledger.read() as transaction:
+        known = set(transaction.execute(sa.select(schema.orders.c.original_id)).scalars())
+        (row,) = channel_status.coverages(transaction, None)
+        pulls = transaction.execute(sa.select(schema.pulls.c.since, schema.pulls.c.until)).all()
+    assert record.id in known
+    assert not {each for each in gone if shop.marketplaces.records[each].state == "CANCELED"} & known
+    assert row.open_orders_only
+    assert row.complete_from == row.complete_through > shop.clock() - timedelta(hours=1)
+    assert all(since == until for since, until in pulls)
+    found = {each.part: each.seen for each in doctor.examine(shop.installation.settings, shop.clock)}
+    assert found["channel target"].endswith("open orders only")
+    assert pull_since(shop.installation, "target_shop", shop.clock() - timedelta(days=9)).outcome == "complete"
+    with shop.installation.ledger.read() as transaction:
+        (row,) = channel_status.coverages(transaction, None)
+    assert row.complete_from == row.complete_through

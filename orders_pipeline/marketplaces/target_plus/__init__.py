@@ -36,6 +36,7 @@ MARKETPLACE = Marketplace(
     settings=TargetSettings,
     acceptance="automatic",
     follows_open_orders=True,
+    lists_open_orders_only=True,
     sandbox="orders_pipeline.sandbox.target_plus.state:TargetSandbox",
 )
 

@@ -1,4 +1,4 @@
-"""Target's listings: bare arrays, page by page. A page that is short ends them; one that comes twice does not."""
+"""Target's listings: bare arrays, page by page, up to an empty one: how large a page may be is not known."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def rows(rest: Rest, operation: str, path: str, parameters: Parameters) -> Rows:
 
 
 def pages(rest: Rest, operation: str, path: str, parameters: Parameters, most: int) -> Iterator[Rows]:
-    """Every page up to a short or an empty one.
+    """Every page up to an empty one; or up to a short one that comes again, where there is nothing beyond the last page.
 
     Raises:
-        Transient: Truncated: more than `most` pages, or a page that is the one before.
+        Transient: Truncated: more than `most` pages, or a full page that is the one before.
     """
     before: list[bytes] = []
     for number in range(1, most + 1):
         found = rows(rest, operation, path, [*parameters, ("page", number), ("per_page", PAGE_SIZE)])
         bodies = [body for _, body in found]
-        if bodies and bodies == before:
+        if not bodies or (bodies == before and len(bodies) < PAGE_SIZE):
+            return
+        if bodies == before:
             raise Transient("repeated_page", f"Target sent a page of {operation} twice")
         yield found
-        if len(found) < PAGE_SIZE:
-            return
         before = bodies
     raise Transient("truncated", f"Target has more than {most} pages of {operation}", "raise the page limit")

@@ -69,6 +69,8 @@ class TargetQuirks:
         results: "items": one for each item; "none": the answer has none; "single": items that cannot be done are told
             there, and the others are done.
         shown_after_seconds: How long after a fulfilment was taken the order shows it.
+        largest_page: A page has so many rows at most, whatever is asked for.
+        ends: What stands beyond the last page: "empty", or "last": that page again.
     """
 
     listing: str = "array"
@@ -77,6 +79,8 @@ class TargetQuirks:
     addresses: str = "embedded"
     results: str = "items"
     shown_after_seconds: float = 0.0
+    largest_page: int = 100
+    ends: str = "empty"
 
 
 @dataclass
@@ -249,10 +253,12 @@ class TargetSandbox(Sandbox):
         number, size = call.parameter("page") or "1", call.parameter("per_page") or "10"
         if not (number.isdigit() and size.isdigit() and int(number) and 1 <= int(size) <= MAX_PAGE):
             self.refuse(400, "BAD_REQUEST", f"page is from 1, per_page from 1 to {MAX_PAGE}")
-        at = int(number) - 1
+        at, rows = int(number) - 1, min(int(size), self.quirks.largest_page)
         if at and call.faults.get(FaultKind.REPEATED_PAGE) is not None:
             at -= 1
-        return list(found[at * int(size) : (at + 1) * int(size)])
+        if self.quirks.ends == "last":
+            at = min(at, max(0, len(found) - 1) // rows)
+        return list(found[at * rows : (at + 1) * rows])
 
     def _shown(self, record: TargetRecord) -> JsonObject:
         order = copy.deepcopy(record.order)

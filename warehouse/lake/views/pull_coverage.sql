@@ -7,7 +7,7 @@ WITH complete AS (
         max(until) OVER (PARTITION BY connection ORDER BY since, until ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
             AS covered_until
     FROM pulls
-    WHERE outcome = 'complete' AND kind <> 'sweep'
+    WHERE outcome = 'complete' AND kind <> 'sweep' AND since < until -- a listing of open orders covers no time
 ),
 windows AS (
     SELECT
@@ -45,8 +45,8 @@ ORDER BY connection;
 COMMENT ON VIEW pull_coverage IS 'Per connection: what time is covered by complete pulls, and where nothing was read.';
 
 -- connection < pulls.connection
--- covered_since < pulls.since: Start of the first complete window; null before any.
--- covered_until < pulls.until: End of the last complete window.
+-- covered_since < pulls.since: Start of the first complete window; null before any, and where only open orders are listed.
+-- covered_until < pulls.until: End of the last complete window; null as covered_since.
 -- gap_count BIGINT < pulls.since, pulls.until: Stretches of time in between that no complete pull covers.
 -- gaps STRUCT(since TIMESTAMPTZ, "until" TIMESTAMPTZ)[] < pulls.since, pulls.until: These stretches: since, until.
 -- last_complete_at < pulls.finished_at: When a pull was last complete.

@@ -311,6 +311,13 @@ def cover(transaction: Transaction, codes: Sequence[str], since: datetime, until
         transaction.execute(upsert(transaction, coverage, ("channel",)), rows)
 
 
+def cover_moment(transaction: Transaction, codes: Sequence[str], moment: datetime, now: datetime) -> None:
+    """Note that all orders of channels that were open at a moment were listed; nothing is proven of the time before."""
+    rows = [{"channel": code, "complete_from": moment, "complete_through": moment, "updated_at": now} for code in codes]
+    if rows:
+        transaction.execute(upsert(transaction, coverage, ("channel",)), rows)
+
+
 def pending(transaction: Transaction, after_seq: int, limit: int) -> list[Stored]:
     """The next raw orders in order of arrival."""
     rows = transaction.execute(_PENDING, {"after": after_seq, "at_most": limit})

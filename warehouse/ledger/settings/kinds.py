@@ -37,6 +37,16 @@ def kinds_that_take_orders(transaction: Transaction) -> frozenset[str]:
     return frozenset(transaction.execute(_TAKING).scalars())
 
 
+_LISTING_OPEN = sa.select(marketplace_kinds.c.kind).where(
+    marketplace_kinds.c.data["lists_open_orders_only"].as_boolean().is_(True)
+)
+
+
+def kinds_that_list_open_orders_only(transaction: Transaction) -> frozenset[str]:
+    """The kinds whose listing shows the orders that are open at a moment, and nothing of the time before."""
+    return frozenset(transaction.execute(_LISTING_OPEN).scalars())
+
+
 def keep_kinds(ledger: Ledger, kinds: Mapping[str, MarketplaceKind], now: datetime) -> None:
     """Make the ledger's descriptions these and no other; when they are, nothing is written."""
     wanted = {kind: each.as_json() for kind, each in kinds.items()}

@@ -68,7 +68,12 @@ class Intake:
         known = self._known_package(order, given)
         if known is None:
             return self._new(order, given)
-        return self._again(order, given, known)
+        counts = order.counts()
+        try:
+            return self._again(order, given, known)
+        except ReportRefused:
+            order.restore(counts)
+            raise
 
     # -- which order, which package
 
@@ -261,16 +266,14 @@ class Intake:
         """What the package holds now, when the report says something else than before."""
         if not given.items:
             return None
-        present = units_of(self.lines_of[known["id"]])
+        counts, present = order.counts(), units_of(self.lines_of[known["id"]])
         for line_id, units in present.items():
             order.lines[line_id].take_back(units)
-        try:
-            wanted = self._correction(order, given, known, present)
-        except ReportRefused:
-            take_up(order, present)
-            raise
-        added = take_up(order, wanted or present)
-        return added if wanted else None
+        wanted = self._correction(order, given, known, present)
+        if not wanted:
+            order.restore(counts)
+            return None
+        return take_up(order, wanted)
 
     def _correction(
         self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any], present: Mapping[str, int]

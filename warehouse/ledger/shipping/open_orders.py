@@ -76,6 +76,15 @@ class OpenOrder:
     lines: dict[str, OpenLine]
     packages: dict[str, dict[str, Any]]
 
+    def counts(self) -> dict[str, ReportedUnits | None]:
+        """Our units so far, by line id."""
+        return {each.id: each.reported for each in self.lines.values()}
+
+    def restore(self, counts: Mapping[str, ReportedUnits | None]) -> None:
+        """Go back to what `counts` gave: of a report that changes nothing no unit is counted."""
+        for line_id, reported in counts.items():
+            self.lines[line_id].reported = reported
+
     def lines_of_sku(self, item: Item, field: str) -> list[OpenLine]:
         """The lines of the SKU that an item names, in their order."""
         found = [each for each in self.lines.values() if each.sku is not None and each.sku == item.item_sku]

@@ -26,7 +26,7 @@ from warehouse.ledger.base.schema import (
     raw_orders,
 )
 from warehouse.ledger.settings.channels import ConfiguredChannel, all_channels
-from warehouse.ledger.settings.kinds import kinds_that_take_orders
+from warehouse.ledger.settings.kinds import kinds_that_list_open_orders_only, kinds_that_take_orders
 from warehouse.ledger.shipping.shipment_queries import held_by_channel
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Standing:
             `late` (more than three intervals behind), `throttled` (waits because the marketplace asked to), or `ok`.
         last_success_at: When its connection's last complete pull ended.
         complete_through: Up to when nothing is missing.
+        open_orders_only: Nothing is missing of the orders that were open then, and of no others anything is said.
         lag_seconds: How long ago that was.
         next_run_at: When it is pulled next; None when it is off.
         backlog: Payloads that wait to be read, at most 2,000.
@@ -79,6 +80,7 @@ class Standing:
     state: ChannelState
     last_success_at: datetime | None
     complete_through: datetime | None
+    open_orders_only: bool
     lag_seconds: float | None
     next_run_at: datetime | None
     backlog: int
@@ -103,6 +105,7 @@ def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None
             coverage.c.complete_through,
             connections.c.state,
             connections.c.kind.in_(kinds_that_take_orders(transaction)).label("is_given"),
+            connections.c.kind.in_(kinds_that_list_open_orders_only(transaction)).label("open_orders_only"),
         )
         .select_from(channels.join(connections).outerjoin(coverage, coverage.c.channel == channels.c.code))
         .where(*_visible(visible_channels))
@@ -119,6 +122,7 @@ def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None
                 state=_state(row, now, is_failing=owner in failing, is_throttled=wait is not None),
                 last_success_at=last.get(owner),
                 complete_through=through,
+                open_orders_only=row["open_orders_only"],
                 lag_seconds=None if through is None else (now - through).total_seconds(),
                 next_run_at=_next_run(max(now, wait or now)) if row["retrieval"] else None,
                 backlog=backlog.get(row["code"], 0),
@@ -232,10 +236,14 @@ def readable_channels(transaction: Transaction, visible_channels: tuple[str, ...
 
 
 class CoverageRecord(NamedTuple):
-    """How complete a channel is, and its connection's last finished pull; both null before the first one."""
+    """How complete a channel is, and its connection's last finished pull; both null before the first one.
+
+    `open_orders_only` tells that it is complete of the orders that were open at a moment, and covers no time.
+    """
 
     code: str
     retrieval: bool
+    open_orders_only: bool
     complete_from: datetime | None
     complete_through: datetime | None
     outcome: str | None
@@ -246,6 +254,8 @@ class CoverageRecord(NamedTuple):
 
 def coverages(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[CoverageRecord]:
     """How complete each channel is that a reader may see, by code."""
+    is_of_open_orders = connections.c.kind.in_(kinds_that_list_open_orders_only(transaction))
+    owners = sa.select(connections.c.code.label("owner"), is_of_open_orders.label("open_orders_only")).subquery()
     finished = pulls.alias("finished")
     last_pull = (
         sa.select(finished.c.id)
@@ -256,11 +266,11 @@ def coverages(transaction: Transaction, visible_channels: tuple[str, ...] | None
         .scalar_subquery()
     )
     query = (
-        sa.select(*columns_of(CoverageRecord, channels, coverage, pulls))
+        sa.select(*columns_of(CoverageRecord, channels, owners, coverage, pulls))
         .select_from(
-            channels.outerjoin(coverage, coverage.c.channel == channels.c.code).outerjoin(
-                pulls, pulls.c.id == last_pull
-            )
+            channels.join(owners, owners.c.owner == channels.c.connection)
+            .outerjoin(coverage, coverage.c.channel == channels.c.code)
+            .outerjoin(pulls, pulls.c.id == last_pull)
         )
         .where(*_visible(visible_channels))
         .order_by(channels.c.code)
