@@ -6,7 +6,7 @@ What the pipeline must know of Amazon is declared here; reading an order is in `
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.amazon.client import LAG, RATES, connect
+from orders_pipeline.marketplaces.amazon.client import LAG, RATES, AmazonClient
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
 from orders_pipeline.marketplaces.amazon.personal_data import PII_PATHS
@@ -22,7 +22,7 @@ MARKETPLACE = Marketplace(
     help="`region` is `eu`, `na` or `fe`; a channel's `selector` is the marketplace id, for example `A13V1IB3VIYZZH` for "
     "amazon.fr. `endpoint` is only for a stand-in or a gateway.",
     node_kinds=frozenset({"amazon"}),
-    connect=connect,
+    connect=AmazonClient,
     normalise=normalise,
     pii_paths=PII_PATHS,
     documents=documents,

@@ -87,15 +87,6 @@ class _Opened(NamedTuple):
     tokens: AccessTokens
 
 
-def connect(context: ConnectionContext, take: Quota, max_pages: int) -> AmazonClient:
-    """Open a client of a connection; nothing is sent yet.
-
-    Raises:
-        Permanent: A setting of the connection is not valid; the message names it.
-    """
-    return AmazonClient(context, take, max_pages)
-
-
 class AmazonClient:
     """A session with one seller account; see `protocol.Client` for the contract.
 

@@ -6,7 +6,7 @@ What the pipeline must know of eBay is declared here; reading an order is in `no
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.ebay.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.ebay.client import LAG, OVERLAP, RATES, connect
+from orders_pipeline.marketplaces.ebay.client import LAG, OVERLAP, RATES, EbayClient
 from orders_pipeline.marketplaces.ebay.consent import EbayConsenting
 from orders_pipeline.marketplaces.ebay.deletions import SIGNATURE_HEADER, EbayDeletions
 from orders_pipeline.marketplaces.ebay.documents import documents
@@ -28,7 +28,7 @@ MARKETPLACE = Marketplace(
     description="Orders of a seller at eBay, on every site (Fulfillment API v1).",
     help="The keyset comes from eBay's Developer Program; the seller consents once: `orders connections authorise`. The "
     "setting `environment` chooses production or sandbox.",
-    connect=connect,
+    connect=EbayClient,
     normalise=normalise,
     pii_paths=PII_PATHS,
     documents=documents,

@@ -20,6 +20,7 @@ from orders_pipeline.marketplaces.ebay.settings import SITES, EbaySettings
 from orders_pipeline.marketplaces.ebay.signatures import EbaySigner
 from orders_pipeline.marketplaces.ebay.states import LEAVING, NONE_REQUESTED, word
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused, Transient
+from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
@@ -46,7 +47,6 @@ BROKEN_DOWN = ("fieldGroups", "TAX_BREAKDOWN")
 LAG = timedelta(0)
 OVERLAP = timedelta(minutes=30)
 """Orders are not listed the moment they change."""
-CLOCK_TOLERANCE = timedelta(minutes=5)
 UNKNOWN_ORDER = "32100"
 
 RATES: dict[str, Rate] = {
@@ -74,7 +74,11 @@ class _EbayListed(NamedTuple):
 
 
 class EbayClient:
-    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
+    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it. Nothing is sent before the first call.
+    """
 
     def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, now: Clock = utc_now) -> None:
         self._context = context
@@ -278,7 +282,7 @@ class EbayClient:
             address = self._dialect.address
             answer = self._rest.read("getOrders", ORDERS, [("limit", 1)], {HTTPStatus.FORBIDDEN})
         except MarketplaceError as error:
-            return [Finding(_part_of(error), is_ok=False, message=error.message, hint=error.hint)]
+            return [failure(error)]
         environment = self._settings.environment
         if answer.status == HTTPStatus.FORBIDDEN:
             said = f"the consent does not cover orders: {answer.said or answer.code}"
@@ -288,7 +292,7 @@ class EbayClient:
             Finding("credential", is_ok=True, message="the consent is good, and covers orders"),
             *self._test_sites(),
             *self._test_key(),
-            *self._test_clock(),
+            *clock_findings("eBay's", self.server_time(), self._now()),
         ]
 
     def _test_sites(self) -> Iterator[Finding]:
@@ -302,32 +306,9 @@ class EbayClient:
         try:
             self._sign()
         except MarketplaceError as error:
-            yield Finding("credential", is_ok=False, message=error.message, hint=error.hint)
-
-    def _test_clock(self) -> Iterator[Finding]:
-        theirs = self.server_time()
-        if theirs is None:
-            return
-        apart = abs(theirs - self._now())
-        is_ok = apart <= CLOCK_TOLERANCE
-        message = f"eBay's clock and ours are {apart.total_seconds():.0f} s apart"
-        hint = "" if is_ok else "synchronise this machine's clock (NTP)"
-        yield Finding("clock", is_ok=is_ok, message=message, hint=hint)
-
-
-def connect(context: ConnectionContext, take: Quota, max_pages: int) -> EbayClient:
-    """A client for a connection; nothing is sent before the first call.
-
-    Raises:
-        Permanent: A setting of the connection is not valid; the message names it.
-    """
-    return EbayClient(context, take, max_pages)
+            yield failure(error, "credential")
 
 
 def _version(value: object) -> str:
     """When an order changed last, as it says itself."""
     return str(value.get("lastModifiedDate")) if isinstance(value, dict) else ""
-
-
-def _part_of(error: MarketplaceError) -> str:
-    return "credential" if error.code in {"unauthorised", "credential_missing", "credential_invalid"} else "endpoint"

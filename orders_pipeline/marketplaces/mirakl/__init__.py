@@ -6,7 +6,7 @@ What the pipeline must know of Mirakl is declared here; reading an order is in `
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.mirakl.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.mirakl.client import IDS_PER_CALL, LAG, RATES, connect
+from orders_pipeline.marketplaces.mirakl.client import IDS_PER_CALL, LAG, RATES, MiraklClient
 from orders_pipeline.marketplaces.mirakl.confirmation import PARCELS_PER_CALL
 from orders_pipeline.marketplaces.mirakl.documents import documents
 from orders_pipeline.marketplaces.mirakl.normalise import normalise
@@ -20,7 +20,7 @@ MARKETPLACE = Marketplace(
     name="Mirakl",
     description="Orders at Mirakl operators (OR11, ST11).",
     help="`endpoint` is the operator's address; a channel's `selector` is the operator's channel code.",
-    connect=connect,
+    connect=MiraklClient,
     normalise=normalise,
     pii_paths=PII_PATHS,
     documents=documents,

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused, Transient, Unauthorised
+from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.http import Parameters
 from orders_pipeline.marketplaces.mirakl import acceptance, cancellation, carriers, confirmation
 from orders_pipeline.marketplaces.mirakl import capabilities as operator
@@ -44,7 +45,6 @@ IDS_PER_CALL = 100
 """OR11 takes at most so many order_ids; ST11 is asked for as many."""
 
 SHIPPING = "SHIPPING"
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 RATES: dict[str, Rate] = {
     # The printed frequency, once a minute, is per poll and not per page: the schedule keeps it (five minutes between
@@ -82,7 +82,11 @@ class _Row(NamedTuple):
 
 
 class MiraklClient:
-    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
+    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it. Nothing is sent before the first call.
+    """
 
     def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, now: Clock = utc_now) -> None:
         self._context = context
@@ -345,7 +349,7 @@ class MiraklClient:
         if findings[0].is_ok:
             findings += self._test_account()
             findings += self._test_capabilities()
-            findings += self._test_clock()
+            findings += clock_findings("the instance's", self.server_time(), self._now())
         return findings
 
     def _test_endpoint(self) -> Finding:
@@ -356,9 +360,9 @@ class MiraklClient:
             # Some instances ask for the key here too: then they answer, and whether it is good is the next question.
             if error.code == "unauthorised":
                 return Finding("endpoint", is_ok=True, message=f"{address} answers")
-            return Finding("credential", is_ok=False, message=error.message, hint=error.hint)
+            return failure(error, "credential")
         except MarketplaceError as error:
-            return Finding("endpoint", is_ok=False, message=error.message, hint=error.hint)
+            return failure(error, "endpoint")
         version = answer.value.get("version") if isinstance(answer.value, dict) else None
         return Finding("endpoint", is_ok=True, message=f"{address} answers, Mirakl {version or 'of unknown version'}")
 
@@ -370,7 +374,7 @@ class MiraklClient:
             yield Finding("credential", is_ok=False, message=error.message, hint=hint)
             return
         except MarketplaceError as error:
-            yield Finding("credential", is_ok=False, message=error.message, hint=error.hint)
+            yield failure(error, "credential")
             return
         if not isinstance(shop, dict) or "shop_id" not in shop:
             yield Finding("credential", is_ok=False, message="A01 answered without a shop", hint="check the endpoint")
@@ -398,32 +402,12 @@ class MiraklClient:
         try:
             found = self.capabilities()
         except MarketplaceError as error:
-            yield Finding("capability", is_ok=False, message=error.message, hint=error.hint)
+            yield failure(error, "capability")
             return
         shipments = "several shipments per order" if found.multi_shipment else "one shipment per order"
         yield Finding(
             "capability", is_ok=True, message=f"{shipments}; order acceptance {found.order_acceptance or 'unknown'}"
         )
-
-    def _test_clock(self) -> Iterator[Finding]:
-        theirs = self.server_time()
-        if theirs is None:
-            return
-        apart = abs(theirs - self._now())
-        message = f"the instance's clock and ours are {apart.total_seconds():.0f} s apart"
-        is_ok = apart <= CLOCK_TOLERANCE
-        yield Finding(
-            "clock", is_ok=is_ok, message=message, hint="" if is_ok else "synchronise this machine's clock (NTP)"
-        )
-
-
-def connect(context: ConnectionContext, take: Quota, max_pages: int) -> MiraklClient:
-    """A client for a connection; nothing is sent before the first call.
-
-    Raises:
-        Permanent: A setting of the connection is not valid; the message names it.
-    """
-    return MiraklClient(context, take, max_pages)
 
 
 def _in_shipping(rows: Sequence[_Row]) -> list[str]:

@@ -6,7 +6,7 @@ What the pipeline must know of OTTO is declared here; reading an order is in `no
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.otto.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.otto.client import LAG, RATES, SHOWN_WITHIN, connect
+from orders_pipeline.marketplaces.otto.client import LAG, RATES, SHOWN_WITHIN, OttoClient
 from orders_pipeline.marketplaces.otto.documents import documents
 from orders_pipeline.marketplaces.otto.normalise import normalise
 from orders_pipeline.marketplaces.otto.personal_data import PII_PATHS
@@ -20,7 +20,7 @@ MARKETPLACE = Marketplace(
     description="Orders at OTTO Market, Germany (Orders API v4).",
     help="Credentials come from OTTO Partner Connect; the setting `grant` says which kind they are, and `environment` chooses "
     "production or sandbox.",
-    connect=connect,
+    connect=OttoClient,
     normalise=normalise,
     pii_paths=PII_PATHS,
     documents=documents,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused, Transient
+from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.otto import confirmation
 from orders_pipeline.marketplaces.otto.carriers import REQUIREMENTS
 from orders_pipeline.marketplaces.otto.confirmation import ORDERS, SHIPMENTS
@@ -41,7 +42,6 @@ LAG = timedelta(minutes=15)
 """A window ends so long ago, and the next one begins there. OTTO lists all that is newer too: nothing is late for it."""
 SHOWN_WITHIN = timedelta(minutes=30)
 """Units turn sent some time after their shipment was taken."""
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 RATES: dict[str, Rate] = {
     # Twenty calls a second for a partner, over all that it does.
@@ -61,7 +61,11 @@ class _Listed(NamedTuple):
 
 
 class OttoClient:
-    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
+    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it. Nothing is sent before the first call.
+    """
 
     def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, now: Clock = utc_now) -> None:
         self._context = context
@@ -172,7 +176,7 @@ class OttoClient:
             address = self._dialect.address
             self._rest.read("orders", ORDERS, [("fromDate", iso(yesterday)), ("limit", 1)])
         except MarketplaceError as error:
-            return [Finding(_part_of(error), is_ok=False, message=error.message, hint=error.hint)]
+            return [failure(error)]
         environment = self._settings.environment
         found.append(Finding("endpoint", is_ok=True, message=f"{address} answers ({environment})"))
         found.append(Finding("credential", is_ok=True, message="it is accepted, and may read orders"))
@@ -183,17 +187,7 @@ class OttoClient:
             found.append(Finding("role", is_ok=False, message=error.message, hint=hint))
         else:
             found.append(Finding("role", is_ok=True, message="shipments may be read"))
-        return [*found, *self._test_clock()]
-
-    def _test_clock(self) -> Iterator[Finding]:
-        theirs = self.server_time()
-        if theirs is None:
-            return
-        apart = abs(theirs - self._now())
-        is_ok = apart <= CLOCK_TOLERANCE
-        message = f"OTTO's clock and ours are {apart.total_seconds():.0f} s apart"
-        hint = "" if is_ok else "synchronise this machine's clock (NTP)"
-        yield Finding("clock", is_ok=is_ok, message=message, hint=hint)
+        return [*found, *clock_findings("OTTO's", self.server_time(), self._now())]
 
 
 def _next_link(answer: RestAnswer) -> str | None:
@@ -211,16 +205,3 @@ def _next_link(answer: RestAnswer) -> str | None:
     if not isinstance(found[0], str) or not found[0]:
         raise unreadable("orders", "answered with a link to the next page that is none")
     return urljoin(ORDERS, found[0])
-
-
-def connect(context: ConnectionContext, take: Quota, max_pages: int) -> OttoClient:
-    """A client for a connection; nothing is sent before the first call.
-
-    Raises:
-        Permanent: A setting of the connection is not valid; the message names it.
-    """
-    return OttoClient(context, take, max_pages)
-
-
-def _part_of(error: MarketplaceError) -> str:
-    return "credential" if error.code in {"unauthorised", "credential_missing"} else "endpoint"

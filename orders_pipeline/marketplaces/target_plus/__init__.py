@@ -6,7 +6,7 @@ What the pipeline must know of Target is declared here; reading an order is in `
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.protocol import Marketplace
-from orders_pipeline.marketplaces.target_plus.client import LAG, RATES, SHOWN_WITHIN, connect
+from orders_pipeline.marketplaces.target_plus.client import LAG, RATES, SHOWN_WITHIN, TargetClient
 from orders_pipeline.marketplaces.target_plus.documents import documents
 from orders_pipeline.marketplaces.target_plus.normalise import normalise
 from orders_pipeline.marketplaces.target_plus.personal_data import PII_PATHS
@@ -20,7 +20,7 @@ MARKETPLACE = Marketplace(
     description="Orders at Target Plus, United States (preview: reading, acknowledging and shipping).",
     help="API key, seller id and seller token come from Target; the setting `environment` chooses production or stage. "
     "A preview: Target's API is not described in public, and refunds, returns, stock and cancelling are off.",
-    connect=connect,
+    connect=TargetClient,
     normalise=normalise,
     pii_paths=PII_PATHS,
     documents=documents,

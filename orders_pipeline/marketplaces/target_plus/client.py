@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused
+from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.reading import identifier
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 LAG = timedelta(0)
 SHOWN_WITHIN = timedelta(minutes=30)
 """How soon an order shows what was told of it is not public."""
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 RATES: dict[str, Rate] = {
     # Target's limits are not public: these are low enough to be borne anywhere.
@@ -50,7 +50,11 @@ RATES: dict[str, Rate] = {
 
 
 class TargetClient:
-    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
+    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it. Nothing is sent before the first call.
+    """
 
     def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, now: Clock = utc_now) -> None:
         self._max_pages = max_pages
@@ -195,7 +199,7 @@ class TargetClient:
                 "distribution_centers", self._paths.distribution_centers, None, {HTTPStatus.NOT_FOUND}
             )
         except MarketplaceError as error:
-            return [Finding(_part_of(error), is_ok=False, message=error.message, hint=error.hint)]
+            return [failure(error)]
         if answer.status == HTTPStatus.NOT_FOUND:
             message = f"{address} does not know the seller"
             return [Finding("credential", is_ok=False, message=message, hint="correct the credential seller_id")]
@@ -206,34 +210,11 @@ class TargetClient:
         try:
             rows(self._rest, "orders", self._paths.orders, [("order_status", OPEN[0]), ("page", 1), ("per_page", 1)])
         except MarketplaceError as error:
-            found.append(Finding("role", is_ok=False, message=error.message, hint=error.hint))
+            found.append(failure(error, "role"))
         else:
             found.append(Finding("role", is_ok=True, message="orders may be read"))
-        return [*found, *self._test_clock()]
-
-    def _test_clock(self) -> Iterator[Finding]:
-        theirs = self.server_time()
-        if theirs is None:
-            return
-        apart = abs(theirs - self._now())
-        is_ok = apart <= CLOCK_TOLERANCE
-        message = f"Target's clock and ours are {apart.total_seconds():.0f} s apart"
-        hint = "" if is_ok else "synchronise this machine's clock (NTP)"
-        yield Finding("clock", is_ok=is_ok, message=message, hint=hint)
-
-
-def connect(context: ConnectionContext, take: Quota, max_pages: int) -> TargetClient:
-    """A client for a connection; nothing is sent before the first call.
-
-    Raises:
-        Permanent: A setting of the connection is not valid; the message names it.
-    """
-    return TargetClient(context, take, max_pages)
+        return [*found, *clock_findings("Target's", self.server_time(), self._now())]
 
 
 def _lacks_addresses(order: object) -> bool:
     return isinstance(order, dict) and not order.get("addresses") and not order.get("shipping_address")
-
-
-def _part_of(error: MarketplaceError) -> str:
-    return "credential" if error.code in {"unauthorised", "credential_missing"} else "endpoint"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orders_pipeline.marketplaces.protocol import Marketplace
 from orders_pipeline.marketplaces.walmart.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.walmart.client import LAG, RATES, connect
+from orders_pipeline.marketplaces.walmart.client import LAG, RATES, WalmartClient
 from orders_pipeline.marketplaces.walmart.documents import documents
 from orders_pipeline.marketplaces.walmart.normalise import normalise
 from orders_pipeline.marketplaces.walmart.personal_data import PII_PATHS
@@ -19,7 +19,7 @@ MARKETPLACE = Marketplace(
     name="Walmart US",
     description="Purchase orders at Walmart Marketplace, United States (Orders API v3).",
     help="Client id and client secret come from the Developer Portal; the setting `environment` chooses production or sandbox.",
-    connect=connect,
+    connect=WalmartClient,
     normalise=normalise,
     pii_paths=PII_PATHS,
     documents=documents,

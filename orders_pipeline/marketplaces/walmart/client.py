@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Refused, Transient
+from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.payloads import elements, member
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
@@ -40,7 +41,6 @@ REACH = timedelta(days=180)
 """Orders that are older are not listed any more. The date of creation must be sent: without it only a week is searched."""
 SHORTEST_WINDOW = timedelta(seconds=2)
 LAG = timedelta(0)
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 RATES: dict[str, Rate] = {
     # What is printed differs by page; the bucket is corrected by the headers of every answer.
@@ -65,7 +65,11 @@ class _Listed(NamedTuple):
 
 
 class WalmartClient:
-    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract."""
+    """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
+
+    Raises:
+        Permanent: A setting of the connection is not valid; the message names it. Nothing is sent before the first call.
+    """
 
     def __init__(self, context: ConnectionContext, take: Quota, max_pages: int, now: Clock = utc_now) -> None:
         self._context = context
@@ -227,33 +231,10 @@ class WalmartClient:
                 {HTTPStatus.NOT_FOUND},
             )
         except MarketplaceError as error:
-            return [Finding(_part_of(error), is_ok=False, message=error.message, hint=error.hint)]
+            return [failure(error)]
         environment = self._settings.environment
         return [
             Finding("endpoint", is_ok=True, message=f"{address} answers ({environment})"),
             Finding("credential", is_ok=True, message="the keys are accepted, and may read orders"),
-            *self._test_clock(),
+            *clock_findings("Walmart's", self.server_time(), self._now()),
         ]
-
-    def _test_clock(self) -> Iterator[Finding]:
-        theirs = self.server_time()
-        if theirs is None:
-            return
-        apart = abs(theirs - self._now())
-        is_ok = apart <= CLOCK_TOLERANCE
-        message = f"Walmart's clock and ours are {apart.total_seconds():.0f} s apart"
-        hint = "" if is_ok else "synchronise this machine's clock (NTP)"
-        yield Finding("clock", is_ok=is_ok, message=message, hint=hint)
-
-
-def connect(context: ConnectionContext, take: Quota, max_pages: int) -> WalmartClient:
-    """A client for a connection; nothing is sent before the first call.
-
-    Raises:
-        Permanent: A setting of the connection is not valid; the message names it.
-    """
-    return WalmartClient(context, take, max_pages)
-
-
-def _part_of(error: MarketplaceError) -> str:
-    return "credential" if error.code in {"unauthorised", "credential_missing"} else "endpoint"
