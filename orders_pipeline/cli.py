@@ -63,6 +63,7 @@ COMMANDS = {
     "status": CommandPlace("commands.status", "status", "How each channel stands."),
     "list": CommandPlace("commands.book", "list_orders", "Orders of the book, without personal data."),
     "show": CommandPlace("commands.book", "show_order", "One order, and what happened to it."),
+    "explain": CommandPlace("commands.book", "explain_order", "Why an order is as it is."),
     "cancellations": CommandPlace("commands.book", "cancellations", "Requests to cancel orders."),
     "doctor": CommandPlace("commands.doctor", "doctor", "Look at everything that is usually wrong."),
     "sql": CommandPlace("commands.tables", "sql", "Ask the order tables with DuckDB's SQL."),

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from orders_api.console import log_in, orders
+from orders_api.console import incidents, log_in, logs, order, orders
 from orders_api.console.kit.assets import serve_asset
 from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.pages import see_other
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from orders_api.kit.installation import ApiInstallation
 
 CONSOLE_PATH = "/console"
-NOUNS = (orders,)
+NOUNS = (orders, order, incidents, logs)
 """The modules whose `pages` make up the console."""
 
 

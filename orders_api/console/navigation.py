@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from orders_api.console.views.frame import Entry
 
-GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (("Orders", (Entry("Orders", "/orders"),)),)
+GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    ("Orders", (Entry("Orders", "/orders"),)),
+    ("Health", (Entry("Incidents", "/incidents", "open_incidents"), Entry("Logs", "/logs"))),
+)
 """Group → its pages."""
 
 FIRST = "/orders"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import Field
 
-from orders_api.console.kit.lists import around, choices
+from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import Asked, ask
 from orders_api.console.kit.rendering import moment
@@ -38,7 +38,6 @@ PATH = "/orders"
 COUNT_SECONDS = 0.5
 """So long the count may take; then the list comes without it."""
 COUNT_SECONDS_WHEN_ASKED = 2.5
-ROWS = 50
 LABELS = {"search": "Search", "original_id": "Order", "id": "Id", "may_ship": "May ship"} | {
     f"{what}_{end}": f"{label} {word}"
     for what, label in (("purchased", "Purchased"), ("received", "Received"), ("updated", "Changed"))

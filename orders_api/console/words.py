@@ -27,6 +27,19 @@ CONFIRMATIONS = {
 }
 """Of orders of which something was reported."""
 
+ATTEMPTS = {
+    "running": Badge("Under way", "waiting"),
+    "sent": Badge("Taken", "done"),
+    "rejected": Badge("Rejected", "failed"),
+    "in_doubt": Badge("No answer", "warning"),
+    "retry": Badge("To be tried again", "waiting"),
+    "refuted": Badge("Had not arrived", "warning"),
+}
+"""How attempts to tell a marketplace of a shipment ended."""
+
+LEVELS = {"error": Badge("Error", "failed"), "warning": Badge("Warning", "warning"), "info": Badge("Info", "over")}
+"""Of the log."""
+
 PRESETS = {
     DatePreset.TODAY: "Today",
     DatePreset.YESTERDAY: "Yesterday",
@@ -49,3 +62,12 @@ def status_badge(status: str, marketplace_status: str | None) -> Badge:
 def confirmation_badge(status: str) -> Badge | None:
     """How far telling the marketplace has come; None when there is nothing to tell."""
     return CONFIRMATIONS.get(ConfirmationStatus(status))
+
+
+def in_words(name: str) -> str:
+    """A word of ours, for people.
+
+    >>> in_words("shipping_address"), in_words("IN_DOUBT")
+    ('Shipping address', 'In doubt')
+    """
+    return name.replace("_", " ").capitalize()

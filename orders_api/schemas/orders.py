@@ -118,3 +118,28 @@ class Timeline(Shape):
 
     id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
     events: list[TimelineEvent] = Field(description="Oldest first.", examples=[[]])
+
+
+class ExplanationGround(Shape):
+    """A fact that an answer rests on."""
+
+    holds: bool = Field(description="Whether it speaks for what was asked.", examples=[True])
+    text: str = Field(description="Plain sentence.", examples=["The channel confirms shipments."])
+
+
+class ExplanationAnswer(Shape):
+    """One question about an order, with its answer."""
+
+    question: str = Field(description="What is asked.", examples=["Is it held?"])
+    answer: str = Field(description="Plain sentence.", examples=["It is not held."])
+    grounds: list[ExplanationGround] = Field(description="The facts behind it.", examples=[[]])
+
+
+class OrderExplanation(Shape):
+    """Why an order is as it is."""
+
+    id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    sentence: str = Field(
+        description="Where it stands towards the marketplace, in one or two sentences.", examples=["Ship it."]
+    )
+    answers: list[ExplanationAnswer] = Field(description="Question by question.", examples=[[]])

@@ -19,11 +19,12 @@ from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.fast_lane import Reading, fast_resource
 from orders_api.kit.parameters import OrderId
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderPage, OrderPayload, Timeline
+from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderExplanation, OrderPage, OrderPayload, Timeline
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from warehouse.clock import iso
 from warehouse.ledger.book import consumers, order_queries, raw_orders, timeline
 from warehouse.ledger.settings.tokens import Scope
+from warehouse.ledger.status import explanation
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -104,6 +105,21 @@ def list_order_events(request: Request, caller: MayRead, installation: ThisInsta
         for each in entries
     ]
     return json_answer(request, render({"id": own_id, "events": events}), holds_pii=False)
+
+
+@router.get(
+    "/v1/orders/{id}/explanation",
+    summary="Explain one order",
+    response_model=OrderExplanation,
+    responses=describe(404),
+)
+def explain_order(request: Request, caller: MayRead, installation: ThisInstallation, own_id: OrderId) -> Response:
+    """Why it has its status, may ship or not, is held, was taken over, exported and confirmed, and what is wrong with it."""
+    with installation.ledger.read() as transaction:
+        row = find_order(transaction, caller, own_id)
+        sentence, answers = explanation.explain(transaction, row, installation.clock())
+    body = render({"id": own_id, "sentence": sentence, "answers": answers})
+    return json_answer(request, body, holds_pii=False)
 
 
 @router.get(

@@ -20,6 +20,7 @@ from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable
 from warehouse.ledger.book.order_queries import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.status import explanation
 from warehouse.order_states import Status
 
 if TYPE_CHECKING:
@@ -130,6 +131,28 @@ def show_order(
         answers.print(f"{name}: {document[name]}", markup=False, highlight=False)
     answers.print(f"total: {_money(document) or 'unknown'}", markup=False, highlight=False)
     print_table("What happened", ("at", "kind", "text"), [(each.at, each.kind, each.text) for each in entries])
+
+
+def explain_order(
+    order: Annotated[str, typer.Argument(help=ORDER_HELP)],
+    as_json: Json = False,
+) -> None:
+    """Why an order is as it is: its status, what holds it, who has it, what the marketplace knows, what is wrong.
+
+    Example: orders explain 402-1234567-7654321
+    """
+    with opened_to_read() as installation, installation.ledger.read() as transaction:
+        row = order_queries.by_id(transaction, the_order(transaction, order), None)
+        assert row is not None
+        sentence, explanations = explanation.explain(transaction, row, installation.clock())
+    if as_json:
+        print_json({"id": row.id, "sentence": sentence, "answers": explanations})
+        return
+    answers.print(sentence, markup=False, highlight=False)
+    for each in explanations:
+        answers.print(f"\n{each.question} {each.answer}", markup=False, highlight=False)
+        for ground in each.grounds:
+            answers.print(f"  {'+' if ground.holds else '-'} {ground.text}", markup=False, highlight=False)
 
 
 @cancellations.command("list")

@@ -30,6 +30,7 @@ from warehouse import connect
 from warehouse.ledger.base.database import NORMALISED_THROUGH, RAW_SEQ, mark
 from warehouse.ledger.book import products, raw_orders
 from warehouse.ledger.book.order_ids import first_original
+from warehouse.ledger.people import links, users
 from warehouse.ledger.settings import configuration, tokens
 from warehouse.ledger.settings.channels import all_channels
 from warehouse.ledger.settings.document import read_document
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from orders_pipeline.installation import Installation
 
+DEMO_USER = "demo"
 PATIENCE_SECONDS = 80.0
 RATE_FACTOR = 10_000
 """The sandbox keeps the marketplaces' real limits; a demo would wait hours for them."""
@@ -99,7 +101,7 @@ def demo(
             _confirm(installation, places, reported, home)
             demo_trouble.break_and_repair(installation, places.sandboxes, postbox)
             publish_tables(installation)
-            _print_places(places, token, home)
+            _print_places(places, token, _log_in_link(installation, places), home)
             _check(installation, places, token)
         notes.print(f"ready after {time.monotonic() - began:.0f} s")
         if not once:
@@ -250,8 +252,20 @@ def _print_orders(installation: Installation) -> None:
         print_table("Incidents", columns, [[getattr(each, name) for name in columns] for each in problems])
 
 
-def _print_places(places: DemoPlaces, token: str, home: Path) -> None:
+def _log_in_link(installation: Installation, places: DemoPlaces) -> str:
+    """A link that logs somebody in once, and shows what is wrong."""
+    with installation.ledger.write() as transaction:
+        now = installation.clock()
+        if users.find(transaction, DEMO_USER) is None:
+            users.add(transaction, DEMO_USER, users.Role.ADMIN, None, now, may_see_personal_data=True)
+        secret = links.make_link(transaction, DEMO_USER, now)
+    return f"{places.api}/console/log-in/{secret}?next=/incidents"
+
+
+def _print_places(places: DemoPlaces, token: str, link: str, home: Path) -> None:
     lines = [
+        f"Console      {places.api}/console",
+        f"log in       {link}",
         f"Dagster      {places.dagster}",
         f"Orders API   {places.api}/docs",
         f"token        {token}",

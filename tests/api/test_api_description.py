@@ -50,6 +50,7 @@ OPERATIONS = {
     "list_shipments",
     "get_shipment",
     "get_channel_requirements",
+    "explain_order",
     "export_orders",
     "list_channels",
     "list_marketplace_kinds",

@@ -115,9 +115,10 @@ def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
         for code, label in CHANNELS.items():
             owner = Connection(code=f"{code}_seller", kind=code.partition("_")[0], label=code)
             save_connection(transaction, owner, NOW)
-            save_channel(
-                transaction, ConfiguredChannel(code=code, label=label, marketplace=label, connection=owner.code), NOW
+            channel = ConfiguredChannel(
+                code=code, label=label, marketplace=label, connection=owner.code, confirmation=True
             )
+            save_channel(transaction, channel, NOW)
     put_orders(Book(ledger, open_key_ring(settings)))
     with ledger.write() as transaction:
         for code in CHANNELS:

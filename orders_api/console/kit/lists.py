@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from orders_api.console.views.lists import Around, Chip, Filter, FilterValue
+from orders_api.kit import cursors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orders_api.console.kit.queries import Asked
     from orders_api.console.kit.visits import Visit
+    from orders_api.kit.queries import PageQuery
+
+Row = TypeVar("Row")
+
+ROWS = 50
+"""A page, unless the address says otherwise."""
 
 
 def around(
@@ -60,6 +67,33 @@ def around(
         sql=sql,
         kept=tuple(each for each in asked.items if each[0] not in shown),
     )
+
+
+def read_numbered(
+    visit: Visit,
+    subject: str,
+    query: PageQuery,
+    read: Callable[[int | None, int], Sequence[Row]],
+    number: Callable[[Row], int],
+) -> tuple[Sequence[Row], str | None]:
+    """A page of a list that is sorted by a number, and the cursor of the next one; None on the last.
+
+    Args:
+        visit: Who reads it.
+        subject: What is listed, in the API's word: its cursors are good here too.
+        query: The filters, and which page.
+        read: Reads so many rows behind a number.
+        number: A row's own.
+
+    Raises:
+        Problem: 400 `unknown_cursor`.
+    """
+    numbering, fingerprint = visit.installation.numbering, cursors.fingerprint_of(subject, query)
+    rows = read(cursors.decode_number(numbering, query.cursor, fingerprint), query.limit + 1)
+    if len(rows) <= query.limit:
+        return rows, None
+    shown = rows[: query.limit]
+    return shown, cursors.encode_number(numbering, fingerprint, number(shown[-1]))
 
 
 def choices(

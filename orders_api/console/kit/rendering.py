@@ -92,7 +92,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["number"] = display.number
+    made.filters |= {"number": display.number, "opened": _opened}
     made.tests["web_address"] = _is_web_address
     made.globals |= {
         "groups": GROUPS,
@@ -101,6 +101,11 @@ def _environment() -> Environment:
         "themes": THEMES,
     }
     return made
+
+
+def _opened(text: str) -> str:
+    """A sentence with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def _is_web_address(value: Any) -> bool:  # noqa: ANN401 - whatever a template has

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from warehouse.ledger.people.users import Role
+
 if TYPE_CHECKING:
     from orders_api.console.kit.visits import Visit
     from warehouse.ledger.status.headlines import Headlines
@@ -69,6 +71,11 @@ class Frame:
     state: Badge
     zone: str
     dagster: str | None
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether the reader may act on orders."""
+        return self.visit is not None and self.visit.user.role.includes(Role.OPERATOR)
 
     def badge(self, entry: Entry) -> int:
         """The count beside an entry of the navigation; 0 for none."""

@@ -159,6 +159,17 @@ def by_id(
     return replace(found[0], attempts=read_rows(transaction, StoredAttempt, query)[::-1])
 
 
+def attempts_of(transaction: Transaction, shipment_ids: Sequence[str]) -> list[StoredAttempt]:
+    """Every attempt to tell the marketplace of these shipments, the newest first."""
+    query = (
+        sa.select(*ATTEMPT_COLUMNS)
+        .where(confirmation_attempts.c.shipment_id.in_(shipment_ids))
+        .order_by(confirmation_attempts.c.id.desc())
+        .limit(ATTEMPTS_SHOWN)
+    )
+    return read_rows(transaction, StoredAttempt, query)
+
+
 def shipments_named(transaction: Transaction, name: str) -> list[str]:
     """The ids of the shipments that somebody knows by this name: an id, a tracking number, a package id, or any of an order.
 

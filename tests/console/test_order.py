@@ -1,0 +1,228 @@
+"""One order: what its page says, who may see its buyer, why it is as it is, and trying a shipment again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from tests.api.conftest import CANARY, Book, make_order, set_up
+from tests.console.conftest import HOSTILE, NOW
+from tests.console.test_log_in import form_token
+from tests.console.test_orders import LARGEST_PAGE, anna_finds, statements
+from warehouse.ids import order_id
+from warehouse.ledger.base import schema
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.people import audit
+from warehouse.ledger.shipping.shipments import report
+from warehouse.ledger.status.explanation import explain, read_case, sentence
+from warehouse.order_states import Status
+from warehouse.privacy import open_key_ring
+from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
+
+MOST_STATEMENTS = 14
+KNOWN = "402-0000001"
+
+
+@pytest.fixture
+def book(any_settings, any_ledger, clock):
+    set_up(any_ledger, clock())
+    return Book(any_ledger, open_key_ring(any_settings))
+
+
+@pytest.fixture(scope="module")
+def known(console) -> str:
+    return anna_finds(console, KNOWN)
+
+
+def test_the_page_says_everything_but_who_bought(anna, known) -> None:
+    answer = anna.get(f"/orders/{known}")
+    text = answer.text
+    assert answer.status_code == 200
+    assert len(answer.content) <= LARGEST_PAGE
+    for title in ("Order IDs", "Dates", "Status", "Payment and taxes", "Buyer and addresses", "Ordered products"):
+        assert f"{title}</h2>" in text
+    assert {KNOWN, known, "124.60\xa0EUR", "119.70\xa0EUR", "LAMP-12", "VAT on line 1 (20 %)"} <= set(
+        re.findall(r"[^<>\n]+", text)
+    ) | {each for each in (KNOWN, known, "LAMP-12") if each in text}
+    assert "Zo" not in text
+    assert "Canari" not in text
+
+
+def test_the_page_takes_few_statements(console, anna, known) -> None:
+    anna.get(f"/orders/{known}")
+    assert len(statements(console, lambda: anna.get(f"/orders/{known}"))) <= MOST_STATEMENTS
+
+
+def test_an_order_is_found_by_the_marketplaces_id(anna, known) -> None:
+    assert anna.get(f"/orders/by/amazon_de/{KNOWN}").headers["location"] == f"/console/orders/{known}"
+    assert anna.get("/orders/by/amazon_de/unknown").status_code == 404
+
+
+def test_what_is_not_there_or_not_to_be_seen_is_answered_alike(fred, known) -> None:
+    foreign, unknown = (fred.get(f"/orders/{each}") for each in (known, "nothing"))
+    assert (foreign.status_code, unknown.status_code) == (404, 404)
+    assert "There is no such order" in foreign.text
+    for part in ("explain", "payload"):
+        assert fred.get(f"/orders/{known}/{part}").status_code == 404
+    token = form_token(fred.get("/account").text)
+    assert fred.post(f"/orders/{known}/reveal", data={"form_token": token}).status_code == 404
+
+
+def test_personal_data_is_shown_after_reveal_for_five_minutes_and_that_is_written_down(console, anna, known) -> None:
+    page = anna.get(f"/orders/{known}").text
+    before = entries(console)
+    answer = anna.post(f"/orders/{known}/reveal", data={"form_token": form_token(page)})
+    assert answer.headers["location"] == f"/console/orders/{known}#buyer"
+    assert CANARY in anna.get(f"/orders/{known}").text
+    assert CANARY not in anna.get(f"/orders/{anna_finds(console, '402-0000002')}").text
+    written = entries(console)[len(before) :]
+    assert [(each.actor, each.action, each.subject) for each in written] == [("anna", "personal_data_revealed", known)]
+    console.clock.advance(minutes=5)
+    try:
+        assert CANARY not in anna.get(f"/orders/{known}").text
+    finally:
+        console.clock.now = NOW
+
+
+def entries(console) -> list:
+    with console.ledger.read() as transaction:
+        assert audit.verify(transaction).broken_at is None
+        return list(transaction.execute(sa.select(schema.audit_entries).order_by(schema.audit_entries.c.id)))
+
+
+def test_who_has_no_right_to_personal_data_reveals_nothing(console, vera, known) -> None:
+    page = vera.get(f"/orders/{known}").text
+    before = entries(console)
+    assert "/reveal" not in page
+    assert vera.post(f"/orders/{known}/reveal", data={"form_token": form_token(page)}).status_code == 403
+    assert CANARY not in vera.get(f"/orders/{known}").text
+    assert entries(console) == before
+
+
+def test_reading_changes_nothing(console, anna, known) -> None:
+    before = entries(console)
+    assert anna.get(f"/orders/{known}/reveal").status_code == 405
+    assert entries(console) == before
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_from_the_list_to_why(open_page, java_script_enabled) -> None:
+    page = open_page("/orders?has_errors=true&limit=5", java_script_enabled=java_script_enabled)
+    page.locator("tbody a").first.click()
+    assert page.locator("article.error strong").first.inner_text() == "The total is not the sum."
+    page.get_by_text("Error details").first.click()
+    assert "payload: total_mismatch: $.total" in page.locator("pre").first.inner_text()
+    page.get_by_role("link", name="Explain").click()
+    assert page.locator("h1").inner_text() == "Why is it so?"
+    assert page.get_by_text("It has errors.").is_visible()
+
+
+def test_error_details_are_copied(open_page, console) -> None:
+    page = open_page("/orders?has_errors=true&limit=5", permissions=["clipboard-read", "clipboard-write"])
+    page.locator("tbody a").first.click()
+    page.get_by_role("button", name="Copy error details").first.click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "total_mismatch" in copied
+    assert CANARY not in copied
+
+
+def test_hostile_words_stay_words(open_page, console) -> None:
+    with console.ledger.read() as transaction:
+        own_id = transaction.execute(
+            sa.select(schema.orders.c.id).where(schema.orders.c.original_id == HOSTILE)
+        ).scalar()
+    page = open_page(f"/orders/{own_id}")
+    assert HOSTILE in page.locator("h1").inner_text()
+    assert page.locator("main script, main img").count() == 0
+    assert page.locator('a[href^="javascript"]').count() == 0
+    page.goto(f"/console/orders/{own_id}/explain")
+    assert page.locator("main script, main img").count() == 0
+
+
+def test_the_timeline_can_be_one_side_only(anna, known) -> None:
+    whole, theirs, ours = (anna.get(f"/orders/{known}{query}").text for query in ("", "?side=marketplace", "?side=erp"))
+    assert "Received from" in whole
+    assert "Received from" in theirs
+    assert "Received from" not in ours
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (Status.PENDING, "Amazon FR has not released it yet: do not ship."),
+        (Status.WAITING_FOR_SHIPMENT, "Ship it."),
+        (Status.SHIPPED, "Shipped. Amazon FR says so; no shipment was reported here."),
+        (Status.CANCELED, "Canceled: nothing is to be shipped."),
+        (Status.UNKNOWN, "Amazon FR calls it Unshipped, a word that is not known here."),
+    ],
+)
+def test_an_order_is_said_in_one_sentence(book, clock, status, said) -> None:
+    book.put(make_order(1, status=status, lines=()))
+    with book.ledger.read() as transaction:
+        row = order_queries.by_id(transaction, order_id("amazon_fr", "402-0000001"), None)
+        assert sentence(read_case(transaction, row), clock()) == said
+
+
+def test_an_explanation_names_what_holds_and_what_does_not(book, clock) -> None:
+    book.put(make_order(1))
+    with book.ledger.write() as transaction:
+        sender = Sender(consumer="erp", source=Source.API, report_id="r-1")
+        given = ShipmentReport(
+            id=order_id("amazon_fr", "402-0000001"),
+            package_id="P1",
+            items=(Item(item_original_id="L1", item_quantity_shipped=1),),
+            tracking_number="T1",
+            carrier_code="UPS",
+            shipping_date=clock(),
+        )
+        (answer,) = report(transaction, sender, [given], clock())
+        assert answer.faults == ()
+        row = order_queries.by_id(transaction, order_id("amazon_fr", "402-0000001"), None)
+        said, answers = explain(transaction, row, clock())
+    by_question = {each.question: each for each in answers}
+    assert said == "Shipped. Amazon FR is not told of the shipment: the channel does not confirm."
+    known_there = by_question["Does the marketplace know of the shipment?"]
+    assert [each.holds for each in known_there.grounds] == [False, False]
+    assert by_question["Has the ERP taken it over?"].answer == "No consumer has acknowledged it."
+    assert by_question["What is wrong with it?"].grounds == ()
+
+
+def test_an_operator_tries_a_refused_shipment_again(console, fred, vera) -> None:
+    own_id = anna_finds(console, "402-0000015")
+    with console.ledger.write() as transaction:
+        line = transaction.execute(sa.select(schema.order_lines).where(schema.order_lines.c.order_id == own_id)).first()
+        sender = Sender(consumer="erp", source=Source.API, report_id="r-1")
+        given = ShipmentReport(
+            id=own_id,
+            package_id="P-15",
+            items=(Item(item_id=line.id, item_quantity_shipped=1),),
+            tracking_number="T-15",
+            carrier_code="UPS",
+            shipping_date=NOW,
+        )
+        report(transaction, sender, [given], NOW)
+        refused = {
+            "status": "rejected",
+            "code": "shipment_refused",
+            "message": "the carrier is unknown",
+            "due_at": None,
+        }
+        transaction.execute(sa.update(schema.shipments).where(schema.shipments.c.order_id == own_id).values(refused))
+        shipment = transaction.execute(
+            sa.select(schema.shipments.c.id).where(schema.shipments.c.order_id == own_id)
+        ).scalar()
+    page = fred.get(f"/orders/{own_id}").text
+    assert "Amazon FR refused the shipment: the carrier is unknown." in page
+    path = f"/orders/{own_id}/shipments/{shipment}/retry"
+    assert "/retry" not in vera.get(f"/orders/{own_id}").text
+    assert vera.post(path, data={"form_token": form_token(vera.get("/account").text)}).status_code == 403
+    assert fred.post(path, data={"form_token": form_token(page)}).status_code == 303
+    again = fred.get(f"/orders/{own_id}").text
+    assert "The pipeline tells the marketplace again" in again
+    assert "refused the shipment" not in again
+    assert "The pipeline tells the marketplace again" not in fred.get(f"/orders/{own_id}").text
+    assert ("fred", "shipment_retried", shipment) in {
+        (each.actor, each.action, each.subject) for each in entries(console)
+    }
