@@ -16,6 +16,7 @@ from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.settings.carriers import Carriers
 from warehouse.ledger.shipping.open_orders import OpenOrder, confirmed_by_marketplace, read_orders, read_packages
 from warehouse.ledger.shipping.package_contents import check_quantities, check_split, take_up, units_of, wanted_units
+from warehouse.ledger.shipping.records import StoredShipment
 from warehouse.ledger.shipping.references import free_reference
 from warehouse.ledger.shipping.required_content import missing_content, read_channels
 from warehouse.order_states import Bar, ConfirmationStatus, FulfilledBy, Status
@@ -47,7 +48,7 @@ class Intake:
         self.sender = sender
         self.now = now
         self.answers: list[ShipmentAnswer] = []
-        self.written: dict[str, dict[str, Any]] = {}
+        self.written: dict[str, StoredShipment] = {}
         self.events: list[OrderEvent] = []
         self._orders = read_orders(transaction, sender, given)
         self.lines_of = read_packages(transaction, self._orders)
@@ -95,7 +96,7 @@ class Intake:
             )
         return matching[0]
 
-    def _known_package(self, order: OpenOrder, given: ShipmentReport) -> dict[str, Any] | None:
+    def _known_package(self, order: OpenOrder, given: ShipmentReport) -> StoredShipment | None:
         """The package that is reported again, if it is one."""
         if given.package_id is not None and given.package_id in order.packages:
             return order.packages[given.package_id]
@@ -110,13 +111,13 @@ class Intake:
             raise refusal("package_id_needed", "package_id", message, order.id)
         return None
 
-    def _is_same_content(self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any]) -> bool:
+    def _is_same_content(self, order: OpenOrder, given: ShipmentReport, known: StoredShipment) -> bool:
         """Whether a report under another name, or none, tells of a package that is known: same number, same units."""
-        if given.tracking_number is None or given.tracking_number != known["tracking_number"]:
+        if given.tracking_number is None or given.tracking_number != known.tracking_number:
             return False
         if not given.items:
             return given.package_id is None
-        present = units_of(self.lines_of[known["id"]])
+        present = units_of(self.lines_of[known.id])
         try:
             return wanted_units(order, given.items, present).units == present
         except ReportRefused:
@@ -134,56 +135,42 @@ class Intake:
         if needs is not None:
             check_split(order, quantities, needs)
         package_id = given.package_id or FIRST_PACKAGE
-        row = {
-            "id": shipment_id(order.id, package_id),
-            "order_id": order.id,
-            "channel": order.channel,
-            "package_id": package_id,
-            "reference": free_reference(
-                shipment_id(order.id, package_id), {each["reference"] for each in order.packages.values()}
-            ),
+        own_id = shipment_id(order.id, package_id)
+        row = StoredShipment(
+            id=own_id,
+            order_id=order.id,
+            channel=order.channel,
+            package_id=package_id,
+            reference=free_reference(own_id, {each.reference for each in order.packages.values()}),
             **{name: getattr(given, name) for name in CONTENT},
-            "shipped_at": given.shipping_date or self.now,
-            "version": 1,
-            "sent_version": None,
+            shipped_at=given.shipping_date or self.now,
+            version=1,
             **self._first_state(order),
-            "reported_at": self.now,
-            "attempts": 0,
-            "fence": 0,
-            "claimed_by": None,
-            "claimed_until": None,
-            "sent_at": None,
-            "verified_at": None,
-            "marketplace_package_id": None,
-            "told_carrier": None,
-            "code": None,
-            "message": None,
-            "hint": None,
-            "difference": None,
-        }
-        order.packages[package_id] = row
-        self.lines_of[row["id"]] = take_up(order, quantities)
-        self._note(row, "shipment_reported", sum(quantities.values()))
+            reported_at=self.now,
+            **self._reported(),
+        )
+        self.lines_of[own_id] = take_up(order, quantities)
+        self._note(order, row, "shipment_reported", sum(quantities.values()))
         return self._answer(ReportResult.ACCEPTED, order, given, row)
 
     def _answer(
-        self, result: ReportResult, order: OpenOrder, given: ShipmentReport, row: Mapping[str, Any]
+        self, result: ReportResult, order: OpenOrder, given: ShipmentReport, row: StoredShipment
     ) -> ShipmentAnswer:
         return ShipmentAnswer(
             result=result,
-            shipment_id=row["id"],
+            shipment_id=row.id,
             order_id=order.id,
-            status=row["status"],
-            held_reason=row["held_reason"],
+            status=row.status,
+            held_reason=row.held_reason,
             notices=tuple(self._notices(order, given, row)),
         )
 
-    def _notices(self, order: OpenOrder, given: ShipmentReport, row: Mapping[str, Any]) -> Iterator[ReportFault]:
+    def _notices(self, order: OpenOrder, given: ShipmentReport, row: StoredShipment) -> Iterator[ReportFault]:
         """What the sender should know of a shipment that is not refused."""
         if order.id in self._asked:
             message = "Somebody has asked to cancel this order: see /v1/cancellation-requests."
             yield ReportFault(code="cancellation_requested", field="id", message=message)
-        if row["held_reason"] == holds.CONFIRMATION_OFF:
+        if row.held_reason == holds.CONFIRMATION_OFF:
             message = "The channel does not confirm shipments: the marketplace is not told until somebody decides."
             yield ReportFault(code="confirmation_off", field="", message=message)
         left = given.shipping_date
@@ -232,41 +219,42 @@ class Intake:
                 raise ReportRefused(faults, order.id)
         return needs
 
-    def _check_correction(self, order: OpenOrder, known: Mapping[str, Any]) -> None:
+    def _check_correction(self, order: OpenOrder, known: StoredShipment) -> None:
         """Whether what the marketplace was, or may have been, told of a package can be changed."""
         needs = self._carriers.requirements(order.channel)
-        is_sent = known["sent_version"] is not None or known["status"] not in _CHANGEABLE
+        is_sent = known.sent_version is not None or known.status not in _CHANGEABLE
         if needs is not None and not needs.takes_corrections and is_sent:
             message = "The marketplace takes no change of a package that it was told of: correct it there."
             raise refusal("correction_not_offered", "package_id", message, order.id)
 
     # -- a package that is known
 
-    def _again(self, order: OpenOrder, given: ShipmentReport, known: dict[str, Any]) -> ShipmentAnswer:
+    def _again(self, order: OpenOrder, given: ShipmentReport, known: StoredShipment) -> ShipmentAnswer:
         self._check_date(given, order)
-        package = replace(given, **{name: known[name] for name in CONTENT if getattr(given, name) is None})
-        content = {name: getattr(package, name) for name in CONTENT}
-        content["shipped_at"] = given.shipping_date or known["shipped_at"]
+        package = replace(given, **{name: getattr(known, name) for name in CONTENT if getattr(given, name) is None})
+        merged = known._replace(
+            **{name: getattr(package, name) for name in CONTENT}, shipped_at=given.shipping_date or known.shipped_at
+        )
         corrected = self._corrected(order, given, known)
-        if corrected is None and all(known[name] == value for name, value in content.items()):
+        if corrected is None and merged == known:
             return self._answer(ReportResult.ALREADY_KNOWN, order, given, known)
         self._check_correction(order, known)
         self._check_content(order, package)
         if corrected is not None:
-            self.lines_of[known["id"]] = corrected
-        known |= {**content, "version": known["version"] + 1, "verified_at": None, "difference": None}
-        if known["status"] in _SENT_AGAIN:
-            known |= {**self._first_state(order), "attempts": 0}
-        self._note(known, "shipment_updated", sum(units for units, _ in self.lines_of[known["id"]].values()))
-        return self._answer(ReportResult.UPDATED, order, given, known)
+            self.lines_of[known.id] = corrected
+        row = merged._replace(version=known.version + 1, verified_at=None, difference=None, **self._reported())
+        if row.status in _SENT_AGAIN:
+            row = row._replace(**self._first_state(order), attempts=0)
+        self._note(order, row, "shipment_updated", sum(units for units, _ in self.lines_of[row.id].values()))
+        return self._answer(ReportResult.UPDATED, order, given, row)
 
     def _corrected(
-        self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any]
+        self, order: OpenOrder, given: ShipmentReport, known: StoredShipment
     ) -> dict[str, tuple[int, int]] | None:
         """What the package holds now, when the report says something else than before."""
         if not given.items:
             return None
-        counts, present = order.counts(), units_of(self.lines_of[known["id"]])
+        counts, present = order.counts(), units_of(self.lines_of[known.id])
         for line_id, units in present.items():
             order.lines[line_id].take_back(units)
         wanted = self._correction(order, given, known, present)
@@ -276,37 +264,40 @@ class Intake:
         return take_up(order, wanted)
 
     def _correction(
-        self, order: OpenOrder, given: ShipmentReport, known: Mapping[str, Any], present: Mapping[str, int]
+        self, order: OpenOrder, given: ShipmentReport, known: StoredShipment, present: Mapping[str, int]
     ) -> dict[str, int] | None:
         wanted = wanted_units(order, given.items, present)
         if wanted.units == present:
             return None
-        if known["sent_version"] is not None or known["status"] not in _CHANGEABLE:
+        if known.sent_version is not None or known.status not in _CHANGEABLE:
             message = "The package was sent with other items already: report another package."
             raise refusal("items_differ", "items", message, order.id)
         self._check_order(order)
         check_quantities(order, wanted)
         return wanted.units
 
-    def _note(self, row: dict[str, Any], kind: str, units: int) -> None:
-        """Remember a row that is to be written, and what happened in the order's timeline; nothing personal."""
-        row |= {
+    def _reported(self) -> dict[str, Any]:
+        """Who reports, and when."""
+        return {
             "source": self.sender.source.value,
             "consumer": self.sender.consumer,
             "report_id": self.sender.report_id,
             "updated_at": self.now,
         }
-        self.written[row["id"]] = row
+
+    def _note(self, order: OpenOrder, row: StoredShipment, kind: str, units: int) -> None:
+        """Remember a row that is to be written, and what happened in the order's timeline; nothing personal."""
+        order.packages[row.package_id] = self.written[row.id] = row
         data = {
-            "shipment": row["id"],
-            "package_id": row["package_id"],
+            "shipment": row.id,
+            "package_id": row.package_id,
             "units": units,
-            "consumer": self.sender.consumer,
-            "source": self.sender.source.value,
-            "version": row["version"],
-            "status": row["status"],
+            "consumer": row.consumer,
+            "source": row.source,
+            "version": row.version,
+            "status": row.status,
         }
-        self.events.append(OrderEvent(row["order_id"], kind, data))
+        self.events.append(OrderEvent(row.order_id, kind, data))
 
 
 BEFORE_PURCHASE = timedelta(days=1)

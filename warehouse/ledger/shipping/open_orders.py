@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
 from warehouse.ledger.book.fulfilment import ReportedUnits, remaining_units, reported_units, shipped_units
+from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.order_states import Bar, Status
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
 
@@ -74,7 +76,7 @@ class OpenOrder:
     bar: Bar | None
     purchased_at: datetime
     lines: dict[str, OpenLine]
-    packages: dict[str, dict[str, Any]]
+    packages: dict[str, StoredShipment]
 
     def counts(self) -> dict[str, ReportedUnits | None]:
         """Our units so far, by line id."""
@@ -190,8 +192,9 @@ def read_packages(
 ) -> dict[str, dict[str, tuple[int, int]]]:
     """Give each order its packages, and return what is in them: shipment id → line id → (units, shipped by others)."""
     ids = list(read)
-    for row in transaction.execute(sa.select(shipments).where(shipments.c.order_id.in_(ids))).mappings():
-        read[row["order_id"]][1].packages[row["package_id"]] = {str(name): value for name, value in row.items()}
+    stored = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.order_id.in_(ids))
+    for package in read_rows(transaction, StoredShipment, stored):
+        read[package.order_id][1].packages[package.package_id] = package
     query = sa.select(shipment_lines).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
     found: dict[str, dict[str, tuple[int, int]]] = {}
     for row in transaction.execute(query).mappings():

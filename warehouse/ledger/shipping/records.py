@@ -12,7 +12,7 @@ from warehouse.ledger.base.schema import confirmation_attempts, shipments
 
 
 class StoredShipment(NamedTuple):
-    """A package that was reported."""
+    """A package that was reported; one that is new has no more than the members without a default."""
 
     id: str
     order_id: str
@@ -29,7 +29,6 @@ class StoredShipment(NamedTuple):
     return_carrier: str | None
     shipped_at: datetime
     version: int
-    sent_version: int | None
     status: str
     held_reason: str | None
     source: str
@@ -38,18 +37,19 @@ class StoredShipment(NamedTuple):
     reported_at: datetime
     updated_at: datetime
     due_at: datetime | None
-    attempts: int
-    fence: int
-    claimed_by: str | None
-    claimed_until: datetime | None
-    sent_at: datetime | None
-    verified_at: datetime | None
-    marketplace_package_id: str | None
-    told_carrier: str | None
-    code: str | None
-    message: str | None
-    hint: str | None
-    difference: Json | None
+    sent_version: int | None = None
+    attempts: int = 0
+    fence: int = 0
+    claimed_by: str | None = None
+    claimed_until: datetime | None = None
+    sent_at: datetime | None = None
+    verified_at: datetime | None = None
+    marketplace_package_id: str | None = None
+    told_carrier: str | None = None
+    code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+    difference: Json | None = None
 
 
 class StoredAttempt(NamedTuple):

@@ -68,7 +68,7 @@ def _write(transaction: Transaction, intake: Intake, now: datetime) -> None:
     if not intake.written:
         return
     rows = list(intake.written.values())
-    transaction.execute(upsert(transaction, shipments, ("id",)), rows)
+    transaction.execute(upsert(transaction, shipments, ("id",)), [row._asdict() for row in rows])
     transaction.execute(sa.delete(shipment_lines).where(shipment_lines.c.shipment_id.in_(list(intake.written))))
     transaction.execute(
         sa.insert(shipment_lines),
@@ -85,4 +85,4 @@ def _write(transaction: Transaction, intake: Intake, now: datetime) -> None:
         ],
     )
     order_events.record(transaction, intake.events, now)
-    restate(transaction, {row["order_id"] for row in rows}, now)
+    restate(transaction, {row.order_id for row in rows}, now)
