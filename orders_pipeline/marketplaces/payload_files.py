@@ -5,8 +5,8 @@ Each order keeps its exact bytes. Where a marketplace's answers have their order
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces.payloads import NotJson, elements, member, parse
@@ -35,6 +35,7 @@ class PayloadShape:
         singles: Paths of a single order in an answer.
         original_id: The id of an order, None when it has none that a store could keep.
         selector: What picks its channel, None when it names nothing.
+        others: Member by which something that holds no orders is known → what that is.
     """
 
     name: str
@@ -43,6 +44,7 @@ class PayloadShape:
     singles: tuple[Path, ...]
     original_id: Callable[[Any], str | None]
     selector: Callable[[Any], str | None]
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def raw_order(self, value: Any, body: bytes, place: int) -> RawOrder:  # noqa: ANN401 - any JSON value
         """One order as sent: `value` is what `body` parses to; `place` (from 1) names an order without an id."""
@@ -83,7 +85,7 @@ def _bodies(data: bytes, shape: PayloadShape, path: str, depth: int) -> _Bodies:
     page = next((place for place in shape.lists if _at(value, place) is not None), None)
     if page is not None:
         return _page(data, page, path)
-    single = next((place for place in shape.singles if isinstance(_at(value, place), dict)), None)
+    single = next((place for place in shape.singles if _at(value, place) is not None), None)
     if single is not None:
         found = member(data, single)
         return [found] if found else []
@@ -95,9 +97,12 @@ def _wrapped(value: dict[str, Any], data: bytes, shape: PayloadShape, path: str,
         if value.get(key) and depth:
             inner = member(data, (key,))
             return _bodies(inner[1], shape, f"{path}.{key}", depth - 1) if inner else []
+    for key in filter(value.__contains__, shape.others):
+        raise Unreadable("no_order", f"{path}.{key}", shape.others[key])
     if "errors" in value or "error" in value:
         raise Unreadable("no_order", path, f"an error answer of {shape.name}, not orders")
-    raise Unreadable("no_order", path, "no order here: neither an answer with orders nor an order's own members")
+    empty = next((f"{path}.{key}" for key in WRAPPERS if key in value), path)
+    raise Unreadable("no_order", empty, "no order here: neither an answer with orders nor an order's own members")
 
 
 def _page(data: bytes, place: Path, path: str) -> _Bodies:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from orders_pipeline.marketplaces.amazon.documents import raw_order
+from orders_pipeline.marketplaces.amazon.documents import SHAPE
 from orders_pipeline.marketplaces.errors import (
     MarketplaceError,
     Permanent,
@@ -123,7 +123,7 @@ def read_listing(body: bytes, first_place: int) -> Listing:
     token = pagination.get("nextToken") if isinstance(pagination, dict) else pagination
     if token is not None and not isinstance(token, str):
         raise Transient("unreadable_answer", "searchOrders answered 200, but with a page token that is no text")
-    orders = [raw_order(value, exact, place) for place, (value, exact) in enumerate(found, start=first_place)]
+    orders = [SHAPE.raw_order(value, exact, place) for place, (value, exact) in enumerate(found, start=first_place)]
     return Listing(orders, token or None)
 
 
@@ -133,7 +133,7 @@ def read_single(body: bytes, place: int) -> RawOrder:
     found = member(body, ("order",))
     if found is None or not isinstance(found[0], dict):
         raise Transient("unreadable_answer", "getOrder answered 200, but without an order")
-    return raw_order(*found, place)
+    return SHAPE.raw_order(*found, place)
 
 
 def said(body: bytes) -> str | None:

@@ -93,7 +93,7 @@ def test_a_line_cut_short_keeps_its_place():
         (b'{"orders": [], "total_count": 0}', "no_order", "$.orders"),
         (b'{"orders": {}}', "no_order", "$.orders"),
         (b'{"data": [' + SHIPMENT + b"]}", "no_order", "$.data"),
-        (b'{"status": 401, "message": "Unauthorized"}', "no_order", "$"),
+        (b'{"status": 401, "message": "Unauthorized"}', "no_order", "$.message"),
         (b'{"request": {}, "response": {"orders": []}}', "no_order", "$.response.orders"),
         (b'{"request": {}, "response": {"data": []}}', "no_order", "$.response.data"),
     ],
