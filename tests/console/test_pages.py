@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import re
@@ -9,13 +10,22 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 
+import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.routing import Route
 
 from orders_api import console as package
+from orders_api.app import create_app
 from orders_api.console.app import NOUNS
 from orders_api.console.kit.assets import assets
 from orders_api.console.navigation import GROUPS
+from tests.api.conftest import CANARY, Book, make_order, set_up
+from warehouse.ledger.exchange.numbering import Numbered
+from warehouse.ledger.people import sessions, users
+from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch.incidents import IncidentReport
+from warehouse.privacy import open_key_ring
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(package.__file__).parent
@@ -137,16 +147,89 @@ def test_axe_finds_nothing(open_page, ids, scheme, width) -> None:
             "axe-core is missing: install node and npm, then run `make test`"
         )
     page = open_page("/log-in", None, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
-    found = {"/log-in": violations(page)}
+    found = {"/log-in": violations(page, scheme)}
     page = open_page("/", color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
     for path in PAGES:
         page.goto(f"/console{path.format(**ids)}")
-        found[path] = violations(page)
+        found[path] = violations(page, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert {path: each for path, each in found.items() if each} == {}
 
 
-def violations(page) -> list[str]:
+def violations(page, scheme: str) -> list[str]:
+    """What axe finds; of the dark theme only what depends on colours, for nothing else differs."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    rules = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
+    results = page.evaluate("options => axe.run(document, options)", rules[scheme] | {"resultTypes": ["violations"]})
     return [f"{each['id']}: {node['target']}" for each in results["violations"] for node in each["nodes"]]
+
+
+def test_pages_read_the_same_on_both_databases(any_settings, any_ledger, clock) -> None:
+    set_up(any_ledger, clock())
+    (own_id,) = Book(any_ledger, open_key_ring(any_settings)).put(make_order(1))
+    problem = IncidentReport(
+        scope="channel", subject="amazon_fr", stage="confirm", code="refused", message="No.", order_id=own_id
+    )
+    with any_ledger.write() as transaction:
+        number = incidents.report(transaction, problem, clock())
+        user = users.add(transaction, "anna", users.Role.ADMIN, None, clock(), may_see_personal_data=True)
+        secret = sessions.open_session(transaction, user, "::1", clock())
+    app = create_app(any_settings, clock)
+    incident = app.state.installation.numbering.id(Numbered.INCIDENT, number)
+    paths = ["orders", "orders?received=today&has_errors=true&sort=-has_errors", "orders?search=LAMP-12&status=SHIPPED"]
+    paths += [f"orders/{own_id}{part}" for part in ("", "/explain", "/payload")]
+    paths += ["incidents", f"incidents/{incident}", "logs", "account"]
+    answers = {path: ask(app, secret, "GET", path) for path in paths}
+    assert {path: each.status_code for path, each in answers.items()} == dict.fromkeys(paths, 200)
+    token = answers["account"].text.partition('name="form_token" value="')[2].partition('"')[0]
+    sent = ask(app, secret, "POST", f"incidents/{incident}/resolve", {"form_token": token, "reason": "over"})
+    assert sent.status_code == 303
+    assert "The incident is closed." in ask(app, secret, "GET", f"incidents/{incident}").text
+    ask(app, secret, "POST", f"orders/{own_id}/reveal", {"form_token": token})
+    assert CANARY in ask(app, secret, "GET", f"orders/{own_id}").text
+    app.state.installation.ledger.close()
+
+
+def ask(app, secret: str, method: str, path: str, form: dict[str, str] | None = None) -> httpx.Response:
+    """A request to an application without a server."""
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)
+        cookies, headers = {"orders_session": secret}, {"Sec-Fetch-Site": "same-origin"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=cookies) as client:
+            return await client.request(method, f"/console/{path}", headers=headers, data=form)
+
+    return asyncio.run(send())
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("/orders", "GET"), ("/orders/x", "GET"), ("/incidents", "GET"), ("/account", "GET")]
+)
+def test_a_ledger_that_is_away_is_said_so(console, anna, monkeypatch, path, method) -> None:
+    def fail(*_) -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr("orders_api.console.kit.visits.find_visit", fail)
+    answer = anna.request(method, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "ledger_unavailable" in answer.text
+    assert answer.headers["x-request-id"] in answer.text
+    assert f'href="/console{path}">Try again' in answer.text
+
+
+def test_a_defect_shows_no_internals(console, anna, monkeypatch) -> None:
+    def fail(*_) -> None:
+        raise RuntimeError("a buyer's name")
+
+    monkeypatch.setattr("orders_api.console.orders.order_row", fail)
+    answer = anna.get("/orders")
+    assert (answer.status_code, "internal_error" in answer.text, "buyer" in answer.text) == (500, True, False)
+
+
+def test_the_console_and_the_api_can_run_apart(settings, clock, open_new_ledger) -> None:
+    open_new_ledger(settings).close()
+    for changes, codes in (({"console": False}, (404, 401)), ({"api": False}, (303, 404))):
+        app = create_app(settings.model_copy(update=changes), clock)
+        answers = [ask(app, "x", "GET", each).status_code for each in ("orders", "../v1/orders")]
+        assert tuple(answers) == codes
+        app.state.installation.ledger.close()

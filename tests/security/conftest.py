@@ -18,6 +18,7 @@ import threading
 import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ from orders_pipeline.sandbox.mirakl.orders import MiraklChannel
 from tests.pipeline.mail_servers import Postbox, free_port, serving
 from warehouse.clock import utc_now
 from warehouse.ledger.base.database import open_ledger
+from warehouse.ledger.people import links, sessions, users
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.privacy import new_key, parse_key_ring
@@ -637,12 +639,55 @@ def _ask(run: Campaign, patch: pytest.MonkeyPatch) -> None:
     scraper = _token(run, "scraper", Scope.METRICS_READ)
     run.redacted["GET /metrics"] = _request(api, scraper, "GET", "/metrics")
     _ask_wrongly(run, api, plain)
+    _open_console(run, api, [each["id"] for each in orders])
     api.state.installation.ledger.close()
     # The key ring of another installation: what is sealed does not open, which is an error nobody expected.
     estranged = create_app(Settings(_env_file=None))
     estranged.state.installation = replace(estranged.state.installation, keys=parse_key_ring(new_key()))
     run.redacted["500 GET /v1/orders"] = _request(estranged, privileged, "GET", "/v1/orders")
     estranged.state.installation.ledger.close()
+
+
+def _open_console(run: Campaign, api: Any, order_ids: list[str]) -> None:
+    """Every page of the console, as somebody who may see personal data and has not asked for it; then one order revealed."""
+    ledger = open_ledger(run.settings)
+    with ledger.write() as transaction:
+        user = users.add(transaction, "marek", users.Role.ADMIN, None, utc_now(), may_see_personal_data=True)
+        link = links.make_link(transaction, user.name, utc_now())
+        secret = sessions.open_session(transaction, user, "::1", utc_now())
+    ledger.close()
+    run.marks.meanings |= {link.lower(): "a link", secret.lower(): "a session"}
+    mark = run.marks.personal("asked for")
+    paths = [
+        "orders?limit=200",
+        "orders.json",
+        "orders.csv",
+        "incidents?state=all",
+        "logs?limit=1000",
+        "account",
+        "nowhere",
+    ]
+    paths += [f"orders/{mark}", f"incidents/{mark}", f"log-in/{mark}", f"orders?channel={mark}"]
+    paths += [f"orders/{each}{page}" for each in order_ids for page in ("", "/explain", "/payload")]
+    visit = partial(_visit, api, secret)
+    for path in paths:
+        answer = visit("GET", path)
+        run.redacted[f"{answer.status} GET /console/{path.replace(mark, 'MARK')}"] = answer
+    (own_id, *_), page = order_ids, visit("GET", f"orders/{order_ids[0]}").data.decode()
+    token = page.partition('name="form_token" value="')[2].partition('"')[0]
+    visit("POST", f"orders/{own_id}/reveal", {"form_token": token})
+    run.disclosed["GET /console/orders/{id}"] = visit("GET", f"orders/{own_id}")
+
+
+def _visit(api: Any, secret: str, method: str, path: str, form: dict[str, str] | None = None) -> Answer:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=api, raise_app_exceptions=False)
+        cookies, headers = {"orders_session": secret}, {"Sec-Fetch-Site": "same-origin"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test", cookies=cookies) as client:
+            return await client.request(method, f"/console/{path}", headers=headers, data=form)
+
+    answer = asyncio.run(send())
+    return Answer(answer.status_code, f"{dict(answer.headers)}\n".encode() + answer.content)
 
 
 def _ask_wrongly(run: Campaign, api: Any, token: str) -> None:

@@ -62,6 +62,11 @@ def test_every_personal_value_is_kept_encrypted_and_shown_with_the_scope(campaig
     assert {"given customer.name", "given shipping.line_1", "given gift message", "given notes"} <= seen
 
 
+def test_the_console_shows_a_buyer_after_reveal(campaign) -> None:
+    seen = campaign.marks.found_in(campaign.disclosed["GET /console/orders/{id}"].data)
+    assert any("ddress" in each or "ustomer" in each or "uyer" in each or "given" in each for each in seen)
+
+
 @pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
 def test_exports_show_buyers_with_the_scope(campaign, form) -> None:
     answer = campaign.disclosed[f"GET /v1/orders/export?format={form}"]
