@@ -12,7 +12,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from orders_api.console import incidents, log_in, logs, order, orders
+from orders_api.console import (
+    alerts,
+    audit,
+    channels,
+    connections,
+    incidents,
+    log_in,
+    logs,
+    order,
+    orders,
+    requests,
+    storages,
+    tokens,
+)
 from orders_api.console.kit.assets import serve_asset
 from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.pages import see_other
@@ -29,7 +42,10 @@ if TYPE_CHECKING:
     from orders_api.kit.installation import ApiInstallation
 
 CONSOLE_PATH = "/console"
-NOUNS = (orders, order, incidents, logs)
+NOUNS = (
+    *(orders, order, incidents, logs),
+    *(channels, connections, storages, tokens, alerts, audit, requests),
+)
 """The modules whose `pages` make up the console."""
 
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from orders_api.console.views.frame import Entry
+from warehouse.ledger.people.users import Role
 
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Orders", (Entry("Orders", "/orders"),)),
     ("Health", (Entry("Incidents", "/incidents", "open_incidents"), Entry("Logs", "/logs"))),
+    (
+        "Settings",
+        (
+            Entry("Channels", "/channels"),
+            Entry("Connections", "/connections", needs=Role.CONFIGURATOR),
+            Entry("Storages", "/storages", needs=Role.CONFIGURATOR),
+            Entry("Tokens", "/tokens", needs=Role.CONFIGURATOR),
+            Entry("Alerts", "/alerts", needs=Role.CONFIGURATOR),
+            Entry("Audit", "/audit", needs=Role.ADMIN),
+        ),
+    ),
 )
 """Group → its pages."""
 

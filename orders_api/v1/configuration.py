@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.answers import fresh_answer, json_answer, matches, render, tag_of
+from orders_api.kit.audit import ORIGIN, note
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import Problem, describe
 from orders_api.kit.queries import NoQuery
@@ -20,6 +21,7 @@ from orders_api.schemas.configuration import (
     ConfigurationChanges,
     TypedSecret,
 )
+from warehouse.ledger.people.configuration_changes import record_changes
 from warehouse.ledger.settings import remote_changes
 from warehouse.ledger.settings.document import ConfigurationError
 from warehouse.ledger.settings.tokens import Scope
@@ -69,6 +71,7 @@ def get_configuration(request: Request, caller: MayConfigure, installation: This
     responses=describe(403, 412),
 )
 def change_configuration(
+    request: Request,
     caller: MayConfigure,
     installation: ThisInstallation,
     query: Annotated[ChangeQuery, Query()],
@@ -90,6 +93,14 @@ def change_configuration(
                 found = remote_changes.preview(transaction, given)
             else:
                 found = remote_changes.change(transaction, given, installation.clock())
+                record_changes(
+                    transaction,
+                    found,
+                    installation.clock(),
+                    actor=caller.consumer,
+                    origin=ORIGIN,
+                    request_id=request.state.request_id,
+                )
         except ConfigurationError as error:
             raise _invalid(error) from None
     return fresh_answer({"dry_run": query.dry_run, "changes": [_document(each) for each in found]})
@@ -103,6 +114,7 @@ def change_configuration(
     responses=describe(403, 404),
 )
 def type_connection_secret(
+    request: Request,
     caller: MayConfigure,
     installation: ThisInstallation,
     code: OwnerCode,
@@ -118,6 +130,7 @@ def type_connection_secret(
             )
         except SecretNotTaken as error:
             raise _no_place(error) from None
+        note(transaction, request, caller, "secret_typed", f"connection {code}", {"name": name})
     return Response(status_code=204)
 
 
@@ -129,6 +142,7 @@ def type_connection_secret(
     responses=describe(403, 404),
 )
 def type_storage_secret(
+    request: Request,
     caller: MayConfigure,
     installation: ThisInstallation,
     code: OwnerCode,
@@ -144,6 +158,7 @@ def type_storage_secret(
             )
         except SecretNotTaken as error:
             raise _no_place(error) from None
+        note(transaction, request, caller, "secret_typed", f"storage {code}", {"name": name})
     return Response(status_code=204)
 
 

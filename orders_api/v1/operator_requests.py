@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from orders_api.kit.addresses import address
 from orders_api.kit.answers import fresh_answer, json_answer, render
+from orders_api.kit.audit import note
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import Problem, describe, describe_header, not_found
 from orders_api.kit.parameters import RequestId
@@ -73,6 +74,7 @@ def ask_pipeline(request: Request, caller: MayOperate, installation: ThisInstall
         made = operator_requests.ask(
             transaction, asked.kind, asked.subject, arguments, caller.consumer, installation.clock()
         )
+        note(transaction, request, caller, "request_asked", asked.subject, {"kind": asked.kind.value, **arguments})
         seen = operator_requests.pipeline_seen_at(transaction)
     return fresh_answer(_document(made, seen), 202, {"Location": address(request, f"/v1/requests/{made.id}")})
 

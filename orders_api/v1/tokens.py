@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from orders_api.kit.answers import fresh_answer, json_answer, render
+from orders_api.kit.audit import note
 from orders_api.kit.auth import Caller, may
 from orders_api.kit.errors import Problem, describe, not_found
 from orders_api.kit.records import fill
@@ -42,7 +43,7 @@ def list_tokens(request: Request, caller: MayAdminister, installation: ThisInsta
 @router.post(
     "/v1/tokens", summary="Make a token", status_code=201, response_model=IssuedToken, responses=describe(403, 409)
 )
-def create_token(caller: MayAdminister, installation: ThisInstallation, asked: NewToken) -> Response:
+def create_token(request: Request, caller: MayAdminister, installation: ThisInstallation, asked: NewToken) -> Response:
     """Its secret is in this answer and nowhere else. A consumer has two live tokens at most."""
     chosen = caller.visible_channels if asked.channels is None else tuple(asked.channels)
     _check_gift(caller, asked.scopes, chosen)
@@ -53,6 +54,7 @@ def create_token(caller: MayAdminister, installation: ThisInstallation, asked: N
             )
         except TokenError as error:
             raise _refused(error) from None
+        note(transaction, request, caller, "token_made", made.id, _about(made))
     return fresh_answer({"token": _document(made), "secret": secret}, 201)
 
 
@@ -64,7 +66,7 @@ def create_token(caller: MayAdminister, installation: ThisInstallation, asked: N
     responses=describe(403, 404, 409),
 )
 def rotate_token(
-    caller: MayAdminister, installation: ThisInstallation, token_id: TokenId, asked: TokenRotation
+    request: Request, caller: MayAdminister, installation: ThisInstallation, token_id: TokenId, asked: TokenRotation
 ) -> Response:
     """Another token for the same consumer with the same rights, so that its client can change over without a gap."""
     grace = None if asked.grace_hours is None else timedelta(hours=asked.grace_hours)
@@ -75,17 +77,21 @@ def rotate_token(
             made, secret = book.rotate(transaction, token_id, asked.expires_at, grace, installation.clock())
         except TokenError as error:
             raise _refused(error) from None
+        note(transaction, request, caller, "token_replaced", token_id, {**_about(made), "by": made.id})
     return fresh_answer({"token": _document(made), "secret": secret}, 201)
 
 
 @router.delete(
     "/v1/tokens/{id}", summary="End a token", status_code=204, response_class=Response, responses=describe(404)
 )
-def revoke_token(caller: MayAdminister, installation: ThisInstallation, token_id: TokenId) -> Response:
+def revoke_token(
+    request: Request, caller: MayAdminister, installation: ThisInstallation, token_id: TokenId
+) -> Response:
     """At once: its next call is refused."""
     with installation.ledger.write() as transaction:
-        _found(transaction, caller, token_id)
+        found = _found(transaction, caller, token_id)
         book.revoke(transaction, token_id, installation.clock())
+        note(transaction, request, caller, "token_ended", token_id, _about(found))
     return Response(status_code=204)
 
 
@@ -121,3 +127,9 @@ def _refused(error: TokenError) -> Problem:
 
 def _document(found: TokenInfo) -> dict[str, Any]:
     return fill(ApiToken, found, scopes=sorted(found.scopes))
+
+
+def _about(token: TokenInfo) -> dict[str, Any]:
+    """What the audit log says of a token."""
+    channels = None if token.channels is None else list(token.channels)
+    return {"consumer": token.consumer, "scopes": sorted(token.scopes), "channels": channels}

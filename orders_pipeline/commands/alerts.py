@@ -10,6 +10,7 @@ import typer
 from orders_pipeline.alerts import plan
 from orders_pipeline.alerts.delivery import NotDelivered, deliver_test
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
+from orders_pipeline.commands.recording import record
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.settings import recipients
@@ -63,6 +64,8 @@ def add(
             recipients.save_recipient(transaction, recipient, installation.clock())
         except RecipientError as error:
             raise fail(str(error), Exit.USAGE) from None
+        details = {"kind": recipient.kind.value, "channels": list(recipient.channels), "kinds": list(recipient.kinds)}
+        record(transaction, installation, "alert_saved", code, details)
     notes.print(f"{code} is told; try it with `orders alerts test {code}`", markup=False)
 
 
@@ -98,6 +101,7 @@ def remove(code: Code) -> None:
     with opened() as installation, installation.ledger.write() as transaction:
         if not recipients.remove_recipient(transaction, code):
             raise fail(f"there is no recipient {code!r}", Exit.USAGE)
+        record(transaction, installation, "alert_removed", code)
     notes.print(f"{code} is told nothing more", markup=False)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
+from orders_pipeline.commands.recording import record
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.ledger.settings import carriers as book
 from warehouse.ledger.settings import configuration
@@ -60,6 +61,8 @@ def set_carrier(
         if all(each.code != channel for each in all_channels(transaction)):
             raise fail(f"there is no channel {channel!r}", Exit.USAGE)
         book.save_carrier(transaction, entry, installation.clock())
+        details = {name: value for name, value in mapping.items() if value is not None}
+        record(transaction, installation, "carrier_saved", f"{channel} {entry.code}", details)
     notes.print(f"{channel}: {entry.code} is {carrier_code or carrier_name}", markup=False)
 
 
@@ -72,6 +75,7 @@ def remove(channel: ChannelCode, code: Word) -> None:
     with opened() as installation, installation.ledger.write() as transaction:
         if not book.remove_carrier(transaction, channel, code):
             raise fail(f"{channel} has no carrier {code!r}", Exit.USAGE)
+        record(transaction, installation, "carrier_removed", f"{channel} {code.upper()}")
     notes.print(f"{channel}: {code.upper()} is removed", markup=False)
 
 

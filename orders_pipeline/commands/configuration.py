@@ -14,6 +14,7 @@ import yaml
 
 from orders_pipeline.commands.failures import exit_code
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_json, print_rows, print_table
+from orders_pipeline.commands.recording import record, record_differences
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.marketplaces.errors import MarketplaceError
 from orders_pipeline.marketplaces.registry import KINDS
@@ -103,7 +104,9 @@ def _applied(text: str, *, dry_run: bool) -> list[configuration.Difference]:
             return configuration.differences(transaction, read_document(text, all_kinds(transaction)))
     with opened() as installation, installation.ledger.write() as transaction:
         document = read_document(text, all_kinds(transaction))
-        return configuration.apply(transaction, document, installation.clock())
+        found = configuration.apply(transaction, document, installation.clock())
+        record_differences(transaction, installation, found)
+        return found
 
 
 @contextmanager
@@ -260,6 +263,7 @@ def set_secret(
     secret = typed_secret(code, name)
     with opened() as installation, installation.ledger.write() as transaction, usable_secret():
         keep_connection_secret(transaction, installation.keys, code, name, secret, installation.clock())
+        record(transaction, installation, "secret_typed", f"connection {code}", {"name": name})
     notes.print(f"{name} of {code} is kept, encrypted")
 
 
@@ -294,6 +298,7 @@ def authorise_connection(code: Annotated[str, typer.Argument(help="The connectio
                 installation.clock(),
                 consent.ends_at,
             )
+            record(transaction, installation, "consent_given", f"connection {code}", {"name": consent.credential})
     notes.print(f"{consent.credential} of {code} is kept, encrypted; it ends on {consent.ends_at:%Y-%m-%d}")
 
 
@@ -388,6 +393,13 @@ def set_channel(
             settings=channel.settings,
         )
         book.save_channel(transaction, changed, installation.clock())
+        switched = {
+            name: [getattr(channel, name), getattr(changed, name)]
+            for name in ("label", "retrieval", "confirmation", "acceptance")
+            if getattr(channel, name) != getattr(changed, name)
+        }
+        if switched:
+            record(transaction, installation, "channel_changed", code, switched)
         held = held_by_channel(transaction).get(code, 0)
     notes.print(
         f"{code}: retrieval {_switch(changed.retrieval)}, confirmation {_switch(changed.confirmation)}, "
@@ -438,7 +450,7 @@ def apply_entry(section: str, code: str, entry: Mapping[str, object]) -> None:
             raise fail(
                 f"{code} is there already: change it with `orders apply --export` and `orders apply -f`", Exit.USAGE
             )
-        configuration.apply(transaction, document, installation.clock())
+        record_differences(transaction, installation, configuration.apply(transaction, document, installation.clock()))
     notes.print(f"created {found[0].noun} {code}" if found else "nothing to change")
 
 

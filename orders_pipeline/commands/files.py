@@ -11,6 +11,7 @@ import yaml
 
 from orders_pipeline.commands.configuration import pair
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
+from orders_pipeline.commands.recording import record_differences
 from orders_pipeline.file_jobs import export as exporting
 from orders_pipeline.file_jobs import ingest, job_run
 from orders_pipeline.installation import opened, opened_to_read
@@ -90,6 +91,7 @@ def declare(kind: JobKind, channel: str, given: Mapping[str, object], settings: 
             text = yaml.safe_dump({"channels": {channel: {"connection": connection, kind.value: entry}}})
             document = read_document(text)
             found = configuration.apply(transaction, document, installation.clock())
+            record_differences(transaction, installation, found)
             state = file_jobs.find_job(transaction, channel, kind)
     switch = "on" if state is not None and state.job.is_on else "off"
     notes.print(f"the {kind} job of {channel} is {'declared' if found else 'as it was'}, and {switch}")

@@ -5,14 +5,13 @@ Where the pipeline runs on this machine, the commands that do the same at once a
 
 from __future__ import annotations
 
-import getpass
-import os
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orders_pipeline.commands.output import Exit, fail, notes, print_json, print_rows
+from orders_pipeline.commands.recording import record, somebody
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.clock import iso
 from warehouse.ledger.people import operator_requests as book
@@ -87,7 +86,8 @@ def ask(
         with installation.ledger.write() as transaction:
             if subject not in subjects(transaction, about, None):
                 raise fail(f"there is no {about} {subject}", Exit.USAGE)
-            asked = book.ask(transaction, kind, subject, arguments, _asker(), installation.clock())
+            asked = book.ask(transaction, kind, subject, arguments, somebody(), installation.clock())
+            record(transaction, installation, "request_asked", subject, {"kind": kind.value, **arguments})
             seen = book.pipeline_seen_at(transaction)
         _tell_pipeline(seen, installation.clock())
         ended = _awaited(installation, asked, wait)
@@ -117,14 +117,6 @@ def _tell_pipeline(seen: datetime | None, now: datetime) -> None:
     if seen is None or seen < now - book.GONE_AFTER:
         last = "none was ever seen" if seen is None else f"the last was seen {iso(seen)}"
         notes.print(f"no pipeline runs ({last}): the request waits an hour for one")
-
-
-def _asker() -> str:
-    """The user of this shell; its number where it has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def _row(request: OperatorRequest) -> dict[str, Any]:

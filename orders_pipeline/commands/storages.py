@@ -10,6 +10,7 @@ import typer
 
 from orders_pipeline.commands.configuration import apply_entry, pair, typed_secret, usable_secret
 from orders_pipeline.commands.output import Exit, fail, notes, print_json, print_rows, print_table
+from orders_pipeline.commands.recording import record
 from orders_pipeline.installation import Installation, opened, opened_to_read
 from orders_pipeline.storages.errors import (
     HostKeyUnknown,
@@ -130,6 +131,7 @@ def set_secret(
         secret = typed_secret(code, name)
         with installation.ledger.write() as transaction, usable_secret():
             keep_storage_secret(transaction, installation.keys, code, name, secret, installation.clock())
+            record(transaction, installation, "secret_typed", f"storage {code}", {"name": name})
     notes.print(f"{name} of {code} is kept, encrypted")
 
 
@@ -161,6 +163,7 @@ def trust(
             entry = book.find_storage(transaction, code) or entry
             changed = replace(entry, settings={**entry.settings, "host_key": [seen]})
             book.save_storage(transaction, changed, installation.clock())
+            record(transaction, installation, "host_key_trusted", code, {"host_key": seen})
     notes.print(f"{code}: the host key {seen} is trusted")
 
 
@@ -184,6 +187,7 @@ def remove_storage(code: Code) -> None:
             )
         if not book.remove_storage(transaction, code):
             raise fail(f"there is no storage {code!r}", Exit.USAGE)
+        record(transaction, installation, "storage_removed", code)
     notes.print(f"{code} is forgotten")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_rows
+from orders_pipeline.commands.recording import record
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.ledger.settings import tokens as book
 from warehouse.ledger.settings.tokens import Scope, TokenError
@@ -42,6 +43,7 @@ def create(
             )
         except TokenError as error:
             raise fail(str(error), Exit.USAGE) from None
+        record(transaction, installation, "token_made", info.id, _about(info))
     notes.print(f"token {info.id} of {info.consumer}: {', '.join(sorted(info.scopes))}; keep it, it is not shown again")
     answers.print(secret, markup=False, highlight=False)
 
@@ -78,6 +80,7 @@ def rotate(
             info, secret = book.rotate(transaction, token_id, ends, grace, installation.clock())
         except TokenError as error:
             raise fail(str(error), Exit.USAGE) from None
+        record(transaction, installation, "token_replaced", token_id, {**_about(info), "by": info.id})
     notes.print(f"token {info.id} replaces {token_id}; keep it, it is not shown again")
     answers.print(secret, markup=False, highlight=False)
 
@@ -91,4 +94,11 @@ def revoke(token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> 
     with opened() as installation, installation.ledger.write() as transaction:
         if not book.revoke(transaction, token_id, installation.clock()):
             raise fail(f"there is no live token {token_id!r}", Exit.USAGE)
+        record(transaction, installation, "token_ended", token_id)
     notes.print(f"token {token_id} is revoked")
+
+
+def _about(info: book.TokenInfo) -> dict[str, object]:
+    """What the audit log says of a token."""
+    channels = None if info.channels is None else list(info.channels)
+    return {"consumer": info.consumer, "scopes": sorted(info.scopes), "channels": channels}

@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,4 +202,9 @@ def _stop_all(parts: Sequence[Supervised]) -> None:
 
 def _shown(host: str) -> str:
     """The address by which this machine reaches what listens there."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - not bound here
+    with suppress(ValueError):  # a name
+        address = ip_address(host)
+        if address.is_unspecified:
+            return "127.0.0.1" if address.version == 4 else "[::1]"  # noqa: PLR2004 - IPv4
+        return host if address.version == 4 else f"[{host}]"  # noqa: PLR2004 - IPv4
+    return host

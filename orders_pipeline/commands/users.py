@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orders_pipeline.commands.output import Exit, answers, fail, notes, print_rows
+from orders_pipeline.commands.recording import record
 from orders_pipeline.installation import opened, opened_to_read
-from warehouse.ledger.people import audit, links
+from warehouse.ledger.people import links
 from warehouse.ledger.people import users as book
-from warehouse.ledger.people.audit import AuditEntry
 from warehouse.ledger.people.users import Role, UserError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def add(
         except UserError as error:
             raise fail(str(error), Exit.USAGE) from None
         rights = {"role": role.value, "pii": pii, "channels": channel or "all"}
-        _record(transaction, installation, "user_added", name, rights)
+        record(transaction, installation, "user_added", name, rights)
         address = _link(transaction, installation, name)
     notes.print(f"{name} is {role}; the link logs them in once, within 24 hours", markup=False)
     answers.print(address, markup=False, highlight=False)
@@ -75,7 +74,7 @@ def link(name: Name) -> None:
             address = _link(transaction, installation, name)
         except UserError as error:
             raise fail(str(error), Exit.USAGE) from None
-        _record(transaction, installation, "link_made", name)
+        record(transaction, installation, "link_made", name)
     answers.print(address, markup=False, highlight=False)
 
 
@@ -88,7 +87,7 @@ def reset(name: Name) -> None:
     with opened() as installation, installation.ledger.write() as transaction:
         if not book.reset_password(transaction, name, installation.clock()):
             raise fail(f"there is no user {name}", Exit.USAGE)
-        _record(transaction, installation, "password_reset", name)
+        record(transaction, installation, "password_reset", name)
         address = _link(transaction, installation, name)
     answers.print(address, markup=False, highlight=False)
 
@@ -102,25 +101,10 @@ def remove(name: Name) -> None:
     with opened() as installation, installation.ledger.write() as transaction:
         if not book.remove(transaction, name):
             raise fail(f"there is no user {name}", Exit.USAGE)
-        _record(transaction, installation, "user_removed", name)
+        record(transaction, installation, "user_removed", name)
     notes.print(f"{name} is removed", markup=False)
 
 
 def _link(transaction: Transaction, installation: Installation, name: str) -> str:
     secret = links.make_link(transaction, name, installation.clock())
     return f"{installation.settings.console_address}/log-in/{secret}"
-
-
-def _record(
-    transaction: Transaction, installation: Installation, action: str, name: str, details: dict[str, Any] | None = None
-) -> None:
-    entry = AuditEntry(actor=_somebody(), origin="command", action=action, subject=name, details=details or {})
-    audit.record(transaction, entry, installation.clock())
-
-
-def _somebody() -> str:
-    """The system's user who runs the command."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "unknown"

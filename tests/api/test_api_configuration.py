@@ -7,6 +7,7 @@ import pytest
 from orders_api.schemas.configuration import Configuration, ConfigurationChanges
 from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.ledger.base.credentials import resolve_credentials
+from warehouse.ledger.people import audit
 from warehouse.ledger.settings import channels, configuration, storages
 from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.settings.kinds import keep_kinds
@@ -169,6 +170,19 @@ def test_what_is_new_may_be_set_up_and_its_secret_typed(configurator, configured
 def test_a_secret_without_a_place_is_not_taken(configurator, path, secret):
     answer = configurator.request("PUT", path, json={"secret": secret})
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_credential")
+
+
+def test_who_changed_what_is_written_down_without_secrets(configurator, configured):
+    patch(configurator, {"channels": {"shop": {"confirmation": True}}})
+    patch(configurator, {"channels": {"shop": {"confirmation": False}}}, f"{PATH}?dry_run=true")
+    configurator.request("PUT", "/v1/connections/shop/credentials/api_key", json={"secret": "canary-secret"})
+    with configured.read() as transaction:
+        typed, changed = audit.newest(transaction, 2)
+        chain = audit.verify(transaction)
+    assert (changed.entry.actor, changed.entry.origin, changed.entry.subject) == ("desk", "api", "shop")
+    assert changed.entry.details == {"confirmation": [False, True]}
+    assert (typed.entry.action, typed.entry.details) == ("secret_typed", {"name": "api_key"})
+    assert (chain.entries, chain.broken_at) == (2, None)
 
 
 def test_only_who_may_configure_all_does(stranger, erp, as_token, issued, configured, clock):

@@ -18,12 +18,14 @@ import uvicorn
 from playwright.sync_api import sync_playwright
 
 from orders_api.app import create_app
+from orders_pipeline.marketplaces.registry import KINDS
 from tests.api.conftest import Book, make_order
 from tests.conftest import TEST_KEYS, MovableClock
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.people import sessions, users
 from warehouse.ledger.people.users import Role
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
+from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.ledger.watch import incidents
 from warehouse.ledger.watch.incidents import IncidentReport
 from warehouse.order_lines import Line
@@ -78,6 +80,7 @@ class People:
             "anna": (Role.ADMIN, None, True),
             "vera": (Role.VIEWER, None, False),
             "fred": (Role.OPERATOR, ["amazon_fr"], False),
+            "carl": (Role.CONFIGURATOR, ["amazon_fr"], False),
         }
         with ledger.write() as transaction:
             for name, (role, channels, pii) in wanted.items():
@@ -111,6 +114,7 @@ def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
     )
     shutil.copy(new_sqlite_ledger, settings.home)
     ledger = open_ledger(settings)
+    keep_kinds(ledger, KINDS, NOW)
     with ledger.write() as transaction:
         for code, label in CHANNELS.items():
             owner = Connection(code=f"{code}_seller", kind=code.partition("_")[0], label=code)

@@ -49,7 +49,7 @@ def test_the_api_listens_on_loopback_by_default() -> None:
 
 def test_no_command_listens_elsewhere_by_default() -> None:
     hosts = [(command, default) for command, name, default in options(typer.main.get_command(app)) if name == "host"]
-    assert {command for command, _ in hosts} == {"api", "sandbox serve"}
+    assert {command for command, _ in hosts} == {"api", "sandbox serve", "up"}
     assert [each for each in hosts if each[1] is not None and not ipaddress.ip_address(each[1]).is_loopback] == []
 
 

@@ -1,9 +1,10 @@
-"""The three kinds of routes of the console. A module of a noun declares them; each is one short function.
+"""The four kinds of routes of the console. A module of a noun declares them; each is one short function.
 
 - A **page** takes a `Visit` and answers with the view model of its template.
 - A **listing** is a page whose view model has `records`, the rows as plain members: the same path with `.json` or
   `.csv` answers these, with the same filters.
 - An **action** takes a `Visit` with a write transaction and the form that was sent, and answers with the path to go to.
+- A page that is shown **once** is an action that answers with a view model: what is on it can be seen at no address.
 
 Who is logged in, whether their role suffices, that a form is our own, how long a page may take and what an error looks like is
 done here, once for all.
@@ -107,7 +108,22 @@ class Pages:
         """Declare what a form does."""
 
         def declare(function: Callable[..., str]) -> Callable[..., str]:
-            self.routes.append(Route(path, _writing(path, function, needs), methods=["POST"], name=function.__name__))
+            def answer(visit: Visit, form: Form, **parts: str) -> Response:
+                return see_other(visit.request, function(visit, form, **parts))
+
+            self.routes.append(Route(path, _writing(path, answer, needs), methods=["POST"], name=function.__name__))
+            return function
+
+        return declare
+
+    def once(self, path: str, template: str, needs: Role) -> Callable[[Any], Any]:
+        """Declare what a form does, and the page that tells what came of it, once."""
+
+        def declare(function: Callable[..., object]) -> Callable[..., object]:
+            def answer(visit: Visit, form: Form, **parts: str) -> Response:
+                return _page(visit, template, function(visit, form, **parts))
+
+            self.routes.append(Route(path, _writing(path, answer, needs), methods=["POST"], name=function.__name__))
             return function
 
         return declare
@@ -133,7 +149,7 @@ def _reading(path: str, answer: Callable[..., Response], needs: Role) -> Callabl
     return endpoint
 
 
-def _writing(path: str, function: Callable[..., str], needs: Role) -> Callable[[Request], Any]:
+def _writing(path: str, answer: Callable[..., Response], needs: Role) -> Callable[[Request], Any]:
     def work(request: Request, form: Form) -> Response:
         installation = installation_of(request)
         with installation.ledger.write() as transaction:
@@ -142,8 +158,7 @@ def _writing(path: str, function: Callable[..., str], needs: Role) -> Callable[[
                 return _to_log_in(request)
             visits.require(visit, needs)
             require_token(form, visit.secret)
-            target = function(visit, form, **request.path_params)
-        return see_other(request, target)
+            return answer(visit, form, **request.path_params)
 
     async def endpoint(request: Request) -> Response:
         _name_route(request, path)

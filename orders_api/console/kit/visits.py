@@ -60,6 +60,11 @@ class Visit:
         """Channels that may be seen; None for all."""
         return self.user.channels
 
+    @property
+    def origin(self) -> str:
+        """Where the user is, as the audit log says it."""
+        return f"console {address_of(self.request)}"
+
     def tell(self, text: str, tone: str = "done") -> None:
         """Let the next page say something; `tone` is `done` or `failed`."""
         sessions.tell_next(self.transaction, self.session, tone, text)
@@ -68,7 +73,7 @@ class Visit:
         """Write down that the user did something."""
         entry = AuditEntry(
             actor=self.user.name,
-            origin=f"console {address_of(self.request)}",
+            origin=self.origin,
             action=action,
             subject=subject,
             details=details or {},

@@ -37,11 +37,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page of the navigation: its word, its path below the console, and the count that stands beside it."""
+    """A page of the navigation: its word, its path below the console, the count beside it, and the role that it takes."""
 
     label: str
     path: str
     badge: str = ""
+    needs: Role = Role.VIEWER
 
 
 @dataclass(frozen=True, slots=True)

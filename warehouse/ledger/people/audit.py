@@ -52,6 +52,15 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedEntry:
+    """An entry as it stands in the log, with its number and its time."""
+
+    number: int
+    at: datetime
+    entry: AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """What `verify` found.
 
@@ -82,6 +91,32 @@ def record(transaction: Transaction, entry: AuditEntry, now: datetime) -> int:
     }
     transaction.execute(sa.insert(audit_entries).values({**row, "hash": _hash(previous, row)}))
     return number
+
+
+def newest(
+    transaction: Transaction,
+    limit: int,
+    before: int | None = None,
+    *,
+    actor: str = "",
+    action: str = "",
+    subject: str = "",
+) -> list[RecordedEntry]:
+    """The newest entries before a number, of an actor, an action and a subject where these are given."""
+    query = sa.select(audit_entries).order_by(audit_entries.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit_entries.c.id < before)
+    for column, wanted in (("actor", actor), ("action", action), ("subject", subject)):
+        if wanted:
+            query = query.where(audit_entries.c[column] == wanted)
+    return [
+        RecordedEntry(
+            row["id"],
+            row["at"],
+            AuditEntry(**{name: row[name] for name in AuditEntry.__slots__}),
+        )
+        for row in transaction.execute(query).mappings()
+    ]
 
 
 def verify(transaction: Transaction) -> Chain:
