@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -18,11 +19,13 @@ import httpx
 from orders_pipeline.marketplaces.errors import Transient, Unauthorised, judge_status
 from orders_pipeline.marketplaces.http import quoted, reading, retry_after
 from orders_pipeline.marketplaces.payloads import NotJson, parse
+from orders_pipeline.marketplaces.rest import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.protocol import ConnectionContext
     from warehouse.clock import Clock
 
 EARLY = timedelta(seconds=60)
@@ -74,6 +77,53 @@ class TokenShelf:
 
 
 SHELF = TokenShelf()
+
+
+class TokenDialect(Dialect):
+    """A dialect whose calls carry a token of the shelf."""
+
+    def __init__(self, context: ConnectionContext, now: Clock) -> None:
+        self._context = context
+        self._now = now
+        self._token = ""
+
+    @abstractmethod
+    def token_key(self) -> str:
+        """What its token is known by."""
+
+    @abstractmethod
+    def fetch_token(self, session: httpx.Client) -> Token:
+        """Ask for a new one; raises as `request_token` does."""
+
+    def token(self, session: httpx.Client) -> str:
+        """The token that goes with the next call."""
+        self._token = SHELF.get(self.token_key(), self._now, lambda: self.fetch_token(session))
+        return self._token
+
+    def forget_token(self) -> None:
+        """Another one is asked for with the next call."""
+        SHELF.forget(self.token_key(), self._token)
+
+    def is_token_refused(self, status: int, code: str) -> bool:  # noqa: ARG002 - the contract's names
+        """HTTP 401."""
+        return status == HTTPStatus.UNAUTHORIZED
+
+    def secrets(self) -> Sequence[str]:
+        """The client's secret and the token."""
+        return [self._context.credentials.get("client_secret", ""), self._token]
+
+
+def keyset(context: ConnectionContext, hint: str) -> tuple[str, str]:
+    """The name and the secret of the client that asks.
+
+    Raises:
+        Unauthorised: One is missing.
+    """
+    name, secret = (context.credentials.get(each, "").strip() for each in ("client_id", "client_secret"))
+    if not name or not secret:
+        missing = "client_id" if not name else "client_secret"
+        raise Unauthorised("credential_missing", f"the connection has no {missing}", hint)
+    return name, secret
 
 
 def key_of(kind: str, endpoint: str, credentials: Mapping[str, str]) -> str:

@@ -64,7 +64,7 @@ class QuotaNotice(NamedTuple):
 
 
 class Dialect(Protocol):
-    """What one marketplace does in its own way."""
+    """What one marketplace does in its own way; what most of them do alike is here."""
 
     @property
     def address(self) -> str:
@@ -76,36 +76,32 @@ class Dialect(Protocol):
         ...
 
     def forget_token(self) -> None:
-        """The token that `headers` gave was refused."""
-        ...
+        """The token that `headers` gave was refused; where there is one key and no other, that changes nothing."""
+        return
 
-    def is_token_refused(self, status: int, code: str) -> bool:
-        """Whether an answer means that the token is good no more."""
-        ...
+    def is_token_refused(self, status: int, code: str) -> bool:  # noqa: ARG002 - as above
+        """Whether an answer means that the token is good no more, and another one would do."""
+        return False
 
-    def is_at_the_door(self, status: int, code: str) -> bool:
+    def is_at_the_door(self, status: int, code: str) -> bool:  # noqa: ARG002 - few have codes of their own
         """Whether a call that changes something was turned away before anything looked at the order."""
-        ...
+        return status in _AT_THE_DOOR or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
 
     def refusal(self, value: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON value
         """Code and words of a refusal, "" for what there is not."""
         ...
 
-    def quota_notice(self, headers: httpx.Headers) -> QuotaNotice | None:
+    def quota_notice(self, headers: httpx.Headers) -> QuotaNotice | None:  # noqa: ARG002 - most tell nothing
         """What an answer tells of the quota."""
-        ...
+        return None
 
     def secrets(self) -> Sequence[str]:
         """What may never be repeated."""
         ...
 
 
-def turned_away(status: int) -> bool:
-    """Statuses that mean in general that nothing has looked at an order."""
-    return status in _AT_THE_DOOR or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-
-
 _AT_THE_DOOR = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+"""Statuses that mean, with all redirections, that nothing has looked at an order."""
 
 
 class Rest:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
-from orders_pipeline.marketplaces.ebay.dialect import TOKEN_PATH, address_of, keyset
+from orders_pipeline.marketplaces.ebay.dialect import KEY_HINT, TOKEN_PATH, address_of
 from orders_pipeline.marketplaces.ebay.settings import API, CONSENT, CONSENT_DAYS, EbaySettings
 from orders_pipeline.marketplaces.errors import Permanent
 from orders_pipeline.marketplaces.http import BoundedClient
-from orders_pipeline.marketplaces.oauth import request_token
+from orders_pipeline.marketplaces.oauth import keyset, request_token
 from orders_pipeline.marketplaces.protocol import Consent
 from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import utc_now
@@ -39,7 +39,7 @@ class EbayConsenting:
         self._context = context
         self._now = now
         self._settings = read_settings(EbaySettings, context.settings)
-        self._keys = keyset(context)
+        self._keys = keyset(context, KEY_HINT)
         if self._settings.redirect_name is None:
             raise Permanent("setting_missing", "the connection has no redirect_name", _REDIRECT_HINT)
         self._redirect_name = self._settings.redirect_name

@@ -5,14 +5,12 @@ The Post-Order API takes the same token under another scheme: `IAF`.
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.ebay.settings import API
 from orders_pipeline.marketplaces.errors import Unauthorised
-from orders_pipeline.marketplaces.oauth import SHELF, Token, key_of, request_token
-from orders_pipeline.marketplaces.rest import QuotaNotice, turned_away
+from orders_pipeline.marketplaces.oauth import Token, TokenDialect, key_of, keyset, request_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,22 +25,9 @@ TOKEN_PATH = "/identity/v1/oauth2/token"  # noqa: S105 - a path
 BEARER, IAF = "Bearer", "IAF"
 PUBLIC_SCOPE = "https://api.ebay.com/oauth/api_scope"
 
-_KEY_HINT = "create a keyset in eBay's Developer Program and store it as client_id and client_secret"
+KEY_HINT = "create a keyset in eBay's Developer Program and store it as client_id and client_secret"
 _CONSENT_HINT = "consent again: orders connections authorise"
 _ENDPOINT_HINT = "leave the connection's endpoint empty, or name an https address"
-
-
-def keyset(context: ConnectionContext) -> tuple[str, str]:
-    """The application's name and secret.
-
-    Raises:
-        Unauthorised: One is missing.
-    """
-    name, secret = (context.credentials.get(each, "").strip() for each in ("client_id", "client_secret"))
-    if not name or not secret:
-        missing = "client_id" if not name else "client_secret"
-        raise Unauthorised("credential_missing", f"the connection has no {missing}", _KEY_HINT)
-    return name, secret
 
 
 def address_of(context: ConnectionContext, settings: EbaySettings, kinds: Mapping[str, str]) -> str:
@@ -54,15 +39,13 @@ def address_of(context: ConnectionContext, settings: EbaySettings, kinds: Mappin
     return tls.secure(context.endpoint or kinds[settings.environment], _ENDPOINT_HINT)
 
 
-class EbayDialect:
+class EbayDialect(TokenDialect):
     """What goes with a call to eBay, and what its answers mean; see `orders_pipeline.marketplaces.rest.Dialect`."""
 
     def __init__(self, context: ConnectionContext, settings: EbaySettings, now: Clock, scheme: str = BEARER) -> None:
-        self._context = context
+        super().__init__(context, now)
         self._settings = settings
-        self._now = now
         self._scheme = scheme
-        self._token = ""
 
     @property
     def address(self) -> str:
@@ -79,20 +62,10 @@ class EbayDialect:
         Raises:
             MarketplaceError: There is no token to be had.
         """
-        self._token = SHELF.get(self._key(), self._now, lambda: self._renewed(session))
-        return {"Authorization": f"{self._scheme} {self._token}", "X-EBAY-C-MARKETPLACE-ID": self._settings.site}
-
-    def forget_token(self) -> None:
-        """The token was refused."""
-        SHELF.forget(self._key(), self._token)
-
-    def is_token_refused(self, status: int, code: str) -> bool:  # noqa: ARG002 - the contract's names
-        """HTTP 401."""
-        return status == HTTPStatus.UNAUTHORIZED
-
-    def is_at_the_door(self, status: int, code: str) -> bool:  # noqa: ARG002 - the contract's names
-        """Nothing has looked at an order yet."""
-        return turned_away(status)
+        return {
+            "Authorization": f"{self._scheme} {self.token(session)}",
+            "X-EBAY-C-MARKETPLACE-ID": self._settings.site,
+        }
 
     def refusal(self, value: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON value
         """Of the first error, in either form: `errors` of the Sell APIs, and the Post-Order API's `error` around them.
@@ -112,20 +85,18 @@ class EbayDialect:
         is_code = isinstance(code, int | str) and not isinstance(code, bool)
         return str(code)[:40] if is_code else "", said if isinstance(said, str) else ""
 
-    def quota_notice(self, headers: httpx.Headers) -> QuotaNotice | None:  # noqa: ARG002 - the contract's names
-        """EBay tells nothing of its quota."""
-        return None
-
     def secrets(self) -> Sequence[str]:
         """The keyset's secret, the consent, the token and the signing key."""
         names = ("client_secret", "refresh_token", "signing_key", "signing_jwe")
         return [*(self._context.credentials.get(name, "") for name in names), self._token]
 
-    def _key(self) -> str:
+    def token_key(self) -> str:
+        """One for each consent."""
         return key_of("ebay", self.address, self._context.credentials)
 
-    def _renewed(self, session: httpx.Client) -> Token:
-        keys, consent = keyset(self._context), self._context.credentials.get("refresh_token", "").strip()
+    def fetch_token(self, session: httpx.Client) -> Token:
+        """By the seller's consent."""
+        keys, consent = keyset(self._context, KEY_HINT), self._context.credentials.get("refresh_token", "").strip()
         if not consent:
             raise Unauthorised("credential_missing", "the connection has no refresh_token", _CONSENT_HINT)
         token, _ = request_token(
@@ -143,11 +114,13 @@ class EbayDialect:
 class EbayApplicationDialect(EbayDialect):
     """The same with the token of the application itself, which needs no seller's consent."""
 
-    def _key(self) -> str:
+    def token_key(self) -> str:
+        """One for each keyset."""
         return key_of("ebay application", self.address, self._context.credentials)
 
-    def _renewed(self, session: httpx.Client) -> Token:
-        keys = keyset(self._context)
+    def fetch_token(self, session: httpx.Client) -> Token:
+        """By the keyset alone."""
+        keys = keyset(self._context, KEY_HINT)
         form = {"grant_type": "client_credentials", "scope": PUBLIC_SCOPE}
         token, _ = request_token(session, TOKEN_PATH, form, now=self._now, secrets=keys[1:], basic=keys)
         return token

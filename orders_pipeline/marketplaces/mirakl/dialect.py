@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.errors import Permanent, Unauthorised
+from orders_pipeline.marketplaces.rest import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,13 +15,12 @@ if TYPE_CHECKING:
     import httpx
 
     from orders_pipeline.marketplaces.protocol import ConnectionContext
-    from orders_pipeline.marketplaces.rest import QuotaNotice
 
 _ENDPOINT_HINT = "set the connection's endpoint to the operator's address, https://<operator>.mirakl.net"
 _KEY_HINT = "create an API key in the operator's seller portal (My user settings, API key) and store it as api_key"
 
 
-class MiraklDialect:
+class MiraklDialect(Dialect):
     """What goes with a call to an instance, and what its answers mean; see `orders_pipeline.marketplaces.rest.Dialect`."""
 
     def __init__(self, context: ConnectionContext) -> None:
@@ -50,18 +50,10 @@ class MiraklDialect:
             raise Unauthorised("credential_malformed", "the api_key holds characters that no key has", _KEY_HINT)
         return {"Authorization": key}
 
-    def forget_token(self) -> None:
-        """There is no other."""
-
-    def is_token_refused(self, status: int, code: str) -> bool:  # noqa: ARG002 - the contract's names
-        """Never: a call with the same key would be refused again."""
-        return False
-
     def is_at_the_door(self, status: int, code: str) -> bool:
         """Whether nothing has looked at the order; an order's own codes come after that."""
-        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.TOO_MANY_REQUESTS:
-            return True
-        return status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not code.startswith("ORDER_")
+        is_of_the_order = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and code.startswith("ORDER_")
+        return super().is_at_the_door(status, code) and not is_of_the_order
 
     def refusal(self, value: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON value
         """Code and message at the top, or in the first of a list of errors."""
@@ -70,10 +62,6 @@ class MiraklDialect:
         found = first if isinstance(first, dict) else {}
         code, message = (each if isinstance(each, str) else "" for each in (found.get("code"), found.get("message")))
         return code, message
-
-    def quota_notice(self, headers: httpx.Headers) -> QuotaNotice | None:  # noqa: ARG002 - the contract's names
-        """An instance tells nothing of its quota."""
-        return None
 
     def secrets(self) -> Sequence[str]:
         """The key, should the instance repeat it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces import tls
 from orders_pipeline.marketplaces.errors import Unauthorised
-from orders_pipeline.marketplaces.rest import QuotaNotice, turned_away
+from orders_pipeline.marketplaces.rest import Dialect
 from orders_pipeline.marketplaces.target_plus.settings import CREDENTIALS, PRODUCTION, STAGE
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _KEY_HINT = "store the API key, seller id and seller token that Target gave as a
 _ENDPOINT_HINT = "leave the connection's endpoint empty, or name an https address"
 
 
-class TargetDialect:
+class TargetDialect(Dialect):
     """What goes with a call to Target, and what its answers mean; see `orders_pipeline.marketplaces.rest.Dialect`."""
 
     def __init__(self, context: ConnectionContext, settings: TargetSettings) -> None:
@@ -55,17 +55,6 @@ class TargetDialect:
         """
         return {f"x-{each.name.replace('_', '-')}": self._credential(each.name) for each in CREDENTIALS}
 
-    def forget_token(self) -> None:
-        """There is no other."""
-
-    def is_token_refused(self, status: int, code: str) -> bool:  # noqa: ARG002 - the contract's names
-        """Never: a call with the same headers would be refused again."""
-        return False
-
-    def is_at_the_door(self, status: int, code: str) -> bool:  # noqa: ARG002 - the contract's names
-        """Whether nothing has looked at the order."""
-        return turned_away(status)
-
     def refusal(self, value: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON value
         """Of `message`, else of the first of the `errors`, which is text or an object; else of the first refused item.
 
@@ -81,10 +70,6 @@ class TargetDialect:
         results = value.get("results")
         rows = results if isinstance(results, list) else []
         return next((said for each in rows if isinstance(each, dict) and any(said := _refusal_in(each))), ("", ""))
-
-    def quota_notice(self, headers: httpx.Headers) -> QuotaNotice | None:  # noqa: ARG002 - the contract's names
-        """Target is not known to tell anything of its quota."""
-        return None
 
     def secrets(self) -> Sequence[str]:
         """The API key and the seller's token."""

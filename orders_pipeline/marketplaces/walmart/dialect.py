@@ -8,13 +8,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.marketplaces import tls
-from orders_pipeline.marketplaces.errors import Unauthorised
-from orders_pipeline.marketplaces.oauth import SHELF, Token, key_of, request_token
-from orders_pipeline.marketplaces.rest import QuotaNotice, turned_away
+from orders_pipeline.marketplaces.oauth import Token, TokenDialect, key_of, keyset, request_token
+from orders_pipeline.marketplaces.rest import QuotaNotice
 from orders_pipeline.marketplaces.walmart.settings import PRODUCTION, SANDBOX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import httpx
 
@@ -31,14 +30,12 @@ _ENDPOINT_HINT = "leave the connection's endpoint empty, or name an https addres
 _LATEST_MILLISECONDS = 32_503_680_000_000
 
 
-class WalmartDialect:
+class WalmartDialect(TokenDialect):
     """What goes with a call to Walmart, and what its answers mean; see `orders_pipeline.marketplaces.rest.Dialect`."""
 
     def __init__(self, context: ConnectionContext, settings: WalmartSettings, now: Clock) -> None:
-        self._context = context
+        super().__init__(context, now)
         self._settings = settings
-        self._now = now
-        self._token = ""
 
     @property
     def address(self) -> str:
@@ -56,20 +53,17 @@ class WalmartDialect:
         Raises:
             MarketplaceError: There is no token to be had.
         """
-        self._token = SHELF.get(self._key(), self._now, lambda: self._fetch(session))
-        return {**self._common(), "WM_SEC.ACCESS_TOKEN": self._token}
-
-    def forget_token(self) -> None:
-        """The token was refused."""
-        SHELF.forget(self._key(), self._token)
+        return {**self._common(), "WM_SEC.ACCESS_TOKEN": self.token(session)}
 
     def is_token_refused(self, status: int, code: str) -> bool:
         """HTTP 401, and the gateway's 400 for a token that has ended."""
-        return status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.BAD_REQUEST and code.startswith(STALE_TOKEN))
+        return super().is_token_refused(status, code) or (
+            status == HTTPStatus.BAD_REQUEST and code.startswith(STALE_TOKEN)
+        )
 
     def is_at_the_door(self, status: int, code: str) -> bool:
         """Whether nothing has looked at the order; so too while another call changes it."""
-        return turned_away(status) or status in LOCKED or self.is_token_refused(status, code)
+        return super().is_at_the_door(status, code) or status in LOCKED or self.is_token_refused(status, code)
 
     def refusal(self, value: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON value
         """Of the first error, wherever it stands: `errors`, `error`, or `errors.error`; one or a list of them.
@@ -97,10 +91,6 @@ class WalmartDialect:
         is_moment = refill.isascii() and refill.isdigit() and 0 < int(refill[:20]) < _LATEST_MILLISECONDS
         return QuotaNotice(float(left), datetime.fromtimestamp(int(refill) / 1000, UTC) if is_moment else None)
 
-    def secrets(self) -> Sequence[str]:
-        """The client secret and the token."""
-        return [self._context.credentials.get("client_secret", ""), self._token]
-
     def _common(self) -> dict[str, str]:
         partner = self._settings.partner_id
         return {
@@ -109,14 +99,13 @@ class WalmartDialect:
             **({"WM_PARTNER.ID": partner} if partner else {}),
         }
 
-    def _key(self) -> str:
+    def token_key(self) -> str:
+        """One for each pair of keys."""
         return key_of("walmart", self.address, self._context.credentials)
 
-    def _fetch(self, session: httpx.Client) -> Token:
-        name, secret = (self._context.credentials.get(each, "").strip() for each in ("client_id", "client_secret"))
-        if not name or not secret:
-            missing = "client_id" if not name else "client_secret"
-            raise Unauthorised("credential_missing", f"the connection has no {missing}", _KEY_HINT)
+    def fetch_token(self, session: httpx.Client) -> Token:
+        """Of the keys, in the headers of every call."""
+        name, secret = keyset(self._context, _KEY_HINT)
         token, _ = request_token(
             session,
             TOKEN_PATH,
