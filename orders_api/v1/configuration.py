@@ -40,7 +40,7 @@ IfMatch = Annotated[
     Header(
         alias="If-Match",
         description="`ETag` of the configuration as it was read; changed meanwhile, it is refused.",
-        examples=['W/"4c1d…"'],
+        examples=['W/"4c1d90ab"'],
     ),
 ]
 OwnerCode = Annotated[str, Path(alias="code", description="Code of its owner.", examples=["amazon_eu"])]

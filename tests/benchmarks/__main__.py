@@ -26,6 +26,7 @@ from tests.benchmarks import (
     idle_ticks,
     normalising,
     publishing,
+    requests,
     shipment_intake,
 )
 from tests.benchmarks.measuring import DEFAULT, FULL, TINY, Figure, Workshop, machine
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "writes": api_writing.measure,
     "intake": shipment_intake.measure,
     "backlog": confirmation_backlog.measure,
+    "requests": requests.measure,
     "files": files.measure,
 }
 COLUMNS = ("benchmark", "size", "ours", "reference", "ratio", "target", "met?")

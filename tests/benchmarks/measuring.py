@@ -52,6 +52,7 @@ class Sizes:
         committed: Orders committed while the API is written to.
         exchanged: Orders in the book that is exported to files.
         confirmed: Shipments of a backlog that is confirmed, at each marketplace.
+        requested: Orders whose requests are counted, at each marketplace.
         seconds: How long each load on the API lasts.
     """
 
@@ -65,6 +66,7 @@ class Sizes:
     committed: int
     exchanged: int
     confirmed: int
+    requested: int
     seconds: int
 
 
@@ -79,6 +81,7 @@ TINY = Sizes(
     committed=1_000,
     exchanged=2_000,
     confirmed=40,
+    requested=60,
     seconds=1,
 )
 DEFAULT = Sizes(
@@ -92,6 +95,7 @@ DEFAULT = Sizes(
     committed=10_000,
     exchanged=200_000,
     confirmed=2_000,
+    requested=300,
     seconds=3,
 )
 FULL = Sizes(
@@ -105,6 +109,7 @@ FULL = Sizes(
     committed=10_000,
     exchanged=500_000,
     confirmed=10_000,
+    requested=1_000,
     seconds=5,
 )
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from tests.marketplaces.traffic import FLAG, NUMBER, TEXT, Schema, several, shape, word
 
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string", "minLength": 1}
-FLAG: Schema = {"type": "boolean"}
-NUMBER: Schema = {"type": "number"}
 ORDER_TIME: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$"}
 SHIPMENT_TIME: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|\+0000)$"}
 COUNTRY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$"}
@@ -24,22 +19,6 @@ CANCELLATIONS = (
     *("CANCELLED_ON_CUSTOMER_WISH", "CANCELLED_ON_PARTNER_WISH", "PAYMENT_ABORTED", "PAYMENT_FRAUD"),
     *("PARTNER_TERMINATED", "ILLEGAL_PRODUCT", "MARKETPLACE_FRAUD", "CANCELLED_ON_MARKETPLACE_WISH"),
 )
-
-
-def shape(required: Schema, optional: Schema | None = None) -> Schema:
-    """An object of these members and no others."""
-    members = {**required, **(optional or {})}
-    return {"type": "object", "properties": members, "required": list(required), "additionalProperties": False}
-
-
-def several(of: Schema, least: int = 0) -> Schema:
-    """A list."""
-    return {"type": "array", "items": of, "minItems": least}
-
-
-def word(*allowed: str) -> Schema:
-    """One of these words."""
-    return {"enum": list(allowed)}
 
 
 MONEY = shape({"amount": NUMBER, "currency": {"type": "string", "pattern": "^[A-Z]{3}$"}})
