@@ -176,8 +176,9 @@ def stranger(console):
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    """A browser for the tests of one module: while it runs, nothing in this thread can run an event loop of its own."""
     path = shutil.which("chromium")
     if path is None:
         pytest.fail("Chromium is not installed: the console's tests need a real browser (Debian: chromium)")

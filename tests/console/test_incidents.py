@@ -59,21 +59,6 @@ def test_filters_and_pages_walk_the_list(anna, console) -> None:
     assert "No incident matches." in anna.get("/incidents?code=never_seen").text
 
 
-@pytest.mark.parametrize("java_script_enabled", [True, False])
-def test_an_operator_closes_an_incident_with_a_reason(console, open_page, anna, java_script_enabled) -> None:
-    code = f"closed_{java_script_enabled}".lower()
-    path = open_one(console, code)
-    page = open_page(path, "fred", java_script_enabled=java_script_enabled)
-    assert page.locator("h1").inner_text() == f"{code} happened".capitalize()
-    assert page.get_by_text("Ask the carrier", exact=True).is_visible()
-    page.get_by_label("Why is it over?").fill("the carrier was called")
-    page.get_by_role("button", name="Close the incident").click()
-    page.get_by_text("The incident is closed.").wait_for()
-    assert page.get_by_text("the carrier was called").first.is_visible()
-    rows = anna.get(f"/incidents.json?state=resolved&code={code}").json()["incidents"]
-    assert [each["resolution"] for each in rows] == ["the carrier was called"]
-
-
 def test_a_second_close_says_that_it_was_closed(console, fred) -> None:
     path = open_one(console, "closed_twice")
     token = form_token(fred.get(path).text)

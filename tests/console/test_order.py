@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.api.conftest import CANARY, Book, make_order, set_up
-from tests.console.conftest import HOSTILE, NOW
+from tests.console.conftest import NOW
 from tests.console.test_log_in import form_token
 from tests.console.test_orders import LARGEST_PAGE, anna_finds, statements
 from warehouse.ids import order_id
@@ -105,40 +105,6 @@ def test_reading_changes_nothing(console, anna, known) -> None:
     before = entries(console)
     assert anna.get(f"/orders/{known}/reveal").status_code == 405
     assert entries(console) == before
-
-
-@pytest.mark.parametrize("java_script_enabled", [True, False])
-def test_from_the_list_to_why(open_page, java_script_enabled) -> None:
-    page = open_page("/orders?has_errors=true&limit=5", java_script_enabled=java_script_enabled)
-    page.locator("tbody a").first.click()
-    assert page.locator("article.error strong").first.inner_text() == "The total is not the sum."
-    page.get_by_text("Error details").first.click()
-    assert "payload: total_mismatch: $.total" in page.locator("pre").first.inner_text()
-    page.get_by_role("link", name="Explain").click()
-    assert page.locator("h1").inner_text() == "Why is it so?"
-    assert page.get_by_text("It has errors.").is_visible()
-
-
-def test_error_details_are_copied(open_page, console) -> None:
-    page = open_page("/orders?has_errors=true&limit=5", permissions=["clipboard-read", "clipboard-write"])
-    page.locator("tbody a").first.click()
-    page.get_by_role("button", name="Copy error details").first.click()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert "total_mismatch" in copied
-    assert CANARY not in copied
-
-
-def test_hostile_words_stay_words(open_page, console) -> None:
-    with console.ledger.read() as transaction:
-        own_id = transaction.execute(
-            sa.select(schema.orders.c.id).where(schema.orders.c.original_id == HOSTILE)
-        ).scalar()
-    page = open_page(f"/orders/{own_id}")
-    assert HOSTILE in page.locator("h1").inner_text()
-    assert page.locator("main script, main img").count() == 0
-    assert page.locator('a[href^="javascript"]').count() == 0
-    page.goto(f"/console/orders/{own_id}/explain")
-    assert page.locator("main script, main img").count() == 0
 
 
 def test_the_timeline_can_be_one_side_only(anna, known) -> None:

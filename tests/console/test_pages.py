@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import re
 from dataclasses import fields, is_dataclass
 from importlib import import_module
@@ -30,7 +29,6 @@ from warehouse.privacy import open_key_ring
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(package.__file__).parent
 LARGEST_STATIC = 60_000
-AXE = ROOT / ".venv/clients/node/node_modules/axe-core/axe.min.js"
 
 
 def routes() -> list[Route]:
@@ -107,70 +105,6 @@ def test_every_form_of_a_page_needs_our_own_origin(console, anna) -> None:
     for path in [*posts, "/account/password", "/account/sessions", "/log-out", "/theme", "/log-in"]:
         answer = anna.post(re.sub(r"{\w+}", "x", path), data={"a": "b"}, headers={"Sec-Fetch-Site": "cross-site"})
         assert (path, answer.status_code) == (path, 403)
-
-
-PAGES = [
-    "/orders",
-    "/orders?search=nothing-at-all&colour=x",
-    "/orders/{order}",
-    "/orders/{order}/explain",
-    "/orders/{order}/payload",
-    "/incidents",
-    "/incidents?code=never_seen",
-    "/incidents/{incident}",
-    "/logs",
-    "/logs?stage=purge",
-    "/logs/{entry}",
-    "/channels",
-    "/channels/amazon_fr",
-    "/connections",
-    "/connections/mirakl_fr_seller",
-    "/storages",
-    "/storages/new",
-    "/tokens",
-    "/alerts",
-    "/audit",
-    "/account",
-    "/nowhere",
-]
-"""Every page, filled, empty and wrong."""
-
-
-@pytest.fixture(scope="module")
-def ids(console) -> dict[str, str]:
-    """An order with errors, an incident, an entry of the log."""
-    with console.client("anna") as client:
-        found = {
-            "order": client.get("/orders.json?has_errors=true&limit=1").json()["orders"],
-            "incident": client.get("/incidents.json?limit=1").json()["incidents"],
-            "entry": client.get("/logs.json?limit=1").json()["entries"],
-        }
-    return {name: rows[0]["id"] for name, rows in found.items()}
-
-
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_page, ids, scheme, width) -> None:
-    if not AXE.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            "axe-core is missing: install node and npm, then run `make test`"
-        )
-    page = open_page("/log-in", None, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
-    found = {"/log-in": violations(page, scheme)}
-    page = open_page("/", color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
-    for path in PAGES:
-        page.goto(f"/console{path.format(**ids)}")
-        found[path] = violations(page, scheme)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-    assert {path: each for path, each in found.items() if each} == {}
-
-
-def violations(page, scheme: str) -> list[str]:
-    """What axe finds; of the dark theme only what depends on colours, for nothing else differs."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    rules = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
-    results = page.evaluate("options => axe.run(document, options)", rules[scheme] | {"resultTypes": ["violations"]})
-    return [f"{each['id']}: {node['target']}" for each in results["violations"] for node in each["nodes"]]
 
 
 def test_pages_read_the_same_on_both_databases(any_settings, any_ledger, clock) -> None:

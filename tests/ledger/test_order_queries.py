@@ -74,8 +74,8 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
     assert found == own
 
 
-def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None) -> str:
-    query = order_queries._page_query(wanted, sort, after is not None, 101)
+def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None, short: frozenset[str] = frozenset()) -> str:
+    query = order_queries._page_query(wanted, sort, after is not None, 101, short)
     compiled = query.compile(ledger.engine)
     parameters = compiled.construct_params(order_queries._place(after))
     processors = compiled._bind_processors
@@ -110,6 +110,47 @@ def test_a_page_is_one_walk_along_an_index(ledger, wanted, sort, is_continued):
 
     assert "USING INDEX" in steps
     assert "TEMP B-TREE" not in steps
+
+
+SINCE = MOMENT - timedelta(days=30)
+
+
+@pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.LATEST_CHANGE])
+@pytest.mark.parametrize(
+    ("column", "wanted"),
+    [
+        ("received_at", OrderFilter(received_after=SINCE, statuses=("SHIPPED",))),
+        ("marketplace_updated_at", OrderFilter(updated_after=SINCE, visible_channels=("amazon_fr",))),
+    ],
+)
+def test_a_long_range_of_times_is_walked_and_a_short_one_is_sorted(ledger, wanted, column, sort):
+    """What arrived within a year must not be sorted as a whole, nor a year be walked past for what arrived today."""
+    long, short = plan(ledger, wanted, sort, None), plan(ledger, wanted, sort, None, frozenset({column}))
+
+    assert "TEMP B-TREE" not in long
+    assert "ix_orders_received" not in long
+    assert "ix_orders_updated" not in long
+    index = {"received_at": "ix_orders_received", "marketplace_updated_at": "ix_orders_updated"}[column]
+    assert f"USING INDEX {index}" in short
+
+
+@pytest.mark.parametrize("sort", list(Sort))
+def test_long_and_short_ranges_find_the_same(any_ledger, keys, monkeypatch, sort):
+    orders = [
+        an_order(0, original_id=f"o-{n}", purchased_at=MOMENT + timedelta(hours=n * 7 % 5), channel="amazon_fr")
+        for n in range(9)
+    ]
+    put(any_ledger, keys, *orders)
+    wanted = OrderFilter(received_after=SINCE, updated_after=SINCE, channels=("amazon_fr",))
+    found = []
+    for most in (0, 100):
+        monkeypatch.setattr(order_queries, "SORTED_AT_MOST", most)
+        with any_ledger.read() as connection:
+            first = order_queries.page(connection, wanted, sort, None, 4)
+            second = order_queries.page(connection, wanted, sort, first.next_key, 100)
+        found.append([row.id for row in (*first.rows, *second.rows)])
+    assert found[0] == found[1]
+    assert len(found[0]) == 9
 
 
 @pytest.mark.parametrize(

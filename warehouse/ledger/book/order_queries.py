@@ -53,6 +53,9 @@ def _cut(stored: str) -> str:
     return stored[:MILLISECONDS_END] + "Z"
 
 
+SORTED_AT_MOST = 4000
+"""Orders of a range of times that are read and sorted, in 20 ms; a longer range is walked past in the order asked for."""
+
 MILLISECONDS_END = len("2026-11-01T12:00:00.000")
 
 DOCUMENT_COLUMNS = (
@@ -193,12 +196,25 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
     """The `limit` orders that follow `after`."""
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit)
-    query = _page_query(wanted, sort, after is not None, limit + 1)
+    query = _page_query(wanted, sort, after is not None, limit + 1, _short_ranges(transaction, wanted))
     rows = read_rows(transaction, StoredOrder, query, _place(after))
     if len(rows) <= limit:
         return OrderRows(rows, None)
     rows.pop()
     return OrderRows(rows, key_of(rows[-1], sort))
+
+
+def _short_ranges(transaction: Transaction, wanted: OrderFilter) -> frozenset[str]:
+    """The columns of time of which so few orders are within the range that they are better sorted than walked past."""
+    short = set()
+    for column, first, end in _ranges(wanted)[1:]:
+        bounds = _within(column, first, end)
+        if bounds:
+            found = sa.select(sa.literal(1)).where(*bounds).limit(SORTED_AT_MOST + 1).subquery()
+            count = transaction.execute(sa.select(sa.func.count()).select_from(found)).scalar_one()
+            if int(count) <= SORTED_AT_MOST:
+                short.add(column.name)
+    return frozenset(short)
 
 
 def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
@@ -341,20 +357,29 @@ def _plain(value: object) -> object:
 
 
 @lru_cache(maxsize=256)
-def _page_query(wanted: OrderFilter, sort: Sort, is_continued: bool, limit: int) -> sa.Select[Any]:  # noqa: FBT001 - part of the key
+def _page_query(
+    wanted: OrderFilter,
+    sort: Sort,
+    is_continued: bool,  # noqa: FBT001 - part of the key
+    limit: int,
+    short: frozenset[str],
+) -> sa.Select[Any]:
     """The query of a page.
 
     Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
     """
     beyond = [_beyond(sort)] if is_continued else []
     if wanted.original_id is not None or wanted.id is not None or wanted.ids is not None:
-        return _lookup(wanted, sort, beyond).limit(limit)
+        return _lookup(sort, [*_sets(wanted, None, is_walked=False), *_conditions(wanted), *beyond]).limit(limit)
+    if short:
+        return _lookup(sort, [*_sets(wanted, None, is_walked=True), *_conditions(wanted, short), *beyond]).limit(limit)
     return _walk(wanted, sort, beyond, limit)
 
 
-def _lookup(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
-    """An id finds a handful of orders at most: they are looked up, then sorted by an expression that no index tempts with."""
-    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False), *beyond]
+def _lookup(sort: Sort, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """An id finds a handful of orders, a short range of times a few thousand: they are looked up, then sorted by an
+    expression that no index tempts with.
+    """
     order = _ordered([sa.func.coalesce(key, key) for key in _keys(orders, sort)], sort)
     return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*order)
 
@@ -367,7 +392,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
     """
     order = _ordered(_keys(orders, sort), sort)
     lead = None if sort.is_by_position else _lead(wanted)
-    conditions = [*_conditions(wanted), *_sets(wanted, lead, is_walked=True), *beyond]
+    conditions = [*_conditions(wanted, frozenset()), *_sets(wanted, lead, is_walked=True), *beyond]
     single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
     if lead is None:
         return single.where(*conditions)
@@ -435,8 +460,8 @@ def _place(after: Key | None) -> dict[str, Any]:
     return {"after_position": after.position, "after_purchased_at": after.purchased_at, "after_id": after.id}
 
 
-def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
-    """Everything but status and channel."""
+def _conditions(wanted: OrderFilter, indexed: frozenset[str] | None = None) -> list[sa.ColumnElement[bool]]:
+    """Everything but status and channel. Indexes serve the times of arrival and of change where these are named, or none is."""
     table = orders.c
     conditions: list[sa.ColumnElement[bool]] = [
         column == value
@@ -464,14 +489,23 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(
             table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
         )
-    ranges = (
-        (table.purchased_at, wanted.purchased_after, wanted.purchased_before),
-        (table.received_at, wanted.received_after, wanted.received_before),
-        (table.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
-    )
-    for column, first, end in ranges:
-        if first is not None:
-            conditions.append(column >= first)
-        if end is not None:
-            conditions.append(column < end)
+    for column, first, end in _ranges(wanted):
+        is_free = indexed is None or column is table.purchased_at or column.name in indexed
+        conditions += _within(column if is_free else sa.func.coalesce(column, column), first, end)
     return conditions
+
+
+def _ranges(wanted: OrderFilter) -> tuple[tuple[sa.Column[Any], datetime | None, datetime | None], ...]:
+    """The columns of time with the ranges asked for; purchases first, by which lists are sorted."""
+    return (
+        (orders.c.purchased_at, wanted.purchased_after, wanted.purchased_before),
+        (orders.c.received_at, wanted.received_after, wanted.received_before),
+        (orders.c.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
+    )
+
+
+def _within(
+    column: sa.ColumnElement[Any], first: datetime | None, end: datetime | None
+) -> list[sa.ColumnElement[bool]]:
+    after = [] if first is None else [column >= first]
+    return after if end is None else [*after, column < end]

@@ -1,0 +1,168 @@
+"""The console in a real browser, with JavaScript and without: the ways that people take, and what axe finds on every page."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.api.conftest import CANARY
+from tests.console.conftest import HOSTILE
+from tests.console.test_incidents import open_one
+from warehouse.ledger.base import schema
+
+AXE = Path(__file__).resolve().parents[2] / ".venv/clients/node/node_modules/axe-core/axe.min.js"
+PAGES = [
+    "/orders",
+    "/orders?search=nothing-at-all&colour=x",
+    "/orders/{order}",
+    "/orders/{order}/explain",
+    "/orders/{order}/payload",
+    "/incidents",
+    "/incidents?code=never_seen",
+    "/incidents/{incident}",
+    "/logs",
+    "/logs?stage=purge",
+    "/logs/{entry}",
+    "/channels",
+    "/channels/amazon_fr",
+    "/connections",
+    "/connections/mirakl_fr_seller",
+    "/storages",
+    "/storages/new",
+    "/tokens",
+    "/alerts",
+    "/audit",
+    "/account",
+    "/nowhere",
+]
+"""Every page, filled, empty and wrong."""
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_filters_are_set_combined_and_cleared(open_page, java_script_enabled) -> None:
+    page = open_page("/orders", java_script_enabled=java_script_enabled)
+
+    def show() -> None:
+        if not java_script_enabled:
+            page.locator(".filters .apply").click()
+
+    page.locator("summary", has_text="Status").click()
+    page.get_by_label("Shipped", exact=True).check()
+    show()
+    page.wait_for_url("**status=SHIPPED*")
+    page.get_by_label("Errors", exact=True).select_option("No errors")
+    show()
+    page.wait_for_url("**has_errors=false*")
+    assert page.locator("tbody tr").count() == int(page.locator(".total").inner_text().split()[0])
+    assert set(page.locator("tbody td:nth-child(3)").all_inner_texts()) == {"Shipped"}
+    page.get_by_role("link", name="Clear all").click()
+    page.wait_for_url("**/console/orders")
+    assert page.locator(".total").inner_text() == "101 orders"
+
+
+def test_back_brings_the_filtered_list_again(open_page) -> None:
+    page = open_page("/orders")
+    page.get_by_label("Cancellation", exact=True).select_option("Requested")
+    page.wait_for_url("**cancellation_requested=true*")
+    filtered = page.locator(".total").inner_text()
+    page.locator("tbody a").first.click()
+    page.wait_for_url(re.compile(r".*/orders/[0-9a-f-]{36}"))
+    page.go_back()
+    page.wait_for_url("**cancellation_requested=true*")
+    assert page.locator(".total").inner_text() == filtered != "101 orders"
+
+
+def test_hostile_words_stay_words_in_the_list(open_page) -> None:
+    page = open_page("/orders?limit=200")
+    assert page.locator("tbody a", has_text="<script>").inner_text() == HOSTILE
+    assert page.locator("td script, td img, th script, th img").count() == 0
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_from_the_list_to_why(open_page, java_script_enabled) -> None:
+    page = open_page("/orders?has_errors=true&limit=5", java_script_enabled=java_script_enabled)
+    page.locator("tbody a").first.click()
+    assert page.locator("article.error strong").first.inner_text() == "The total is not the sum."
+    page.get_by_text("Error details").first.click()
+    assert "payload: total_mismatch: $.total" in page.locator("pre").first.inner_text()
+    page.get_by_role("link", name="Explain").click()
+    assert page.locator("h1").inner_text() == "Why is it so?"
+    assert page.get_by_text("It has errors.").is_visible()
+
+
+def test_error_details_are_copied(open_page, console) -> None:
+    page = open_page("/orders?has_errors=true&limit=5", permissions=["clipboard-read", "clipboard-write"])
+    page.locator("tbody a").first.click()
+    page.get_by_role("button", name="Copy error details").first.click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "total_mismatch" in copied
+    assert CANARY not in copied
+
+
+def test_hostile_words_stay_words_on_the_page(open_page, console) -> None:
+    with console.ledger.read() as transaction:
+        own_id = transaction.execute(
+            sa.select(schema.orders.c.id).where(schema.orders.c.original_id == HOSTILE)
+        ).scalar()
+    page = open_page(f"/orders/{own_id}")
+    assert HOSTILE in page.locator("h1").inner_text()
+    assert page.locator("main script, main img").count() == 0
+    assert page.locator('a[href^="javascript"]').count() == 0
+    page.goto(f"/console/orders/{own_id}/explain")
+    assert page.locator("main script, main img").count() == 0
+
+
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_an_operator_closes_an_incident_with_a_reason(console, open_page, anna, java_script_enabled) -> None:
+    code = f"closed_{java_script_enabled}".lower()
+    path = open_one(console, code)
+    page = open_page(path, "fred", java_script_enabled=java_script_enabled)
+    assert page.locator("h1").inner_text() == f"{code} happened".capitalize()
+    assert page.get_by_text("Ask the carrier", exact=True).is_visible()
+    page.get_by_label("Why is it over?").fill("the carrier was called")
+    page.get_by_role("button", name="Close the incident").click()
+    page.get_by_text("The incident is closed.").wait_for()
+    assert page.get_by_text("the carrier was called").first.is_visible()
+    rows = anna.get(f"/incidents.json?state=resolved&code={code}").json()["incidents"]
+    assert [each["resolution"] for each in rows] == ["the carrier was called"]
+
+
+@pytest.fixture(scope="module")
+def ids(console) -> dict[str, str]:
+    """An order with errors, an incident, an entry of the log."""
+    with console.client("anna") as client:
+        found = {
+            "order": client.get("/orders.json?has_errors=true&limit=1").json()["orders"],
+            "incident": client.get("/incidents.json?limit=1").json()["incidents"],
+            "entry": client.get("/logs.json?limit=1").json()["entries"],
+        }
+    return {name: rows[0]["id"] for name, rows in found.items()}
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, ids, scheme, width) -> None:
+    if not AXE.exists():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            "axe-core is missing: install node and npm, then run `make test`"
+        )
+    page = open_page("/log-in", None, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
+    found = {"/log-in": violations(page, scheme)}
+    page = open_page("/", color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
+    for path in PAGES:
+        page.goto(f"/console{path.format(**ids)}")
+        found[path] = violations(page, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+def violations(page, scheme: str) -> list[str]:
+    """What axe finds; of the dark theme only what depends on colours, for nothing else differs."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    rules = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
+    results = page.evaluate("options => axe.run(document, options)", rules[scheme] | {"resultTypes": ["violations"]})
+    return [f"{each['id']}: {node['target']}" for each in results["violations"] for node in each["nodes"]]
