@@ -6,11 +6,10 @@ What lives here: authorisation, listings, packages, cancellations. What does not
 
 from __future__ import annotations
 
-import base64
 import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -23,7 +22,6 @@ from orders_pipeline.sandbox.ebay.orders import EbayDraft
 from orders_pipeline.sandbox.engine import (
     Access,
     AdvanceRequest,
-    AdvanceResult,
     Call,
     DemoShare,
     GenerateRequest,
@@ -32,13 +30,18 @@ from orders_pipeline.sandbox.engine import (
     HeldPackage,
     Operation,
     RefusedActionError,
-    Sandbox,
     SandboxAnswer,
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import moments, without_collection
-from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
-from orders_pipeline.sandbox.loading import PayloadError
+from orders_pipeline.sandbox.json_values import JsonObject
+from orders_pipeline.sandbox.sellers import (
+    KeyedSeller,
+    SandboxToken,
+    SellerSandbox,
+    SellersOrder,
+    basic_keys,
+)
 from orders_pipeline.sandbox.throttle import Plan
 
 CLIENT_ID, CLIENT_SECRET = "ebay-sandbox-client", "ebay-sandbox-secret"
@@ -57,14 +60,10 @@ _POST_ORDER = "/post-order/v2/cancellation"
 
 
 @dataclass
-class EbaySeller:
+class EbaySeller(KeyedSeller):
     """A seller's keyset and consent."""
 
-    name: str
-    client_id: str
-    client_secret: str
     refresh_token: str
-    is_revoked: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,14 +96,10 @@ class EbayQuirks:
 
 
 @dataclass
-class EbayRecord:
+class EbayRecord(SellersOrder):
     """One order as held: its complete JSON, its packages, and what listings know about it."""
 
-    order: JsonObject
-    seller: str
-    updated: datetime
     packages: list[JsonObject] = field(default_factory=list)
-    hidden_until: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -140,7 +135,7 @@ class EbayRecord:
         return min(int(line["quantity"]), self.packed(line["lineItemId"]))
 
 
-class EbaySandbox(Sandbox):
+class EbaySandbox(SellerSandbox[EbaySeller, EbayRecord, EbayQuirks, SandboxToken]):
     """Sellers and orders of a stand-in of eBay."""
 
     kind = "ebay"
@@ -155,6 +150,7 @@ class EbaySandbox(Sandbox):
         "eBay (sandbox)",
         {"ebay_de": ("eBay Germany", "EBAY_DE"), "ebay_us": ("eBay United States", "EBAY_US")},
     )
+    order_id = "orderId"
     actions = ("pay", "ship", "refund", "cancel", "request_cancellation", "touch", "delete_account")
     operations = (
         Operation("token", "POST", "/identity/v1/oauth2/token"),
@@ -171,36 +167,12 @@ class EbaySandbox(Sandbox):
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
         """Start with one seller and no orders."""
-        super().__init__(seed, rate_factor, clock)
-        self.quirks = EbayQuirks()
-        self.sellers = {"seller": EbaySeller("seller", CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN)}
-        self.records: dict[str, EbayRecord] = {}
-        self._tokens: dict[str, tuple[str, datetime]] = {}
-        self._numbers = 0
+        super().__init__(
+            EbaySeller("seller", CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN), EbayQuirks(), seed, rate_factor, clock
+        )
         self.signing_key = notices.SigningKey(seed)
 
     # --- sellers ------------------------------------------------------------------------------------------------
-
-    def accounts_json(self) -> list[dict[str, Any]]:
-        """Return the sellers, with their (public) keys."""
-        return [asdict(each) for each in self.sellers.values()]
-
-    def add_account_json(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a seller: name, client_id, client_secret and refresh_token are due."""
-        try:
-            seller = EbaySeller(**values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        self.sellers[seller.name] = seller
-        return asdict(seller)
-
-    def configure(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Change what eBay does in its own way, see ``EbayQuirks``."""
-        try:
-            self.quirks = replace(self.quirks, **values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        return asdict(self.quirks)
 
     def accesses(self) -> list[Access]:
         """Return how an installation is connected to each seller."""
@@ -210,40 +182,18 @@ class EbaySandbox(Sandbox):
             for each in self.sellers.values()
         ]
 
-    def revoke(self, account: str) -> None:
-        """Let a seller's consent and tokens stop working."""
-        self.sellers[account].is_revoked = True
-        self.expire(account)
-
-    def expire(self, account: str) -> None:
-        """Let a seller's tokens end now."""
-        self._tokens = {token: each for token, each in self._tokens.items() if each[0] != account}
-
-    def restore(self) -> None:
-        """Let every consent work again."""
-        for seller in self.sellers.values():
-            seller.is_revoked = False
-
     def account_of(self, call: Call) -> str | None:
         """Return the seller whose token, or whose keyset, a call has; each API has a scheme of its own."""
         if call.operation.name == "token":
             seller = self._seller_of_keys(call)
             return seller.name if seller is not None else None
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
-        known = self._tokens.get(token)
         is_post_order = call.path.startswith(_POST_ORDER)
-        if known is None or known[1] <= self.now or scheme != ("IAF" if is_post_order else "Bearer"):
-            return None
-        return known[0]
+        return self._holder(token) if scheme == ("IAF" if is_post_order else "Bearer") else None
 
     def _seller_of_keys(self, call: Call) -> EbaySeller | None:
-        kind, _, coded = call.headers.get("authorization", "").partition(" ")
-        try:
-            name, _, secret = base64.b64decode(coded).decode().partition(":")
-        except ValueError:
-            return None
-        fits = (each for each in self.sellers.values() if (each.client_id, each.client_secret) == (name, secret))
-        return next((each for each in fits if kind == "Basic"), None)
+        fits = (each for each in self.sellers.values() if (each.client_id, each.client_secret) == basic_keys(call))
+        return next(fits, None)
 
     # --- answering ----------------------------------------------------------------------------------------------
 
@@ -290,7 +240,7 @@ class EbaySandbox(Sandbox):
             said = "the provided authorization refresh token is invalid or was issued to another client"
             return SandboxAnswer(400, {"error": "invalid_grant", "error_description": said})
         token = hashlib.sha256(f"{self.seed}:{call.request_id}".encode()).hexdigest()
-        self._tokens[token] = (seller.name, self.now + timedelta(seconds=self.quirks.token_seconds))
+        self._tokens[token] = SandboxToken(seller.name, self.now + timedelta(seconds=self.quirks.token_seconds))
         consent = {"refresh_token": seller.refresh_token, "refresh_token_expires_in": self.quirks.consent_seconds}
         body = {"access_token": token, "token_type": "User Access Token", "expires_in": self.quirks.token_seconds}
         return SandboxAnswer(200, {**body, **(consent if is_consent else {})})
@@ -348,7 +298,7 @@ class EbaySandbox(Sandbox):
             and (moment := self._created(record) if by_creation else record.updated) >= since
             and moment <= until
             and self._created(record) >= self.now - REACH
-            and (record.hidden_until is None or record.hidden_until <= self.now)
+            and not record.is_hidden(self.now)
         ]
         return [record.id for record in sorted(fitting, key=lambda record: (record.order["creationDate"], record.id))]
 
@@ -468,7 +418,7 @@ class EbaySandbox(Sandbox):
             record.order["cancelStatus"]["cancelState"] = "NONE_REQUESTED"
         else:
             self._end(record, request)
-        self._touch(record)
+        self._touch(record, self.now)
         return SandboxAnswer(200, content=b"", orders=[record.id], effect={"order": record.id})
 
     def _check_signature(self, call: Call) -> None:
@@ -508,7 +458,7 @@ class EbaySandbox(Sandbox):
         request = self._ask(record, "Seller", reason)
         if self.quirks.cancels_at_once:
             self._end(record, request)
-        self._touch(record)
+        self._touch(record, self.now)
         return SandboxAnswer(
             200, {"cancelId": request["cancelRequestId"]}, orders=[record.id], effect={"order": record.id}
         )
@@ -548,9 +498,13 @@ class EbaySandbox(Sandbox):
         request["cancelRequestState"] = "COMPLETED"
         record.order["cancelStatus"] |= {"cancelState": "CANCELED", "cancelledDate": iso_millis(self.now)}
 
-    def _touch(self, record: EbayRecord) -> None:
-        record.updated = self.now
-        record.order["lastModifiedDate"] = iso_millis(self.now)
+    def _touch(self, record: EbayRecord, moment: datetime) -> None:
+        record.updated = moment
+        record.order["lastModifiedDate"] = iso_millis(moment)
+
+    def _hold(self, order: JsonObject, seller: str, updated: datetime) -> EbayRecord:
+        order.setdefault("cancelStatus", {"cancelState": "NONE_REQUESTED", "cancelRequests": []})
+        return EbayRecord(order, seller, updated)
 
     # --- control ------------------------------------------------------------------------------------------------
 
@@ -574,9 +528,8 @@ class EbaySandbox(Sandbox):
                 ids.append(record.id)
         return ids
 
-    def advance(self, request: AdvanceRequest) -> AdvanceResult:
-        """Move orders on."""
-        steps: dict[str, Callable[[EbayRecord, AdvanceRequest], None]] = {
+    def _steps(self) -> Mapping[str, Callable[[EbayRecord, AdvanceRequest], None]]:
+        return {
             "pay": self._step_pay,
             "ship": self._step_ship,
             "refund": lambda record, _: record.order.update(orderPaymentStatus="FULLY_REFUNDED"),
@@ -585,23 +538,6 @@ class EbaySandbox(Sandbox):
             "touch": lambda _record, _: None,
             "delete_account": self._step_delete_account,
         }
-        if request.action not in steps:
-            raise ValueError(f"unknown action {request.action}")
-        advanced: list[str] = []
-        refused: dict[str, str] = {}
-        for own_id in request.order_ids or tuple(self.records):
-            if request.count is not None and len(advanced) >= request.count:
-                break
-            record = self.records[own_id]
-            try:
-                steps[request.action](record, request)
-            except RefusedActionError as error:
-                refused[own_id] = str(error)
-                continue
-            record.updated = self.now - timedelta(seconds=request.backdate_seconds)
-            record.order["lastModifiedDate"] = iso_millis(record.updated)
-            advanced.append(own_id)
-        return AdvanceResult(advanced, refused if request.order_ids else {})
 
     def _step_pay(self, record: EbayRecord, _: AdvanceRequest) -> None:
         if record.order["orderPaymentStatus"] != "PENDING":
@@ -650,28 +586,6 @@ class EbaySandbox(Sandbox):
         is_paid = record.order["orderPaymentStatus"] in {"PAID", "PARTIALLY_REFUNDED"}
         return is_left and is_paid and record.cancel_state != "CANCELED"
 
-    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
-        """Take in a genuine payload; served as it is."""
-        found = self.read(payload, name).orders
-        seller = account or "seller"
-        if seller not in self.sellers:
-            raise KeyError(seller)
-        for index, order in enumerate(found):
-            if order["orderId"] in self.records:
-                raise PayloadError(name, f"$[{index}].orderId", "there is such an order already")
-        for order in found:
-            order.setdefault("cancelStatus", {"cancelState": "NONE_REQUESTED", "cancelRequests": []})
-            self.records[order["orderId"]] = EbayRecord(order, seller, self.now - timedelta(minutes=5))
-        return {"orders": len(found), "shipments": 0}
-
-    def truth(self) -> list[dict[str, Any]]:
-        """Return every order held, hidden or not, as it really is."""
-        return [copy.deepcopy(record.order) for record in self.records.values()]
-
-    def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
-        """Return orders in the words that every marketplace shares."""
-        return [self._held(self.records[each]) for each in order_ids or tuple(self.records)]
-
     def _held(self, record: EbayRecord) -> HeldOrder:
         is_refunded = record.order.get("orderPaymentStatus") == "FULLY_REFUNDED"
         is_cancelled = record.cancel_state == "CANCELED" or (is_refunded and not record.packages)
@@ -697,22 +611,11 @@ class EbaySandbox(Sandbox):
             account=record.seller,
             selector=record.lines[0].get("listingMarketplaceId") if record.lines else None,
             updated=record.updated,
-            is_hidden=record.hidden_until is not None and record.hidden_until > self.now,
+            is_hidden=record.is_hidden(self.now),
             is_open_to_us=self._is_open(record) and not record.is_ebays,
             lines=lines,
             packages=packages,
         )
-
-    def order_ids(self) -> list[str]:
-        """Return the ids of every order held."""
-        return list(self.records)
-
-    def hide(self, order_ids: Sequence[str], until: datetime) -> list[str]:
-        """Keep orders (the newest when none is named) out of every listing until a moment."""
-        chosen = list(order_ids) or list(self.records)[-1:]
-        for each in chosen:
-            self.records[each].hidden_until = until
-        return chosen
 
 
 def _coded(value: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -19,7 +19,6 @@ from orders_pipeline.sandbox.clock import Clock, parse_iso, utc_now
 from orders_pipeline.sandbox.engine import (
     Access,
     AdvanceRequest,
-    AdvanceResult,
     Call,
     DemoShare,
     GenerateRequest,
@@ -28,16 +27,20 @@ from orders_pipeline.sandbox.engine import (
     HeldPackage,
     Operation,
     RefusedActionError,
-    Sandbox,
     SandboxAnswer,
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import moments, without_collection
-from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
-from orders_pipeline.sandbox.loading import PayloadError
+from orders_pipeline.sandbox.json_values import JsonObject
 from orders_pipeline.sandbox.otto import orders as otto_orders
 from orders_pipeline.sandbox.otto import payloads
 from orders_pipeline.sandbox.otto.orders import LEFT, OPEN, OttoDraft, stamp
+from orders_pipeline.sandbox.sellers import (
+    KeyedSeller,
+    SandboxToken,
+    SellerSandbox,
+    SellersOrder,
+)
 from orders_pipeline.sandbox.throttle import Plan
 
 CLIENT_ID, CLIENT_SECRET = "otto-sandbox-client", "otto-sandbox-secret"
@@ -48,16 +51,6 @@ SCOPES = {"orders": "orders", "order": "orders", "cancellation": "orders"}
 PARCEL_CARRIERS = frozenset({"DHL", "DHL_EXPRESS", "GLS", "HERMES", "DPD", "UPS"})
 RETURN_CARRIERS = frozenset({"DHL", "GLS", "HERMES"})
 USER_CLIENT = "token-otto-api"
-
-
-@dataclass
-class OttoSeller:
-    """A seller: the credentials of an app, which are an API user's name and password too."""
-
-    name: str
-    client_id: str
-    client_secret: str
-    is_revoked: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +77,8 @@ class OttoQuirks:
 
 
 @dataclass
-class OttoRecord:
+class OttoRecord(SellersOrder):
     """One order as held: its complete JSON, and what the listings know about it."""
-
-    order: JsonObject
-    seller: str
-    updated: datetime
-    hidden_until: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -108,15 +96,13 @@ class OttoRecord:
 
 
 @dataclass
-class OttoGrant:
-    """A token: whose it is, until when, and what it is good for."""
+class OttoGrant(SandboxToken):
+    """A token, and what it is good for."""
 
-    seller: str
-    until: datetime
     scopes: tuple[str, ...]
 
 
-class OttoSandbox(Sandbox):
+class OttoSandbox(SellerSandbox[KeyedSeller, OttoRecord, OttoQuirks, OttoGrant]):
     """Sellers, orders and shipments of a stand-in of OTTO Market."""
 
     kind = "otto"
@@ -127,6 +113,7 @@ class OttoSandbox(Sandbox):
     confirming = "shipment"
     read = staticmethod(payloads.read)
     demo = DemoShare("otto", "OTTO Market (sandbox)", {"otto": ("OTTO Market", None)})
+    order_id = "salesOrderId"
     actions = ("release", "ship", "return", "cancel", "touch")
     operations = (
         Operation("token", "POST", "/oauth2/token"),
@@ -141,38 +128,12 @@ class OttoSandbox(Sandbox):
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
         """Start with one seller and no orders."""
-        super().__init__(seed, rate_factor, clock)
-        self.quirks = OttoQuirks()
-        self.sellers = {"seller": OttoSeller("seller", CLIENT_ID, CLIENT_SECRET)}
-        self.records: dict[str, OttoRecord] = {}
+        super().__init__(KeyedSeller("seller", CLIENT_ID, CLIENT_SECRET), OttoQuirks(), seed, rate_factor, clock)
         self.shipments: dict[tuple[str, str], JsonObject] = {}
-        self._tokens: dict[str, OttoGrant] = {}
         self._cursors: dict[str, tuple[tuple[tuple[str, str], ...], int]] = {}
         self._turning: list[tuple[datetime, str, str, JsonObject]] = []
-        self._numbers = 0
 
     # --- sellers ------------------------------------------------------------------------------------------------
-
-    def accounts_json(self) -> list[dict[str, Any]]:
-        """Return the sellers, with their (public) credentials."""
-        return [asdict(each) for each in self.sellers.values()]
-
-    def add_account_json(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a seller: name, client_id and client_secret are due."""
-        try:
-            seller = OttoSeller(**values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        self.sellers[seller.name] = seller
-        return asdict(seller)
-
-    def configure(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Change what OTTO does in its own way, see ``OttoQuirks``."""
-        try:
-            self.quirks = replace(self.quirks, **values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        return asdict(self.quirks)
 
     def accesses(self) -> list[Access]:
         """Return how an installation is connected to each seller."""
@@ -188,20 +149,6 @@ class OttoSandbox(Sandbox):
             for each in self.sellers.values()
         ]
 
-    def revoke(self, account: str) -> None:
-        """Let a seller's credentials and tokens stop working."""
-        self.sellers[account].is_revoked = True
-        self.expire(account)
-
-    def expire(self, account: str) -> None:
-        """Let a seller's tokens end now."""
-        self._tokens = {token: each for token, each in self._tokens.items() if each.seller != account}
-
-    def restore(self) -> None:
-        """Let every credential work again."""
-        for seller in self.sellers.values():
-            seller.is_revoked = False
-
     def account_of(self, call: Call) -> str | None:
         """Return the seller whose token, or whose credentials, a call has."""
         if call.operation.name in {"token", "user_token"}:
@@ -215,7 +162,7 @@ class OttoSandbox(Sandbox):
         grant = self._tokens.get(token) if kind == "Bearer" else None
         return grant if grant is not None and grant.until > self.now else None
 
-    def _seller_of(self, form: Mapping[str, str]) -> OttoSeller | None:
+    def _seller_of(self, form: Mapping[str, str]) -> KeyedSeller | None:
         if form.get("grant_type") == "password":
             pair = (form.get("username"), form.get("password"))
         else:
@@ -330,7 +277,7 @@ class OttoSandbox(Sandbox):
             for record in self.records.values()
             if record.seller == account
             and (since is None or since <= record.updated)
-            and (record.hidden_until is None or record.hidden_until <= self.now)
+            and not record.is_hidden(self.now)
         ]
         return [record.id for record in sorted(fitting, key=lambda record: (record.updated, record.id))]
 
@@ -357,7 +304,7 @@ class OttoSandbox(Sandbox):
             self.refuse(409, "CONFLICT", "Only units that are PROCESSABLE can be cancelled")
         for each in taken:
             self._end(units[each], "CANCELLED_BY_PARTNER", "CANCELLED_ON_PARTNER_WISH")
-        self._touch(record)
+        self._touch(record, self.now)
         if len(taken) < len(wanted):
             body = self.error(207, "CONFLICT", "Only units that are PROCESSABLE can be cancelled").body
             return SandboxAnswer(207, body, orders=[record.id], effect={"order": record.id})
@@ -366,10 +313,10 @@ class OttoSandbox(Sandbox):
     def _end(self, item: JsonObject, state: str, reason: str) -> None:
         item |= {"fulfillmentStatus": state, "cancellationReason": reason, "cancellationDate": stamp(self.now)}
 
-    def _touch(self, record: OttoRecord) -> None:
-        record.updated = self.now
-        record.order["lastModifiedDate"] = stamp(self.now)
-        record.order["orderLifecycleInformation"] = {"lifecycleChangeDate": stamp(self.now)}
+    def _touch(self, record: OttoRecord, moment: datetime) -> None:
+        record.updated = moment
+        record.order["lastModifiedDate"] = stamp(moment)
+        record.order["orderLifecycleInformation"] = {"lifecycleChangeDate": stamp(moment)}
 
     # --- shipments ----------------------------------------------------------------------------------------------
 
@@ -443,7 +390,7 @@ class OttoSandbox(Sandbox):
             for item in record.items:
                 if item["positionItemId"] == item_id:
                     item |= {"fulfillmentStatus": "SENT", "sentDate": stamp(self.now), "trackingInfo": dict(info)}
-            self._touch(record)
+            self._touch(record, self.now)
 
     def _list_shipments(self, call: Call, account: str) -> SandboxAnswer:  # noqa: ARG002 - as all answers
         """Return the oldest shipments, without their units; only the first page."""
@@ -456,6 +403,9 @@ class OttoSandbox(Sandbox):
         if found is None:
             self.refuse(404, "NOT_FOUND", "There is no such shipment")
         return SandboxAnswer(200, copy.deepcopy(found))
+
+    def _hold(self, order: JsonObject, seller: str, updated: datetime) -> OttoRecord:
+        return OttoRecord(order, seller, updated)
 
     # --- control ------------------------------------------------------------------------------------------------
 
@@ -473,34 +423,14 @@ class OttoSandbox(Sandbox):
                 ids.append(order["salesOrderId"])
         return ids
 
-    def advance(self, request: AdvanceRequest) -> AdvanceResult:
-        """Move orders on."""
-        steps: dict[str, Callable[[OttoRecord, AdvanceRequest], None]] = {
+    def _steps(self) -> Mapping[str, Callable[[OttoRecord, AdvanceRequest], None]]:
+        return {
             "release": lambda record, _: self._step(record, "ANNOUNCED", {"fulfillmentStatus": "PROCESSABLE"}),
             "ship": self._step_ship,
             "return": lambda record, _: self._step(record, "SENT", {"fulfillmentStatus": "RETURNED"}),
             "cancel": self._step_cancel,
             "touch": lambda _record, _: None,
         }
-        if request.action not in steps:
-            raise ValueError(f"unknown action {request.action}")
-        advanced: list[str] = []
-        refused: dict[str, str] = {}
-        for own_id in request.order_ids or tuple(self.records):
-            if request.count is not None and len(advanced) >= request.count:
-                break
-            record = self.records[own_id]
-            try:
-                steps[request.action](record, request)
-            except RefusedActionError as error:
-                refused[own_id] = str(error)
-                continue
-            self._touch(record)
-            record.updated = self.now - timedelta(seconds=request.backdate_seconds)
-            record.order["lastModifiedDate"] = stamp(record.updated)
-            record.order["orderLifecycleInformation"] = {"lifecycleChangeDate": stamp(record.updated)}
-            advanced.append(own_id)
-        return AdvanceResult(advanced, refused if request.order_ids else {})
 
     def _step(self, record: OttoRecord, state: str, into: JsonObject) -> None:
         found = [each for each in record.items if each["fulfillmentStatus"] == state]
@@ -531,28 +461,15 @@ class OttoSandbox(Sandbox):
                 state = "CANCELLED_BY_PARTNER" if is_seller else "CANCELLED_BY_MARKETPLACE"
                 self._end(each, state, request.reason or "CANCELLED_ON_CUSTOMER_WISH")
 
-    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
-        """Take in a genuine payload; served as it is."""
-        found = self.read(payload, name).orders
-        seller = account or "seller"
-        if seller not in self.sellers:
-            raise KeyError(seller)
-        for index, order in enumerate(found):
-            if order["salesOrderId"] in self.records:
-                raise PayloadError(name, f"$[{index}].salesOrderId", "there is such an order already")
-        for order in found:
-            self.records[order["salesOrderId"]] = OttoRecord(order, seller, self.now - timedelta(minutes=5))
-        return {"orders": len(found), "shipments": 0}
-
     def truth(self) -> list[dict[str, Any]]:
         """Return every order held, hidden or not, as it really is."""
         self._turn_sent()
-        return [copy.deepcopy(record.order) for record in self.records.values()]
+        return super().truth()
 
     def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
         """Return orders in the words that every marketplace shares."""
         self._turn_sent()
-        return [self._held(self.records[each]) for each in order_ids or tuple(self.records)]
+        return super().held(order_ids)
 
     def _held(self, record: OttoRecord) -> HeldOrder:
         packages: dict[tuple[str, str], dict[str, int]] = {}
@@ -565,7 +482,7 @@ class OttoSandbox(Sandbox):
             account=record.seller,
             selector=None,
             updated=record.updated,
-            is_hidden=record.hidden_until is not None and record.hidden_until > self.now,
+            is_hidden=record.is_hidden(self.now),
             is_open_to_us="PROCESSABLE" in record.states() and "ANNOUNCED" not in record.states(),
             lines=[
                 HeldLine(
@@ -578,17 +495,6 @@ class OttoSandbox(Sandbox):
             ],
             packages=[HeldPackage(number, number, units) for (_, number), units in packages.items()],
         )
-
-    def order_ids(self) -> list[str]:
-        """Return the ids of every order held."""
-        return list(self.records)
-
-    def hide(self, order_ids: Sequence[str], until: datetime) -> list[str]:
-        """Keep orders (the newest when none is named) out of every listing until a moment."""
-        chosen = list(order_ids) or list(self.records)[-1:]
-        for each in chosen:
-            self.records[each].hidden_until = until
-        return chosen
 
 
 def _has_label(unit: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -17,7 +17,6 @@ from orders_pipeline.sandbox.clock import Clock, parse_iso, utc_now
 from orders_pipeline.sandbox.engine import (
     Access,
     AdvanceRequest,
-    AdvanceResult,
     Call,
     DemoShare,
     GenerateRequest,
@@ -26,13 +25,17 @@ from orders_pipeline.sandbox.engine import (
     HeldPackage,
     Operation,
     RefusedActionError,
-    Sandbox,
     SandboxAnswer,
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import moments, without_collection
-from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
-from orders_pipeline.sandbox.loading import PayloadError
+from orders_pipeline.sandbox.json_values import JsonObject
+from orders_pipeline.sandbox.sellers import (
+    SandboxSeller,
+    SandboxToken,
+    SellerSandbox,
+    SellersOrder,
+)
 from orders_pipeline.sandbox.target_plus import orders as target_orders
 from orders_pipeline.sandbox.target_plus import payloads
 from orders_pipeline.sandbox.target_plus.orders import WAITING, TargetDraft, stamp
@@ -47,14 +50,12 @@ METHODS = ("UPSGround", "UPSNextDayAir", "FedExGround", "USPSPriorityMail")
 
 
 @dataclass
-class TargetSeller:
+class TargetSeller(SandboxSeller):
     """A seller and its credentials."""
 
-    name: str
     api_key: str
     seller_id: str
     seller_token: str
-    is_revoked: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,10 @@ class TargetQuirks:
 
 
 @dataclass
-class TargetRecord:
+class TargetRecord(SellersOrder):
     """One order as held: its complete JSON, and its fulfilments."""
 
-    order: JsonObject
-    seller: str
-    updated: datetime
     fulfillments: list[tuple[datetime, JsonObject]] = field(default_factory=list)
-    hidden_until: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -109,7 +106,7 @@ class TargetRecord:
         return list(self.order["order_lines"])
 
 
-class TargetSandbox(Sandbox):
+class TargetSandbox(SellerSandbox[TargetSeller, TargetRecord, TargetQuirks, SandboxToken]):
     """Sellers, orders and fulfilments of a stand-in of Target Plus."""
 
     kind = "target_plus"
@@ -120,6 +117,7 @@ class TargetSandbox(Sandbox):
     confirming = "fulfillment"
     read = staticmethod(payloads.read)
     demo = DemoShare("target_plus", "Target Plus (sandbox)", {"target_plus": ("Target Plus", None)})
+    order_id = "id"
     actions = ("release", "acknowledge", "ship", "refund", "cancel", "touch")
     operations = (
         Operation("orders", "GET", "/seller_orders/v1/sellers/{seller_id}/orders"),
@@ -135,34 +133,11 @@ class TargetSandbox(Sandbox):
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
         """Start with one seller and no orders."""
-        super().__init__(seed, rate_factor, clock)
-        self.quirks = TargetQuirks()
-        self.sellers = {"seller": TargetSeller("seller", API_KEY, SELLER_ID, SELLER_TOKEN)}
-        self.records: dict[str, TargetRecord] = {}
-        self._numbers = 0
+        super().__init__(
+            TargetSeller("seller", API_KEY, SELLER_ID, SELLER_TOKEN), TargetQuirks(), seed, rate_factor, clock
+        )
 
     # --- sellers ------------------------------------------------------------------------------------------------
-
-    def accounts_json(self) -> list[dict[str, Any]]:
-        """Return the sellers, with their (public) credentials."""
-        return [asdict(each) for each in self.sellers.values()]
-
-    def add_account_json(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a seller: name, api_key, seller_id and seller_token are due."""
-        try:
-            seller = TargetSeller(**values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        self.sellers[seller.name] = seller
-        return asdict(seller)
-
-    def configure(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Change what Target does in one way or another, see ``TargetQuirks``."""
-        try:
-            self.quirks = replace(self.quirks, **values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        return asdict(self.quirks)
 
     def accesses(self) -> list[Access]:
         """Return how an installation is connected to each seller."""
@@ -177,18 +152,6 @@ class TargetSandbox(Sandbox):
             )
             for each in self.sellers.values()
         ]
-
-    def revoke(self, account: str) -> None:
-        """Let a seller's credentials stop working."""
-        self.sellers[account].is_revoked = True
-
-    def expire(self, account: str) -> None:
-        """Nothing: what Target gives does not end by itself, as far as is known."""
-
-    def restore(self) -> None:
-        """Let every credential work again."""
-        for seller in self.sellers.values():
-            seller.is_revoked = False
 
     def account_of(self, call: Call) -> str | None:
         """Return the seller whose three headers a call has."""
@@ -239,9 +202,7 @@ class TargetSandbox(Sandbox):
         fitting = [
             record
             for record in self.records.values()
-            if record.seller == account
-            and (not states or record.state in states)
-            and (record.hidden_until is None or record.hidden_until <= self.now)
+            if record.seller == account and (not states or record.state in states) and not record.is_hidden(self.now)
         ]
         found = [each.id for each in sorted(fitting, key=lambda record: (record.order["order_date"], record.id))]
         shown = self._page(call, self.without_missing(found, call))
@@ -391,6 +352,9 @@ class TargetSandbox(Sandbox):
         record.updated = moment
         record.order["last_modified"] = stamp(moment)
 
+    def _hold(self, order: JsonObject, seller: str, updated: datetime) -> TargetRecord:
+        return TargetRecord(order, seller, updated)
+
     # --- control ------------------------------------------------------------------------------------------------
 
     def generate(self, request: GenerateRequest) -> list[str]:
@@ -425,9 +389,8 @@ class TargetSandbox(Sandbox):
             "shipped_date": stamp(self.now),
         }
 
-    def advance(self, request: AdvanceRequest) -> AdvanceResult:
-        """Move orders on."""
-        steps: dict[str, Callable[[TargetRecord, AdvanceRequest], None]] = {
+    def _steps(self) -> Mapping[str, Callable[[TargetRecord, AdvanceRequest], None]]:
+        return {
             "release": lambda record, _: self._step(record, "PENDING", "RELEASED_FOR_SHIPMENT"),
             "acknowledge": lambda record, _: self._step(record, "RELEASED_FOR_SHIPMENT", "ACKNOWLEDGED_BY_SELLER"),
             "ship": self._step_ship,
@@ -435,22 +398,6 @@ class TargetSandbox(Sandbox):
             "cancel": self._step_cancel,
             "touch": lambda _record, _: None,
         }
-        if request.action not in steps:
-            raise ValueError(f"unknown action {request.action}")
-        advanced: list[str] = []
-        refused: dict[str, str] = {}
-        for own_id in request.order_ids or tuple(self.records):
-            if request.count is not None and len(advanced) >= request.count:
-                break
-            record = self.records[own_id]
-            try:
-                steps[request.action](record, request)
-            except RefusedActionError as error:
-                refused[own_id] = str(error)
-                continue
-            self._touch(record, self.now - timedelta(seconds=request.backdate_seconds))
-            advanced.append(own_id)
-        return AdvanceResult(advanced, refused if request.order_ids else {})
 
     def _step(self, record: TargetRecord, before: str, after: str) -> None:
         if record.state != before:
@@ -496,27 +443,6 @@ class TargetSandbox(Sandbox):
             raise RefusedActionError("nothing of it is open")
         self._settle(record, None)
 
-    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
-        """Take in a genuine payload; served as it is."""
-        found = self.read(payload, name).orders
-        seller = account or "seller"
-        if seller not in self.sellers:
-            raise KeyError(seller)
-        for index, order in enumerate(found):
-            if order["id"] in self.records:
-                raise PayloadError(name, f"$[{index}].id", "there is such an order already")
-        for order in found:
-            self.records[order["id"]] = TargetRecord(order, seller, self.now - timedelta(minutes=5))
-        return {"orders": len(found), "shipments": 0}
-
-    def truth(self) -> list[dict[str, Any]]:
-        """Return every order held, hidden or not, as it really is."""
-        return [copy.deepcopy(record.order) for record in self.records.values()]
-
-    def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
-        """Return orders in the words that every marketplace shares."""
-        return [self._held(self.records[each]) for each in order_ids or tuple(self.records)]
-
     def _held(self, record: TargetRecord) -> HeldOrder:
         packages: dict[str, dict[str, int]] = {}
         for _, each in record.fulfillments:
@@ -528,7 +454,7 @@ class TargetSandbox(Sandbox):
             account=record.seller,
             selector=None,
             updated=record.updated,
-            is_hidden=record.state not in OPEN or (record.hidden_until is not None and record.hidden_until > self.now),
+            is_hidden=record.state not in OPEN or record.is_hidden(self.now),
             is_open_to_us=record.state in SHIPPABLE,
             lines=[
                 HeldLine(
@@ -541,17 +467,6 @@ class TargetSandbox(Sandbox):
             ],
             packages=[HeldPackage(number, number, units) for number, units in packages.items()],
         )
-
-    def order_ids(self) -> list[str]:
-        """Return the ids of every order held."""
-        return list(self.records)
-
-    def hide(self, order_ids: Sequence[str], until: datetime) -> list[str]:
-        """Keep orders (the newest when none is named) out of every listing until a moment."""
-        chosen = list(order_ids) or list(self.records)[-1:]
-        for each in chosen:
-            self.records[each].hidden_until = until
-        return chosen
 
 
 def _units_in(line: Mapping[str, Any], states: Sequence[str]) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from random import Random
@@ -20,7 +20,6 @@ from orders_pipeline.sandbox.clock import Clock, parse_iso, utc_now
 from orders_pipeline.sandbox.engine import (
     Access,
     AdvanceRequest,
-    AdvanceResult,
     Call,
     DemoShare,
     GenerateRequest,
@@ -29,13 +28,18 @@ from orders_pipeline.sandbox.engine import (
     HeldPackage,
     Operation,
     RefusedActionError,
-    Sandbox,
     SandboxAnswer,
 )
 from orders_pipeline.sandbox.faults import FaultKind
 from orders_pipeline.sandbox.generator import moments, without_collection
 from orders_pipeline.sandbox.json_values import JsonObject, JsonValue
-from orders_pipeline.sandbox.loading import PayloadError
+from orders_pipeline.sandbox.sellers import (
+    KeyedSeller,
+    SandboxToken,
+    SellerSandbox,
+    SellersOrder,
+    basic_keys,
+)
 from orders_pipeline.sandbox.throttle import Plan
 from orders_pipeline.sandbox.walmart import orders as walmart_orders
 from orders_pipeline.sandbox.walmart import payloads
@@ -58,16 +62,6 @@ REASONS = frozenset(
 )
 
 
-@dataclass
-class Seller:
-    """A seller's keys."""
-
-    name: str
-    client_id: str
-    client_secret: str
-    is_revoked: bool = False
-
-
 @dataclass(frozen=True)
 class Quirks:
     """What Walmart does in its own way, each to be switched.
@@ -86,13 +80,9 @@ class Quirks:
 
 
 @dataclass
-class Record:
+class Record(SellersOrder):
     """One order as held: its complete JSON, and what the searches know about it."""
 
-    order: JsonObject
-    seller: str
-    updated: datetime
-    hidden_until: datetime | None = None
     labels: dict[str, str] = field(default_factory=dict)
     """What the seller calls a package, by its tracking number; the order shows the last one of a line."""
 
@@ -116,7 +106,7 @@ class Record:
         return [each["status"] for line in self.lines for each in statuses(line)]
 
 
-class WalmartSandbox(Sandbox):
+class WalmartSandbox(SellerSandbox[KeyedSeller, Record, Quirks, SandboxToken]):
     """Sellers and purchase orders of a stand-in of Walmart Marketplace US."""
 
     kind = "walmart"
@@ -127,6 +117,7 @@ class WalmartSandbox(Sandbox):
     confirming = "shipping"
     read = staticmethod(payloads.read)
     demo = DemoShare("walmart_us", "Walmart US (sandbox)", {"walmart_us": ("Walmart US", None)})
+    order_id = "purchaseOrderId"
     actions = ("acknowledge", "ship", "deliver", "refund", "cancel", "request_cancellation", "touch")
     operations = (
         Operation("token", "POST", "/v3/token"),
@@ -139,36 +130,10 @@ class WalmartSandbox(Sandbox):
 
     def __init__(self, seed: int = 1, rate_factor: float = 1.0, clock: Clock = utc_now) -> None:
         """Start with one seller and no orders."""
-        super().__init__(seed, rate_factor, clock)
-        self.quirks = Quirks()
-        self.sellers = {"seller": Seller("seller", CLIENT_ID, CLIENT_SECRET)}
-        self.records: dict[str, Record] = {}
-        self._tokens: dict[str, tuple[str, datetime]] = {}
+        super().__init__(KeyedSeller("seller", CLIENT_ID, CLIENT_SECRET), Quirks(), seed, rate_factor, clock)
         self._searches: dict[str, tuple[tuple[tuple[str, str], ...], int]] = {}
-        self._numbers = 0
 
     # --- sellers ------------------------------------------------------------------------------------------------
-
-    def accounts_json(self) -> list[dict[str, Any]]:
-        """Return the sellers, with their (public) keys."""
-        return [asdict(each) for each in self.sellers.values()]
-
-    def add_account_json(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a seller: name, client_id and client_secret are due."""
-        try:
-            seller = Seller(**values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        self.sellers[seller.name] = seller
-        return asdict(seller)
-
-    def configure(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Change what Walmart does in its own way, see ``Quirks``."""
-        try:
-            self.quirks = replace(self.quirks, **values)
-        except TypeError as error:
-            raise ValueError(str(error)) from error
-        return asdict(self.quirks)
 
     def accesses(self) -> list[Access]:
         """Return how an installation is connected to each seller."""
@@ -177,36 +142,16 @@ class WalmartSandbox(Sandbox):
             for each in self.sellers.values()
         ]
 
-    def revoke(self, account: str) -> None:
-        """Let a seller's keys and tokens stop working."""
-        self.sellers[account].is_revoked = True
-        self.expire(account)
-
-    def expire(self, account: str) -> None:
-        """Let a seller's tokens end now."""
-        self._tokens = {token: each for token, each in self._tokens.items() if each[0] != account}
-
-    def restore(self) -> None:
-        """Let every key work again."""
-        for seller in self.sellers.values():
-            seller.is_revoked = False
-
     def account_of(self, call: Call) -> str | None:
         """Return the seller whose token, or whose keys, a call has."""
         if call.operation.name == "token":
             seller = self._seller_of_keys(call)
             return seller.name if seller is not None else None
-        known = self._tokens.get(call.headers.get("wm_sec.access_token", ""))
-        return known[0] if known is not None and known[1] > self.now else None
+        return self._holder(call.headers.get("wm_sec.access_token", ""))
 
-    def _seller_of_keys(self, call: Call) -> Seller | None:
-        kind, _, coded = call.headers.get("authorization", "").partition(" ")
-        try:
-            name, _, secret = base64.b64decode(coded).decode().partition(":")
-        except ValueError:
-            return None
-        fits = (each for each in self.sellers.values() if (each.client_id, each.client_secret) == (name, secret))
-        return next((each for each in fits if kind == "Basic" and not each.is_revoked), None)
+    def _seller_of_keys(self, call: Call) -> KeyedSeller | None:
+        fits = (each for each in self.sellers.values() if (each.client_id, each.client_secret) == basic_keys(call))
+        return next((each for each in fits if not each.is_revoked), None)
 
     # --- answering ----------------------------------------------------------------------------------------------
 
@@ -259,7 +204,7 @@ class WalmartSandbox(Sandbox):
         if b"grant_type=client_credentials" not in call.body:
             self.refuse(400, "INVALID_REQUEST_PARAM.GMP_GATEWAY_API", "grant_type must be client_credentials")
         token = hashlib.sha256(f"{self.seed}:{call.request_id}".encode()).hexdigest()
-        self._tokens[token] = (seller.name, self.now + timedelta(seconds=self.quirks.token_seconds))
+        self._tokens[token] = SandboxToken(seller.name, self.now + timedelta(seconds=self.quirks.token_seconds))
         body = {"access_token": token, "token_type": "Bearer", "expires_in": self.quirks.token_seconds}
         return SandboxAnswer(200, body)
 
@@ -323,7 +268,7 @@ class WalmartSandbox(Sandbox):
             and millis(created_from) <= record.order["orderDate"] <= millis(created_to)
             and (since is None or since <= record.updated)
             and (until is None or record.updated <= until)
-            and (record.hidden_until is None or record.hidden_until <= self.now)
+            and not record.is_hidden(self.now)
             and (state is None or state in record.states())
         ]
         return [record.id for record in sorted(fitting, key=lambda record: (record.order["orderDate"], record.id))]
@@ -357,7 +302,7 @@ class WalmartSandbox(Sandbox):
             for each in statuses(line):
                 if each["status"] == "Created":
                     each["status"] = "Acknowledged"
-                    self._touch(record, line)
+                    self._touch_line(record, line)
 
     def _changed(self, call: Call, record: Record) -> dict[str, Any]:
         """All of a call is checked before any of it is done."""
@@ -417,7 +362,7 @@ class WalmartSandbox(Sandbox):
             self._take(line, "Acknowledged", units, "Shipped", info)
             record.labels[info["trackingNumber"]] = str(whole.get("sellerOrderId") or "")
         line["sellerOrderId"] = whole.get("sellerOrderId")
-        self._touch(record, line)
+        self._touch_line(record, line)
 
     def _check_tracking(self, record: Record, info: Mapping[str, Any]) -> None:
         carrier = info["carrierName"]
@@ -444,7 +389,7 @@ class WalmartSandbox(Sandbox):
         state = "Created" if any(each["status"] == "Created" for each in statuses(line)) else "Acknowledged"
         self._take(line, state, int(sent["statusQuantity"]["amount"]), "Cancelled", None)
         statuses(line)[-1]["cancellationReason"] = sent["cancellationReason"]
-        self._touch(record, line)
+        self._touch_line(record, line)
 
     def _take(self, line: JsonObject, state: str, units: int, into: str, info: JsonObject | None) -> None:
         """Move units of a line from one state into another one."""
@@ -458,9 +403,14 @@ class WalmartSandbox(Sandbox):
         moved = {"status": into, "statusQuantity": quantity(units), "cancellationReason": None, "trackingInfo": info}
         statuses(line).append(moved)
 
-    def _touch(self, record: Record, line: JsonObject) -> None:
+    def _touch_line(self, record: Record, line: JsonObject) -> None:
         line["statusDate"] = millis(self.now)
         record.updated = self.now
+
+    def _touch(self, record: Record, moment: datetime) -> None:
+        record.updated = moment
+        for line in record.lines:
+            line["statusDate"] = millis(moment)
 
     def _cancel_late(self) -> None:
         """Cancel what should have been shipped by now."""
@@ -475,7 +425,10 @@ class WalmartSandbox(Sandbox):
             for each in statuses(line):
                 if each["status"] in OPEN:
                     each |= {"status": "Cancelled", "cancellationReason": reason}
-                    self._touch(record, line)
+                    self._touch_line(record, line)
+
+    def _hold(self, order: JsonObject, seller: str, updated: datetime) -> Record:
+        return Record(order, seller, updated)
 
     # --- control ------------------------------------------------------------------------------------------------
 
@@ -493,35 +446,16 @@ class WalmartSandbox(Sandbox):
                 ids.append(order["purchaseOrderId"])
         return ids
 
-    def advance(self, request: AdvanceRequest) -> AdvanceResult:
-        """Move orders on."""
-        steps: dict[str, Callable[[Record, AdvanceRequest], None]] = {
+    def _steps(self) -> Mapping[str, Callable[[Record, AdvanceRequest], None]]:
+        return {
             "acknowledge": lambda record, _: self._acknowledge(record),
             "ship": self._step_ship,
             "deliver": lambda record, _: self._step(record, "Shipped", "Delivered"),
             "refund": lambda record, _: self._step(record, "Delivered", "Refund"),
             "cancel": lambda record, asked: self._end(record, asked.reason or "CUSTOMER_CANCELLED"),
             "request_cancellation": self._step_ask,
-            "touch": lambda record, _: self._touch(record, record.lines[0]),
+            "touch": lambda record, _: self._touch_line(record, record.lines[0]),
         }
-        if request.action not in steps:
-            raise ValueError(f"unknown action {request.action}")
-        advanced: list[str] = []
-        refused: dict[str, str] = {}
-        for own_id in request.order_ids or tuple(self.records):
-            if request.count is not None and len(advanced) >= request.count:
-                break
-            record = self.records[own_id]
-            try:
-                steps[request.action](record, request)
-            except RefusedActionError as error:
-                refused[own_id] = str(error)
-                continue
-            record.updated = self.now - timedelta(seconds=request.backdate_seconds)
-            for line in record.lines:
-                line["statusDate"] = millis(record.updated)
-            advanced.append(own_id)
-        return AdvanceResult(advanced, refused if request.order_ids else {})
 
     def _step(self, record: Record, state: str, into: str) -> None:
         found = [each for line in record.lines for each in statuses(line) if each["status"] == state]
@@ -553,27 +487,6 @@ class WalmartSandbox(Sandbox):
         for line in record.lines:
             line["intentToCancel"] = request.reason or "CUSTOMER_CHANGED_MIND"
 
-    def load(self, payload: JsonValue, name: str, account: str | None = None) -> dict[str, Any]:
-        """Take in a genuine payload; served as it is."""
-        found = self.read(payload, name).orders
-        seller = account or "seller"
-        if seller not in self.sellers:
-            raise KeyError(seller)
-        for index, order in enumerate(found):
-            if order["purchaseOrderId"] in self.records:
-                raise PayloadError(name, f"$[{index}].purchaseOrderId", "there is such an order already")
-        for order in found:
-            self.records[order["purchaseOrderId"]] = Record(order, seller, self.now - timedelta(minutes=5))
-        return {"orders": len(found), "shipments": 0}
-
-    def truth(self) -> list[dict[str, Any]]:
-        """Return every order held, hidden or not, as it really is."""
-        return [copy.deepcopy(record.order) for record in self.records.values()]
-
-    def held(self, order_ids: Sequence[str] = ()) -> list[HeldOrder]:
-        """Return orders in the words that every marketplace shares."""
-        return [self._held(self.records[each]) for each in order_ids or tuple(self.records)]
-
     def _held(self, record: Record) -> HeldOrder:
         packages: dict[str, dict[str, int]] = {}
         for line in record.lines:
@@ -588,7 +501,7 @@ class WalmartSandbox(Sandbox):
             account=record.seller,
             selector=None,
             updated=record.updated,
-            is_hidden=record.hidden_until is not None and record.hidden_until > self.now,
+            is_hidden=record.is_hidden(self.now),
             is_open_to_us="Acknowledged" in states and "Created" not in states and record.ship_node != "WFSFulfilled",
             lines=[
                 HeldLine(
@@ -603,17 +516,6 @@ class WalmartSandbox(Sandbox):
                 HeldPackage(record.labels.get(number) or number, number, units) for number, units in packages.items()
             ],
         )
-
-    def order_ids(self) -> list[str]:
-        """Return the ids of every order held."""
-        return list(self.records)
-
-    def hide(self, order_ids: Sequence[str], until: datetime) -> list[str]:
-        """Keep orders (the newest when none is named) out of every search until a moment."""
-        chosen = list(order_ids) or list(self.records)[-1:]
-        for each in chosen:
-            self.records[each].hidden_until = until
-        return chosen
 
 
 def statuses(line: JsonObject) -> list[JsonObject]:
