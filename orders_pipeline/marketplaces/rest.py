@@ -258,6 +258,25 @@ class Rest:
         return self._session
 
 
+class RestClient:
+    """What every session over REST has; the rest of `orders_pipeline.marketplaces.protocol.Client` is its marketplace's."""
+
+    _rest: Rest
+
+    @property
+    def degraded(self) -> Sequence[str]:
+        """Nothing: an order is sent whole or not at all."""
+        return ()
+
+    def server_time(self) -> datetime | None:
+        """The marketplace's clock as last told in a Date header."""
+        return self._rest.server_time
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        self._rest.close()
+
+
 def unreadable(operation: str, what: str) -> Transient:
     """The error for an answer that is not the documented shape: perhaps a gateway in between, so it may pass."""
     return Transient("unreadable_answer", f"{operation} {what}", "check the connection's endpoint")

@@ -24,13 +24,12 @@ from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
-from orders_pipeline.marketplaces.rest import Rest, unreadable
+from orders_pipeline.marketplaces.rest import Rest, RestClient, unreadable
 from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     import httpx
 
@@ -73,7 +72,7 @@ class _EbayListed(NamedTuple):
     total: int
 
 
-class EbayClient:
+class EbayClient(RestClient):
     """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
 
     Raises:
@@ -90,11 +89,6 @@ class EbayClient:
         self._post_order = Rest(EbayDialect(context, self._settings, now, IAF), self._settings, take, now)
 
     # -- the protocol
-
-    @property
-    def degraded(self) -> Sequence[str]:
-        """EBay sends an order whole or not at all."""
-        return ()
 
     def pull(self, window: Window) -> Iterator[Page]:
         """Every order changed in the window.
@@ -158,13 +152,9 @@ class EbayClient:
         """Approve or reject what the buyer asks; eBay takes no words with it."""
         post_order.decide(self._post_order, self._sign(), self._present(original_id), is_accepted=is_accepted)
 
-    def server_time(self) -> datetime | None:
-        """EBay's clock as last told in a Date header."""
-        return self._rest.server_time
-
     def close(self) -> None:
         """Let go of sockets."""
-        self._rest.close()
+        super().close()
         self._post_order.close()
 
     # -- listings

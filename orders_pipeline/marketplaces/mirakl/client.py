@@ -25,13 +25,12 @@ from orders_pipeline.marketplaces.mirakl.documents import (
 from orders_pipeline.marketplaces.mirakl.settings import MiraklSettings
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, RawOrder
-from orders_pipeline.marketplaces.rest import Rest, RestAnswer, unreadable
+from orders_pipeline.marketplaces.rest import Rest, RestAnswer, RestClient, unreadable
 from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from orders_pipeline.marketplaces.mirakl.capabilities import Capabilities
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, Window
@@ -81,7 +80,7 @@ class _Row(NamedTuple):
     body: bytes
 
 
-class MiraklClient:
+class MiraklClient(RestClient):
     """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
 
     Raises:
@@ -99,11 +98,6 @@ class MiraklClient:
         self._capabilities: Capabilities | None = None
 
     # -- the protocol
-
-    @property
-    def degraded(self) -> Sequence[str]:
-        """Mirakl sends an order whole or not at all."""
-        return ()
 
     def pull(self, window: Window) -> Iterator[Page]:
         """Every order updated in the window, and every order with a shipment updated in it.
@@ -165,14 +159,6 @@ class MiraklClient:
     def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
         """Refused: buyers make no requests to cancel at Mirakl."""
         raise Refused("cancellation_not_offered", "Mirakl has no requests to cancel")
-
-    def server_time(self) -> datetime | None:
-        """The instance's clock as last told in a Date header."""
-        return self._rest.server_time
-
-    def close(self) -> None:
-        """Let go of sockets."""
-        self._rest.close()
 
     def capabilities(self) -> Capabilities:
         """What the operator has switched on, read once; an instance too old to have PC01 has no multi-shipment.

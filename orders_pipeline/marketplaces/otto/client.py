@@ -23,13 +23,12 @@ from orders_pipeline.marketplaces.otto.settings import OttoSettings
 from orders_pipeline.marketplaces.payloads import elements
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
-from orders_pipeline.marketplaces.rest import Rest, unreadable
+from orders_pipeline.marketplaces.rest import Rest, RestClient, unreadable
 from orders_pipeline.marketplaces.settings import read_settings
 from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from orders_pipeline.marketplaces.http import Parameters
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, RawOrder
@@ -60,7 +59,7 @@ class _Listed(NamedTuple):
     following: str | None
 
 
-class OttoClient:
+class OttoClient(RestClient):
     """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
 
     Raises:
@@ -76,11 +75,6 @@ class OttoClient:
         self._rest = Rest(self._dialect, self._settings, take, now)
 
     # -- the protocol
-
-    @property
-    def degraded(self) -> Sequence[str]:
-        """OTTO sends an order whole or not at all."""
-        return ()
 
     def pull(self, window: Window) -> Iterator[Page]:
         """Every order changed since the window began; OTTO has no upper bound, so the newest come along.
@@ -147,14 +141,6 @@ class OttoClient:
     def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
         """Refused: OTTO has no requests to cancel."""
         raise Refused("cancellation_not_offered", "OTTO has no requests to cancel", "cancel the units, or ship them")
-
-    def server_time(self) -> datetime | None:
-        """OTTO's clock as last told in a Date header."""
-        return self._rest.server_time
-
-    def close(self) -> None:
-        """Let go of sockets."""
-        self._rest.close()
 
     # -- listings
 

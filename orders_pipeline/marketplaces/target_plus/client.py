@@ -16,7 +16,7 @@ from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.reading import identifier
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
-from orders_pipeline.marketplaces.rest import Rest, unreadable
+from orders_pipeline.marketplaces.rest import Rest, RestClient, unreadable
 from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.target_plus.confirmation import SellerPaths, acknowledge, fulfillments, ship
 from orders_pipeline.marketplaces.target_plus.dialect import TargetDialect
@@ -29,7 +29,6 @@ from warehouse.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
     from typing import Any
 
     from orders_pipeline.marketplaces.http import Parameters
@@ -49,7 +48,7 @@ RATES: dict[str, Rate] = {
 }
 
 
-class TargetClient:
+class TargetClient(RestClient):
     """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
 
     Raises:
@@ -141,14 +140,6 @@ class TargetClient:
     def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
         """Refused: Target is not known to have requests to cancel."""
         raise Refused("cancellation_not_offered", "Target has no requests to cancel", "ship the order")
-
-    def server_time(self) -> datetime | None:
-        """Target's clock as last told in a Date header."""
-        return self._rest.server_time
-
-    def close(self) -> None:
-        """Let go of sockets."""
-        self._rest.close()
 
     # -- reading
 

@@ -16,7 +16,7 @@ from orders_pipeline.marketplaces.findings import clock_findings, failure
 from orders_pipeline.marketplaces.payloads import elements, member
 from orders_pipeline.marketplaces.protocol import Finding, Page, Rate, Window
 from orders_pipeline.marketplaces.receipts import Turn, in_turn
-from orders_pipeline.marketplaces.rest import Rest, unreadable
+from orders_pipeline.marketplaces.rest import Rest, RestClient, unreadable
 from orders_pipeline.marketplaces.settings import read_settings
 from orders_pipeline.marketplaces.walmart import confirmation
 from orders_pipeline.marketplaces.walmart.carriers import REQUIREMENTS
@@ -27,7 +27,6 @@ from warehouse.clock import iso, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from orders_pipeline.marketplaces.http import Parameters
     from orders_pipeline.marketplaces.protocol import ConnectionContext, Parcel, Quota, RawOrder
@@ -64,7 +63,7 @@ class _Listed(NamedTuple):
     total: int | None
 
 
-class WalmartClient:
+class WalmartClient(RestClient):
     """A session with one connection; see `orders_pipeline.marketplaces.protocol.Client` for the contract.
 
     Raises:
@@ -80,11 +79,6 @@ class WalmartClient:
         self._rest = Rest(self._dialect, self._settings, take, now)
 
     # -- the protocol
-
-    @property
-    def degraded(self) -> Sequence[str]:
-        """Walmart sends an order whole or not at all."""
-        return ()
 
     def pull(self, window: Window) -> Iterator[Page]:
         """Every order changed in the window, a listing for each kind of ship node."""
@@ -135,14 +129,6 @@ class WalmartClient:
     def decide_cancellation(self, original_id: str, requester: str, is_accepted: bool, reason: str | None) -> None:  # noqa: ARG002, FBT001 - the contract's names
         """Refused: a request is answered by cancelling, or by shipping nevertheless."""
         raise Refused("cancellation_not_offered", "Walmart takes no answer to a request to cancel")
-
-    def server_time(self) -> datetime | None:
-        """Walmart's clock as last told in a Date header."""
-        return self._rest.server_time
-
-    def close(self) -> None:
-        """Let go of sockets."""
-        self._rest.close()
 
     # -- listings
 
