@@ -15,14 +15,17 @@ from starlette.routing import Route
 from orders_api.console import (
     alerts,
     audit,
+    cancellations,
     channels,
     connections,
+    files,
     incidents,
     log_in,
     logs,
     order,
     orders,
     requests,
+    shipments,
     storages,
     tokens,
 )
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 CONSOLE_PATH = "/console"
 NOUNS = (
-    *(orders, order, incidents, logs),
+    *(orders, order, shipments, cancellations, incidents, files, logs),
     *(channels, connections, storages, tokens, alerts, audit, requests),
 )
 """The modules whose `pages` make up the console."""

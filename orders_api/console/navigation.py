@@ -6,8 +6,14 @@ from orders_api.console.views.frame import Entry
 from warehouse.ledger.people.users import Role
 
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
-    ("Orders", (Entry("Orders", "/orders"),)),
-    ("Health", (Entry("Incidents", "/incidents", "open_incidents"), Entry("Logs", "/logs"))),
+    (
+        "Orders",
+        (Entry("Orders", "/orders"), Entry("Shipments", "/shipments"), Entry("Cancellations", "/cancellations")),
+    ),
+    (
+        "Health",
+        (Entry("Incidents", "/incidents", "open_incidents"), Entry("Files", "/files"), Entry("Logs", "/logs")),
+    ),
     (
         "Settings",
         (

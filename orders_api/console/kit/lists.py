@@ -31,17 +31,19 @@ def around(
     cursor: str | None,
     labels: Mapping[str, str],
     sql: str = "",
+    api: str | None = None,
 ) -> Around:
     """What is around the rows of a list.
 
     Args:
         visit: Who reads it.
         asked: Its query.
-        path: Its own path below the console; `/v1` of the API has the same one.
+        path: Its own path below the console.
         filters: The filters that it offers.
         cursor: Where the next page begins; None on the last one.
         labels: Parameters that are filters without choices → what a chip calls them.
         sql: The same question to the order tables.
+        api: The list's path below `/v1` of the API; the same one unless told otherwise.
     """
     by_name = {each.name: each for each in filters}
     chips = []
@@ -63,7 +65,7 @@ def around(
         following=None if cursor is None else asked.address(path, cursor=cursor),
         as_json=asked.address(f"{path}.json"),
         as_csv=asked.address(f"{path}.csv"),
-        curl=_curl(visit, asked, path),
+        curl=_curl(visit, asked, api or path),
         sql=sql,
         kept=tuple(each for each in asked.items if each[0] not in shown),
     )

@@ -1,0 +1,97 @@
+"""Shipments, requests to cancel, files: lists of work, deciding, and reporting a shipment by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console.test_settings import audited, post, told
+from warehouse.ledger.book import cancellation_queries
+from warehouse.ledger.book.cancellation_queries import RequestFilter
+from warehouse.ledger.exchange import files
+from warehouse.ledger.exchange.file_records import NewFile
+from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.shipping import shipment_queries
+from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
+from warehouse.order_states import Status
+
+
+def open_order(client, channel="mirakl_fr") -> str:
+    """Internal id of an order of which something is to be shipped."""
+    found = client.get(
+        f"/orders.json?status={Status.WAITING_FOR_SHIPMENT}&channel={channel}&cancellation_requested=false"
+    )
+    return found.json()["orders"][-1]["id"]
+
+
+def reported(console, order: str):
+    with console.ledger.read() as transaction:
+        return shipment_queries.page(transaction, ShipmentFilter(order_id=order), None, 10).rows
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_shipment_is_checked_before_it_is_reported_once(console, open_page, anna, has_script):
+    order = open_order(anna, "mirakl_fr" if has_script else "amazon_de")
+    page = open_page(f"/orders/{order}/ship", java_script_enabled=has_script)
+    assert page.get_by_role("button", name="Report").count() == 0
+    units = page.get_by_role("spinbutton").first
+    most = int(units.get_attribute("max"))
+    units.evaluate("field => field.removeAttribute('max')") if has_script else None
+    if has_script:
+        units.fill(str(most + 1))
+        page.get_by_role("button", name="Check").click()
+        page.get_by_text("It would not be taken").wait_for()
+        page.get_by_role("spinbutton").first.fill(str(most))
+    page.get_by_label("Carrier").fill("DPD")
+    page.get_by_label("Tracking number").fill("HAND-1")
+    page.get_by_role("button", name="Check").click()
+    page.get_by_text("It would be taken as it stands").wait_for()
+    assert reported(console, order) == []
+    page.get_by_role("button", name="Report").click()
+    page.get_by_text("Reported:").wait_for()
+    assert [each.shipment.tracking_number for each in reported(console, order)] == ["HAND-1"]
+    assert audited(console)[0][0] == "shipment_reported"
+    assert "HAND-1" in anna.get(f"/shipments?tracking_number=HAND-1&order_id={order}").text
+
+
+def test_only_what_was_checked_is_reported(console, anna):
+    order = open_order(anna)
+    page = f"/orders/{order}/ship"
+    answer = post(anna, page, page, do="report", checked="", tracking_number="UNSEEN")
+    assert "no unit is to be shipped" in answer.text.lower()
+    assert [each for each in reported(console, order) if each.shipment.tracking_number == "UNSEEN"] == []
+
+
+def test_a_request_to_cancel_is_decided(console, anna, vera):
+    with console.ledger.read() as transaction:
+        first, second, *_ = cancellation_queries.find_requests(transaction, RequestFilter(states=("open",)))
+    assert ">Accept<span" in anna.get("/cancellations").text
+    assert ">Accept<span" not in vera.get("/cancellations").text
+    assert "held" in told(anna, post(anna, "/cancellations", f"/cancellations/{first.id}/decline"))
+    answer = post(anna, "/cancellations", f"/cancellations/{second.id}/accept", reason="The buyer asked")
+    assert told(anna, answer) != ""
+    listed = {each["id"]: each["state"] for each in anna.get("/cancellations.json").json()["cancellation_requests"]}
+    assert listed[first.id] == "declined"
+    assert ("cancellation_decided", first.id) in audited(console)
+    assert post(anna, "/cancellations", f"/cancellations/{first.id}/explode").status_code == 404
+
+
+def test_who_sees_one_channel_decides_and_ships_there_alone(console, anna, fred):
+    foreign = open_order(anna)
+    assert fred.get(f"/orders/{foreign}/ship").status_code == 404
+    assert post(fred, "/account", f"/orders/{foreign}/ship", do="check").status_code == 404
+    with console.ledger.read() as transaction:
+        rows = cancellation_queries.find_requests(transaction, RequestFilter(channels=("mirakl_fr", "amazon_de")))
+    assert rows
+    assert post(fred, "/account", f"/cancellations/{rows[0].id}/accept").status_code == 404
+    for path in ("/shipments", "/cancellations", "/files"):
+        assert not {"Mirakl FR", "Amazon DE"} & set(fred.get(path).text.split(">"))
+
+
+def test_a_file_is_shown_with_what_became_of_it(console, anna):
+    with console.ledger.write() as transaction:
+        new = NewFile(direction=JobKind.IMPORT, channel="amazon_fr", storage="", folder="in", name="shipped.csv")
+        files.receive(transaction, new, None, console.clock())
+    row = anna.get("/files.json").json()["files"][0]
+    assert (row["name"], row["direction"]) == ("shipped.csv", "import")
+    assert "shipped.csv" in anna.get(f"/files/{row['id']}").text
+    assert anna.get("/files/nothing").status_code == 404
