@@ -22,7 +22,7 @@ from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderExplanation, OrderPage, OrderPayload, Timeline
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from warehouse.clock import iso
-from warehouse.ledger.book import consumers, order_queries, raw_orders, timeline
+from warehouse.ledger.book import change_feed, consumers, order_queries, raw_orders, timeline
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status import explanation
 
@@ -68,7 +68,7 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
     Start at 0; keep `next_after` when the orders of an answer are safe on your side, and go on from there. Nothing is missed,
     and an answer that got lost is simply asked for again. An order that changes again comes again.
     """
-    changes = order_queries.changes(reading.transaction, reading.caller.visible_channels, query.after, query.limit)
+    changes = change_feed.changes(reading.transaction, reading.caller.visible_channels, query.after, query.limit)
     remembered = consumers.position(reading.transaction, reading.caller.consumer)
     if query.after > changes.head and query.after != remembered:  # earlier releases led readers of few channels further
         raise _unknown_position(changes.head)

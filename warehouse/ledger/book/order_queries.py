@@ -1,4 +1,4 @@
-"""Reading the order book: filtered pages by keyset, the change feed, one order and its parties.
+"""Reading the order book: filtered pages by keyset, counts, one order and its parties.
 
 Every reader (API, export, command line) asks through one `OrderFilter`, and what a reader may see is a part of it, so that the
 allow-list is applied in this one place. How a row becomes a document is in `warehouse.documents`; nothing writes here.
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from warehouse.clock import iso
 from warehouse.documents import StoredOrder
-from warehouse.ledger.base.database import POSITION, brief, mark
+from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import (
     Instant,
@@ -284,47 +284,6 @@ def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[s
     """The encrypted personal data of these orders, of those that have any."""
     rows = transaction.execute(_PARTIES, {"own_ids": list(order_ids)})
     return {row[0]: row[1] for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A part of the change feed.
-
-    Attributes:
-        rows: Orders as they are now, by position.
-        next_after: Where to read on.
-        has_more: Whether more was there at the time of reading.
-        head: The last position of the whole feed.
-    """
-
-    rows: list[StoredOrder]
-    next_after: int
-    has_more: bool
-    head: int
-
-
-def changes(transaction: Transaction, visible_channels: tuple[str, ...] | None, after: int, limit: int) -> Changes:
-    """What changed after a position: each order once, in its present state, by position.
-
-    Positions are given in commit order, and the head is read first: whatever is committed later lies beyond it. A reader of
-    few channels has a head of its own, the last position in them: it learns nothing of how much the others do.
-    """
-    head = mark(transaction, POSITION)
-    wanted = OrderFilter(visible_channels=visible_channels)
-    found = page(transaction, wanted, Sort.POSITION, Key(position=after), limit)
-    last = found.rows[-1].position if found.rows else after
-    if visible_channels is not None:
-        head = last if found.rows else _own_head(transaction, visible_channels, after)
-    has_more = found.next_key is not None
-    return Changes(found.rows, last if has_more else max(last, head), has_more, head)
-
-
-def _own_head(transaction: Transaction, visible_channels: tuple[str, ...], after: int) -> int:
-    """The last position of these channels when none is beyond `after`: mostly that one, which is found at once."""
-    own = sa.select(orders.c.position).where(orders.c.channel.in_(visible_channels))
-    if after == 0 or transaction.execute(own.where(orders.c.position == after)).first() is not None:
-        return after
-    return transaction.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0
 
 
 def visible_ids(transaction: Transaction, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
