@@ -14,7 +14,7 @@ from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter
-from orders_api.console.views.work import FateRow, FilePage, FileRow, WorkList
+from orders_api.console.views.work import FateRow, ListedFile, ShownFile, WorkList
 from orders_api.console.words import in_words
 from orders_api.kit.errors import not_found
 from orders_api.v1.files import FileQuery
@@ -88,7 +88,7 @@ def list_files(visit: Visit) -> WorkList:
 
 
 @pages.page(f"{PATH}/{{id}}", "file.html")
-def show_file(visit: Visit, id: str) -> FilePage:  # noqa: A002 - the part of the path
+def show_file(visit: Visit, id: str) -> ShownFile:  # noqa: A002 - the part of the path
     """One file, and what became of its rows."""
     number = visit.installation.numbering.number(Numbered.FILE, id)
     found = None if number is None else file_queries.find(visit.transaction, number, visit.visible_channels)
@@ -96,7 +96,7 @@ def show_file(visit: Visit, id: str) -> FilePage:  # noqa: A002 - the part of th
         raise not_found("id", "There is no such file, or you may not see its channel.", "unknown_file")
     fates = file_queries.rows_of(visit.transaction, found.id, 0, SHOWN_ROWS + 1, None)
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
-    return FilePage(
+    return ShownFile(
         row=_row(visit, found, labels),
         size=found.size,
         sha256=found.sha256 or "",
@@ -110,7 +110,7 @@ def _fate(each: RowFate) -> FateRow:
     return FateRow(each.number, OUTCOMES[each.outcome], each.order_id or "", reason)
 
 
-def _row(visit: Visit, each: FileRecord, labels: Mapping[str, str]) -> FileRow:
+def _row(visit: Visit, each: FileRecord, labels: Mapping[str, str]) -> ListedFile:
     own_id = visit.installation.numbering.id(Numbered.FILE, each.id)
     counted = display.number(each.rows)
     if each.direction is JobKind.IMPORT:
@@ -126,7 +126,7 @@ def _row(visit: Visit, each: FileRecord, labels: Mapping[str, str]) -> FileRow:
         "error_code": each.error_code,
         "created_at": iso(each.created_at),
     }
-    return FileRow(
+    return ListedFile(
         id=own_id,
         name=each.name,
         place=f"{each.storage}: {each.folder or 'its root'}" if each.storage else "given by hand",

@@ -19,7 +19,7 @@ class WorkList:
     """A list of work, by its name: its rows, and what is around them."""
 
     name: str
-    rows: tuple[ShipmentRow, ...] | tuple[CancellationRow, ...] | tuple[FileRow, ...]
+    rows: tuple[ShipmentRow, ...] | tuple[CancellationRow, ...] | tuple[ListedFile, ...]
     around: Around
     is_filtered: bool
 
@@ -105,7 +105,7 @@ class CancellationRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FileRow:
+class ListedFile:
     """A file in the list.
 
     Attributes:
@@ -144,10 +144,10 @@ class FateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FilePage:
+class ShownFile:
     """One file, and what became of its rows."""
 
-    row: FileRow
+    row: ListedFile
     size: int
     sha256: str
     fates: tuple[FateRow, ...]
