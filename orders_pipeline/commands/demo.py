@@ -117,6 +117,7 @@ def _start(stack: ExitStack, home: Path, orders: int, asked: Mapping[str, int | 
     at = {kind: free_port(each.port) for kind, each in DEMONSTRATED.items()}
     sandboxes = {kind: f"http://127.0.0.1:{port}" for kind, port in at.items()}
     places = DemoPlaces(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
+    os.environ["ORDERS_DAGSTER_URL"] = places.dagster  # the console links to it
     for kind, port in at.items():
         options = ["--port", str(port), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
         stack.enter_context(_process(f"sandbox-{kind}", [*ORDERS, "sandbox", "serve", kind, *options], home))

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from orders_pipeline.commands.children import ORDERS, answers_at, asked_port, leave_on_term, log_file, start, stop
 from orders_pipeline.commands.output import Exit, answers, fail, notes, progress
 from orders_pipeline.installation import opened
+from warehouse.ledger.people import users
 from warehouse.ledger.people.operator_requests import pipeline_seen_at
 from warehouse.ledger.settings.channels import all_channels, all_connections
 from warehouse.settings import Settings
@@ -122,6 +123,7 @@ def up(
     host = host or settings.api_host
     api_port = asked_port(port, settings.api_port)
     dagster = asked_port(dagster_port, DAGSTER_PORT)
+    os.environ.setdefault("ORDERS_DAGSTER_URL", f"http://127.0.0.1:{dagster}")  # the console links to it
     with opened() as installation, ExitStack() as stack:
         parts = list(_parts(installation, host, api_port, dagster))
         stack.callback(_stop_all, parts)
@@ -179,7 +181,9 @@ def _tell(installation: Installation, api: str, dagster: str) -> None:
     settings = installation.settings
     with installation.ledger.read() as transaction:
         connections, channels = len(all_connections(transaction)), len(all_channels(transaction))
+        is_anybody = bool(users.listed(transaction))
     lines = [
+        f"Console       {settings.console_url or f'{api}/console'}",
         f"Orders API    {api}/docs",
         f"Dagster       {dagster}",
         f"ledger        {make_url(settings.ledger_url).render_as_string(hide_password=True)}",
@@ -188,6 +192,8 @@ def _tell(installation: Installation, api: str, dagster: str) -> None:
     ]
     if not connections:
         lines.append("next          write orders.yaml, then: orders apply -f orders.yaml")
+    if not is_anybody:
+        lines.append("log in        orders users add NAME --role admin prints a link")
     answers.rule("This installation", align="left")
     for line in lines:
         answers.print(line, markup=False, highlight=False)
