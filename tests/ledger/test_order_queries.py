@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger.base.schema import order_versions
+from warehouse.ledger.base.schema import order_versions, orders
 from warehouse.ledger.book import order_queries, timeline
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
@@ -132,6 +133,27 @@ def test_a_long_range_of_times_is_walked_and_a_short_one_is_sorted(ledger, wante
     assert "ix_orders_updated" not in long
     index = {"received_at": "ix_orders_received", "marketplace_updated_at": "ix_orders_updated"}[column]
     assert f"USING INDEX {index}" in short
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_walk_past_later_arrivals_begins_where_they_end(any_ledger, keys, monkeypatch, ahead):
+    """What arrived before a time was purchased before it, unless a marketplace's clock runs ahead: then nothing is left out."""
+    monkeypatch.setattr(order_queries, "SORTED_AT_MOST", 0)
+    lead = timedelta(hours=1 if ahead else -1)
+    put(
+        any_ledger,
+        keys,
+        *(an_order(0, original_id=f"o-{n}", purchased_at=MOMENT + timedelta(days=n) + lead) for n in range(3)),
+    )
+    with any_ledger.write() as connection:
+        for n in range(3):
+            arrived = sa.update(orders).where(orders.c.original_id == f"o-{n}")
+            connection.execute(arrived.values(received_at=MOMENT + timedelta(days=n)))
+        wanted = OrderFilter(received_after=MOMENT, received_before=MOMENT + timedelta(days=1, minutes=1))
+        begun = order_queries._begun_at_arrival(connection, wanted)
+        rows = order_queries.page(connection, wanted, Sort.NEWEST, None, 10).rows
+    assert (begun.purchased_before is None) is ahead
+    assert [orjson.loads(f"{{{row.facts}}}")["original_id"] for row in rows] == ["o-1", "o-0"]
 
 
 @pytest.mark.parametrize("sort", list(Sort))

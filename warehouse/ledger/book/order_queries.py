@@ -196,7 +196,10 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
     """The `limit` orders that follow `after`."""
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit)
-    query = _page_query(wanted, sort, after is not None, limit + 1, _short_ranges(transaction, wanted))
+    short = _short_ranges(transaction, wanted)
+    if orders.c.received_at.name not in short:
+        wanted = _begun_at_arrival(transaction, wanted)
+    query = _page_query(wanted, sort, after is not None, limit + 1, short)
     rows = read_rows(transaction, StoredOrder, query, _place(after))
     if len(rows) <= limit:
         return OrderRows(rows, None)
@@ -215,6 +218,22 @@ def _short_ranges(transaction: Transaction, wanted: OrderFilter) -> frozenset[st
             if int(count) <= SORTED_AT_MOST:
                 short.add(column.name)
     return frozenset(short)
+
+
+def _begun_at_arrival(transaction: Transaction, wanted: OrderFilter) -> OrderFilter:
+    """The same filter with what follows from it: what arrived before a time was purchased before it.
+
+    So a walk from the newest purchase on begins there. A marketplace's clock that runs ahead of ours makes orders that were
+    purchased after their arrival: where the range has any, nothing follows.
+    """
+    if wanted.received_before is None:
+        return wanted
+    bounds = _within(orders.c.received_at, wanted.received_after, wanted.received_before)
+    ahead = sa.select(orders.c.id).where(orders.c.purchased_at > orders.c.received_at, *bounds).limit(1)
+    if transaction.execute(ahead).first() is not None:
+        return wanted
+    end = min(wanted.purchased_before or wanted.received_before, wanted.received_before)
+    return replace(wanted, purchased_before=end)
 
 
 def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:

@@ -127,6 +127,7 @@ orders = sa.Table(
     sa.Index("ix_orders_channel_purchased", "channel", "purchased_at", "id"),
     sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
     sa.Index("ix_orders_received", "received_at", "id"),
+    partial_index("ix_orders_ahead", "received_at", where="purchased_at > received_at"),
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
     where_true("ix_orders_errors", "has_errors"),
     where_true("ix_orders_cancellation", "has_cancellation_request"),
