@@ -190,7 +190,9 @@ def fill_book(installation: Installation, count: int, say: Callable[[str], None]
     """Put orders 0 to `count` into an empty book, with lines, parties and first versions; SQLite only."""
     say(f"filling a book of {count:,} orders")
     now = installation.clock()
-    seeds = range(len(CHANNELS))
+    seeds = range(
+        math.lcm(len(CHANNELS), len(STATUSES))
+    )  # every channel in every status: what may ship follows from it
     with installation.ledger.write() as transaction:
         for code in CHANNELS:
             channels.save_connection(transaction, channels.Connection(code=code, kind="mirakl", label=code), now)
@@ -307,7 +309,7 @@ def _stored(moment: datetime) -> str:
 def _insert_orders(connection: sa.Connection, keys: KeyRing, templates: Sequence[_Template], numbers: range) -> None:
     rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in BOOK_TABLES}
     for number in numbers:
-        for name, made in templates[number % len(CHANNELS)].rows(number, keys).items():
+        for name, made in templates[number % len(templates)].rows(number, keys).items():
             rows[name] += made
     for table in BOOK_TABLES:
         _insert(connection, table, rows[table.name])
