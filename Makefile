@@ -61,6 +61,9 @@ simulate: $(VENV)/.dev ## worlds that act by themselves, from so many seeds (SEE
 specs: $(VENV)/.dev ## the stand-ins' traffic against official descriptions that are not part of the project: SPECS=DIR
 	$(BIN)/python -m tests.specs $(SPECS)
 
+screenshots: $(VENV)/.dev ## the pictures of the console in docs/images, taken anew
+	REFRESH_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/console/test_screenshots.py
+
 lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
@@ -73,4 +76,4 @@ lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 clean: ## remove the environment and everything the demo wrote
 	rm -rf $(VENV) data build *.egg-info
 
-.PHONY: help demo test test-fast check bench faults simulate specs lock clean
+.PHONY: help demo installed test test-fast check bench faults simulate specs screenshots lock clean

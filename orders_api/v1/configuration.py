@@ -90,9 +90,11 @@ def change_configuration(
             )
         try:
             if query.dry_run:
-                found = remote_changes.preview(transaction, given)
+                found = remote_changes.preview(transaction, given, sees_personal_data=caller.may_read_pii)
             else:
-                found = remote_changes.change(transaction, given, installation.clock())
+                found = remote_changes.change(
+                    transaction, given, installation.clock(), sees_personal_data=caller.may_read_pii
+                )
                 record_changes(
                     transaction,
                     found,

@@ -64,7 +64,7 @@ class DemoPlaces:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Do everything once, stop the processes, and exit 0.")] = False,
-    orders: Annotated[int, typer.Option(help="How many orders each sandbox marketplace makes up.")] = 200,
+    orders: Annotated[int, typer.Option(help="How many orders each sandbox marketplace makes up.")] = 120,
     dagster_port: Annotated[int | None, typer.Option(help="Of Dagster's pages; default: 3000, or a free one.")] = None,
     api_port: Annotated[int | None, typer.Option(help="Of the API; default: 8000, or a free one.")] = None,
 ) -> None:
@@ -118,9 +118,9 @@ def _start(stack: ExitStack, home: Path, orders: int, asked: Mapping[str, int | 
     sandboxes = {kind: f"http://127.0.0.1:{port}" for kind, port in at.items()}
     places = DemoPlaces(sandboxes, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
     os.environ["ORDERS_DAGSTER_URL"] = places.dagster  # the console links to it
-    for kind, port in at.items():
-        options = ["--port", str(port), "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
-        stack.enter_context(_process(f"sandbox-{kind}", [*ORDERS, "sandbox", "serve", kind, *options], home))
+    listening = [part for port in at.values() for part in ("--port", str(port))]
+    options = [*listening, "--orders", str(orders), "--rate-factor", str(RATE_FACTOR)]
+    stack.enter_context(_process("sandboxes", [*ORDERS, "sandbox", "serve", *at, *options], home))
     wait_for(
         {f"{DEMONSTRATED[kind].title} sandbox": f"{url}/_sandbox" for kind, url in sandboxes.items()}, PATIENCE_SECONDS
     )

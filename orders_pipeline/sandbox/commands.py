@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import httpx
 import typer
-import uvicorn
 from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
@@ -45,33 +44,42 @@ def _known(kind: str) -> str:
     return kind
 
 
+def _all_known(kinds: list[str]) -> list[str]:
+    return [_known(each) for each in kinds]
+
+
 KindArgument = Annotated[str, typer.Argument(help="Kind of marketplace.", callback=_known)]
 UrlOption = Annotated[str | None, typer.Option(help="Address of the sandbox; without it the running one.")]
 
 
 @sandbox.command()
 def serve(
-    kind: KindArgument,
-    port: Annotated[int | None, typer.Option(help="Port; 0 for a free one; without one the kind's own.")] = None,
+    kinds: Annotated[list[str], typer.Argument(help="Kinds of marketplaces.", callback=_all_known)],
+    port: Annotated[
+        list[int] | None,
+        typer.Option(help="Port, one for each kind in their order; 0 for a free one; without one the kind's own."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is made up.")] = 1,
-    orders: Annotated[int, typer.Option(help="How many orders to make up at the start.")] = 0,
+    orders: Annotated[int, typer.Option(help="How many orders each makes up at the start.")] = 0,
     rate_factor: Annotated[float, typer.Option(help="Multiplies the marketplace's call rates; inf: no limit.")] = 1.0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = server.LOOPBACK,
 ) -> None:
-    """Run a stand-in in the foreground until it is interrupted."""
-    state, app = build(kind, seed, rate_factor)
-    for path in _kept_files(kind):
-        _load_kept(state, path)
-    if orders:
-        state.generate(GenerateRequest(orders=orders))
-    with server.listening(host, state.port if port is None else port) as listener:
-        url = f"http://{host}:{listener.getsockname()[1]}"
-        with _announced(kind, url):
+    """Run stand-ins in the foreground until they are interrupted, all in one process."""
+    ports: Sequence[int | None] = [*(port or ()), *[None] * len(kinds)]
+    signal.signal(signal.SIGTERM, _leave)
+    with ExitStack() as stack:
+        for kind, own in zip(kinds, ports, strict=False):
+            state, app = build(kind, seed, rate_factor)
+            for path in _kept_files(kind):
+                _load_kept(state, path)
+            if orders:
+                state.generate(GenerateRequest(orders=orders))
+            url = stack.enter_context(server.running(app, host, state.port if own is None else own))
+            stack.enter_context(_announced(kind, url))
             _print_welcome(kind, url, state)
-            # uvicorn raises a captured SIGTERM again when it is done; leaving by an exception lets the clean-up run.
-            signal.signal(signal.SIGTERM, _leave)
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(server.configuration(app, host)).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):
+            while True:
+                signal.pause()
 
 
 @sandbox.command()

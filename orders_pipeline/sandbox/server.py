@@ -72,19 +72,20 @@ def listening(host: str = LOOPBACK, port: int = 0) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def running(app: FastAPI, host: str = LOOPBACK) -> Iterator[str]:
-    """Serve an application from a thread on a free port.
+def running(app: FastAPI, host: str = LOOPBACK, port: int = 0) -> Iterator[str]:
+    """Serve an application from a thread.
 
     Args:
         app: What to serve.
         host: Address to listen on.
+        port: Port; 0 for a free one.
 
     Yields:
         The base URL, without a slash at its end.
     """
     started = threading.Event()
     server = _Announcing(configuration(app, host), started)
-    with listening(host) as listener:
+    with listening(host, port) as listener:
         url = f"http://{host}:{listener.getsockname()[1]}"
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
         thread.start()

@@ -148,6 +148,21 @@ def test_nothing_sends_a_secret_elsewhere(configurator, configured, body, pointe
     assert configurator.get(PATH).content == before
 
 
+def test_who_may_not_see_personal_data_does_not_say_where_order_files_go(
+    configurator, configured, as_token, issued, clock
+):
+    new = {"kind": "sftp", "settings": {"host": "evil.example", "user": "x"}}
+    for export in ({"storage": "evil"}, {"folder": "elsewhere"}):
+        answer = patch(configurator, {"storages": {"evil": new}, "channels": {"shop": {"export": export}}})
+        assert (answer.status_code, "personal data" in answer.json()["detail"]) == (422, True)
+    off = {"channels": {"shop": {"export": {"enabled": False}}}}
+    assert changes(patch(configurator, off))
+    on = {"channels": {"shop": {"export": {"enabled": True}}}}
+    assert patch(configurator, on).status_code == 422
+    both = (Scope.CONFIGURATION_WRITE, Scope.ORDERS_READ_PII)
+    assert changes(patch(as_token(issued(configured, clock(), "owner", *both)), on))
+
+
 def test_what_is_new_may_be_set_up_and_its_secret_typed(configurator, configured, keys):
     new = {"kind": "sftp", "settings": {"host": "other.example", "user": "orders"}}
     assert changes(patch(configurator, {"storages": {"other": new}}))

@@ -109,7 +109,9 @@ def save(visit: Visit, form: Form, noun: str, code: str, settings: Sequence[Sett
 def apply_part(visit: Visit, part: Mapping[str, Any]) -> bool:
     """Apply a part of the configuration, write down who did it, and let the next page tell; False where it is refused."""
     try:
-        found = remote_changes.change(visit.transaction, part, visit.now)
+        found = remote_changes.change(
+            visit.transaction, part, visit.now, sees_personal_data=visit.user.may_see_personal_data
+        )
     except ConfigurationError as error:
         visit.tell(f"Not saved. {'; '.join(error.problems)}", "failed")
         return False

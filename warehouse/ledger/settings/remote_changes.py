@@ -2,6 +2,7 @@
 
 Whoever may change where a connection or a storage leads, or where a credential comes from, can have every secret of this
 machine sent to a server of theirs. So these are left to `orders apply`, there. A secret may be typed for what exists already.
+Order files hold personal data: whoever may not see it does not say where they go.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.settings.document import Document
 
 AT_THE_MACHINE = "it may send secrets elsewhere, so it is changed at the machine only: `orders apply`"
+OF_PERSONAL_DATA = "where they go is said by somebody who may see it"
 WHEREABOUTS = {"connection": ("kind", "endpoint"), "storage": ("kind",)}
 """Noun → fields that say where it leads; of what is new they may be given, as no secret goes there yet."""
 TELLING = {"connections": ("kind",), "storages": ("kind",), "channels": ("connection",), "alerts": ("email", "url")}
@@ -35,25 +37,26 @@ PLACES = ("host", "port", "path")
 """Settings of a storage that say where it leads."""
 
 
-def change(transaction: Transaction, given: Json, now: datetime) -> list[Difference]:
+def change(transaction: Transaction, given: Json, now: datetime, *, sees_personal_data: bool) -> list[Difference]:
     """Apply a part of a configuration, and return what it changes.
 
     Args:
         transaction: A writing transaction.
         given: Sections, codes and members as in `orders.yaml`; what is not named stays as it is.
         now: The time.
+        sees_personal_data: Whether the asker may see it, and so may say where order files go.
 
     Raises:
         ConfigurationError: Something in it is wrong, or may not be changed from afar; nothing is written then.
     """
     document = _document(transaction, given)
-    _differences(transaction, document)
+    _differences(transaction, document, sees_personal_data=sees_personal_data)
     return configuration.apply(transaction, document, now)
 
 
-def preview(transaction: Transaction, given: Json) -> list[Difference]:
+def preview(transaction: Transaction, given: Json, *, sees_personal_data: bool) -> list[Difference]:
     """What `change` would change; raises like it."""
-    return _differences(transaction, _document(transaction, given))
+    return _differences(transaction, _document(transaction, given), sees_personal_data=sees_personal_data)
 
 
 def shown_configuration(transaction: Transaction) -> Json:
@@ -98,9 +101,11 @@ def _document(transaction: Transaction, given: Json) -> Document:
     return validated(completed, all_kinds(transaction))
 
 
-def _differences(transaction: Transaction, document: Document) -> list[Difference]:
+def _differences(transaction: Transaction, document: Document, *, sees_personal_data: bool) -> list[Difference]:
     found = configuration.differences(transaction, document)
     problems = [problem for each in found for problem in _forbidden(each)]
+    if not sees_personal_data:
+        problems += [problem for each in found for problem in _personal(each)]
     if problems:
         raise ConfigurationError(problems)
     return found
@@ -124,6 +129,17 @@ def _forbidden(difference: Difference) -> Iterator[str]:
         yield f"alerts.{code}.url: {AT_THE_MACHINE}"
     if difference.noun == "alert" and _is_reference(difference.fields.get("address", (None, None))[1]):
         yield f"alerts.{code}.url: {AT_THE_MACHINE}"
+
+
+def _personal(difference: Difference) -> Iterator[str]:
+    """The fields of a difference that send buyers' names and addresses somewhere: where order files go, and whether they do."""
+    if difference.noun != "export job":
+        return
+    for name in ("storage", "folder", "is_on"):
+        after = difference.fields.get(name, (None, None))[1]
+        if after not in {None, False}:
+            member = "enabled" if name == "is_on" else name
+            yield f"channels.{difference.code}.export.{member}: order files hold personal data: {OF_PERSONAL_DATA}"
 
 
 def _leading_elsewhere(noun: str, before: Json, after: Json, *, is_new: bool) -> Iterator[str]:
