@@ -12,6 +12,12 @@ from orders_pipeline.stages import normalise, pull
 from warehouse.ledger.base.database import READ_AGAIN_THROUGH, mark, migrate
 from warehouse.ledger.base.schema import marks, orders
 
+NEWER_TABLES = (
+    *("operator_requests", "account_deletions", "log_in_links", "sessions", "users", "audit_entries"),
+    "marketplace_kinds",
+)
+NEWER_INDEXES = ("ix_acknowledgements_number", "ix_order_lines_gtin", "ix_files_name", "ix_orders_ahead")
+NEWER_MARKS = ("pipeline_seen", "audited")
 words = import_module("warehouse.ledger.migrations.versions.0016_words")
 
 
@@ -35,8 +41,11 @@ def make_older(installation) -> set[str]:
             connection.execute(
                 sa.update(orders).where(orders.c.id == row.id).values(may_not_ship_reason=None, **values)
             )
-        connection.execute(sa.delete(marks).where(marks.c.name == READ_AGAIN_THROUGH))
-        connection.execute(sa.text("DROP TABLE marketplace_kinds"))
+        connection.execute(sa.delete(marks).where(marks.c.name.in_([READ_AGAIN_THROUGH, *NEWER_MARKS])))
+        for index in NEWER_INDEXES:
+            connection.execute(sa.text(f"DROP INDEX {index}"))
+        for table in NEWER_TABLES:
+            connection.execute(sa.text(f"DROP TABLE {table}"))
         for table, old, new in words.COLUMNS:
             connection.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}"))
         connection.execute(sa.text("ALTER TABLE announced_troubles RENAME TO alerts_told"))
