@@ -46,6 +46,11 @@ LABELS = {
     name: name.replace("_", " ").capitalize()
     for name in ("order_id", "original_id", "report_id", "tracking_number", "package_id")
 }
+ANOTHER_PACKAGE = (
+    "package_id",
+    "A package of this name was reported already, and this would change it: give this one a name of its own.",
+)
+"""What the form is for is another package; who reported one corrects it by the same way."""
 FIELDS = ("package_id", "carrier_code", "tracking_number", "shipping_date")
 
 pages = Pages()
@@ -115,14 +120,15 @@ def ship(visit: Visit, form: Form, id: str) -> ShipForm | GoTo:  # noqa: A002 - 
         report_id=visit.request.state.request_id,
         visible_channels=visit.visible_channels,
     )
+    (answer,) = shipments.examine(visit.transaction, sender, [report], visit.now)
+    if answer.result is ReportResult.UPDATED:
+        return _form(visit, id, _values(form), form, (ANOTHER_PACKAGE,), (), is_checked=False)
     if text_of(form, "do") == "report" and text_of(form, "checked") == _fingerprint(form):
         (answer,) = shipments.report(visit.transaction, sender, [report], visit.now)
         if answer.result is not ReportResult.REFUSED:
             visit.audit("shipment_reported", answer.shipment_id or "", {"order": id, "result": answer.result.value})
             visit.tell(f"Reported: {CONFIRMATIONS[ConfirmationStatus(answer.status or 'queued')].word}.")
             return GoTo(f"/orders/{id}#shipments")
-    else:
-        (answer,) = shipments.examine(visit.transaction, sender, [report], visit.now)
     faults = tuple((each.field, each.message) for each in answer.faults)
     notices = tuple(each.message for each in answer.notices)
     return _form(visit, id, _values(form), form, faults, notices, is_checked=not faults)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.api.conftest import Book, make_order
 from tests.console.test_settings import audited, post, told
 from warehouse.ledger.book import cancellation_queries
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.exchange import files
 from warehouse.ledger.exchange.file_records import NewFile
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.ledger.shipping import shipment_queries
+from warehouse.ledger.shipping import shipment_queries, shipments
 from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
 from warehouse.order_states import Status
+from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
 
 
 def open_order(client, channel="mirakl_fr") -> str:
@@ -59,6 +63,45 @@ def test_only_what_was_checked_is_reported(console, anna):
     answer = post(anna, page, page, do="report", checked="", tracking_number="UNSEEN")
     assert "no unit is to be shipped" in answer.text.lower()
     assert [each for each in reported(console, order) if each.shipment.tracking_number == "UNSEEN"] == []
+
+
+def test_the_form_changes_no_package_that_was_reported_before(console, anna):
+    """The ERP's package of one of three units: another one of its name, or of none, would overwrite it."""
+    made = make_order(9001, channel="mirakl_fr", marketplace="Mirakl FR")
+    line = replace(made.lines[0], quantity_ordered=3, quantity_shipped=0, quantity_cancelled=0)
+    keys = console.app.state.installation.keys
+    (order,) = Book(console.ledger, keys).put(replace(made, lines=(line,)))
+    (own_line,) = anna.get(f"/orders/{order}/ship").text.split('name="units.')[1:]
+    units = "units." + own_line.partition('"')[0]
+    given = ShipmentReport(
+        id=order,
+        tracking_number="THEIRS",
+        carrier_code="DPD",
+        items=(Item(item_id=units[6:], item_quantity_shipped=1),),
+    )
+    with console.ledger.write() as transaction:
+        sender = Sender(consumer="erp", source=Source.API, report_id="r")
+        (answer,) = shipments.report(transaction, sender, [given], console.clock())
+    assert answer.result is ReportResult.ACCEPTED
+    page, typed = f"/orders/{order}/ship", {"carrier_code": "DPD", "tracking_number": "MINE", units: "2"}
+    (theirs,) = reported(console, order)
+    for name, said in (("", "say by package_id"), (theirs.shipment.package_id, "give this one a name of its own")):
+        same = {**typed, "package_id": name}
+        checked = post(anna, page, page, do="check", **same)
+        refused = post(anna, page, page, do="report", checked=checked_value(checked), **same)
+        assert (said in checked.text, said in refused.text) == (True, True)
+    assert [each.shipment.tracking_number for each in reported(console, order)] == ["THEIRS"]
+    named = {**typed, "package_id": "second"}
+    fit = post(anna, page, page, do="check", **named)
+    assert "It would be taken" in fit.text
+    sent = {**named, "do": "report", "checked": checked_value(fit)}
+    for _ in range(2):
+        assert post(anna, "/account", page, **sent).status_code == 303
+    assert sorted(each.shipment.tracking_number for each in reported(console, order)) == ["MINE", "THEIRS"]
+
+
+def checked_value(answer) -> str:
+    return answer.text.partition('name="checked" value="')[2].partition('"')[0]
 
 
 def test_a_request_to_cancel_is_decided(console, anna, vera):
