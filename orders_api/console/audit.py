@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from orders_api.console.kit.lists import around
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.kit.settings import require_all_channels
-from orders_api.console.views.settings import AuditPage, AuditRow
+from orders_api.console.views.lists import Filter, ShownList
+from orders_api.console.views.settings import AuditRow
 from orders_api.kit.queries import NoQuery
 from warehouse.ledger.people import audit as book
 from warehouse.ledger.people.users import Role
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.people.audit import RecordedEntry
 
 PATH = "/audit"
+FILTERS = {"actor": "Who", "action": "What", "subject": "To what"}
 
 pages = Pages()
 
@@ -36,7 +39,7 @@ class AuditQuery(NoQuery):
 
 
 @pages.listing(PATH, "audit.html", needs=Role.ADMIN)
-def list_entries(visit: Visit) -> AuditPage:
+def list_entries(visit: Visit) -> ShownList:
     """What was done, the newest first."""
     require_all_channels(visit)
     asked = ask(visit.request, AuditQuery)
@@ -45,8 +48,10 @@ def list_entries(visit: Visit) -> AuditPage:
         visit.transaction, query.limit + 1, query.cursor, actor=query.actor, action=query.action, subject=query.subject
     )
     rows = found[: query.limit]
-    older = asked.address(PATH, cursor=str(rows[-1].number)) if len(found) > len(rows) else None
-    return AuditPage(tuple(_row(visit, each) for each in rows), query.actor, query.action, query.subject, older)
+    cursor = str(rows[-1].number) if len(found) > len(rows) else None
+    filters = tuple(Filter(name, label, text=getattr(query, name)) for name, label in FILTERS.items())
+    whole = around(visit, asked, PATH, filters, cursor=cursor, labels={}, api="")
+    return ShownList("audit", tuple(_row(visit, each) for each in rows), whole)
 
 
 def _row(visit: Visit, each: RecordedEntry) -> AuditRow:

@@ -14,8 +14,8 @@ from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.lists import Filter
-from orders_api.console.views.work import CancellationRow, WorkList
+from orders_api.console.views.lists import Filter, ShownList
+from orders_api.console.views.work import CancellationRow
 from orders_api.console.words import in_words
 from orders_api.kit.errors import not_found
 from orders_api.v1.cancellation_requests import DETAILS, CancellationQuery
@@ -59,7 +59,7 @@ class CancellationsQuery(CancellationQuery):
 
 
 @pages.listing(PATH, "cancellations.html")
-def list_requests(visit: Visit) -> WorkList:
+def list_requests(visit: Visit) -> ShownList:
     """Requests, the newest first."""
     asked = ask(visit.request, CancellationsQuery)
     query = asked.query
@@ -83,7 +83,7 @@ def list_requests(visit: Visit) -> WorkList:
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels=LABELS, api="/cancellation-requests")
     shown = tuple(_row(visit, each, labels) for each in rows)
-    return WorkList("cancellation_requests", shown, whole, is_filtered=bool(whole.chips))
+    return ShownList("cancellation_requests", shown, whole)
 
 
 @pages.action(f"{PATH}/{{id}}/{{decision}}", needs=Role.OPERATOR)

@@ -13,8 +13,8 @@ from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.lists import Filter
-from orders_api.console.views.work import FateRow, ListedFile, ShownFile, WorkList
+from orders_api.console.views.lists import Filter, ShownList
+from orders_api.console.views.work import FateRow, ListedFile, ShownFile
 from orders_api.console.words import in_words
 from orders_api.kit.errors import not_found
 from orders_api.v1.files import FileQuery
@@ -62,7 +62,7 @@ class FilesQuery(FileQuery):
 
 
 @pages.listing(PATH, "files.html")
-def list_files(visit: Visit) -> WorkList:
+def list_files(visit: Visit) -> ShownList:
     """Files, the newest first."""
     asked = ask(visit.request, FilesQuery)
     query = asked.query
@@ -84,7 +84,7 @@ def list_files(visit: Visit) -> WorkList:
         Filter("channel", "Channel", choices(asked, "channel", labels)),
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels={})
-    return WorkList("files", tuple(_row(visit, each, labels) for each in rows), whole, is_filtered=bool(whole.chips))
+    return ShownList("files", tuple(_row(visit, each, labels) for each in rows), whole)
 
 
 @pages.page(f"{PATH}/{{id}}", "file.html")

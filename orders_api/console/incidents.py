@@ -15,8 +15,8 @@ from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.logs import entry_row
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.incidents import IncidentList, IncidentRow, IncidentView
-from orders_api.console.views.lists import Filter
+from orders_api.console.views.incidents import IncidentRow, IncidentView
+from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.words import in_words
 from orders_api.kit.errors import not_found
 from orders_api.v1.incidents import IS_OPEN, IncidentQuery
@@ -52,7 +52,7 @@ class IncidentsQuery(IncidentQuery):
 
 
 @pages.listing(PATH, "incidents.html")
-def list_incidents(visit: Visit) -> IncidentList:
+def list_incidents(visit: Visit) -> ShownList:
     """Problems, the newest first; each is one row, however often it happened."""
     asked = ask(visit.request, IncidentsQuery)
     query = asked.query
@@ -70,7 +70,7 @@ def list_incidents(visit: Visit) -> IncidentList:
     rows, cursor = read_numbered(visit, "incidents", query, read, attrgetter("id"))
     listed = tuple(_row(visit, each) for each in rows)
     whole = around(visit, asked, PATH, _filters(visit, asked), cursor=cursor, labels=LABELS)
-    return IncidentList(listed, whole, is_filtered=bool(whole.chips))
+    return ShownList("incidents", listed, whole)
 
 
 @pages.page(f"{PATH}/{{id}}", "incident.html")

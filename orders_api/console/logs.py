@@ -68,7 +68,7 @@ def list_logs(visit: Visit) -> LogList:
     entries = tuple(entry_row(visit, each) for each in rows)
     whole = around(visit, asked, PATH, _filters(visit, asked), cursor=cursor, labels=LABELS)
     days = visit.installation.settings.log_retention_days
-    return LogList(entries, whole, days, is_filtered=bool(whole.chips))
+    return LogList("entries", entries, whole, days)
 
 
 @pages.page(f"{PATH}/{{id}}", "log.html")

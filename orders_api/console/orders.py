@@ -81,6 +81,7 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     documents = [orjson.loads(each) for each in visit.installation.documents(page.rows, None)]
     zone = visit.installation.settings.time_zone
     return OrderList(
+        name="orders",
         rows=tuple(order_row(each, channels, visit.now, zone) for each in documents),
         count=None if count is None else _counted(count),
         counting=asked.address(PATH, count="true"),
@@ -94,12 +95,10 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
             labels=LABELS,
             sql=select_orders(found),
         ),
-        search=query.search or "",
         is_cut=len(found.ids or ()) == MOST_FOUND,
         interval=_interval(found, zone) if query.received is not None else "",
         sort=query.sort.value,
         sorts={each.value: asked.address(PATH, sort=each.value) for each in Sort},
-        is_any=bool(documents) or bool(asked.items),
     )
 
 

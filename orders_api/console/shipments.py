@@ -16,8 +16,8 @@ from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.lists import Filter
-from orders_api.console.views.work import ShipForm, ShipLine, ShipmentRow, WorkList
+from orders_api.console.views.lists import Filter, ShownList
+from orders_api.console.views.work import ShipForm, ShipLine, ShipmentRow
 from orders_api.console.words import CONFIRMATIONS
 from orders_api.kit import cursors
 from orders_api.kit.errors import not_found
@@ -63,7 +63,7 @@ class ShipmentsQuery(ShipmentListQuery):
 
 
 @pages.listing(PATH, "shipments.html")
-def list_shipments(visit: Visit) -> WorkList:
+def list_shipments(visit: Visit) -> ShownList:
     """What was reported, the newest first, and how far telling the marketplaces has come."""
     asked = ask(visit.request, ShipmentsQuery)
     query = asked.query
@@ -82,7 +82,7 @@ def list_shipments(visit: Visit) -> WorkList:
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels=LABELS)
     rows = tuple(_row(visit, each, labels) for each in page.rows)
-    return WorkList("shipments", rows, whole, is_filtered=bool(whole.chips))
+    return ShownList("shipments", rows, whole)
 
 
 @pages.action(f"{PATH}/{{id}}/retry", needs=Role.OPERATOR)

@@ -43,7 +43,7 @@ def around(
         cursor: Where the next page begins; None on the last one.
         labels: Parameters that are filters without choices → what a chip calls them.
         sql: The same question to the order tables.
-        api: The list's path below `/v1` of the API; the same one unless told otherwise.
+        api: The list's path below `/v1` of the API; the same one unless told otherwise; "" when the API has no such list.
     """
     by_name = {each.name: each for each in filters}
     chips = []
@@ -54,7 +54,7 @@ def around(
         if label is not None:
             chips.append(Chip(f"{label}: {words.get(value, value)}", asked.without(path, name, value)))
     no_filter = {name: None for name, _ in asked.items if name in by_name or name in labels}
-    shown = {*by_name, *labels, "cursor"}
+    shown = {*by_name, "cursor"}
     return Around(
         path=path,
         filters=filters,
@@ -65,7 +65,7 @@ def around(
         following=None if cursor is None else asked.address(path, cursor=cursor),
         as_json=asked.address(f"{path}.json"),
         as_csv=asked.address(f"{path}.csv"),
-        curl=_curl(visit, asked, api or path),
+        curl="" if api == "" else _curl(visit, asked, api or path),
         sql=sql,
         kept=tuple(each for each in asked.items if each[0] not in shown),
     )

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_api.console.views.lists import ShownList
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from orders_api.console.views.frame import Badge, Moment
-    from orders_api.console.views.lists import Around
-
-Record = dict[str, str | int | bool | None]
+    from orders_api.console.views.lists import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +41,6 @@ class IncidentRow:
     last: Moment
     order: str
     record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentList:
-    """The page."""
-
-    rows: tuple[IncidentRow, ...]
-    around: Around
-    is_filtered: bool
-    name: str = "incidents"
-
-    @property
-    def records(self) -> Sequence[Mapping[str, str | int | bool | None]]:
-        """The rows for programs."""
-        return [each.record for each in self.rows]
-
-    @property
-    def following(self) -> str | None:
-        """The path of the next page."""
-        return self.around.following
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +88,10 @@ class EntryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LogList:
-    """The log."""
+class LogList(ShownList):
+    """The log, and for how many days it is kept."""
 
-    rows: tuple[EntryRow, ...]
-    around: Around
     kept_days: int
-    is_filtered: bool
-    name: str = "entries"
-
-    @property
-    def records(self) -> Sequence[Mapping[str, str | int | bool | None]]:
-        """The rows for programs."""
-        return [each.record for each in self.rows]
-
-    @property
-    def following(self) -> str | None:
-        """The path of the next page."""
-        return self.around.following
 
 
 @dataclass(frozen=True, slots=True)

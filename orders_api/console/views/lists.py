@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Record = dict[str, str | int | bool | None]
+"""A row for programs: its members by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,21 @@ class FilterValue:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter of a list: its parameter, its label, and its values; several of them, or one of them with "all"."""
+    """A filter of a list.
+
+    Attributes:
+        name: Its parameter.
+        label: What people read.
+        choices: Its values, several of which may be chosen.
+        is_multiple: Whether that is so; else one of them is, with a value for "all".
+        text: What is typed, of a filter without choices; None for one with choices.
+    """
 
     name: str
     label: str
-    choices: tuple[FilterValue, ...]
+    choices: tuple[FilterValue, ...] = ()
     is_multiple: bool = True
+    text: str | None = None
 
     @property
     def chosen(self) -> int:
@@ -68,3 +84,35 @@ class Around:
     curl: str
     sql: str
     kept: tuple[tuple[str, str], ...]
+
+
+class Recorded(Protocol):
+    """A row of a list."""
+
+    @property
+    def record(self) -> Record:
+        """All of it for programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownList:
+    """A page that is a list: what programs call it, its rows, and what is around them."""
+
+    name: str
+    rows: Sequence[Recorded]
+    around: Around
+
+    @property
+    def records(self) -> Sequence[Mapping[str, str | int | bool | None]]:
+        """The rows for programs."""
+        return [each.record for each in self.rows]
+
+    @property
+    def following(self) -> str | None:
+        """The path of the next page."""
+        return self.around.following
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything narrows it down."""
+        return bool(self.around.chips)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_api.console.views.lists import ShownList
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from orders_api.console.views.frame import Badge, Moment
-    from orders_api.console.views.lists import Around
+    from orders_api.console.views.lists import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class OrderRow:
     has_errors: bool
     cancellation: Badge | None
     is_split: bool
-    record: Mapping[str, str | int | bool | None]
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,41 +46,22 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderList:
+class OrderList(ShownList):
     """The page.
 
     Attributes:
-        rows: The orders.
         count: How many there are in all, for people; None when counting takes too long.
         counting: The path of the list with its count, when that was left out.
         views: The tabs.
-        around: Filters and pages.
-        search: What was searched for.
         is_cut: Whether the search has found more than it follows.
         interval: The days of the preset, as times.
         sort: How it is sorted, and the paths of the other ways.
-        is_any: Whether there is anything but an empty book.
     """
 
-    rows: tuple[OrderRow, ...]
     count: str | None
     counting: str
     views: tuple[View, ...]
-    around: Around
-    search: str
     is_cut: bool
     interval: str
     sort: str
     sorts: Mapping[str, str]
-    is_any: bool
-    name: str = "orders"
-
-    @property
-    def records(self) -> Sequence[Mapping[str, str | int | bool | None]]:
-        """The rows for programs."""
-        return [each.record for each in self.rows]
-
-    @property
-    def following(self) -> str | None:
-        """The path of the next page."""
-        return self.around.following

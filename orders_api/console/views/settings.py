@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orders_api.console.views.frame import Badge, Moment
-    from orders_api.console.views.lists import FilterValue
+    from orders_api.console.views.lists import FilterValue, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,44 +298,16 @@ class AuditRow:
     details: str
     request_id: str
 
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """What people did, the newest first.
-
-    Attributes:
-        rows: The entries.
-        actor, action, subject: What they are filtered by, "" for nothing.
-        older: The path of the next page; None on the last one.
-        records: The rows for programs.
-        following: As `older`.
-    """
-
-    rows: tuple[AuditRow, ...]
-    actor: str
-    action: str
-    subject: str
-    older: str | None
-    name: str = "audit"
-
     @property
-    def records(self) -> list[dict[str, str | int | bool | None]]:
-        """The rows for programs."""
-        return [
-            {
-                "id": each.number,
-                "at": None if each.at is None else each.at.iso,
-                "actor": each.actor,
-                "origin": each.origin,
-                "action": each.action,
-                "subject": each.subject,
-                "details": each.details,
-                "request_id": each.request_id,
-            }
-            for each in self.rows
-        ]
-
-    @property
-    def following(self) -> str | None:
-        """The path of the next page."""
-        return self.older
+    def record(self) -> Record:
+        """All of it for programs."""
+        return {
+            "id": self.number,
+            "at": None if self.at is None else self.at.iso,
+            "actor": self.actor,
+            "origin": self.origin,
+            "action": self.action,
+            "subject": self.subject,
+            "details": self.details,
+            "request_id": self.request_id,
+        }

@@ -6,32 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from orders_api.console.views.frame import Badge, Moment
-    from orders_api.console.views.lists import Around
-
-Record = dict[str, str | int | bool | None]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkList:
-    """A list of work, by its name: its rows, and what is around them."""
-
-    name: str
-    rows: tuple[ShipmentRow, ...] | tuple[CancellationRow, ...] | tuple[ListedFile, ...]
-    around: Around
-    is_filtered: bool
-
-    @property
-    def records(self) -> Sequence[Mapping[str, str | int | bool | None]]:
-        """The rows for programs."""
-        return [each.record for each in self.rows]
-
-    @property
-    def following(self) -> str | None:
-        """The path of the next page."""
-        return self.around.following
+    from orders_api.console.views.lists import Record
 
 
 @dataclass(frozen=True, slots=True)
