@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from orders_api.console import (
+    acceptances,
     alerts,
     audit,
     cancellations,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 CONSOLE_PATH = "/console"
 NOUNS = (
-    *(orders, order, shipments, cancellations, incidents, files, logs),
+    *(orders, order, shipments, cancellations, acceptances, incidents, files, logs),
     *(channels, connections, storages, tokens, alerts, audit, requests),
 )
 """The modules whose `pages` make up the console."""

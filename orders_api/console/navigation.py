@@ -8,7 +8,12 @@ from warehouse.ledger.people.users import Role
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Orders",
-        (Entry("Orders", "/orders"), Entry("Shipments", "/shipments"), Entry("Cancellations", "/cancellations")),
+        (
+            Entry("Orders", "/orders"),
+            Entry("Shipments", "/shipments"),
+            Entry("Cancellations", "/cancellations"),
+            Entry("Acceptances", "/acceptances", "waiting_acceptances"),
+        ),
     ),
     (
         "Health",

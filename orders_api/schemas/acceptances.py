@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from orders_api.schemas.vocabulary import ITEM_ID, ITEM_ORIGINAL_ID, LINE_ID, ORDER_ID, Shape, Word, alternatives
+from orders_api.schemas.vocabulary import (
+    ITEM_ID,
+    ITEM_ORIGINAL_ID,
+    LINE_ID,
+    ORDER_ID,
+    ORIGINAL_ID,
+    PURCHASED_AT,
+    ListPage,
+    Shape,
+    Word,
+    alternatives,
+)
+from warehouse.ledger.shipping.acceptance_queries import AcceptanceStage
 from warehouse.ledger.shipping.acceptances import AcceptanceStatus
 
 
@@ -68,3 +81,40 @@ class AcceptanceState(Shape):
     order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
     status: AcceptanceStatus = Field(description="How far it has come.", examples=["queued"])
     lines: list[DecidedLine] = Field(description="Every line.", examples=[[{"item_id": LINE_ID, "accepted": True}]])
+
+
+class LineToAccept(Shape):
+    """A line of an order that the seller accepts or refuses."""
+
+    item_id: str = Field(description="Internal id of the line.", examples=[LINE_ID])
+    item_original_id: str = Field(description="The marketplace's id of the line.", examples=["05015851154158"])
+    sku: str | None = Field(description="Your article.", examples=["LAMP-12"])
+    title: str | None = Field(description="What the marketplace calls it.", examples=["Lamp"])
+    quantity: int | None = Field(description="Units; null: the marketplace does not say.", examples=[1])
+    is_accepted: bool | None = Field(description="As decided last; null while nobody has.", examples=[None])
+
+
+class Acceptance(Shape):
+    """An order that waits for the seller's decision, or one that was decided."""
+
+    order_id: str = Field(description="Internal id of the order.", examples=[ORDER_ID])
+    original_id: str = Field(description="The marketplace's id of the order.", examples=[ORIGINAL_ID])
+    channel: str = Field(description="Code of the channel.", examples=["amazon_fr"])
+    stage: AcceptanceStage = Field(description="How far it is.", examples=["waiting"])
+    purchased_at: datetime = Field(description="By the marketplace's clock.", examples=[PURCHASED_AT])
+    accept_by: datetime | None = Field(description="Until when it waits; null: not told.", examples=[None])
+    can_refuse: bool = Field(description="Whether the marketplace takes a refusal.", examples=[True])
+    lines: list[LineToAccept] = Field(description="Every line.", examples=[[]])
+    decided_by: str | None = Field(description="Who decided last.", examples=["erp"])
+    decided_at: datetime | None = Field(description="When.", examples=[None])
+    code: str | None = Field(description="Why the decision did not arrive.", examples=[None])
+    message: str | None = Field(description="The same for people.", examples=[None])
+
+
+class AcceptancePage(ListPage):
+    """A page of orders to be accepted or refused."""
+
+    acceptances: list[Acceptance] = Field(
+        description="Those that wait, the longest waiting first; those that were decided, the latest first.",
+        examples=[[]],
+    )

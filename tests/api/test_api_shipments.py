@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders_api.schemas.acceptances import AcceptanceState
+from orders_api.schemas.acceptances import AcceptancePage, AcceptanceState
 from orders_api.schemas.channels import ChannelRequirements
 from orders_api.schemas.problems import ProblemDocument
 from orders_api.schemas.shipment_reports import ShipmentResults
@@ -896,6 +896,31 @@ def test_an_order_is_decided(shipper, waiting, body, accepted):
     texts = [each["text"] for each in shipper.get(f"/v1/orders/{waiting}/events").json()["events"]]
     units = f"{sum(accepted)} accepted, {2 - sum(accepted)} refused"
     assert [each for each in texts if "decided" in each] == [f"Acceptance decided by shipper: {units}"]
+
+
+def test_what_waits_for_a_decision_is_listed_until_it_is_decided(shipper, shop, waiting, any_ledger, clock):
+    until = datetime(2026, 10, 2, 12, tzinfo=UTC)
+    (later,) = shop(2, status=Status.PENDING, marketplace_status="WAITING_ACCEPTANCE", accept_by=until)
+    shop(3, status=Status.PENDING, marketplace_status="PENDING_PAYMENT")
+    path = "/v1/acceptances?limit=1"
+    first = AcceptancePage.model_validate_json(shipper.get(path).content)
+    second = AcceptancePage.model_validate_json(shipper.get(first.next).content)
+    assert [each.order_id for page in (first, second) for each in page.acceptances] == [waiting, later]
+    assert (first.acceptances[0].accept_by, second.acceptances[0].accept_by, second.next) == (None, until, None)
+    assert [(each.quantity, each.is_accepted) for each in first.acceptances[0].lines] == [(3, None), (2, None)]
+    for each in (later, waiting):
+        decide(shipper, each, {"accepted": True})
+        clock.advance(seconds=1)
+    assert shipper.get(path).json() == {"acceptances": [], "next": None}
+    first = AcceptancePage.model_validate_json(shipper.get(f"{path}&stage=queued").content)
+    second = AcceptancePage.model_validate_json(shipper.get(first.next).content)
+    assert [each.order_id for page in (first, second) for each in page.acceptances] == [waiting, later]
+    assert [each.is_accepted for each in second.acceptances[0].lines] == [True, True]
+    with any_ledger.write() as connection:  # who decides by himself leaves nothing to the seller
+        (channel, _) = channels.all_channels(connection)
+        channels.save_channel(connection, replace(channel, acceptance="automatic"), clock())
+    shop(4, status=Status.PENDING, marketplace_status="WAITING_ACCEPTANCE")
+    assert shipper.get(path).json()["acceptances"] == []
 
 
 def test_lines_may_be_named_by_our_id(shipper, waiting):

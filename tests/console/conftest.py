@@ -24,6 +24,7 @@ from tests.conftest import TEST_KEYS, MovableClock
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.people import sessions, users
 from warehouse.ledger.people.users import Role
+from warehouse.ledger.settings import carriers
 from warehouse.ledger.settings.channels import ConfiguredChannel, Connection, save_channel, save_connection
 from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.ledger.watch import incidents
@@ -33,10 +34,15 @@ from warehouse.order_parts import Cancellation, OrderProblem
 from warehouse.order_states import FulfilledBy, Status
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
+from warehouse.shipments import CarrierRule, Requirements
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 CHANNELS = {"amazon_fr": "Amazon FR", "amazon_de": "Amazon DE", "mirakl_fr": "Mirakl FR"}
 PASSWORD = "eleven grey herons"
+NEEDS = Requirements(
+    needs_tracking_number=False, needs_carrier=False, carrier_rule=CarrierRule.ANY, acceptance_state="Unshipped"
+)
+"""Of Mirakl: its orders that are pending wait to be accepted."""
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202e=cmd|x"
 """What a marketplace may send as any text."""
 
@@ -123,6 +129,7 @@ def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
                 code=code, label=label, marketplace=label, connection=owner.code, confirmation=True
             )
             save_channel(transaction, channel, NOW)
+        carriers.save_requirements(transaction, "mirakl_fr", NEEDS, NOW)
     put_orders(Book(ledger, open_key_ring(settings)))
     with ledger.write() as transaction:
         for code in CHANNELS:

@@ -30,6 +30,8 @@ PAGES = [
     "/orders/{order}/ship",
     "/shipments",
     "/cancellations",
+    "/acceptances",
+    "/acceptances?stage=done",
     "/cancellations?shipped_despite=true",
     "/files",
     "/channels",

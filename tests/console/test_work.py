@@ -13,7 +13,8 @@ from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.exchange import files
 from warehouse.ledger.exchange.file_records import NewFile
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.ledger.shipping import shipment_queries, shipments
+from warehouse.ledger.shipping import acceptances, shipment_queries, shipments
+from warehouse.ledger.shipping.acceptances import AcceptanceStatus, Ending
 from warehouse.ledger.shipping.shipment_queries import ShipmentFilter
 from warehouse.order_states import Status
 from warehouse.shipment_reports import Item, ReportResult, Sender, ShipmentReport, Source
@@ -118,6 +119,54 @@ def test_a_request_to_cancel_is_decided(console, anna, vera):
     assert post(anna, "/cancellations", f"/cancellations/{first.id}/explode").status_code == 404
 
 
+def waiting(client) -> list[dict]:
+    return client.get("/acceptances.json").json()["acceptances"]
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_an_order_is_accepted_or_refused(console, open_page, anna, has_script):
+    first, *others = waiting(anna)
+    badge = f'aria-label="{len(others) + 1} open"'
+    assert badge in fresh(console, anna)
+    page = open_page("/acceptances", java_script_enabled=has_script)
+    row = page.locator("tbody tr", has_text=first["original_id"])
+    if has_script:
+        row.get_by_text("Line by line").click()
+        row.get_by_role("combobox").first.select_option("Refuse")
+        row.get_by_role("button", name="Decide").click()
+        page.get_by_text("1 accepted, 1 refused").wait_for()
+    else:
+        row.get_by_role("button", name="Accept").click()
+        page.get_by_text("2 accepted, 0 refused").wait_for()
+    assert [each["order_id"] for each in waiting(anna)] == [each["order_id"] for each in others]
+    told = anna.get("/acceptances.json?stage=queued").json()["acceptances"][0]
+    assert (told["order_id"], told["decided_by"]) == (first["order_id"], "anna")
+    assert audited(console)[0] == ("acceptance_decided", first["order_id"])
+
+
+def fresh(console, client) -> str:
+    console.clock.advance(seconds=11)
+    return client.get("/acceptances").text
+
+
+def test_a_decision_that_the_marketplace_did_not_take_waits_again_with_the_reason(console, anna, vera):
+    (first, *_), path = waiting(anna), "/acceptances"
+    assert "Every line must be decided" in told(anna, post(anna, path, f"{path}/{first['order_id']}"))
+    assert "the pipeline tells" in told(anna, post(anna, path, f"{path}/{first['order_id']}", do="refuse"))
+    with console.ledger.write() as transaction:
+        (due,) = [
+            each
+            for each in acceptances.claim(transaction, ["mirakl_fr"], 10, console.clock())
+            if each.order_id == first["order_id"]
+        ]
+        ending = Ending(status=AcceptanceStatus.REJECTED, code="partial_refused", message="The whole order or nothing.")
+        acceptances.conclude(transaction, due, ending, console.clock())
+    assert waiting(anna)[0]["code"] == "partial_refused"
+    assert "The whole order or nothing." in anna.get(path).text
+    assert 'value="accept"' not in vera.get(path).text
+    assert post(vera, "/account", f"{path}/{first['order_id']}", do="accept").status_code == 403
+
+
 def test_who_sees_one_channel_decides_and_ships_there_alone(console, anna, fred):
     foreign = open_order(anna)
     assert fred.get(f"/orders/{foreign}/ship").status_code == 404
@@ -126,7 +175,10 @@ def test_who_sees_one_channel_decides_and_ships_there_alone(console, anna, fred)
         rows = cancellation_queries.find_requests(transaction, RequestFilter(channels=("mirakl_fr", "amazon_de")))
     assert rows
     assert post(fred, "/account", f"/cancellations/{rows[0].id}/accept").status_code == 404
-    for path in ("/shipments", "/cancellations", "/files"):
+    order = anna.get("/acceptances.json").json()["acceptances"][0]["order_id"]
+    assert post(fred, "/account", f"/acceptances/{order}", do="accept").status_code == 404
+    assert 'open"' not in fred.get("/orders").text.partition('href="/console/acceptances"')[2].partition("</a>")[0]
+    for path in ("/shipments", "/cancellations", "/acceptances", "/acceptances?stage=queued", "/files"):
         assert not {"Mirakl FR", "Amazon DE"} & set(fred.get(path).text.split(">"))
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import channels, connections, coverage
 from warehouse.ledger.settings.kinds import kinds_that_take_orders
+from warehouse.ledger.shipping import acceptance_queries
 from warehouse.ledger.status.channel_status import late_before
 from warehouse.ledger.watch import incident_queries
 
@@ -24,6 +25,7 @@ class Headlines:
 
     Attributes:
         open_incidents: How many incidents are open.
+        waiting_acceptances: How many orders wait to be accepted or refused.
         is_connected: Whether any channel is retrieved at all.
         complete_through: Up to when nothing is missing in any retrieved channel; None while one was never covered.
         late: The channels that are late, the latest first, and since when.
@@ -31,6 +33,7 @@ class Headlines:
     """
 
     open_incidents: int
+    waiting_acceptances: int
     is_connected: bool
     complete_through: datetime | None
     late: tuple[tuple[str, datetime], ...]
@@ -51,7 +54,7 @@ class Headlines:
 
 
 def headlines(transaction: Transaction, visible_channels: tuple[str, ...] | None, now: datetime) -> Headlines:
-    """The headlines of a reader who may see these channels; three statements, and one more when they are not all."""
+    """The headlines of a reader who may see these channels; at most six statements."""
     query = (
         sa.select(channels.c.code, coverage.c.complete_through, connections.c.state)
         .select_from(channels.join(connections).outerjoin(coverage))
@@ -68,6 +71,7 @@ def headlines(transaction: Transaction, visible_channels: tuple[str, ...] | None
     ]
     return Headlines(
         open_incidents=incident_queries.count_open(transaction, visible_channels),
+        waiting_acceptances=acceptance_queries.count_waiting(transaction, visible_channels),
         is_connected=bool(rows),
         complete_through=None if None in times or not times else min(times),
         late=tuple((code, through) for through, code in sorted(late)),
