@@ -67,7 +67,10 @@ class Order:
         Status,
         Member(f"State of the order in our words: {_one_of(Status)}.", "WAITING_FOR_SHIPMENT", filters=("status",)),
     ]
-    marketplace_status: Annotated[str | None, Member("State of the order in the marketplace's own word.", "Unshipped")]
+    marketplace_status: Annotated[
+        str | None,
+        Member("State of the order in the marketplace's own word.", "Unshipped", filters=("awaits_acceptance",)),
+    ]
     fulfilled_by: Annotated[
         FulfilledBy | None,
         Member(
@@ -94,7 +97,9 @@ class Order:
             filters=("updated_after", "updated_before"),
         ),
     ]
-    ship_by: Annotated[datetime | None, Member("Until when it must be shipped.", "2026-11-04T22:59:59.000Z")] = None
+    ship_by: Annotated[
+        datetime | None, Member("Until when it must be shipped.", "2026-11-04T22:59:59.000Z", filters=("ship_by",))
+    ] = None
     accept_by: Annotated[
         datetime | None,
         Member(
@@ -192,7 +197,9 @@ class Order:
     @property
     def shipping_country_code(
         self,
-    ) -> Annotated[str | None, Member("Country it ships to, ISO 3166 alpha-2.", "FR", before="cancellation")]:
+    ) -> Annotated[
+        str | None, Member("Country it ships to, ISO 3166 alpha-2.", "FR", before="cancellation", filters=("country",))
+    ]:
         """The country of the shipping address, which is not personal."""
         return self.shipping_address.country_code
 
@@ -278,7 +285,11 @@ class OwnFacts:
     ]
     confirmation_status: Annotated[
         ConfirmationStatus,
-        Member(f"How far confirming its shipment has come: {_one_of(ConfirmationStatus)}.", "none"),
+        Member(
+            f"How far confirming its shipment has come: {_one_of(ConfirmationStatus)}.",
+            "none",
+            filters=("confirmation",),
+        ),
     ]
     has_errors: Annotated[
         bool,
@@ -292,12 +303,16 @@ class OwnFacts:
             filters=("cancellation_requested",),
         ),
     ]
-    is_historical: Annotated[bool, Member("Whether it was loaded as history: nothing is to be shipped.", False)]
+    is_historical: Annotated[
+        bool,
+        Member("Whether it was loaded as history: nothing is to be shipped.", False, filters=("historical",)),
+    ]
     pii_state: Annotated[
         PiiState,
         Member(
             "What is known of the buyer: `withheld` (never sent), `present` (kept encrypted) or `expired` (purged).",
             "present",
+            filters=("personal_data_purged",),
         ),
     ]
     revision: Annotated[int, Member("Version of the content, from 1.", 2)]
@@ -316,5 +331,6 @@ class OwnFacts:
                     "at": _RECEIVED_AT,
                 }
             ],
+            filters=("acknowledged",),
         ),
     ]

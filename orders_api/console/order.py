@@ -30,7 +30,7 @@ from orders_api.console.words import ATTEMPTS, CONFIRMATIONS, confirmation_badge
 from orders_api.kit.errors import Problem, not_found
 from warehouse import display
 from warehouse.clock import iso
-from warehouse.ledger.book import order_queries, raw_orders, timeline
+from warehouse.ledger.book import order_filter, order_queries, raw_orders, timeline
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.people import sessions
 from warehouse.ledger.people.users import Role
@@ -65,10 +65,10 @@ pages = Pages()
 @pages.page("/orders/by/{channel}/{original_id:path}", "order.html")
 def find_order(visit: Visit, channel: str, original_id: str) -> GoTo:
     """An order by the marketplace's id, for links from elsewhere."""
-    wanted = order_queries.OrderFilter(
+    wanted = order_filter.OrderFilter(
         visible_channels=visit.visible_channels, channels=(channel,), original_id=original_id
     )
-    rows = order_queries.page(visit.transaction, wanted, order_queries.Sort.NEWEST, None, 1).rows
+    rows = order_queries.page(visit.transaction, wanted, order_filter.Sort.NEWEST, None, 1).rows
     if not rows:
         raise _unknown()
     return GoTo(f"/orders/{rows[0].id}")

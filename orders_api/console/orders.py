@@ -11,43 +11,42 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import Field
 
-from orders_api.console.kit.lists import ROWS, around, choices
+from orders_api.console.kit.lists import ROWS, around
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import Asked, ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.order_filters import LABELS, filters_of
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.lists import Filter
 from orders_api.console.views.orders import OrderList, OrderRow, View
-from orders_api.console.words import FULFILLED_BY, PRESETS, STATUSES, confirmation_badge, status_badge
+from orders_api.console.words import confirmation_badge, status_badge
 from orders_api.kit import cursors
 from orders_api.v1.order_filters import OrderListQuery
 from warehouse import display
 from warehouse.lake.wording import select_orders
 from warehouse.ledger.book import order_queries
-from warehouse.ledger.book.order_queries import Sort
+from warehouse.ledger.book.consumers import consumers_of
+from warehouse.ledger.book.order_filter import Sort
 from warehouse.ledger.book.search import MOST_FOUND
 from warehouse.ledger.status.channel_status import readable_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from orders_api.console.kit.visits import Visit
-    from warehouse.ledger.book.order_queries import OrderFilter
+    from warehouse.ledger.book.order_filter import OrderFilter
 
 PATH = "/orders"
 COUNT_SECONDS = 0.1
 """So long the count may take; then the list comes without it."""
 COUNT_SECONDS_WHEN_ASKED = 2.5
-LABELS = {"search": "Search", "original_id": "Order", "id": "Id", "may_ship": "May ship"} | {
-    f"{what}_{end}": f"{label} {word}"
-    for what, label in (("purchased", "Purchased"), ("received", "Received"), ("updated", "Changed"))
-    for end, word in (("after", "from"), ("before", "before"))
-}
 VIEWS = (
     ("All", ()),
     ("To ship", (("status", "WAITING_FOR_SHIPMENT"), ("status", "PARTIALLY_SHIPPED"))),
+    ("Due or overdue", (("ship_by", "overdue"), ("ship_by", "next_24_hours"))),
     ("Errors", (("has_errors", "true"),)),
     ("Cancellation requested", (("cancellation_requested", "true"),)),
+    ("Refused or in doubt", (("confirmation", "rejected"), ("confirmation", "in_doubt"))),
+    ("To accept", (("awaits_acceptance", "true"),)),
     ("Fulfilled by marketplace", (("fulfilled_by", "marketplace"),)),
 )
 """The views that are there from the beginning: a name, and its filters."""
@@ -75,14 +74,14 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     seconds = COUNT_SECONDS_WHEN_ASKED if query.count else COUNT_SECONDS
     count = order_queries.count_briefly(visit.transaction, found, seconds)
     cursor = None if page.next_key is None else cursors.encode(fingerprint, page.next_key)
-    rows = readable_channels(visit.transaction, visit.visible_channels)
-    channels = {row.code: row.label for row in rows}
-    marketplaces = sorted({row.marketplace for row in rows})
+    channels = readable_channels(visit.transaction, visit.visible_channels)
+    consumers = consumers_of(visit.transaction, visit.visible_channels)
+    labels = {each.code: each.label for each in channels}
     documents = [orjson.loads(each) for each in visit.installation.documents(page.rows, None)]
     zone = visit.installation.settings.time_zone
     return OrderList(
         name="orders",
-        rows=tuple(order_row(each, channels, visit.now, zone) for each in documents),
+        rows=tuple(order_row(each, labels, visit.now, zone) for each in documents),
         count=None if count is None else _counted(count),
         counting=asked.address(PATH, count="true"),
         views=_views(asked),
@@ -90,7 +89,7 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
             visit,
             asked,
             PATH,
-            _filters(asked, channels, marketplaces, zone),
+            filters_of(asked, channels, consumers, zone),
             cursor=cursor,
             labels=LABELS,
             sql=select_orders(found),
@@ -177,29 +176,6 @@ def _interval(found: OrderFilter, zone: str) -> str:
     assert found.received_before is not None
     first, end = (display.moment(each, ZoneInfo(zone)) for each in (found.received_after, found.received_before))
     return f"{first} to {end}"
-
-
-def _filters(
-    asked: Asked[OrdersQuery], channels: Mapping[str, str], marketplaces: Sequence[str], zone: str
-) -> tuple[Filter, ...]:
-    yes_no = {"true": "Contain errors", "false": "No errors"}
-    requested = {"true": "Requested", "false": "None"}
-    ways = {each.value: label for each, label in PRESETS.items()}
-    coded = {code: f"{label} ({code})" if label != code else code for code, label in channels.items()}
-    return (
-        Filter("status", "Status", choices(asked, "status", {each.value: say.word for each, say in STATUSES.items()})),
-        Filter("marketplace", "Marketplace", choices(asked, "marketplace", {each: each for each in marketplaces})),
-        Filter("channel", "Channel", choices(asked, "channel", coded)),
-        Filter("received", f"Received ({zone})", choices(asked, "received", ways, "All dates"), is_multiple=False),
-        Filter("has_errors", "Errors", choices(asked, "has_errors", yes_no, "All"), is_multiple=False),
-        Filter(
-            "cancellation_requested",
-            "Cancellation",
-            choices(asked, "cancellation_requested", requested, "All"),
-            is_multiple=False,
-        ),
-        Filter("fulfilled_by", "Fulfilled by", choices(asked, "fulfilled_by", FULFILLED_BY, "All"), is_multiple=False),
-    )
 
 
 def _views(asked: Asked[OrdersQuery]) -> tuple[View, ...]:

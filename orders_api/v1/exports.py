@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from orders_api.kit.installation import ApiInstallation
-    from warehouse.ledger.book.order_queries import OrderFilter, Sort
+    from warehouse.ledger.book.order_filter import OrderFilter, Sort
 
 router = resource("Orders")
 

@@ -14,9 +14,12 @@ from orders_api.kit.records import make
 from orders_api.schemas.vocabulary import ORDER_ID
 from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
-from warehouse.ledger.book.order_queries import OrderFilter, Sort, known_channels, known_marketplaces
+from warehouse.ledger.book.consumers import consumers_of
+from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, ShipBy, Sort, TakenOver
+from warehouse.ledger.book.order_queries import known_channels, known_marketplaces
 from warehouse.ledger.book.search import search
-from warehouse.order_states import Status
+from warehouse.ledger.shipping.acceptance_queries import waiting_states
+from warehouse.order_states import ConfirmationStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +55,14 @@ def _instant(value: object) -> datetime:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=rf"^[^{UNSEEN}]+$")]
+
+
+Country = Annotated[
+    str,
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+    StringConstraints(pattern=r"^[A-Z]{2}$"),
+]
+Acknowledgement = Annotated[str, StringConstraints(pattern=rf"^[^{UNSEEN}:]{{1,64}}:(yes|no|error)$")]
 
 
 class FulfilledByChoice(StrEnum):
@@ -102,6 +113,35 @@ class OrderFilterQuery(NoQuery):
     may_ship: bool | None = Field(
         None, description="Only what the marketplace lets ship, or only what it bars.", examples=[True]
     )
+    country: list[Country] = Field(
+        [], description="Shipped to any of these countries, ISO 3166 alpha-2; may be repeated.", examples=["FR"]
+    )
+    confirmation: list[ConfirmationStatus] = Field(
+        [],
+        description="How far confirming the shipment has come: any of these; may be repeated.",
+        examples=["rejected"],
+    )
+    acknowledged: Acknowledgement | None = Field(
+        None,
+        description="A consumer and, after a colon, whether it took the order over: `yes`, `no`, or `error` when it could not.",
+        examples=["erp:no"],
+    )
+    ship_by: list[ShipBy] = Field(
+        [],
+        description="Of what is still to be shipped: what is `overdue`, or due within `next_24_hours`; may be repeated.",
+        examples=["overdue"],
+    )
+    awaits_acceptance: bool | None = Field(
+        None,
+        description="Only what the marketplace lets the seller accept or refuse and nobody has decided, or only the others.",
+        examples=[True],
+    )
+    historical: bool | None = Field(
+        None, description="Only what was loaded as history, or only what was not.", examples=[False]
+    )
+    personal_data_purged: bool | None = Field(
+        None, description="Only those whose personal data was purged, or only the others.", examples=[False]
+    )
     original_id: Word | None = Field(
         None,
         description="The marketplace's order id; finds both halves of a split order.",
@@ -142,6 +182,12 @@ class OrderFilterQuery(NoQuery):
             channels=tuple(self.channel),
             marketplaces=tuple(self.marketplace),
             fulfilled_by=None if self.fulfilled_by is None else self.fulfilled_by.value,
+            countries=tuple(self.country),
+            confirmations=tuple(each.value for each in self.confirmation),
+            acknowledged=_acknowledged(transaction, self.acknowledged, visible_channels),
+            ship_by=tuple(self.ship_by),
+            now=installation.clock() if self.ship_by else None,
+            acceptance_states=() if self.awaits_acceptance is None else waiting_states(transaction),
             received_after=received_after,
             received_before=received_before,
             ids=None if self.search is None else search(transaction, self.search, visible_channels),
@@ -155,6 +201,22 @@ class OrderFilterQuery(NoQuery):
         after = first if self.received_after is None else max(first, self.received_after)
         before = end if self.received_before is None else min(end, self.received_before)
         return after.astimezone(UTC), before.astimezone(UTC)
+
+
+def _acknowledged(
+    transaction: Transaction, asked: str | None, visible_channels: tuple[str, ...] | None
+) -> Acknowledged | None:
+    """Whose word is asked for.
+
+    Raises:
+        Problem: 404 `unknown_consumer`: a mistyped one must not look like one that took nothing over.
+    """
+    if asked is None:
+        return None
+    consumer, _, answer = asked.partition(":")
+    if consumer not in consumers_of(transaction, visible_channels):
+        raise not_found("acknowledged", "There is no such consumer.", "unknown_consumer")
+    return Acknowledged(consumer, TakenOver(answer))
 
 
 def check_channels(transaction: Transaction, codes: Sequence[str], visible_channels: tuple[str, ...] | None) -> None:

@@ -18,7 +18,7 @@ from warehouse.ledger.book import cancellation_queries, order_queries, timeline
 from warehouse.ledger.book import cancellations as requests
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.cancellations import CancellationUndecidable
-from warehouse.ledger.book.order_queries import OrderFilter, Sort
+from warehouse.ledger.book.order_filter import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.status import explanation
 from warehouse.order_states import Status

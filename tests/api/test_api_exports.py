@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orders_api.schemas.orders import OrderDocument
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_filter, order_queries
 from warehouse.order_lines import Line
 from warehouse.order_parts import Address, Cancellation, Charge, Payment, Tax
 from warehouse.order_states import FulfilledBy, Status
@@ -229,8 +229,8 @@ def test_a_wrong_parameter_is_named(erp, query):
 
 def test_no_reading_transaction_outlives_a_chunk(erp, several, api_ledger):
     """Between two chunks the ledger can truncate its write-ahead log, which a reader of minutes would prevent."""
-    wanted = order_queries.OrderFilter()
-    scan = order_queries.scan(api_ledger, wanted, order_queries.Sort.NEWEST)
+    wanted = order_filter.OrderFilter()
+    scan = order_queries.scan(api_ledger, wanted, order_filter.Sort.NEWEST)
     rows, _ = next(scan)
 
     assert len(rows) == 4

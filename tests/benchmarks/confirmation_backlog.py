@@ -22,7 +22,7 @@ from orders_pipeline.stages import confirm, normalise
 from tests.benchmarks.filling import RawOrder, installed, keep_raw, truth_as_raw
 from tests.benchmarks.measuring import Figure, Target, Workshop
 from warehouse import shipment_reports
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_filter, order_queries
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.shipping.shipment_queries import counts
@@ -153,10 +153,10 @@ def _connect(installation: Installation, kind: str, url: str) -> None:
 
 def _report(installation: Installation, count: int) -> None:
     sender = Sender(consumer="bench", source=Source.API, report_id="bench")
-    everything = order_queries.OrderFilter(statuses=("WAITING_FOR_SHIPMENT",))
+    everything = order_filter.OrderFilter(statuses=("WAITING_FOR_SHIPMENT",))
     ids = [
         row.id
-        for rows, _ in order_queries.scan(installation.ledger, everything, order_queries.Sort.NEWEST)
+        for rows, _ in order_queries.scan(installation.ledger, everything, order_filter.Sort.NEWEST)
         for row in rows
     ]
     reports = [

@@ -25,7 +25,7 @@ from tests.benchmarks.filling import installed
 from tests.benchmarks.measuring import Figure, Workshop
 from tests.benchmarks.sandboxes import SETTLED_SECONDS
 from tests.simulation.world import Place, account_of, channel_entry, connection_entry, secrets_of
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_filter, order_queries
 from warehouse.ledger.settings import configuration
 from warehouse.ledger.settings.document import read_document
 from warehouse.ledger.shipping import shipments
@@ -126,10 +126,10 @@ def _tick(installation: Installation, clock: Clock) -> None:
 def _report(installation: Installation) -> int:
     """Report everything that may ship, each order in one package; returns how many were taken."""
     sender = Sender(consumer="bench", source=Source.API, report_id="bench")
-    everything = order_queries.OrderFilter(statuses=("WAITING_FOR_SHIPMENT",))
+    everything = order_filter.OrderFilter(statuses=("WAITING_FOR_SHIPMENT",))
     ids = [
         row.id
-        for rows, _ in order_queries.scan(installation.ledger, everything, order_queries.Sort.NEWEST)
+        for rows, _ in order_queries.scan(installation.ledger, everything, order_filter.Sort.NEWEST)
         for row in rows
     ]
     reports = [

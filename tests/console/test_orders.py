@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from tests.console.conftest import NOW
 from warehouse.ledger.book import order_queries
-from warehouse.ledger.book.order_queries import OrderFilter
+from warehouse.ledger.book.order_filter import OrderFilter
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 
 LARGEST_PAGE = 50_000
 MOST_STATEMENTS = 8
@@ -42,6 +44,8 @@ def test_the_page_is_small_and_holds_nothing_personal(anna) -> None:
         ("marketplace=Amazon+FR", {"marketplaces": ("Amazon FR",)}),
         ("channel=mirakl_fr&has_errors=true", {"channels": ("mirakl_fr",), "has_errors": True}),
         ("cancellation_requested=true", {"cancellation_requested": True}),
+        ("country=de,+FR&historical=false", {"countries": ("DE", "FR")}),
+        ("confirmation=none&personal_data_purged=false", {"confirmations": ("none",)}),
         ("fulfilled_by=marketplace&status=SHIPPED", {"fulfilled_by": "marketplace", "statuses": ("SHIPPED",)}),
     ],
 )
@@ -51,6 +55,27 @@ def test_filters_find_and_count_the_same(console, anna, query, wanted) -> None:
     assert expected > 0
     assert count_of(anna.get(f"/orders?{query}").text).split()[0] == str(expected)
     assert len(ids(anna, f"/orders.json?{query}&limit=1000")) == expected
+
+
+def test_how_long_there_is_to_ship_can_be_asked_for(anna) -> None:
+    text = anna.get("/orders?ship_by=overdue&ship_by=next_24_hours").text
+    shown = re.findall(r'class="badge \w+" title="[^"]*">(overdue|in) \d+ (h|d|min)<', text)
+    assert f"{len(shown)} order" in count_of(text)
+    assert {each for each, _ in shown} == {"overdue", "in"}
+    assert 'aria-current="true">Due or overdue' in text
+
+
+def test_who_took_an_order_over_can_be_asked_for(console, anna, fred) -> None:
+    with console.ledger.write() as transaction:
+        for name, channels in (("erp", None), ("shop", ["mirakl_fr"])):
+            tokens.create(transaction, name, [Scope.ORDERS_READ], channels, None, NOW)
+    text = anna.get("/orders?acknowledged=erp:no").text
+    assert count_of(text) == "101 orders"
+    assert "Acknowledged: erp has said nothing" in text
+    assert ids(anna, "/orders.json?acknowledged=erp:error") == []
+    assert "shop has said nothing" in anna.get("/orders").text
+    assert "shop" not in fred.get("/orders").text
+    assert fred.get("/orders?acknowledged=shop:yes").status_code == 404
 
 
 def test_an_empty_value_is_no_filter_and_a_wrong_one_is_left_out(anna) -> None:

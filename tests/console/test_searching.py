@@ -13,7 +13,7 @@ from warehouse.ids import order_id
 from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.schema import acknowledgements, consumers
 from warehouse.ledger.book import order_queries
-from warehouse.ledger.book.order_queries import OrderFilter, Sort
+from warehouse.ledger.book.order_filter import OrderFilter, Sort
 from warehouse.ledger.book.raw_orders import cover
 from warehouse.ledger.book.search import search
 from warehouse.ledger.status.headlines import headlines

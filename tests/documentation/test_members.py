@@ -21,7 +21,7 @@ from tests.documentation.test_coverage import ROOT
 from warehouse import documents, personal
 from warehouse.documents import StoredOrder
 from warehouse.lake.definitions import dictionary
-from warehouse.ledger.book.order_queries import Sort
+from warehouse.ledger.book.order_filter import Sort
 from warehouse.members import Kind, described, leaves
 from warehouse.order_lines import Line
 from warehouse.order_states import PiiState

@@ -14,7 +14,8 @@ from warehouse.ledger.base.schema import order_versions, orders
 from warehouse.ledger.book import order_queries, timeline
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
-from warehouse.ledger.book.order_queries import Key, OrderFilter, Sort
+from warehouse.ledger.book.order_filter import OrderFilter, Sort
+from warehouse.ledger.book.order_queries import Key
 from warehouse.order_states import FulfilledBy, Status
 from warehouse.orders import Order
 

@@ -16,7 +16,11 @@ NEWER_TABLES = (
     *("operator_requests", "account_deletions", "log_in_links", "sessions", "users", "audit_entries"),
     "marketplace_kinds",
 )
-NEWER_INDEXES = ("ix_acknowledgements_number", "ix_order_lines_gtin", "ix_files_name", "ix_orders_ahead")
+NEWER_INDEXES = (
+    *("ix_acknowledgements_number", "ix_order_lines_gtin", "ix_files_name", "ix_orders_ahead"),
+    *("ix_orders_country", "ix_orders_historical", "ix_orders_ship_by", "ix_orders_confirmation"),
+    "ix_acknowledgements_refused",
+)
 NEWER_MARKS = ("pipeline_seen", "audited")
 words = import_module("warehouse.ledger.migrations.versions.0016_words")
 

@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
+from orders_api.kit.queries import MAY_HOLD_COMMAS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -54,7 +56,11 @@ class Asked(Generic[Query]):
 def ask(request: Request, model: type[Query]) -> Asked[Query]:
     """The query of a request, as far as it can be understood."""
     known, repeatable = _names(model)
-    given = [(name, value.strip()) for name, value in request.query_params.multi_items() if value.strip()]
+    given = [
+        (name, part)
+        for name, value in request.query_params.multi_items()
+        for part in _parts(value, is_list=name in repeatable and name not in MAY_HOLD_COMMAS)
+    ]
     ignored = {name[:NAME_LIMIT] for name, _ in given if name not in known}
     items = [each for each in dict.fromkeys(given) if each[0] in known]
     while True:
@@ -72,6 +78,12 @@ def ask(request: Request, model: type[Query]) -> Asked[Query]:
             items = [each for each in items if each[0] not in wrong]
         else:
             return Asked(query, tuple(items), tuple(sorted(ignored)))
+
+
+def _parts(value: str, *, is_list: bool) -> list[str]:
+    """The values in what was typed: of a parameter that may be repeated `FR, DE` are two."""
+    parts = value.split(",") if is_list else [value]
+    return [each.strip() for each in parts if each.strip()]
 
 
 @cache

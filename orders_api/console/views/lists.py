@@ -39,6 +39,7 @@ class Filter:
         choices: Its values, several of which may be chosen.
         is_multiple: Whether that is so; else one of them is, with a value for "all".
         text: What is typed, of a filter without choices; None for one with choices.
+        is_more: Whether it stands among those that are asked for seldom.
     """
 
     name: str
@@ -46,11 +47,12 @@ class Filter:
     choices: tuple[FilterValue, ...] = ()
     is_multiple: bool = True
     text: str | None = None
+    is_more: bool = False
 
     @property
     def chosen(self) -> int:
         """How many values are chosen."""
-        return sum(each.is_chosen and each.value != "" for each in self.choices)
+        return sum(each.is_chosen and each.value != "" for each in self.choices) + bool(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,16 @@ class Around:
     curl: str
     sql: str
     kept: tuple[tuple[str, str], ...]
+
+    @property
+    def more(self) -> tuple[Filter, ...]:
+        """The filters that are asked for seldom."""
+        return tuple(each for each in self.filters if each.is_more)
+
+    @property
+    def chosen_more(self) -> int:
+        """How many values of these are chosen."""
+        return sum(each.chosen for each in self.more)
 
 
 class Recorded(Protocol):

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.base.schema import orders
-from warehouse.ledger.book.order_queries import Key, OrderFilter, Sort, page
+from warehouse.ledger.book.order_filter import OrderFilter, Sort
+from warehouse.ledger.book.order_queries import Key, page
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction

@@ -37,6 +37,14 @@ def position(transaction: Transaction, consumer: str) -> int | None:
     return transaction.execute(sa.select(consumers.c.position).where(consumers.c.name == consumer)).scalar()
 
 
+def consumers_of(transaction: Transaction, channels: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Consumers by name; of some channels those that have, or had, a token for one of them."""
+    if channels is None:
+        return tuple(transaction.execute(sa.select(consumers.c.name).order_by(consumers.c.name)).scalars())
+    rows = transaction.execute(sa.select(tokens.c.consumer, tokens.c.channels))
+    return tuple(sorted({name for name, own in rows if own is None or not set(own).isdisjoint(channels)}))
+
+
 def readers(transaction: Transaction, now: datetime) -> list[FeedReader]:
     """Every consumer that has ever asked for changes, by name."""
     may_read = sa.exists().where(

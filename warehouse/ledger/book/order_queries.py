@@ -6,13 +6,10 @@ allow-list is applied in this one place. How a row becomes a document is in `war
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import sqlalchemy as sa
 
 from warehouse.clock import iso
@@ -25,6 +22,8 @@ from warehouse.ledger.base.schema import (
     orders,
     parties,
 )
+from warehouse.ledger.book.order_conditions import few, others
+from warehouse.ledger.book.order_filter import OrderFilter, Sort
 from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -77,34 +76,6 @@ DOCUMENT_COLUMNS = (
 """As an `StoredOrder` has them."""
 
 
-class Sort(StrEnum):
-    """In which order a list comes."""
-
-    # Every one of them is an index with a unique end, so paging never skips or repeats. By errors: those with errors, the
-    # newest purchase first, then the others like that, or the same two lists the other way round.
-    NEWEST = "-purchased_at"
-    OLDEST = "purchased_at"
-    POSITION = "position"
-    LATEST_CHANGE = "-position"
-    ERRORS_FIRST = "-has_errors"
-    ERRORS_LAST = "has_errors"
-
-    @property
-    def is_descending(self) -> bool:
-        """Whether the greatest comes first."""
-        return self.value.startswith("-")
-
-    @property
-    def is_by_errors(self) -> bool:
-        """Whether orders with and without errors are two lists."""
-        return self in {Sort.ERRORS_FIRST, Sort.ERRORS_LAST}
-
-    @property
-    def is_by_position(self) -> bool:
-        """Whether the key is the position alone, else it is the purchase date with the id."""
-        return self in {Sort.POSITION, Sort.LATEST_CHANGE}
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """The place of an order in a list: its position, or its purchase date and id.
@@ -116,72 +87,6 @@ class Key:
     purchased_at: datetime | None = None
     id: str | None = None
     has_errors: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFilter:
-    """Which orders; an empty tuple or None does not filter. Ranges are half open: `after` is included, `before` is not.
-
-    Attributes:
-        visible_channels: What the reader may see at all; None for everything.
-        statuses: Any of these.
-        channels: Any of these.
-        marketplaces: Label of the marketplace, exactly: any of these.
-        fulfilled_by: `merchant`, `marketplace`, or `none` for orders of which the marketplace did not say.
-        purchased_after: First purchase date included (marketplace's clock).
-        purchased_before: First purchase date not included any more.
-        received_after: First time of arrival included (our clock).
-        received_before: First time of arrival not included any more.
-        updated_after: First change at the marketplace included (marketplace's clock).
-        updated_before: First change at the marketplace not included any more.
-        has_errors: Only with, or only without, errors.
-        cancellation_requested: Only with, or only without, a request to cancel the order or a line.
-        may_ship: Only what the marketplace lets ship, or only what it bars.
-        original_id: The marketplace's order id; finds both halves of a split order.
-        id: The internal id.
-        ids: Any of these internal ids; an empty tuple finds nothing.
-    """
-
-    visible_channels: tuple[str, ...] | None = None
-    statuses: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-    marketplaces: tuple[str, ...] = ()
-    fulfilled_by: str | None = None
-    purchased_after: datetime | None = None
-    purchased_before: datetime | None = None
-    received_after: datetime | None = None
-    received_before: datetime | None = None
-    updated_after: datetime | None = None
-    updated_before: datetime | None = None
-    has_errors: bool | None = None
-    cancellation_requested: bool | None = None
-    may_ship: bool | None = None
-    original_id: str | None = None
-    id: str | None = None
-    ids: tuple[str, ...] | None = None
-
-    @property
-    def effective_channels(self) -> tuple[str, ...] | None:
-        """Channels that are asked for and may be seen; None for every channel."""
-        if not self.channels:
-            return self.visible_channels
-        if self.visible_channels is None:
-            return self.channels
-        return tuple(code for code in self.channels if code in self.visible_channels)
-
-    def fingerprint(self, sort: Sort) -> str:
-        """A short text that is the same for the same question; what the reader may see is no part of the question."""
-        asked = [
-            sorted(set(self.statuses)),
-            sorted(set(self.channels)),
-            sorted(set(self.marketplaces)),
-            *(_plain(getattr(self, name)) for name in self.__slots__ if name not in _SETS),
-            sort.value,
-        ]
-        return hashlib.blake2b(orjson.dumps(asked), digest_size=9).hexdigest()
-
-
-_SETS = frozenset({"visible_channels", "statuses", "channels", "marketplaces"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +182,7 @@ def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list
 
 def count(transaction: Transaction, wanted: OrderFilter) -> int:
     """How many orders the filter finds."""
-    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=False)]
+    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=bool(few(wanted)))]
     query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
     return int(transaction.execute(query).scalar_one())
 
@@ -330,10 +235,6 @@ _PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
 )
 
 
-def _plain(value: object) -> object:
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
 @lru_cache(maxsize=256)
 def _page_query(
     wanted: OrderFilter,
@@ -349,7 +250,7 @@ def _page_query(
     beyond = [_beyond(sort)] if is_continued else []
     if wanted.original_id is not None or wanted.id is not None or wanted.ids is not None:
         return _lookup(sort, [*_sets(wanted, None, is_walked=False), *_conditions(wanted), *beyond]).limit(limit)
-    if short:
+    if short or few(wanted):
         return _lookup(sort, [*_sets(wanted, None, is_walked=True), *_conditions(wanted, short), *beyond]).limit(limit)
     return _walk(wanted, sort, beyond, limit)
 
@@ -374,7 +275,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
     single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
     if lead is None:
         return single.where(*conditions)
-    values = sorted(set(wanted.statuses if lead is orders.c.status else wanted.effective_channels or ()))
+    values = sorted(set(next(values for column, values in _asked_sets(wanted) if column is lead)))
     if len(values) <= 1:  # none: the reader asks for channels that it may not see
         return single.where(lead == values[0] if values else sa.false(), *conditions)
     walks = [
@@ -393,26 +294,40 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
 
 def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
     """The column whose index is walked. Open orders are few in every channel; of the closed ones each channel is full."""
-    if wanted.has_errors or wanted.cancellation_requested:
+    if wanted.has_errors or wanted.cancellation_requested or wanted.historical:
         return None  # fewer still, in every status and channel
     is_by_channel = wanted.effective_channels is not None
     if wanted.statuses and (not is_by_channel or OPEN_STATUSES.issuperset(wanted.statuses)):
         return orders.c.status
+    if wanted.countries:
+        return orders.c.shipping_country_code
     return orders.c.channel if is_by_channel else None
 
 
 def _sets(wanted: OrderFilter, lead: sa.Column[Any] | None, *, is_walked: bool) -> list[sa.ColumnElement[bool]]:
-    """The conditions on status and channel but for the leading column's.
+    """The conditions on status, channel and country but for the leading column's.
 
     On a walk they are put so that no index serves them: another index would bring the orders in another order.
     """
     conditions: list[sa.ColumnElement[bool]] = []
-    for column, values in ((orders.c.status, wanted.statuses), (orders.c.channel, wanted.effective_channels)):
-        if (not values and column is orders.c.status) or values is None or column is lead:
+    for column, values in _asked_sets(wanted):
+        if column is lead:
             continue
         tested = sa.func.coalesce(column, "") if is_walked else column
         conditions.append(tested.in_(values))
     return conditions
+
+
+def _asked_sets(wanted: OrderFilter) -> list[tuple[sa.Column[Any], tuple[str, ...]]]:
+    """Columns that may lead, with the values asked for; no channel at all is asked for where none may be seen."""
+    sets: list[tuple[sa.Column[Any], tuple[str, ...]]] = []
+    if wanted.statuses:
+        sets.append((orders.c.status, wanted.statuses))
+    if wanted.countries:
+        sets.append((orders.c.shipping_country_code, wanted.countries))
+    if wanted.effective_channels is not None:
+        sets.append((orders.c.channel, wanted.effective_channels))
+    return sets
 
 
 def _keys(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
@@ -439,7 +354,9 @@ def _place(after: Key | None) -> dict[str, Any]:
 
 
 def _conditions(wanted: OrderFilter, indexed: frozenset[str] | None = None) -> list[sa.ColumnElement[bool]]:
-    """Everything but status and channel. Indexes serve the times of arrival and of change where these are named, or none is."""
+    """Everything but status, channel and country. Indexes serve the times of arrival and of change where they are `indexed`,
+    or where that is None.
+    """
     table = orders.c
     conditions: list[sa.ColumnElement[bool]] = [
         column == value
@@ -467,6 +384,7 @@ def _conditions(wanted: OrderFilter, indexed: frozenset[str] | None = None) -> l
         conditions.append(
             table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
         )
+    conditions += [*few(wanted), *others(wanted)]
     for column, first, end in _ranges(wanted):
         is_free = indexed is None or column is table.purchased_at or column.name in indexed
         conditions += _within(column if is_free else sa.func.coalesce(column, column), first, end)

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.rows import Json, read_rows
 from warehouse.ledger.base.schema import Instant, acceptances, channel_requirements, channels, orders
+from warehouse.ledger.book.order_conditions import waits_for_seller
+from warehouse.ledger.book.order_filter import AcceptanceState
 from warehouse.ledger.shipping.acceptances import AcceptanceStatus
-from warehouse.order_states import Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -193,18 +194,20 @@ def _offers(transaction: Transaction) -> dict[str, Json]:
     return {row.code: {**row.data, "policy": row.acceptance} for row in rows if row.data.get("acceptance_state")}
 
 
+def waiting_states(transaction: Transaction) -> tuple[AcceptanceState, ...]:
+    """Where orders wait for the seller's decision."""
+    return _states(_offers(transaction))
+
+
+def _states(offers: dict[str, Json]) -> tuple[AcceptanceState, ...]:
+    return tuple(
+        AcceptanceState(code, needs["acceptance_state"], is_manual=needs["policy"] == MANUAL)
+        for code, needs in sorted(offers.items())
+    )
+
+
 def _waiting(offers: dict[str, Json], wanted: AcceptanceFilter) -> list[sa.ColumnElement[bool]]:
-    """Nobody has decided, and nobody will by himself; or the marketplace did not take the decision, and waits still."""
-    undecided, refused = acceptances.c.order_id.is_(None), acceptances.c.status == AcceptanceStatus.REJECTED.value
-    ways = [
-        sa.and_(
-            orders.c.channel == code,
-            orders.c.marketplace_status == needs["acceptance_state"],
-            sa.or_(undecided, refused) if needs["policy"] == MANUAL else refused,
-        )
-        for code, needs in offers.items()
-    ]
-    return [orders.c.status == Status.PENDING.value, sa.or_(sa.false(), *ways), *_among(orders.c.channel, wanted)]
+    return [*waits_for_seller(_states(offers)), *_among(orders.c.channel, wanted)]
 
 
 def _among(column: sa.ColumnElement[str], wanted: AcceptanceFilter) -> list[sa.ColumnElement[bool]]:

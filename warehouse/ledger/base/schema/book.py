@@ -11,6 +11,10 @@ CONSERVATION = "quantity_ordered = quantity_shipped + quantity_cancelled + quant
 
 NOT_NEGATIVE = "quantity_shipped >= 0 AND quantity_cancelled >= 0 AND quantity_remaining >= 0"
 
+TO_SHIP = "status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')"
+UNSETTLED = "confirmation_status NOT IN ('none', 'verified')"
+"""Confirmations that are on their way or in trouble: few at any time."""
+
 coverage = sa.Table(
     "coverage",
     metadata,
@@ -131,6 +135,10 @@ orders = sa.Table(
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
     where_true("ix_orders_errors", "has_errors"),
     where_true("ix_orders_cancellation", "has_cancellation_request"),
+    where_true("ix_orders_historical", "is_historical"),
+    sa.Index("ix_orders_country", "shipping_country_code", "purchased_at", "id"),
+    partial_index("ix_orders_ship_by", "status", "ship_by", "id", where=TO_SHIP),
+    partial_index("ix_orders_confirmation", "confirmation_status", "id", where=UNSETTLED),
     partial_index("ix_orders_personal", "received_at", "id", where="pii_state = 'present'"),
 )
 
@@ -221,6 +229,7 @@ acknowledgements = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Index("ix_acknowledgements_at", "at"),
     sa.Index("ix_acknowledgements_number", "order_number"),
+    partial_index("ix_acknowledgements_refused", "consumer", "order_id", where="outcome = 'error'"),
 )
 
 cancellation_requests = sa.Table(

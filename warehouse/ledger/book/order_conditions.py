@@ -1,0 +1,98 @@
+"""Conditions on where an order stands, beside status and channel: what it waits for, and what became of it.
+
+Some find few orders whatever else is asked: these are read off indexes of their own, and the rest is asked of what they found.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import acceptances, acknowledgements, orders
+from warehouse.ledger.book.order_filter import ShipBy, TakenOver
+from warehouse.order_states import ConfirmationStatus, PiiState, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from warehouse.ledger.book.order_filter import AcceptanceState, Acknowledged, OrderFilter
+
+SETTLED = frozenset({ConfirmationStatus.NONE, ConfirmationStatus.VERIFIED})
+"""Confirmations of which the book is full; of the others there are few."""
+DAY = timedelta(days=1)
+
+# as the indexes have them: a partial index serves only a condition that is known when the query is planned
+_TO_SHIP: sa.ColumnElement[bool] = sa.literal_column("orders.status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')")
+_UNSETTLED: sa.ColumnElement[bool] = sa.literal_column("orders.confirmation_status NOT IN ('none', 'verified')")
+_REFUSED: sa.ColumnElement[bool] = sa.literal_column("acknowledgements.outcome = 'error'")
+
+
+def few(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    """Conditions that name few orders by their ids."""
+    sets: list[sa.Select[Any]] = []
+    if wanted.ship_by:
+        sets.append(sa.select(orders.c.id).where(_TO_SHIP, *_ship_by(wanted)))
+    if wanted.confirmations and SETTLED.isdisjoint(wanted.confirmations):
+        asked = orders.c.confirmation_status.in_(wanted.confirmations)
+        sets.append(sa.select(orders.c.id).where(_UNSETTLED, asked))
+    if wanted.acknowledged is not None and wanted.acknowledged.answer is TakenOver.ERROR:
+        consumer = acknowledgements.c.consumer == wanted.acknowledged.consumer
+        sets.append(sa.select(acknowledgements.c.order_id).where(consumer, _REFUSED))
+    if wanted.awaits_acceptance:
+        sets.append(_undecided(wanted.acceptance_states))
+    return [orders.c.id.in_(each) for each in sets]
+
+
+def others(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    """Conditions that hold of many orders, but for the country, which may lead."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.confirmations and not SETTLED.isdisjoint(wanted.confirmations):
+        conditions.append(orders.c.confirmation_status.in_(wanted.confirmations))
+    if wanted.acknowledged is not None and wanted.acknowledged.answer is not TakenOver.ERROR:
+        conditions.append(_taken_over(wanted.acknowledged))
+    if wanted.awaits_acceptance is False:
+        conditions.append(orders.c.id.not_in(_undecided(wanted.acceptance_states)))
+    if wanted.historical is not None:
+        conditions.append(orders.c.is_historical == (sa.true() if wanted.historical else sa.false()))
+    if wanted.personal_data_purged is not None:
+        purged = orders.c.pii_state == PiiState.EXPIRED.value
+        conditions.append(purged if wanted.personal_data_purged else sa.not_(purged))
+    return conditions
+
+
+def _ship_by(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    assert wanted.now is not None
+    conditions = [orders.c.ship_by < (wanted.now + DAY if ShipBy.NEXT_24_HOURS in wanted.ship_by else wanted.now)]
+    if ShipBy.OVERDUE not in wanted.ship_by:
+        conditions.append(orders.c.ship_by >= wanted.now)
+    # named again, so that the index is searched by status as well
+    return [*conditions, orders.c.status.in_([Status.WAITING_FOR_SHIPMENT.value, Status.PARTIALLY_SHIPPED.value])]
+
+
+def _taken_over(asked: Acknowledged) -> sa.ColumnElement[bool]:
+    said = sa.exists().where(acknowledgements.c.order_id == orders.c.id, acknowledgements.c.consumer == asked.consumer)
+    if asked.answer is TakenOver.NO:
+        return sa.not_(said)
+    return said.where(acknowledgements.c.outcome == "ok")
+
+
+def _undecided(states: tuple[AcceptanceState, ...]) -> sa.Select[Any]:
+    return sa.select(orders.c.id).select_from(orders.outerjoin(acceptances)).where(*waits_for_seller(states))
+
+
+def waits_for_seller(states: Iterable[AcceptanceState]) -> list[sa.ColumnElement[bool]]:
+    """Of orders with what was decided about them, if anything: nobody has decided, and nobody will by himself; or the
+    marketplace did not take the decision, and waits still.
+    """
+    undecided, refused = acceptances.c.order_id.is_(None), acceptances.c.status == "rejected"
+    ways = [
+        sa.and_(
+            orders.c.channel == each.channel,
+            orders.c.marketplace_status == each.word,
+            sa.or_(undecided, refused) if each.is_manual else refused,
+        )
+        for each in states
+    ]
+    return [orders.c.status == Status.PENDING.value, sa.or_(sa.false(), *ways)]
