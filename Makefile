@@ -22,8 +22,8 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 # what generates clients from the API's description: apart, because its pins are not ours
 CLIENTS := $(VENV)/clients
 
-$(CLIENTS)/.python: tests/clients/requirements.txt $(VENV)/.dev
-	$(BIN)/python -m venv $(CLIENTS)/python
+$(CLIENTS)/.python: tests/clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)/python
 	$(CLIENTS)/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 

@@ -10,10 +10,11 @@ import anyio.to_thread
 
 from orders_api import health, metrics, reference_page
 from orders_api.compression import Compression
+from orders_api.console import content_reports
 from orders_api.console.app import CONSOLE_PATH, create_console, to_console
 from orders_api.description import DescribedApi
 from orders_api.kit import errors
-from orders_api.kit.envelope import CONSOLE, REFERENCE, Envelope
+from orders_api.kit.envelope import REFERENCE, Envelope, console_headers
 from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.rate_limits import RateLimiter
 from orders_api.reference_page import DOCS_PATH
@@ -119,7 +120,10 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     app.add_middleware(
         Envelope,
         path_prefix=settings.api_path_prefix,
-        headers={DOCS_PATH: REFERENCE, CONSOLE_PATH: CONSOLE},
+        headers={
+            DOCS_PATH: REFERENCE,
+            CONSOLE_PATH: console_headers(f"{settings.api_path_prefix}{CONSOLE_PATH}{content_reports.PATH}"),
+        },
         latencies=installation.latencies,
     )
     for router in (*(RESOURCES if settings.api else ()), health.router, metrics.router, reference_page.router):

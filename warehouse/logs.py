@@ -45,6 +45,7 @@ class Event(StrEnum):
     FILE_JOB_INTERRUPTED = "file_job_interrupted"
     TABLES_PUBLISHED = "tables_published"
     REQUEST_SERVED = "request_served"
+    CONTENT_REFUSED = "content_refused"
     READER_NOT_NOTED = "reader_not_noted"
     KEY_NOT_GIVEN_UP = "key_not_given_up"
     LEDGER_UNAVAILABLE = "ledger_unavailable"

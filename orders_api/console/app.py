@@ -19,6 +19,7 @@ from orders_api.console import (
     cancellations,
     channels,
     connections,
+    content_reports,
     files,
     incidents,
     log_in,
@@ -29,6 +30,7 @@ from orders_api.console import (
     shipments,
     storages,
     tokens,
+    users,
 )
 from orders_api.console.kit.assets import serve_asset
 from orders_api.console.kit.headlines import HeadlineCache
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 CONSOLE_PATH = "/console"
 NOUNS = (
     *(orders, order, shipments, cancellations, acceptances, incidents, files, logs),
-    *(channels, connections, storages, tokens, alerts, audit, requests),
+    *(channels, connections, storages, tokens, alerts, users, audit, requests),
 )
 """The modules whose `pages` make up the console."""
 
@@ -58,6 +60,7 @@ def create_console(installation: ApiInstallation) -> Starlette:
     routes = [
         Route("/", _first),
         Route("/static/{name}", serve_asset),
+        *content_reports.routes,
         *log_in.routes,
         *log_in.pages.routes,
         *(route for noun in NOUNS for route in noun.pages.routes),

@@ -15,11 +15,11 @@ from starlette.routing import Route
 from orders_api.console.kit import visits
 from orders_api.console.kit.forms import Form, read_form, require_own_origin, text_of
 from orders_api.console.kit.pages import Pages, see_other
-from orders_api.console.kit.rendering import THEME_COOKIE, frame_of, html
+from orders_api.console.kit.rendering import THEME_COOKIE, frame_of, html, moment
 from orders_api.console.navigation import FIRST
 from orders_api.console.views.frame import THEMES
-from orders_api.console.views.log_in import AccountPage, LinkPage, LogInPage
-from orders_api.kit.errors import Problem
+from orders_api.console.views.log_in import AccountPage, LinkPage, LogInPage, SessionRow
+from orders_api.kit.errors import Problem, not_found
 from orders_api.kit.installation import installation_of
 from orders_api.kit.rate_limits import RateLimiter
 from warehouse.ledger.people import audit, links, sessions, users
@@ -107,9 +107,19 @@ routes = [
 
 @pages.page("/account", "account.html")
 def show_account(visit: Visit) -> AccountPage:
-    """What one may do, how pages look, the password."""
-    seen = visit.visible_channels
-    return AccountPage(visit.user, "all" if seen is None else ", ".join(seen), SHORTEST_PASSWORD)
+    """What one may do, how pages look, the password, and where one is logged in."""
+    seen, zone = visit.visible_channels, visit.installation.settings.time_zone
+    places = tuple(
+        SessionRow(
+            id=each.key.hex(),
+            address=each.address,
+            opened=moment(each.opened_at, visit.now, zone),
+            seen=moment(each.seen_at, visit.now, zone),
+            is_this=each.key == visit.session.key,
+        )
+        for each in sessions.live_sessions(visit.transaction, visit.user.name, visit.now)
+    )
+    return AccountPage(visit.user, "all" if seen is None else ", ".join(seen), SHORTEST_PASSWORD, places)
 
 
 @pages.action("/account/password", needs=Role.VIEWER)
@@ -130,7 +140,22 @@ def change_password(visit: Visit, form: Form) -> str:
 def end_other_sessions(visit: Visit, _form: Form) -> str:
     """Log out everywhere else."""
     ended = sessions.end_others(visit.transaction, visit.session)
+    visit.audit("sessions_ended", visit.user.name, {"ended": ended})
     visit.tell(f"Logged out elsewhere: {ended}.")
+    return "/account"
+
+
+@pages.action("/account/sessions/{id}/end", needs=Role.VIEWER)
+def end_one_session(visit: Visit, _form: Form, id: str) -> str:  # noqa: A002 - the part of the path
+    """Log out at one other place."""
+    try:
+        is_ended = sessions.end_one(visit.transaction, visit.user.name, bytes.fromhex(id))
+    except ValueError:
+        is_ended = False
+    if not is_ended:
+        raise not_found("id", "You are not logged in there any more.", "unknown_session")
+    visit.audit("sessions_ended", visit.user.name, {"ended": 1})
+    visit.tell("You are logged out there.")
     return "/account"
 
 

@@ -27,6 +27,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("Storages", "/storages", needs=Role.CONFIGURATOR),
             Entry("Tokens", "/tokens", needs=Role.CONFIGURATOR),
             Entry("Alerts", "/alerts", needs=Role.CONFIGURATOR),
+            Entry("Users", "/users", needs=Role.ADMIN),
             Entry("Audit", "/audit", needs=Role.ADMIN),
         ),
     ),

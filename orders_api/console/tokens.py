@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.visits import is_within, require_own_right
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import IssuedTokenPage, TokenRow, TokensPage
@@ -49,11 +50,11 @@ def list_tokens(visit: Visit) -> TokensPage:
     visible = visit.visible_channels
     channels = [each for each in all_channels(visit.transaction) if visible is None or each.code in visible]
     return TokensPage(
-        rows=tuple(_row(visit, each) for each in book.listed(visit.transaction) if _is_within(visit, each.channels)),
+        rows=tuple(_row(visit, each) for each in book.listed(visit.transaction) if is_within(visit, each.channels)),
         scopes=tuple(
             FilterValue(each.value, word, each is Scope.ORDERS_READ)
             for each, word in SCOPES.items()
-            if _may_give(visit, [each])
+            if _may_give(visit, each)
         ),
         channels=tuple(FilterValue(each.code, each.label, is_chosen=False) for each in channels),
     )
@@ -106,28 +107,21 @@ def revoke_token(visit: Visit, _form: Form, id: str) -> str:  # noqa: A002 - the
 
 def _find(visit: Visit, token_id: str) -> TokenInfo:
     found = book.found(visit.transaction, token_id)
-    if found is None or not _is_within(visit, found.channels):
+    if found is None or not is_within(visit, found.channels):
         raise not_found("id", "There is no such token.", "unknown_token")
     return found
 
 
-def _is_within(visit: Visit, channels: Collection[str] | None) -> bool:
-    """Whether a token sees no channel that the visitor does not see."""
-    if visit.visible_channels is None:
-        return True
-    return channels is not None and set(channels) <= set(visit.visible_channels)
-
-
-def _may_give(visit: Visit, scopes: Collection[Scope]) -> bool:
-    """Whether the visitor may give these away: personal data takes their own right to it."""
-    roles = [LEAST_ROLES.get(each, Role.CONFIGURATOR) for each in scopes]
-    may_reveal = Scope.ORDERS_READ_PII not in scopes or visit.user.may_see_personal_data
-    sees_enough = visit.visible_channels is None or ABOUT_ALL.isdisjoint(scopes)
-    return may_reveal and sees_enough and all(visit.user.role.includes(each) for each in roles)
+def _may_give(visit: Visit, scope: Scope) -> bool:
+    """Whether the visitor may give this away: personal data takes their own right to it."""
+    may_reveal = scope is not Scope.ORDERS_READ_PII or visit.user.may_see_personal_data
+    sees_enough = visit.visible_channels is None or scope not in ABOUT_ALL
+    return may_reveal and sees_enough and visit.user.role.includes(LEAST_ROLES.get(scope, Role.CONFIGURATOR))
 
 
 def _check_gift(visit: Visit, scopes: Collection[Scope], channels: Collection[str] | None) -> None:
-    if not _may_give(visit, scopes) or not _is_within(visit, channels):
+    require_own_right(visit, channels, personal_data=False)
+    if not all(_may_give(visit, each) for each in scopes):
         raise Problem(403, "not_yours_to_give", "Nobody gives away a right or a channel that they lack.")
 
 

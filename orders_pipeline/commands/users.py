@@ -11,7 +11,7 @@ from orders_pipeline.commands.recording import record
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.ledger.people import links
 from warehouse.ledger.people import users as book
-from warehouse.ledger.people.users import Role, UserError
+from warehouse.ledger.people.users import Role, User, UserError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -64,6 +64,41 @@ def list_users(as_json: Annotated[bool, typer.Option("--json", help="One JSON li
 
 
 @users.command()
+def change(
+    name: Name,
+    role: Annotated[Role | None, typer.Option(help="What they may do from now on. Default: as before.")] = None,
+    pii: Annotated[
+        bool | None, typer.Option("--pii/--no-pii", help="Whether they may reveal buyers and addresses.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(help="Channels they may see; repeatable. `all` for every channel.")
+    ] = None,
+) -> None:
+    """Give somebody other rights; they are logged out, and have them with the next log-in.
+
+    Examples:
+
+      orders users change erik --role configurator --no-pii
+
+      orders users change erik --channel all
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        before = book.find(transaction, name)
+        if before is None:
+            raise fail(f"there is no user {name}", Exit.USAGE)
+        kept = before.may_see_personal_data if pii is None else pii
+        channels = before.channels if not channel else None if channel == ["all"] else channel
+        try:
+            after = book.change(
+                transaction, name, role or before.role, channels, installation.clock(), may_see_personal_data=kept
+            )
+        except UserError as error:
+            raise fail(str(error), Exit.USAGE) from None
+        record(transaction, installation, "user_changed", name, {"old": _rights(before), "new": _rights(after)})
+    notes.print(f"{name} is {after.role}, with the next log-in", markup=False)
+
+
+@users.command()
 def link(name: Name) -> None:
     """Print a link that logs somebody in once, within a day; one that was made for them before ends.
 
@@ -99,10 +134,16 @@ def remove(name: Name) -> None:
     Example: orders users remove erik
     """
     with opened() as installation, installation.ledger.write() as transaction:
-        if not book.remove(transaction, name):
-            raise fail(f"there is no user {name}", Exit.USAGE)
+        try:
+            book.remove(transaction, name)
+        except UserError as error:
+            raise fail(str(error), Exit.USAGE) from None
         record(transaction, installation, "user_removed", name)
     notes.print(f"{name} is removed", markup=False)
+
+
+def _rights(user: User) -> dict[str, object]:
+    return {"role": user.role.value, "pii": user.may_see_personal_data, "channels": user.channels or "all"}
 
 
 def _link(transaction: Transaction, installation: Installation, name: str) -> str:

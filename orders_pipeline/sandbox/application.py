@@ -5,14 +5,20 @@ What lives here: ``create_app``. What does not: the behaviour (each kind's ``sta
 
 from __future__ import annotations
 
+from functools import cached_property
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from orders_pipeline.sandbox import control
 from orders_pipeline.sandbox.engine import Sandbox, mount
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 
 def create_app(state: Sandbox) -> FastAPI:
@@ -20,15 +26,33 @@ def create_app(state: Sandbox) -> FastAPI:
     app = FastAPI(title=f"{state.title} sandbox", description="A local stand-in with made-up orders.")
     app.state.sandbox = state
     mount(app, state)
-    app.include_router(control.router(state))
+    app.router.routes.append(Route(f"{control.PATH}{{rest:path}}", _Control(state)))
 
-    async def unknown_path(request: Request, error: Exception) -> JSONResponse:
+    async def unknown_path(_request: Request, error: Exception) -> JSONResponse:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        if request.url.path.startswith("/_sandbox"):
-            detail = error.detail if isinstance(error, HTTPException) else "error"
-            return JSONResponse({"detail": detail}, status_code=status)
         code = state.not_found if status == HTTPStatus.NOT_FOUND else state.invalid
         return JSONResponse(state.error(status, code, "There is no such operation.").body, status_code=status)
 
     app.add_exception_handler(HTTPException, unknown_path)
     return app
+
+
+class _Control:
+    """The control endpoint, made when it is first asked: most stand-ins of a test never are, and its shapes take time."""
+
+    def __init__(self, state: Sandbox) -> None:
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    @cached_property
+    def _app(self) -> FastAPI:
+        app = FastAPI(
+            title=f"Control of the {self._state.title} sandbox",
+            openapi_url=f"{control.PATH}/openapi.json",
+            docs_url=f"{control.PATH}/docs",
+            redoc_url=None,
+        )
+        app.include_router(control.router(self._state))
+        return app

@@ -248,7 +248,7 @@ def _announced(kind: str, url: str) -> Iterator[None]:
 
 def _print_welcome(kind: str, url: str, state: Sandbox) -> None:
     _notes.print(f"{kind} sandbox at {url} with {len(state.order_ids())} orders", soft_wrap=True)
-    _notes.print(f"  control endpoint {url}/_sandbox, documented at {url}/docs", soft_wrap=True)
+    _notes.print(f"  control endpoint {url}/_sandbox, documented at {url}/_sandbox/docs", soft_wrap=True)
     table = Table("account", "selectors", "credentials", box=None, pad_edge=False)
     for each in state.accesses():
         secrets = [f"{name} {value}" for name, value in each.credentials.items()]

@@ -27,6 +27,10 @@ T = TypeVar("T")
 MAX_GENERATED = 1_000_000
 
 
+PATH = "/_sandbox"
+"""Where it answers, below the address of the stand-in."""
+
+
 class _ControlBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -101,7 +105,7 @@ class SettingsBody(BaseModel):
 
 def router(sandbox: Sandbox) -> APIRouter:
     """Return the control routes of a sandbox."""
-    routes = APIRouter(prefix="/_sandbox", tags=["sandbox control"])
+    routes = APIRouter(prefix=PATH, tags=["sandbox control"])
     _add_state_routes(routes, sandbox)
     _add_clock_routes(routes, sandbox)
     _add_order_routes(routes, sandbox)

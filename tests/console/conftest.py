@@ -87,6 +87,7 @@ class People:
             "vera": (Role.VIEWER, None, False),
             "fred": (Role.OPERATOR, ["amazon_fr"], False),
             "carl": (Role.CONFIGURATOR, ["amazon_fr"], False),
+            "adam": (Role.ADMIN, ["amazon_fr"], False),
         }
         with ledger.write() as transaction:
             for name, (role, channels, pii) in wanted.items():

@@ -42,6 +42,8 @@ PAGES = [
     "/storages/new",
     "/tokens",
     "/alerts",
+    "/users",
+    "/users/vera",
     "/audit",
     "/account",
     "/nowhere",
@@ -108,6 +110,26 @@ def test_error_details_are_copied(open_page, console) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "total_mismatch" in copied
     assert CANARY not in copied
+
+
+def test_an_order_prints_as_its_packing_list(open_page, ids) -> None:
+    page = open_page(f"/orders/{ids['order']}")
+    page.emulate_media(media="print")
+    for shown in ("h1", "#ids", "#buyer-title", "#products", "td[data-label=Ordered]"):
+        assert page.locator(shown).first.is_visible(), shown
+    for hidden in (".top", ".side", "#payment", "#timeline", "td[data-label='Line total']", "button"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+
+
+def test_a_browser_reports_what_it_has_refused_to_load(chromium, console, caplog) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{console.url}/console/log-in")
+        with page.expect_request("**/console/csp") as reported:
+            page.evaluate("document.body.append(Object.assign(new Image(), {src: 'https://tracker.example/a?b=402'}))")
+        assert reported.value.response().status == 204
+    (line,) = [each for each in caplog.records if each.msg == "content_refused"]
+    assert (line.directive, line.source) == ("img-src", "tracker.example")
 
 
 def test_hostile_words_stay_words_on_the_page(open_page, console) -> None:

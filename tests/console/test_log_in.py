@@ -193,8 +193,10 @@ def test_removing_somebody_ends_their_session(any_ledger, clock) -> None:
         user = users.add(transaction, "mia", Role.VIEWER, None, clock())
         secret = sessions.open_session(transaction, user, "::1", clock())
         links.make_link(transaction, "mia", clock())
-        assert users.remove(transaction, "mia")
-        assert not users.remove(transaction, "mia")
+        users.remove(transaction, "mia")
+        with pytest.raises(users.UserError) as caught:
+            users.remove(transaction, "mia")
+    assert caught.value.code == "unknown_user"
     assert find(any_ledger, secret, clock()) is None
 
 

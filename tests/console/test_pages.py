@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from starlette.routing import Route
 
@@ -158,6 +159,28 @@ def test_a_ledger_that_is_away_is_said_so(console, anna, monkeypatch, path, meth
     assert "ledger_unavailable" in answer.text
     assert answer.headers["x-request-id"] in answer.text
     assert f'href="/console{path}">Try again' in answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_after_an_upgrade_pages_say_that_they_are_old(settings, clock, open_new_ledger, method) -> None:
+    """Only the running process is of the release before: what it knows of the ledger need not hold any more."""
+    ledger = open_new_ledger(settings)
+    with ledger.write() as transaction:
+        user = users.add(transaction, "anna", users.Role.ADMIN, None, clock())
+        secret = sessions.open_session(transaction, user, "::1", clock())
+    ledger.close()
+    app = create_app(settings, clock)
+    with app.state.installation.ledger.write() as transaction:
+        transaction.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    answer = ask(
+        app,
+        secret,
+        method,
+        "orders" if method == "GET" else "account/sessions",
+        {"form_token": ""} if method == "POST" else None,
+    )
+    assert (answer.status_code, "upgraded" in answer.text, "reload the page" in answer.text) == (503, True, True)
+    app.state.installation.ledger.close()
 
 
 def test_a_defect_shows_no_internals(console, anna, monkeypatch) -> None:

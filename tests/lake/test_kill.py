@@ -17,7 +17,7 @@ from warehouse.lake.publishing import publish
 from warehouse.ledger.base.schema import orders as orders_table
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-ORDERS = 60
+ORDERS = 30
 PER_BATCH = 10
 
 PUBLISHER = """
@@ -56,7 +56,7 @@ class Duck:
 ledger = open_ledger(settings)
 with open_lake(settings) as lake:
     lake.duck.execute("SET python_scan_all_frames = true")  # Duck stands between the statement and the rows it names
-    publishing.publish(ledger, Lake(Duck(lake.duck), lake.backoff), datetime(2026, 11, 2, tzinfo=UTC))
+    publishing.publish(ledger, replace(lake, duck=Duck(lake.duck)), datetime(2026, 11, 2, tzinfo=UTC))
 """
 
 INSTANTS = [
@@ -67,7 +67,7 @@ INSTANTS = [
     ("UPDATE published", 4, "after"),
     ("COMMIT", 3, "before"),
     ("COMMIT", 3, "after"),
-    ("COMMIT", 15, "before"),
+    ("COMMIT", 9, "before"),
 ]
 
 

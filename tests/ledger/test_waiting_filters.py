@@ -14,7 +14,7 @@ from tests.ledger.test_order_queries import plan
 from warehouse.lake.wording import select_orders
 from warehouse.ledger.base.schema import acceptances, acknowledgements, consumers, orders
 from warehouse.ledger.book import order_queries
-from warehouse.ledger.book.order_filter import AcceptanceState, Acknowledged, OrderFilter, ShipBy, Sort, TakenOver
+from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, ShipBy, Sort, TakenOver, UndecidedWord
 from warehouse.ledger.settings import carriers
 from warehouse.ledger.shipping.acceptance_queries import waiting_states
 from warehouse.order_states import Status
@@ -23,7 +23,7 @@ from warehouse.shipments import CarrierRule, Requirements
 
 ERP = {each: Acknowledged("erp", each) for each in TakenOver}
 HOUR = timedelta(hours=1)
-WAITS = (AcceptanceState("mirakl_de", "WAITING_ACCEPTANCE", is_manual=True),)
+WAITS = (UndecidedWord("mirakl_de", "WAITING_ACCEPTANCE", is_manual=True),)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def test_it_tells_what_it_is(amazon_http):
 
 
 def test_every_control_route_is_documented(mirakl_http):
-    paths = mirakl_http.get("/openapi.json").json()["paths"]
+    paths = mirakl_http.get("/_sandbox/openapi.json").json()["paths"]
     control = {path: set(methods) for path, methods in paths.items() if path.startswith("/_sandbox")}
     assert control == {
         "/_sandbox": {"get"},

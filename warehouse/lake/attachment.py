@@ -95,13 +95,19 @@ def connect_reader(settings: Settings) -> DuckDBPyConnection:
         settings = settings.model_copy(update={"database_url": settings.lake_reader_url})
     _attach(duck, settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true")
     _moved_from(duck, settings)
-    known = duck.execute(
-        f"SELECT count(*) FROM duckdb_tables() WHERE database_name = '{CATALOG}' AND table_name = 'published'"  # noqa: S608
-    ).fetchone()
-    if known == (0,):
+    if not is_made(duck):
         duck.close()
         raise LakeEmptyError(_nothing_published(settings))
     return duck
+
+
+def is_made(duck: DuckDBPyConnection) -> bool:
+    """Whether the attached lake has its tables. DuckDB's list of tables takes a tenth of a second: it loads each of them."""
+    try:
+        duck.execute("SELECT 1 FROM published LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 def attach_statement(settings: Settings, *options: str) -> str:
@@ -114,12 +120,6 @@ def attach_statement(settings: Settings, *options: str) -> str:
         options = ("META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}", *options)
     where = quoted(_data_path(settings))
     return f"ATTACH {quoted('ducklake:' + catalog)} AS {CATALOG} (DATA_PATH {where}, {', '.join(options)})"
-
-
-def is_sqlite(duck: DuckDBPyConnection) -> bool:
-    """Whether the attached lake's catalog is in SQLite."""
-    row = duck.execute(f"FROM ducklake_settings('{CATALOG}')").fetchone()
-    return row is not None and row[0] == "sqlite"
 
 
 def is_collision(error: duckdb.Error) -> bool:

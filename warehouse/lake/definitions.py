@@ -111,9 +111,9 @@ def define(duck: DuckDBPyConnection) -> None:
 def stamp(duck: DuckDBPyConnection) -> None:
     """Record that the lake is at these definitions, and make missing marks, inside the caller's transaction."""
     known = {name for (name,) in duck.execute("SELECT name FROM published").fetchall()}
-    for name in (*MARKS, DEFINITIONS):
-        if name not in known:
-            duck.execute(f"INSERT INTO published (name, through) VALUES ({quoted(name)}, 0)")  # noqa: S608 - our names
+    if missing := [name for name in (*MARKS, DEFINITIONS) if name not in known]:
+        rows = ", ".join(f"({quoted(name)}, 0)" for name in missing)
+        duck.execute(f"INSERT INTO published (name, through) VALUES {rows}")  # noqa: S608 - our names
     duck.execute(
         f"UPDATE published SET content_hash = {quoted(digest())}, through = through + 1 "  # noqa: S608 - our names
         f"WHERE name = {quoted(DEFINITIONS)}"
@@ -196,7 +196,7 @@ def _create_tables(duck: DuckDBPyConnection) -> None:
         "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database()"
     ).fetchall():
         present.setdefault(table, {})[column] = kind
-    for table, column, kind in _table_columns():
+    for table, column, kind in _table_columns() if present else ():
         known = present.get(table)
         if known is None or known.get(column) == kind:
             continue

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import duckdb
 
 from warehouse.lake import definitions
-from warehouse.lake.attachment import CATALOG, LakeError, connect_writer, is_collision, is_sqlite
+from warehouse.lake.attachment import CATALOG, LakeError, connect_writer, is_collision, is_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +50,11 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """An attached lake, for one thread; short-lived."""
+    """An attached lake, for one thread; short-lived. Its catalog is in SQLite or in PostgreSQL."""
 
     duck: DuckDBPyConnection
     backoff: Backoff
+    is_on_sqlite: bool
 
     def transaction(self, work: Callable[[DuckDBPyConnection], Outcome]) -> Outcome:
         """Run `work` in one DuckLake transaction; run it again from its start when another writer was first.
@@ -100,7 +101,7 @@ def open_lake(settings: Settings, backoff: Backoff | None = None) -> Lake:
         LakeError: It cannot be reached.
     """
     backoff = backoff or Backoff()
-    lake = Lake(_again_on_collision(lambda: connect_writer(settings), backoff), backoff)
+    lake = Lake(_again_on_collision(lambda: connect_writer(settings), backoff), backoff, not settings.is_postgresql)
     if _defined(lake.duck) != definitions.digest():
         _define(lake)
     return lake
@@ -111,17 +112,14 @@ def _define(lake: Lake) -> None:
     lake.transaction(definitions.define)
     # The marks move with every publish: as rows of the catalog they cost a tenth of a Parquet file. Data goes to files at
     # once, so that the catalog stays small. In SQLite rows of the catalog could never be let go of: see `maintenance`.
-    marks = 0 if is_sqlite(lake.duck) else MARKS_INLINED
+    marks = 0 if lake.is_on_sqlite else MARKS_INLINED
     for option in ("0", f"{marks}, table_name => 'published'"):
         lake.statement(f"CALL {CATALOG}.set_option('data_inlining_row_limit', {option})")
     lake.transaction(definitions.stamp)
 
 
 def _defined(duck: DuckDBPyConnection) -> str | None:
-    known = duck.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'published'"
-    ).fetchone()
-    if known is None:
+    if not is_made(duck):
         return None
     row = duck.execute(f"SELECT content_hash FROM published WHERE name = '{definitions.DEFINITIONS}'").fetchone()  # noqa: S608
     return row[0] if row else None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from warehouse.lake.attachment import CATALOG, is_sqlite, quoted
+from warehouse.lake.attachment import CATALOG, quoted
 from warehouse.lake.definitions import TABLES
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def maintain(lake: Lake, now: datetime, keep_days: int, grace: timedelta = QUERY
     """
     flushed: list[tuple[object, ...]] = []
     rewritten = _call(lake, "rewrite_data_files", f"delete_threshold => {REWRITE_AT}")
-    if is_sqlite(lake.duck):
+    if lake.is_on_sqlite:
         merged = sum(_put_together(lake, table) for table in TABLES)
     else:
         flushed = _call(lake, "flush_inlined_data")

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orders_api.kit.errors import Problem
+from warehouse.ledger.base.database import SCHEMA_HEAD
 from warehouse.ledger.people import audit, sessions
 from warehouse.ledger.people.audit import AuditEntry
 from warehouse.ledger.people.users import Role, User
 from warehouse.web_addresses import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
     from typing import Any
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 SECURE_COOKIE = "__Host-orders"
 LOOPBACK_COOKIE = "orders_session"
+UPGRADED = (
+    "A newer release was installed while you worked. Nothing was done: reload the page. When it says so again, this process is "
+    "still of the release before, and whoever runs it starts `orders api` again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,18 @@ class Visit:
 
 
 def find_visit(request: Request, transaction: Transaction, installation: ApiInstallation) -> Visit | None:
-    """The visit, when the cookie is that of a live session."""
+    """The visit, when the cookie is that of a live session.
+
+    Raises:
+        Problem: 503 `upgraded`, where a newer release has changed the ledger below this process.
+    """
     secret = request.cookies.get(_cookie_name(request, installation))
     now = installation.clock()
     session = None if not secret else sessions.find_session(transaction, secret, now)
     if secret is None or session is None:
         return None
+    if session.schema_version != SCHEMA_HEAD:
+        raise Problem(503, "upgraded", UPGRADED, headers={"Retry-After": "10"})
     return Visit(request, transaction, installation, session, secret, now)
 
 
@@ -103,6 +114,23 @@ def require(visit: Visit, role: Role) -> None:
             f"This takes the role {role}; you have the role {visit.user.role}. An administrator can give it to you."
         )
         raise Problem(403, "missing_role", detail)
+
+
+def is_within(visit: Visit, channels: Collection[str] | None) -> bool:
+    """Whether the visitor sees all of these channels; None stands for every channel."""
+    if visit.visible_channels is None:
+        return True
+    return channels is not None and set(channels) <= set(visit.visible_channels)
+
+
+def require_own_right(visit: Visit, channels: Collection[str] | None, *, personal_data: bool) -> None:
+    """Nobody gives away a right or a channel that they lack.
+
+    Raises:
+        Problem: 403 `not_yours_to_give`.
+    """
+    if not is_within(visit, channels) or (personal_data and not visit.user.may_see_personal_data):
+        raise Problem(403, "not_yours_to_give", "Nobody gives away a right or a channel that they lack.")
 
 
 def keep_secret(response: Response, request: Request, installation: ApiInstallation, secret: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from orders_api.console.views.frame import Moment
     from warehouse.ledger.people.users import User
 
 
@@ -28,9 +29,21 @@ class LinkPage:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A place where somebody is logged in; `id` names it in a form, and `is_this` says that the page was asked from there."""
+
+    id: str
+    address: str
+    opened: Moment | None
+    seen: Moment | None
+    is_this: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccountPage:
     """Somebody's own account."""
 
     user: User
     channels: str
     shortest_password: int
+    sessions: tuple[SessionRow, ...]

@@ -17,7 +17,7 @@ from warehouse.order_states import ConfirmationStatus, PiiState, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from warehouse.ledger.book.order_filter import AcceptanceState, Acknowledged, OrderFilter
+    from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, UndecidedWord
 
 SETTLED = frozenset({ConfirmationStatus.NONE, ConfirmationStatus.VERIFIED})
 """Confirmations of which the book is full; of the others there are few."""
@@ -78,11 +78,11 @@ def _taken_over(asked: Acknowledged) -> sa.ColumnElement[bool]:
     return said.where(acknowledgements.c.outcome == "ok")
 
 
-def _undecided(states: tuple[AcceptanceState, ...]) -> sa.Select[Any]:
+def _undecided(states: tuple[UndecidedWord, ...]) -> sa.Select[Any]:
     return sa.select(orders.c.id).select_from(orders.outerjoin(acceptances)).where(*waits_for_seller(states))
 
 
-def waits_for_seller(states: Iterable[AcceptanceState]) -> list[sa.ColumnElement[bool]]:
+def waits_for_seller(states: Iterable[UndecidedWord]) -> list[sa.ColumnElement[bool]]:
     """Of orders with what was decided about them, if anything: nobody has decided, and nobody will by himself; or the
     marketplace did not take the decision, and waits still.
     """

@@ -68,7 +68,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptanceState:
+class UndecidedWord:
     """Where orders wait for the seller's decision.
 
     Attributes:
@@ -137,7 +137,7 @@ class OrderFilter:
     historical: bool | None = None
     personal_data_purged: bool | None = None
     awaits_acceptance: bool | None = None
-    acceptance_states: tuple[AcceptanceState, ...] = ()
+    acceptance_states: tuple[UndecidedWord, ...] = ()
     original_id: str | None = None
     id: str | None = None
     ids: tuple[str, ...] | None = None

@@ -10,10 +10,11 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import sessions, users
 from warehouse.ledger.people.users import User, user_of
 
@@ -41,6 +42,7 @@ class OpenSession:
         seen_at: Their last request, to the minute.
         notice: What the next page is to say, with its tone; None for nothing.
         reveals: Order id → until when its personal data may be shown.
+        schema_version: The migration that the ledger is at by now.
     """
 
     key: bytes
@@ -49,11 +51,28 @@ class OpenSession:
     seen_at: datetime
     notice: Mapping[str, str] | None
     reveals: Mapping[str, str]
+    schema_version: str
 
     def may_show(self, order_id: str, now: datetime) -> bool:
         """Whether the personal data of an order was revealed a short while ago, and still may be."""
         until = self.reveals.get(order_id)
         return self.user.may_see_personal_data and until is not None and now < datetime.fromisoformat(until)
+
+
+class LiveSession(NamedTuple):
+    """A place where somebody is logged in.
+
+    Attributes:
+        key: Names the session in the ledger; nobody can log in with it.
+        address: Where the log-in came from.
+        opened_at: When that was.
+        seen_at: The last request, to the minute.
+    """
+
+    key: bytes
+    address: str
+    opened_at: datetime
+    seen_at: datetime
 
 
 def open_session(transaction: Transaction, user: User, address: str, now: datetime) -> str:
@@ -79,12 +98,29 @@ def find_session(transaction: Transaction, secret: str, now: datetime) -> OpenSe
     row = transaction.execute(_BY_KEY, {"wanted": _key(secret)}).mappings().first()
     if row is None or now >= row["opened_at"] + LONGEST or now >= row["seen_at"] + LONGEST_IDLE:
         return None
-    return OpenSession(row["key"], user_of(row), row["opened_at"], row["seen_at"], row["notice"], row["reveals"])
+    rest = (row[each] for each in ("opened_at", "seen_at", "notice", "reveals", "schema_version"))
+    return OpenSession(row["key"], user_of(row), *rest)
 
 
 def end_session(transaction: Transaction, key: bytes) -> None:
     """Log somebody out."""
     transaction.execute(sa.delete(sessions).where(sessions.c.key == key))
+
+
+def live_sessions(transaction: Transaction, user: str, now: datetime) -> list[LiveSession]:
+    """Where somebody is logged in, the last used first."""
+    found = (
+        sa.select(*columns_of(LiveSession, sessions))
+        .where(sessions.c.user == user, sessions.c.opened_at > now - LONGEST, sessions.c.seen_at > now - LONGEST_IDLE)
+        .order_by(sessions.c.seen_at.desc(), sessions.c.key)
+    )
+    return read_rows(transaction, LiveSession, found)
+
+
+def end_one(transaction: Transaction, user: str, key: bytes) -> bool:
+    """Log somebody out at one place. False when they are not logged in there."""
+    own = sa.delete(sessions).where(sessions.c.key == key, sessions.c.user == user)
+    return bool(transaction.execute(own).rowcount)
 
 
 def end_others(transaction: Transaction, session: OpenSession) -> int:
@@ -115,7 +151,8 @@ def reveal(transaction: Transaction, session: OpenSession, order_id: str, now: d
     _change(transaction, session.key, reveals=live)
 
 
-_BY_KEY = sa.select(sessions, *(each for each in users.c if each.name != "updated_at")).where(
+_SCHEMA_VERSION = sa.literal_column("(SELECT version_num FROM alembic_version)", sa.Text).label("schema_version")
+_BY_KEY = sa.select(sessions, *(each for each in users.c if each.name != "updated_at"), _SCHEMA_VERSION).where(
     sessions.c.key == sa.bindparam("wanted"), sessions.c.user == users.c.name
 )
 

@@ -132,9 +132,41 @@ def find(transaction: Transaction, name: str) -> User | None:
     return None if row is None else user_of(row)
 
 
-def remove(transaction: Transaction, name: str) -> bool:
-    """Take somebody's access away, at once. False when there is nobody of this name."""
-    return bool(transaction.execute(sa.delete(users).where(users.c.name == name)).rowcount)
+def change(
+    transaction: Transaction,
+    name: str,
+    role: Role,
+    channel_codes: Collection[str] | None,
+    now: datetime,
+    *,
+    may_see_personal_data: bool,
+) -> User:
+    """Give somebody other rights; they are logged out, so that nobody goes on with a page of the old ones.
+
+    Raises:
+        UserError: `unknown_user`, `last_admin`, `no_channel`, or `unknown_channel`.
+    """
+    _require_other_admin(transaction, name, role)
+    _check_channels(transaction, channel_codes)
+    row = {
+        "role": role.value,
+        "may_see_personal_data": may_see_personal_data,
+        "channels": None if channel_codes is None else sorted(set(channel_codes)),
+        "updated_at": now,
+    }
+    transaction.execute(sa.update(users).where(users.c.name == name).values(row))
+    transaction.execute(sa.delete(sessions).where(sessions.c.user == name))
+    return _found(transaction, name)
+
+
+def remove(transaction: Transaction, name: str) -> None:
+    """Take somebody's access away, at once.
+
+    Raises:
+        UserError: `unknown_user`, `last_admin`.
+    """
+    _require_other_admin(transaction, name, None)
+    transaction.execute(sa.delete(users).where(users.c.name == name))
 
 
 def set_password(transaction: Transaction, user: User, password: str, now: datetime) -> None:
@@ -183,6 +215,22 @@ def _keep(transaction: Transaction, name: str, kept: str | None, now: datetime) 
     own = sa.update(users).where(users.c.name == name).values(password_hash=kept, updated_at=now)
     transaction.execute(sa.delete(sessions).where(sessions.c.user == name))
     return bool(transaction.execute(own).rowcount)
+
+
+def _found(transaction: Transaction, name: str) -> User:
+    user = find(transaction, name)
+    if user is None:
+        raise UserError("unknown_user", f"there is no user {name}")
+    return user
+
+
+def _require_other_admin(transaction: Transaction, name: str, role: Role | None) -> None:
+    """Nobody shuts the last door: without an administrator only a command at the machine makes another one."""
+    if _found(transaction, name).role is not Role.ADMIN or role is Role.ADMIN:
+        return
+    others = sa.select(sa.func.count()).where(users.c.role == Role.ADMIN.value, users.c.name != name)
+    if not transaction.execute(others).scalar_one():
+        raise UserError("last_admin", f"{name} is the last administrator: make somebody else one first")
 
 
 def _check_channels(transaction: Transaction, codes: Collection[str] | None) -> None:

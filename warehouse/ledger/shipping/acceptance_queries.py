@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.rows import Json, read_rows
 from warehouse.ledger.base.schema import Instant, acceptances, channel_requirements, channels, orders
 from warehouse.ledger.book.order_conditions import waits_for_seller
-from warehouse.ledger.book.order_filter import AcceptanceState
+from warehouse.ledger.book.order_filter import UndecidedWord
 from warehouse.ledger.shipping.acceptances import AcceptanceStatus
 
 if TYPE_CHECKING:
@@ -194,14 +194,14 @@ def _offers(transaction: Transaction) -> dict[str, Json]:
     return {row.code: {**row.data, "policy": row.acceptance} for row in rows if row.data.get("acceptance_state")}
 
 
-def waiting_states(transaction: Transaction) -> tuple[AcceptanceState, ...]:
+def waiting_states(transaction: Transaction) -> tuple[UndecidedWord, ...]:
     """Where orders wait for the seller's decision."""
     return _states(_offers(transaction))
 
 
-def _states(offers: dict[str, Json]) -> tuple[AcceptanceState, ...]:
+def _states(offers: dict[str, Json]) -> tuple[UndecidedWord, ...]:
     return tuple(
-        AcceptanceState(code, needs["acceptance_state"], is_manual=needs["policy"] == MANUAL)
+        UndecidedWord(code, needs["acceptance_state"], is_manual=needs["policy"] == MANUAL)
         for code, needs in sorted(offers.items())
     )
 
