@@ -78,6 +78,11 @@ FULL_CHECKS = [
         description="The lake holds exactly the orders that the ledger held when it was published.",
     ),
     dg.AssetCheckSpec(
+        "counts_equal_book",
+        asset=key("orders"),
+        description="The counts of orders are those of the ledger's orders; where they are not, they are counted anew.",
+    ),
+    dg.AssetCheckSpec(
         "keys_unique",
         asset=key("orders"),
         description="Every key is in its table once, and every line belongs to an order.",
@@ -147,6 +152,7 @@ def full_checks(source: dg.ResourceParam[InstallationSource]) -> Iterator[dg.Ass
                 "keys_unique": tables.keys_unique(lake),
                 "all_quantities_conserved": tables.all_quantities_conserved(lake),
             }
+        verdicts["counts_equal_book"] = ledger.counts_equal_book(installation.ledger)
         data_checks.tell(installation, verdicts)
     yield from _results(key("orders"), verdicts)
 

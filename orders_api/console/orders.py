@@ -23,7 +23,7 @@ from orders_api.kit import cursors
 from orders_api.v1.order_filters import OrderListQuery
 from warehouse import display
 from warehouse.lake.wording import select_orders
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_queries, order_tally
 from warehouse.ledger.book.consumers import consumers_of
 from warehouse.ledger.book.order_filter import Sort
 from warehouse.ledger.book.search import MOST_FOUND
@@ -34,11 +34,14 @@ if TYPE_CHECKING:
 
     from orders_api.console.kit.visits import Visit
     from warehouse.ledger.book.order_filter import OrderFilter
+    from warehouse.ledger.book.order_tally import Count
 
 PATH = "/orders"
 COUNT_SECONDS = 0.1
-"""So long the count may take; then the list comes without it."""
 COUNT_SECONDS_WHEN_ASKED = 2.5
+"""So long may be counted what the kept counts do not say."""
+COUNTED_UNASKED = 10_000
+"""So many of these are counted; whoever wants to know exactly asks for it."""
 VIEWS = (
     ("All", ()),
     ("To ship", (("status", "WAITING_FOR_SHIPMENT"), ("status", "PARTIALLY_SHIPPED"))),
@@ -71,8 +74,8 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     fingerprint = found.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
     page = order_queries.page(visit.transaction, found, query.sort, after, query.limit)
-    seconds = COUNT_SECONDS_WHEN_ASKED if query.count else COUNT_SECONDS
-    count = order_queries.count_briefly(visit.transaction, found, seconds)
+    effort = (COUNT_SECONDS_WHEN_ASKED, None) if query.count else (COUNT_SECONDS, COUNTED_UNASKED)
+    count = order_tally.count_briefly(visit.transaction, found, *effort)
     cursor = None if page.next_key is None else cursors.encode(fingerprint, page.next_key)
     channels = readable_channels(visit.transaction, visit.visible_channels)
     consumers = consumers_of(visit.transaction, visit.visible_channels)
@@ -82,8 +85,8 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     return OrderList(
         name="orders",
         rows=tuple(order_row(each, labels, visit.now, zone) for each in documents),
-        count=None if count is None else _counted(count),
-        counting=asked.address(PATH, count="true"),
+        count=_counted(count),
+        counting=None if query.count or count.is_exact else asked.address(PATH, count="true"),
         views=_views(asked),
         around=around(
             visit,
@@ -167,8 +170,13 @@ def _length(time: timedelta) -> str:
     return f"{hours // 24} d" if hours >= 48 else f"{hours} h" if hours else f"{int(time.total_seconds() // 60)} min"  # noqa: PLR2004 - two days
 
 
-def _counted(count: int) -> str:
-    return f"{display.number(count)} {'order' if count == 1 else 'orders'}"
+def _counted(count: Count) -> str:
+    """How many, in words that claim no more than is known."""
+    if count.is_exact:
+        return f"{display.number(count.least)} {'order' if count.least == 1 else 'orders'}"
+    if count.least:
+        return f"{display.number(count.least)}+ orders"
+    return "Many orders" if count.most is None else f"At most {display.number(count.most)} orders"
 
 
 def _interval(found: OrderFilter, zone: str) -> str:

@@ -22,7 +22,7 @@ from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderExplanation, OrderPage, OrderPayload, Timeline
 from orders_api.v1.order_filters import ChangesQuery, OrderListQuery
 from warehouse.clock import iso
-from warehouse.ledger.book import change_feed, consumers, order_queries, raw_orders, timeline
+from warehouse.ledger.book import change_feed, consumers, order_queries, order_tally, raw_orders, timeline
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.status import explanation
 
@@ -54,7 +54,7 @@ def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) ->
         following = next_path(reading.request, cursors.encode(fingerprint, page.next_key))
     members = f'"next":{render(following).decode()}'
     if query.count:
-        members += f',"count":{order_queries.count(reading.transaction, wanted)}'
+        members += f',"count":{order_tally.count(reading.transaction, wanted)}'
     body = f'{{"orders":[{",".join(texts)}],{members}}}'.encode()
     return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=next_link(following))
 

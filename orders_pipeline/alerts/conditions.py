@@ -114,7 +114,7 @@ def _channels(transaction: Transaction, now: datetime) -> list[Condition]:
     learnt = {each.code: each.state for each in channels.all_connections(transaction)}
     retrieved = [each for each in channels.all_channels(transaction) if each.retrieval]
     through, since = channel_status.covered_through(transaction), channel_status.created(transaction)
-    counts = soundness.order_counts(transaction, now, QUIET, WEEKS)
+    counts = soundness.recent_purchases(transaction, now, QUIET, WEEKS)
     found: list[Condition] = []
     for channel in retrieved:
         covered = through.get(channel.code)

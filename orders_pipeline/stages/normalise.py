@@ -22,7 +22,7 @@ from warehouse.ledger.book.arrivals import Arrival, arrive
 from warehouse.ledger.book.orders import Change, compare, lock_book, settle
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping.verification import observe
-from warehouse.ledger.watch import incidents
+from warehouse.ledger.watch import incidents, order_counts
 from warehouse.ledger.watch.incident_queries import open_of_stage
 from warehouse.logs import Event, place_of
 
@@ -152,6 +152,7 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
     if lease is None:
         tally.counts["busy"] = 1
         return tally
+    order_counts.take_zone(installation.ledger, installation.settings.time_zone)
     reader = PayloadReader(installation)
     with installation.ledger.read() as transaction:
         through = mark(transaction, NORMALISED_THROUGH)

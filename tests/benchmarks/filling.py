@@ -35,6 +35,7 @@ from warehouse.ledger.book import orders as book
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import channels
+from warehouse.ledger.watch import order_counts
 from warehouse.order_lines import Line
 from warehouse.order_parts import Address, Customer, Tax
 from warehouse.order_states import FulfilledBy, Status
@@ -213,6 +214,7 @@ def fill_book(installation: Installation, count: int, say: Callable[[str], None]
             _insert_orders(connection, installation.keys, templates, numbers)
         for index in indexes:
             index.create(connection)
+        order_counts.rebuild(connection, installation.settings.time_zone)
         for name in (POSITION, RAW_SEQ, NORMALISED_THROUGH, MARKETPLACE_CHANGES):
             set_mark(connection, name, count)
     _check(installation, count - 1)

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.console.conftest import NOW
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_tally
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
@@ -51,7 +51,7 @@ def test_the_page_is_small_and_holds_nothing_personal(anna) -> None:
 )
 def test_filters_find_and_count_the_same(console, anna, query, wanted) -> None:
     with console.ledger.read() as transaction:
-        expected = order_queries.count(transaction, OrderFilter(**wanted))
+        expected = order_tally.count(transaction, OrderFilter(**wanted))
     assert expected > 0
     assert count_of(anna.get(f"/orders?{query}").text).split()[0] == str(expected)
     assert len(ids(anna, f"/orders.json?{query}&limit=1000")) == expected
@@ -127,7 +127,7 @@ def test_nothing_found_can_be_cleared(anna) -> None:
 
 def test_a_reader_of_one_channel_sees_nothing_of_another(console, fred) -> None:
     with console.ledger.read() as transaction:
-        own = order_queries.count(transaction, OrderFilter(visible_channels=("amazon_fr",)))
+        own = order_tally.count(transaction, OrderFilter(visible_channels=("amazon_fr",)))
     text = fred.get("/orders").text
     assert count_of(text).split()[0] == str(own)
     assert "Mirakl" not in text

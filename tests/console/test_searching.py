@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +12,9 @@ from tests.api.conftest import Book, make_order, set_up
 from warehouse.ids import order_id
 from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.schema import acknowledgements, consumers
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_queries, order_tally
 from warehouse.ledger.book.order_filter import OrderFilter, Sort
+from warehouse.ledger.book.order_tally import Count
 from warehouse.ledger.book.raw_orders import cover
 from warehouse.ledger.book.search import search
 from warehouse.ledger.status.headlines import headlines
@@ -70,13 +71,15 @@ def test_a_statement_that_takes_too_long_is_ended(any_ledger) -> None:
 
 
 def test_a_count_that_takes_too_long_is_left_out_and_the_page_goes_on(book, monkeypatch) -> None:
-    def count_for_ever(transaction, _wanted) -> int:
+    def count_for_ever(transaction, *_) -> int:
         return transaction.exec_driver_sql(FOR_EVER).scalar_one()
 
+    wanted = OrderFilter(purchased_after=datetime(2027, 1, 1, tzinfo=UTC))
     with book.ledger.read() as transaction, brief(transaction, 5):
-        assert order_queries.count_briefly(transaction, OrderFilter(), 5) == 2
-        monkeypatch.setattr(order_queries, "count", count_for_ever)
-        assert order_queries.count_briefly(transaction, OrderFilter(), 0.1) is None
+        assert order_tally.count_briefly(transaction, wanted, 5, None) == Count(0, 0)
+        monkeypatch.setattr(order_tally, "_count_rows", count_for_ever)
+        assert order_tally.count_briefly(transaction, wanted, 0.1, None) == Count(0, 2)
+        assert order_tally.count_briefly(transaction, OrderFilter(), 0.1, None) == Count(2, 2)
         assert len(order_queries.page(transaction, OrderFilter(), Sort.NEWEST, None, 10).rows) == 2
 
 

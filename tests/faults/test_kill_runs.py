@@ -27,6 +27,7 @@ from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import NORMALISED_THROUGH, POSITION, RAW_SEQ, Ledger, mark, open_ledger
 from warehouse.ledger.book import raw_orders
+from warehouse.ledger.watch import order_counts
 
 SEED = 20261102
 ORDERS = 60
@@ -107,6 +108,7 @@ def assert_whole(ledger: Ledger, ticker, marketplaces, since: datetime, changed:
         with open_lake(ticker.settings) as lake:
             assert soundness.tables_equal_book(transaction, lake).offenders == []
             assert soundness.keys_unique(lake).offenders == []
+            assert order_counts.differences(transaction) == []
             published = lake.statement("SELECT position, order_id, revision FROM order_versions ORDER BY position")
             raw_published = lake.statement("SELECT count(*), count(DISTINCT seq) FROM raw_orders")
     assert {(owners[row.channel], row.original_id): row.marketplace_status for row in rows} == truth

@@ -13,6 +13,7 @@ from warehouse.ledger.base.database import READ_AGAIN_THROUGH, mark, migrate
 from warehouse.ledger.base.schema import marks, orders
 
 NEWER_TABLES = (
+    *("order_counts", "order_counts_zone"),
     *("operator_requests", "account_deletions", "log_in_links", "sessions", "users", "audit_entries"),
     "marketplace_kinds",
 )

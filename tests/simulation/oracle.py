@@ -334,7 +334,12 @@ class Oracle:
         )
 
     def _feed(self) -> Iterator[Finding]:
-        listed = {each["id"]: each["revision"] for each in self._all("/v1/orders?limit=500", "orders")}
+        orders = list(self._all("/v1/orders?limit=500", "orders"))
+        listed = {each["id"]: each["revision"] for each in orders}
+        for status, there in Counter(each["status"] for each in orders).items():
+            counted = self._get(f"/v1/orders?count=true&limit=1&status={status}")["count"]
+            if counted != there:
+                yield Finding("orders miscounted", f"{there} are {status}, counted are {counted}")
         for erp in self.world.erps:
             seen = {key: each["revision"] for key, each in erp.seen.items()}
             if seen != listed:

@@ -50,16 +50,16 @@ class OrderList(ShownList):
     """The page.
 
     Attributes:
-        count: How many there are in all, for people; None when counting takes too long.
-        counting: The path of the list with its count, when that was left out.
+        count: How many there are in all, in words.
+        counting: The path of the list with the exact count, where that is not told yet.
         views: The tabs.
         is_cut: Whether the search has found more than it follows.
         interval: The days of the preset, as times.
         sort: How it is sorted, and the paths of the other ways.
     """
 
-    count: str | None
-    counting: str
+    count: str
+    counting: str | None
     views: tuple[View, ...]
     is_cut: bool
     interval: str

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.logs import REDACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS = 15_000
 INSTRUCTIONS_BETWEEN_LOOKS = 20_000
 """Of SQLite's machine between two looks at the clock, well below a millisecond."""
+AT_THE_END = "at_the_end"
+"""Where a connection keeps what its transaction does before it commits."""
 LATEST = "latest"
 """Where a connection remembers until when its statements may take."""
-SCHEMA_HEAD = "0021"
+SCHEMA_HEAD = "0022"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -80,11 +82,24 @@ class Ledger:
         On SQLite it takes the write lock at its start, so that it never fails half-way for want of it. Keep it short.
         """
         with self.engine.connect().execution_options(ledger_write=True) as connection, connection.begin():
+            connection.info.pop(AT_THE_END, None)  # of a transaction that was rolled back
             yield connection
+            for step in connection.info.pop(AT_THE_END, {}).values():
+                step(connection)
 
     def close(self) -> None:
         """Let go of every database connection."""
         self.engine.dispose()
+
+
+Step = TypeVar("Step", bound="Callable[[Transaction], None]")
+
+
+def at_the_end(transaction: Transaction, make_step: Callable[[], Step]) -> Step:
+    """The step, made once, that this write transaction takes just before it commits: what it locks is locked last."""
+    steps = transaction.info.setdefault(AT_THE_END, {})
+    step: Step = steps[make_step] if make_step in steps else steps.setdefault(make_step, make_step())
+    return step
 
 
 class UnfitLedgerError(Exception):

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import POSITION, next_values
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
+from warehouse.ledger.watch import order_counts
 from warehouse.order_rules import effective_status, line_bar, order_bar
 from warehouse.order_states import CLOSED_STATUSES, Bar, ConfirmationStatus, Status
 
@@ -281,6 +282,7 @@ _CLOSING = sa.bindparam("closing", type_=orders.c.closed_at.type)
 
 def _write_news(transaction: Transaction, news: Sequence[Mapping[str, Any]], now: datetime) -> None:
     first = next_values(transaction, POSITION, len(news))
+    order_counts.before_writing(transaction, [each["own_id"] for each in news])
     update = (
         sa.update(orders)
         .where(orders.c.id == sa.bindparam("own_id"))

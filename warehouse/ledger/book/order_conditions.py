@@ -1,6 +1,7 @@
-"""Conditions on where an order stands, beside status and channel: what it waits for, and what became of it.
+"""What a filter asks of the rows of `orders`, as conditions; which index serves them is decided by `order_queries`.
 
-Some find few orders whatever else is asked: these are read off indexes of their own, and the rest is asked of what they found.
+Some on where an order stands find few orders whatever else is asked: these are read off indexes of their own, and the
+rest is asked of what they found.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import acceptances, acknowledgements, orders
+from warehouse.ledger.base.schema import acceptances, acknowledgements, channels, orders
 from warehouse.ledger.book.order_filter import ShipBy, TakenOver
 from warehouse.order_states import ConfirmationStatus, PiiState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, UndecidedWord
 
@@ -96,3 +98,87 @@ def waits_for_seller(states: Iterable[UndecidedWord]) -> list[sa.ColumnElement[b
         for each in states
     ]
     return [orders.c.status == Status.PENDING.value, sa.or_(sa.false(), *ways)]
+
+
+# -- the whole filter
+
+
+def conditions_of(wanted: OrderFilter, indexed: frozenset[str] | None = None) -> list[sa.ColumnElement[bool]]:
+    """Everything but status, channel and country. Indexes serve the times of arrival and of change where they are `indexed`,
+    or where that is None.
+    """
+    table = orders.c
+    conditions: list[sa.ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (table.original_id, wanted.original_id),
+            (table.id, wanted.id),
+        )
+        if value is not None
+    ]
+    if wanted.ids is not None:
+        conditions.append(table.id.in_(wanted.ids))
+    flags = ((table.has_errors, wanted.has_errors), (table.has_cancellation_request, wanted.cancellation_requested))
+    # written out, not bound: a partial index serves only a condition that is known when the query is planned
+    conditions += [column == (sa.true() if asked else sa.false()) for column, asked in flags if asked is not None]
+    if wanted.original_id is not None and wanted.effective_channels is None:
+        conditions.append(
+            table.channel.in_(sa.select(channels.c.code))
+        )  # the index on original ids begins with the channel
+    if wanted.marketplaces:
+        conditions.append(table.marketplace.in_(wanted.marketplaces))
+    if wanted.may_ship is not None:
+        reason = table.may_not_ship_reason
+        conditions.append(reason.is_(None) if wanted.may_ship else reason.is_not(None))
+    if wanted.fulfilled_by is not None:
+        conditions.append(
+            table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
+        )
+    conditions += [*few(wanted), *others(wanted)]
+    for column, first, end in ranges_of(wanted):
+        is_free = indexed is None or column is table.purchased_at or column.name in indexed
+        conditions += within(column if is_free else sa.func.coalesce(column, column), first, end)
+    return conditions
+
+
+def ranges_of(wanted: OrderFilter) -> tuple[tuple[sa.Column[Any], datetime | None, datetime | None], ...]:
+    """The columns of time with the ranges asked for; purchases first, by which lists are sorted."""
+    return (
+        (orders.c.purchased_at, wanted.purchased_after, wanted.purchased_before),
+        (orders.c.received_at, wanted.received_after, wanted.received_before),
+        (orders.c.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
+    )
+
+
+def within(column: sa.ColumnElement[Any], first: datetime | None, end: datetime | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a half-open range; None: without a bound."""
+    after = [] if first is None else [column >= first]
+    return after if end is None else [*after, column < end]
+
+
+def set_conditions(
+    wanted: OrderFilter, lead: sa.Column[Any] | None, *, is_walked: bool
+) -> list[sa.ColumnElement[bool]]:
+    """The conditions on status, channel and country but for the leading column's.
+
+    On a walk they are put so that no index serves them: another index would bring the orders in another order.
+    """
+    conditions: list[sa.ColumnElement[bool]] = []
+    for column, values in asked_sets(wanted):
+        if column is lead:
+            continue
+        tested = sa.func.coalesce(column, "") if is_walked else column
+        conditions.append(tested.in_(values))
+    return conditions
+
+
+def asked_sets(wanted: OrderFilter) -> list[tuple[sa.Column[Any], tuple[str, ...]]]:
+    """Columns that may lead, with the values asked for; no channel at all is asked for where none may be seen."""
+    sets: list[tuple[sa.Column[Any], tuple[str, ...]]] = []
+    if wanted.statuses:
+        sets.append((orders.c.status, wanted.statuses))
+    if wanted.countries:
+        sets.append((orders.c.shipping_country_code, wanted.countries))
+    if wanted.effective_channels is not None:
+        sets.append((orders.c.channel, wanted.effective_channels))
+    return sets

@@ -143,6 +143,11 @@ class OrderFilter:
     ids: tuple[str, ...] | None = None
 
     @property
+    def is_by_id(self) -> bool:
+        """Whether an id or ids are asked for, which find a handful of orders."""
+        return self.original_id is not None or self.id is not None or self.ids is not None
+
+    @property
     def effective_channels(self) -> tuple[str, ...] | None:
         """Channels that are asked for and may be seen; None for every channel."""
         if not self.channels:

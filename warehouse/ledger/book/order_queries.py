@@ -1,7 +1,8 @@
-"""Reading the order book: filtered pages by keyset, counts, one order and its parties.
+"""Reading the order book: filtered pages by keyset, one order and its parties.
 
 Every reader (API, export, command line) asks through one `OrderFilter`, and what a reader may see is a part of it, so that the
-allow-list is applied in this one place. How a row becomes a document is in `warehouse.documents`; nothing writes here.
+allow-list is applied in one place. How many orders a filter finds is told by `order_tally`, how a row becomes a
+document by `warehouse.documents`; nothing writes here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import sqlalchemy as sa
 
 from warehouse.clock import iso
 from warehouse.documents import StoredOrder
-from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import (
     Instant,
@@ -22,7 +22,7 @@ from warehouse.ledger.base.schema import (
     orders,
     parties,
 )
-from warehouse.ledger.book.order_conditions import few, others
+from warehouse.ledger.book.order_conditions import asked_sets, conditions_of, few, ranges_of, set_conditions, within
 from warehouse.ledger.book.order_filter import OrderFilter, Sort
 from warehouse.order_states import OPEN_STATUSES
 
@@ -115,8 +115,8 @@ def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key |
 def _short_ranges(transaction: Transaction, wanted: OrderFilter) -> frozenset[str]:
     """The columns of time of which so few orders are within the range that they are better sorted than walked past."""
     short = set()
-    for column, first, end in _ranges(wanted)[1:]:
-        bounds = _within(column, first, end)
+    for column, first, end in ranges_of(wanted)[1:]:
+        bounds = within(column, first, end)
         if bounds:
             found = sa.select(sa.literal(1)).where(*bounds).limit(SORTED_AT_MOST + 1).subquery()
             count = transaction.execute(sa.select(sa.func.count()).select_from(found)).scalar_one()
@@ -133,7 +133,7 @@ def _begun_at_arrival(transaction: Transaction, wanted: OrderFilter) -> OrderFil
     """
     if wanted.received_before is None:
         return wanted
-    bounds = _within(orders.c.received_at, wanted.received_after, wanted.received_before)
+    bounds = within(orders.c.received_at, wanted.received_after, wanted.received_before)
     ahead = sa.select(orders.c.id).where(orders.c.purchased_at > orders.c.received_at, *bounds).limit(1)
     if transaction.execute(ahead).first() is not None:
         return wanted
@@ -178,22 +178,6 @@ def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list
         after = chunk.next_key
         if after is None:
             return
-
-
-def count(transaction: Transaction, wanted: OrderFilter) -> int:
-    """How many orders the filter finds."""
-    conditions = [*_conditions(wanted), *_sets(wanted, None, is_walked=bool(few(wanted)))]
-    query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
-    return int(transaction.execute(query).scalar_one())
-
-
-def count_briefly(transaction: Transaction, wanted: OrderFilter, seconds: float) -> int | None:
-    """The same, unless that takes longer: then None, and the transaction can be gone on with."""
-    try:
-        with transaction.begin_nested(), brief(transaction, seconds):
-            return count(transaction, wanted)
-    except sa.exc.OperationalError:
-        return None
 
 
 def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> StoredOrder | None:
@@ -248,10 +232,12 @@ def _page_query(
     Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
     """
     beyond = [_beyond(sort)] if is_continued else []
-    if wanted.original_id is not None or wanted.id is not None or wanted.ids is not None:
-        return _lookup(sort, [*_sets(wanted, None, is_walked=False), *_conditions(wanted), *beyond]).limit(limit)
+    if wanted.is_by_id:
+        conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
+        return _lookup(sort, [*conditions, *beyond]).limit(limit)
     if short or few(wanted):
-        return _lookup(sort, [*_sets(wanted, None, is_walked=True), *_conditions(wanted, short), *beyond]).limit(limit)
+        conditions = [*set_conditions(wanted, None, is_walked=True), *conditions_of(wanted, short)]
+        return _lookup(sort, [*conditions, *beyond]).limit(limit)
     return _walk(wanted, sort, beyond, limit)
 
 
@@ -271,11 +257,11 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
     """
     order = _ordered(_keys(orders, sort), sort)
     lead = None if sort.is_by_position else _lead(wanted)
-    conditions = [*_conditions(wanted, frozenset()), *_sets(wanted, lead, is_walked=True), *beyond]
+    conditions = [*conditions_of(wanted, frozenset()), *set_conditions(wanted, lead, is_walked=True), *beyond]
     single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
     if lead is None:
         return single.where(*conditions)
-    values = sorted(set(next(values for column, values in _asked_sets(wanted) if column is lead)))
+    values = sorted(set(next(values for column, values in asked_sets(wanted) if column is lead)))
     if len(values) <= 1:  # none: the reader asks for channels that it may not see
         return single.where(lead == values[0] if values else sa.false(), *conditions)
     walks = [
@@ -304,32 +290,6 @@ def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
     return orders.c.channel if is_by_channel else None
 
 
-def _sets(wanted: OrderFilter, lead: sa.Column[Any] | None, *, is_walked: bool) -> list[sa.ColumnElement[bool]]:
-    """The conditions on status, channel and country but for the leading column's.
-
-    On a walk they are put so that no index serves them: another index would bring the orders in another order.
-    """
-    conditions: list[sa.ColumnElement[bool]] = []
-    for column, values in _asked_sets(wanted):
-        if column is lead:
-            continue
-        tested = sa.func.coalesce(column, "") if is_walked else column
-        conditions.append(tested.in_(values))
-    return conditions
-
-
-def _asked_sets(wanted: OrderFilter) -> list[tuple[sa.Column[Any], tuple[str, ...]]]:
-    """Columns that may lead, with the values asked for; no channel at all is asked for where none may be seen."""
-    sets: list[tuple[sa.Column[Any], tuple[str, ...]]] = []
-    if wanted.statuses:
-        sets.append((orders.c.status, wanted.statuses))
-    if wanted.countries:
-        sets.append((orders.c.shipping_country_code, wanted.countries))
-    if wanted.effective_channels is not None:
-        sets.append((orders.c.channel, wanted.effective_channels))
-    return sets
-
-
 def _keys(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
     return (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
 
@@ -351,57 +311,3 @@ def _place(after: Key | None) -> dict[str, Any]:
     if after is None:
         return {}
     return {"after_position": after.position, "after_purchased_at": after.purchased_at, "after_id": after.id}
-
-
-def _conditions(wanted: OrderFilter, indexed: frozenset[str] | None = None) -> list[sa.ColumnElement[bool]]:
-    """Everything but status, channel and country. Indexes serve the times of arrival and of change where they are `indexed`,
-    or where that is None.
-    """
-    table = orders.c
-    conditions: list[sa.ColumnElement[bool]] = [
-        column == value
-        for column, value in (
-            (table.original_id, wanted.original_id),
-            (table.id, wanted.id),
-        )
-        if value is not None
-    ]
-    if wanted.ids is not None:
-        conditions.append(table.id.in_(wanted.ids))
-    flags = ((table.has_errors, wanted.has_errors), (table.has_cancellation_request, wanted.cancellation_requested))
-    # written out, not bound: a partial index serves only a condition that is known when the query is planned
-    conditions += [column == (sa.true() if asked else sa.false()) for column, asked in flags if asked is not None]
-    if wanted.original_id is not None and wanted.effective_channels is None:
-        conditions.append(
-            table.channel.in_(sa.select(channels.c.code))
-        )  # the index on original ids begins with the channel
-    if wanted.marketplaces:
-        conditions.append(table.marketplace.in_(wanted.marketplaces))
-    if wanted.may_ship is not None:
-        reason = table.may_not_ship_reason
-        conditions.append(reason.is_(None) if wanted.may_ship else reason.is_not(None))
-    if wanted.fulfilled_by is not None:
-        conditions.append(
-            table.fulfilled_by.is_(None) if wanted.fulfilled_by == "none" else table.fulfilled_by == wanted.fulfilled_by
-        )
-    conditions += [*few(wanted), *others(wanted)]
-    for column, first, end in _ranges(wanted):
-        is_free = indexed is None or column is table.purchased_at or column.name in indexed
-        conditions += _within(column if is_free else sa.func.coalesce(column, column), first, end)
-    return conditions
-
-
-def _ranges(wanted: OrderFilter) -> tuple[tuple[sa.Column[Any], datetime | None, datetime | None], ...]:
-    """The columns of time with the ranges asked for; purchases first, by which lists are sorted."""
-    return (
-        (orders.c.purchased_at, wanted.purchased_after, wanted.purchased_before),
-        (orders.c.received_at, wanted.received_after, wanted.received_before),
-        (orders.c.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
-    )
-
-
-def _within(
-    column: sa.ColumnElement[Any], first: datetime | None, end: datetime | None
-) -> list[sa.ColumnElement[bool]]:
-    after = [] if first is None else [column >= first]
-    return after if end is None else [*after, column < end]

@@ -22,7 +22,7 @@ from warehouse.ledger.book import cancellations, shipped_despite
 from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
 from warehouse.ledger.book.kept_members import KnownOrder, keep_known
-from warehouse.ledger.watch import activity, incidents
+from warehouse.ledger.watch import activity, incidents, order_counts
 from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
 from warehouse.wire import money
 
@@ -232,6 +232,7 @@ def _write(
             party_rows.append({"order_id": row["id"], "sealed": sealed, "updated_at": now})
         if revision > 1:
             rewritten.append(row["id"])
+    order_counts.before_writing(transaction, rewritten, [row["id"] for row in order_rows if row["revision"] == 1])
     transaction.execute(upsert(transaction, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
     if rewritten:
         _note_closing(transaction, rewritten)

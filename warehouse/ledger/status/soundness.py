@@ -19,12 +19,15 @@ from warehouse.ledger.base import schema
 from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
+from warehouse.ledger.watch import order_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.ledger.base.database import Ledger
 
 NEWEST_CHANGES = 1_000
 """How many of the newest changes of the order book a tick looks at."""
@@ -342,7 +345,15 @@ def unchanged_since(transaction: Transaction, position: int) -> tuple[int, int]:
     return int(number), int(positions)
 
 
-def order_counts(transaction: Transaction, now: datetime, length: timedelta, weeks: int) -> dict[str, list[int]]:
+def counts_equal_book(ledger: Ledger) -> CheckVerdict:
+    """Kinds of orders of which the counts said another number than there were; they are right again now."""
+    offenders = order_counts.mend(ledger)
+    with ledger.read() as transaction:
+        examined = sum(order_counts.kept_counts(transaction).values())
+    return CheckVerdict("of every kind there are as many orders as are counted", offenders, examined)
+
+
+def recent_purchases(transaction: Transaction, now: datetime, length: timedelta, weeks: int) -> dict[str, list[int]]:
     """Channel → orders purchased in a time of this length that ends now, and in the same hours of each of the past weeks."""
     windows = [(now - length - timedelta(weeks=week), now - timedelta(weeks=week)) for week in range(weeks + 1)]
     book = schema.orders.c

@@ -17,7 +17,7 @@ from warehouse.incidents import CAUSES, kind_of
 from warehouse.ledger.base.database import insert_of
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import incidents, orders
-from warehouse.ledger.watch import activity
+from warehouse.ledger.watch import activity, order_counts
 from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def report(transaction: Transaction, problem: IncidentReport, now: datetime) -> 
     if opened.occurrences == problem.occurrences:
         activity.record(transaction, [_opened(problem, opened.id)], now)
     if problem.order_id:
+        order_counts.before_writing(transaction, [problem.order_id])
         transaction.execute(sa.update(orders).where(orders.c.id == problem.order_id).values(has_errors=True))
     return int(opened.id)
 
@@ -198,6 +199,7 @@ def _close(
     ids = sorted({row.order_id for row in closed if row.order_id})
     for start in range(0, len(ids), ORDERS_PER_QUERY):
         chunk = ids[start : start + ORDERS_PER_QUERY]
+        order_counts.before_writing(transaction, chunk)
         transaction.execute(
             sa.update(orders)
             .where(orders.c.id.in_(chunk), orders.c.id.not_in(_troubled(chunk)))

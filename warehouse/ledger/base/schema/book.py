@@ -142,6 +142,29 @@ orders = sa.Table(
     partial_index("ix_orders_personal", "received_at", "id", where="pii_state = 'present'"),
 )
 
+order_counts = sa.Table(
+    "order_counts",
+    metadata,
+    code("channel", primary_key=True),
+    sa.Column("marketplace", sa.Text, primary_key=True),
+    sa.Column("status", sa.String(24), primary_key=True),
+    sa.Column("has_errors", sa.Boolean, primary_key=True),
+    sa.Column("has_cancellation_request", sa.Boolean, primary_key=True),
+    sa.Column("fulfilled_by", sa.String(12), primary_key=True, comment='"": the marketplace does not say'),
+    sa.Column("may_ship", sa.Boolean, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, comment="of arrival, in the zone of `order_counts_zone`"),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    comment="how many orders there are of each kind, written with the orders",
+)
+
+order_counts_zone = sa.Table(
+    "order_counts_zone",
+    metadata,
+    sa.Column("zone", sa.Text, primary_key=True),
+    comment="one row: in whose days orders are counted; locked by who counts",
+)
+
 order_lines = sa.Table(
     "order_lines",
     metadata,

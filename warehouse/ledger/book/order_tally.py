@@ -1,0 +1,229 @@
+"""How many orders a filter finds: as the kept counts say (`ledger.watch.order_counts`), and what these do not say by counting.
+
+The kept counts know days of arrival as a whole, and none of the other times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import brief
+from warehouse.ledger.base.schema import order_counts, orders
+from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions
+from warehouse.ledger.book.order_filter import OrderFilter
+from warehouse.ledger.watch.order_counts import Kind, counted_zone, kind_of
+
+if TYPE_CHECKING:
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.engine import Connection as Transaction
+
+DAY = timedelta(days=1)
+LAST_DAY = datetime(9998, 1, 1, tzinfo=UTC)
+"""No order arrives later, and there are days after it to reckon with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the kept counts say of a filter.
+
+    Attributes:
+        kinds: The kinds of orders that it may find, and how many of each arrived on days that its range touches.
+        surely: How many of these arrived on days that are within the range as a whole.
+        cut: Ranges of arrivals on days that the range cuts; there the counts do not know.
+        is_whole: Whether the filter asks for nothing that orders are not counted by, the cut days apart.
+    """
+
+    kinds: tuple[tuple[Kind, int], ...]
+    surely: int
+    cut: tuple[tuple[datetime, datetime], ...]
+    is_whole: bool
+
+    @property
+    def at_most(self) -> int:
+        """More than so many orders are not found."""
+        return sum(count for _, count in self.kinds)
+
+
+def tally(transaction: Transaction, wanted: OrderFilter) -> Tally:
+    """What the counts say; one statement, and one more when arrivals are asked for."""
+    conditions = _conditions(wanted)
+    first, end = (each and min(each, LAST_DAY) for each in (wanted.received_after, wanted.received_before))
+    inside: sa.ColumnElement[Any] = order_counts.c.orders
+    cut: list[tuple[datetime, datetime]] = []
+    if first is not None or end is not None:
+        zone = counted_zone(transaction)
+        touched, whole, cut = _days(first, end, zone)
+        conditions += _between(touched)
+        within = sa.and_(sa.true(), *_between(whole))
+        inside = sa.case((within, order_counts.c.orders), else_=0)
+    kinds = [order_counts.c[name] for name in Kind._fields]
+    query = (
+        sa.select(*kinds, sa.func.sum(order_counts.c.orders), sa.func.sum(inside)).where(*conditions).group_by(*kinds)
+    )
+    rows = [row for row in transaction.execute(query) if row[-2]]
+    return Tally(
+        tuple((kind_of(row[:-2]), int(row[-2])) for row in rows),
+        sum(int(row[-1]) for row in rows),
+        tuple(cut),
+        _is_counted_by(wanted),
+    )
+
+
+def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    table = order_counts.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.effective_channels is not None:
+        conditions.append(table.channel.in_(wanted.effective_channels))
+    if wanted.statuses:
+        conditions.append(table.status.in_(wanted.statuses))
+    if wanted.marketplaces:
+        conditions.append(table.marketplace.in_(wanted.marketplaces))
+    if wanted.fulfilled_by is not None:
+        conditions.append(table.fulfilled_by == ("" if wanted.fulfilled_by == "none" else wanted.fulfilled_by))
+    flags = (
+        (table.has_errors, wanted.has_errors),
+        (table.has_cancellation_request, wanted.cancellation_requested),
+        (table.may_ship, wanted.may_ship),
+    )
+    return conditions + [column.is_(asked) for column, asked in flags if asked is not None]
+
+
+def _is_counted_by(wanted: OrderFilter) -> bool:
+    return all(
+        getattr(wanted, name) == getattr(_EVERYTHING, name) for name in _EVERYTHING.__slots__ if name not in _COUNTED
+    )
+
+
+_COUNTED = frozenset(
+    {
+        *(
+            "visible_channels",
+            "channels",
+            "statuses",
+            "marketplaces",
+            "fulfilled_by",
+            "received_after",
+            "received_before",
+        ),
+        *("has_errors", "cancellation_requested", "may_ship", "now", "acceptance_states"),
+    }
+)
+"""Members of a filter that the counts answer, or that ask nothing by themselves."""
+_EVERYTHING = OrderFilter()
+
+
+_Days = tuple["date | None", "date | None"]
+"""From a day on, and before a day."""
+
+
+def _days(
+    first: datetime | None, end: datetime | None, zone: ZoneInfo
+) -> tuple[_Days, _Days, list[tuple[datetime, datetime]]]:
+    """The days that a range touches, those that are within it as a whole, and what it has of the others."""
+    touched_from, whole_from, cut = None, None, []
+    if first is not None:
+        touched_from = first.astimezone(zone).date()
+        whole_from = touched_from if first <= _midnight(touched_from, zone) else touched_from + DAY
+    touched_to, whole_to = None, None
+    if end is not None:
+        whole_to = end.astimezone(zone).date()
+        touched_to = whole_to if end <= _midnight(whole_to, zone) else whole_to + DAY
+    if first is not None and touched_from != whole_from:
+        assert whole_from is not None
+        over = _midnight(whole_from, zone)
+        cut.append((first, over if end is None else min(over, end)))
+    if end is not None and touched_to != whole_to:
+        assert whole_to is not None
+        begun = _midnight(whole_to, zone)
+        if first is None or begun >= first:  # else the range is within one day, which is cut already
+            cut.append((begun, end))
+    return (touched_from, touched_to), (whole_from, whole_to), [each for each in cut if each[0] < each[1]]
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins, compared as an instant."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def _between(days: _Days) -> list[sa.ColumnElement[bool]]:
+    first, end = days
+    after = [] if first is None else [order_counts.c.day >= first]
+    return after if end is None else [*after, order_counts.c.day < end]
+
+
+# -- counting
+
+
+def count(transaction: Transaction, wanted: OrderFilter) -> int:
+    """How many orders the filter finds."""
+    told = _told(transaction, wanted)
+    return _count_rows(transaction, wanted) if told is None else _exactly(transaction, wanted, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many orders a filter finds: so many at least and at most; None: nobody knows."""
+
+    least: int
+    most: int | None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether these are the same."""
+        return self.least == self.most
+
+
+def count_briefly(transaction: Transaction, wanted: OrderFilter, seconds: float, look_at: int | None) -> Count:
+    """The same in a bounded time, as exactly as it goes.
+
+    Args:
+        transaction: Can be gone on with.
+        wanted: The filter.
+        seconds: So long may be counted what the kept counts do not say.
+        look_at: So many orders are counted then; None for all.
+    """
+    told = _told(transaction, wanted)
+    known = Count(0, None) if told is None else Count(told.surely if told.is_whole else 0, told.at_most)
+    if known.is_exact:
+        return known
+    try:
+        with transaction.begin_nested(), brief(transaction, seconds):
+            if told is not None and told.is_whole:
+                found = _exactly(transaction, wanted, told)
+            else:
+                found = _count_rows(transaction, wanted, look_at)
+    except sa.exc.OperationalError:
+        return known
+    return Count(look_at, known.most) if look_at is not None and found > look_at else Count(found, found)
+
+
+def _told(transaction: Transaction, wanted: OrderFilter) -> Tally | None:
+    """What the kept counts say; None where an id finds a handful of orders anyway."""
+    return None if wanted.is_by_id else tally(transaction, wanted)
+
+
+def _exactly(transaction: Transaction, wanted: OrderFilter, told: Tally) -> int:
+    if not told.at_most:
+        return 0
+    if not told.is_whole:
+        return _count_rows(transaction, wanted)
+    if told.surely == told.at_most:
+        return told.surely
+    parts = (replace(wanted, received_after=first, received_before=end) for first, end in told.cut)
+    return told.surely + sum(_count_rows(transaction, each) for each in parts)
+
+
+def _count_rows(transaction: Transaction, wanted: OrderFilter, look_at: int | None = None) -> int:
+    conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
+    if look_at is None:
+        query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
+    else:
+        some = sa.select(sa.literal(1)).select_from(orders).where(*conditions).limit(look_at + 1).subquery()
+        query = sa.select(sa.func.count()).select_from(some)
+    return int(transaction.execute(query).scalar_one())

@@ -1,0 +1,196 @@
+"""How many orders there are of each kind: the counts are kept in the transaction that writes the orders.
+
+Whoever writes what orders are counted by says so before: `before_writing`. The counts themselves are written at the end of the
+transaction, always in the same order, so that two writers cannot deadlock. What a list asks of them is in
+`ledger.book.order_tally`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from warehouse.ledger.base.database import at_the_end, insert_of
+from warehouse.ledger.base.schema import order_counts, order_counts_zone, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.ledger.base.database import Ledger
+
+ORDERS_PER_QUERY = 500
+
+
+class Kind(NamedTuple):
+    """What an order is counted by, the day apart; each member is a column of `order_counts`."""
+
+    channel: str
+    marketplace: str
+    status: str
+    has_errors: bool
+    has_cancellation_request: bool
+    fulfilled_by: str
+    may_ship: bool
+
+
+Counts = dict[tuple[Kind, date], int]
+
+COUNTED_BY = (
+    orders.c.channel,
+    orders.c.marketplace,
+    orders.c.status,
+    orders.c.has_errors,
+    orders.c.has_cancellation_request,
+    sa.func.coalesce(orders.c.fulfilled_by, ""),
+    orders.c.may_not_ship_reason.is_(None),
+)
+"""A kind, as the columns of an order say it."""
+
+_CHOSEN = orders.c.id.in_(sa.bindparam("own_ids", expanding=True))
+_NOW = sa.select(orders.c.id, orders.c.received_at, *COUNTED_BY).where(_CHOSEN)
+_BEFORE = _NOW.order_by(orders.c.id).with_for_update()
+_ZONE = sa.select(order_counts_zone.c.zone)
+
+
+def before_writing(transaction: Transaction, order_ids: Iterable[str], new_ids: Iterable[str] = ()) -> None:
+    """Say which orders will be written in this transaction, and which of them the book does not have yet.
+
+    They are locked, so that nobody else changes what they are counted by meanwhile.
+    """
+    before = at_the_end(transaction, _Counting).before
+    before |= dict.fromkeys(each for each in new_ids if each not in before)
+    before |= _read(transaction, _BEFORE, sorted({each for each in order_ids if each not in before}))
+
+
+class _Counting:
+    """The end of a transaction that wrote orders: the counts are brought in line with what became of them.
+
+    Attributes:
+        before: Order id → what it was counted by before this transaction wrote it; None: it was not there.
+    """
+
+    def __init__(self) -> None:
+        self.before: dict[str, tuple[Kind, datetime] | None] = {}
+
+    def __call__(self, transaction: Transaction) -> None:
+        after = _read(transaction, _NOW, list(self.before))
+        changed = [own_id for own_id, known in self.before.items() if known != after.get(own_id)]
+        if not changed:
+            return
+        zone = ZoneInfo(transaction.execute(_ZONE.with_for_update(read=True)).scalar_one())
+        differences: Counter[tuple[Kind, date]] = Counter()
+        for own_id in changed:
+            for found, sign in ((self.before[own_id], -1), (after.get(own_id), 1)):
+                if found is not None:
+                    kind, received_at = found
+                    differences[kind, received_at.astimezone(zone).date()] += sign
+        rows = _rows({key: count for key, count in differences.items() if count})
+        if rows:
+            transaction.execute(_add(transaction.dialect.name), rows)
+
+
+def _read(
+    transaction: Transaction, query: sa.Select[Any], order_ids: Sequence[str]
+) -> dict[str, tuple[Kind, datetime]]:
+    found: dict[str, tuple[Kind, datetime]] = {}
+    for start in range(0, len(order_ids), ORDERS_PER_QUERY):
+        rows = transaction.execute(query, {"own_ids": order_ids[start : start + ORDERS_PER_QUERY]})
+        found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows}
+    return found
+
+
+def kind_of(values: Iterable[Any]) -> Kind:
+    """The kind that a row's columns say."""
+    channel, marketplace, status, has_errors, is_to_cancel, fulfilled_by, may_ship = values
+    return Kind(
+        channel, marketplace, status, bool(has_errors), bool(is_to_cancel), fulfilled_by, bool(may_ship)
+    )  # SQLite has no booleans
+
+
+def _rows(counts: Mapping[tuple[Kind, date], int]) -> list[dict[str, Any]]:
+    """Rows of the table, in the one order in which everybody writes them."""
+    return [{**kind._asdict(), "day": day, "orders": count} for (kind, day), count in sorted(counts.items())]
+
+
+@cache
+def _add(dialect: str) -> Any:  # noqa: ANN401 - the dialect's Insert
+    insert = insert_of(dialect, order_counts)
+    return insert.on_conflict_do_update(
+        index_elements=[column.name for column in order_counts.primary_key],
+        set_={"orders": order_counts.c.orders + insert.excluded.orders},
+    )
+
+
+# -- the whole book
+
+
+def counted_zone(transaction: Transaction) -> ZoneInfo:
+    """In whose days orders are counted."""
+    return ZoneInfo(transaction.execute(_ZONE).scalar_one())
+
+
+def kept_counts(transaction: Transaction) -> Counts:
+    """What is kept, without what there is none of."""
+    query = sa.select(
+        *(order_counts.c[name] for name in Kind._fields), order_counts.c.day, order_counts.c.orders
+    ).where(order_counts.c.orders != 0)
+    return {(kind_of(row[:-2]), row.day): row.orders for row in transaction.execute(query)}
+
+
+def count_anew(transaction: Transaction, zone: ZoneInfo) -> Counts:
+    """What there is; reads the whole book."""
+    found: Counter[tuple[Kind, date]] = Counter()
+    query = sa.select(orders.c.received_at, *COUNTED_BY).execution_options(yield_per=10_000)
+    for row in transaction.execute(query):
+        found[kind_of(row[1:]), row[0].astimezone(zone).date()] += 1
+    return dict(found)
+
+
+def rebuild(transaction: Transaction, zone: str) -> None:
+    """Count the whole book anew, by the days of a zone; writers of orders wait meanwhile."""
+    transaction.execute(_ZONE.with_for_update())
+    transaction.execute(sa.update(order_counts_zone).values(zone=zone))
+    transaction.execute(sa.delete(order_counts))
+    rows = _rows(count_anew(transaction, ZoneInfo(zone)))
+    if rows:
+        transaction.execute(sa.insert(order_counts), rows)
+
+
+def differences(transaction: Transaction) -> list[str]:
+    """Where the counts are not what there is, in words; reads the whole book."""
+    kept, found = kept_counts(transaction), count_anew(transaction, counted_zone(transaction))
+    return [
+        f"{kind.channel} {kind.status} {day}: {kept.get((kind, day), 0)} counted, {found.get((kind, day), 0)} there"
+        for kind, day in sorted(kept.keys() | found.keys())
+        if kept.get((kind, day)) != found.get((kind, day))
+    ]
+
+
+def mend(ledger: Ledger) -> list[str]:
+    """Compare the counts with the book, and count anew when they differ; returns what differed."""
+    with ledger.read() as transaction:
+        if not differences(transaction):
+            return []
+    with ledger.write() as transaction:  # seen without writers between the two
+        zone = transaction.execute(_ZONE.with_for_update()).scalar_one()
+        found = differences(transaction)
+        if found:
+            rebuild(transaction, zone)
+        return found
+
+
+def take_zone(ledger: Ledger, zone: str) -> None:
+    """Count by the days of this zone from now on; does nothing when that is so."""
+    with ledger.read() as transaction:
+        if counted_zone(transaction).key == zone:
+            return
+    with ledger.write() as transaction:
+        rebuild(transaction, zone)
