@@ -1,25 +1,20 @@
 """Columns and what they are made of, as Dagster shows them: from the payload's members over the order's to the tables'.
 
-The tables' side is read off their definitions, the order's off the description of its members, and the payload's off
-`reads.json` beside a marketplace's module: with which of a payload's members each member of an order changes.
+The tables' side is read off their definitions, the order's off the description of its members, and the payload's off the
+description of each kind of marketplace: with which of a payload's members each member of an order changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 
 import dagster as dg
-import orjson
 
-from orders_pipeline.marketplaces.registry import MARKETPLACES
-from warehouse.given_orders import member_paths
+from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.lake import order_tables
 from warehouse.lake.definitions import relation
-from warehouse.members import Described, Kind, described
-from warehouse.order_lines import Line
-from warehouse.orders import Order, OwnFacts
+from warehouse.sources import plain_members
 
 PREFIX = "order_tables"
 Lineage = Mapping[str, dg.TableColumnLineage]
@@ -49,9 +44,7 @@ def column_lineage(name: str) -> Lineage:
 
 def member_schema() -> dg.TableSchema:
     """The members of an order: those of its lines as `lines.sku`."""
-    return dg.TableSchema(
-        [dg.TableColumn(path, each.kind.value, each.about.meaning) for path, each in _members(_ORDER)]
-    )
+    return dg.TableSchema([dg.TableColumn(path, each.kind.value, each.about.meaning) for path, each in plain_members()])
 
 
 @cache
@@ -61,42 +54,18 @@ def member_lineage() -> Lineage:
         {
             path: [
                 dg.TableColumnDep("raw_orders", f"{kind}: {read}")
-                for kind in MARKETPLACES
-                for read in reads(kind).get(path, ())
+                for kind, each in KINDS.items()
+                for read in each.reads.get(path, ())
             ]
-            for path, _ in _members(_ORDER)
+            for path, _ in plain_members()
         }
     )
 
 
-@cache
-def reads(kind: str) -> Mapping[str, list[str]]:
-    """Member of an order → the payload's members that it is read from; empty for a kind that does not say."""
-    if MARKETPLACES[kind].takes_orders:
-        return {path: [path] for path in member_paths()}
-    package = MARKETPLACES[kind].normalise.__module__.rpartition(".")[0]
-    listing = files(package) / "reads.json"
-    found: dict[str, list[str]] = orjson.loads(listing.read_bytes()) if listing.is_file() else {}
-    return found
-
-
 def payload_schema() -> dg.TableSchema:
     """The payload's members that an order is read from, of each marketplace."""
-    read = {f"{kind}: {path}" for kind in MARKETPLACES for paths in reads(kind).values() for path in paths}
+    read = {f"{kind}: {path}" for kind, each in KINDS.items() for paths in each.reads.values() for path in paths}
     return dg.TableSchema([dg.TableColumn(each, "json") for each in sorted(read)])
-
-
-_ORDER = (*described(Order), *described(OwnFacts))
-
-
-def _members(of: tuple[Described, ...], above: str = "") -> Iterator[tuple[str, Described]]:
-    """Each member that is no record of others, by its path."""
-    for each in of:
-        path = f"{above}{each.name}"
-        if each.kind is Kind.RECORD and (not each.is_list or each.type is Line):
-            yield from _members(each.members, f"{path}.")
-        else:
-            yield path, each
 
 
 def _of_relation(source: str) -> tuple[dg.AssetKey, str]:

@@ -8,7 +8,7 @@ whoever checks or shows a configuration reads them there and imports no kind. Wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
@@ -121,6 +121,7 @@ class MarketplaceKind:
         takes_orders: Whether the orders of its channels are given to us, there being no marketplace that could be asked.
         lists_open_orders_only: Whether its listing shows the orders that are open at a moment, and nothing of the time before.
         deletion_notices: How it tells of deleted accounts; None when it does not.
+        reads: Member of an order → the payload's members that it is read from; empty for a kind that does not say.
     """
 
     kind: str
@@ -138,6 +139,7 @@ class MarketplaceKind:
     takes_orders: bool = False
     lists_open_orders_only: bool = False
     deletion_notices: DeletionNotices | None = None
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def name_of(self, selector: str | None) -> str:
         """The marketplace's name for people, where no channel says one."""

@@ -26,6 +26,8 @@ from orders_api.console import (
     logs,
     order,
     orders,
+    overview,
+    quarantine,
     requests,
     shipments,
     storages,
@@ -34,9 +36,7 @@ from orders_api.console import (
 )
 from orders_api.console.kit.assets import serve_asset
 from orders_api.console.kit.headlines import HeadlineCache
-from orders_api.console.kit.pages import see_other
 from orders_api.console.kit.rendering import frame_of, html
-from orders_api.console.navigation import FIRST
 from orders_api.console.views.frame import ErrorPage
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 CONSOLE_PATH = "/console"
 NOUNS = (
-    *(orders, order, shipments, cancellations, acceptances, incidents, files, logs),
+    *(overview, orders, order, shipments, cancellations, acceptances, incidents, quarantine, files, logs),
     *(channels, connections, storages, tokens, alerts, users, audit, requests),
 )
 """The modules whose `pages` make up the console."""
@@ -58,7 +58,6 @@ NOUNS = (
 def create_console(installation: ApiInstallation) -> Starlette:
     """The console of an installation."""
     routes = [
-        Route("/", _first),
         Route("/static/{name}", serve_asset),
         *content_reports.routes,
         *log_in.routes,
@@ -82,10 +81,6 @@ def create_console(installation: ApiInstallation) -> Starlette:
 async def to_console(request: Request) -> Response:
     """From `/console` to `/console/`."""
     return RedirectResponse(f"{request.scope['root_path']}{CONSOLE_PATH}/", 307)
-
-
-async def _first(request: Request) -> Response:
-    return see_other(request, FIRST)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:

@@ -17,7 +17,12 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Health",
-        (Entry("Incidents", "/incidents", "open_incidents"), Entry("Files", "/files"), Entry("Logs", "/logs")),
+        (
+            Entry("Overview", "/"),
+            Entry("Incidents", "/incidents", "open_incidents"),
+            Entry("Files", "/files"),
+            Entry("Logs", "/logs"),
+        ),
     ),
     (
         "Settings",
@@ -34,5 +39,5 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 )
 """Group → its pages."""
 
-FIRST = "/orders"
+FIRST = "/"
 """Where somebody who has logged in begins."""

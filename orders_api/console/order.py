@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import orjson
 
+from orders_api.console.happenings import timeline_view
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.orders import cancellation_label
+from orders_api.console.orders import LIST, cancellation_label, place_in_list
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.order import (
     Attempt,
     ExplanationPage,
     Fact,
-    Happening,
     LineRow,
     OrderTrouble,
     OrderView,
@@ -25,6 +26,7 @@ from orders_api.console.views.order import (
     PayloadPage,
     PersonalData,
     ShippedPackage,
+    SourcedMember,
 )
 from orders_api.console.words import ATTEMPTS, CONFIRMATIONS, confirmation_badge, in_words, status_badge
 from orders_api.kit.errors import Problem, not_found
@@ -34,10 +36,13 @@ from warehouse.ledger.book import order_filter, order_queries, raw_orders, timel
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.people import sessions
 from warehouse.ledger.people.users import Role
+from warehouse.ledger.settings.channels import asked_connection
+from warehouse.ledger.settings.kinds import kind_of_channel
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.status import explanation
 from warehouse.order_states import ConfirmationStatus
 from warehouse.personal import personal_members
+from warehouse.sources import member_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,17 +52,16 @@ if TYPE_CHECKING:
     from orders_api.console.views.frame import Moment
     from warehouse.documents import StoredOrder
     from warehouse.ledger.book.cancellation_queries import CancellationRecord
-    from warehouse.ledger.book.timeline import TimelineEntry
     from warehouse.ledger.shipping.records import StoredAttempt
     from warehouse.ledger.shipping.shipment_queries import ShipmentRecord
     from warehouse.ledger.status.explanation import Case
+    from warehouse.sources import MemberSource
 
     When = Callable[[Any], Any]
     Document = Mapping[str, Any]
 
-SIDES = (("", "All"), ("marketplace", "Marketplace"), ("erp", "ERP and files"), ("ours", "Ours"))
-OF_THE_ERP = ("acknowledged", "shipment", "exported", "imported")
-OF_THE_MARKETPLACE = ("received", "changed", "cancellation_requested", "cancellation_withdrawn")
+MOST_VALUES = 20
+"""Lines of which a member's values are shown beside the payload."""
 
 pages = Pages()
 
@@ -79,9 +83,11 @@ def show_order(visit: Visit, id: str) -> OrderView:  # noqa: A002 - the path's o
     """Everything that is known of an order."""
     row = _find(visit, id)
     case = explanation.read_case(visit.transaction, row)
-    entries = timeline.of_order(visit.transaction, id)
-    side = visit.request.query_params.get("side", "")
     document, when = case.document, partial(moment, now=visit.now, zone=visit.installation.settings.time_zone)
+    entries = timeline.of_read_order(visit.transaction, document, case.incidents)
+    subjects = [id, *(each.shipment.id for each in case.shipments), *(each.id for each in case.requests)]
+    place = place_in_list(visit, row)
+    own_path = f"/orders/{id}?{urlencode({LIST: place.opened}) if place is not None else ''}"
     return OrderView(
         id=id,
         original_id=document["original_id"],
@@ -100,9 +106,9 @@ def show_order(visit: Visit, id: str) -> OrderView:  # noqa: A002 - the path's o
         packages=_packages(visit, case, when),
         acknowledgements=tuple(map(_acknowledgement, document["acknowledgements"])),
         requests=tuple(map(_request, case.requests)),
-        happenings=_happenings(entries, when, side),
-        sides=SIDES,
-        side=side,
+        timeline=timeline_view(visit, entries, subjects, own_path),
+        place=place,
+        fetched_from=_asked_connection(visit, case),
     )
 
 
@@ -117,13 +123,16 @@ def explain_order(visit: Visit, id: str) -> ExplanationPage:  # noqa: A002 - as 
 @pages.page("/orders/{id}/payload", "payload.html")
 def show_payload(visit: Visit, id: str) -> PayloadPage:  # noqa: A002 - as above
     """What the marketplace sent of an order, without personal data."""
-    row = _find(visit, id)
+    (text,) = visit.installation.documents([_find(visit, id)], None)
+    document = orjson.loads(text)
     kept = raw_orders.of_order(visit.transaction, id)
     if kept is None:
-        return PayloadPage(id, _original_id(row), None, None)
+        return PayloadPage(id, document["original_id"], None, None, ())
+    kind = kind_of_channel(visit.transaction, document["channel"])
+    sources = () if kind is None else member_sources(document, kind.reads)
     received = moment(kept.received_at, visit.now, visit.installation.settings.time_zone)
-    text = orjson.dumps(orjson.loads(kept.payload), option=orjson.OPT_INDENT_2).decode()
-    return PayloadPage(id, _original_id(row), received, text)
+    payload = orjson.dumps(orjson.loads(kept.payload), option=orjson.OPT_INDENT_2).decode()
+    return PayloadPage(id, document["original_id"], received, payload, tuple(map(_sourced, sources)))
 
 
 @pages.action("/orders/{id}/reveal", needs=Role.VIEWER)
@@ -171,6 +180,24 @@ def _original_id(row: StoredOrder) -> str:
     return found
 
 
+def _sourced(each: MemberSource) -> SourcedMember:
+    """A member beside what it is read from."""
+    hidden = "personal" if each.is_personal else ""
+    more = len(each.values) - MOST_VALUES
+    shown = [_value(value) for value in each.values[:MOST_VALUES]] + ([f"and {more} more"] if more > 0 else [])
+    return SourcedMember(each.path, tuple(shown), hidden, tuple(each.read_from))
+
+
+def _value(value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    return value if isinstance(value, str | None) else orjson.dumps(value).decode()
+
+
+def _asked_connection(visit: Visit, case: Case) -> str | None:
+    if not visit.user.role.includes(Role.OPERATOR):
+        return None
+    return asked_connection(visit.transaction, case.channel.code, visit.visible_channels)
+
+
 def _labels(document: Document) -> tuple[Badge, ...]:
     cancellation = cancellation_label(document)
     found = [
@@ -197,7 +224,7 @@ def _troubles(visit: Visit, case: Case, when: When) -> tuple[OrderTrouble, ...]:
             incident=numbering.id(Numbered.INCIDENT, each.id),
             details=_details(visit, case.document, each.stage, each.code, each.message, each.last_seen_at),
         )
-        for each in case.incidents
+        for each in case.open_incidents
     ]
     found += [
         OrderTrouble(
@@ -341,7 +368,13 @@ def _package(record: ShipmentRecord, attempts: Sequence[Attempt], when: When) ->
         due=when(row.due_at),
         trouble="" if is_sound else ". ".join(said),
         attempts=tuple(attempts),
+        attempts_text="\n".join((f"package {row.package_id} of order {row.order_id}", *map(_attempt_text, attempts))),
     )
+
+
+def _attempt_text(each: Attempt) -> str:
+    """An attempt as a line to be handed on."""
+    return f"{each.at.iso} {each.outcome.word}: {each.about}"
 
 
 def _attempt(row: StoredAttempt, when: When) -> Attempt:
@@ -366,17 +399,6 @@ def _request(row: CancellationRecord) -> str:
     units = sum(each["quantity"] or 0 for each in row.lines)
     reason = f" ({row.reason})" if row.reason else ""
     return f"{row.requester} asked to cancel {units} units{reason}: {in_words(row.state).lower()}"
-
-
-def _happenings(entries: Sequence[TimelineEntry], when: When, side: str) -> tuple[Happening, ...]:
-    found = [Happening(when(each.at), _side(each.kind), each.text) for each in reversed(entries)]
-    return tuple(each for each in found if side in {"", each.side})
-
-
-def _side(kind: str) -> str:
-    if kind.startswith(OF_THE_ERP):
-        return "erp"
-    return "marketplace" if kind in OF_THE_MARKETPLACE else "ours"
 
 
 def _money(amount: str | None, currency: str | None) -> str | None:

@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import Field
+from starlette.datastructures import QueryParams
 
 from orders_api.console.kit.lists import ROWS, around
 from orders_api.console.kit.pages import GoTo, Pages
-from orders_api.console.kit.queries import Asked, ask
+from orders_api.console.kit.queries import Asked, ask, understand
 from orders_api.console.kit.rendering import moment
 from orders_api.console.order_filters import LABELS, filters_of
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.orders import OrderList, OrderRow, View
+from orders_api.console.views.orders import OrderList, OrderRow, PlaceInList, View
 from orders_api.console.words import confirmation_badge, status_badge
 from orders_api.kit import cursors
 from orders_api.v1.order_filters import OrderListQuery
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orders_api.console.kit.visits import Visit
+    from warehouse.documents import StoredOrder
     from warehouse.ledger.book.order_filter import OrderFilter
     from warehouse.ledger.book.order_tally import Count
 
@@ -42,6 +44,10 @@ COUNT_SECONDS_WHEN_ASKED = 2.5
 """So long may be counted what the kept counts do not say."""
 COUNTED_UNASKED = 10_000
 """So many of these are counted; whoever wants to know exactly asks for it."""
+LIST = "list"
+"""The parameter of an order's page that holds the query of the list."""
+NO_QUESTION = frozenset({"limit", "cursor", "count"})
+"""Parameters that say how much of a list is shown, and not which."""
 VIEWS = (
     ("All", ()),
     ("To ship", (("status", "WAITING_FOR_SHIPMENT"), ("status", "PARTIALLY_SHIPPED"))),
@@ -99,8 +105,32 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
         ),
         is_cut=len(found.ids or ()) == MOST_FOUND,
         interval=_interval(found, zone) if query.received is not None else "",
+        opened=opened_from(asked),
         sort=query.sort.value,
         sorts={each.value: asked.address(PATH, sort=each.value) for each in Sort},
+    )
+
+
+def opened_from(asked: Asked[OrdersQuery]) -> str:
+    """What is added to the address of an order, so that its page knows the list that it was opened from."""
+    kept = [each for each in asked.items if each[0] not in NO_QUESTION]
+    return f"?{urlencode({LIST: urlencode(kept)})}"
+
+
+def place_in_list(visit: Visit, row: StoredOrder) -> PlaceInList | None:
+    """Where an order stands in the list that it was opened from; None when it was opened from none."""
+    written = visit.request.query_params.get(LIST)
+    if written is None:
+        return None
+    asked = understand(QueryParams(written), OrdersQuery)
+    found = asked.query.as_filter(visit.transaction, visit.visible_channels, visit.installation)
+    before, after = order_queries.neighbours(visit.transaction, found, asked.query.sort, row)
+    opened = opened_from(asked)
+    return PlaceInList(
+        path=asked.address(PATH),
+        before="" if before is None else f"{PATH}/{before}{opened}",
+        after="" if after is None else f"{PATH}/{after}{opened}",
+        opened=urlencode(asked.items),
     )
 
 
@@ -187,5 +217,5 @@ def _interval(found: OrderFilter, zone: str) -> str:
 
 
 def _views(asked: Asked[OrdersQuery]) -> tuple[View, ...]:
-    shown = {each for each in asked.items if each[0] not in {"sort", "limit", "cursor", "count"}}
+    shown = {each for each in asked.items if each[0] not in {"sort", *NO_QUESTION}}
     return tuple(View(name, f"{PATH}?{urlencode(items)}".rstrip("?"), shown == set(items)) for name, items in VIEWS)

@@ -65,6 +65,10 @@ class DescribedKind(Shape):
         "requirements say more.",
         examples=[NO_DECISIONS],
     )
+    reads: dict[str, list[str]] = Field(
+        description="Member of an order → the payload's members that it is read from; empty for a kind that does not say.",
+        examples=[{"original_id": ["order_id"]}],
+    )
 
 
 class MarketplaceKindList(Shape):

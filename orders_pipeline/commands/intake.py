@@ -25,7 +25,7 @@ from orders_pipeline.stages import normalise, pull_result
 from orders_pipeline.stages import pull as pulling
 from orders_pipeline.stages import sweep as sweeping
 from warehouse.lake.publishing import publish
-from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book import quarantine_queries
 from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping import shipment_queries
 
@@ -160,7 +160,7 @@ def quarantine(as_json: Json = False) -> None:
     Example: orders quarantine
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        rows = raw_orders.quarantined(transaction)
+        rows = quarantine_queries.quarantined(transaction)
     print_rows("Quarantine", rows, ("channel", "original_id", "code", "path", "reason", "since"), as_json)
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from orders_pipeline.marketplaces.settings import ChannelSettings
+from warehouse.given_orders import member_paths
 from warehouse.marketplace_kinds import MarketplaceKind
 
 if TYPE_CHECKING:
@@ -425,6 +429,16 @@ class Marketplace:
     def takes_orders(self) -> bool:
         """Whether the orders of its channels are given to us."""
         return self.connect is None
+
+    @property
+    def reads(self) -> Mapping[str, tuple[str, ...]]:
+        """Member of an order → the payload's members that it is read from, as `reads.json` beside its normaliser has them."""
+        if self.takes_orders:
+            return {path: (path,) for path in member_paths()}
+        package = self.normalise.__module__.rpartition(".")[0]
+        listing = files(package) / "reads.json" if package else None
+        found = orjson.loads(listing.read_bytes()) if listing is not None and listing.is_file() else {}
+        return {path: tuple(read) for path, read in found.items()}
 
     def describe(self) -> MarketplaceKind:
         """All of it that is data, for those who check and show and import no kind."""

@@ -13,7 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
+import sqlalchemy as sa
 import uvicorn
 from playwright.sync_api import sync_playwright
 
@@ -21,6 +23,7 @@ from orders_api.app import create_app
 from orders_pipeline.marketplaces.registry import KINDS
 from tests.api.conftest import Book, make_order
 from tests.conftest import TEST_KEYS, MovableClock
+from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.people import sessions, users
 from warehouse.ledger.people.users import Role
@@ -32,6 +35,7 @@ from warehouse.ledger.watch.incidents import IncidentReport
 from warehouse.order_lines import Line
 from warehouse.order_parts import Cancellation, OrderProblem
 from warehouse.order_states import FulfilledBy, Status
+from warehouse.orders import Order
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 from warehouse.shipments import CarrierRule, Requirements
@@ -47,34 +51,56 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202e=cmd|
 """What a marketplace may send as any text."""
 
 
+def nth_order(number: int) -> Order:
+    """One of the hundred orders."""
+    statuses, channel = list(Status), list(CHANNELS)[number % 3]
+    moment = NOW - timedelta(hours=5 * number + 1)
+    mismatch = OrderProblem(code="total_mismatch", path="$.total", message="The total is not the sum.")
+    return make_order(
+        number,
+        channel=channel,
+        marketplace=CHANNELS[channel],
+        status=statuses[number % len(statuses)],
+        purchased_at=moment,
+        marketplace_updated_at=moment,
+        ship_by=moment + timedelta(days=2),
+        fulfilled_by=FulfilledBy.MARKETPLACE if number % 10 == 7 else FulfilledBy.MERCHANT,
+        cancellation=Cancellation(requested_by="BUYER") if number % 20 == 8 else None,
+        problems=(mismatch,) if number % 25 == 3 else (),
+    )
+
+
 def put_orders(book: Book) -> None:
     """A hundred orders of three channels, in every status; the last one has hostile words everywhere."""
-    statuses = list(Status)
-    made = []
-    for number in range(100):
-        channel = list(CHANNELS)[number % 3]
-        moment = NOW - timedelta(hours=5 * number + 1)
-        made.append(
-            make_order(
-                number,
-                channel=channel,
-                marketplace=CHANNELS[channel],
-                status=statuses[number % len(statuses)],
-                purchased_at=moment,
-                marketplace_updated_at=moment,
-                ship_by=moment + timedelta(days=2),
-                fulfilled_by=FulfilledBy.MARKETPLACE if number % 10 == 7 else FulfilledBy.MERCHANT,
-                cancellation=Cancellation(requested_by="BUYER") if number % 20 == 8 else None,
-                problems=(OrderProblem(code="total_mismatch", path="$.total", message="The total is not the sum."),)
-                if number % 25 == 3
-                else (),
-            )
-        )
+    made = [nth_order(number) for number in range(100)]
     hostile = Line(original_id=HOSTILE, number=1, sku=HOSTILE, title=HOSTILE, product_url="javascript:alert(1)")
     hostile = replace(hostile, quantity_ordered=1, quantity_shipped=0, quantity_cancelled=0, line_total=Decimal(5))
     made.append(replace(made[0], original_id=HOSTILE, marketplace_status=HOSTILE, lines=(hostile,)))
     for each in made:
         book.put(each, received_at=each.purchased_at + timedelta(minutes=5))
+
+
+def put_payloads(transaction) -> None:
+    """What two channels sent: of each an order that could not be read, with hostile words in one; and the first order's own."""
+    first = nth_order(0)
+    for seq, (channel, original_id) in enumerate(
+        [("amazon_fr", HOSTILE), ("mirakl_fr", "MIRAKL-ASIDE"), ("amazon_fr", first.original_id)], start=1001
+    ):
+        payload = orjson.dumps({"order_id": original_id, "buyer": None, "note": HOSTILE}).decode()
+        raw = {
+            "seq": seq, "connection": f"{channel}_seller", "channel": channel, "original_id": original_id,
+            "content_hash": bytes(32), "pull_id": 0, "page": 0, "received_at": NOW, "is_historical": False,
+            "body": None, "payload": payload,
+        }  # fmt: skip
+        transaction.execute(sa.insert(schema.raw_orders), [raw])
+        if original_id != first.original_id:
+            aside = {
+                "connection": raw["connection"], "original_id": original_id, "raw_seq": seq, "channel": channel,
+                "code": "wrong_type", "path": "$.order_date", "reason": f"{HOSTILE} is no time", "since": NOW,
+            }  # fmt: skip
+            transaction.execute(sa.insert(schema.quarantine), [aside])
+    read_from = schema.orders.c.original_id == first.original_id
+    transaction.execute(sa.update(schema.orders).where(read_from).values(raw_seq=seq))
 
 
 class People:
@@ -139,6 +165,7 @@ def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
                 hint="Look at the order.",
             )  # fmt: skip
             incidents.report(transaction, problem, NOW)
+        put_payloads(transaction)
     people = People(ledger)
     clock = MovableClock(NOW)
     app = create_app(settings, clock)

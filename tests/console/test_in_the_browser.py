@@ -16,11 +16,14 @@ from warehouse.ledger.base import schema
 
 AXE = Path(__file__).resolve().parents[2] / ".venv/clients/node/node_modules/axe-core/axe.min.js"
 PAGES = [
+    "/",
     "/orders",
     "/orders?search=nothing-at-all&colour=x",
     "/orders/{order}",
     "/orders/{order}/explain",
     "/orders/{order}/payload",
+    "/quarantine",
+    "/quarantine/{payload}",
     "/incidents",
     "/incidents?code=never_seen",
     "/incidents/{incident}",
@@ -162,12 +165,13 @@ def test_an_operator_closes_an_incident_with_a_reason(console, open_page, anna, 
 
 @pytest.fixture(scope="module")
 def ids(console) -> dict[str, str]:
-    """An order with errors, an incident, an entry of the log."""
+    """An order with errors, an incident, an entry of the log, a payload put aside."""
     with console.client("anna") as client:
         found = {
             "order": client.get("/orders.json?has_errors=true&limit=1").json()["orders"],
             "incident": client.get("/incidents.json?limit=1").json()["incidents"],
             "entry": client.get("/logs.json?limit=1").json()["entries"],
+            "payload": client.get("/quarantine.json").json()["quarantined"],
         }
     return {name: rows[0]["id"] for name, rows in found.items()}
 

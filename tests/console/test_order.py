@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from html import escape, unescape
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
 
 from tests.api.conftest import CANARY, Book, make_order, set_up
-from tests.console.conftest import NOW
+from tests.console.conftest import HOSTILE, NOW, nth_order
 from tests.console.test_log_in import form_token
 from tests.console.test_orders import LARGEST_PAGE, anna_finds, statements
 from warehouse.ids import order_id
@@ -22,6 +27,8 @@ from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
 
 MOST_STATEMENTS = 14
+MOST_OF_THE_LIST = 6
+"""More, where the page was opened from a list: its neighbours there."""
 KNOWN = "402-0000001"
 
 
@@ -53,6 +60,8 @@ def test_the_page_says_everything_but_who_bought(anna, known) -> None:
 def test_the_page_takes_few_statements(console, anna, known) -> None:
     anna.get(f"/orders/{known}")
     assert len(statements(console, lambda: anna.get(f"/orders/{known}"))) <= MOST_STATEMENTS
+    found = statements(console, lambda: anna.get(f"/orders/{known}?list=received%3Dthis_month%26status%3DSHIPPED"))
+    assert len(found) <= MOST_STATEMENTS + MOST_OF_THE_LIST
 
 
 def test_an_order_is_found_by_the_marketplaces_id(anna, known) -> None:
@@ -105,6 +114,91 @@ def test_reading_changes_nothing(console, anna, known) -> None:
     before = entries(console)
     assert anna.get(f"/orders/{known}/reveal").status_code == 405
     assert entries(console) == before
+
+
+@pytest.mark.parametrize(
+    "query", ["", "status=SHIPPED&status=PENDING", "sort=-has_errors", "sort=purchased_at", "sort=has_errors"]
+)
+def test_an_order_leads_to_its_neighbours_in_the_list(anna, query) -> None:
+    """Page by page through the whole list, forwards by what stands behind each order and back by what stands before it."""
+    listed = [each["id"] for each in anna.get(f"/orders.json?limit=200&{query}").json()["orders"]]
+    first = re.search(rf'href="/console(/orders/{listed[0]}[^"]*)"', anna.get(f"/orders?{query}").text)
+    assert first is not None
+    path, walked = unescape(first[1]), []
+    while path:
+        walked.append(path.removeprefix("/orders/").partition("?")[0])
+        text = anna.get(path).text
+        before, path = (leads(text, rel) for rel in ("prev", "next"))
+        assert (before or "").partition("?")[0] == (f"/orders/{walked[-2]}" if len(walked) > 1 else "")
+        if len(walked) == 12:  # enough of the beginning; the end is looked at below
+            break
+    assert walked == listed[:12]
+    last = anna.get(f"/orders/{listed[-1]}?{urlencode({'list': query})}").text
+    assert (leads(last, "next"), leads(last, "prev").partition("?")[0]) == ("", f"/orders/{listed[-2]}")
+    assert f'href="/console/orders{"?" if query else ""}{escape(query)}">Back to the list' in last
+
+
+def leads(text: str, rel: str) -> str:
+    found = re.search(rf'href="/console([^"]*)" rel="{rel}"', text)
+    return unescape(found[1]) if found else ""
+
+
+def test_a_revision_shows_what_it_changed_and_people_what_they_did(console, anna, vera, fred) -> None:
+    book = Book(console.ledger, console.app.state.installation.keys)
+    book.raw_seq = 9200
+    made = nth_order(30)
+    line = replace(made.lines[0], quantity_shipped=2)
+    later = made.marketplace_updated_at + timedelta(hours=1)
+    (own_id,) = book.put(
+        replace(made, total=Decimal("12.00"), lines=(line, made.lines[1]), marketplace_updated_at=later)
+    )
+    page = anna.get(f"/orders/{own_id}").text
+    for path, before, after in (("total", "124.60", "12.00"), ("lines[0].quantity_shipped", "1", "2")):
+        assert f"<code>{path}</code></th><td>{before}</td><td>{after}</td>" in page
+    anna.post(f"/orders/{own_id}/reveal", data={"form_token": form_token(page)})
+    people, ours = (anna.get(f"/orders/{own_id}?side={side}").text for side in ("people", "ours"))
+    assert ("Anna looked at buyer" in people, "Received from" in people, "Anna looked" in ours) == (True, False, False)
+    assert CANARY not in people.partition('id="timeline"')[2]
+    data = {
+        "form_token": form_token(page),
+        "kind": "fetch",
+        "subject": "amazon_fr_seller",
+        "original_ids": made.original_id,
+    }
+    assert 'name="kind" value="fetch"' in page
+    assert 'name="kind" value="fetch"' in fred.get(f"/orders/{own_id}").text
+    assert 'name="kind" value="fetch"' not in vera.get(f"/orders/{own_id}").text
+    asked = anna.post("/requests", data=data).headers["location"]
+    assert made.original_id in anna.get(asked.removeprefix("/console")).text
+
+
+def test_the_payload_stands_beside_what_was_read_from_it(anna) -> None:
+    own_id = anna.get("/orders.json?original_id=402-0000000").json()["orders"][0]["id"]
+    text = anna.get(f"/orders/{own_id}/payload").text
+    rows = dict(re.findall(r"<th scope=.row.><code>([^<]*)</code></th>(.*?)</tr>", text, re.DOTALL))
+    assert "<td>LAMP-12<br>BULB-1</td>" in rows["lines.sku"]
+    assert ("<td>402-0000000</td>" in rows["original_id"], "<code>" in rows["original_id"]) == (True, True)
+    assert "personal, hidden" in rows["shipping_address.city"]
+    assert CANARY not in text
+
+
+def test_what_could_not_be_read_is_put_aside_and_read_again(anna, vera, fred) -> None:
+    rows = {each["original_id"]: each["id"] for each in anna.get("/quarantine.json").json()["quarantined"]}
+    path = f"/quarantine/{rows['MIRAKL-ASIDE']}"
+    page = anna.get(path).text
+    assert "$.order_date" in page
+    assert ("<script>alert" in page, escape(HOSTILE)[:20] in page) == (False, True)
+    data = {
+        "form_token": form_token(page),
+        "kind": "replay",
+        "subject": "mirakl_fr_seller",
+        "original_ids": "MIRAKL-ASIDE",
+    }
+    assert anna.post("/requests", data=data).headers["location"].startswith("/console/requests/")
+    assert "<button>Read what is kept again" not in vera.get(path).text
+    assert [each["channel"] for each in fred.get("/quarantine.json").json()["quarantined"]] == ["amazon_fr"]
+    assert fred.get(path).status_code == 404
+    assert "MIRAKL-ASIDE" not in fred.get("/quarantine").text
 
 
 def test_the_timeline_can_be_one_side_only(anna, known) -> None:

@@ -16,6 +16,7 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs/images"
 SHAPES = Path(__file__).with_name("shapes.json")
 SHOWING = frozenset({"h2", "h3", "th", "dt", "label", "legend", "summary", "button"})
 PICTURES = {
+    "console-overview": "/",
     "console-orders": "/orders?status=WAITING_FOR_SHIPMENT&status=PARTIALLY_SHIPPED",
     "console-order": "/orders/{order}",
     "console-incidents": "/incidents",

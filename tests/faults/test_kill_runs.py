@@ -26,7 +26,7 @@ from warehouse.lake.attachment import LakeEmptyError, connect_reader
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import NORMALISED_THROUGH, POSITION, RAW_SEQ, Ledger, mark, open_ledger
-from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book import quarantine_queries, raw_orders
 from warehouse.ledger.watch import order_counts
 
 SEED = 20261102
@@ -101,7 +101,7 @@ def assert_whole(ledger: Ledger, ticker, marketplaces, since: datetime, changed:
             )
         ).all()
         covered = raw_orders.covered(transaction, list(owners))
-        quarantined = raw_orders.quarantined(transaction)
+        quarantined = quarantine_queries.quarantined(transaction)
         open_problems = transaction.execute(
             sa.select(schema.incidents.c.code).where(schema.incidents.c.resolved_at.is_(None))
         ).all()

@@ -19,7 +19,7 @@ from orders_pipeline.stages import normalise, pull, pull_result, sweep
 from warehouse.clock import utc_now
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
-from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book import quarantine_queries, raw_orders
 from warehouse.ledger.settings import channels
 from warehouse.ledger.watch.incident_queries import find_incidents
 
@@ -190,7 +190,7 @@ def test_one_malformed_order_is_put_aside_and_the_rest_goes_on(connected, market
     truth = marketplaces.statuses()
     assert booked(connected) == {key: value for key, value in truth.items() if key != ("amazon_eu", broken)}
     with connected.ledger.read() as transaction:
-        assert [each.original_id for each in raw_orders.quarantined(transaction)] == [broken]
+        assert [each.original_id for each in quarantine_queries.quarantined(transaction)] == [broken]
     assert len(open_incidents(connected)) == 1
     marketplaces.amazon.clear_faults(())
     clock.advance(minutes=1)
@@ -198,7 +198,7 @@ def test_one_malformed_order_is_put_aside_and_the_rest_goes_on(connected, market
     normalise.normalise_pending(connected)
     assert booked(connected) == truth
     with connected.ledger.read() as transaction:
-        assert raw_orders.quarantined(transaction) == []
+        assert quarantine_queries.quarantined(transaction) == []
 
 
 def test_a_replay_heals_what_a_mapping_could_not_read(connected, marketplaces, monkeypatch) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book import quarantine_queries, raw_orders
 from warehouse.ledger.book.raw_orders import Payload, PullStart
 from warehouse.ledger.settings import channels
 
@@ -91,6 +91,6 @@ def test_quarantine_holds_one_row_an_order_until_it_is_released(any_ledger, pull
         raw = raw_orders.pending(connection, 0, 1)[0]
         raw_orders.quarantine_order(connection, raw, "missing", "$.orderId", "required", clock())
         raw_orders.quarantine_order(connection, raw, "wrong_type", "$.x", "expected text", clock())
-        assert [each.code for each in raw_orders.quarantined(connection)] == ["wrong_type"]
+        assert [each.code for each in quarantine_queries.quarantined(connection)] == ["wrong_type"]
         assert raw_orders.release_orders(connection, "c", ["1"]) == 1
-        assert raw_orders.quarantined(connection) == []
+        assert quarantine_queries.quarantined(connection) == []

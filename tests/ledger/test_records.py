@@ -15,7 +15,7 @@ from warehouse.ledger.base import schema
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.book.cancellation_queries import CancellationRecord
 from warehouse.ledger.book.kept_members import KnownOrder
-from warehouse.ledger.book.raw_orders import QuarantineRecord
+from warehouse.ledger.book.quarantine_queries import QuarantineRecord
 from warehouse.ledger.shipping.records import StoredAttempt, StoredShipment
 from warehouse.ledger.status.soundness import VersionRecord
 from warehouse.ledger.watch.activity import ActivityRecord

@@ -17,6 +17,7 @@ from orders_api.kit.queries import MAY_HOLD_COMMAS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.datastructures import QueryParams
     from starlette.requests import Request
 
 Query = TypeVar("Query", bound=BaseModel)
@@ -55,10 +56,15 @@ class Asked(Generic[Query]):
 
 def ask(request: Request, model: type[Query]) -> Asked[Query]:
     """The query of a request, as far as it can be understood."""
+    return understand(request.query_params, model)
+
+
+def understand(params: QueryParams, model: type[Query]) -> Asked[Query]:
+    """A query that somebody has written, as far as it can be understood."""
     known, repeatable = _names(model)
     given = [
         (name, part)
-        for name, value in request.query_params.multi_items()
+        for name, value in params.multi_items()
         for part in _parts(value, is_list=name in repeatable and name not in MAY_HOLD_COMMAS)
     ]
     ignored = {name[:NAME_LIMIT] for name, _ in given if name not in known}

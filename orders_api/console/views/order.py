@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orders_api.console.views.frame import Badge, Moment
+    from orders_api.console.views.lists import Record
+    from orders_api.console.views.orders import PlaceInList
     from warehouse.ledger.status.explanation import Explanation
+
+
+MOST_PATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class ShippedPackage:
     due: Moment | None
     trouble: str
     attempts: tuple[Attempt, ...]
+    attempts_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,30 @@ class PersonalData:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that happened to the order, and on whose side."""
+class ChangedMember:
+    """A member of the order that changed, by its path; None where there was nothing, or nothing told."""
 
-    at: Moment
-    side: str
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to the order, and which members it changed."""
+
+    at: Moment | None
     text: str
+    changed: tuple[ChangedMember, ...]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTimeline:
+    """What happened, the last first, and the sides that it can be narrowed to: path, label, whether it is so."""
+
+    happenings: tuple[Happening, ...]
+    sides: tuple[tuple[str, str, bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +170,9 @@ class OrderView:
         packages: What was shipped.
         acknowledgements: What consumers made of it.
         requests: Who asked to cancel it.
-        happenings: What happened, the last first.
-        sides: Side → the label of its filter.
-        side: The side whose happenings are shown; "" for all.
+        timeline: What happened.
+        place: Where it stands in the list that it was opened from; None when it was opened from none.
+        fetched_from: The connection that can be asked for it again; None where the reader may not, or nobody can.
     """
 
     id: str
@@ -168,9 +192,9 @@ class OrderView:
     packages: tuple[ShippedPackage, ...]
     acknowledgements: tuple[str, ...]
     requests: tuple[str, ...]
-    happenings: tuple[Happening, ...]
-    sides: tuple[tuple[str, str], ...]
-    side: str
+    timeline: OrderTimeline
+    place: PlaceInList | None
+    fetched_from: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +208,66 @@ class ExplanationPage:
 
 
 @dataclass(frozen=True, slots=True)
+class SourcedMember:
+    """A member of the order: its path, its values for people, and the payload's members that it is read from.
+
+    `hidden` says why there are no values.
+    """
+
+    path: str
+    values: tuple[str | None, ...]
+    hidden: str
+    read_from: tuple[str, ...]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is read from so many that they are shown on demand."""
+        return len(self.read_from) > MOST_PATHS
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """What could not be read as an order, in the list.
+
+    Attributes:
+        id: Its payload's.
+        original_id: The marketplace's id of the order.
+        where: Its channel, or its connection where the channel is not known.
+        code: Stable snake_case word.
+        path: Where in the payload.
+        reason: A plain sentence.
+        since: When it was put aside.
+        record: All of it for programs.
+    """
+
+    id: str
+    original_id: str
+    where: str
+    code: str
+    path: str
+    reason: str
+    since: Moment | None
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class PutAsidePage:
+    """One of them, and its payload; None when that is not kept any more.
+
+    `asked` is the connection that the reader may have it read again from; None when that is not so.
+    """
+
+    row: PutAside
+    payload: str | None
+    asked: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PayloadPage:
-    """What the marketplace sent, without personal data; None when it is not kept any more."""
+    """What the marketplace sent, without personal data, None when it is not kept any more; and what became of it."""
 
     id: str
     original_id: str
     received: Moment | None
     payload: str | None
+    members: tuple[SourcedMember, ...]

@@ -46,6 +46,23 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceInList:
+    """Where an order stands in the list that it was opened from.
+
+    Attributes:
+        path: The list's.
+        before: The path of the order before it, "" for the first.
+        after: The path of the order behind it, "" for the last.
+        opened: The list's query, for the page's own links.
+    """
+
+    path: str
+    before: str
+    after: str
+    opened: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderList(ShownList):
     """The page.
 
@@ -55,6 +72,7 @@ class OrderList(ShownList):
         views: The tabs.
         is_cut: Whether the search has found more than it follows.
         interval: The days of the preset, as times.
+        opened: What is added to the address of an order, so that its page knows the list.
         sort: How it is sorted, and the paths of the other ways.
     """
 
@@ -63,5 +81,6 @@ class OrderList(ShownList):
     views: tuple[View, ...]
     is_cut: bool
     interval: str
+    opened: str
     sort: str
     sorts: Mapping[str, str]

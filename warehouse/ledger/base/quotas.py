@@ -101,3 +101,14 @@ def left(transaction: Transaction) -> dict[str, dict[str, float]]:
     for row in transaction.execute(query):
         shares.setdefault(row.connection, {})[row.operation] = row.tokens / row.burst
     return shares
+
+
+def shares_left(transaction: Transaction, now: datetime) -> dict[tuple[str, ...], float]:
+    """Connection and operation → the share of its burst that is left: 0 to 1."""
+    shares: dict[tuple[str, ...], float] = {}
+    for row in transaction.execute(sa.select(quota_buckets)).mappings():
+        is_blocked = row["blocked_until"] is not None and row["blocked_until"] > now
+        refilled = row["tokens"] + max(0.0, (now - row["refilled_at"]).total_seconds()) * row["per_second"]
+        share = 0.0 if is_blocked else min(float(row["burst"]), refilled) / row["burst"]
+        shares[row["connection"], row["operation"]] = share
+    return shares

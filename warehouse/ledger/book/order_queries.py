@@ -160,6 +160,26 @@ def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after:
     return OrderRows(rows, key_of(rows[-1], sort))
 
 
+def neighbours(
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder
+) -> tuple[str | None, str | None]:
+    """Internal ids of the orders before and after one in a list; None at its ends."""
+    after = page(transaction, wanted, sort, key_of(row, sort), 1).rows
+    before = _before(transaction, wanted, sort, row)
+    return (before[0].id if before else None), (after[0].id if after else None)
+
+
+def _before(transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder) -> list[StoredOrder]:
+    if not sort.is_by_errors:
+        reverse = Sort(sort.removeprefix("-") if sort.is_descending else f"-{sort.value}")
+        return page(transaction, wanted, reverse, key_of(row, reverse), 1).rows
+    first, own = sort is Sort.ERRORS_FIRST, bool(row.has_errors)
+    found = page(transaction, replace(wanted, has_errors=own), Sort.OLDEST, key_of(row, Sort.OLDEST), 1).rows
+    if found or own is first or wanted.has_errors is own:
+        return found
+    return page(transaction, replace(wanted, has_errors=first), Sort.OLDEST, None, 1).rows
+
+
 def key_of(row: StoredOrder, sort: Sort) -> Key:
     """Where a list sorted like this goes on after this row."""
     if sort.is_by_errors:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
-from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
 from warehouse.ledger.watch import activity
 from warehouse.order_states import CLOSED_STATUSES, Status
@@ -412,25 +411,6 @@ def release_orders(transaction: Transaction, owner: str, original_ids: Sequence[
         sa.delete(quarantine).where(quarantine.c.connection == owner, quarantine.c.original_id.in_(original_ids))
     )
     return int(gone.rowcount)
-
-
-class QuarantineRecord(NamedTuple):
-    """A payload that could not be read; each member is a column of `quarantine`."""
-
-    connection: str
-    original_id: str
-    raw_seq: int
-    channel: str | None
-    code: str
-    path: str
-    reason: str
-    since: datetime
-
-
-def quarantined(transaction: Transaction, limit: int = 1000) -> list[QuarantineRecord]:
-    """Orders in quarantine, longest first."""
-    query = sa.select(*columns_of(QuarantineRecord, quarantine)).order_by(quarantine.c.since, quarantine.c.original_id)
-    return read_rows(transaction, QuarantineRecord, query.limit(limit))
 
 
 def count_quarantined(transaction: Transaction) -> int:

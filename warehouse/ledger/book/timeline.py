@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,18 +16,21 @@ from warehouse.ledger.base.schema import (
     file_members,
     file_rows,
     files,
-    incidents,
     order_events,
     order_versions,
     orders,
 )
 from warehouse.ledger.book.event_texts import event_text
+from warehouse.ledger.book.revisions import MOST_CHANGES, changes
+from warehouse.ledger.watch.incident_queries import IncidentFilter, find_incidents
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import RowMapping
+
+    from warehouse.ledger.watch.incident_queries import IncidentRecord
 
 Row = dict[str, Any]
 
@@ -46,44 +51,52 @@ class TimelineEntry:
 
 def of_order(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     """What happened to an order, oldest first; nothing personal is in it."""
+    names = ("id", "received_at", "marketplace", "is_historical")
+    query = sa.select(*(orders.c[name] for name in names)).where(orders.c.id == order_id)
+    order = dict(transaction.execute(query).mappings().one())
+    wanted = IncidentFilter(order_id=order_id, is_open=None)
+    return of_read_order(transaction, order, find_incidents(transaction, wanted, None, TIMELINE_LIMIT))
+
+
+def of_read_order(transaction: Transaction, order: Json, troubles: Sequence[IncidentRecord]) -> list[TimelineEntry]:
+    """The same of an order that was read already, with its incidents, the newest first."""
+    order_id = order["id"]
     entries = [
-        *_arrivals(transaction, order_id),
+        *_arrivals(transaction, order),
         *_own_events(transaction, order_id),
-        *_troubles(transaction, order_id),
+        *_troubles(troubles),
         *_exports(transaction, order_id),
         *_imports(transaction, order_id),
     ]
     return sorted(entries, key=lambda entry: entry.at)  # stable: at the same instant, arrivals come before events
 
 
-def _arrivals(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
+def _arrivals(transaction: Transaction, order: Json) -> list[TimelineEntry]:
     """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
-    order = transaction.execute(
-        sa.select(orders.c.received_at, orders.c.marketplace, orders.c.is_historical).where(orders.c.id == order_id)
-    ).one()
     query = (
         sa.select(order_versions)
-        .where(order_versions.c.order_id == order_id)
+        .where(order_versions.c.order_id == order["id"])
         .order_by(order_versions.c.revision.desc())
         .limit(TIMELINE_LIMIT)
     )
     versions = list(transaction.execute(query).mappings())[::-1]
     first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
+    at = order["received_at"]
     received = TimelineEntry(
-        order.received_at,
+        datetime.fromisoformat(at) if isinstance(at, str) else at,
         "received",
-        f"Received from {order.marketplace}" + (f" as {first_status}" if first_status else ""),
-        {"status": first_status, "is_historical": order.is_historical},
+        f"Received from {order['marketplace']}" + (f" as {first_status}" if first_status else ""),
+        {"status": first_status, "is_historical": order["is_historical"]},
     )
-    entries, before = [received], first_status
-    for version in versions:
+    entries = [received]
+    for before, version in zip([None, *versions], versions, strict=False):
         if version["revision"] > 1:
-            entries.append(_changed(version, before))
-        before = version["status"]
+            entries.append(_changed(version, before, first_status))
     return entries
 
 
-def _changed(version: RowMapping, status_before: str | None) -> TimelineEntry:
+def _changed(version: RowMapping, before: RowMapping | None, first_status: str | None) -> TimelineEntry:
+    status_before = first_status if before is None else before["status"]
     members = orjson.loads(version["changed"])
     text = f"Changed to revision {version['revision']}: {', '.join(members)}"
     data: Row = {
@@ -95,7 +108,16 @@ def _changed(version: RowMapping, status_before: str | None) -> TimelineEntry:
     if "status" in members:
         text += f" ({status_before or 'unknown'} to {version['status']})"
         data |= {"status_from": status_before, "status_to": version["status"]}
+    if before is not None and before["revision"] == version["revision"] - 1:
+        found = list(islice(changes(_facts(before), _facts(version)), MOST_CHANGES + 1))
+        data |= {"changes": [each._asdict() for each in found[:MOST_CHANGES]], "has_more": len(found) > MOST_CHANGES}
     return TimelineEntry(version["recorded_at"], "changed", text, data)
+
+
+def _facts(version: RowMapping) -> Row:
+    """What a revision says, without personal data."""
+    facts: Row = orjson.loads(f"{{{version['facts']}}}")
+    return {"status": version["status"], "marketplace_updated_at": iso(version["marketplace_updated_at"]), **facts}
 
 
 def _own_events(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
@@ -151,26 +173,13 @@ def _imports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
     ]
 
 
-def _troubles(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
-    query = (
-        sa.select(incidents)
-        .where(incidents.c.order_id == order_id)
-        .order_by(incidents.c.id.desc())
-        .limit(TIMELINE_LIMIT)
-    )
+def _troubles(rows: Sequence[IncidentRecord]) -> list[TimelineEntry]:
     entries = []
-    for row in list(transaction.execute(query).mappings())[::-1]:
-        data = {"incident": row["id"], "stage": row["stage"], "code": row["code"]}
-        opened = {
-            **data,
-            "hint": row["hint"],
-            "occurrences": row["occurrences"],
-            "last_seen_at": iso(row["last_seen_at"]),
-        }
-        entries.append(TimelineEntry(row["first_seen_at"], "incident_opened", row["message"], opened))
-        if row["resolved_at"] is not None:
-            resolved = {**data, "resolution": row["resolution"]}
-            entries.append(
-                TimelineEntry(row["resolved_at"], "incident_resolved", f"Resolved: {row['message']}", resolved)
-            )
+    for row in reversed(rows):
+        data = {"incident": row.id, "stage": row.stage, "code": row.code}
+        seen = {"hint": row.hint, "occurrences": row.occurrences, "last_seen_at": iso(row.last_seen_at)}
+        entries.append(TimelineEntry(row.first_seen_at, "incident_opened", row.message, {**data, **seen}))
+        if row.resolved_at is not None:
+            resolved = {**data, "resolution": row.resolution}
+            entries.append(TimelineEntry(row.resolved_at, "incident_resolved", f"Resolved: {row.message}", resolved))
     return entries

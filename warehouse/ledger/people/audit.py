@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import audit_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -109,14 +109,13 @@ def newest(
     for column, wanted in (("actor", actor), ("action", action), ("subject", subject)):
         if wanted:
             query = query.where(audit_entries.c[column] == wanted)
-    return [
-        RecordedEntry(
-            row["id"],
-            row["at"],
-            AuditEntry(**{name: row[name] for name in AuditEntry.__slots__}),
-        )
-        for row in transaction.execute(query).mappings()
-    ]
+    return _read(transaction, query)
+
+
+def about(transaction: Transaction, subjects: Collection[str], limit: int) -> list[RecordedEntry]:
+    """The newest entries about any of these."""
+    wanted = audit_entries.c.subject.in_(subjects)
+    return _read(transaction, sa.select(audit_entries).where(wanted).order_by(audit_entries.c.id.desc()).limit(limit))
 
 
 def verify(transaction: Transaction) -> Chain:
@@ -130,6 +129,14 @@ def verify(transaction: Transaction) -> Chain:
 
 
 _LAST = sa.select(audit_entries.c.hash).order_by(audit_entries.c.id.desc()).limit(1)
+
+
+def _read(transaction: Transaction, query: sa.Select[Any]) -> list[RecordedEntry]:
+    rows = transaction.execute(query).mappings()
+    return [
+        RecordedEntry(row["id"], row["at"], AuditEntry(**{name: row[name] for name in AuditEntry.__slots__}))
+        for row in rows
+    ]
 
 
 def _entries(transaction: Transaction) -> Iterator[Json]:

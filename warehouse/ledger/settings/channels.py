@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import channels, connections, coverage
-from warehouse.ledger.settings.kinds import all_kinds, kinds_that_take_orders
+from warehouse.ledger.settings.kinds import TAKING_ORDERS, all_kinds, kinds_that_take_orders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -172,6 +172,21 @@ def connections_serving_only(transaction: Transaction, codes: Sequence[str]) -> 
     rows = transaction.execute(sa.select(channels.c.connection, channels.c.code)).all()
     shared = {row.connection for row in rows if row.code not in codes}
     return sorted({row.connection for row in rows} - shared)
+
+
+def asked_connection(transaction: Transaction, channel: str, visible_channels: Collection[str] | None) -> str | None:
+    """The connection that a reader may ask for orders of a channel.
+
+    None where there is no marketplace to be asked, or where the connection serves channels that the reader may not see.
+    """
+    is_given = connections.c.kind.in_(TAKING_ORDERS).label("is_given")
+    query = sa.select(channels.c.code, channels.c.connection, is_given).join_from(channels, connections)
+    rows = transaction.execute(query).all()
+    found = next((row for row in rows if row.code == channel and not row.is_given), None)
+    if found is None:
+        return None
+    served = {row.code for row in rows if row.connection == found.connection}
+    return found.connection if visible_channels is None or served <= set(visible_channels) else None
 
 
 def channels_served(transaction: Transaction) -> dict[str, frozenset[str]]:

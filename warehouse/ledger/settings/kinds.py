@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import upsert
-from warehouse.ledger.base.schema import marketplace_kinds
+from warehouse.ledger.base.schema import channels, connections, marketplace_kinds
 from warehouse.marketplace_kinds import MarketplaceKind
 
 if TYPE_CHECKING:
@@ -29,22 +29,31 @@ def all_kinds(transaction: Transaction) -> dict[str, MarketplaceKind]:
     return {row.kind: MarketplaceKind.from_json(row.data) for row in transaction.execute(_KINDS)}
 
 
-_TAKING = sa.select(marketplace_kinds.c.kind).where(marketplace_kinds.c.data["takes_orders"].as_boolean().is_(True))
+TAKING_ORDERS = sa.select(marketplace_kinds.c.kind).where(
+    marketplace_kinds.c.data["takes_orders"].as_boolean().is_(True)
+)
 
 
 def kinds_that_take_orders(transaction: Transaction) -> frozenset[str]:
     """The kinds without a marketplace: the orders of their channels are given to us."""
-    return frozenset(transaction.execute(_TAKING).scalars())
+    return frozenset(transaction.execute(TAKING_ORDERS).scalars())
 
 
-_LISTING_OPEN = sa.select(marketplace_kinds.c.kind).where(
+LISTING_OPEN_ORDERS = sa.select(marketplace_kinds.c.kind).where(
     marketplace_kinds.c.data["lists_open_orders_only"].as_boolean().is_(True)
 )
 
 
-def kinds_that_list_open_orders_only(transaction: Transaction) -> frozenset[str]:
-    """The kinds whose listing shows the orders that are open at a moment, and nothing of the time before."""
-    return frozenset(transaction.execute(_LISTING_OPEN).scalars())
+def kind_of_channel(transaction: Transaction, channel: str) -> MarketplaceKind | None:
+    """The kind of a channel's marketplace; None while the pipeline has not described it."""
+    query = (
+        sa.select(marketplace_kinds.c.data)
+        .join(connections, connections.c.kind == marketplace_kinds.c.kind)
+        .join(channels, channels.c.connection == connections.c.code)
+        .where(channels.c.code == channel)
+    )
+    data = transaction.execute(query).scalar_one_or_none()
+    return None if data is None else MarketplaceKind.from_json(data)
 
 
 def keep_kinds(ledger: Ledger, kinds: Mapping[str, MarketplaceKind], now: datetime) -> None:

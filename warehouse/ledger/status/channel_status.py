@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.database import NORMALISED_THROUGH, mark
+from warehouse.ledger.base.database import NORMALISED_THROUGH
 from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.base.schema import (
     channels,
     connections,
     coverage,
     incidents,
+    marks,
     orders,
     pulls,
     quarantine,
     quota_buckets,
     raw_orders,
+    shipments,
 )
 from warehouse.ledger.settings.channels import ConfiguredChannel, all_channels
-from warehouse.ledger.settings.kinds import kinds_that_list_open_orders_only, kinds_that_take_orders
-from warehouse.ledger.shipping.shipment_queries import held_by_channel
+from warehouse.ledger.settings.kinds import LISTING_OPEN_ORDERS, TAKING_ORDERS
+from warehouse.order_states import ConfirmationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +63,11 @@ class Standing:
 
     Attributes:
         channel, connection: Their codes.
+        label: What people call the channel.
         state: `off` (not retrieved), `given` (there is no marketplace: its orders are given to us, and nobody can tell
             whether any are missing), `new` (never covered yet), `failing` (its connection's pull has an open incident),
             `late` (more than three intervals behind), `throttled` (waits because the marketplace asked to), or `ok`.
+        created_at: When the channel was created.
         last_success_at: When its connection's last complete pull ended.
         complete_through: Up to when nothing is missing.
         open_orders_only: Nothing is missing of the orders that were open then, and of no others anything is said.
@@ -76,8 +80,10 @@ class Standing:
     """
 
     channel: str
+    label: str
     connection: str
     state: ChannelState
+    created_at: datetime
     last_success_at: datetime | None
     complete_through: datetime | None
     open_orders_only: bool
@@ -90,48 +96,83 @@ class Standing:
 
 
 def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None, now: datetime) -> list[Standing]:
-    """How the channels that a reader may see stand, by code; a few index lookups each, whatever the number of orders."""
-    last = last_successes(transaction)
-    failing = _failing(transaction)
-    waits = _waits(transaction, now)
-    backlog, aside = _backlog(transaction), _quarantined(transaction)
-    held = held_by_channel(transaction)
+    """How the channels that a reader may see stand, by code; two statements of index lookups, whatever the number of orders."""
+    backlog = _backlog(transaction)
+    blocked, failing = quota_buckets.c, incidents.c
+    columns = {
+        "is_given": connections.c.kind.in_(TAKING_ORDERS),
+        "open_orders_only": connections.c.kind.in_(LISTING_OPEN_ORDERS),
+        "last_success_at": _of_owner(
+            sa.select(pulls.c.finished_at)
+            .where(pulls.c.connection == connections.c.code, pulls.c.outcome == "complete")
+            .order_by(pulls.c.id.desc())
+            .limit(1)
+        ),
+        "is_failing": sa.exists().where(
+            sa.text("resolved_at IS NULL"),
+            failing.scope == "connection",
+            failing.stage == "pull",
+            failing.subject == connections.c.code,
+        ),
+        "waits_until": _of_owner(
+            sa.select(sa.func.max(blocked.blocked_until)).where(
+                blocked.connection == connections.c.code, blocked.blocked_until > now
+            )
+        ),
+        "quarantined": _of_channel(
+            sa.select(sa.func.count()).select_from(quarantine).where(quarantine.c.channel == channels.c.code)
+        ),
+        "held": _of_channel(
+            sa.select(sa.func.count())
+            .select_from(shipments)
+            .where(shipments.c.channel == channels.c.code, shipments.c.status == ConfirmationStatus.HELD.value)
+        ),
+    }
     query = (
         sa.select(
             channels.c.code,
+            channels.c.label,
             channels.c.connection,
             channels.c.retrieval,
             channels.c.confirmation,
+            channels.c.created_at,
             coverage.c.complete_through,
             connections.c.state,
-            connections.c.kind.in_(kinds_that_take_orders(transaction)).label("is_given"),
-            connections.c.kind.in_(kinds_that_list_open_orders_only(transaction)).label("open_orders_only"),
+            *(column.label(name) for name, column in columns.items()),
         )
         .select_from(channels.join(connections).outerjoin(coverage, coverage.c.channel == channels.c.code))
         .where(*_visible(visible_channels))
         .order_by(channels.c.code)
     )
-    found = []
-    for row in transaction.execute(query).mappings():
-        through, owner = row["complete_through"], row["connection"]
-        wait = waits.get(owner)
-        found.append(
-            Standing(
-                channel=row["code"],
-                connection=owner,
-                state=_state(row, now, is_failing=owner in failing, is_throttled=wait is not None),
-                last_success_at=last.get(owner),
-                complete_through=through,
-                open_orders_only=row["open_orders_only"],
-                lag_seconds=None if through is None else (now - through).total_seconds(),
-                next_run_at=_next_run(max(now, wait or now)) if row["retrieval"] else None,
-                backlog=backlog.get(row["code"], 0),
-                quarantined=aside.get(row["code"], 0),
-                held=held.get(row["code"], 0),
-                confirmation=row["confirmation"],
-            )
-        )
-    return found
+    return [_standing(row, backlog, now) for row in transaction.execute(query).mappings()]
+
+
+def _of_owner(query: sa.Select[Any]) -> sa.ScalarSelect[Any]:
+    return query.correlate(connections).scalar_subquery()
+
+
+def _of_channel(query: sa.Select[Any]) -> sa.ScalarSelect[Any]:
+    return query.correlate(channels).scalar_subquery()
+
+
+def _standing(row: Mapping[Any, Any], backlog: Mapping[str, int], now: datetime) -> Standing:
+    through, wait = row["complete_through"], row["waits_until"]
+    return Standing(
+        channel=row["code"],
+        label=row["label"],
+        connection=row["connection"],
+        state=_state(row, now, is_failing=bool(row["is_failing"]), is_throttled=wait is not None),
+        created_at=row["created_at"],
+        last_success_at=row["last_success_at"],
+        complete_through=through,
+        open_orders_only=bool(row["open_orders_only"]),
+        lag_seconds=None if through is None else (now - through).total_seconds(),
+        next_run_at=_next_run(max(now, wait or now)) if row["retrieval"] else None,
+        backlog=backlog.get(row["code"], 0),
+        quarantined=row["quarantined"],
+        held=row["held"],
+        confirmation=row["confirmation"],
+    )
 
 
 _COVERED = sa.select(coverage.c.channel, coverage.c.complete_through)
@@ -187,36 +228,10 @@ def _state(row: Mapping[Any, Any], now: datetime, *, is_failing: bool, is_thrott
     return ChannelState.THROTTLED if is_throttled else ChannelState.OK
 
 
-def _failing(transaction: Transaction) -> set[str]:
-    query = sa.select(incidents.c.subject).where(
-        sa.text("resolved_at IS NULL"), incidents.c.scope == "connection", incidents.c.stage == "pull"
-    )
-    return set(transaction.execute(query).scalars())
-
-
-def _waits(transaction: Transaction, now: datetime) -> dict[str, datetime]:
-    """Until when the marketplace has asked each connection to wait."""
-    query = (
-        sa.select(quota_buckets.c.connection, sa.func.max(quota_buckets.c.blocked_until).label("until"))
-        .where(quota_buckets.c.blocked_until > now)
-        .group_by(quota_buckets.c.connection)
-    )
-    return {row.connection: row.until for row in transaction.execute(query)}
-
-
 def _backlog(transaction: Transaction) -> dict[str, int]:
-    waiting = (
-        sa.select(raw_orders.c.channel)
-        .where(raw_orders.c.seq > mark(transaction, NORMALISED_THROUGH))
-        .limit(COUNTED_AT_MOST)
-        .subquery()
-    )
+    read_through = sa.select(marks.c.value).where(marks.c.name == NORMALISED_THROUGH).scalar_subquery()
+    waiting = sa.select(raw_orders.c.channel).where(raw_orders.c.seq > read_through).limit(COUNTED_AT_MOST).subquery()
     query = sa.select(waiting.c.channel, sa.func.count()).group_by(waiting.c.channel)
-    return {channel: count for channel, count in transaction.execute(query) if channel is not None}
-
-
-def _quarantined(transaction: Transaction) -> dict[str, int]:
-    query = sa.select(quarantine.c.channel, sa.func.count()).group_by(quarantine.c.channel)
     return {channel: count for channel, count in transaction.execute(query) if channel is not None}
 
 
@@ -254,7 +269,7 @@ class CoverageRecord(NamedTuple):
 
 def coverages(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> list[CoverageRecord]:
     """How complete each channel is that a reader may see, by code."""
-    is_of_open_orders = connections.c.kind.in_(kinds_that_list_open_orders_only(transaction))
+    is_of_open_orders = connections.c.kind.in_(LISTING_OPEN_ORDERS)
     owners = sa.select(connections.c.code.label("owner"), is_of_open_orders.label("open_orders_only")).subquery()
     finished = pulls.alias("finished")
     last_pull = (

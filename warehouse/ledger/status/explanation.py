@@ -70,7 +70,7 @@ class Case:
         channel: The settings of its channel.
         shipments: What was reported of it, the last first.
         requests: Requests to cancel it, the newest first.
-        incidents: Those about it that are open.
+        incidents: Those about it, the newest first, resolved ones among them.
     """
 
     document: Row
@@ -78,6 +78,11 @@ class Case:
     shipments: Sequence[ShipmentRecord]
     requests: Sequence[CancellationRecord]
     incidents: Sequence[IncidentRecord]
+
+    @property
+    def open_incidents(self) -> list[IncidentRecord]:
+        """What is wrong with it now."""
+        return [each for each in self.incidents if each.resolved_at is None]
 
     def is_held(self, now: datetime) -> bool:
         """Whether a request to cancel keeps it from being exported and its shipments from being told."""
@@ -94,7 +99,7 @@ def read_case(transaction: Transaction, row: StoredOrder) -> Case:
     own_id = document["id"]
     shipments = shipment_queries.page(transaction, ShipmentFilter(order_id=own_id), None, MOST_SHIPMENTS).rows
     requests = cancellation_queries.find_requests(transaction, RequestFilter(order_id=own_id), None, MOST_SHIPMENTS)
-    troubles = incident_queries.find_incidents(transaction, IncidentFilter(order_id=own_id))
+    troubles = incident_queries.find_incidents(transaction, IncidentFilter(order_id=own_id, is_open=None))
     (channel,) = readable_channels(transaction, (document["channel"],))
     return Case(document, channel, shipments, requests, troubles)
 
@@ -111,7 +116,9 @@ def sentence(case: Case, now: datetime) -> str:
 def explain(transaction: Transaction, row: StoredOrder, now: datetime) -> tuple[str, tuple[Explanation, ...]]:
     """The sentence of an order, and why it is as it is."""
     case = read_case(transaction, row)
-    exports = [each for each in timeline.of_order(transaction, case.document["id"]) if each.kind == "exported"]
+    exports = [
+        each for each in timeline.of_read_order(transaction, case.document, case.incidents) if each.kind == "exported"
+    ]
     job = find_job(transaction, case.document["channel"], JobKind.EXPORT)
     is_on = job is not None and job.job.is_on
     statuses = tuple(job.job.export_settings.statuses) if job is not None else ()
@@ -287,7 +294,7 @@ def _errors(case: Case) -> Explanation:
         Ground(holds=False, text=f"{each['code']} at {each['path']}: {each['message']}")
         for each in case.document["problems"]
     ]
-    troubles = [Ground(holds=False, text=f"{each.code}: {each.message}") for each in case.incidents]
+    troubles = [Ground(holds=False, text=f"{each.code}: {each.message}") for each in case.open_incidents]
     grounds = (*problems, *troubles)
     answer = "It has errors." if grounds else "It has no errors."
     return Explanation("What is wrong with it?", answer, grounds)

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base import counters
 from warehouse.ledger.base.database import NORMALISED_THROUGH, RAW_SEQ, mark
-from warehouse.ledger.base.schema import acceptances, channels, incidents, quarantine, quota_buckets, shipments
+from warehouse.ledger.base.quotas import shares_left
+from warehouse.ledger.base.schema import acceptances, channels, incidents, quarantine, shipments
 from warehouse.ledger.book import personal_data
 from warehouse.ledger.status import channel_status
 
@@ -112,17 +113,11 @@ def _throttled(transaction: Transaction, _now: datetime) -> Measure:
 
 
 def _quota_left(transaction: Transaction, now: datetime) -> Measure:
-    values: dict[tuple[str, ...], float] = {}
-    for row in transaction.execute(sa.select(quota_buckets)).mappings():
-        is_blocked = row["blocked_until"] is not None and row["blocked_until"] > now
-        refilled = row["tokens"] + max(0.0, (now - row["refilled_at"]).total_seconds()) * row["per_second"]
-        share = 0.0 if is_blocked else min(float(row["burst"]), refilled) / row["burst"]
-        values[row["connection"], row["operation"]] = share
     return Measure(
         name="orders_quota_left_ratio",
         meaning="Share of its burst that an operation has left: 0 to 1.",
         labels=("connection", "operation"),
-        values=values,
+        values=shares_left(transaction, now),
     )
 
 
