@@ -79,9 +79,10 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
         return GoTo(f"{PATH}/{(found.ids or ('',))[0]}")
     fingerprint = found.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
-    page = order_queries.page(visit.transaction, found, query.sort, after, query.limit)
+    told = None if found.is_by_id else order_tally.tally(visit.transaction, found)
+    page = order_queries.page(visit.transaction, found, query.sort, after, query.limit, told)
     effort = (COUNT_SECONDS_WHEN_ASKED, None) if query.count else (COUNT_SECONDS, COUNTED_UNASKED)
-    count = order_tally.count_briefly(visit.transaction, found, *effort)
+    count = order_tally.count_briefly(visit.transaction, found, told, *effort)
     cursor = None if page.next_key is None else cursors.encode(fingerprint, page.next_key)
     channels = readable_channels(visit.transaction, visit.visible_channels)
     consumers = consumers_of(visit.transaction, visit.visible_channels)

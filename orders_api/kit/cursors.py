@@ -13,8 +13,7 @@ import orjson
 from pydantic import BaseModel
 
 from orders_api.kit.errors import Problem
-from warehouse.ledger.book.order_filter import Sort
-from warehouse.ledger.book.order_queries import Key
+from warehouse.ledger.book.order_filter import Key, Sort
 from warehouse.ledger.exchange.numbering import Numbered, Numbering
 
 VERSION = 1

@@ -14,8 +14,8 @@ from warehouse.ledger.base.schema import order_versions, orders
 from warehouse.ledger.book import order_queries, order_tally, timeline
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
-from warehouse.ledger.book.order_filter import OrderFilter, Sort
-from warehouse.ledger.book.order_queries import Key
+from warehouse.ledger.book.order_conditions import place_of
+from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
 from warehouse.order_states import FulfilledBy, Status
 from warehouse.orders import Order
 
@@ -79,7 +79,7 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
 def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None, short: frozenset[str] = frozenset()) -> str:
     query = order_queries._page_query(wanted, sort, after is not None, 101, short)
     compiled = query.compile(ledger.engine)
-    parameters = compiled.construct_params(order_queries._place(after))
+    parameters = compiled.construct_params(place_of(after))
     processors = compiled._bind_processors
     with ledger.read() as connection:
         bound = {name: processors[name](value) if name in processors else value for name, value in parameters.items()}

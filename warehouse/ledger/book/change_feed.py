@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.base.schema import orders
-from warehouse.ledger.book.order_filter import OrderFilter, Sort
-from warehouse.ledger.book.order_queries import Key, page
+from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
+from warehouse.ledger.book.order_queries import page
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -53,7 +53,8 @@ def changes(transaction: Transaction, visible_channels: tuple[str, ...] | None, 
 
 def _own_head(transaction: Transaction, visible_channels: tuple[str, ...], after: int) -> int:
     """The last position of these channels when none is beyond `after`: mostly that one, which is found at once."""
-    own = sa.select(orders.c.position).where(orders.c.channel.in_(visible_channels))
+    channel = sa.func.coalesce(orders.c.channel, "")  # so that it leads no index: all its orders would be sorted
+    own = sa.select(orders.c.position).where(channel.in_(visible_channels))
     if after == 0 or transaction.execute(own.where(orders.c.position == after)).first() is not None:
         return after
     return transaction.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import acceptances, acknowledgements, channels, orders
+from warehouse.ledger.base.schema import Instant, acceptances, acknowledgements, channels, orders
 from warehouse.ledger.book.order_filter import ShipBy, TakenOver
 from warehouse.order_states import ConfirmationStatus, PiiState, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, UndecidedWord
+    from warehouse.ledger.book.order_filter import Acknowledged, Key, OrderFilter, Sort, UndecidedWord
 
 SETTLED = frozenset({ConfirmationStatus.NONE, ConfirmationStatus.VERIFIED})
 """Confirmations of which the book is full; of the others there are few."""
@@ -141,7 +141,11 @@ def conditions_of(wanted: OrderFilter, indexed: frozenset[str] | None = None) ->
     return conditions
 
 
-def ranges_of(wanted: OrderFilter) -> tuple[tuple[sa.Column[Any], datetime | None, datetime | None], ...]:
+Range = tuple[sa.Column[Any], "datetime | None", "datetime | None"]
+"""A column of time, the first moment that is asked for, and the first that is not any more."""
+
+
+def ranges_of(wanted: OrderFilter) -> tuple[Range, ...]:
     """The columns of time with the ranges asked for; purchases first, by which lists are sorted."""
     return (
         (orders.c.purchased_at, wanted.purchased_after, wanted.purchased_before),
@@ -182,3 +186,33 @@ def asked_sets(wanted: OrderFilter) -> list[tuple[sa.Column[Any], tuple[str, ...
     if wanted.effective_channels is not None:
         sets.append((orders.c.channel, wanted.effective_channels))
     return sets
+
+
+# -- the order of a list
+
+
+def keys_of(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
+    """The columns that a list is sorted by."""
+    return (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
+
+
+def sorted_by(keys: Sequence[sa.ColumnElement[Any]], sort: Sort) -> list[sa.ColumnElement[Any]]:
+    """The same, in the direction of the sort."""
+    return [key.desc() if sort.is_descending else key.asc() for key in keys]
+
+
+def beyond_place(sort: Sort) -> sa.ColumnElement[bool]:
+    """The condition that an order comes after a place; its values are those of `place_of`."""
+    if sort.is_by_position:
+        place = sa.bindparam("after_position", type_=sa.BigInteger)
+        return orders.c.position < place if sort.is_descending else orders.c.position > place
+    row = sa.tuple_(orders.c.purchased_at, orders.c.id)
+    key = sa.tuple_(sa.bindparam("after_purchased_at", type_=Instant), sa.bindparam("after_id", type_=sa.String))
+    return row < key if sort.is_descending else row > key
+
+
+def place_of(after: Key | None) -> dict[str, Any]:
+    """The values of a place."""
+    if after is None:
+        return {}
+    return {"after_position": after.position, "after_purchased_at": after.purchased_at, "after_id": after.id}

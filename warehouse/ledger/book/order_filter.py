@@ -44,6 +44,19 @@ class Sort(StrEnum):
         return self in {Sort.POSITION, Sort.LATEST_CHANGE}
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The place of an order in a list: its position, or its purchase date and id.
+
+    `has_errors` says in which of the two lists of a sort by errors the place is; None for every other sort.
+    """
+
+    position: int | None = None
+    purchased_at: datetime | None = None
+    id: str | None = None
+    has_errors: bool | None = None
+
+
 class ShipBy(StrEnum):
     """How long there is for what is still to be shipped."""
 

@@ -16,24 +16,33 @@ import sqlalchemy as sa
 from warehouse.clock import iso
 from warehouse.documents import StoredOrder
 from warehouse.ledger.base.rows import read_rows
-from warehouse.ledger.base.schema import (
-    Instant,
-    channels,
-    orders,
-    parties,
+from warehouse.ledger.base.schema import channels, orders, parties
+from warehouse.ledger.book import order_kinds
+from warehouse.ledger.book.order_conditions import (
+    asked_sets,
+    beyond_place,
+    conditions_of,
+    few,
+    keys_of,
+    place_of,
+    ranges_of,
+    set_conditions,
+    sorted_by,
+    within,
 )
-from warehouse.ledger.book.order_conditions import asked_sets, conditions_of, few, ranges_of, set_conditions, within
-from warehouse.ledger.book.order_filter import OrderFilter, Sort
+from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
+from warehouse.ledger.book.order_tally import tally
 from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Dialect
 
     from warehouse.ledger.base.database import Ledger
+    from warehouse.ledger.book.order_conditions import Range
+    from warehouse.ledger.book.order_tally import Tally
 
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
@@ -77,19 +86,6 @@ DOCUMENT_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """The place of an order in a list: its position, or its purchase date and id.
-
-    `has_errors` says in which of the two lists of a sort by errors the place is; None for every other sort.
-    """
-
-    position: int | None = None
-    purchased_at: datetime | None = None
-    id: str | None = None
-    has_errors: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class OrderRows:
     """Rows for `documents.document`; `next_key` is None on the last page."""
 
@@ -97,25 +93,71 @@ class OrderRows:
     next_key: Key | None
 
 
-def page(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
-    """The `limit` orders that follow `after`."""
+def page(
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    told: Tally | None = None,
+) -> OrderRows:
+    """The `limit` orders that follow `after`; `told` is what `order_tally.tally` says, where that is known already."""
+    if told is None and order_kinds.asks_for_kinds(wanted):
+        told = tally(transaction, wanted)
     if sort.is_by_errors:
-        return _by_errors(transaction, wanted, sort, after, limit)
-    short = _short_ranges(transaction, wanted)
-    if orders.c.received_at.name not in short:
-        wanted = _begun_at_arrival(transaction, wanted)
-    query = _page_query(wanted, sort, after is not None, limit + 1, short)
-    rows = read_rows(transaction, StoredOrder, query, _place(after))
+        return _by_errors(transaction, wanted, sort, after, limit, told)
+    if told is not None and not told.at_most:
+        return OrderRows([], None)
+    rows = None if told is None else _of_kinds(transaction, wanted, sort, after, limit + 1, told)
+    if rows is None:
+        rows = _of_any_kind(transaction, wanted, sort, after, limit + 1)
     if len(rows) <= limit:
         return OrderRows(rows, None)
     rows.pop()
     return OrderRows(rows, key_of(rows[-1], sort))
 
 
-def _short_ranges(transaction: Transaction, wanted: OrderFilter) -> frozenset[str]:
+def _of_kinds(
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, told: Tally
+) -> list[StoredOrder] | None:
+    """A page along the indexes of kinds; None where these are of no use."""
+    is_ranged = wanted.received_after is not None or wanted.received_before is not None
+    branches = order_kinds.branches_of(told)
+    most = SORTED_AT_MOST if sort.is_by_position else order_kinds.COLLECTED_AT_MOST
+    is_collected = told.at_most <= most and (is_ranged or sort.is_by_position)
+    if not order_kinds.asks_for_kinds(wanted) or len(branches) > order_kinds.MOST_WALKS or few(wanted):
+        return None
+    if (sort.is_by_position and not is_collected) or _short_ranges(transaction, ranges_of(wanted)[2:]):
+        return None
+    if not is_collected:
+        wanted = _begun_at_arrival(transaction, wanted)
+    query = order_kinds.ids_of_kinds(
+        wanted,
+        sort,
+        branches,
+        limit,
+        is_continued=after is not None,
+        is_collected=is_collected,
+    )
+    ids = [row[0] for row in transaction.execute(query, place_of(after))]
+    rows = {row.id: row for row in read_rows(transaction, StoredOrder, _OF_IDS, {"own_ids": ids})} if ids else {}
+    return [rows[each] for each in ids]
+
+
+def _of_any_kind(
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
+) -> list[StoredOrder]:
+    short = _short_ranges(transaction, ranges_of(wanted)[1:])
+    if orders.c.received_at.name not in short:
+        wanted = _begun_at_arrival(transaction, wanted)
+    query = _page_query(wanted, sort, after is not None, limit, short)
+    return read_rows(transaction, StoredOrder, query, place_of(after))
+
+
+def _short_ranges(transaction: Transaction, ranges: Sequence[Range]) -> frozenset[str]:
     """The columns of time of which so few orders are within the range that they are better sorted than walked past."""
     short = set()
-    for column, first, end in ranges_of(wanted)[1:]:
+    for column, first, end in ranges:
         bounds = within(column, first, end)
         if bounds:
             found = sa.select(sa.literal(1)).where(*bounds).limit(SORTED_AT_MOST + 1).subquery()
@@ -141,7 +183,9 @@ def _begun_at_arrival(transaction: Transaction, wanted: OrderFilter) -> OrderFil
     return replace(wanted, purchased_before=end)
 
 
-def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int) -> OrderRows:
+def _by_errors(
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, told: Tally | None
+) -> OrderRows:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
     rows: list[StoredOrder] = []
     first = sort is Sort.ERRORS_FIRST
@@ -151,7 +195,8 @@ def _by_errors(transaction: Transaction, wanted: OrderFilter, sort: Sort, after:
             continue
         start = after if after is not None and after.has_errors is has_errors else None
         part = replace(wanted, has_errors=has_errors)
-        rows += page(transaction, part, Sort.NEWEST, start, limit + 1 - len(rows)).rows
+        part_told = None if told is None else told.of_errors(has_errors=has_errors)
+        rows += page(transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_told).rows
         if len(rows) > limit:
             break
     if len(rows) <= limit:
@@ -216,10 +261,9 @@ def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[s
 
 def visible_ids(transaction: Transaction, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
     """Those of the orders that a reader may see."""
-    query = sa.select(orders.c.id).where(orders.c.id.in_(ids))
-    if visible_channels is not None:
-        query = query.where(orders.c.channel.in_(visible_channels))
-    return set(transaction.execute(query).scalars())
+    query = sa.select(orders.c.id, orders.c.channel).where(orders.c.id.in_(ids))
+    rows = transaction.execute(query)
+    return {row.id for row in rows if visible_channels is None or row.channel in visible_channels}
 
 
 def known_channels(transaction: Transaction, codes: Sequence[str]) -> frozenset[str]:
@@ -234,6 +278,7 @@ def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> fro
 
 
 _BY_ID = sa.select(*DOCUMENT_COLUMNS, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
+_OF_IDS = sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(sa.bindparam("own_ids", expanding=True)))
 _PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
     parties.c.order_id.in_(sa.bindparam("own_ids", expanding=True))
 )
@@ -251,7 +296,7 @@ def _page_query(
 
     Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
     """
-    beyond = [_beyond(sort)] if is_continued else []
+    beyond = [beyond_place(sort)] if is_continued else []
     if wanted.is_by_id:
         conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
         return _lookup(sort, [*conditions, *beyond]).limit(limit)
@@ -265,7 +310,7 @@ def _lookup(sort: Sort, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[A
     """An id finds a handful of orders, a short range of times a few thousand: they are looked up, then sorted by an
     expression that no index tempts with.
     """
-    order = _ordered([sa.func.coalesce(key, key) for key in _keys(orders, sort)], sort)
+    order = sorted_by([sa.func.coalesce(key, key) for key in keys_of(orders, sort)], sort)
     return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*order)
 
 
@@ -275,7 +320,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
     Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses, and
     `channel = a ORDER BY position` by sorting every order of the channel.
     """
-    order = _ordered(_keys(orders, sort), sort)
+    order = sorted_by(keys_of(orders, sort), sort)
     lead = None if sort.is_by_position else _lead(wanted)
     conditions = [*conditions_of(wanted, frozenset()), *set_conditions(wanted, lead, is_walked=True), *beyond]
     single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
@@ -293,7 +338,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
         for value in values
     ]
     merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
-    of_merged = _ordered(_keys(merged, sort), sort)
+    of_merged = sorted_by(keys_of(merged, sort), sort)
     chosen = sa.select(merged.c.id).order_by(*of_merged).limit(limit)
     return sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(chosen)).order_by(*order)
 
@@ -308,26 +353,3 @@ def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
     if wanted.countries:
         return orders.c.shipping_country_code
     return orders.c.channel if is_by_channel else None
-
-
-def _keys(source: sa.FromClause, sort: Sort) -> tuple[sa.ColumnElement[Any], ...]:
-    return (source.c.position,) if sort.is_by_position else (source.c.purchased_at, source.c.id)
-
-
-def _ordered(keys: Sequence[sa.ColumnElement[Any]], sort: Sort) -> list[sa.ColumnElement[Any]]:
-    return [key.desc() if sort.is_descending else key.asc() for key in keys]
-
-
-def _beyond(sort: Sort) -> sa.ColumnElement[bool]:
-    if sort.is_by_position:
-        place = sa.bindparam("after_position", type_=sa.BigInteger)
-        return orders.c.position < place if sort.is_descending else orders.c.position > place
-    row = sa.tuple_(orders.c.purchased_at, orders.c.id)
-    key = sa.tuple_(sa.bindparam("after_purchased_at", type_=Instant), sa.bindparam("after_id", type_=sa.String))
-    return row < key if sort.is_descending else row > key
-
-
-def _place(after: Key | None) -> dict[str, Any]:
-    if after is None:
-        return {}
-    return {"after_position": after.position, "after_purchased_at": after.purchased_at, "after_id": after.id}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.schema import order_counts, orders
+from warehouse.ledger.book import order_kinds
 from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.watch.order_counts import Kind, counted_zone, kind_of
@@ -28,26 +29,50 @@ LAST_DAY = datetime(9998, 1, 1, tzinfo=UTC)
 """No order arrives later, and there are days after it to reckon with."""
 
 
+class KindTally(NamedTuple):
+    """How many there are of a kind, on days that the range touches, and on days within it as a whole.
+
+    Of some kinds nothing is asked: they are like one that is but for their marketplace and whether they may ship.
+    """
+
+    kind: Kind
+    is_asked: bool
+    touched: int
+    within: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What the kept counts say of a filter.
 
     Attributes:
-        kinds: The kinds of orders that it may find, and how many of each arrived on days that its range touches.
-        surely: How many of these arrived on days that are within the range as a whole.
+        kinds: The kinds of orders that it may find, and others like them.
         cut: Ranges of arrivals on days that the range cuts; there the counts do not know.
         is_whole: Whether the filter asks for nothing that orders are not counted by, the cut days apart.
     """
 
-    kinds: tuple[tuple[Kind, int], ...]
-    surely: int
+    kinds: tuple[KindTally, ...]
     cut: tuple[tuple[datetime, datetime], ...]
     is_whole: bool
 
     @property
+    def surely(self) -> int:
+        """So many arrived on days that are within the range as a whole."""
+        return sum(each.within for each in self.kinds if each.is_asked)
+
+    @property
     def at_most(self) -> int:
         """More than so many orders are not found."""
-        return sum(count for _, count in self.kinds)
+        return sum(each.touched for each in self.kinds if each.is_asked)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is nothing left to count."""
+        return not self.at_most or (self.is_whole and self.surely == self.at_most)
+
+    def of_errors(self, *, has_errors: bool) -> Tally:
+        """The part of it with errors, or without."""
+        return replace(self, kinds=tuple(each for each in self.kinds if each.kind.has_errors is has_errors))
 
 
 def tally(transaction: Transaction, wanted: OrderFilter) -> Tally:
@@ -62,17 +87,20 @@ def tally(transaction: Transaction, wanted: OrderFilter) -> Tally:
         conditions += _between(touched)
         within = sa.and_(sa.true(), *_between(whole))
         inside = sa.case((within, order_counts.c.orders), else_=0)
-    kinds = [order_counts.c[name] for name in Kind._fields]
-    query = (
-        sa.select(*kinds, sa.func.sum(order_counts.c.orders), sa.func.sum(inside)).where(*conditions).group_by(*kinds)
-    )
-    rows = [row for row in transaction.execute(query) if row[-2]]
-    return Tally(
-        tuple((kind_of(row[:-2]), int(row[-2])) for row in rows),
-        sum(int(row[-1]) for row in rows),
-        tuple(cut),
-        _is_counted_by(wanted),
-    )
+    columns = [order_counts.c[name] for name in Kind._fields]
+    sums = (sa.func.sum(order_counts.c.orders), sa.func.sum(inside))
+    query = sa.select(*columns, *sums).where(*conditions).group_by(*columns)
+    kinds = []
+    for row in transaction.execute(query):
+        if row[-2]:
+            kind = kind_of(row[:-2])
+            kinds.append(KindTally(kind, _is_asked(wanted, kind), int(row[-2]), int(row[-1])))
+    return Tally(tuple(kinds), tuple(cut), _is_counted_by(wanted))
+
+
+def _is_asked(wanted: OrderFilter, kind: Kind) -> bool:
+    is_there = not wanted.marketplaces or kind.marketplace in wanted.marketplaces
+    return is_there and (wanted.may_ship is None or kind.may_ship is wanted.may_ship)
 
 
 def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
@@ -82,14 +110,11 @@ def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(table.channel.in_(wanted.effective_channels))
     if wanted.statuses:
         conditions.append(table.status.in_(wanted.statuses))
-    if wanted.marketplaces:
-        conditions.append(table.marketplace.in_(wanted.marketplaces))
     if wanted.fulfilled_by is not None:
         conditions.append(table.fulfilled_by == ("" if wanted.fulfilled_by == "none" else wanted.fulfilled_by))
     flags = (
         (table.has_errors, wanted.has_errors),
         (table.has_cancellation_request, wanted.cancellation_requested),
-        (table.may_ship, wanted.may_ship),
     )
     return conditions + [column.is_(asked) for column, asked in flags if asked is not None]
 
@@ -162,8 +187,10 @@ def _between(days: _Days) -> list[sa.ColumnElement[bool]]:
 
 def count(transaction: Transaction, wanted: OrderFilter) -> int:
     """How many orders the filter finds."""
-    told = _told(transaction, wanted)
-    return _count_rows(transaction, wanted) if told is None else _exactly(transaction, wanted, told)
+    told = None if wanted.is_by_id else tally(transaction, wanted)
+    if told is not None and told.is_known:
+        return told.surely
+    return _count_rest(transaction, wanted, told, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,51 +206,42 @@ class Count:
         return self.least == self.most
 
 
-def count_briefly(transaction: Transaction, wanted: OrderFilter, seconds: float, look_at: int | None) -> Count:
+def count_briefly(
+    transaction: Transaction, wanted: OrderFilter, told: Tally | None, seconds: float, look_at: int | None
+) -> Count:
     """The same in a bounded time, as exactly as it goes.
 
     Args:
         transaction: Can be gone on with.
         wanted: The filter.
+        told: What `tally` says of it; None where an id finds a handful of orders anyway.
         seconds: So long may be counted what the kept counts do not say.
         look_at: So many orders are counted then; None for all.
     """
-    told = _told(transaction, wanted)
     known = Count(0, None) if told is None else Count(told.surely if told.is_whole else 0, told.at_most)
-    if known.is_exact:
-        return known
+    if told is not None and told.is_known:
+        return Count(told.surely, told.surely)
     try:
         with transaction.begin_nested(), brief(transaction, seconds):
-            if told is not None and told.is_whole:
-                found = _exactly(transaction, wanted, told)
-            else:
-                found = _count_rows(transaction, wanted, look_at)
+            found = _count_rest(transaction, wanted, told, look_at)
     except sa.exc.OperationalError:
         return known
-    return Count(look_at, known.most) if look_at is not None and found > look_at else Count(found, found)
+    is_cut_off = look_at is not None and found > look_at and not (told is not None and told.is_whole)
+    return Count(look_at or 0, known.most) if is_cut_off else Count(found, found)
 
 
-def _told(transaction: Transaction, wanted: OrderFilter) -> Tally | None:
-    """What the kept counts say; None where an id finds a handful of orders anyway."""
-    return None if wanted.is_by_id else tally(transaction, wanted)
-
-
-def _exactly(transaction: Transaction, wanted: OrderFilter, told: Tally) -> int:
-    if not told.at_most:
-        return 0
-    if not told.is_whole:
-        return _count_rows(transaction, wanted)
-    if told.surely == told.at_most:
-        return told.surely
+def _count_rest(transaction: Transaction, wanted: OrderFilter, told: Tally | None, look_at: int | None) -> int:
+    """Count what the kept counts do not say: what arrived on days that the range cuts, or all that is asked for."""
+    if told is None or not told.is_whole:
+        return _count_rows(transaction, wanted, told, look_at)
     parts = (replace(wanted, received_after=first, received_before=end) for first, end in told.cut)
-    return told.surely + sum(_count_rows(transaction, each) for each in parts)
+    return told.surely + sum(_count_rows(transaction, each, told, None) for each in parts)
 
 
-def _count_rows(transaction: Transaction, wanted: OrderFilter, look_at: int | None = None) -> int:
-    conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
-    if look_at is None:
-        query = sa.select(sa.func.count()).select_from(orders).where(*conditions)
-    else:
-        some = sa.select(sa.literal(1)).select_from(orders).where(*conditions).limit(look_at + 1).subquery()
-        query = sa.select(sa.func.count()).select_from(some)
-    return int(transaction.execute(query).scalar_one())
+def _count_rows(transaction: Transaction, wanted: OrderFilter, told: Tally | None, look_at: int | None) -> int:
+    by_kinds = None if told is None else order_kinds.found_of_kinds(wanted, told)
+    if by_kinds is None:
+        conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
+        by_kinds = sa.select(sa.literal(1)).select_from(orders).where(*conditions)
+    found = (by_kinds if look_at is None else by_kinds.limit(look_at + 1)).subquery()
+    return int(transaction.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())

@@ -46,7 +46,7 @@ def search(transaction: Transaction, text: str, visible_channels: tuple[str, ...
     named = sa.union(*_places(terms)).subquery()
     query = sa.select(orders.c.id).where(orders.c.id.in_(sa.select(named.c.id))).limit(MOST_FOUND)
     if visible_channels is not None:
-        query = query.where(orders.c.channel.in_(visible_channels))
+        query = query.where(sa.func.coalesce(orders.c.channel, "").in_(visible_channels))  # so that it leads no index
     return tuple(transaction.execute(query).scalars())
 
 

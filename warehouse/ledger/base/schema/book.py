@@ -9,6 +9,9 @@ from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metada
 CONSERVATION = "quantity_ordered = quantity_shipped + quantity_cancelled + quantity_remaining"
 """Of every line at every instant; a part that is unknown is null, and then so is what remains."""
 
+KIND = ("channel", "status", "has_errors", "has_cancellation_request", "fulfilled_by")
+"""What lists ask for together: with a time behind it, an index finds the orders of a kind and nothing else."""
+
 NOT_NEGATIVE = "quantity_shipped >= 0 AND quantity_cancelled >= 0 AND quantity_remaining >= 0"
 
 TO_SHIP = "status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')"
@@ -130,6 +133,8 @@ orders = sa.Table(
     sa.Index("ix_orders_purchased", "purchased_at", "id"),
     sa.Index("ix_orders_channel_purchased", "channel", "purchased_at", "id"),
     sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
+    sa.Index("ix_orders_kind_purchased", *KIND, "purchased_at", "id", "received_at"),
+    sa.Index("ix_orders_kind_received", *KIND, "received_at", "purchased_at", "id"),
     sa.Index("ix_orders_received", "received_at", "id"),
     partial_index("ix_orders_ahead", "received_at", where="purchased_at > received_at"),
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
