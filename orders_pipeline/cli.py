@@ -75,6 +75,7 @@ COMMANDS = {
     "imports": CommandPlace("commands.imports", "imports", "Shipment files from other systems."),
     "tokens": CommandPlace("commands.tokens", "tokens", "Access to the Orders API."),
     "users": CommandPlace("commands.users", "users", "People who use the console."),
+    "views": CommandPlace("commands.views", "views", "Views of the list of orders that people keep."),
     "audit": CommandPlace("commands.audit", "audit", "Who did what, and when."),
     "incidents": CommandPlace("commands.incidents", "incidents", "Problems, one row each."),
     "logs": CommandPlace("commands.incidents", "logs", "What happened in the order flow, newest first."),

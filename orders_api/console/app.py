@@ -25,6 +25,7 @@ from orders_api.console import (
     log_in,
     logs,
     order,
+    order_views,
     orders,
     overview,
     quarantine,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 CONSOLE_PATH = "/console"
 NOUNS = (
-    *(overview, orders, order, shipments, cancellations, acceptances, incidents, quarantine, files, logs),
+    *(overview, orders, order_views, order, shipments, cancellations, acceptances, incidents, quarantine, files, logs),
     *(channels, connections, storages, tokens, alerts, users, audit, requests),
 )
 """The modules whose `pages` make up the console."""

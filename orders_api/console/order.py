@@ -13,7 +13,8 @@ import orjson
 from orders_api.console.happenings import timeline_view
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.orders import LIST, cancellation_label, place_in_list
+from orders_api.console.order_rows import cancellation_label
+from orders_api.console.orders import LIST, place_in_list
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.order import (
     Attempt,

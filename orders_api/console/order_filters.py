@@ -64,7 +64,7 @@ def filters_of(
     more = (
         several("ship_by", "Ship by", {each.value: label for each, label in SHIP_BY.items()}),
         several("confirmation", "Confirmation", {"none": "Nothing to tell", **_words(CONFIRMATIONS)}),
-        Filter("country", "Ship to: FR, DE, …", text=", ".join(asked.values("country"))),
+        Filter("country", "Ship to", example="FR, DE", text=", ".join(asked.values("country"))),
         one("acknowledged", "Acknowledged", said),
         one("awaits_acceptance", "Acceptance", {"true": "To accept", "false": "Nothing to accept"}),
         one("historical", "Historical", {"true": "Loaded as history", "false": "Not historical"}),

@@ -153,7 +153,8 @@ class OrderFilterQuery(NoQuery):
         min_length=1,
         max_length=10_000,
         description="Any of these words, apart by spaces or commas: an id of the order or of a line, a SKU, a GTIN, a tracking "
-        "number, a package id, a consumer's order number, the name of a file. Exactly; the first thousand orders.",
+        "number, a package id, a consumer's order number, the name of a file. Exactly, or else the beginning of an order's id "
+        "at the marketplace, of six characters or more; the first thousand orders.",
         examples=["402-1234567-7654321 LAMP-12"],
     )
     sort: Sort = Field(

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.console.conftest import NOW
+from warehouse.ledger.base import schema
 from warehouse.ledger.book import order_tally
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.settings import tokens
@@ -65,10 +66,20 @@ def test_how_long_there_is_to_ship_can_be_asked_for(anna) -> None:
     assert 'aria-current="true">Due or overdue' in text
 
 
-def test_who_took_an_order_over_can_be_asked_for(console, anna, fred) -> None:
+@pytest.fixture
+def readers(console):
+    """Consumers of all channels, and of one."""
+    names = {"erp": None, "shop": ["mirakl_fr"]}
     with console.ledger.write() as transaction:
-        for name, channels in (("erp", None), ("shop", ["mirakl_fr"])):
+        for name, channels in names.items():
             tokens.create(transaction, name, [Scope.ORDERS_READ], channels, None, NOW)
+    yield
+    with console.ledger.write() as transaction:
+        for table, column in ((schema.tokens, "consumer"), (schema.consumers, "name")):
+            transaction.execute(sa.delete(table).where(table.c[column].in_(names)))
+
+
+def test_who_took_an_order_over_can_be_asked_for(readers, anna, fred) -> None:
     text = anna.get("/orders?acknowledged=erp:no").text
     assert count_of(text) == "101 orders"
     assert "Acknowledged: erp has said nothing" in text
@@ -115,6 +126,27 @@ def test_an_exact_search_with_one_hit_goes_to_the_order(anna) -> None:
     assert re.fullmatch(r"/console/orders/[0-9a-f-]{36}", answer.headers["location"])
 
 
+def test_the_beginning_of_an_id_finds_a_list(anna) -> None:
+    assert count_of(anna.get("/orders?search=402-000009").text) == "10 orders"
+    assert count_of(anna.get("/orders?search=402-00000999 402-00000").text) == "100 orders"
+    assert count_of(anna.get("/orders", params={"search": "402-0000010", "status": "SHIPPED"}).text) == "1 order"
+
+
+def test_what_is_not_here_can_be_asked_for(console, fred, vera) -> None:
+    path = "/orders?search=902-1+902-2"
+    text = fred.get(path).text
+    assert re.findall("Ask ([^<]*)<", text) == ["amazon_fr for them"]
+    assert 'name="original_ids" value="902-2"' in text
+    assert "Ask " not in vera.get(path).text
+    token = re.search(r'name="form_token" value="([^"]+)"', text)[1]
+    form = {"form_token": token, "kind": "fetch", "original_ids": ["902-1", "902-2"], "back": path}
+    answer = fred.post("/requests", data={**form, "subject": "amazon_fr_seller"})
+    asked = fred.get(answer.headers["location"].removeprefix("/console")).text
+    assert "Read orders again" in asked
+    assert f'href="/console{path}">Back' in asked
+    assert fred.post("/requests", data={**form, "subject": "mirakl_fr_seller"}).status_code == 404
+
+
 def test_a_sku_finds_every_order_that_has_it(anna) -> None:
     assert count_of(anna.get("/orders?search=LAMP-12").text) == "100 orders"
 
@@ -123,6 +155,17 @@ def test_nothing_found_can_be_cleared(anna) -> None:
     text = anna.get("/orders?search=no-such-thing").text
     assert "No order matches." in text
     assert 'href="/console/orders">Clear filters' in text
+
+
+def test_columns_are_chosen(anna) -> None:
+    text = anna.get("/orders?columns=received,+errors&columns=channel").text
+    heads = re.findall(r'<th scope="col"[^>]*>(?:<a[^>]*>)?([^<]+)<', text)
+    assert heads == ["Order", "Channel", "Received", "Errors"]
+    assert "cancel" not in "".join(heads)
+    assert 'badge over">Item canceled' in text
+    assert "badge failed" in anna.get("/orders?columns=errors&has_errors=true").text
+    assert 'name="columns" value="received"' in text  # a filter that is changed keeps them
+    assert "columns=" not in text.partition("/v1/orders")[2][:40]
 
 
 def test_a_reader_of_one_channel_sees_nothing_of_another(console, fred) -> None:

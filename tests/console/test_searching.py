@@ -52,6 +52,11 @@ def book(any_settings, any_ledger, clock):
         ("LAMP-12;SHADE-7 nothing", ["amazon_fr", "mirakl_de"]),
         (" ,;\n", []),
         ("402-000000%\0", []),
+        ("402-00", ["amazon_fr", "mirakl_de"]),
+        ("nothing 402-0000002", ["mirakl_de"]),
+        ("402-0", []),
+        ("402-0000001 402-00", ["amazon_fr"]),
+        ("402-0__", []),
     ],
 )
 def test_whatever_is_at_hand_finds_the_order(book, text, channels) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
+OF_THE_PAGE = frozenset({"cursor", "view", "columns"})
+"""Parameters that the API does not take."""
 ROWS = 50
 """A page, unless the address says otherwise."""
 
@@ -68,6 +70,7 @@ def around(
         curl="" if api == "" else _curl(visit, asked, api or path),
         sql=sql,
         kept=tuple(each for each in asked.items if each[0] not in shown),
+        every=tuple(each for each in asked.items if each[0] != "cursor"),
     )
 
 
@@ -118,6 +121,6 @@ def _curl(visit: Visit, asked: Asked[Any], path: str) -> str:
     """A command that asks the API the same; the token is the caller's own."""
     request = visit.request
     root = request.scope["root_path"].removesuffix("/console")
-    query = urlencode([each for each in asked.items if each[0] != "cursor"])
+    query = urlencode([each for each in asked.items if each[0] not in OF_THE_PAGE])
     address = f"{request.url.scheme}://{request.url.netloc}{root}/v1{path}" + (f"?{query}" if query else "")
     return f'curl -s -H "Authorization: Bearer $ORDERS_TOKEN" {shlex.quote(address)}'

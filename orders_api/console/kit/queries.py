@@ -5,7 +5,7 @@ What is empty, unknown or not as described is left out, and the page says so: a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin
 from urllib.parse import urlencode
@@ -48,6 +48,10 @@ class Asked(Generic[Query]):
     def without(self, path: str, name: str, value: str) -> str:
         """The same question without one value."""
         return _address(path, [each for each in self.items if each != (name, value) and each[0] != PLACE])
+
+    def explicit(self, name: str, value: str) -> Asked[Query]:
+        """The same question with a value that it has anyway, where none is named."""
+        return self if self.values(name) else replace(self, items=(*self.items, (name, value)))
 
     def values(self, name: str) -> tuple[str, ...]:
         """What was asked by this name."""

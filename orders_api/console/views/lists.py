@@ -39,6 +39,7 @@ class Filter:
         choices: Its values, several of which may be chosen.
         is_multiple: Whether that is so; else one of them is, with a value for "all".
         text: What is typed, of a filter without choices; None for one with choices.
+        example: What may be typed.
         is_more: Whether it stands among those that are asked for seldom.
     """
 
@@ -47,6 +48,7 @@ class Filter:
     choices: tuple[FilterValue, ...] = ()
     is_multiple: bool = True
     text: str | None = None
+    example: str = ""
     is_more: bool = False
 
     @property
@@ -72,6 +74,7 @@ class Around:
         curl: The same question to the API.
         sql: The same question to the order tables; "" where there is none.
         kept: Parameters that the filters' form hands on.
+        every: All of them but for the place of a page.
     """
 
     path: str
@@ -86,6 +89,7 @@ class Around:
     curl: str
     sql: str
     kept: tuple[tuple[str, str], ...]
+    every: tuple[tuple[str, str], ...]
 
     @property
     def more(self) -> tuple[Filter, ...]:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 from orders_api.console.views.lists import ShownList
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orders_api.console.views.frame import Badge, Moment
-    from orders_api.console.views.lists import Record
+    from orders_api.console.views.lists import FilterValue, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +22,105 @@ class OrderRow:
     status: Badge
     confirmation: Badge | None
     purchased: Moment | None
+    received: Moment | None
+    changed: Moment | None
     ship_by: Moment | None
     due: Badge | None
     lines: int
     units: int | None
     total: str | None
     country: str | None
-    has_errors: bool
+    fulfilled_by: str
+    marketplace: str
+    references: str
+    errors: int
     cancellation: Badge | None
     is_split: bool
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
+class ListColumn:
+    """A column of the list.
+
+    Attributes:
+        name: Its name.
+        label: Its heading.
+        is_number: Whether it holds numbers.
+        path: Of the list sorted by it, or by it the other way round; "" where that cannot be.
+        order: How it is sorted by it: `ascending`, `descending` or `none`.
+    """
+
+    name: str
+    label: str
+    is_number: bool
+    path: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """A tab: its name, its path, and whether the list is it."""
+    """A tab: its name, its path, whether the list is it, and who shares it, "" for one's own and the built-in ones."""
 
     name: str
     path: str
     is_shown: bool
+    sharer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewBar:
+    """The tabs, and what may be done with the one that is shown.
+
+    Attributes:
+        tabs: Views that are there from the beginning, one's own, those that others share.
+        is_edited: Whether the list is no view as it stands.
+        own: The id of the view that is shown, when it is one's own; else "".
+        reset: The path of the view as it is kept.
+        query: What is kept.
+    """
+
+    tabs: tuple[View, ...]
+    is_edited: bool
+    own: str
+    reset: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """One of one's own views, on the page about them."""
+
+    id: str
+    name: str
+    path: str
+    is_shared: bool
+    is_default: bool
+    is_first: bool
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptViews:
+    """One's own views, and those that others share."""
+
+    own: tuple[KeptView, ...]
+    shared: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOffer:
+    """What is not here can be asked of a connection: its code, its label, the ids, and the path to come back to."""
+
+    connection: str
+    label: str
+    original_ids: tuple[str, ...]
+    back: str
+
+    @property
+    def what(self) -> str:
+        """What is asked for, in a word."""
+        return "it" if len(self.original_ids) == 1 else "them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +147,26 @@ class OrderList(ShownList):
     Attributes:
         count: How many there are in all, in words.
         counting: The path of the list with the exact count, where that is not told yet.
-        views: The tabs.
+        views: The tabs, and what may be done with the present one.
         is_cut: Whether the search has found more than it follows.
         interval: The days of the preset, as times.
         opened: What is added to the address of an order, so that its page knows the list.
-        sort: How it is sorted, and the paths of the other ways.
+        offers: Whom else to ask for what was searched for.
+        columns: What is shown of each.
+        chooser: Every column, and whether it is shown.
     """
 
     count: str
     counting: str | None
-    views: tuple[View, ...]
+    views: ViewBar
     is_cut: bool
     interval: str
     opened: str
-    sort: str
-    sorts: Mapping[str, str]
+    offers: tuple[FetchOffer, ...]
+    columns: tuple[ListColumn, ...]
+    chooser: tuple[FilterValue, ...]
+
+    @property
+    def has_cancellations(self) -> bool:
+        """Whether cancellations have a column."""
+        return any(each.name == "cancellation" for each in self.columns)

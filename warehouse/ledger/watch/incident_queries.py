@@ -42,6 +42,13 @@ class IncidentRecord(NamedTuple):
     resolution: str | None
 
 
+def open_by_order(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, int]:
+    """Of these orders those with open incidents → how many."""
+    query = sa.select(incidents.c.order_id, sa.func.count()).group_by(incidents.c.order_id)
+    rows = transaction.execute(query.where(incidents.c.order_id.in_(order_ids), incidents.c.resolved_at.is_(None)))
+    return {row[0]: row[1] for row in rows}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentFilter:
     """Which incidents.

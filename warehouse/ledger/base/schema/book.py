@@ -127,7 +127,7 @@ orders = sa.Table(
         comment="the marketplace's state in our words, of orders with shipments of ours, which raise `status`",
     ),
     sa.Column("may_not_ship_reason", sa.String(32), comment="why nothing of it may be shipped; null: it may"),
-    sa.Index("ix_orders_original", "channel", "original_id"),
+    sa.Index("ix_orders_original", "channel", "original_id", postgresql_ops={"original_id": "text_pattern_ops"}),
     sa.Index("ux_orders_position", "position", unique=True),
     sa.Index("ix_orders_marketplace_change", "channel", "marketplace_change"),
     sa.Index("ix_orders_purchased", "purchased_at", "id"),

@@ -51,6 +51,21 @@ sessions = sa.Table(
     sa.Index("ix_sessions_user", "user"),
 )
 
+saved_views = sa.Table(
+    "saved_views",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("owner", sa.ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("query", sa.Text, nullable=False, comment="of the list's address: filters, sort, columns"),
+    sa.Column("is_shared", sa.Boolean, nullable=False),
+    sa.Column("is_default", sa.Boolean, nullable=False, comment="whether the list opens with it"),
+    sa.Column("place", sa.Integer, nullable=False, comment="among the owner's"),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ux_saved_views_name", "owner", "name", unique=True),
+    partial_index("ux_saved_views_default", "owner", where="is_default", unique=True),
+)
+
 log_in_links = sa.Table(
     "log_in_links",
     metadata,
