@@ -46,6 +46,7 @@ class Event(StrEnum):
     TABLES_PUBLISHED = "tables_published"
     REQUEST_SERVED = "request_served"
     CONTENT_REFUSED = "content_refused"
+    LOG_IN_REFUSED = "log_in_refused"
     READER_NOT_NOTED = "reader_not_noted"
     KEY_NOT_GIVEN_UP = "key_not_given_up"
     LEDGER_UNAVAILABLE = "ledger_unavailable"

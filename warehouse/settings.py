@@ -5,6 +5,7 @@ Connections, channels and everything else that a merchant edits is not here: tha
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,9 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from warehouse.logs import LogFormat, LogLevel
+
+_GRANT = re.compile(r"[^=]+=(viewer|operator|configurator|admin)(\+pii)?(@[a-z0-9_-]+(/[a-z0-9_-]+)*)?")
+"""What a group gives, as `oidc_grants` says it."""
 
 
 class Settings(BaseSettings):
@@ -81,6 +85,29 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
         description="Address under which people reach the console, such as https://hub.example.com/console; unset: that of the "
         "Orders API, and then people log in from this machine alone.",
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        description="Address of the identity provider (OpenID Connect) with which people log in to the console; unset: none. "
+        "Its application needs the redirect address ORDERS_CONSOLE_URL/sso/back.",
+    )
+    oidc_client_id: str = Field("orders", description="What the console is called at the identity provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="Its secret there; unset for a public client. The code flow with PKCE is used either way."
+    )
+    oidc_name_claim: str = Field(
+        "preferred_username", description="Member of the provider's token by which somebody new is called."
+    )
+    oidc_groups_claim: str = Field(
+        "groups", description="Member of the token that holds groups or roles; dots lead into it: realm_access.roles."
+    )
+    oidc_grants: str = Field(
+        "",
+        description="What groups may do here, as in `hub-admins=admin+pii, lyon=operator@shop_fr/shop_de`; nobody else is "
+        "let in.",
+    )
+    oidc_only: bool = Field(
+        False, description="Whether passwords let nobody in any more. Links of `orders users link` still do."
     )
     dagster_url: str | None = Field(
         None, pattern=r"^https?://", description="Address of Dagster's pages, which the console links to."
@@ -188,6 +215,24 @@ class Settings(BaseSettings):
         if first in {"v1", "docs", "console", "openapi.json", "healthz", "readyz", "metrics"}:
             raise ValueError(f"a path of the API itself begins with /{first}: take another prefix")
         return prefix.rstrip("/")
+
+    @field_validator("oidc_grants")
+    @classmethod
+    def _are_grants(cls, grants: str) -> str:
+        for part in filter(None, map(str.strip, grants.split(","))):
+            if _GRANT.fullmatch(part) is None:
+                raise ValueError(f"{part!r} is no grant: write group=role, then +pii and @channel/channel where wanted")
+        return grants
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _takes_secrets(cls, issuer: str | None) -> str | None:
+        from warehouse.web_addresses import address_fault  # noqa: PLC0415 - what reads names of hosts is loaded where it is used
+
+        fault = None if issuer is None else address_fault(issuer)
+        if fault is not None:
+            raise ValueError(f"it {fault}")
+        return issuer
 
     @property
     def console_address(self) -> str:

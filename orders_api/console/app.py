@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from orders_api.console import (
     acceptances,
+    account,
     alerts,
     audit,
     cancellations,
@@ -31,11 +32,13 @@ from orders_api.console import (
     quarantine,
     requests,
     shipments,
+    single_sign_on,
     storages,
     tokens,
     users,
 )
 from orders_api.console.kit.assets import serve_asset
+from orders_api.console.kit.entrances import LogInAttempts
 from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.rendering import frame_of, html
 from orders_api.console.views.frame import ErrorPage
@@ -62,7 +65,9 @@ def create_console(installation: ApiInstallation) -> Starlette:
         Route("/static/{name}", serve_asset),
         *content_reports.routes,
         *log_in.routes,
-        *log_in.pages.routes,
+        *single_sign_on.routes,
+        *account.routes,
+        *account.pages.routes,
         *(route for noun in NOUNS for route in noun.pages.routes),
     ]
     handlers = {
@@ -75,7 +80,8 @@ def create_console(installation: ApiInstallation) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.installation = installation
     app.state.headlines = HeadlineCache()
-    app.state.attempts = log_in.LogInAttempts.none_yet()
+    app.state.attempts = LogInAttempts.none_yet()
+    app.state.provider = single_sign_on.provider_of(installation)
     return app
 
 

@@ -54,17 +54,15 @@ REFERENCE = _headers(PAGE_SOURCES % b"'none'", b"no-referrer")
 """Of answers for programs, and of the API's reference."""
 
 
-def console_headers(reports: str, other_forms: str = "") -> Headers:
+def console_headers(reports: str) -> Headers:
     """Of the console.
 
     Args:
         reports: Path to which browsers report what they have refused to load.
-        other_forms: Origin beside our own that a form may lead to; "" for none.
     """
-    forms = f"'self' {other_forms}".strip().encode()
     return (
         # without a referrer a form would not say where it comes from
-        *_headers(PAGE_SOURCES % forms + b"; report-uri " + reports.encode(), b"same-origin"),
+        *_headers(PAGE_SOURCES % b"'self'" + b"; report-uri " + reports.encode(), b"same-origin"),
         (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     )
 

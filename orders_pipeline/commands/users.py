@@ -57,7 +57,16 @@ def list_users(as_json: Annotated[bool, typer.Option("--json", help="One JSON li
 
     Example: orders users list
     """
-    columns = ("name", "role", "may_see_personal_data", "channels", "has_password", "created_at")
+    columns = (
+        "name",
+        "role",
+        "may_see_personal_data",
+        "channels",
+        "has_password",
+        "has_codes",
+        "is_from_provider",
+        "created_at",
+    )
     with opened_to_read() as installation, installation.ledger.read() as transaction:
         rows = [{name: getattr(each, name) for name in columns} for each in book.listed(transaction)]
     print_rows("Users", rows, columns, as_json)

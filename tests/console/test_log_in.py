@@ -95,7 +95,7 @@ def test_guessing_is_slow_and_tells_no_names(console) -> None:
     assert [each.status_code for each in answers] == [401] * 5 + [429]
     assert int(answers[-1].headers["retry-after"]) > 0
     assert unknown.status_code == 401
-    alert = 'role="alert">The name or the password is wrong.'
+    alert = 'role="alert">The name, the password or the code is wrong.'
     assert alert in unknown.text
     assert alert in answers[0].text
 

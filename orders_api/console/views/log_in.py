@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LogInPage:
-    """The log-in page: what went wrong, the name that was typed, and where to go on."""
+    """The log-in page: what went wrong, the name that was typed, where to go on; by which ways people come in."""
 
     error: str
     name: str
     wanted: str
+    has_provider: bool
+    takes_passwords: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,12 @@ class AccountPage:
     channels: str
     shortest_password: int
     sessions: tuple[SessionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodesPage:
+    """A new secret for an authenticator, as text and as a picture; and what was wrong with the code that was typed."""
+
+    secret: str
+    picture: str
+    error: str

@@ -79,6 +79,8 @@ class User:
         channels: Channel codes they may see; None for all, those connected later among them.
         has_password: Whether they have chosen one; until then a link alone lets them in.
         created_at: When they were added.
+        is_from_provider: Whether the identity provider lets them in, and says what they may do.
+        has_codes: Whether their password takes a code of an authenticator beside it.
     """
 
     name: str
@@ -87,6 +89,8 @@ class User:
     channels: tuple[str, ...] | None
     has_password: bool
     created_at: datetime
+    is_from_provider: bool = False
+    has_codes: bool = False
 
 
 def add(
@@ -107,7 +111,7 @@ def add(
         raise UserError("invalid_name", "a name is 1 to 64 small letters, digits, dots, hyphens, underscores, @ or +")
     if find(transaction, name) is not None:
         raise UserError("user_exists", f"there is a user {name} already")
-    _check_channels(transaction, channel_codes)
+    check_channels(transaction, channel_codes)
     chosen = None if channel_codes is None else tuple(sorted(set(channel_codes)))
     row = {
         "name": name,
@@ -147,7 +151,7 @@ def change(
         UserError: `unknown_user`, `last_admin`, `no_channel`, or `unknown_channel`.
     """
     _require_other_admin(transaction, name, role)
-    _check_channels(transaction, channel_codes)
+    check_channels(transaction, channel_codes)
     row = {
         "role": role.value,
         "may_see_personal_data": may_see_personal_data,
@@ -173,14 +177,17 @@ def set_password(transaction: Transaction, user: User, password: str, now: datet
     """Give somebody a password; whoever is logged in with the old one is logged out.
 
     Raises:
-        UserError: `password_too_short`, `password_too_long`, or `password_too_common`.
+        UserError: `managed_elsewhere`, `password_too_short`, `password_too_long`, or `password_too_common`.
     """
+    if user.is_from_provider:
+        raise UserError("managed_elsewhere", "The identity provider lets you in: there is no password here.")
     _check_password(user.name, password)
     _keep(transaction, user.name, _hasher().hash(password), now)
 
 
 def reset_password(transaction: Transaction, name: str, now: datetime) -> bool:
-    """Take somebody's password away and log them out; a link lets them choose another. False when there is nobody."""
+    """Take somebody's password and authenticator away and log them out. False when there is nobody of this name."""
+    transaction.execute(sa.update(users).where(users.c.name == name).values(code_secret=None, code_step=None))
     return _keep(transaction, name, None, now)
 
 
@@ -195,6 +202,11 @@ def verified(transaction: Transaction, name: str, password: str) -> User | None:
     return None if row is None or kept is None else user_of(row)
 
 
+def code_binding(name: str) -> str:
+    """What the secret of a user's authenticator is bound to where it is encrypted."""
+    return f"authenticator:{name}"
+
+
 def user_of(row: RowMapping) -> User:
     """The user of a row."""
     allowed = row["channels"]
@@ -205,6 +217,8 @@ def user_of(row: RowMapping) -> User:
         None if allowed is None else tuple(allowed),
         row["password_hash"] is not None,
         row["created_at"],
+        row["subject"] is not None,
+        row["code_secret"] is not None,
     )
 
 
@@ -233,7 +247,12 @@ def _require_other_admin(transaction: Transaction, name: str, role: Role | None)
         raise UserError("last_admin", f"{name} is the last administrator: make somebody else one first")
 
 
-def _check_channels(transaction: Transaction, codes: Collection[str] | None) -> None:
+def check_channels(transaction: Transaction, codes: Collection[str] | None) -> None:
+    """Refuse channels that there are not.
+
+    Raises:
+        UserError: `no_channel`, or `unknown_channel`.
+    """
     if codes is None:
         return
     if not codes:

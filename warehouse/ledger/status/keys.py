@@ -18,8 +18,10 @@ from warehouse.ledger.base.database import insert_into
 from warehouse.ledger.base.schema import account_deletions as deletion_table
 from warehouse.ledger.base.schema import alert_recipients, connections, parties, raw_orders, sealing_keys
 from warehouse.ledger.base.schema import storages as storage_table
+from warehouse.ledger.base.schema import users as user_table
 from warehouse.ledger.book import account_deletions
 from warehouse.ledger.book.raw_orders import bound_to
+from warehouse.ledger.people.users import code_binding
 from warehouse.ledger.settings import storages
 from warehouse.privacy import KeyRing, KeyRingError, has_key_ring, key_file, make_key_file, open_key_ring
 
@@ -116,16 +118,30 @@ def sealed_sample(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
             yield f"parties:{row.order_id}", bytes(row.sealed)
     for order in (raw_orders.c.seq.desc(), raw_orders.c.seq):
         yield from _opened_bodies(transaction, _bodies(order).limit(SAMPLE))
+    yield from _credentials(transaction, present)
+    if deletion_table.name in present:
+        yield from account_deletions.sealed_sample(transaction, SAMPLE)
+    if user_table.name in present:
+        yield from _code_secrets(transaction)
+
+
+def _credentials(transaction: Transaction, present: set[str]) -> Iterator[tuple[str, bytes]]:
     for table, owner in ((connections, str), (storage_table, storages.owner)):
         if table.name in present:
             for row in transaction.execute(sa.select(table.c.code, table.c.credentials)):
                 yield from _sealed_references(owner(row.code), row.credentials)
-    if deletion_table.name in present:
-        yield from account_deletions.sealed_sample(transaction, SAMPLE)
     if alert_recipients.name in present:
         rows = sa.select(alert_recipients.c.code, alert_recipients.c.address)
         for row in transaction.execute(rows):
             yield from _sealed_references(f"alert:{row.code}", {"url": row.address})
+
+
+def _code_secrets(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
+    if "code_secret" not in {each["name"] for each in sa.inspect(transaction).get_columns(user_table.name)}:
+        return
+    kept = sa.select(user_table.c.name, user_table.c.code_secret).where(user_table.c.code_secret.is_not(None))
+    for row in transaction.execute(kept.limit(SAMPLE)):
+        yield code_binding(row.name), bytes(row.code_secret)
 
 
 def _require_nothing_sealed(settings: Settings, ledger: Ledger) -> None:

@@ -34,8 +34,12 @@ users = sa.Table(
     sa.Column("may_see_personal_data", sa.Boolean, nullable=False),
     sa.Column("channels", sa.JSON(none_as_null=True), comment="list of channel codes; null: all"),
     sa.Column("password_hash", sa.Text, comment="Argon2id; null: a link alone lets them in"),
+    sa.Column("subject", sa.Text, comment="who they are at the identity provider: its address and its id; null: local"),
+    sa.Column("code_secret", sa.LargeBinary, comment="encrypted: of the codes of an authenticator; null: none"),
+    sa.Column("code_step", sa.BigInteger, comment="the time step of the last code, which is good once"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ux_users_subject", "subject", unique=True),
 )
 
 sessions = sa.Table(
