@@ -21,6 +21,7 @@ from tests.benchmarks import (
     api_reading,
     api_writing,
     confirmation_backlog,
+    console_pages,
     dlt_comparison,
     files,
     idle_ticks,
@@ -29,12 +30,13 @@ from tests.benchmarks import (
     requests,
     shipment_intake,
 )
-from tests.benchmarks.measuring import DEFAULT, FULL, TINY, Figure, Workshop, machine
+from tests.benchmarks.measuring import DEFAULT, FULL, STORES, TINY, Figure, Workshop, machine
 
 BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "normalise": normalising.measure,
     "dlt": dlt_comparison.measure,
     "api": api_reading.measure,
+    "console": console_pages.measure,
     "publish": publishing.measure,
     "idle": idle_ticks.measure,
     "writes": api_writing.measure,
@@ -65,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in asked.names or BENCHMARKS:
         say(f"[bold]{name}[/bold]")
         with tempfile.TemporaryDirectory(prefix="orders-bench-") as folder:
-            figures += BENCHMARKS[name](Workshop(Path(folder), sizes, say))
+            workshop = Workshop(Path(folder), sizes, say, asked.books, tuple(asked.store or STORES))
+            figures += BENCHMARKS[name](workshop)
     if asked.json:
         rows = [{**asdict(each), "ratio": each.ratio, "met": each.is_met} for each in figures]
         sys.stdout.write(json.dumps({"figures": rows, "machine": described}, indent=2) + "\n")
@@ -80,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--full", action="store_true", help="A million orders; needs 25 GB of disk.")
     size.add_argument("--tiny", action="store_true", help="Only to see that they run: the figures mean nothing.")
+    parser.add_argument(
+        "--store", action="append", choices=STORES, help="Only on this database, of what is measured on both."
+    )
+    parser.add_argument("--books", type=Path, help="A folder where filled books are kept for the next run.")
     parser.add_argument("--json", action="store_true", help="Print JSON.")
     return parser
 

@@ -34,6 +34,8 @@ START_SECONDS = 60.0
 MEGABYTE = 1e6
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
+STORES = ("sqlite", "postgresql")
+
 Task = Callable[..., Generator[Any, None, None]]
 
 
@@ -161,11 +163,24 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where one run of the benchmarks works: a folder that is deleted afterwards, the sizes, and a voice on stderr."""
+    """Where one run of the benchmarks works: a folder that is deleted afterwards, the sizes, and a voice on stderr.
+
+    Attributes:
+        books: Where filled books are kept for the next run; None: nowhere.
+        stores: The databases on which is measured what is measured on both.
+    """
 
     folder: Path
     sizes: Sizes
     say: Callable[[str], None]
+    books: Path | None = None
+    stores: Sequence[str] = STORES
+
+    def kept(self, name: str) -> Path:
+        """A folder that an earlier run may have filled."""
+        folder = (self.books or self.folder) / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def fresh(self, name: str) -> Path:
         """An empty folder; one of the same name is emptied."""

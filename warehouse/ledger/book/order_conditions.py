@@ -211,7 +211,7 @@ def beyond_place(sort: Sort) -> sa.ColumnElement[bool]:
     return row < key if sort.is_descending else row > key
 
 
-def place_of(after: Key | None) -> dict[str, Any]:
+def place_of(after: Key | None) -> dict[str, object]:
     """The values of a place."""
     if after is None:
         return {}

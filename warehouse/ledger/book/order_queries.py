@@ -209,15 +209,18 @@ def neighbours(
     transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder
 ) -> tuple[str | None, str | None]:
     """Internal ids of the orders before and after one in a list; None at its ends."""
-    after = page(transaction, wanted, sort, key_of(row, sort), 1).rows
-    before = _before(transaction, wanted, sort, row)
+    told = tally(transaction, wanted) if order_kinds.asks_for_kinds(wanted) else None
+    after = page(transaction, wanted, sort, key_of(row, sort), 1, told).rows
+    before = _before(transaction, wanted, sort, row, told)
     return (before[0].id if before else None), (after[0].id if after else None)
 
 
-def _before(transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder) -> list[StoredOrder]:
+def _before(
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder, told: Tally | None
+) -> list[StoredOrder]:
     if not sort.is_by_errors:
         reverse = Sort(sort.removeprefix("-") if sort.is_descending else f"-{sort.value}")
-        return page(transaction, wanted, reverse, key_of(row, reverse), 1).rows
+        return page(transaction, wanted, reverse, key_of(row, reverse), 1, told).rows
     first, own = sort is Sort.ERRORS_FIRST, bool(row.has_errors)
     found = page(transaction, replace(wanted, has_errors=own), Sort.OLDEST, key_of(row, Sort.OLDEST), 1).rows
     if found or own is first or wanted.has_errors is own:
