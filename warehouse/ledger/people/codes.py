@@ -33,7 +33,7 @@ def new_secret() -> str:
 
 def address(user: User, secret: str) -> str:
     """What the authenticator reads from a picture: an `otpauth` address."""
-    return pyotp.TOTP(secret).provisioning_uri(user.name, issuer_name=ISSUER)
+    return pyotp.TOTP(secret).provisioning_uri(name=user.name, issuer_name=ISSUER)
 
 
 def keep(transaction: Transaction, keys: KeyRing, user: User, secret: str, code: str, now: datetime) -> None:
