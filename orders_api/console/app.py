@@ -21,6 +21,7 @@ from orders_api.console import (
     channels,
     connections,
     content_reports,
+    coverage,
     files,
     incidents,
     log_in,
@@ -53,7 +54,20 @@ if TYPE_CHECKING:
 
 CONSOLE_PATH = "/console"
 NOUNS = (
-    *(overview, orders, order_views, order, shipments, cancellations, acceptances, incidents, quarantine, files, logs),
+    *(
+        overview,
+        orders,
+        order_views,
+        order,
+        shipments,
+        cancellations,
+        acceptances,
+        incidents,
+        coverage,
+        quarantine,
+        files,
+        logs,
+    ),
     *(channels, connections, storages, tokens, alerts, users, audit, requests),
 )
 """The modules whose `pages` make up the console."""

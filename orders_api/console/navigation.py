@@ -20,6 +20,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("Overview", "/"),
             Entry("Incidents", "/incidents", "open_incidents"),
+            Entry("Coverage", "/coverage"),
             Entry("Files", "/files"),
             Entry("Logs", "/logs"),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, ListPage, PlainText, Shape
 from warehouse.incidents import IncidentKind
@@ -37,6 +37,8 @@ class Incident(Shape):
     occurrences: int = Field(description="How often it was seen.", examples=[3])
     resolved_at: datetime | None = Field(description="When it ended; null while it lasts.", examples=[None])
     resolution: str | None = Field(description="How it ended.", examples=["succeeded"])
+    acknowledged_by: str | None = Field(description="Who looks after it.", examples=[None])
+    acknowledged_until: datetime | None = Field(description="So long nobody is alerted of it.", examples=[None])
 
 
 class IncidentPage(ListPage):
@@ -53,6 +55,15 @@ class IncidentResolution(Shape):
         min_length=1,
         max_length=1000,
         examples=["Confirmed by telephone"],
+    )
+
+
+class IncidentAcknowledgement(Shape):
+    """Until when somebody looks after an incident."""
+
+    until: AwareDatetime = Field(
+        description="So long nobody is alerted of it: a time to come, within thirty days.",
+        examples=["2026-11-03T08:00:00Z"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -20,9 +21,10 @@ from orders_api.kit.parameters import IncidentId, number_of
 from orders_api.kit.queries import PageQuery
 from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
-from orders_api.schemas.incidents import Incident, IncidentPage, IncidentResolution
+from orders_api.schemas.incidents import Incident, IncidentAcknowledgement, IncidentPage, IncidentResolution
 from orders_api.schemas.vocabulary import ORDER_ID
 from orders_api.v1.order_filters import Word, check_channels
+from warehouse.date_presets import DatePreset, bounds
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.exchange.numbering import Numbered
 from warehouse.ledger.settings.tokens import Scope
@@ -41,17 +43,31 @@ class IncidentState(StrEnum):
     """Which incidents."""
 
     OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     ALL = "all"
 
 
-IS_OPEN = {IncidentState.OPEN: True, IncidentState.RESOLVED: False, IncidentState.ALL: None}
+IS_OPEN = {
+    IncidentState.OPEN: True,
+    IncidentState.ACKNOWLEDGED: True,
+    IncidentState.RESOLVED: False,
+    IncidentState.ALL: None,
+}
+LONGEST_ACKNOWLEDGEMENT = timedelta(days=30)
 
 
 class IncidentQuery(PageQuery):
     """Which incidents, and which page of them."""
 
-    state: IncidentState = Field(IncidentState.OPEN, description="Open ones, resolved ones, or all.", examples=["open"])
+    state: IncidentState = Field(
+        IncidentState.OPEN,
+        description="Open ones, of these those that somebody looks after (`acknowledged`), resolved ones, or all.",
+        examples=["open"],
+    )
+    seen: DatePreset | None = Field(
+        None, description="Seen within this range of days, in the merchant's time zone.", examples=["today"]
+    )
     channel: list[Word] = Field(
         [],
         description="Of any of these channels, their connections' among them; may be repeated.",
@@ -62,21 +78,30 @@ class IncidentQuery(PageQuery):
     code: list[Word] = Field([], description="Of any of these codes; may be repeated.", examples=["throttled"])
     order_id: Word | None = Field(None, description="About this order, by its internal id.", examples=[ORDER_ID])
 
+    def as_filter(self, visible_channels: tuple[str, ...] | None, installation: ApiInstallation) -> IncidentFilter:
+        """The filter for a reader."""
+        now = installation.clock()
+        first, end = (None, None) if self.seen is None else bounds(self.seen, now, installation.settings.time_zone)
+        return IncidentFilter(
+            visible_channels=visible_channels,
+            channels=tuple(self.channel),
+            is_open=IS_OPEN[self.state],
+            kinds=tuple(each.value for each in self.kind),
+            stages=tuple(self.stage),
+            codes=tuple(self.code),
+            order_id=self.order_id,
+            acknowledged_after=now if self.state is IncidentState.ACKNOWLEDGED else None,
+            seen_after=first,
+            seen_before=end,
+        )
+
 
 @router.get("/v1/incidents", summary="List incidents", response_model=IncidentPage, responses=describe(400, 404))
 def list_incidents(
     request: Request, caller: MayRead, installation: ThisInstallation, query: Annotated[IncidentQuery, Query()]
 ) -> Response:
     """Problems that concern the token's channels, newest first; each is one row, however often it happened."""
-    wanted = IncidentFilter(
-        visible_channels=caller.visible_channels,
-        channels=tuple(query.channel),
-        is_open=IS_OPEN[query.state],
-        kinds=tuple(each.value for each in query.kind),
-        stages=tuple(query.stage),
-        codes=tuple(query.code),
-        order_id=query.order_id,
-    )
+    wanted = query.as_filter(caller.visible_channels, installation)
     with installation.ledger.read() as transaction:
         check_channels(transaction, query.channel, caller.visible_channels)
         rows, following = read_page(
@@ -114,6 +139,31 @@ def resolve_incident(
     with installation.ledger.write() as transaction:
         row = _find(transaction, installation, caller, given)
         if not incidents.resolve_by_hand(transaction, row.id, asked.reason, installation.clock()):
+            raise Problem(409, "incident_resolved", "This incident is resolved already.")
+        row = _find(transaction, installation, caller, given)
+    return fresh_answer(_document(installation, caller, row))
+
+
+@router.post(
+    "/v1/incidents/{id}/acknowledge",
+    summary="Look after an incident",
+    response_model=Incident,
+    responses=describe(404, 409),
+)
+def acknowledge_incident(
+    caller: Annotated[Caller, may(Scope.ADMIN)],
+    installation: ThisInstallation,
+    given: IncidentId,
+    asked: IncidentAcknowledgement,
+) -> Response:
+    """Say that somebody looks after it: until then nobody is alerted of it again. It stays open, and its end is told."""
+    now = installation.clock()
+    if not now < asked.until <= now + LONGEST_ACKNOWLEDGEMENT:
+        errors = [{"pointer": "/until", "message": "a time to come, within thirty days"}]
+        raise Problem(422, "invalid_request", "The request is not as described: see errors.", errors=errors)
+    with installation.ledger.write() as transaction:
+        row = _find(transaction, installation, caller, given)
+        if not incidents.acknowledge(transaction, row.id, caller.consumer, asked.until):
             raise Problem(409, "incident_resolved", "This incident is resolved already.")
         row = _find(transaction, installation, caller, given)
     return fresh_answer(_document(installation, caller, row))

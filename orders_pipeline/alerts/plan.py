@@ -178,7 +178,7 @@ class _Facts:
         self._now = now
         self._zone = ZoneInfo(settings.time_zone)
         self._hour = settings.alert_summary_hour
-        self._troubles = alerts.troubles(transaction)
+        self._troubles = alerts.troubles(transaction, now)
         self._announced = alerts.announced(transaction)
         self._paces = alerts.paces(transaction, now, HOUR)
         self._serving = channels_served(transaction)
@@ -187,8 +187,8 @@ class _Facts:
     def problems(self, recipient: Recipient, severity: Severity) -> Planned | None:
         """The message about incidents of one severity, when there is news and the pace allows one."""
         stream = STREAMS[severity]
-        own = [each for each in self._of(recipient) if severity_of(each.kind) is severity]
-        # What is open and none of its business any more has not recovered.
+        own = [each for each in self._of(recipient) if severity_of(each.kind) is severity and not each.is_muted]
+        # What is open and none of its business any more, or looked after by somebody, has not recovered.
         elsewhere = {each.key for each in self._troubles} - {each.key for each in own}
         known = [
             each

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orders_pipeline.commands.names import ORDER_HELP, the_order
 from orders_pipeline.commands.output import Exit, answers, fail, instant, notes, print_json, print_rows
+from orders_pipeline.commands.recording import record, somebody
 from orders_pipeline.installation import opened, opened_to_read
 from warehouse.incidents import IncidentKind
-from warehouse.ledger.exchange.numbering import Numbered, number_given
+from warehouse.ledger.exchange.numbering import Numbered, number_given, numbering_of
 from warehouse.ledger.watch import activity
 from warehouse.ledger.watch import incidents as book
 from warehouse.ledger.watch.activity import Level, LogFilter
 from warehouse.ledger.watch.incident_queries import IncidentFilter, find_incidents
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection as Transaction
 
 incidents = typer.Typer(name="incidents", help="Problems, one row each.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -109,6 +114,41 @@ def resolve(
     notes.print(f"incident {incident} is resolved")
 
 
+@incidents.command()
+def acknowledge(
+    incident: IncidentId,
+    hours: Annotated[int, typer.Option(min=1, max=720, help="So long nobody is alerted of it.")] = 24,
+) -> None:
+    """Say that somebody looks after an incident: nobody is alerted of it for a while. It stays open.
+
+    Example: orders incidents acknowledge 12 --hours 8
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        number = number_given(transaction, Numbered.INCIDENT, incident)
+        until = installation.clock() + timedelta(hours=hours)
+        if number is None or not book.acknowledge(transaction, number, somebody(), until):
+            raise fail(f"there is no open incident {incident}", Exit.USAGE)
+        record(transaction, installation, "incident_acknowledged", _own_id(transaction, number), {"hours": hours})
+    notes.print(f"incident {incident}: nobody is alerted for {hours} hours")
+
+
+@incidents.command()
+def note(
+    incident: IncidentId,
+    text: Annotated[str, typer.Argument(help="Plain text for people, without personal data.")],
+) -> None:
+    """Write a note about an incident, which its page shows.
+
+    Example: orders incidents note 12 "the carrier will call back on Monday"
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        number = number_given(transaction, Numbered.INCIDENT, incident)
+        if number is None or not find_incidents(transaction, IncidentFilter(is_open=None, id=number), None, 1):
+            raise fail(f"there is no incident {incident}", Exit.USAGE)
+        record(transaction, installation, "incident_noted", _own_id(transaction, number), {"reason": text[:1000]})
+    notes.print(f"noted at incident {incident}")
+
+
 def logs(
     channel: Channels = None,
     stage: Stages = None,
@@ -138,3 +178,9 @@ def logs(
         )
         rows = activity.find_entries(transaction, wanted, None, limit)
     print_rows("Log", rows, ("at", "level", "stage", "kind", "channel", "order_id", "text"), as_json)
+
+
+def _own_id(transaction: Transaction, number: int) -> str:
+    """What the audit log calls an incident: its id in the API."""
+    numbering = numbering_of(transaction)
+    return str(number) if numbering is None else numbering.id(Numbered.INCIDENT, number)

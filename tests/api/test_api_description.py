@@ -18,6 +18,7 @@ from warehouse.clock import utc_now
 from warehouse.settings import Settings
 
 OPERATIONS = {
+    "acknowledge_incident",
     "list_acceptances",
     "accept_cancellation_request",
     "ask_pipeline",

@@ -127,6 +127,24 @@ def test_it_is_resolved_by_hand_once_with_the_reason(admin, erp, troubles):
     assert erp.get(f"/v1/incidents/{number}").json()["resolution"] == "Fixed by phone"
 
 
+def test_somebody_looks_after_it_for_a_while(admin, erp, troubles, clock):
+    number = erp.get("/v1/incidents", code="b").json()["incidents"][0]["id"]
+    path, until = f"/v1/incidents/{number}/acknowledge", clock() + timedelta(hours=8)
+    for wrong in (clock(), clock() + timedelta(days=31)):
+        assert admin.post(path, {"until": wrong.isoformat()}).json()["errors"][0]["pointer"] == "/until"
+    found = Incident.model_validate_json(admin.post(path, {"until": until.isoformat()}).content)
+    assert (found.acknowledged_by, found.acknowledged_until, found.resolved_at) == ("admin", until, None)
+    listed = [each["code"] for each in erp.get("/v1/incidents", state="acknowledged").json()["incidents"]]
+    assert listed == ["b"]
+    assert "b" in [each["code"] for each in erp.get("/v1/incidents", seen="today").json()["incidents"]]
+    assert erp.get("/v1/incidents", seen="yesterday").json()["incidents"] == []
+    clock.advance(hours=8)
+    assert erp.get("/v1/incidents", state="acknowledged").json()["incidents"] == []
+    admin.post(f"/v1/incidents/{number}/resolve", {"reason": "over"})
+    again = admin.post(path, {"until": (clock() + timedelta(hours=1)).isoformat()})
+    assert (again.status_code, again.json()["code"]) == (409, "incident_resolved")
+
+
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "x", "more": 1}, {"reason": "x" * 1001}])
 def test_without_a_reason_nothing_is_resolved(admin, troubles, body):
     response = admin.post("/v1/incidents/1/resolve", body)

@@ -24,6 +24,8 @@ PAGES = [
     "/orders/{order}",
     "/orders/{order}/explain",
     "/orders/{order}/payload",
+    "/coverage",
+    "/coverage/amazon_fr/2026-11-01",
     "/quarantine",
     "/quarantine/{payload}",
     "/incidents",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -65,6 +66,42 @@ def test_a_second_close_says_that_it_was_closed(console, fred) -> None:
     sent = {"form_token": token, "reason": "done"}
     assert [fred.post(f"{path}/resolve", data=sent).status_code for _ in range(2)] == [303, 303]
     assert "was closed already" in fred.get(path).text
+
+
+def test_somebody_looks_after_one_and_writes_notes(console, anna, fred, vera) -> None:
+    path = open_one(console, "looked_after")
+    page = fred.get(path).text
+    token, own = form_token(page), f'action="/console{path}'
+    assert ("Test the connection</button>" in page, "Open the channel" in page, 'aria-label="Seen in' in page) == (
+        True,
+    ) * 3
+    for hours, said in (("9", "Choose for how long"), ("24", "nobody is alerted of it for a day")):
+        answer = fred.post(f"{path}/acknowledge", data={"form_token": token, "hours": hours})
+        assert (answer.status_code, said in fred.get(path).text) == (303, True)
+    for text in ("", "the carrier will call back"):
+        fred.post(f"{path}/note", data={"form_token": token, "text": text})
+    page = vera.get(path).text
+    assert ("fred looks after it" in page, own in page) == (True, False)
+    assert "fred wrote: the carrier will call back" in page
+    assert "Acknowledged</span>" in anna.get("/incidents?code=looked_after").text
+    assert "looked_after" in anna.get("/incidents.json?state=acknowledged").text
+    assert vera.post(f"{path}/note", data={"form_token": form_token(page), "text": "x"}).status_code == 403
+
+
+def test_incidents_in_the_same_trouble_lead_to_their_orders(console, anna) -> None:
+    orders = [each["id"] for each in anna.get("/orders.json?limit=2&has_errors=false").json()["orders"]]
+    with console.ledger.write() as transaction:
+        for order in orders:
+            problem = IncidentReport(
+                scope="channel", subject="amazon_fr", stage="confirm", code="shared", message="No.", order_id=order
+            )
+            incidents.report(transaction, problem, NOW)
+    found = anna.get("/incidents.json?code=shared").json()["incidents"]
+    page = anna.get(f"/incidents/{found[0]['id']}").text
+    path = unescape(re.search(r'href="/console(/orders\?search=[^"]*)">2 orders', page)[1])
+    assert {each["id"] for each in anna.get(path.replace("/orders?", "/orders.json?")).json()["orders"]} == set(orders)
+    with console.ledger.write() as transaction:
+        incidents.resolve_order(transaction, orders, "confirm", NOW)
 
 
 def test_a_viewer_closes_nothing(console, vera) -> None:

@@ -315,6 +315,28 @@ def test_another_order_in_trouble_is_told_though_an_earlier_one_is_open(desk):
     assert "order 2: stop the package" in desk.postbox.bodies[1]
 
 
+def test_what_somebody_looks_after_is_told_by_its_end_alone(any_desk):
+    """Neither as news nor because it grows, until the time is over; another order in the same trouble is news."""
+    desk = any_desk
+    desk.report()
+    with desk.installation.ledger.write() as transaction:
+        (row,) = find_incidents(transaction)
+        incidents.acknowledge(transaction, row.id, "anna", desk.clock() + timedelta(hours=8))
+    desk.run()
+    desk.report(times=500)
+    desk.run(minutes=60)
+    assert desk.postbox.subjects == []
+    desk.run(minutes=8 * 60)
+    assert len(desk.postbox.subjects) == 1
+    with desk.installation.ledger.write() as transaction:
+        incidents.acknowledge(transaction, row.id, "anna", desk.clock() + timedelta(hours=8))
+    desk.report(times=9000)
+    desk.run(minutes=60)
+    desk.resolve()
+    desk.run(minutes=60)
+    assert desk.postbox.subjects[1:] == ["[Orders] 1 recovered, 0 open"]
+
+
 def test_recovery_is_told_once(desk):
     desk.report()
     desk.run()

@@ -13,7 +13,7 @@ from warehouse.ledger.base.database import READ_AGAIN_THROUGH, mark, migrate
 from warehouse.ledger.base.schema import marks, orders
 
 NEWER_TABLES = (
-    *("order_counts", "order_counts_zone"),
+    *("order_counts", "order_counts_zone", "incident_days"),
     *("operator_requests", "account_deletions", "log_in_links", "sessions", "users", "audit_entries"),
     *("marketplace_kinds", "saved_views"),
 )
@@ -21,6 +21,7 @@ NEWER_INDEXES = (
     *("ix_acknowledgements_number", "ix_order_lines_gtin", "ix_files_name", "ix_orders_ahead"),
     *("ix_orders_country", "ix_orders_historical", "ix_orders_ship_by", "ix_orders_confirmation"),
     *("ix_acknowledgements_refused", "ix_orders_kind_purchased", "ix_orders_kind_received"),
+    *("ix_pulls_until", "ix_acceptances_requested"),
 )
 NEWER_MARKS = ("pipeline_seen", "audited")
 words = import_module("warehouse.ledger.migrations.versions.0016_words")
@@ -51,6 +52,8 @@ def make_older(installation) -> set[str]:
             connection.execute(sa.text(f"DROP INDEX {index}"))
         for table in NEWER_TABLES:
             connection.execute(sa.text(f"DROP TABLE {table}"))
+        for column in ("acknowledged_by", "acknowledged_until"):
+            connection.execute(sa.text(f"ALTER TABLE incidents DROP COLUMN {column}"))
         for table, old, new in words.COLUMNS:
             connection.execute(sa.text(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}"))
         connection.execute(sa.text("ALTER TABLE announced_troubles RENAME TO alerts_told"))

@@ -13,6 +13,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class SparkBar:
+    """A day of a small drawing: which, where its bar begins, and how high it is."""
+
+    x: int
+    y: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """How often something was seen each day, drawn small, and the same in words."""
+
+    bars: tuple[SparkBar, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that can be done: its word, and a path, or what the pipeline is asked, about what, and of which order."""
+
+    word: str
+    asked: str = ""
+    subject: str = ""
+    original_id: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody did about an incident, when, and what they wrote."""
+
+    at: Moment | None
+    text: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentRow:
     """An incident in the list.
 
@@ -24,6 +61,7 @@ class IncidentRow:
         kind: Whose business it is.
         state: Open or resolved.
         occurrences: How often it was seen.
+        drawn: The same by day.
         first: When it was seen first.
         last: When it was seen last.
         order: Internal id of the order that it is about, or "".
@@ -37,6 +75,7 @@ class IncidentRow:
     kind: str
     state: Badge
     occurrences: int
+    drawn: Spark
     first: Moment
     last: Moment
     order: str
@@ -56,6 +95,14 @@ class IncidentView:
         run: Dagster's run in which it was seen last, or "".
         resolution: How it ended; None while it is open.
         resolved: When it ended.
+        acknowledged: Until when somebody looks after it; None when nobody does.
+        acknowledged_by: Who.
+        announced: Which recipients of alerts know of it, and since when.
+        affected: The path of the list of orders that it is about; "" where it is about one, or none.
+        affected_count: How many these are.
+        steps: What can be done.
+        deeds: What people did about it, the last first.
+        hours: For how long one may look after it, with words.
         details: All of this as text, to be handed on.
         entries: What the log says of the same channel, the last first.
     """
@@ -68,6 +115,14 @@ class IncidentView:
     run: str
     resolution: str | None
     resolved: Moment | None
+    acknowledged: Moment | None
+    acknowledged_by: str
+    announced: tuple[tuple[str, Moment | None], ...]
+    affected: str
+    affected_count: int
+    steps: tuple[Step, ...]
+    deeds: tuple[Deed, ...]
+    hours: tuple[tuple[str, str], ...]
     details: str
     entries: tuple[EntryRow, ...]
 

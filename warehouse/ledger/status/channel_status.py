@@ -69,6 +69,7 @@ class Standing:
             `late` (more than three intervals behind), `throttled` (waits because the marketplace asked to), or `ok`.
         created_at: When the channel was created.
         last_success_at: When its connection's last complete pull ended.
+        complete_from: From when on.
         complete_through: Up to when nothing is missing.
         open_orders_only: Nothing is missing of the orders that were open then, and of no others anything is said.
         lag_seconds: How long ago that was.
@@ -85,6 +86,7 @@ class Standing:
     state: ChannelState
     created_at: datetime
     last_success_at: datetime | None
+    complete_from: datetime | None
     complete_through: datetime | None
     open_orders_only: bool
     lag_seconds: float | None
@@ -136,6 +138,7 @@ def standings(transaction: Transaction, visible_channels: tuple[str, ...] | None
             channels.c.retrieval,
             channels.c.confirmation,
             channels.c.created_at,
+            coverage.c.complete_from,
             coverage.c.complete_through,
             connections.c.state,
             *(column.label(name) for name, column in columns.items()),
@@ -164,6 +167,7 @@ def _standing(row: Mapping[Any, Any], backlog: Mapping[str, int], now: datetime)
         state=_state(row, now, is_failing=bool(row["is_failing"]), is_throttled=wait is not None),
         created_at=row["created_at"],
         last_success_at=row["last_success_at"],
+        complete_from=row["complete_from"],
         complete_through=through,
         open_orders_only=bool(row["open_orders_only"]),
         lag_seconds=None if through is None else (now - through).total_seconds(),

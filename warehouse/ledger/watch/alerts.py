@@ -42,6 +42,7 @@ class Trouble:
     """Open incidents that are one condition: the same subject, stage and code, whichever orders or files they are about.
 
     `newest` is the id of the newest of them, and `about` what it is about one of: `orders`, `files`, or "" for neither.
+    `is_muted` when somebody looks after all of them for now.
     """
 
     scope: str
@@ -57,6 +58,7 @@ class Trouble:
     about: str
     first_seen_at: datetime
     last_seen_at: datetime
+    is_muted: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -112,11 +114,13 @@ class Pace:
 
 
 _CONDITION = [incidents.c[name] for name in ("scope", "subject", "stage", "code")]
+_NOW = sa.bindparam("now", type_=incidents.c.acknowledged_until.type)
 _GROUPED = (
     sa.select(
         sa.func.max(incidents.c.id).label("newest"),
         sa.func.count().label("incidents"),
         sa.func.sum(incidents.c.occurrences).label("occurrences"),
+        sa.func.sum(sa.case((incidents.c.acknowledged_until > _NOW, 1), else_=0)).label("muted"),
         sa.type_coerce(sa.func.min(incidents.c.first_seen_at), incidents.c.first_seen_at.type).label("first"),
         sa.type_coerce(sa.func.max(incidents.c.last_seen_at), incidents.c.last_seen_at.type).label("last"),
     )
@@ -132,7 +136,7 @@ _TROUBLES = (
 """Built once: every run asks it."""
 
 
-def troubles(transaction: Transaction) -> list[Trouble]:
+def troubles(transaction: Transaction, now: datetime) -> list[Trouble]:
     """Every condition that is open, the oldest first."""
     return [
         Trouble(
@@ -149,8 +153,9 @@ def troubles(transaction: Transaction) -> list[Trouble]:
             about=_about(row[incidents.c.order_id], row[incidents.c.file_id]),
             first_seen_at=row[_GROUPED.c.first],
             last_seen_at=row[_GROUPED.c.last],
+            is_muted=int(row[_GROUPED.c.muted]) == row[_GROUPED.c.incidents],
         )
-        for row in transaction.execute(_TROUBLES).mappings()
+        for row in transaction.execute(_TROUBLES, {"now": now}).mappings()
     ]
 
 

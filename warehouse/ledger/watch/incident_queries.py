@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.rows import Json, columns_of, read_rows
-from warehouse.ledger.base.schema import incidents
+from warehouse.ledger.base.schema import announced_troubles, incident_days, incidents
 from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class IncidentRecord(NamedTuple):
     occurrences: int
     resolved_at: datetime | None
     resolution: str | None
+    acknowledged_by: str | None
+    acknowledged_until: datetime | None
+
+    def is_acknowledged(self, now: datetime) -> bool:
+        """Whether somebody looks after it, and nobody is alerted."""
+        return self.resolved_at is None and self.acknowledged_until is not None and self.acknowledged_until > now
 
 
 def open_by_order(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, int]:
@@ -63,6 +69,9 @@ class IncidentFilter:
         codes: Any of these codes.
         order_id: About one order.
         id: The one with this number.
+        acknowledged_after: Only those that somebody looks after, until later than this.
+        seen_after: Seen last at this time or later.
+        seen_before: Seen first before this time.
     """
 
     visible_channels: tuple[str, ...] | None = None
@@ -73,6 +82,9 @@ class IncidentFilter:
     codes: tuple[str, ...] = ()
     order_id: str | None = None
     id: int | None = None
+    acknowledged_after: datetime | None = None
+    seen_after: datetime | None = None
+    seen_before: datetime | None = None
 
 
 OPEN = IncidentFilter()
@@ -90,6 +102,32 @@ def find_incidents(
     if wanted.visible_channels is not None:
         query = query.where(_visible(transaction, wanted.visible_channels))
     return read_rows(transaction, IncidentRecord, query.order_by(incidents.c.id.desc()).limit(limit))
+
+
+def by_day(transaction: Transaction, ids: Sequence[int], since: date) -> dict[int, dict[date, int]]:
+    """Incident → day of UTC → how often it was seen, from a day on."""
+    table = incident_days.c
+    query = sa.select(table.incident, table.day, table.occurrences).where(table.incident.in_(ids), table.day >= since)
+    found: dict[int, dict[date, int]] = {}
+    for row in transaction.execute(query):
+        found.setdefault(row.incident, {})[row.day] = row.occurrences
+    return found
+
+
+def announcements(transaction: Transaction, incident: IncidentRecord) -> list[tuple[str, datetime]]:
+    """Which recipients of alerts know of an incident's condition, and since when they were told last."""
+    table = announced_troubles.c
+    same = [table[name] == getattr(incident, name) for name in ("scope", "subject", "stage", "code")]
+    rows = transaction.execute(sa.select(table.recipient, table["at"]).where(*same).order_by(table["at"]))
+    return [(recipient, moment) for recipient, moment in rows]
+
+
+def orders_affected(transaction: Transaction, incident: IncidentRecord, limit: int) -> list[str]:
+    """Internal ids of the orders that open incidents of the same condition are about."""
+    table = incidents.c
+    same = [table[name] == getattr(incident, name) for name in ("scope", "subject", "stage", "code")]
+    query = sa.select(table.order_id).where(table.resolved_at.is_(None), table.order_id != "", *same)
+    return list(transaction.execute(query.order_by(table.id.desc()).limit(limit)).scalars())
 
 
 def count_open(transaction: Transaction, visible_channels: tuple[str, ...] | None = None) -> int:
@@ -124,6 +162,12 @@ def _matching(wanted: IncidentFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(table.order_id == wanted.order_id)
     if wanted.id is not None:
         conditions.append(table.id == wanted.id)
+    if wanted.acknowledged_after is not None:
+        conditions.append(table.acknowledged_until > wanted.acknowledged_after)
+    if wanted.seen_after is not None:
+        conditions.append(table.last_seen_at >= wanted.seen_after)
+    if wanted.seen_before is not None:
+        conditions.append(table.first_seen_at < wanted.seen_before)
     return conditions
 
 

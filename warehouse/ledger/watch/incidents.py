@@ -7,6 +7,7 @@ This is the one door for every stage. Who is told about an incident is not decid
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from structlog.contextvars import get_contextvars
 from warehouse.incidents import CAUSES, kind_of
 from warehouse.ledger.base.database import insert_of
 from warehouse.ledger.base.rows import Json
-from warehouse.ledger.base.schema import incidents, orders
+from warehouse.ledger.base.schema import incident_days, incidents, orders
 from warehouse.ledger.watch import activity, order_counts
 from warehouse.ledger.watch.activity import ActivityEntry, Level
 
@@ -89,6 +90,9 @@ def report(transaction: Transaction, problem: IncidentReport, now: datetime) -> 
         "occurrences": problem.occurrences,
     }
     opened = transaction.execute(_open_or_count(transaction.dialect.name), row).one()
+    if problem.occurrences:
+        seen = {"incident": opened.id, "day": now.astimezone(UTC).date(), "occurrences": problem.occurrences}
+        transaction.execute(_count_of_day(transaction.dialect.name), seen)
     if opened.occurrences == problem.occurrences:
         activity.record(transaction, [_opened(problem, opened.id)], now)
     if problem.order_id:
@@ -106,6 +110,23 @@ def _open_or_count(dialect: str) -> Any:  # noqa: ANN401 - the dialect's Insert
         set_={name: insert.excluded[name] for name in LATEST}
         | {"occurrences": incidents.c.occurrences + insert.excluded.occurrences},
     ).returning(incidents.c.id, incidents.c.occurrences)
+
+
+@cache
+def _count_of_day(dialect: str) -> Any:  # noqa: ANN401 - as above
+    insert = insert_of(dialect, incident_days)
+    counted = incident_days.c.occurrences + insert.excluded.occurrences
+    return insert.on_conflict_do_update(index_elements=["incident", "day"], set_={"occurrences": counted})
+
+
+def acknowledge(transaction: Transaction, incident_id: int, by: str, until: datetime) -> bool:
+    """Note who looks after an open incident, and until when nobody is alerted of it; False when there is none."""
+    changed = transaction.execute(
+        sa.update(incidents)
+        .where(incidents.c.id == incident_id, incidents.c.resolved_at.is_(None))
+        .values(acknowledged_by=by, acknowledged_until=until)
+    )
+    return bool(changed.rowcount)
 
 
 def resolve(

@@ -49,6 +49,7 @@ pulls = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("missing_data", sa.JSON, nullable=False, comment="data sets the marketplace refused to include"),
     sa.Index("ix_pulls_connection", "connection", "id"),
+    sa.Index("ix_pulls_until", "until"),
 )
 
 raw_orders = sa.Table(

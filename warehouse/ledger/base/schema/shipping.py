@@ -130,4 +130,5 @@ acceptances = sa.Table(
     sa.Column("message", sa.Text),
     sa.Column("hint", sa.Text),
     sa.Index("ix_acceptances_due", "status", "due_at"),
+    sa.Index("ix_acceptances_requested", "requested_at", "order_id"),
 )

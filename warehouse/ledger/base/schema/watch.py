@@ -28,6 +28,8 @@ incidents = sa.Table(
     sa.Column("occurrences", sa.Integer, nullable=False),
     sa.Column("resolved_at", Instant),
     sa.Column("resolution", sa.Text),
+    code("acknowledged_by", comment="who has taken note of it"),
+    sa.Column("acknowledged_until", Instant, comment="so long nobody is alerted of it"),
     partial_index(
         "ux_incidents_open",
         "scope",
@@ -43,6 +45,14 @@ incidents = sa.Table(
     partial_index("ix_incidents_newest_open", "id", where="resolved_at IS NULL"),
     sa.Index("ix_incidents_resolved", "resolved_at"),
     sa.Index("ix_incidents_first_seen", "first_seen_at"),
+)
+
+incident_days = sa.Table(
+    "incident_days",
+    metadata,
+    sa.Column("incident", sa.ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, comment="of UTC"),
+    sa.Column("occurrences", sa.Integer, nullable=False),
 )
 
 log_entries = sa.Table(
