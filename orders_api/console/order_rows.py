@@ -4,69 +4,49 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from orders_api.console.kit.rendering import moment
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.orders import OrderRow
 from orders_api.console.words import FULFILLED_BY, confirmation_badge, status_badge
+from orders_api.v1.export_tables import SummaryColumn
 from warehouse import display
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class ShownColumn(StrEnum):
-    """A column of the list, beside the order's id, which is always there; in this order they stand."""
-
-    CHANNEL = "channel"
-    MARKETPLACE = "marketplace"
-    STATUS = "status"
-    CONFIRMATION = "confirmation"
-    PURCHASED = "purchased"
-    RECEIVED = "received"
-    CHANGED = "changed"
-    SHIP_BY = "ship_by"
-    UNITS = "units"
-    TOTAL = "total"
-    COUNTRY = "country"
-    FULFILLED_BY = "fulfilled_by"
-    REFERENCES = "references"
-    ERRORS = "errors"
-    CANCELLATION = "cancellation"
-
-
 LABELS = {
-    ShownColumn.CHANNEL: "Channel",
-    ShownColumn.MARKETPLACE: "Marketplace",
-    ShownColumn.STATUS: "Status",
-    ShownColumn.CONFIRMATION: "Confirmation",
-    ShownColumn.PURCHASED: "Purchased",
-    ShownColumn.RECEIVED: "Received",
-    ShownColumn.CHANGED: "Changed",
-    ShownColumn.SHIP_BY: "Ship by",
-    ShownColumn.UNITS: "Lines × units",
-    ShownColumn.TOTAL: "Total",
-    ShownColumn.COUNTRY: "To",
-    ShownColumn.FULFILLED_BY: "Fulfilled by",
-    ShownColumn.REFERENCES: "Taken over as",
-    ShownColumn.ERRORS: "Errors",
-    ShownColumn.CANCELLATION: "Cancellation",
+    SummaryColumn.CHANNEL: "Channel",
+    SummaryColumn.MARKETPLACE: "Marketplace",
+    SummaryColumn.STATUS: "Status",
+    SummaryColumn.CONFIRMATION: "Confirmation",
+    SummaryColumn.PURCHASED: "Purchased",
+    SummaryColumn.RECEIVED: "Received",
+    SummaryColumn.CHANGED: "Changed",
+    SummaryColumn.SHIP_BY: "Ship by",
+    SummaryColumn.UNITS: "Lines × units",
+    SummaryColumn.TOTAL: "Total",
+    SummaryColumn.COUNTRY: "To",
+    SummaryColumn.FULFILLED_BY: "Fulfilled by",
+    SummaryColumn.REFERENCES: "Taken over as",
+    SummaryColumn.ERRORS: "Errors",
+    SummaryColumn.CANCELLATION: "Cancellation",
 }
 SHOWN = (
     *(
-        ShownColumn.CHANNEL,
-        ShownColumn.STATUS,
-        ShownColumn.CONFIRMATION,
-        ShownColumn.PURCHASED,
-        ShownColumn.SHIP_BY,
-        ShownColumn.UNITS,
+        SummaryColumn.CHANNEL,
+        SummaryColumn.STATUS,
+        SummaryColumn.CONFIRMATION,
+        SummaryColumn.PURCHASED,
+        SummaryColumn.SHIP_BY,
+        SummaryColumn.UNITS,
     ),
-    *(ShownColumn.TOTAL, ShownColumn.COUNTRY, ShownColumn.ERRORS),
+    *(SummaryColumn.TOTAL, SummaryColumn.COUNTRY, SummaryColumn.ERRORS),
 )
 """Columns of a list that is told of no others; what is known of a cancellation stands below the id, where it has no column."""
-NUMBERS = frozenset({ShownColumn.UNITS, ShownColumn.TOTAL, ShownColumn.ERRORS})
+NUMBERS = frozenset({SummaryColumn.UNITS, SummaryColumn.TOTAL, SummaryColumn.ERRORS})
 
 
 def order_row(

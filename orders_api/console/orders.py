@@ -15,12 +15,13 @@ from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import Asked, ask, understand
 from orders_api.console.order_filters import LABELS, filters_of
 from orders_api.console.order_rows import LABELS as LABELS_OF_COLUMNS
-from orders_api.console.order_rows import NUMBERS, SHOWN, ShownColumn, order_row
+from orders_api.console.order_rows import NUMBERS, SHOWN, order_row
 from orders_api.console.order_search import names_whole, offers
 from orders_api.console.order_views import opening_view, view_bar
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.orders import ListColumn, OrderList, PlaceInList
 from orders_api.kit import cursors
+from orders_api.v1.export_tables import SummaryColumn
 from orders_api.v1.order_filters import OrderListQuery
 from warehouse import display
 from warehouse.lake.wording import select_orders
@@ -53,9 +54,9 @@ LIST = "list"
 NO_QUESTION = frozenset({"limit", "cursor", "count"})
 """Parameters that say how much of a list is shown, and not which."""
 SORTS = {
-    ShownColumn.PURCHASED: (Sort.NEWEST, Sort.OLDEST),
-    ShownColumn.CHANGED: (Sort.LATEST_CHANGE, Sort.POSITION),
-    ShownColumn.ERRORS: (Sort.ERRORS_FIRST, Sort.ERRORS_LAST),
+    SummaryColumn.PURCHASED: (Sort.NEWEST, Sort.OLDEST),
+    SummaryColumn.CHANGED: (Sort.LATEST_CHANGE, Sort.POSITION),
+    SummaryColumn.ERRORS: (Sort.ERRORS_FIRST, Sort.ERRORS_LAST),
 }
 """Columns by which the list can be sorted, the greatest first, or last."""
 pages = Pages()
@@ -66,7 +67,7 @@ class OrdersQuery(OrderListQuery):
 
     limit: int = Field(ROWS, ge=1, le=1000)
     view: str | None = Field(None, max_length=64)
-    columns: list[ShownColumn] = Field([])
+    columns: list[SummaryColumn] = Field([])
 
 
 @pages.listing(PATH, "orders.html")
@@ -126,14 +127,14 @@ def _listed(
         interval=_interval(found, zone) if query.received is not None else "",
         opened=opened_from(asked),
         offers=() if documents or not query.search else offers(visit, query.search, PATH),
-        columns=tuple(_column(each, asked) for each in ShownColumn if each in (query.columns or SHOWN)),
+        columns=tuple(_column(each, asked) for each in SummaryColumn if each in (query.columns or SHOWN)),
         chooser=tuple(
-            FilterValue(each.value, LABELS_OF_COLUMNS[each], each in (query.columns or SHOWN)) for each in ShownColumn
+            FilterValue(each.value, LABELS_OF_COLUMNS[each], each in (query.columns or SHOWN)) for each in SummaryColumn
         ),
     )
 
 
-def _column(column: ShownColumn, asked: Asked[OrdersQuery]) -> ListColumn:
+def _column(column: SummaryColumn, asked: Asked[OrdersQuery]) -> ListColumn:
     """A column with the sorting that its heading leads to: the greatest first, and then the other way round."""
     ways = SORTS.get(column)
     present = asked.query.sort

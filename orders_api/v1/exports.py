@@ -1,4 +1,4 @@
-"""Bulk downloads of orders: CSV with the flat columns of the order export, NDJSON documents, Parquet lines.
+"""Bulk downloads of orders: tables as CSV or a workbook, NDJSON documents, Parquet lines.
 
 They are read from the ledger, a thousand orders at a time by keyset, and not from the lake: so an export holds exactly the
 orders that the list shows under the same filters, at the same moment, and no reading transaction lasts longer than a chunk.
@@ -23,17 +23,30 @@ from starlette.responses import Response, StreamingResponse
 
 from orders_api.kit.answers import NO_STORE
 from orders_api.kit.auth import MayRead
-from orders_api.kit.errors import describe
+from orders_api.kit.errors import Problem, describe
 from orders_api.kit.routes import ThisInstallation, resource
+from orders_api.v1.export_tables import (
+    LINES,
+    ExportColumns,
+    ExportTable,
+    SummaryColumn,
+    csv_pieces,
+    source_table,
+    summary_table,
+    whole_columns,
+    whole_table,
+    workbook_pieces,
+)
 from orders_api.v1.order_filters import OrderFilterQuery
 from warehouse.clock import iso
-from warehouse.ledger.book import order_queries
-from warehouse.members import Described, Kind, Leaf, described, leaves
-from warehouse.orders import Order, OwnFacts
-from warehouse.templates import ExtraColumn, csv_bytes, order_header, order_rows
+from warehouse.ledger.book import order_queries, order_tally
+from warehouse.members import Described, Kind
+from warehouse.templates import ExtraColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.installation import ApiInstallation
     from warehouse.ledger.book.order_filter import OrderFilter, Sort
@@ -43,18 +56,22 @@ router = resource("Orders")
 Json = dict[str, Any]
 AMOUNT_DIGITS, AMOUNT_PLACES = 38, 10
 LARGEST_INTEGER = 2**63 - 1
+MOST_OF_A_WORKBOOK = 100_000
+"""Orders; writing them takes a minute, and opening them as long."""
 
 
 class ExportFormat(StrEnum):
     """How an export is written."""
 
     CSV = "csv"
+    XLSX = "xlsx"
     NDJSON = "ndjson"
     PARQUET = "parquet"
 
 
 MEDIA_TYPES = {
     ExportFormat.CSV: "text/csv; charset=utf-8; header=present",
+    ExportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ExportFormat.NDJSON: "application/x-ndjson",
     ExportFormat.PARQUET: "application/vnd.apache.parquet",
 }
@@ -64,12 +81,36 @@ class OrderExportQuery(OrderFilterQuery):
     """The filters of the list, and the format."""
 
     format: ExportFormat = Field(
-        description="`csv`: one row a line; `ndjson`: one document a line; `parquet`: one typed row a line.",
+        description="`csv` and `xlsx`: rows with `columns`; `ndjson`: one document a line; `parquet`: one typed row a line.",
         examples=["csv"],
     )
-    column: list[ExtraColumn] = Field(
-        [], description="Of a CSV: columns behind those of every order file; may be repeated.", examples=["item_id"]
+    columns: ExportColumns = Field(
+        ExportColumns.SOURCE,
+        description="Of `csv` and `xlsx`. `source`: those of an order file, a row for each line; `summary`: a row for each "
+        "order; `all`: everything that is told, a row for each line.",
+        examples=["summary"],
     )
+    column: list[ExtraColumn] = Field(
+        [], description="Of `source`: columns behind those of every order file; may be repeated.", examples=["item_id"]
+    )
+    summary: list[SummaryColumn] = Field(
+        [], description="Of `summary`: only these columns, beside the ids; may be repeated.", examples=["status"]
+    )
+    quoted: bool = Field(
+        False,
+        description="Of `csv`: texts with which a table program would begin to compute have an apostrophe in front.",
+        examples=[True],
+    )
+
+    def table(self) -> ExportTable:
+        """The columns."""
+        match self.columns:
+            case ExportColumns.SOURCE:
+                return source_table(tuple(dict.fromkeys(self.column)))
+            case ExportColumns.SUMMARY:
+                return summary_table(self.summary)
+            case ExportColumns.ALL:
+                return whole_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +121,17 @@ class Export:
     wanted: OrderFilter
     sort: Sort
     may_read_pii: bool
-    extra_columns: tuple[ExtraColumn, ...] = ()
+    table: ExportTable
+    is_quoted: bool = False
 
     def chunks(self) -> Iterator[list[str]]:
         """The documents, a chunk at a time."""
         for rows, sealed in order_queries.scan(self.installation.ledger, self.wanted, self.sort):
             yield self.installation.documents(rows, sealed if self.may_read_pii else None)
+
+    def orders(self) -> Iterator[list[Json]]:
+        """The same, read."""
+        return ([orjson.loads(text) for text in texts] for texts in self.chunks())
 
 
 @router.get(
@@ -105,58 +151,52 @@ def export_orders(
 ) -> Response:
     """All orders that the filters find, streamed. Personal data is there only with the scope `orders:read:pii`."""
     with installation.ledger.read() as transaction:
-        wanted = query.as_filter(transaction, caller.visible_channels, installation)
-    export = Export(installation, wanted, query.sort, caller.may_read_pii, tuple(dict.fromkeys(query.column)))
-    stamp = iso(installation.clock()).replace(":", "-")
+        export = prepare(transaction, installation, query, caller.visible_channels, may_read_pii=caller.may_read_pii)
+    return answer(export, query.format)
+
+
+def prepare(
+    transaction: Transaction,
+    installation: ApiInstallation,
+    query: OrderExportQuery,
+    visible_channels: tuple[str, ...] | None,
+    *,
+    may_read_pii: bool,
+) -> Export:
+    """What is exported to a reader who may see these channels.
+
+    Raises:
+        Problem: 404; 422 `too_many_orders` for a workbook.
+    """
+    wanted = query.as_filter(transaction, visible_channels, installation)
+    if query.format is ExportFormat.XLSX and order_tally.count(transaction, wanted) > MOST_OF_A_WORKBOOK:
+        detail = f"A workbook holds {MOST_OF_A_WORKBOOK:,} orders at most: narrow the filters, or take CSV or Parquet."
+        raise Problem(422, "too_many_orders", detail)
+    return Export(installation, wanted, query.sort, may_read_pii, query.table(), query.quoted)
+
+
+def answer(export: Export, way: ExportFormat) -> Response:
+    """The download."""
+    stamp = iso(export.installation.clock()).replace(":", "-")
     headers = {
-        "Content-Disposition": f'attachment; filename="orders_export_{stamp}.{query.format.value}"',
+        "Content-Disposition": f'attachment; filename="orders_export_{stamp}.{way.value}"',
         "Cache-Control": NO_STORE,
     }
-    return StreamingResponse(WRITERS[query.format](export), headers=headers, media_type=MEDIA_TYPES[query.format])
+    return StreamingResponse(WRITERS[way](export), headers=headers, media_type=MEDIA_TYPES[way])
 
 
 def _csv(export: Export) -> Iterator[bytes]:
-    yield csv_bytes([order_header(export.extra_columns)])
-    for texts in export.chunks():
-        orders = [orjson.loads(text) for text in texts]
-        yield csv_bytes(
-            [row for order in orders for row in order_rows(order["status"], order, order, export.extra_columns)]
-        )
+    return csv_pieces(export.table, export.orders(), is_quoted=export.is_quoted)
+
+
+def _xlsx(export: Export) -> Iterator[bytes]:
+    return workbook_pieces(export.table, export.orders())
 
 
 def _ndjson(export: Export) -> Iterator[bytes]:
     for texts in export.chunks():
         yield "".join(f"{text}\n" for text in texts).encode()
 
-
-@dataclass(frozen=True, slots=True)
-class ParquetColumn:
-    """A column of the Parquet download: `<part>_<member>`, where the part is the order, its line, or who bought."""
-
-    part: str
-    leaf: Leaf
-
-    @property
-    def name(self) -> str:
-        """Of the column."""
-        return f"{self.part}_{self.leaf.name}"
-
-
-@cache
-def parquet_columns() -> tuple[ParquetColumn, ...]:
-    """Every described member of the document, one row for each line."""
-    order, line, parties = [], [], []
-    for each in (*described(Order), *described(OwnFacts)):
-        if each.name == LINES:
-            line += [ParquetColumn("line", leaf) for leaf in leaves(each.members)]
-        elif each.about.is_personal and each.kind is Kind.RECORD:
-            parties += [ParquetColumn(each.name, leaf) for leaf in leaves(each.members)]
-        else:
-            order += [ParquetColumn("order", leaf) for leaf in leaves((each,))]
-    return (*order, *line, *parties)
-
-
-LINES = "lines"
 
 ROW_GROUP_CHUNKS = 10
 """Chunks of orders in one row group: small ones would make the file slow to read."""
@@ -182,7 +222,7 @@ def _parquet_table(orders: Sequence[Json]) -> Any:  # noqa: ANN401 - pyarrow has
     pairs = [(order, line) for order in orders for line in order[LINES]]
     wholes = {"order": [order for order, _ in pairs], "line": [line for _, line in pairs]}
     columns = []
-    for each in parquet_columns():
+    for each in whole_columns():
         values = wholes[each.part] if each.part in wholes else [order[each.part] for order, _ in pairs]
         for part in each.leaf.path:
             values = [value and value.get(part.name) for value in values]
@@ -235,7 +275,7 @@ def _parquet_schema() -> Any:  # noqa: ANN401 - pyarrow has no types
     return pa.schema(
         [
             pa.field(each.name, _arrow_type(each.leaf.member), metadata={"comment": each.leaf.member.about.meaning})
-            for each in parquet_columns()
+            for each in whole_columns()
         ]
     )
 
@@ -302,6 +342,7 @@ def _number(number: int | None) -> int | None:
 
 WRITERS: Mapping[ExportFormat, Callable[[Export], Iterator[bytes]]] = {
     ExportFormat.CSV: _csv,
+    ExportFormat.XLSX: _xlsx,
     ExportFormat.NDJSON: _ndjson,
     ExportFormat.PARQUET: _parquet,
 }

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
+from xml.etree import ElementTree as ET
 
 import pyarrow.parquet as pq
 import pytest
 
 from orders_api.schemas.orders import OrderDocument
+from orders_api.v1 import export_tables, exports
 from warehouse.ledger.book import order_filter, order_queries
 from warehouse.order_lines import Line
 from warehouse.order_parts import Address, Cancellation, Charge, Payment, Tax
@@ -245,3 +248,70 @@ def test_the_export_is_the_same_on_every_database(any_erp, any_book, order):
 
     assert [each["id"] for each in documents(any_erp, "sort=purchased_at")] == own
     assert table(any_erp).num_rows == len(csv_rows(any_erp)) == 12
+
+
+def sheets(content: bytes) -> list[list[list[tuple[str, str]]]]:
+    """Each sheet's rows, of cells with their type and text."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        names = sorted(name for name in book.namelist() if name.startswith("xl/worksheets/sheet"))
+        found = []
+        for name in names:
+            rows = ET.fromstring(book.read(name)).iter(f"{space}row")  # noqa: S314 - our own file
+            found.append([[(cell.get("t", "n"), "".join(cell.itertext())) for cell in row] for row in rows])
+            assert b"<f>" not in book.read(name)
+        return found
+
+
+def test_a_workbook_holds_texts_as_texts_and_numbers_as_numbers(support, erp, book, order):
+    line = Line(
+        original_id="L1",
+        number=1,
+        sku="=1+1",
+        quantity_ordered=2,
+        line_total=Decimal("0.30"),
+    )
+    book.put(
+        order(
+            1, lines=(line,), total=Decimal("-5.00"), shipping_address=Address(postal_code="01200", country_code="FR")
+        )
+    )
+    (rows,) = sheets(exported(support, "xlsx").content)
+    cells = dict(zip([text for _, text in rows[0]], rows[1], strict=False))
+    assert rows[0][0] == ("inlineStr", "order_status")
+    assert ("inlineStr", "=1+1") in rows[1]
+    assert ("inlineStr", "01200") in rows[1]
+    assert ("n", "0.30") in rows[1]
+    assert cells["order_id"] == ("inlineStr", "402-0000001")
+    (rows,) = sheets(exported(erp, "xlsx", "columns=summary&summary=total&summary=status").content)
+    assert [text for _, text in rows[0]] == ["original_id", "id", "status", "marketplace_status", "total", "currency"]
+    assert rows[1][4:] == [("n", "-5.00"), ("inlineStr", "EUR")]
+
+
+def test_a_csv_has_a_row_for_each_order_or_everything(erp, several):
+    listed = erp.walk("/v1/orders?channel=mirakl_de")
+    rows = csv_rows(erp, "columns=summary&channel=mirakl_de")
+    assert [row["id"] for row in rows] == [each["id"] for each in listed]
+    assert (rows[0]["lines"], rows[0]["units"], rows[0]["total"]) == ("2", "3", "124.60")
+    assert (rows[0]["fulfilled_by"], rows[0]["has_errors"], rows[0]["problems"]) == ("", "false", "0")
+    whole = csv_rows(erp, "columns=all&channel=mirakl_de")
+    assert list(whole[0]) == table(erp, "channel=mirakl_de").column_names
+    assert (len(whole), whole[0]["line_sku"], whole[0]["order_total"]) == (10, "LAMP-12", "124.60")
+    assert whole[0]["shipping_address_name"] == ""
+
+
+def test_what_a_table_program_would_compute_is_quoted_when_asked(erp, book, order):
+    line = Line(original_id="L1", number=1, sku="@SUM(1)", quantity_ordered=1, line_total=Decimal(5))
+    book.put(order(1, lines=(line,), total=Decimal(-5)))
+    assert [row["line_sku"] for row in csv_rows(erp, "columns=all")] == ["@SUM(1)"]
+    quoted = csv_rows(erp, "columns=all&quoted=true")
+    assert (quoted[0]["line_sku"], quoted[0]["order_total"]) == ("'@SUM(1)", "-5")
+
+
+def test_a_workbook_is_of_so_many_orders(erp, several, monkeypatch):
+    monkeypatch.setattr(exports, "MOST_OF_A_WORKBOOK", 49)
+    answer = erp.get("/v1/orders/export?format=xlsx")
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_orders")
+    monkeypatch.setattr(exports, "MOST_OF_A_WORKBOOK", 50)
+    monkeypatch.setattr(export_tables, "ROWS_OF_A_SHEET", 60)
+    assert [len(each) for each in sheets(exported(erp, "xlsx").content)] == [60, 42]

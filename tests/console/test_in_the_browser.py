@@ -21,6 +21,7 @@ PAGES = [
     "/orders?search=nothing-at-all&colour=x",
     "/orders?country=FR&columns=errors,received&view=all",
     "/orders/views",
+    "/orders/export",
     "/orders/{order}",
     "/orders/{order}/explain",
     "/orders/{order}/payload",

@@ -15,7 +15,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from orders_api.schemas.orders import OrderDocument, shape
-from orders_api.v1.exports import parquet_columns
+from orders_api.v1.export_tables import whole_columns
 from orders_api.v1.order_filters import OrderFilterQuery
 from tests.documentation.test_coverage import ROOT
 from warehouse import documents, personal
@@ -70,7 +70,7 @@ def test_the_head_holds_our_own_facts() -> None:
 
 
 def test_the_parquet_has_a_column_for_every_member_of_the_document() -> None:
-    names = {each.name for each in parquet_columns()}
+    names = {each.name for each in whole_columns()}
     expected = {f"line_{leaf.name}" for leaf in leaves(tuple(LINE.values()))}
     for each in MEMBERS.values():
         is_party = each.about.is_personal and each.kind is Kind.RECORD
@@ -158,7 +158,7 @@ NEW_MEMBER = """
 WHERE_IT_ARRIVES = """
 import duckdb, json
 from orders_api.schemas.orders import OrderDocument
-from orders_api.v1.exports import parquet_columns
+from orders_api.v1.export_tables import whole_columns
 from warehouse import documents, orders
 from warehouse.lake import definitions, order_tables
 from tests.documentation.test_members import an_order
@@ -172,7 +172,7 @@ described = OrderDocument.model_json_schema()["$defs"]["Line"]["properties"]["pi
 assert (described["description"], described["examples"]) == ("What the carrier is asked for at the counter.", ["K-17"])
 (column,) = [each for each in definitions.dictionary() if (each.table, each.column) == ("order_lines", "pickup_code")]
 assert (column.comment, column.type) == (described["description"], "VARCHAR")
-assert "line_pickup_code" in [each.name for each in parquet_columns()]
+assert "line_pickup_code" in [each.name for each in whole_columns()]
 with duckdb.connect() as duck:
     duck.execute(definitions.statement("conversions", "amount"))
     names = [each for each in order_tables.FROM_COLUMNS]

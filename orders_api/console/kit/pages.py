@@ -1,9 +1,10 @@
-"""The four kinds of routes of the console. A module of a noun declares them; each is one short function.
+"""The five kinds of routes of the console. A module of a noun declares them; each is one short function.
 
 - A **page** takes a `Visit` and answers with the view model of its template.
 - A **listing** is a page whose view model has `records`, the rows as plain members: the same path with `.json` or
   `.csv` answers these, with the same filters.
 - An **action** takes a `Visit` with a write transaction and the form that was sent, and answers with the path to go to.
+- A **download** is an action that answers with a file.
 - A page that is shown **once** is an action that answers with a view model: what is on it can be seen at no address.
 
 Who is logged in, whether their role suffices, that a form is our own, how long a page may take and what an error looks like is
@@ -112,6 +113,15 @@ class Pages:
                 return see_other(visit.request, function(visit, form, **parts))
 
             self.routes.append(Route(path, _writing(path, answer, needs), methods=["POST"], name=function.__name__))
+            return function
+
+        return declare
+
+    def download(self, path: str, needs: Role) -> Callable[[Any], Any]:
+        """Declare what a form downloads: the answer is a file."""
+
+        def declare(function: Callable[..., Response]) -> Callable[..., Response]:
+            self.routes.append(Route(path, _writing(path, function, needs), methods=["POST"], name=function.__name__))
             return function
 
         return declare

@@ -88,6 +88,25 @@ class ViewBar:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportForm:
+    """What is to be downloaded.
+
+    Attributes:
+        orders: How many orders.
+        listed: The query of the list.
+        back: The path of the list.
+        has_workbook: Whether they are few enough for one.
+        may_have_personal_data: Whether whoever asks has the right.
+    """
+
+    orders: str
+    listed: str
+    back: str
+    has_workbook: bool
+    may_have_personal_data: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KeptView:
     """One of one's own views, on the page about them."""
 
