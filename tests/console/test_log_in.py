@@ -39,7 +39,7 @@ def test_a_log_in_leads_nowhere_else(console, wanted) -> None:
     secret = link_of(console, "vera")
     with console.client(None) as client:
         answer = client.post(f"/log-in/{secret}", data={"next": wanted})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/console/orders")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/")
 
 
 def test_a_cookie_is_out_of_reach_of_scripts_and_of_other_sites(console) -> None:
