@@ -100,7 +100,7 @@ def confirm_codes(visit: Visit, form: Form) -> CodesPage | GoTo:
         _check_password(visit, form)
         codes.keep(visit.transaction, visit.installation.keys, visit.user, secret, text_of(form, "code"), visit.now)
     except UserError as error:
-        return _codes_page(visit, secret, str(error))
+        return _codes_page(visit, secret if codes.is_secret(secret) else codes.new_secret(), str(error))
     visit.audit("authenticator_added", visit.user.name)
     visit.tell("From the next log-in on your password takes a code beside it.")
     return GoTo("/account")

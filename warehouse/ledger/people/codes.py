@@ -42,7 +42,7 @@ def keep(transaction: Transaction, keys: KeyRing, user: User, secret: str, code:
     Raises:
         UserError: `wrong_code`; the secret is none of ours, or the code is not one of it.
     """
-    step = _step(secret, code, now) if _is_secret(secret) else None
+    step = _step(secret, code, now) if is_secret(secret) else None
     if step is None:
         raise UserError("wrong_code", "That is no code of this secret. Is the clock of your device right?")
     sealed = keys.seal(secret.encode(), code_binding(user.name))
@@ -81,5 +81,6 @@ def _step(secret: str, code: str, now: datetime) -> int | None:
     return next((each for each in steps if pyotp.utils.strings_equal(totp.generate_otp(each), digits)), None)
 
 
-def _is_secret(text: str) -> bool:
+def is_secret(text: str) -> bool:
+    """Whether a text looks like one of `new_secret`."""
     return len(text) == len(new_secret()) and set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
