@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from babel.dates import format_datetime
-from babel.numbers import format_currency, format_decimal
+from babel.core import Locale
+from babel.numbers import format_currency, format_decimal, parse_pattern
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
     from decimal import Decimal
 
-LOCALE = "en"
-CODE_BEHIND = "#,##0.00\u00a0¤¤"
-DAY_AND_TIME = "yyyy-MM-dd HH:mm"
+LOCALE = Locale.parse("en")
+CODE_BEHIND = parse_pattern("#,##0.00\u00a0¤¤")
 
 
 def money(amount: Decimal, currency: str | None) -> str:
@@ -36,5 +35,10 @@ def number(count: int) -> str:
 
 
 def moment(instant: datetime, zone: tzinfo) -> str:
-    """Day and time, to the minute, on the clocks of a zone."""
-    return format_datetime(instant, DAY_AND_TIME, tzinfo=zone, locale=LOCALE)
+    """Day and time, to the minute, on the clocks of a zone.
+
+    >>> from datetime import UTC, datetime
+    >>> moment(datetime(2026, 11, 1, 9, 5, 59, tzinfo=UTC), UTC)
+    '2026-11-01 09:05'
+    """
+    return instant.astimezone(zone).replace(tzinfo=None).isoformat(" ", "minutes")

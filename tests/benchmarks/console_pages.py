@@ -24,7 +24,7 @@ import psycopg
 import sqlalchemy as sa
 
 from orders_pipeline.installation import Installation
-from tests.benchmarks.api_reading import make_token, serving
+from tests.benchmarks.api_reading import serving
 from tests.benchmarks.filling import (
     BOOK_TABLES,
     CHANNELS,
@@ -44,6 +44,8 @@ from warehouse.ledger.base.schema import connections as connection_table
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.people import sessions, users
 from warehouse.ledger.people.users import Role
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents, order_counts
 
 SERVED_WITHIN = Target("<=", 50)
@@ -258,11 +260,15 @@ def _some(count: int) -> list[int]:
 
 def _people(installation: Installation) -> tuple[str, str]:
     """A session of somebody who may see everything, and a token of the API."""
-    now, name = installation.clock(), f"anna{random.SystemRandom().randrange(10**6)}"
+    now, name = (
+        installation.clock(),
+        f"anna{random.SystemRandom().randrange(10**6)}",
+    )  # a kept book has those of earlier runs
     with installation.ledger.write() as transaction:
         user = users.add(transaction, name, Role.ADMIN, None, now, may_see_personal_data=False)
         cookie = sessions.open_session(transaction, user, "127.0.0.1", now)
-    return cookie, make_token(installation)
+        token = tokens.create(transaction, name, [Scope.ORDERS_READ], None, None, now)[1]
+    return cookie, token
 
 
 @contextlib.contextmanager

@@ -132,7 +132,7 @@ def _states(visible: tuple[str, ...] | None, now: datetime) -> list[sa.Select[An
 def _arrivals(visible: tuple[str, ...] | None, day_began: datetime, now: datetime) -> list[sa.Select[int, Any, int]]:
     """Orders that had come by this time of day, today and of the same weekday before; history that was loaded is none."""
     channel = sa.func.coalesce(orders.c.channel, "").label("channel")  # so that no index on channels is walked for it
-    own = [] if visible is None else [orders.c.channel.in_(visible)]
+    own = [] if visible is None else [channel.in_(visible)]
     return [
         sa.select(sa.literal(week).label("week"), channel, sa.func.count().label("count"))
         .where(
@@ -169,7 +169,8 @@ def orders_by_hour(
     """Each of the last hours, the present one last, and how many orders came in it."""
     last = now.replace(minute=0, second=0, microsecond=0)
     first = last - timedelta(hours=HOURS - 1)
-    own = [] if visible_channels is None else [orders.c.channel.in_(visible_channels)]
+    channel = sa.func.coalesce(orders.c.channel, "")  # as above
+    own = [] if visible_channels is None else [channel.in_(visible_channels)]
     query = sa.select(orders.c.received_at).where(
         orders.c.received_at >= first, orders.c.received_at <= now, orders.c.is_historical == sa.false(), *own
     )
