@@ -22,7 +22,6 @@ from orders_api.console import (
     connections,
     content_reports,
     coverage,
-    events,
     files,
     incidents,
     log_in,
@@ -34,6 +33,7 @@ from orders_api.console import (
     overview,
     quarantine,
     requests,
+    set_up,
     shipments,
     single_sign_on,
     storages,
@@ -71,7 +71,7 @@ NOUNS = (
         files,
         logs,
     ),
-    *(channels, connections, storages, tokens, alerts, users, audit, requests),
+    *(channels, set_up, connections, storages, tokens, alerts, users, audit, requests),
 )
 """The modules whose `pages` make up the console."""
 
@@ -81,7 +81,6 @@ def create_console(installation: ApiInstallation) -> Starlette:
     routes = [
         Route("/static/{name}", serve_asset),
         *content_reports.routes,
-        *events.routes,
         *log_in.routes,
         *single_sign_on.routes,
         *account.routes,
@@ -98,7 +97,6 @@ def create_console(installation: ApiInstallation) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.installation = installation
     app.state.headlines = HeadlineCache()
-    app.state.listeners = events.Listeners()
     app.state.attempts = LogInAttempts.none_yet()
     app.state.provider = single_sign_on.provider_of(installation)
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from orders_api.console.channel_files import files_of, needs_of, sample_of, unmapped_words
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.settings import Setting, save, section
 from orders_api.console.requests import asked_rows
@@ -13,7 +14,7 @@ from orders_api.console.views.settings import Ask, CarrierRow, ChannelPage, Chan
 from orders_api.console.words import STATUSES
 from orders_api.kit.errors import not_found
 from warehouse.ledger.people.users import Role
-from warehouse.ledger.settings import remote_changes
+from warehouse.ledger.settings import carriers, remote_changes
 from warehouse.ledger.settings.file_schedules import Frequency, Weekday
 from warehouse.operator_requests import RequestKind, SubjectKind
 from warehouse.templates import OrderColumn, ShipmentColumn
@@ -64,7 +65,8 @@ pages = Pages()
 def list_channels(visit: Visit) -> ChannelRows:
     """The channels that one may see, with their switches."""
     rows = []
-    for code, entry in sorted(_channels(visit).items()):
+    shown = remote_changes.shown_configuration(visit.transaction)
+    for code, entry in sorted(_entries(visit, shown).items()):
         rows.append(
             ChannelRow(
                 code=code,
@@ -83,9 +85,10 @@ def list_channels(visit: Visit) -> ChannelRows:
 @pages.page(f"{PATH}/{{code}}", "channel.html")
 def show_channel(visit: Visit, code: str) -> ChannelPage:
     """One channel's settings."""
-    entry = _channel(visit, code)
+    shown = remote_changes.shown_configuration(visit.transaction)
+    entry, storages = _entry(visit, shown, code), shown.get("storages", {})
     action = f"{PATH}/{code}"
-    storages = remote_changes.shown_configuration(visit.transaction).get("storages", {})
+    known = carriers.latest_requirements(visit.transaction, code)
     sections = [
         section(each, title, about, f"{action}/{each}", _settings(each, storages), entry)
         for each, title, about in SECTIONS
@@ -105,16 +108,20 @@ def show_channel(visit: Visit, code: str) -> ChannelPage:
         columns=tuple(each.value for each in OrderColumn),
         shipment_columns=tuple(each.value for each in ShipmentColumn),
         new_storage=f"/storages/new?back={quote(action)}",
+        next_files=files_of(visit, code),
+        sample=sample_of(visit, code),
+        unmapped=unmapped_words(visit.transaction, code),
+        needs=needs_of(None if known is None else known[0]),
     )
 
 
 @pages.action(f"{PATH}/{{code}}/{{part}}", needs=Role.CONFIGURATOR)
 def change_channel(visit: Visit, form: Form, code: str, part: str) -> str:
     """Save one section."""
-    entry = _channel(visit, code)
+    shown = remote_changes.shown_configuration(visit.transaction)
+    entry, storages = _entry(visit, shown, code), shown.get("storages", {})
     if part not in {each for each, _, _ in SECTIONS}:
         raise not_found("part", "There are no such settings.", "unknown_settings")
-    storages = remote_changes.shown_configuration(visit.transaction).get("storages", {})
     save(visit, form, "channels", code, _settings(part, storages), entry)
     return f"{PATH}/{code}"
 
@@ -166,15 +173,15 @@ def _job_settings(job: str, storages: Mapping[str, str]) -> Sequence[Setting]:
     )
 
 
-def _channels(visit: Visit) -> dict[str, Any]:
+def _entries(visit: Visit, shown: Mapping[str, Any]) -> dict[str, Any]:
     """The channels of the configuration that the visitor may see."""
-    found: dict[str, Any] = remote_changes.shown_configuration(visit.transaction).get("channels", {})
+    found: dict[str, Any] = shown.get("channels", {})
     visible = visit.visible_channels
     return {code: each for code, each in found.items() if visible is None or code in visible}
 
 
-def _channel(visit: Visit, code: str) -> dict[str, Any]:
-    found = _channels(visit).get(code)
+def _entry(visit: Visit, shown: Mapping[str, Any], code: str) -> dict[str, Any]:
+    found = _entries(visit, shown).get(code)
     if found is None:
         raise not_found("code", "There is no such channel, or you may not see it.", "unknown_channel")
     return dict(found)

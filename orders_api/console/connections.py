@@ -43,8 +43,7 @@ def list_connections(visit: Visit) -> OwnerRows:
         OwnerRow(code, entry["label"], _kind_name(kinds, entry), _where(entry), f"{PATH}/{code}")
         for code, entry in sorted(_connections(visit).items())
     ]
-    nothing = "No connection yet: write orders.yaml, and run orders apply -f orders.yaml at the machine."
-    return OwnerRows("Connections", tuple(rows), nothing, "")
+    return OwnerRows("Connections", tuple(rows), "No connection yet.", f"{PATH}/new")
 
 
 @pages.page(f"{PATH}/{{code}}", "owner.html", needs=Role.CONFIGURATOR)

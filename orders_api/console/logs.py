@@ -111,4 +111,5 @@ def _filters(visit: Visit, asked: Asked[LogsQuery]) -> tuple[Filter, ...]:
         Filter("level", "Level", choices(asked, "level", {level: each.word for level, each in LEVELS.items()})),
         Filter("stage", "Stage", choices(asked, "stage", {each: in_words(each) for each in STAGES})),
         Filter("channel", "Channel", choices(asked, "channel", labels)),
+        Filter("text", "Message holds", is_multiple=False, text=asked.query.text or ""),
     )

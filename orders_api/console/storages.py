@@ -8,6 +8,7 @@ from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.settings import Setting, apply_part, require_all_channels, save, section
 from orders_api.console.requests import asked_rows
+from orders_api.console.set_up import folder_command
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import Ask, CredentialRow, NewStorage, OwnerPage, OwnerRow, OwnerRows
@@ -66,6 +67,7 @@ def new_storage(visit: Visit) -> NewStorage:
     return NewStorage(
         tuple(FilterValue(each.value, KINDS[each], each is StorageKind.SFTP) for each in kinds),
         back if back.startswith("/") and not back.startswith("//") else "",
+        folder_command(visit),
     )
 
 

@@ -43,6 +43,12 @@ class LogQuery(PageQuery):
     level: list[Level] = Field([], description="Of any of these levels; may be repeated.", examples=["error"])
     since: Instant | None = Field(None, description=f"At this time or later. {RANGE}", examples=[MOMENT])
     until: Instant | None = Field(None, description=f"Before this time. {RANGE}", examples=[MOMENT])
+    text: Word | None = Field(
+        None,
+        description="Within the sentence, whatever its case; of the newest 200,000 entries.",
+        max_length=200,
+        examples=["throttled"],
+    )
 
 
 @router.get("/v1/logs", summary="Read the log of the order flow", response_model=Logs, responses=describe(400, 404))

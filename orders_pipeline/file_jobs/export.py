@@ -14,7 +14,6 @@ What the columns are is in `warehouse.templates`, moving files in `orders_pipeli
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -33,6 +32,7 @@ from warehouse.ledger.exchange import file_queries, files
 from warehouse.ledger.exchange.file_records import FileMember, FileState, NewFile, PlannedFile
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import JobKind
+from warehouse.ledger.status.next_export import FilePreview, Group, Preview, group_of
 from warehouse.templates import csv_bytes, order_file_name, order_header, order_rows, spreadsheet_safe
 
 if TYPE_CHECKING:
@@ -52,17 +52,7 @@ if TYPE_CHECKING:
     from warehouse.privacy import KeyRing
     from warehouse.templates import ExtraColumn
 
-Group = tuple[str | None, ...]
 """The values that a file's orders have in common: fulfilment before country; () when nothing is split."""
-
-
-@dataclass(frozen=True, slots=True)
-class FilePreview:
-    """A file that an export would write now."""
-
-    name: str
-    orders: int
-    rows: int
 
 
 def export_channel(installation: Installation, job: FileJob) -> JobResult:
@@ -82,21 +72,12 @@ def _export(run: JobRun) -> None:
 
 def preview(installation: Installation, state: JobState) -> list[FilePreview]:
     """The files that an export would write now; writes nothing."""
-    orders: Counter[Group] = Counter()
-    rows: Counter[Group] = Counter()
     with installation.ledger.read() as transaction:
         through = mark(transaction, MARKETPLACE_CHANGES)
-    settings = state.job.export_settings
+    found = Preview(state)
     for chunk in _changed_orders(installation, state.job, state.cursor, through):
-        for order in chunk:
-            group = group_of(order, settings)
-            orders[group] += 1
-            rows[group] += len(orjson.loads("{" + order.facts + "}")["lines"])
-    now = installation.clock()
-    return [
-        FilePreview(order_file_name(state.job.channel, group, now), orders[group], rows[group])
-        for group in sorted(orders, key=str)
-    ]
+        found.take(chunk)
+    return found.files(installation.clock())
 
 
 def resend(installation: Installation, record: FileRecord) -> None:
@@ -148,12 +129,6 @@ class NotPlanned(Exception):
     def __init__(self, state: FileState) -> None:
         super().__init__(state.value)
         self.state = state
-
-
-def group_of(order: OrderToExport, settings: ExportSettings) -> Group:
-    """Which file an order goes into."""
-    values = ((settings.split_by_fulfilment, order.fulfilled_by), (settings.split_by_country, order.country_code))
-    return tuple(value for is_split, value in values if is_split)
 
 
 def order_csv_rows(order: OrderToExport, extra: Sequence[ExtraColumn], keys: KeyRing) -> list[tuple[object, ...]]:

@@ -184,13 +184,6 @@ def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def total(console) -> int:
-    """How many orders there are by now."""
-    with console.ledger.read() as transaction:
-        return transaction.execute(sa.select(sa.func.count()).select_from(schema.orders)).scalar_one()
-
-
-@pytest.fixture
 def anna(console):
     """An administrator who may see personal data."""
     with console.client("anna") as client:

@@ -45,6 +45,7 @@ PAGES = [
     "/channels",
     "/channels/amazon_fr",
     "/connections",
+    "/connections/new?kind=mirakl&code=shop",
     "/connections/mirakl_fr_seller",
     "/storages",
     "/storages/new",
@@ -62,7 +63,6 @@ PAGES = [
 @pytest.mark.parametrize("java_script_enabled", [True, False])
 def test_filters_are_set_combined_and_cleared(open_page, java_script_enabled) -> None:
     page = open_page("/orders", java_script_enabled=java_script_enabled)
-    everything = page.locator(".total").inner_text()
 
     def show() -> None:
         if not java_script_enabled:
@@ -79,10 +79,10 @@ def test_filters_are_set_combined_and_cleared(open_page, java_script_enabled) ->
     assert set(page.locator("tbody td:nth-child(3)").all_inner_texts()) == {"Shipped"}
     page.get_by_role("link", name="Clear all").click()
     page.wait_for_url("**/console/orders")
-    assert page.locator(".total").inner_text() == everything
+    assert page.locator(".total").inner_text() == "101 orders"
 
 
-def test_back_brings_the_filtered_list_again(open_page, total) -> None:
+def test_back_brings_the_filtered_list_again(open_page) -> None:
     page = open_page("/orders")
     page.get_by_role("combobox", name="Cancellation").select_option("Requested")
     page.wait_for_url("**cancellation_requested=true*")
@@ -91,7 +91,7 @@ def test_back_brings_the_filtered_list_again(open_page, total) -> None:
     page.wait_for_url(re.compile(r".*/orders/[0-9a-f-]{36}"))
     page.go_back()
     page.wait_for_url("**cancellation_requested=true*")
-    assert page.locator(".total").inner_text() == filtered != f"{total} orders"
+    assert page.locator(".total").inner_text() == filtered != "101 orders"
 
 
 def test_hostile_words_stay_words_in_the_list(open_page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 
@@ -120,6 +121,19 @@ def test_the_log_is_filtered_and_its_entries_have_addresses(anna) -> None:
     entry = anna.get(path).text
     assert "Before and after" in entry
     assert anna.get("/logs/entry_none").status_code == 404
+
+
+def test_the_log_is_searched_by_its_words_and_comes_a_line_each(console, anna) -> None:
+    open_one(console, "searched_100%_once")
+    query = "text=SEARCHED_100%25"
+    assert [each["text"] for each in anna.get(f"/logs.json?{query}").json()["entries"]] == [
+        "searched_100%_once happened"
+    ]
+    lines = anna.get(f"/logs.ndjson?{query}")
+    assert [json.loads(each)["text"] for each in lines.text.splitlines()] == ["searched_100%_once happened"]
+    assert lines.headers["content-disposition"] == 'attachment; filename="entries.ndjson"'
+    assert anna.get("/logs.json?text=searchedx100").json()["entries"] == []
+    assert "Searched_100%_once happened" in anna.get(f"/logs?{query}&limit=5").text
 
 
 @pytest.mark.parametrize("path", ["/incidents", "/logs"])

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
+from orders_api.console.channel_files import unmapped_words
+from tests.api.conftest import CANARY, Book, make_order, set_up
 from warehouse.ledger.people import audit, operator_requests
-from warehouse.ledger.settings import remote_changes, tokens
+from warehouse.ledger.settings import carriers, remote_changes, tokens
+from warehouse.ledger.shipping.shipments import report
 from warehouse.operator_requests import LIGHT, RequestProgress
+from warehouse.privacy import open_key_ring
+from warehouse.shipment_reports import Sender, ShipmentReport, Source
+from warehouse.shipments import Carrier, CarrierRule, Requirements
 
 
 def form_token(client, path: str) -> str:
@@ -79,9 +86,55 @@ def test_a_file_job_is_set_up_without_javascript(console, open_page, anna):
     assert (job["storage"], job["folder"], job["enabled"]) == ("depot", "out", True)
     assert (job["frequency"], job["at"], job["statuses"]) == ("daily", "06:30", ["WAITING_FOR_SHIPMENT"])
     assert configuration(console)["storages"]["depot"]["credentials"] == {"password": "sealed"}
+    shown = anna.get("/channels/amazon_de").text
+    assert re.search(r"<code>orders_export_amazon_de_2026[^<]*.csv</code></th><td class=.number.>\d", shown)
+    assert "<td>LAMP-12</td>" in shown
+    assert CANARY not in shown
+    assert "It was not asked yet" in shown
+    assert "Carriers that it knows" in anna.get("/channels/mirakl_fr").text
     for path in ("/storages/depot", "/channels/amazon_de", "/audit", "/audit.json"):
         answer = anna.get(path)
         assert (answer.status_code, "canary-password" in answer.text) == (200, False), path
+
+
+def test_words_for_carriers_that_nobody_understands_are_named(any_ledger, any_settings, clock):
+    set_up(any_ledger, clock())
+    own_ids = Book(any_ledger, open_key_ring(any_settings)).put(*(make_order(number) for number in range(3)))
+    needs = Requirements(
+        needs_tracking_number=False,
+        needs_carrier=True,
+        carrier_rule=CarrierRule.LISTED,
+        carriers=(Carrier(code="UPS", label="United Parcel"),),
+    )
+    with any_ledger.write() as transaction:
+        for own_id, word in zip(own_ids, ("UPS", "POSTX", "MAPPED"), strict=True):
+            sender = Sender(consumer="erp", source=Source.API, report_id=word)
+            report(transaction, sender, [ShipmentReport(id=own_id, carrier_code=word)], clock())
+        assert unmapped_words(transaction, "amazon_fr") == ()  # nobody knows what it understands
+        carriers.save_requirements(transaction, "amazon_fr", needs, clock())
+        entry = carriers.CarrierEntry(channel="amazon_fr", code="MAPPED", carrier_code="UPS")
+        carriers.save_carrier(transaction, entry, clock())
+        assert unmapped_words(transaction, "amazon_fr") == ("POSTX",)
+        assert unmapped_words(transaction, "mirakl_de") == ()
+
+
+def test_a_connection_is_set_up_by_the_command_that_the_page_writes(anna, fred):
+    text = anna.get(
+        "/connections/new?code=shop&kind=mirakl&label=My+shop&endpoint=https://shop.example&channel=shop_fr"
+    ).text
+    commands = unescape(
+        text.partition('aria-label="What to type at the machine">')[2].partition("</pre>")[0]
+    ).splitlines()
+    assert commands[0] == "orders connections add shop --kind mirakl --label 'My shop' --endpoint https://shop.example"
+    assert "orders connections secret shop api_key" in commands
+    assert commands[-2:] == ["orders channels add shop_fr --connection shop", "orders connections test shop"]
+    hostile = unescape(anna.get("/connections/new?code=x;rm&kind=mirakl&label=$(id)").text)
+    assert ("add CODE --kind mirakl" in hostile, "--label '$(id)'" in hostile) == (True, True)
+    assert "orders connections authorise" not in text
+    assert anna.get("/connections/new").status_code == 200
+    assert fred.get("/connections/new").status_code == 403
+    folder = unescape(anna.get("/storages/new?kind=folder&code=share&path=/srv/my+orders").text)
+    assert "orders storages add share --kind folder --setting 'path=/srv/my orders'" in folder
 
 
 def test_a_job_without_a_storage_is_refused_with_the_reason(console, anna):

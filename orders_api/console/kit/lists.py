@@ -66,6 +66,7 @@ def around(
         first=asked.address(path) if asked.values("cursor") else None,
         following=None if cursor is None else asked.address(path, cursor=cursor),
         as_json=asked.address(f"{path}.json"),
+        as_lines=asked.address(f"{path}.ndjson"),
         as_csv=asked.address(f"{path}.csv"),
         curl="" if api == "" else _curl(visit, asked, api or path),
         sql=sql,

@@ -98,7 +98,7 @@ class Pages:
             def answer_as(form: Callable[[Listed], Response]) -> Callable[..., Response]:
                 return lambda visit, **parts: form(function(visit, **parts))
 
-            for suffix, form in ((".json", _json), (".csv", _csv)):
+            for suffix, form in ((".json", _json), (".ndjson", _lines), (".csv", _csv)):
                 self.routes.append(Route(f"{path}{suffix}", _reading(path, answer_as(form), needs)))
             self.page(path, template, needs)(function)
             return function
@@ -194,6 +194,12 @@ def _page(visit: Visit, template: str, view: object) -> Response:
 def _json(view: Listed) -> Response:
     body = render({view.name: view.records, "next": view.following})
     return Response(body, headers=NO_STORE, media_type="application/json")
+
+
+def _lines(view: Listed) -> Response:
+    body = b"".join(render(dict(each)) + b"\n" for each in view.records)
+    headers = {**NO_STORE, "Content-Disposition": f'attachment; filename="{view.name}.ndjson"'}
+    return Response(body, headers=headers, media_type="application/x-ndjson")
 
 
 def _csv(view: Listed) -> Response:

@@ -70,6 +70,7 @@ class Around:
         first: The first page; None on it.
         following: The next page; None on the last one.
         as_json: The same list for programs.
+        as_lines: The same, a line each.
         as_csv: The same list for tables.
         curl: The same question to the API.
         sql: The same question to the order tables; "" where there is none.
@@ -85,6 +86,7 @@ class Around:
     first: str | None
     following: str | None
     as_json: str
+    as_lines: str
     as_csv: str
     curl: str
     sql: str

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orders_api.console.views.frame import Badge, Moment
     from orders_api.console.views.lists import FilterValue, Record
 
@@ -110,6 +112,23 @@ class CarrierRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NextFiles:
+    """What an export would write now: each file's name, orders and rows; whether more orders wait; the name of a whole file."""
+
+    rows: tuple[tuple[str, str, str], ...]
+    has_more: bool
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The template of order files: its columns, and some rows, personal cells empty."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelPage:
     """The settings of one channel.
 
@@ -122,6 +141,10 @@ class ChannelPage:
         columns: Of an order file.
         shipment_columns: Of a shipment file.
         new_storage: The path of a form for another storage, which comes back here.
+        next_files: What an export would write now; None where there is no such job.
+        sample: The template of order files, filled in.
+        unmapped: Words for carriers that the marketplace would not understand.
+        needs: What the marketplace needs of a shipment; empty while it was not asked.
     """
 
     code: str
@@ -135,6 +158,10 @@ class ChannelPage:
     columns: tuple[str, ...]
     shipment_columns: tuple[str, ...]
     new_storage: str
+    next_files: NextFiles | None
+    sample: Sample
+    unmapped: tuple[str, ...]
+    needs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +212,35 @@ class OwnerPage:
 
 
 @dataclass(frozen=True, slots=True)
+class NewConnection:
+    """The page of another connection.
+
+    Attributes:
+        kinds: Of marketplaces.
+        regions: Of the kind that was chosen.
+        typed: What was typed so far, by the fields' names.
+        help: How a connection of the kind is made.
+        selector: What picks a channel's orders, in the marketplace's word.
+        credentials: The secrets that it takes, with their meaning.
+        commands: What is to be typed at the machine; "" until a kind is chosen.
+    """
+
+    kinds: tuple[FilterValue, ...]
+    regions: tuple[FilterValue, ...]
+    typed: Mapping[str, str]
+    help: str
+    selector: str
+    credentials: tuple[tuple[str, str], ...]
+    commands: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewStorage:
-    """The form for another storage."""
+    """The form for another storage; `folder_command` is what makes one of a folder of the machine."""
 
     kinds: tuple[FilterValue, ...]
     back: str
+    folder_command: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS_SHOWN = 1000
 """Of one shipment at most, the newest ones."""
+RECENT = 2000
+"""Shipments of all channels in which words for carriers are looked for."""
 
 FEW = frozenset(
     {
@@ -198,6 +200,18 @@ def held_by_channel(transaction: Transaction) -> dict[str, int]:
         .group_by(shipments.c.channel)
     )
     return {channel: int(count) for channel, count in transaction.execute(query)}
+
+
+def carrier_words(transaction: Transaction, channel: str) -> list[str]:
+    """The words for carriers that the ERP used lately for a channel's shipments, by the alphabet."""
+    recent = (
+        sa.select(shipments.c.channel, shipments.c.carrier_code)
+        .order_by(shipments.c.reported_at.desc())
+        .limit(RECENT)
+        .subquery()
+    )
+    query = sa.select(recent.c.carrier_code).where(recent.c.channel == channel, recent.c.carrier_code.is_not(None))
+    return list(transaction.execute(query.distinct().order_by(recent.c.carrier_code)).scalars())
 
 
 @dataclass(frozen=True, slots=True)

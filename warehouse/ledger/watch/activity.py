@@ -78,6 +78,7 @@ class LogFilter:
         levels: Any of these.
         since: First time included.
         until: First time not included any more.
+        text: What is within the sentence, whatever its case; looked for in the newest entries.
     """
 
     visible_channels: tuple[str, ...] | None = None
@@ -87,6 +88,7 @@ class LogFilter:
     levels: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    text: str | None = None
 
 
 class ActivityRecord(NamedTuple):
@@ -105,6 +107,9 @@ class ActivityRecord(NamedTuple):
 
 
 _RECORD = sa.insert(log_entries)
+
+SEARCHED = 200_000
+"""Entries whose sentences are looked through, the newest ones: no index knows their words."""
 
 
 def record(transaction: Transaction, entries: Sequence[ActivityEntry], now: datetime) -> None:
@@ -141,6 +146,9 @@ def find_entries(
         conditions.append(table.id < before_id)
     if wanted.order_id is not None:
         conditions.append(table.order_id == wanted.order_id)
+    if wanted.text:
+        newest = sa.select(sa.func.coalesce(sa.func.max(table.id), 0)).scalar_subquery()
+        conditions += [table.id > newest - SEARCHED, table.text.icontains(wanted.text, autoescape=True)]
     if wanted.stages:
         conditions.append(table.stage.in_(wanted.stages))
     if wanted.levels:
