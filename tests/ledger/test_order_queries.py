@@ -151,10 +151,37 @@ def test_a_walk_past_later_arrivals_begins_where_they_end(any_ledger, keys, monk
             arrived = sa.update(orders).where(orders.c.original_id == f"o-{n}")
             connection.execute(arrived.values(received_at=MOMENT + timedelta(days=n)))
         wanted = OrderFilter(received_after=MOMENT, received_before=MOMENT + timedelta(days=1, minutes=1))
-        begun = order_queries._begun_at_arrival(connection, wanted)
+        begun = order_queries._begun_at_the_end(connection, wanted)
         rows = order_queries.page(connection, wanted, Sort.NEWEST, None, 10).rows
     assert (begun.purchased_before is None) is ahead
     assert [orjson.loads(f"{{{row.facts}}}")["original_id"] for row in rows] == ["o-1", "o-0"]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_walk_past_later_changes_begins_where_they_end(any_ledger, keys, monkeypatch, ahead):
+    """The same of changes; some marketplaces tell one before the purchase."""
+    monkeypatch.setattr(order_queries, "SORTED_AT_MOST", 0)
+    lead = timedelta(hours=1 if ahead else -1)
+    days = [MOMENT + timedelta(days=n) for n in range(3)]
+    made = (
+        an_order(0, original_id=f"o-{n}", purchased_at=day + lead, marketplace_updated_at=day)
+        for n, day in enumerate(days)
+    )
+    put(any_ledger, keys, *made)
+    with any_ledger.read() as connection:
+        wanted = OrderFilter(updated_before=MOMENT + timedelta(days=1, minutes=1))
+        begun = order_queries._begun_at_the_end(connection, wanted)
+        rows = order_queries.page(connection, wanted, Sort.NEWEST, None, 10).rows
+    assert (begun.purchased_before is None) is ahead
+    assert [orjson.loads(f"{{{row.facts}}}")["original_id"] for row in rows] == ["o-1", "o-0"]
+
+
+@pytest.mark.parametrize("is_continued", [False, True])
+def test_orders_whose_personal_data_was_purged_are_walked_by_an_index_of_their_own(ledger, is_continued):
+    after = Key(position=5, purchased_at=MOMENT, id="x") if is_continued else None
+    steps = plan(ledger, OrderFilter(personal_data_purged=True, statuses=("SHIPPED",)), Sort.NEWEST, after)
+    assert "USING INDEX ix_orders_purged" in steps
+    assert "TEMP B-TREE" not in steps
 
 
 @pytest.mark.parametrize("sort", list(Sort))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import Instant, acceptances, acknowledgements, channels, orders
 from warehouse.ledger.book.order_filter import ShipBy, TakenOver
-from warehouse.order_states import ConfirmationStatus, PiiState, Status
+from warehouse.order_states import ConfirmationStatus, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +28,7 @@ DAY = timedelta(days=1)
 # as the indexes have them: a partial index serves only a condition that is known when the query is planned
 _TO_SHIP: sa.ColumnElement[bool] = sa.literal_column("orders.status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')")
 _UNSETTLED: sa.ColumnElement[bool] = sa.literal_column("orders.confirmation_status NOT IN ('none', 'verified')")
+_PURGED: sa.ColumnElement[bool] = sa.literal_column("orders.pii_state = 'expired'")
 _REFUSED: sa.ColumnElement[bool] = sa.literal_column("acknowledgements.outcome = 'error'")
 
 
@@ -59,8 +60,7 @@ def others(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.historical is not None:
         conditions.append(orders.c.is_historical == (sa.true() if wanted.historical else sa.false()))
     if wanted.personal_data_purged is not None:
-        purged = orders.c.pii_state == PiiState.EXPIRED.value
-        conditions.append(purged if wanted.personal_data_purged else sa.not_(purged))
+        conditions.append(_PURGED if wanted.personal_data_purged else sa.not_(_PURGED))
     return conditions
 
 

@@ -36,15 +36,17 @@ class Branch(NamedTuple):
     is_pure: bool
 
 
-def asks_for_kinds(wanted: OrderFilter) -> bool:
+def asks_for_kinds(wanted: OrderFilter, sort: Sort) -> bool:
     """Whether what is asked for may be so rare that no single condition leads to it."""
     is_ranged = wanted.received_after is not None or wanted.received_before is not None
+    is_changed = wanted.updated_after is not None or wanted.updated_before is not None
     asked = (
         *(wanted.statuses, wanted.effective_channels is not None, wanted.has_errors is not None),
         *(wanted.cancellation_requested is not None, is_ranged),
     )
     rare = wanted.fulfilled_by is not None or wanted.may_ship is not None or bool(wanted.marketplaces)
-    return not wanted.is_by_id and (rare or sum(map(bool, asked)) > 1)
+    is_led_elsewhere = (is_changed or sort.is_by_position) and (bool(wanted.statuses) or any(map(bool, asked[2:])))
+    return not wanted.is_by_id and (rare or is_led_elsewhere or sum(map(bool, asked)) > 1)
 
 
 def branches_of(told: Tally) -> tuple[Branch, ...]:

@@ -102,7 +102,7 @@ def page(
     told: Tally | None = None,
 ) -> OrderRows:
     """The `limit` orders that follow `after`; `told` is what `order_tally.tally` says, where that is known already."""
-    if told is None and order_kinds.asks_for_kinds(wanted):
+    if told is None and order_kinds.asks_for_kinds(wanted, sort):
         told = tally(transaction, wanted)
     if sort.is_by_errors:
         return _by_errors(transaction, wanted, sort, after, limit, told)
@@ -125,12 +125,12 @@ def _of_kinds(
     branches = order_kinds.branches_of(told)
     most = SORTED_AT_MOST if sort.is_by_position else order_kinds.COLLECTED_AT_MOST
     is_collected = told.at_most <= most and (is_ranged or sort.is_by_position)
-    if not order_kinds.asks_for_kinds(wanted) or len(branches) > order_kinds.MOST_WALKS or few(wanted):
+    if not order_kinds.asks_for_kinds(wanted, sort) or len(branches) > order_kinds.MOST_WALKS or few(wanted):
         return None
     if (sort.is_by_position and not is_collected) or _short_ranges(transaction, ranges_of(wanted)[2:]):
         return None
     if not is_collected:
-        wanted = _begun_at_arrival(transaction, wanted)
+        wanted = _begun_at_the_end(transaction, wanted)
     query = order_kinds.ids_of_kinds(
         wanted,
         sort,
@@ -148,8 +148,8 @@ def _of_any_kind(
     transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
 ) -> list[StoredOrder]:
     short = _short_ranges(transaction, ranges_of(wanted)[1:])
-    if orders.c.received_at.name not in short:
-        wanted = _begun_at_arrival(transaction, wanted)
+    if not short:
+        wanted = _begun_at_the_end(transaction, wanted)
     query = _page_query(wanted, sort, after is not None, limit, short)
     return read_rows(transaction, StoredOrder, query, place_of(after))
 
@@ -167,20 +167,19 @@ def _short_ranges(transaction: Transaction, ranges: Sequence[Range]) -> frozense
     return frozenset(short)
 
 
-def _begun_at_arrival(transaction: Transaction, wanted: OrderFilter) -> OrderFilter:
-    """The same filter with what follows from it: what arrived before a time was purchased before it.
+def _begun_at_the_end(transaction: Transaction, wanted: OrderFilter) -> OrderFilter:
+    """The same filter with what follows from it: what arrived or changed before a time was purchased before it.
 
     So a walk from the newest purchase on begins there. A marketplace's clock that runs ahead of ours makes orders that were
-    purchased after their arrival: where the range has any, nothing follows.
+    purchased after their arrival, and some tell a change before the purchase: where the range has any, nothing follows.
     """
-    if wanted.received_before is None:
-        return wanted
-    bounds = within(orders.c.received_at, wanted.received_after, wanted.received_before)
-    ahead = sa.select(orders.c.id).where(orders.c.purchased_at > orders.c.received_at, *bounds).limit(1)
-    if transaction.execute(ahead).first() is not None:
-        return wanted
-    end = min(wanted.purchased_before or wanted.received_before, wanted.received_before)
-    return replace(wanted, purchased_before=end)
+    for column, first, end in ranges_of(wanted)[1:]:
+        if end is None:
+            continue
+        ahead = sa.select(orders.c.id).where(orders.c.purchased_at > column, *within(column, first, end)).limit(1)
+        if transaction.execute(ahead).first() is None:
+            wanted = replace(wanted, purchased_before=min(wanted.purchased_before or end, end))
+    return wanted
 
 
 def _by_errors(
@@ -209,7 +208,7 @@ def neighbours(
     transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder
 ) -> tuple[str | None, str | None]:
     """Internal ids of the orders before and after one in a list; None at its ends."""
-    told = tally(transaction, wanted) if order_kinds.asks_for_kinds(wanted) else None
+    told = tally(transaction, wanted) if order_kinds.asks_for_kinds(wanted, sort) else None
     after = page(transaction, wanted, sort, key_of(row, sort), 1, told).rows
     before = _before(transaction, wanted, sort, row, told)
     return (before[0].id if before else None), (after[0].id if after else None)
@@ -348,7 +347,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
 
 def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
     """The column whose index is walked. Open orders are few in every channel; of the closed ones each channel is full."""
-    if wanted.has_errors or wanted.cancellation_requested or wanted.historical:
+    if wanted.has_errors or wanted.cancellation_requested or wanted.historical or wanted.personal_data_purged:
         return None  # fewer still, in every status and channel
     is_by_channel = wanted.effective_channels is not None
     if wanted.statuses and (not is_by_channel or OPEN_STATUSES.issuperset(wanted.statuses)):

@@ -139,6 +139,8 @@ orders = sa.Table(
     sa.Index("ix_orders_received", "received_at", "id"),
     partial_index("ix_orders_ahead", "received_at", where="purchased_at > received_at"),
     sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
+    partial_index("ix_orders_changed_ahead", "marketplace_updated_at", where="purchased_at > marketplace_updated_at"),
+    partial_index("ix_orders_purged", "purchased_at", "id", where="pii_state = 'expired'"),
     where_true("ix_orders_errors", "has_errors"),
     where_true("ix_orders_cancellation", "has_cancellation_request"),
     where_true("ix_orders_historical", "is_historical"),
