@@ -13,15 +13,15 @@ from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
-from orders_api.console.views.acceptances import AcceptanceLine, AcceptanceRow
+from orders_api.console.views.acceptances import AcceptanceLine, AcceptanceList, AcceptanceRow
 from orders_api.console.views.frame import Badge
-from orders_api.console.views.lists import Filter, ShownList
+from orders_api.console.views.lists import Filter
 from orders_api.kit.errors import not_found
 from orders_api.v1.acceptances import AcceptanceQuery, document, read_acceptances
 from warehouse import display
 from warehouse.ledger.book import order_queries
 from warehouse.ledger.people.users import Role
-from warehouse.ledger.shipping import acceptances
+from warehouse.ledger.shipping import acceptance_queries, acceptances
 from warehouse.ledger.shipping.acceptance_queries import AcceptanceStage
 from warehouse.ledger.status.channel_status import readable_channels
 
@@ -40,6 +40,8 @@ STAGES = {
     AcceptanceStage.DONE: Badge("Told", "done"),
 }
 VERDICTS = {True: Badge("Accepted", "done"), False: Badge("Refused", "over")}
+POLICIES = {"manual": "by hand", "automatic": "by itself", "off": "elsewhere"}
+"""Who decides, as a channel's settings have it."""
 WHOLE = {"accept": True, "refuse": False}
 LINE = "line."
 
@@ -53,7 +55,7 @@ class AcceptancesQuery(AcceptanceQuery):
 
 
 @pages.listing(PATH, "acceptances.html")
-def list_acceptances(visit: Visit) -> ShownList:
+def list_acceptances(visit: Visit) -> AcceptanceList:
     """Those that wait, the longest waiting first; or those that were decided, the latest first."""
     asked = ask(visit.request, AcceptancesQuery)
     rows, cursor = read_acceptances(visit.transaction, asked.query, visit.visible_channels)
@@ -65,7 +67,9 @@ def list_acceptances(visit: Visit) -> ShownList:
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels={})
     shown = tuple(_row(visit, each, labels) for each in rows)
-    return ShownList("acceptances", shown, whole)
+    deciding = acceptance_queries.policies(visit.transaction, visit.visible_channels)
+    policies = tuple((code, labels.get(code, code), POLICIES[policy]) for code, policy in deciding.items())
+    return AcceptanceList("acceptances", shown, whole, policies)
 
 
 @pages.action(f"{PATH}/{{id}}", needs=Role.OPERATOR)

@@ -265,7 +265,7 @@ def test_an_authenticator_is_set_up_used_and_removed(console) -> None:
         begun = client.post("/account/codes", data={"form_token": token}).text
         secret = re.search(r'name="secret" value="(\w+)"', begun)[1]
         assert "data:image/svg+xml" in begun
-        now, before = (pyotp.TOTP(secret).at(NOW, each) for each in (0, -1))
+        now, before = (pyotp.TOTP(secret).at(NOW, counter_offset=each) for each in (0, -1))
         form = {"form_token": token, "secret": secret, "old": PASSWORD}
         assert "no code of this secret" in client.post("/account/codes/confirm", data=form | {"code": "000000"}).text
         assert "password is wrong" in client.post("/account/codes/confirm", data=form | {"code": now, "old": "x"}).text
@@ -295,7 +295,7 @@ def test_a_code_is_used_up_and_a_reset_takes_the_authenticator_away(any_ledger, 
         code = pyotp.TOTP(secret).at(later)
         assert codes.is_right(transaction, keys, user, f"{code[:3]} {code[3:]}", later)
         assert not codes.is_right(transaction, keys, user, code, later)
-        assert not codes.is_right(transaction, keys, user, pyotp.TOTP(secret).at(later, -1), later)
+        assert not codes.is_right(transaction, keys, user, pyotp.TOTP(secret).at(later, counter_offset=-1), later)
         assert not codes.is_right(transaction, keys, user, "", later)
         users.reset_password(transaction, "yara", later)
         assert codes.is_right(transaction, keys, user, "", later)

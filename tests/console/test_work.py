@@ -139,6 +139,7 @@ def test_an_order_is_accepted_or_refused(console, open_page, anna, has_script):
         row.get_by_role("button", name="Accept").click()
         page.get_by_text("2 accepted, 0 refused").wait_for()
     assert [each["order_id"] for each in waiting(anna)] == [each["order_id"] for each in others]
+    assert ">Mirakl FR</a> by hand." in anna.get("/acceptances").text
     told = anna.get("/acceptances.json?stage=queued").json()["acceptances"][0]
     assert (told["order_id"], told["decided_by"]) == (first["order_id"], "anna")
     assert audited(console)[0] == ("acceptance_decided", first["order_id"])

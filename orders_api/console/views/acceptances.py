@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_api.console.views.lists import ShownList
+
 if TYPE_CHECKING:
     from orders_api.console.views.frame import Badge, Moment
     from orders_api.console.views.lists import Record
@@ -55,3 +57,10 @@ class AcceptanceRow:
     can_refuse: bool
     is_open: bool
     record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceList(ShownList):
+    """The page; `policies` says of each channel, by code and label, who decides unless somebody does."""
+
+    policies: tuple[tuple[str, str, str], ...]

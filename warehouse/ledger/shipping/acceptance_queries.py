@@ -185,6 +185,16 @@ def count_waiting(transaction: Transaction, visible_channels: tuple[str, ...] | 
     return int(transaction.execute(query).scalar_one())
 
 
+def policies(transaction: Transaction, visible_channels: tuple[str, ...] | None) -> dict[str, str]:
+    """Channels whose marketplace leaves acceptance to the seller → who decides: `manual`, `automatic` or `off`."""
+    offers = _offers(transaction)
+    return {
+        code: needs["policy"]
+        for code, needs in sorted(offers.items())
+        if visible_channels is None or code in visible_channels
+    }
+
+
 def _offers(transaction: Transaction) -> dict[str, Json]:
     """Channels whose marketplace leaves acceptance to the seller → their requirements, and their policy as `policy`."""
     query = sa.select(channels.c.code, channels.c.acceptance, channel_requirements.c.data).join_from(
