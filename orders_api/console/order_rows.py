@@ -14,7 +14,7 @@ from orders_api.v1.export_tables import SummaryColumn
 from warehouse import display
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 LABELS = {
@@ -50,13 +50,17 @@ NUMBERS = frozenset({SummaryColumn.UNITS, SummaryColumn.TOTAL, SummaryColumn.ERR
 
 
 def order_row(
-    document: Mapping[str, Any], incidents: Mapping[str, int], channels: Mapping[str, str], now: datetime, zone: str
+    document: Mapping[str, Any],
+    incidents: Mapping[str, Sequence[int]],
+    channels: Mapping[str, str],
+    now: datetime,
+    zone: str,
 ) -> OrderRow:
     """An order in the list.
 
     Args:
         document: As the API tells it, without personal data.
-        incidents: Order id → how many are open about it.
+        incidents: Order id → those that are open about it.
         channels: Code → label.
         now: The present instant.
         zone: Whose clocks are shown.
@@ -82,7 +86,7 @@ def order_row(
         fulfilled_by=FULFILLED_BY[document["fulfilled_by"] or "none"],
         marketplace=document["marketplace"],
         references=", ".join(each["order_number"] for each in document["acknowledgements"] if each["order_number"]),
-        errors=len(document["problems"]) + incidents.get(document["id"], 0),
+        errors=len(document["problems"]) + len(incidents.get(document["id"], ())),
         cancellation=cancellation_label(document),
         is_split=document["split_of"] is not None,
         record={name: document[name] for name in _RECORDED} | {"lines": len(lines)},

@@ -30,6 +30,7 @@ from warehouse.ledger.book.consumers import consumers_of
 from warehouse.ledger.book.order_filter import Sort
 from warehouse.ledger.book.search import MOST_FOUND
 from warehouse.ledger.people.saved_views import views_for
+from warehouse.ledger.people.users import Role
 from warehouse.ledger.status.channel_status import readable_channels
 from warehouse.ledger.watch.incident_queries import open_by_order
 
@@ -59,6 +60,18 @@ SORTS = {
     SummaryColumn.ERRORS: (Sort.ERRORS_FIRST, Sort.ERRORS_LAST),
 }
 """Columns by which the list can be sorted, the greatest first, or last."""
+ACTIONS = {
+    "export": "Export the selection",
+    "retry": "Retry the confirmation",
+    "acknowledge": "Acknowledge",
+    "fetch": "Read again at the marketplace",
+    "resolve": "Mark errors handled",
+    "accept": "Accept",
+    "refuse": "Refuse",
+    "next_file": "Put into the next file",
+}
+"""What may be done to many orders at once (`bulk`), and what people read."""
+
 pages = Pages()
 
 
@@ -127,6 +140,8 @@ def _listed(
         interval=_interval(found, zone) if query.received is not None else "",
         opened=opened_from(asked),
         offers=() if documents or not query.search else offers(visit, query.search, PATH),
+        actions=ACTIONS if visit.user.role.includes(Role.OPERATOR) else {},
+        listed=urlencode([each for each in asked.items if each[0] not in NO_QUESTION]),
         columns=tuple(_column(each, asked) for each in SummaryColumn if each in (query.columns or SHOWN)),
         chooser=tuple(
             FilterValue(each.value, LABELS_OF_COLUMNS[each], each in (query.columns or SHOWN)) for each in SummaryColumn

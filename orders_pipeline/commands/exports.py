@@ -27,12 +27,16 @@ from orders_pipeline.commands.files import (
     run_jobs,
     waiting,
 )
+from orders_pipeline.commands.names import the_order
 from orders_pipeline.commands.output import Exit, fail, notes, print_rows
+from orders_pipeline.commands.recording import record
 from orders_pipeline.file_jobs import export as exporting
 from orders_pipeline.file_jobs.export import export_channel
 from orders_pipeline.installation import opened, opened_to_read
 from orders_pipeline.storages.errors import StorageError
 from warehouse.archive import ArchiveError
+from warehouse.ledger.book.orders import lock_book
+from warehouse.ledger.book.orders_to_export import export_again
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import JobKind
 
@@ -160,6 +164,22 @@ def redirect_export(
     notes.print(
         f"{record.name} goes to {storage} with the next run of `orders export run {record.channel}`", markup=False
     )
+
+
+@export.command("again")
+def export_orders_again(
+    order: Annotated[list[str], typer.Argument(help="Orders: our ids, or the marketplace's.")],
+) -> None:
+    """Put orders into the next file of their channels, whether one held them before or not.
+
+    Example: orders export again 402-1234567-7654321
+    """
+    with opened() as installation, installation.ledger.write() as transaction:
+        lock_book(transaction)
+        ids = [the_order(transaction, each) for each in order]
+        export_again(transaction, ids)
+        record(transaction, installation, "orders_put_into_next_file", "", {"orders": ids})
+    notes.print(f"{len(ids)} orders will be in the next file of their channels", markup=False)
 
 
 @export.command("give-up")

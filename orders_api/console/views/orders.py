@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from orders_api.console.views.lists import ShownList
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orders_api.console.views.frame import Badge, Moment
     from orders_api.console.views.lists import FilterValue, Record
 
@@ -107,6 +109,42 @@ class ExportForm:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Orders that are left out for one reason: how many, and which, as text."""
+
+    reason: str
+    count: int
+    which: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkForm:
+    """What would happen to the orders that were chosen.
+
+    Attributes:
+        action: The action, and `word` what people read.
+        word: As above.
+        ids: The orders.
+        count: To how many it would be done.
+        left: Those to which it would not.
+        most: How many are taken at once, where there are more; else 0.
+        consumers: Who may have taken them over, where that is asked.
+        has_reason: Whether a reason is asked for.
+        listed: The query of the list to come back to.
+    """
+
+    action: str
+    word: str
+    ids: tuple[str, ...]
+    count: int
+    left: tuple[LeftOut, ...]
+    most: int
+    consumers: tuple[str, ...]
+    has_reason: bool
+    listed: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptView:
     """One of one's own views, on the page about them."""
 
@@ -173,6 +211,8 @@ class OrderList(ShownList):
         offers: Whom else to ask for what was searched for.
         columns: What is shown of each.
         chooser: Every column, and whether it is shown.
+        actions: What may be done to many at once, and what people read; none for who may only look.
+        listed: The list's query.
     """
 
     count: str
@@ -184,6 +224,8 @@ class OrderList(ShownList):
     offers: tuple[FetchOffer, ...]
     columns: tuple[ListColumn, ...]
     chooser: tuple[FilterValue, ...]
+    actions: Mapping[str, str]
+    listed: str
 
     @property
     def has_cancellations(self) -> bool:

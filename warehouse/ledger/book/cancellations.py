@@ -26,12 +26,13 @@ from warehouse.cancellations import (
     request_id,
 )
 from warehouse.ids import line_id
-from warehouse.ledger.base.database import CANCELLATIONS, MARKETPLACE_CHANGES, insert_into, next_values
+from warehouse.ledger.base.database import CANCELLATIONS, insert_into, next_values
 from warehouse.ledger.base.rows import Json, read_rows
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.book import holds, order_events
 from warehouse.ledger.book.cancellation_queries import COLUMNS, CancellationRecord, find
 from warehouse.ledger.book.order_events import OrderEvent
+from warehouse.ledger.book.orders_to_export import export_again
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
 from warehouse.order_lines import Line
@@ -150,7 +151,7 @@ def decide(
     )
     _write(transaction, [decided], {(row.order_id, row.requester): row}, now)
     if decision is Decision.DECLINE and (row.state == RequestState.ACCEPTED.value or row.hold_until is not None):
-        _tell_again(transaction, [row.order_id])
+        export_again(transaction, [row.order_id])
     return decided
 
 
@@ -266,20 +267,8 @@ def expire(transaction: Transaction, now: datetime) -> int:
     known = {(row.order_id, row.requester): row for row in rows}
     over = [row._replace(state=RequestState.EXPIRED.value, closed_at=now) for row in rows]
     _write(transaction, over, known, now)
-    _tell_again(transaction, [row.order_id for row in rows])
+    export_again(transaction, [row.order_id for row in rows])
     return len(rows)
-
-
-def _tell_again(transaction: Transaction, order_ids: Sequence[str]) -> None:
-    """Let order files that left these orders out while they were held take them up."""
-    ids = sorted(set(order_ids))
-    if not ids:
-        return
-    first = next_values(transaction, MARKETPLACE_CHANGES, len(ids))
-    update = (
-        sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(marketplace_change=sa.bindparam("new"))
-    )
-    transaction.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
 
 
 # -- what the marketplace shows

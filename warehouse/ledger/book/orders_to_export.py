@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.database import MARKETPLACE_CHANGES, next_values
 from warehouse.ledger.base.schema import file_members, files, orders, parties
 from warehouse.ledger.book import holds
 
@@ -121,6 +122,18 @@ def orders_of_files(
     if statuses:
         query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
     return [OrderToExport(*row) for row in transaction.execute(query).all()]
+
+
+def export_again(transaction: Transaction, order_ids: Sequence[str]) -> None:
+    """Let the next order file of their channels hold these orders, whether one held them before or not."""
+    ids = sorted(set(order_ids))
+    if not ids:
+        return
+    first = next_values(transaction, MARKETPLACE_CHANGES, len(ids))
+    update = (
+        sa.update(orders).where(orders.c.id == sa.bindparam("own_id")).values(marketplace_change=sa.bindparam("new"))
+    )
+    transaction.execute(update, [{"own_id": own_id, "new": number} for number, own_id in enumerate(ids, first)])
 
 
 _COLUMNS = (

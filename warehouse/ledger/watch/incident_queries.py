@@ -48,11 +48,14 @@ class IncidentRecord(NamedTuple):
         return self.resolved_at is None and self.acknowledged_until is not None and self.acknowledged_until > now
 
 
-def open_by_order(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, int]:
-    """Of these orders those with open incidents → how many."""
-    query = sa.select(incidents.c.order_id, sa.func.count()).group_by(incidents.c.order_id)
+def open_by_order(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, list[int]]:
+    """Of these orders those with open incidents → their numbers."""
+    query = sa.select(incidents.c.order_id, incidents.c.id).order_by(incidents.c.id)
     rows = transaction.execute(query.where(incidents.c.order_id.in_(order_ids), incidents.c.resolved_at.is_(None)))
-    return {row[0]: row[1] for row in rows}
+    found: dict[str, list[int]] = {}
+    for order_id, number in rows:
+        found.setdefault(order_id, []).append(number)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
