@@ -23,6 +23,7 @@ from orders_api.console import (
     connections,
     content_reports,
     coverage,
+    events,
     files,
     incidents,
     log_in,
@@ -83,6 +84,7 @@ def create_console(installation: ApiInstallation) -> Starlette:
     routes = [
         Route("/static/{name}", serve_asset),
         *content_reports.routes,
+        *events.routes,
         *log_in.routes,
         *single_sign_on.routes,
         *account.routes,
@@ -99,6 +101,7 @@ def create_console(installation: ApiInstallation) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.state.installation = installation
     app.state.headlines = HeadlineCache()
+    app.state.listeners = events.Listeners()
     app.state.attempts = LogInAttempts.none_yet()
     app.state.provider = single_sign_on.provider_of(installation)
     return app

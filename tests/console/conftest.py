@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -140,11 +141,10 @@ class Console:
         return httpx.Client(base_url=f"{self.url}/console", cookies=cookies, headers=headers, timeout=30)
 
 
-@pytest.fixture(scope="session")
-def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
-    settings = Settings(
-        _env_file=None, home=tmp_path_factory.mktemp("console"), keys=TEST_KEYS, time_zone="Europe/Paris"
-    )
+@contextmanager
+def running_console(home: Path, new_sqlite_ledger: Path):
+    """A filled ledger and a server."""
+    settings = Settings(_env_file=None, home=home, keys=TEST_KEYS, time_zone="Europe/Paris")
     shutil.copy(new_sqlite_ledger, settings.home)
     ledger = open_ledger(settings)
     keep_kinds(ledger, KINDS, NOW)
@@ -181,6 +181,12 @@ def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
     thread.join()
     app.state.installation.ledger.close()
     ledger.close()
+
+
+@pytest.fixture(scope="session")
+def console(new_sqlite_ledger: Path, tmp_path_factory: pytest.TempPathFactory):
+    with running_console(tmp_path_factory.mktemp("console"), new_sqlite_ledger) as started:
+        yield started
 
 
 @pytest.fixture

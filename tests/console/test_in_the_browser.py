@@ -63,6 +63,7 @@ PAGES = [
 @pytest.mark.parametrize("java_script_enabled", [True, False])
 def test_filters_are_set_combined_and_cleared(open_page, java_script_enabled) -> None:
     page = open_page("/orders", java_script_enabled=java_script_enabled)
+    everything = page.locator(".total").inner_text()
 
     def show() -> None:
         if not java_script_enabled:
@@ -79,7 +80,7 @@ def test_filters_are_set_combined_and_cleared(open_page, java_script_enabled) ->
     assert set(page.locator("tbody td:nth-child(3)").all_inner_texts()) == {"Shipped"}
     page.get_by_role("link", name="Clear all").click()
     page.wait_for_url("**/console/orders")
-    assert page.locator(".total").inner_text() == "101 orders"
+    assert page.locator(".total").inner_text() == everything
 
 
 def test_back_brings_the_filtered_list_again(open_page) -> None:

@@ -27,7 +27,7 @@ from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, Source
 
 MOST_STATEMENTS = 14
-MOST_OF_THE_LIST = 6
+MOST_OF_THE_LIST = 7
 """More, where the page was opened from a list: its neighbours there."""
 KNOWN = "402-0000001"
 

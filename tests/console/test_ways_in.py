@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from contextlib import contextmanager
+from datetime import timedelta
 
 import httpx
 import pyotp
@@ -12,9 +14,13 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 from joserfc.jwk import OctKey, RSAKey
+from starlette.routing import Mount
 
 from orders_api.app import create_app
+from orders_api.console.app import CONSOLE_PATH
+from orders_api.console.kit.entrances import LogInAttempts
 from orders_pipeline.commands.children import free_port
+from tests.conftest import TEST_KEYS
 from tests.console.conftest import NOW
 from tests.console.identity_provider import CLIENT_ID, CLIENT_SECRET, Provider, running
 from tests.console.test_log_in import form_token, make_user
@@ -35,62 +41,70 @@ def provider():
         yield started
 
 
+@pytest.fixture(scope="module")
+def started(provider, new_sqlite_ledger, tmp_path_factory):
+    """A console whose people come from the provider."""
+    settings = Settings(
+        _env_file=None,
+        home=tmp_path_factory.mktemp("ways-in"),
+        keys=TEST_KEYS,
+        console_url=f"http://127.0.0.1:{free_port(0)}/console",
+        oidc_issuer=provider.url,
+        oidc_client_id=CLIENT_ID,
+        oidc_client_secret=CLIENT_SECRET,
+        oidc_grants=GRANTS,
+    )
+    shutil.copy(new_sqlite_ledger, settings.home)
+    with serving(settings) as app:
+        with app.state.installation.ledger.write() as transaction:
+            for code in ("amazon_fr", "amazon_de"):
+                save_connection(transaction, Connection(code=f"{code}_seller", kind="amazon", label=code), NOW)
+                channel = ConfiguredChannel(code=code, label=code, marketplace=code, connection=f"{code}_seller")
+                save_channel(transaction, channel, NOW)
+        yield Own(app)
+
+
 @pytest.fixture
-def own(settings, provider, clock, open_new_ledger):
-    """A console whose people come from a provider."""
+def own(started, provider):
+    """The same, with nobody in it yet and nothing tried."""
     provider.claims, provider.header, provider.secret = dict(ANNA), {"alg": "RS256"}, None
-    provider.now = int(clock().timestamp())
-    ledger = open_new_ledger(settings)
-    with ledger.write() as transaction:
-        for code in ("amazon_fr", "amazon_de"):
-            save_connection(transaction, Connection(code=f"{code}_seller", kind="amazon", label=code), clock())
-            channel = ConfiguredChannel(code=code, label=code, marketplace=code, connection=f"{code}_seller")
-            save_channel(transaction, channel, clock())
-    changes = {
-        "oidc_issuer": provider.url,
-        "oidc_client_id": CLIENT_ID,
-        "oidc_client_secret": CLIENT_SECRET,
-        "oidc_grants": GRANTS,
-    }
-    yield Own(ledger, settings, clock, changes)
-    ledger.close()
+    with started.ledger.write() as transaction:
+        for table in (schema.sessions, schema.users):
+            transaction.execute(sa.delete(table))
+    (console,) = (route.app for route in started.app.routes if isinstance(route, Mount) and route.path == CONSOLE_PATH)
+    console.state.attempts = LogInAttempts.none_yet()
+    return started
+
+
+@contextmanager
+def serving(settings: Settings):
+    """A console at its own address."""
+    app = create_app(settings, lambda: NOW)
+    port = httpx.URL(settings.console_url).port
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        thread.join(timeout=0.02)
+    try:
+        yield app
+    finally:
+        server.should_exit = True
+        thread.join()
+        app.state.installation.ledger.close()
 
 
 class Own:
-    """A console of its own on a free port, as its settings are at the moment."""
+    """The console, and browsers at it."""
 
-    def __init__(self, ledger, settings, clock, changes) -> None:
-        self.ledger, self.clock, self.port = ledger, clock, free_port(0)
-        changes["console_url"] = f"http://127.0.0.1:{self.port}/console"
-        self.settings = Settings(**{**settings.model_dump(), **changes, "_env_file": None})
+    def __init__(self, app) -> None:
+        self.app = app
+        self.settings = app.state.installation.settings
+        self.ledger = app.state.installation.ledger
 
-    @contextmanager
-    def client(self, **changes):
-        """A browser at it."""
-        with self.clients(1, **changes) as (client,):
-            yield client
-
-    @contextmanager
-    def clients(self, count: int, **changes):
-        """So many of them."""
-        app = create_app(self.settings.model_copy(update=changes), self.clock)
-        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", access_log=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            thread.join(timeout=0.02)
-        headers = {"Sec-Fetch-Site": "same-origin"}
-        clients = [httpx.Client(base_url=f"{self.settings.console_url}", headers=headers) for _ in range(count)]
-        try:
-            yield clients
-        finally:
-            for each in clients:
-                each.close()
-            server.should_exit = True
-            thread.join()
-            app.state.installation.ledger.close()
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.settings.console_url, headers={"Sec-Fetch-Site": "same-origin"})
 
     def come(self, client, wanted: str = "", **changes: str) -> httpx.Response:
         """All the way to the provider and back."""
@@ -119,7 +133,7 @@ def test_whoever_the_provider_sends_is_let_in_with_the_rights_of_their_groups(ow
 
 
 def test_other_groups_are_other_rights_and_end_what_was_open(own, provider) -> None:
-    with own.clients(2) as (before, after):
+    with own.client() as before, own.client() as after:
         own.come(before)
         provider.claims = ANNA | {"groups": ["lyon", "berlin"], "preferred_username": "renamed"}
         own.come(after)
@@ -132,7 +146,7 @@ def test_other_groups_are_other_rights_and_end_what_was_open(own, provider) -> N
 
 
 def test_a_way_back_that_was_not_begun_here_lets_nobody_in(own) -> None:
-    with own.clients(2) as (client, other):
+    with own.client() as client, own.client() as other:
         assert own.come(client, state="made-up").status_code == 403
         assert other.get(own.way_back(client)).status_code == 403
         assert client.get("/sso/back?error=access_denied&state=x").status_code == 403
@@ -212,22 +226,19 @@ def test_nobody_takes_over_somebody_local(own, provider) -> None:
     assert nobody(own)
 
 
-def test_passwords_can_be_shut_out(own, clock) -> None:
+def test_passwords_can_be_shut_out_and_a_provider_may_be_away(own) -> None:
     with own.ledger.write() as transaction:
-        user = users.add(transaction, "lars", Role.VIEWER, None, clock())
-        users.set_password(transaction, user, PASSWORD, clock())
-    with own.client(oidc_only=True) as client:
+        user = users.add(transaction, "lars", Role.VIEWER, None, NOW)
+        users.set_password(transaction, user, PASSWORD, NOW)
+    changes = {"oidc_only": True, "oidc_issuer": "http://127.0.0.1:9"}
+    settings = own.settings.model_copy(update={**changes, "console_url": f"http://127.0.0.1:{free_port(0)}/console"})
+    with serving(settings) as app, Own(app).client() as client:
         assert 'type="password"' not in client.get("/log-in").text
-        answer = client.post("/log-in", data={"name": "lars", "password": PASSWORD})
-    assert answer.status_code == 403
+        refused = client.post("/log-in", data={"name": "lars", "password": PASSWORD})
+        away = client.get("/sso")
+    assert refused.status_code == 403
     assert nobody(own)
-
-
-def test_a_provider_that_is_away_is_said_so(own) -> None:
-    with own.client(oidc_issuer="http://127.0.0.1:9") as client:
-        answer = client.get("/sso")
-        assert (answer.status_code, "cannot be reached" in answer.text) == (502, True)
-        assert client.get("/log-in").status_code == 200
+    assert (away.status_code, "cannot be reached" in away.text) == (502, True)
 
 
 def test_without_a_provider_there_is_no_such_page(console, stranger) -> None:
@@ -265,7 +276,7 @@ def test_an_authenticator_is_set_up_used_and_removed(console) -> None:
         begun = client.post("/account/codes", data={"form_token": token}).text
         secret = re.search(r'name="secret" value="(\w+)"', begun)[1]
         assert "data:image/svg+xml" in begun
-        now, before = (pyotp.TOTP(secret).at(NOW, counter_offset=each) for each in (0, -1))
+        now, before = (pyotp.TOTP(secret).at(NOW - timedelta(seconds=each)) for each in (0, 30))
         form = {"form_token": token, "secret": secret, "old": PASSWORD}
         assert "no code of this secret" in client.post("/account/codes/confirm", data=form | {"code": "000000"}).text
         assert "password is wrong" in client.post("/account/codes/confirm", data=form | {"code": now, "old": "x"}).text
@@ -295,7 +306,7 @@ def test_a_code_is_used_up_and_a_reset_takes_the_authenticator_away(any_ledger, 
         code = pyotp.TOTP(secret).at(later)
         assert codes.is_right(transaction, keys, user, f"{code[:3]} {code[3:]}", later)
         assert not codes.is_right(transaction, keys, user, code, later)
-        assert not codes.is_right(transaction, keys, user, pyotp.TOTP(secret).at(later, counter_offset=-1), later)
+        assert not codes.is_right(transaction, keys, user, pyotp.TOTP(secret).at(later - timedelta(seconds=30)), later)
         assert not codes.is_right(transaction, keys, user, "", later)
         users.reset_password(transaction, "yara", later)
         assert codes.is_right(transaction, keys, user, "", later)

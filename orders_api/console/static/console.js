@@ -3,6 +3,11 @@
 
 function ready(root) {
   for (const button of root.querySelectorAll("button.copy")) button.hidden = false;
+  const live = document.getElementById("live");
+  if (live) {
+    live.hidden = false;
+    live.setAttribute("aria-pressed", source !== null);
+  }
 }
 
 document.addEventListener("click", async (event) => {
@@ -39,5 +44,49 @@ document.addEventListener("htmx:before:swap", () => {
 document.addEventListener("htmx:after:swap", () => {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   ready(document);
+  tell();
 });
-document.addEventListener("DOMContentLoaded", () => ready(document));
+
+// The list of orders, where somebody wants it, says that there is something new; it never moves by itself.
+const heard = { new: 0, changed: 0, isMore: false };
+let source = null;
+
+function tell() {
+  const more = heard.isMore ? "+" : "";
+  const said = [heard.new && `${heard.new}${more} new`, heard.changed && `${heard.changed}${more} changed`].filter(Boolean);
+  const news = document.getElementById("news");
+  if (news && said.length) {
+    news.querySelector("a").textContent = `${said.join(", ")}: show`;
+    news.hidden = false;
+  }
+}
+
+function listen(address) {
+  source = new EventSource(address);
+  source.addEventListener("orders", (event) => {
+    const found = JSON.parse(event.data);
+    heard.new += found.new;
+    heard.changed += found.changed;
+    heard.isMore ||= found.is_more;
+    tell();
+  });
+}
+
+function setLive(live, isLive) {
+  localStorage.setItem("orders-live", isLive ? "on" : "off");
+  source?.close();
+  source = null;
+  if (isLive) listen(live.dataset.events);
+  ready(document);
+}
+
+document.addEventListener("click", (event) => {
+  const live = event.target.closest("#live");
+  if (live) setLive(live, source === null);
+});
+document.addEventListener("DOMContentLoaded", () => {
+  const live = document.getElementById("live");
+  if (live && localStorage.getItem("orders-live") === "on") setLive(live, true);
+  ready(document);
+});
+addEventListener("pagehide", () => source?.close());
