@@ -70,15 +70,13 @@ UPDATE orders SET
 def measure(workshop: Workshop) -> list[Figure]:
     """The pages on each database, and the API beside them."""
     count = workshop.sizes.served
-    home = _book(workshop, count)
+    home = filled_book(workshop, count)
     figures: list[Figure] = []
     if "sqlite" in workshop.stores:
         figures += measure_store(workshop, home, None, count)
     if "postgresql" in workshop.stores:
-        with postgresql(workshop) as server:
-            if server is not None:
-                url = f"{server}/postgres"
-                _copy_book(workshop, home, url)
+        with on_postgresql(workshop, home) as url:
+            if url is not None:
                 figures += measure_store(workshop, home, url, count)
     return figures
 
@@ -286,7 +284,7 @@ def _api(address: str, token: str) -> Iterator[httpx.Client]:
 # -- books
 
 
-def _book(workshop: Workshop, count: int) -> Path:
+def filled_book(workshop: Workshop, count: int) -> Path:
     """The folder of a book with kinds of which there are few; filled when it is not kept from an earlier run."""
     home = workshop.kept(f"book-{count}")
     if (home / "ledger.sqlite").exists():
@@ -307,6 +305,18 @@ def _book(workshop: Workshop, count: int) -> Path:
                 )
                 incidents.report(transaction, problem, installation.clock())
     return home
+
+
+@contextlib.contextmanager
+def on_postgresql(workshop: Workshop, home: Path) -> Iterator[str | None]:
+    """The address of the same book on a PostgreSQL of our own; None where none is installed."""
+    with postgresql(workshop) as server:
+        if server is None:
+            yield None
+            return
+        url = f"{server}/postgres"
+        _copy_book(workshop, home, url)
+        yield url
 
 
 def _copy_book(workshop: Workshop, home: Path, url: str) -> None:
