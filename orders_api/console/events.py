@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from orders_api.kit.installation import ApiInstallation
-    from warehouse.ledger.book.news import News
+    from warehouse.ledger.book.news import Movement
 
     Answer = TypeVar("Answer")
 
@@ -98,7 +98,7 @@ async def _happenings(
         listeners.count -= 1
 
 
-def _event(found: News) -> bytes:
+def _event(found: Movement) -> bytes:
     said = {"new": found.new, "changed": found.changed, "is_more": found.is_more}
     name = b"orders" if found.new or found.changed else b"nothing"  # of the reader's channels
     return b"event: %s\nid: %d\ndata: %s\n\n" % (name, found.position, orjson.dumps(said))

@@ -18,7 +18,7 @@ MOST = 1000
 """Orders that are looked at; more have happened than anybody counts."""
 
 
-class News(NamedTuple):
+class Movement(NamedTuple):
     """Since a position; `is_more` where more orders moved than were looked at."""
 
     position: int
@@ -32,11 +32,11 @@ def newest_position(transaction: Transaction) -> int:
     return mark(transaction, POSITION)
 
 
-def news_since(transaction: Transaction, position: int, channels: Collection[str] | None) -> News:
+def news_since(transaction: Transaction, position: int, channels: Collection[str] | None) -> Movement:
     """What has happened after a position in these channels; None for all."""
     through = newest_position(transaction)
     moved = sa.select(orders.c.revision, orders.c.channel).where(orders.c.position > position)
     rows = transaction.execute(moved.order_by(orders.c.position).limit(MOST + 1)).all()
     seen = [row.revision for row in rows if channels is None or row.channel in channels]
     new = sum(revision == 1 for revision in seen)
-    return News(through, new, len(seen) - new, len(rows) > MOST)
+    return Movement(through, new, len(seen) - new, len(rows) > MOST)
