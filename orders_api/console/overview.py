@@ -121,7 +121,7 @@ def _channel(visit: Visit, each: Standing, figures: ChannelFigures, quota: Mappi
         complete=moment(each.complete_through, visit.now, zone),
         lag="there is nothing to read" if each.state is ChannelState.GIVEN else lag,
         today=display.number(figures.today),
-        usual=f"usually {median(figures.earlier):g} by now" if figures.earlier else "",
+        usual=f"usually {median(figures.earlier):g}" if figures.earlier else "",
         counts=counts,
         next_run=moment(each.next_run_at, visit.now, zone) if each.state is not ChannelState.GIVEN else None,
         quota="" if share is None else f"{share:.0%}",

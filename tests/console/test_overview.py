@@ -16,6 +16,7 @@ from warehouse.ledger.base.schema import shipments
 from warehouse.ledger.shipping.shipments import report
 from warehouse.ledger.status import overview
 from warehouse.ledger.status.channel_status import standings
+from warehouse.ledger.watch import order_counts
 from warehouse.order_states import Status
 from warehouse.privacy import open_key_ring
 from warehouse.shipment_reports import Sender, ShipmentReport, Source
@@ -51,12 +52,13 @@ def test_figures_are_those_of_today_and_of_the_weekday_before(any_settings, any_
         1: day_began,
         2: day_began - timedelta(seconds=1),  # yesterday's
         3: now - timedelta(weeks=1),
-        4: now - timedelta(weeks=1) + timedelta(minutes=1),  # later than by now
+        4: now - timedelta(weeks=1) + timedelta(hours=3),
         5: day_began - timedelta(weeks=2),
     }
     for number, moment in arrivals.items():
         book.put(make_order(number, ship_by=now + timedelta(hours=number - 3)), received_at=moment.astimezone(UTC))
     book.put(make_order(6, status=Status.SHIPPED), received_at=now.astimezone(UTC), is_historical=True)
+    order_counts.take_zone(any_ledger, "Europe/Paris")  # as the pipeline does
     created = {"amazon_fr": day_began - timedelta(weeks=3), "mirakl_de": day_began}
     with any_ledger.read() as transaction:
         found = overview.figures(transaction, created, None, day_began, now)
@@ -64,7 +66,7 @@ def test_figures_are_those_of_today_and_of_the_weekday_before(any_settings, any_
         assert overview.figures(transaction, {}, (), day_began, now) == {}
         assert {each.channel for each in standings(transaction, ("amazon_fr",), clock())} == {"amazon_fr"}
     french = found["amazon_fr"]
-    assert (french.today, french.earlier) == (1, [1, 1, 0])
+    assert (french.today, french.earlier) == (2, [2, 1, 0])
     assert (french.to_ship, french.overdue, french.errors) == (5, 2, 0)
     assert (found["mirakl_de"].today, found["mirakl_de"].earlier) == (0, [])
     assert (len(hours), sum(count for _, count in hours)) == (48, 2)

@@ -39,7 +39,7 @@ class ChannelStanding:
         complete: Up to when nothing is missing.
         lag: What that is, where it is no time: of open orders alone, or given to us.
         today: Orders that have come today.
-        usual: How many usually have by this time of the weekday; "" while nobody knows.
+        usual: How many usually come on such a weekday; "" while nobody knows.
         counts: What waits: to ship, overdue, errors, unconfirmed.
         next_run: When it is read next; None when it is off.
         quota: How much of its marketplace's quota is left, for people; "" where that is not known.

@@ -6,9 +6,9 @@ Each is a look into an index or a range of one: none is counted over the whole b
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 WEEKS = 4
 """As many earlier weeks say what is usual."""
 HOURS = 48
+HOUR = "%Y-%m-%dT%H"
 DAYS = 7
-COUNTED_AT_MOST = 5_000
+COUNTED_AT_MOST = 2_000
 """Rows of one figure, of all channels together: beyond them it is a lower bound, and says so."""
 MOST_SHIPMENTS = 20_000
 """Of the last days: of more than these the newest are looked at."""
@@ -45,7 +46,7 @@ class ChannelFigures:
 
     Attributes:
         today: Orders that have come today.
-        earlier: As many had come by this time of the same weekday, of each earlier week that the channel has seen.
+        earlier: How many came on the same weekday, of each earlier week that the channel has seen.
         to_ship: Orders to be shipped.
         overdue: Of these, those whose time is over.
         errors: Orders with errors.
@@ -98,16 +99,16 @@ def figures(
         if code in found:
             setattr(found[code], name, int(count))
     at_least = frozenset(name for name, count in wholes.items() if count >= COUNTED_AT_MOST and name not in TALLIED)
-    weeks: dict[str, dict[int, int]] = defaultdict(dict)
-    for week, code, count in transaction.execute(sa.union_all(*_arrivals(visible_channels, day_began, now))):
-        weeks[code][week] = int(count)
+    days = [day_began.date() - timedelta(weeks=week) for week in range(WEEKS + 1)]
+    rows = transaction.execute(_arrivals(visible_channels, days))
+    arrived = {(channel, day): int(count) for channel, day, count in rows}
     for code, each in found.items():
         each.at_least = at_least
-        each.today = weeks[code].get(0, 0)
+        each.today = arrived.get((code, days[0]), 0)
         each.earlier = [
-            weeks[code].get(week, 0)
-            for week in range(1, WEEKS + 1)
-            if created[code] <= day_began - timedelta(weeks=week)
+            arrived.get((code, day), 0)
+            for week, day in enumerate(days)
+            if week and created[code] <= day_began - timedelta(weeks=week)
         ]
     return found
 
@@ -129,21 +130,12 @@ def _states(visible: tuple[str, ...] | None, now: datetime) -> list[sa.Select[An
     ]
 
 
-def _arrivals(visible: tuple[str, ...] | None, day_began: datetime, now: datetime) -> list[sa.Select[int, Any, int]]:
-    """Orders that had come by this time of day, today and of the same weekday before; history that was loaded is none."""
-    channel = sa.func.coalesce(orders.c.channel, "").label("channel")  # so that no index on channels is walked for it
-    own = [] if visible is None else [channel.in_(visible)]
-    return [
-        sa.select(sa.literal(week).label("week"), channel, sa.func.count().label("count"))
-        .where(
-            orders.c.received_at >= day_began - timedelta(weeks=week),
-            orders.c.received_at <= now - timedelta(weeks=week),
-            orders.c.is_historical == sa.false(),
-            *own,
-        )
-        .group_by(channel)
-        for week in range(WEEKS + 1)
-    ]
+def _arrivals(visible: tuple[str, ...] | None, days: Sequence[date]) -> sa.Select[Any]:
+    """Orders that arrived on these days, as they are counted when they are written."""
+    own = [] if visible is None else [order_counts.c.channel.in_(visible)]
+    count = sa.func.sum(order_counts.c.orders).label("count")
+    query = sa.select(order_counts.c.channel, order_counts.c.day, count).where(order_counts.c.day.in_(days), *own)
+    return query.group_by(order_counts.c.channel, order_counts.c.day)
 
 
 def _tallied(name: str, visible: tuple[str, ...] | None, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -167,17 +159,23 @@ def orders_by_hour(
     transaction: Transaction, visible_channels: tuple[str, ...] | None, now: datetime
 ) -> list[tuple[datetime, int]]:
     """Each of the last hours, the present one last, and how many orders came in it."""
-    last = now.replace(minute=0, second=0, microsecond=0)
+    last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     first = last - timedelta(hours=HOURS - 1)
-    channel = sa.func.coalesce(orders.c.channel, "")  # as above
-    own = [] if visible_channels is None else [channel.in_(visible_channels)]
-    query = sa.select(orders.c.received_at).where(
+    own = [] if visible_channels is None else [orders.c.channel.in_(visible_channels)]
+    hour = _hour(transaction).label("hour")
+    query = sa.select(hour, sa.func.count()).where(
         orders.c.received_at >= first, orders.c.received_at <= now, orders.c.is_historical == sa.false(), *own
     )
-    counts = [0] * HOURS
-    for moment in transaction.execute(query).scalars():
-        counts[int((moment - first) / timedelta(hours=1))] += 1
-    return [(first + timedelta(hours=number), count) for number, count in enumerate(counts)]
+    counts = {str(name): int(count) for name, count in transaction.execute(query.group_by("hour"))}
+    hours = [first + timedelta(hours=number) for number in range(HOURS)]
+    return [(each, counts.get(each.strftime(HOUR), 0)) for each in hours]
+
+
+def _hour(transaction: Transaction) -> sa.ColumnElement[str]:
+    """The hour of an arrival, as text in UTC."""
+    if transaction.dialect.name == "postgresql":
+        return sa.func.to_char(sa.func.timezone("UTC", orders.c.received_at), 'YYYY-MM-DD"T"HH24')
+    return sa.func.substr(sa.type_coerce(orders.c.received_at, sa.String), 1, len("2026-11-01T12"))
 
 
 def shipments_by_day(
