@@ -97,8 +97,8 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     found = query.as_filter(visit.transaction, visit.visible_channels, visit.installation)
     fingerprint = found.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
-    told = None if found.is_by_id else order_tally.tally(visit.transaction, found)
-    page = order_queries.page(visit.transaction, found, query.sort, after, query.limit, told)
+    tallied = None if found.is_by_id else order_tally.tally(visit.transaction, found)
+    page = order_queries.page(visit.transaction, found, query.sort, after, query.limit, tallied)
     if (
         len(page.rows) == 1
         and _is_page(visit)
@@ -108,7 +108,7 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     ):
         return GoTo(f"{PATH}/{page.rows[0].id}")
     effort = (COUNT_SECONDS_WHEN_ASKED, None) if query.count else (COUNT_SECONDS, COUNTED_UNASKED)
-    count = order_tally.count_briefly(visit.transaction, found, told, *effort)
+    count = order_tally.count_briefly(visit.transaction, found, tallied, *effort)
     cursor = None if page.next_key is None else cursors.encode(fingerprint, page.next_key)
     return _listed(visit, asked, found, count, page.rows, cursor, views)
 

@@ -17,7 +17,7 @@ from warehouse.ledger.book.order_conditions import beyond_place, conditions_of, 
 
 if TYPE_CHECKING:
     from warehouse.ledger.book.order_filter import OrderFilter, Sort
-    from warehouse.ledger.book.order_tally import Tally
+    from warehouse.ledger.book.order_tally import OrderTally
 
 MOST_WALKS = 48
 """So many walks are merged at most: each takes its time to be planned."""
@@ -49,10 +49,10 @@ def asks_for_kinds(wanted: OrderFilter, sort: Sort) -> bool:
     return not wanted.is_by_id and (rare or is_led_elsewhere or sum(map(bool, asked)) > 1)
 
 
-def branches_of(told: Tally) -> tuple[Branch, ...]:
+def branches_of(tallied: OrderTally) -> tuple[Branch, ...]:
     """The walks that find what is asked for."""
     asked, others = (
-        {kind[:1] + kind[2:6] for kind, is_asked, *_ in told.kinds if is_asked is wanted} for wanted in (True, False)
+        {kind[:1] + kind[2:6] for kind, is_asked, *_ in tallied.kinds if is_asked is wanted} for wanted in (True, False)
     )
     return tuple(Branch(*each, is_pure=each not in others) for each in sorted(asked))
 
@@ -93,9 +93,9 @@ def ids_of_kinds(
     return sa.select(merged.c.own_id).order_by(*sorted_by(order, sort)).limit(limit)
 
 
-def found_of_kinds(wanted: OrderFilter, told: Tally) -> sa.CompoundSelect[Any] | sa.Select[Any] | None:
+def found_of_kinds(wanted: OrderFilter, tallied: OrderTally) -> sa.CompoundSelect[Any] | sa.Select[Any] | None:
     """A row for each order that the filter finds, to be counted; None where the indexes of kinds are of no use."""
-    branches = branches_of(told)
+    branches = branches_of(tallied)
     is_by_change = wanted.updated_after is not None or wanted.updated_before is not None
     if not branches or len(branches) > MOST_WALKS or is_by_change or few(wanted):
         return None

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from warehouse.ledger.base.database import Ledger
     from warehouse.ledger.book.order_conditions import Range
-    from warehouse.ledger.book.order_tally import Tally
+    from warehouse.ledger.book.order_tally import OrderTally
 
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
@@ -99,16 +99,16 @@ def page(
     sort: Sort,
     after: Key | None,
     limit: int,
-    told: Tally | None = None,
+    tallied: OrderTally | None = None,
 ) -> OrderRows:
-    """The `limit` orders that follow `after`; `told` is what `order_tally.tally` says, where that is known already."""
-    if told is None and order_kinds.asks_for_kinds(wanted, sort):
-        told = tally(transaction, wanted)
+    """The `limit` orders that follow `after`; `tallied` is what `order_tally.tally` says, where that is known already."""
+    if tallied is None and order_kinds.asks_for_kinds(wanted, sort):
+        tallied = tally(transaction, wanted)
     if sort.is_by_errors:
-        return _by_errors(transaction, wanted, sort, after, limit, told)
-    if told is not None and not told.at_most:
+        return _by_errors(transaction, wanted, sort, after, limit, tallied)
+    if tallied is not None and not tallied.at_most:
         return OrderRows([], None)
-    rows = None if told is None else _of_kinds(transaction, wanted, sort, after, limit + 1, told)
+    rows = None if tallied is None else _of_kinds(transaction, wanted, sort, after, limit + 1, tallied)
     if rows is None:
         rows = _of_any_kind(transaction, wanted, sort, after, limit + 1)
     if len(rows) <= limit:
@@ -118,13 +118,13 @@ def page(
 
 
 def _of_kinds(
-    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, told: Tally
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, tallied: OrderTally
 ) -> list[StoredOrder] | None:
     """A page along the indexes of kinds; None where these are of no use."""
     is_ranged = wanted.received_after is not None or wanted.received_before is not None
-    branches = order_kinds.branches_of(told)
+    branches = order_kinds.branches_of(tallied)
     most = SORTED_AT_MOST if sort.is_by_position else order_kinds.COLLECTED_AT_MOST
-    is_collected = told.at_most <= most and (is_ranged or sort.is_by_position)
+    is_collected = tallied.at_most <= most and (is_ranged or sort.is_by_position)
     if not order_kinds.asks_for_kinds(wanted, sort) or len(branches) > order_kinds.MOST_WALKS or few(wanted):
         return None
     if (sort.is_by_position and not is_collected) or _short_ranges(transaction, ranges_of(wanted)[2:]):
@@ -183,7 +183,7 @@ def _begun_at_the_end(transaction: Transaction, wanted: OrderFilter) -> OrderFil
 
 
 def _by_errors(
-    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, told: Tally | None
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, tallied: OrderTally | None
 ) -> OrderRows:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
     rows: list[StoredOrder] = []
@@ -194,8 +194,8 @@ def _by_errors(
             continue
         start = after if after is not None and after.has_errors is has_errors else None
         part = replace(wanted, has_errors=has_errors)
-        part_told = None if told is None else told.of_errors(has_errors=has_errors)
-        rows += page(transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_told).rows
+        part_tallied = None if tallied is None else tallied.of_errors(has_errors=has_errors)
+        rows += page(transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_tallied).rows
         if len(rows) > limit:
             break
     if len(rows) <= limit:
@@ -208,18 +208,18 @@ def neighbours(
     transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder
 ) -> tuple[str | None, str | None]:
     """Internal ids of the orders before and after one in a list; None at its ends."""
-    told = tally(transaction, wanted) if order_kinds.asks_for_kinds(wanted, sort) else None
-    after = page(transaction, wanted, sort, key_of(row, sort), 1, told).rows
-    before = _before(transaction, wanted, sort, row, told)
+    tallied = tally(transaction, wanted) if order_kinds.asks_for_kinds(wanted, sort) else None
+    after = page(transaction, wanted, sort, key_of(row, sort), 1, tallied).rows
+    before = _before(transaction, wanted, sort, row, tallied)
     return (before[0].id if before else None), (after[0].id if after else None)
 
 
 def _before(
-    transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder, told: Tally | None
+    transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder, tallied: OrderTally | None
 ) -> list[StoredOrder]:
     if not sort.is_by_errors:
         reverse = Sort(sort.removeprefix("-") if sort.is_descending else f"-{sort.value}")
-        return page(transaction, wanted, reverse, key_of(row, reverse), 1, told).rows
+        return page(transaction, wanted, reverse, key_of(row, reverse), 1, tallied).rows
     first, own = sort is Sort.ERRORS_FIRST, bool(row.has_errors)
     found = page(transaction, replace(wanted, has_errors=own), Sort.OLDEST, key_of(row, Sort.OLDEST), 1).rows
     if found or own is first or wanted.has_errors is own:

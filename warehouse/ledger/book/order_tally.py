@@ -16,7 +16,7 @@ from warehouse.ledger.base.schema import order_counts, orders
 from warehouse.ledger.book import order_kinds
 from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions
 from warehouse.ledger.book.order_filter import OrderFilter
-from warehouse.ledger.watch.order_counts import Kind, counted_zone, kind_of
+from warehouse.ledger.watch.order_counts import CountedKind, counted_zone, kind_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -35,14 +35,14 @@ class KindTally(NamedTuple):
     Of some kinds nothing is asked: they are like one that is but for their marketplace and whether they may ship.
     """
 
-    kind: Kind
+    kind: CountedKind
     is_asked: bool
     touched: int
     within: int
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class OrderTally:
     """What the kept counts say of a filter.
 
     Attributes:
@@ -70,12 +70,12 @@ class Tally:
         """Whether there is nothing left to count."""
         return not self.at_most or (self.is_whole and self.surely == self.at_most)
 
-    def of_errors(self, *, has_errors: bool) -> Tally:
+    def of_errors(self, *, has_errors: bool) -> OrderTally:
         """The part of it with errors, or without."""
         return replace(self, kinds=tuple(each for each in self.kinds if each.kind.has_errors is has_errors))
 
 
-def tally(transaction: Transaction, wanted: OrderFilter) -> Tally:
+def tally(transaction: Transaction, wanted: OrderFilter) -> OrderTally:
     """What the counts say; one statement, and one more when arrivals are asked for."""
     conditions = _conditions(wanted)
     first, end = (each and min(each, LAST_DAY) for each in (wanted.received_after, wanted.received_before))
@@ -87,7 +87,7 @@ def tally(transaction: Transaction, wanted: OrderFilter) -> Tally:
         conditions += _between(touched)
         within = sa.and_(sa.true(), *_between(whole))
         inside = sa.case((within, order_counts.c.orders), else_=0)
-    columns = [order_counts.c[name] for name in Kind._fields]
+    columns = [order_counts.c[name] for name in CountedKind._fields]
     sums = (sa.func.sum(order_counts.c.orders), sa.func.sum(inside))
     query = sa.select(*columns, *sums).where(*conditions).group_by(*columns)
     kinds = []
@@ -95,10 +95,10 @@ def tally(transaction: Transaction, wanted: OrderFilter) -> Tally:
         if row[-2]:
             kind = kind_of(row[:-2])
             kinds.append(KindTally(kind, _is_asked(wanted, kind), int(row[-2]), int(row[-1])))
-    return Tally(tuple(kinds), tuple(cut), _is_counted_by(wanted))
+    return OrderTally(tuple(kinds), tuple(cut), _is_counted_by(wanted))
 
 
-def _is_asked(wanted: OrderFilter, kind: Kind) -> bool:
+def _is_asked(wanted: OrderFilter, kind: CountedKind) -> bool:
     is_there = not wanted.marketplaces or kind.marketplace in wanted.marketplaces
     return is_there and (wanted.may_ship is None or kind.may_ship is wanted.may_ship)
 
@@ -187,10 +187,10 @@ def _between(days: _Days) -> list[sa.ColumnElement[bool]]:
 
 def count(transaction: Transaction, wanted: OrderFilter) -> int:
     """How many orders the filter finds."""
-    told = None if wanted.is_by_id else tally(transaction, wanted)
-    if told is not None and told.is_known:
-        return told.surely
-    return _count_rest(transaction, wanted, told, None)
+    tallied = None if wanted.is_by_id else tally(transaction, wanted)
+    if tallied is not None and tallied.is_known:
+        return tallied.surely
+    return _count_rest(transaction, wanted, tallied, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,39 +207,39 @@ class Count:
 
 
 def count_briefly(
-    transaction: Transaction, wanted: OrderFilter, told: Tally | None, seconds: float, look_at: int | None
+    transaction: Transaction, wanted: OrderFilter, tallied: OrderTally | None, seconds: float, look_at: int | None
 ) -> Count:
     """The same in a bounded time, as exactly as it goes.
 
     Args:
         transaction: Can be gone on with.
         wanted: The filter.
-        told: What `tally` says of it; None where an id finds a handful of orders anyway.
+        tallied: What `tally` says of it; None where an id finds a handful of orders anyway.
         seconds: So long may be counted what the kept counts do not say.
         look_at: So many orders are counted then; None for all.
     """
-    known = Count(0, None) if told is None else Count(told.surely if told.is_whole else 0, told.at_most)
-    if told is not None and told.is_known:
-        return Count(told.surely, told.surely)
+    known = Count(0, None) if tallied is None else Count(tallied.surely if tallied.is_whole else 0, tallied.at_most)
+    if tallied is not None and tallied.is_known:
+        return Count(tallied.surely, tallied.surely)
     try:
         with transaction.begin_nested(), brief(transaction, seconds):
-            found = _count_rest(transaction, wanted, told, look_at)
+            found = _count_rest(transaction, wanted, tallied, look_at)
     except sa.exc.OperationalError:
         return known
-    is_cut_off = look_at is not None and found > look_at and not (told is not None and told.is_whole)
+    is_cut_off = look_at is not None and found > look_at and not (tallied is not None and tallied.is_whole)
     return Count(look_at or 0, known.most) if is_cut_off else Count(found, found)
 
 
-def _count_rest(transaction: Transaction, wanted: OrderFilter, told: Tally | None, look_at: int | None) -> int:
+def _count_rest(transaction: Transaction, wanted: OrderFilter, tallied: OrderTally | None, look_at: int | None) -> int:
     """Count what the kept counts do not say: what arrived on days that the range cuts, or all that is asked for."""
-    if told is None or not told.is_whole:
-        return _count_rows(transaction, wanted, told, look_at)
-    parts = (replace(wanted, received_after=first, received_before=end) for first, end in told.cut)
-    return told.surely + sum(_count_rows(transaction, each, told, None) for each in parts)
+    if tallied is None or not tallied.is_whole:
+        return _count_rows(transaction, wanted, tallied, look_at)
+    parts = (replace(wanted, received_after=first, received_before=end) for first, end in tallied.cut)
+    return tallied.surely + sum(_count_rows(transaction, each, tallied, None) for each in parts)
 
 
-def _count_rows(transaction: Transaction, wanted: OrderFilter, told: Tally | None, look_at: int | None) -> int:
-    by_kinds = None if told is None else order_kinds.found_of_kinds(wanted, told)
+def _count_rows(transaction: Transaction, wanted: OrderFilter, tallied: OrderTally | None, look_at: int | None) -> int:
+    by_kinds = None if tallied is None else order_kinds.found_of_kinds(wanted, tallied)
     if by_kinds is None:
         conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
         by_kinds = sa.select(sa.literal(1)).select_from(orders).where(*conditions)

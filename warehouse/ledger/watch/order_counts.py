@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ORDERS_PER_QUERY = 500
 
 
-class Kind(NamedTuple):
+class CountedKind(NamedTuple):
     """What an order is counted by, the day apart; each member is a column of `order_counts`."""
 
     channel: str
@@ -41,7 +41,7 @@ class Kind(NamedTuple):
     may_ship: bool
 
 
-Counts = dict[tuple[Kind, date], int]
+Counts = dict[tuple[CountedKind, date], int]
 
 COUNTED_BY = (
     orders.c.channel,
@@ -78,7 +78,7 @@ class _Counting:
     """
 
     def __init__(self) -> None:
-        self.before: dict[str, tuple[Kind, datetime] | None] = {}
+        self.before: dict[str, tuple[CountedKind, datetime] | None] = {}
 
     def __call__(self, transaction: Transaction) -> None:
         after = _read(transaction, _NOW, list(self.before))
@@ -86,7 +86,7 @@ class _Counting:
         if not changed:
             return
         zone = ZoneInfo(transaction.execute(_ZONE.with_for_update(read=True)).scalar_one())
-        differences: Counter[tuple[Kind, date]] = Counter()
+        differences: Counter[tuple[CountedKind, date]] = Counter()
         for own_id in changed:
             for found, sign in ((self.before[own_id], -1), (after.get(own_id), 1)):
                 if found is not None:
@@ -99,23 +99,23 @@ class _Counting:
 
 def _read(
     transaction: Transaction, query: sa.Select[Any], order_ids: Sequence[str]
-) -> dict[str, tuple[Kind, datetime]]:
-    found: dict[str, tuple[Kind, datetime]] = {}
+) -> dict[str, tuple[CountedKind, datetime]]:
+    found: dict[str, tuple[CountedKind, datetime]] = {}
     for start in range(0, len(order_ids), ORDERS_PER_QUERY):
         rows = transaction.execute(query, {"own_ids": order_ids[start : start + ORDERS_PER_QUERY]})
         found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows}
     return found
 
 
-def kind_of(values: Iterable[Any]) -> Kind:
+def kind_of(values: Iterable[Any]) -> CountedKind:
     """The kind that a row's columns say."""
     channel, marketplace, status, has_errors, is_to_cancel, fulfilled_by, may_ship = values
-    return Kind(
+    return CountedKind(
         channel, marketplace, status, bool(has_errors), bool(is_to_cancel), fulfilled_by, bool(may_ship)
     )  # SQLite has no booleans
 
 
-def _rows(counts: Mapping[tuple[Kind, date], int]) -> list[dict[str, Any]]:
+def _rows(counts: Mapping[tuple[CountedKind, date], int]) -> list[dict[str, Any]]:
     """Rows of the table, in the one order in which everybody writes them."""
     return [{**kind._asdict(), "day": day, "orders": count} for (kind, day), count in sorted(counts.items())]
 
@@ -140,14 +140,14 @@ def counted_zone(transaction: Transaction) -> ZoneInfo:
 def kept_counts(transaction: Transaction) -> Counts:
     """What is kept, without what there is none of."""
     query = sa.select(
-        *(order_counts.c[name] for name in Kind._fields), order_counts.c.day, order_counts.c.orders
+        *(order_counts.c[name] for name in CountedKind._fields), order_counts.c.day, order_counts.c.orders
     ).where(order_counts.c.orders != 0)
     return {(kind_of(row[:-2]), row.day): row.orders for row in transaction.execute(query)}
 
 
 def count_anew(transaction: Transaction, zone: ZoneInfo) -> Counts:
     """What there is; reads the whole book."""
-    found: Counter[tuple[Kind, date]] = Counter()
+    found: Counter[tuple[CountedKind, date]] = Counter()
     query = sa.select(orders.c.received_at, *COUNTED_BY).execution_options(yield_per=10_000)
     for row in transaction.execute(query):
         found[kind_of(row[1:]), row[0].astimezone(zone).date()] += 1
