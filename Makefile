@@ -43,11 +43,12 @@ test: installed ## the whole test suite
 test-fast: $(VENV)/.dev ## what one runs between two steps: no slow tests, and none on PostgreSQL that runs on SQLite
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m 'not slow and not postgresql_too' $(PYTEST)
 
-check: $(VENV)/.dev ## formatting, lint, types and dead code
+check: $(VENV)/.dev ## formatting, lint, types, dead code and templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/vulture
+	$(BIN)/djlint --quiet --lint orders_api/console/templates
 
 bench: $(VENV)/.dev ## the benchmarks, printed as one table
 	$(BIN)/python -m tests.benchmarks
