@@ -11,7 +11,7 @@ from orders_api.console.kit import visits
 from orders_api.console.kit.entrances import own_path
 from orders_api.console.kit.forms import read_form, require_own_origin, text_of
 from orders_api.console.kit.pages import GoTo, Pages, see_other
-from orders_api.console.kit.rendering import THEME_COOKIE, moment
+from orders_api.console.kit.rendering import KEYS_COOKIE, KEYS_OFF, THEME_COOKIE, moment
 from orders_api.console.navigation import FIRST
 from orders_api.console.views.frame import THEMES
 from orders_api.console.views.log_in import AccountPage, CodesPage, SessionRow
@@ -139,7 +139,18 @@ async def choose_theme(request: Request) -> Response:
     return response
 
 
-routes = [Route("/theme", choose_theme, methods=["POST"])]
+async def choose_keys(request: Request) -> Response:
+    """Remember in the browser whether single keys do something."""
+    require_own_origin(request)
+    form = await read_form(request)
+    response = see_other(request, "/account")
+    secure = visits.is_secure(request, installation_of(request))
+    chosen = "on" if text_of(form, "keys") else KEYS_OFF
+    response.set_cookie(KEYS_COOKIE, chosen, YEAR_SECONDS, httponly=True, samesite="lax", secure=secure)
+    return response
+
+
+routes = [Route("/theme", choose_theme, methods=["POST"]), Route("/keys", choose_keys, methods=["POST"])]
 
 
 def _check_change(visit: Visit, form: Form) -> None:

@@ -95,6 +95,65 @@ def test_back_brings_the_filtered_list_again(open_page) -> None:
     assert page.locator(".total").inner_text() == filtered != "101 orders"
 
 
+def tab_to(page, name: str) -> None:
+    """Press Tab until the focus is on what is called so."""
+    said = "e => [e.ariaLabel, e.labels?.[0]?.innerText, e.innerText].find(each => each?.trim())?.trim() ?? ''"
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        if page.evaluate_handle("document.activeElement").evaluate(said).startswith(name):
+            return
+    pytest.fail(f"no key leads to {name}")
+
+
+def test_a_shipment_is_reported_by_keys_alone(console, open_page) -> None:
+    """From the list to the order, the form, the check, the report, and what became of it."""
+    page = open_page("/orders?status=PARTIALLY_SHIPPED&channel=mirakl_fr")
+    keys = page.keyboard
+    keys.press("j")
+    keys.press("j")
+    keys.press("k")
+    keys.press("x")
+    assert page.locator("tbody input:checked").count() == 1
+    assert page.get_by_role("button", name="Preview").is_visible()
+    keys.press("Enter")
+    page.wait_for_url(re.compile(r".*/orders/[0-9a-f-]{36}.*"))
+    tab_to(page, "Report a shipment")
+    keys.press("Enter")
+    page.wait_for_url("**/ship")
+    tab_to(page, "Carrier")
+    keys.type("DPD")
+    tab_to(page, "Tracking number")
+    keys.type("KEYS-1")
+    tab_to(page, "Check")
+    keys.press("Enter")
+    page.get_by_text("It would be taken as it stands").wait_for()
+    tab_to(page, "Report")
+    keys.press("Enter")
+    page.get_by_text("Reported:").wait_for()
+    keys.press("g")
+    keys.press("s")
+    page.wait_for_url("**/console/shipments")
+    assert page.get_by_text("KEYS-1").is_visible()
+    keys.press("/")
+    assert page.evaluate("document.activeElement.id") == "find"
+    keys.type("?/gs")
+    assert page.locator("#find").input_value() == "?/gs"
+
+
+def test_keys_are_listed_and_can_be_switched_off(open_page) -> None:
+    page = open_page("/account")
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog", name="Keys").get_by_text("Next row").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_label("Single keys do something").uncheck()
+    page.get_by_role("button", name="Save keys").click()
+    page.locator("html[data-keys=off]").wait_for()
+    page.keyboard.press("?")
+    page.keyboard.press("/")
+    assert page.get_by_role("dialog").count() == 0
+    assert page.evaluate("document.activeElement.id") != "find"
+
+
 def test_hostile_words_stay_words_in_the_list(open_page) -> None:
     page = open_page("/orders?limit=200")
     assert page.locator("tbody a", has_text="<script>").inner_text() == HOSTILE

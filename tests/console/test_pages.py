@@ -105,7 +105,7 @@ def test_a_token_of_the_api_is_nothing_here_and_a_cookie_nothing_there(console, 
 
 def test_every_form_of_a_page_needs_our_own_origin(console, anna) -> None:
     posts = [each.path for each in routes() if "POST" in each.methods]
-    for path in [*posts, "/account/password", "/account/sessions", "/log-out", "/theme", "/log-in"]:
+    for path in [*posts, "/account/password", "/account/sessions", "/log-out", "/theme", "/keys", "/log-in"]:
         answer = anna.post(re.sub(r"{\w+}", "x", path), data={"a": "b"}, headers={"Sec-Fetch-Site": "cross-site"})
         assert (path, answer.status_code) == (path, 403)
 

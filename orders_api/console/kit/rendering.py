@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 THEME_COOKIE = "orders_theme"
+KEYS_COOKIE, KEYS_OFF = "orders_keys", "off"
 NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie"}
 
 
@@ -41,6 +42,7 @@ def frame_of(request: Request, zone: str, visit: Visit | None = None, headlines:
         path=request.scope["path"].removeprefix(base),
         request_id=request.state.request_id,
         theme=theme if theme in THEMES else THEMES[0],
+        has_keys=request.cookies.get(KEYS_COOKIE) != KEYS_OFF,
         visit=visit,
         token="" if visit is None else form_token(visit.secret),
         headlines=headlines,

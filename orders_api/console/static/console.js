@@ -29,12 +29,70 @@ document.addEventListener("keydown", (event) => {
     menu.open = false;
     menu.querySelector("summary").focus();
   }
-  const isTyping = event.target.closest?.("input, textarea, select");
-  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  const isTyping = event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog");
+  const isOff = document.documentElement.dataset.keys === "off";
+  if (isTyping || isOff || event.ctrlKey || event.metaKey || event.altKey) return;
+  const act = goes ? null : KEYS[event.key]?.[1];
+  const place = goes ? PLACES[event.key]?.[1] : undefined;
+  goes = false;
+  if (place) location.assign(document.querySelector("a.home").pathname + place);
+  if (act) {
     event.preventDefault();
-    document.getElementById("find")?.focus();
+    act();
   }
 });
+
+// Keys, unless the user has switched them off: what each is called, and what it does.
+let goes = false;
+const PLACES = {
+  o: ["Orders", "orders"],
+  i: ["Incidents", "incidents"],
+  c: ["Cancellations", "cancellations"],
+  f: ["Files", "files"],
+  s: ["Shipments", "shipments"],
+};
+const KEYS = {
+  "/": ["Search", () => document.getElementById("find")?.focus()],
+  g: ["Go to …", () => (goes = true)],
+  j: ["Next row", () => step(1)],
+  k: ["Row before", () => step(-1)],
+  x: ["Tick the row", () => row()?.querySelector("th input[type=checkbox]")?.click()],
+  o: ["Open the row in a new tab", () => row() && window.open(row().querySelector("th a").href, "_blank", "noopener")],
+  "?": ["These keys", explain],
+};
+
+function row() {
+  return document.activeElement.closest?.("tbody tr");
+}
+
+function step(by) {
+  const links = [...document.querySelectorAll("tbody th a:first-of-type")];
+  const present = links.findIndex((link) => link.closest("tr") === row());
+  links[Math.min(Math.max(present + by, 0), links.length - 1)]?.focus();
+}
+
+function explain() {
+  const dialog = document.createElement("dialog");
+  const list = document.createElement("dl");
+  const told = [...Object.entries(KEYS), ["Enter", ["Open the row"]]];
+  told.push(...Object.entries(PLACES).map(([key, [word]]) => [`g ${key}`, [word]]));
+  for (const [key, [word]] of told) {
+    const term = list.appendChild(document.createElement("dt"));
+    term.appendChild(document.createElement("kbd")).textContent = key;
+    list.appendChild(document.createElement("dd")).textContent = word;
+  }
+  const close = document.createElement("button");
+  close.textContent = "Close";
+  close.addEventListener("click", () => dialog.close());
+  const heading = document.createElement("h2");
+  heading.textContent = "Keys";
+  heading.id = "keys";
+  dialog.setAttribute("aria-labelledby", "keys");
+  dialog.append(heading, list, close);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
 
 // A filter that was changed keeps its menu open, so that several values can be ticked, and keeps the focus.
 let open = [];

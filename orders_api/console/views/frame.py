@@ -54,6 +54,7 @@ class Frame:
         path: Where the page is, below that.
         request_id: Finds the page's request in the log.
         theme: One of `THEMES`.
+        has_keys: Whether single keys do something.
         visit: Who reads it; None where nobody is logged in.
         token: For the page's forms, "" where nobody is logged in.
         headlines: What stands beside the navigation; None where nobody is logged in, or it is not known.
@@ -66,6 +67,7 @@ class Frame:
     path: str
     request_id: str
     theme: str
+    has_keys: bool
     visit: Visit | None
     token: str
     headlines: Headlines | None
