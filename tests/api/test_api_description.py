@@ -235,11 +235,11 @@ def test_a_fuzzer_finds_no_answer_that_is_not_described(live, erp, book, order, 
     (tmp_path / "schemathesis.toml").write_text(EACH_ON_ITS_OWN)
     command = [
         *(str(program), "run", f"{live}/openapi.json", "--header", f"Authorization: Bearer {erp.token}"),
-        *("--max-examples", "4", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--workers", "2"),
+        *("--max-examples", "2", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--workers", "2"),
         # a cursor, a position or two names of one order may have the right form and still be refused: their own tests say when
         *("--exclude-checks", "positive_data_acceptance", "--no-color"),
     ]
 
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=300)
 
     assert done.returncode == 0, done.stdout[-6000:]
