@@ -38,10 +38,10 @@ demo: $(VENV)/.run ## sandbox marketplaces, pipeline and API with made-up orders
 	@$(BIN)/orders demo $(if $(ONCE),--once,)
 
 test: installed ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(PYTEST)
 
 test-fast: $(VENV)/.dev ## what one runs between two steps: no slow tests, and none on PostgreSQL that runs on SQLite
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m 'not slow and not postgresql_too' $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m 'not slow and not postgresql_too' $(PYTEST)
 
 check: $(VENV)/.dev ## formatting, lint, types, dead code and templates
 	$(BIN)/ruff format --check .
