@@ -18,10 +18,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from orders_api.console.kit import visits
+from orders_api.console.kit.pages import page_readers
 from orders_api.console.kit.rendering import NO_STORE
 from orders_api.kit.errors import Problem
 from orders_api.kit.installation import installation_of
-from orders_api.kit.routes import readers
 from warehouse.ledger.book import news
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def _read(installation: ApiInstallation, question: Callable[[Transaction],
         with installation.ledger.read() as transaction:
             return question(transaction)
 
-    return await to_thread.run_sync(ask, limiter=readers())
+    return await to_thread.run_sync(ask, limiter=page_readers())
 
 
 def _listeners(request: Request) -> Listeners:

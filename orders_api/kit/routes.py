@@ -37,8 +37,6 @@ READS_AT_ONCE = 2
 """Reads that are worked on at once: one computes while the other waits for the database. Three or more take the interpreter
 from each other and from the event loop; measured, four of them serve half as many pages a second. More by more processes."""
 
-_READERS: RunVar[CapacityLimiter] = RunVar("orders_api_readers")
-
 OF_EVERY_ROUTE = (422, 500)
 OF_A_PERMISSION = (401, 403, 429, 503)
 OF_A_BODY = (408, 413, 415)
@@ -98,14 +96,30 @@ def resource(tag: str, route_class: type[AdmittingRoute] = AdmittingRoute) -> AP
     return APIRouter(tags=[tag], route_class=route_class)
 
 
-def readers() -> CapacityLimiter:
-    """Lets so many reads of this event loop through at once; writes take none of their places."""
-    try:
-        return _READERS.get()
-    except LookupError:
-        limiter = CapacityLimiter(READS_AT_ONCE)
-        _READERS.set(limiter)
-        return limiter
+class Places:
+    """Lets so many pieces of work of one kind through at once, in each event loop.
+
+    Args:
+        kind: Names the kind.
+        count: How many.
+    """
+
+    def __init__(self, kind: str, count: int) -> None:
+        self._limiters: RunVar[CapacityLimiter] = RunVar(kind)
+        self._count = count
+
+    def __call__(self) -> CapacityLimiter:
+        """The limiter of the event loop that runs."""
+        try:
+            return self._limiters.get()
+        except LookupError:
+            limiter = CapacityLimiter(self._count)
+            self._limiters.set(limiter)
+            return limiter
+
+
+readers = Places("orders_api_readers", READS_AT_ONCE)
+"""Reads of programs; writes take none of their places."""
 
 
 def note_use(response: Response, caller: Caller, installation: ApiInstallation) -> None:

@@ -235,7 +235,7 @@ def test_a_fuzzer_finds_no_answer_that_is_not_described(live, erp, book, order, 
     (tmp_path / "schemathesis.toml").write_text(EACH_ON_ITS_OWN)
     command = [
         *(str(program), "run", f"{live}/openapi.json", "--header", f"Authorization: Bearer {erp.token}"),
-        *("--max-examples", "2", "--phases", "examples,coverage,fuzzing", "--seed", "7", "--workers", "2"),
+        *("--max-examples", "2", "--phases", "examples,coverage,fuzzing", "--seed", "7"),
         # a cursor, a position or two names of one order may have the right form and still be refused: their own tests say when
         *("--exclude-checks", "positive_data_acceptance", "--no-color"),
     ]

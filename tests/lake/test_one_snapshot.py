@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from warehouse.lake import maintenance
-from warehouse.lake.attachment import METADATA, is_sqlite
+from warehouse.lake.attachment import METADATA
 from warehouse.lake.publishing import publish
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -129,7 +129,7 @@ def test_self_checking_reads_while_publishing_and_maintenance_go_on(any_shop, an
 
 
 def stamps(lake, query: str) -> list:
-    schema = "main" if is_sqlite(lake.duck) else "lake"
+    schema = "main" if lake.is_on_sqlite else "lake"
     return lake.statement(query.format(catalog=f"{METADATA}.{schema}"))
 
 

@@ -30,7 +30,7 @@ from orders_api.console.kit.rendering import NO_STORE, frame_of, html
 from orders_api.console.kit.visits import Visit
 from orders_api.kit.answers import render
 from orders_api.kit.installation import installation_of
-from orders_api.kit.routes import readers
+from orders_api.kit.routes import Places
 from warehouse.ledger.base.database import brief
 from warehouse.ledger.people import sessions
 from warehouse.ledger.people.users import Role
@@ -42,12 +42,17 @@ if TYPE_CHECKING:
 
     from orders_api.console.kit.forms import Form
 
+PAGES_AT_ONCE = 1
+"""Pages that are made at once. They wait for each other, so that no read of a program waits behind all of them."""
 PAGE_SECONDS = 3.0
 """So long a page's statements may take: rather an error now than an answer some time."""
 LOG_IN = "/log-in"
 SEE_OTHER = 303
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """With one of these a cell of a table program begins to compute."""
+
+
+page_readers = Places("console_pages", PAGES_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ def _reading(path: str, answer: Callable[..., Response], needs: Role) -> Callabl
 
     async def endpoint(request: Request) -> Response:
         _name_route(request, path)
-        return await to_thread.run_sync(work, request, limiter=readers())
+        return await to_thread.run_sync(work, request, limiter=page_readers())
 
     return endpoint
 
