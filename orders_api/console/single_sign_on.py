@@ -99,7 +99,7 @@ def _come_back(request: Request) -> Response:
     kept, query = request.cookies.get(COOKIE, ""), request.query_params
     secret, slash, rest = kept.partition("/")
     attempt = LogInAttempt(secret)
-    if not secret or not hmac.compare_digest(attempt.part("state"), query.get("state", "")):
+    if not secret or not hmac.compare_digest(attempt.part("state").encode(), query.get("state", "").encode()):
         return _refuse(request, FOREIGN, 403)
     if "code" not in query:
         return _refuse(request, REFUSED, 403)

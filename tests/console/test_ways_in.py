@@ -148,6 +148,7 @@ def test_other_groups_are_other_rights_and_end_what_was_open(own, provider) -> N
 def test_a_way_back_that_was_not_begun_here_lets_nobody_in(own) -> None:
     with own.client() as client, own.client() as other:
         assert own.come(client, state="made-up").status_code == 403
+        assert own.come(client, state="erfunden: ö").status_code == 403
         assert other.get(own.way_back(client)).status_code == 403
         assert client.get("/sso/back?error=access_denied&state=x").status_code == 403
     assert nobody(own)
