@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.visits import is_within, require_own_right
+from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import IssuedTokenPage, TokenRow, TokensPage
 from orders_api.kit.errors import Problem, not_found
 from warehouse.ledger.people.users import Role
 from warehouse.ledger.settings import tokens as book
-from warehouse.ledger.settings.channels import all_channels
 from warehouse.ledger.settings.tokens import Scope, TokenError
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ pages = Pages()
 @pages.page(PATH, "tokens.html", needs=Role.CONFIGURATOR)
 def list_tokens(visit: Visit) -> TokensPage:
     """Tokens that see no channel which one does not see, and a form for one more."""
-    visible = visit.visible_channels
-    channels = [each for each in all_channels(visit.transaction) if visible is None or each.code in visible]
     return TokensPage(
         rows=tuple(_row(visit, each) for each in book.listed(visit.transaction) if is_within(visit, each.channels)),
         scopes=tuple(
@@ -56,7 +53,7 @@ def list_tokens(visit: Visit) -> TokensPage:
             for each, word in SCOPES.items()
             if _may_give(visit, each)
         ),
-        channels=tuple(FilterValue(each.code, each.label, is_chosen=False) for each in channels),
+        channels=tuple(FilterValue(each.code, each.label, is_chosen=False) for each in seen_channels(visit)),
     )
 
 

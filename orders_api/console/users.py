@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.visits import is_within, require_own_right
+from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.users import InvitationPage, UserPage, UserRow, UsersPage
 from orders_api.kit.errors import Problem, not_found
 from warehouse.ledger.people import links, sessions
 from warehouse.ledger.people import users as book
 from warehouse.ledger.people.users import Role, User, UserError
-from warehouse.ledger.settings.channels import all_channels
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -158,9 +157,7 @@ def _roles(chosen: Role) -> tuple[FilterValue, ...]:
 
 
 def _channels(visit: Visit, chosen: Collection[str]) -> tuple[FilterValue, ...]:
-    visible = visit.visible_channels
-    known = [each for each in all_channels(visit.transaction) if visible is None or each.code in visible]
-    return tuple(FilterValue(each.code, each.label, each.code in chosen) for each in known)
+    return tuple(FilterValue(each.code, each.label, each.code in chosen) for each in seen_channels(visit))
 
 
 def _about(user: User) -> dict[str, object]:

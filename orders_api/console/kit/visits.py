@@ -13,6 +13,7 @@ from warehouse.ledger.base.database import SCHEMA_HEAD
 from warehouse.ledger.people import audit, sessions
 from warehouse.ledger.people.audit import AuditEntry
 from warehouse.ledger.people.users import Role, User
+from warehouse.ledger.settings.channels import all_channels
 from warehouse.web_addresses import is_loopback
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from orders_api.kit.installation import ApiInstallation
     from warehouse.ledger.people.sessions import OpenSession
+    from warehouse.ledger.settings.channels import ConfiguredChannel
 
 SECURE_COOKIE = "__Host-orders"
 LOOPBACK_COOKIE = "orders_session"
@@ -114,6 +116,11 @@ def require(visit: Visit, role: Role) -> None:
             f"This takes the role {role}; you have the role {visit.user.role}. An administrator can give it to you."
         )
         raise Problem(403, "missing_role", detail)
+
+
+def seen_channels(visit: Visit) -> list[ConfiguredChannel]:
+    """The channels that the visitor sees."""
+    return [each for each in all_channels(visit.transaction) if is_within(visit, (each.code,))]
 
 
 def is_within(visit: Visit, channels: Collection[str] | None) -> bool:

@@ -84,11 +84,6 @@ class Frame:
         """The count beside an entry of the navigation; 0 for none."""
         return 0 if self.headlines is None or not entry.badge else int(getattr(self.headlines, entry.badge))
 
-    @property
-    def is_operator(self) -> bool:
-        """Whether the reader may act on orders."""
-        return self.visit is not None and self.visit.user.role.includes(Role.OPERATOR)
-
     def is_at(self, entry: Entry) -> bool:
         """Whether the page belongs to an entry of the navigation."""
         return self.path == entry.path or self.path.startswith(f"{entry.path}/")
