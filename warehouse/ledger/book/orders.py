@@ -8,13 +8,14 @@ serving orders (`orders_api`) nor publishing them (`warehouse.lake`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
 from warehouse.ids import line_id
+from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
@@ -201,6 +202,15 @@ def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
     return [_present(each) for each in value] if isinstance(value, list) else value
 
 
+class _OrderRows(NamedTuple):
+    """What is written of one order: a row of each table, the lines apart; without personal data no party."""
+
+    order: dict[str, Any]
+    lines: list[dict[str, Any]]
+    party: dict[str, Any] | None
+    version: dict[str, Any]
+
+
 def _write(
     transaction: Transaction,
     keys: KeyRing,
@@ -209,46 +219,40 @@ def _write(
     first_change: int,
     now: datetime,
 ) -> None:
-    order_rows, line_rows, party_rows, version_rows, rewritten = [], [], [], [], []
-    for position, (arrival, revision, members) in enumerate(writes, first_position):
-        row = _order_row(arrival, revision, position, first_change + position - first_position)
-        order_rows.append(row)
-        version_rows.append(
-            {
-                "position": position,
-                "order_id": row["id"],
-                "revision": revision,
-                "status": row["status"],
-                "marketplace_updated_at": row["marketplace_updated_at"],
-                "recorded_at": now,
-                "raw_seq": arrival.raw_seq,
-                "changed": orjson.dumps(members).decode(),
-                "facts": arrival.seen_facts,
-            }
+    new: list[_OrderRows] = []
+    known: list[_OrderRows] = []
+    for number, (arrival, revision, members) in enumerate(writes):
+        order = _order_row(arrival, revision, first_position + number, first_change + number)
+        rows = _OrderRows(
+            order, _line_rows(arrival), _party_row(keys, arrival, now), _version_row(arrival, order, members, now)
         )
-        line_rows += _line_rows(arrival)
-        if row["pii_state"] == PiiState.PRESENT:
-            sealed = keys.seal(arrival.parties.encode(), f"parties:{row['id']}")
-            party_rows.append({"order_id": row["id"], "sealed": sealed, "updated_at": now})
-        if revision > 1:
-            rewritten.append(row["id"])
-    order_counts.before_writing(transaction, rewritten, [row["id"] for row in order_rows if row["revision"] == 1])
-    transaction.execute(upsert(transaction, orders, ("id",), MARKETPLACE_COLUMNS), order_rows)
-    if rewritten:
-        _note_closing(transaction, rewritten)
-        incidents.mark_troubled(transaction, rewritten)
-        gone = [each["id"] for each in line_rows]
-        transaction.execute(
-            sa.delete(order_lines).where(order_lines.c.order_id.in_(rewritten), order_lines.c.id.not_in(gone))
-        )
-    if line_rows:
-        transaction.execute(upsert(transaction, order_lines, ("id",)), line_rows)
-    bare = [row["id"] for row in order_rows if row["revision"] > 1 and row["pii_state"] != PiiState.PRESENT]
+        (new if revision == 1 else known).append(rows)
+    known_ids = [each.order["id"] for each in known]
+    order_counts.before_writing(transaction, known_ids, [each.order["id"] for each in new])
+    add_rows(transaction, orders, [each.order for each in new])
+    add_rows(transaction, order_lines, [line for each in new for line in each.lines])
+    add_rows(transaction, parties, [each.party for each in new if each.party is not None])
+    if known:
+        _overwrite(transaction, known, known_ids)
+    add_rows(transaction, order_versions, [each.version for each in (*new, *known)])
+
+
+def _overwrite(transaction: Transaction, known: Sequence[_OrderRows], ids: Sequence[str]) -> None:
+    """Write over what is in the book of orders; lines and parties that they do not have any more go."""
+    transaction.execute(upsert(transaction, orders, ("id",), MARKETPLACE_COLUMNS), [each.order for each in known])
+    _note_closing(transaction, ids)
+    incidents.mark_troubled(transaction, ids)
+    lines = [line for each in known for line in each.lines]
+    kept = [line["id"] for line in lines]
+    transaction.execute(sa.delete(order_lines).where(order_lines.c.order_id.in_(ids), order_lines.c.id.not_in(kept)))
+    if lines:
+        transaction.execute(upsert(transaction, order_lines, ("id",)), lines)
+    bare = [each.order["id"] for each in known if each.party is None]
     if bare:
         transaction.execute(sa.delete(parties).where(parties.c.order_id.in_(bare)))
+    party_rows = [each.party for each in known if each.party is not None]
     if party_rows:
         transaction.execute(upsert(transaction, parties, ("order_id",)), party_rows)
-    transaction.execute(sa.insert(order_versions), version_rows)
 
 
 def _note_closing(transaction: Transaction, order_ids: Sequence[str]) -> None:
@@ -351,6 +355,31 @@ def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _party_row(keys: KeyRing, arrival: Arrival, now: datetime) -> dict[str, Any] | None:
+    if arrival.pii_state != PiiState.PRESENT:
+        return None
+    own_id = arrival.order.id
+    return {
+        "order_id": own_id,
+        "sealed": keys.seal(arrival.parties.encode(), f"parties:{own_id}"),
+        "updated_at": now,
+    }
+
+
+def _version_row(arrival: Arrival, order: Mapping[str, Any], members: tuple[str, ...], now: datetime) -> dict[str, Any]:
+    return {
+        "position": order["position"],
+        "order_id": order["id"],
+        "revision": order["revision"],
+        "status": order["status"],
+        "marketplace_updated_at": order["marketplace_updated_at"],
+        "recorded_at": now,
+        "raw_seq": arrival.raw_seq,
+        "changed": orjson.dumps(members).decode(),
+        "facts": arrival.seen_facts,
+    }
 
 
 def _source(arrival: Arrival) -> str | None:

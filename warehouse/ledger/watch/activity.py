@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.rows import Json, columns_of, read_rows
 from warehouse.ledger.base.schema import log_entries
 from warehouse.ledger.settings.channels import connections_serving, connections_serving_only
@@ -106,16 +107,12 @@ class ActivityRecord(NamedTuple):
     data: Json
 
 
-_RECORD = sa.insert(log_entries)
-
 SEARCHED = 200_000
 """Entries whose sentences are looked through, the newest ones: no index knows their words."""
 
 
 def record(transaction: Transaction, entries: Sequence[ActivityEntry], now: datetime) -> None:
     """Write entries, in the transaction of what they tell."""
-    if not entries:
-        return
     rows = [
         {
             "at": now,
@@ -130,7 +127,7 @@ def record(transaction: Transaction, entries: Sequence[ActivityEntry], now: date
         }
         for each in entries
     ]
-    transaction.execute(_RECORD, rows)
+    add_rows(transaction, log_entries, rows)
 
 
 EVERYTHING = LogFilter()

@@ -1,0 +1,82 @@
+"""Rows in bulk: they go to the driver as they are, past the work that SQLAlchemy does for each of them.
+
+SQLite takes them by its driver's `executemany`, PostgreSQL by COPY. New rows only: what is there already is overwritten by
+`database.upsert`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import Dialect
+
+COPIED_FROM = 5
+"""So many rows are worth a COPY, which takes two more answers of the server than an INSERT."""
+
+
+class _Form(NamedTuple):
+    """How rows of a table are written: the columns as SQL lists them, and what makes values of each the driver's (or None)."""
+
+    columns: str
+    converters: tuple[Callable[[Any], Any] | None, ...]
+
+
+def add_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, all with the same members in the same order; a column that they leave out has a default in the database.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: As every other statement does.
+    """
+    if not rows:
+        return
+    form = _form(transaction.dialect, table, tuple(rows[0]))
+    values = _converted([tuple(row.values()) for row in rows], form.converters)
+    is_postgresql = transaction.dialect.name == "postgresql"
+    if is_postgresql and len(rows) >= COPIED_FROM:
+        _copy(transaction, f"COPY {table.name} ({form.columns}) FROM STDIN", values)
+        return
+    places = ", ".join(["%s" if is_postgresql else "?"] * len(form.converters))
+    transaction.exec_driver_sql(f"INSERT INTO {table.name} ({form.columns}) VALUES ({places})", values)  # noqa: S608 - names of ours
+
+
+@lru_cache(maxsize=64)
+def _form(dialect: Dialect, table: sa.Table, names: tuple[str, ...]) -> _Form:
+    quote = dialect.identifier_preparer.quote
+    types = [table.c[name].type.dialect_impl(dialect) for name in names]
+    return _Form(", ".join(map(quote, names)), tuple(each.bind_processor(dialect) for each in types))
+
+
+def _converted(
+    rows: list[tuple[object, ...]], converters: Sequence[Callable[[Any], Any] | None]
+) -> list[tuple[object, ...]]:
+    """The rows with their values as the driver takes them, column by column."""
+    columns = zip(*rows, strict=True)
+    return list(
+        zip(
+            *(
+                column if convert is None else map(convert, column)
+                for column, convert in zip(columns, converters, strict=True)
+            ),
+            strict=True,
+        )
+    )
+
+
+def _copy(transaction: Transaction, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    import psycopg  # noqa: PLC0415 - the driver is loaded where it is used
+
+    try:
+        with transaction.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            statement, None, error, psycopg.Error, hide_parameters=True, dialect=transaction.dialect
+        ) from error
