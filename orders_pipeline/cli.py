@@ -79,6 +79,7 @@ COMMANDS = {
     "audit": CommandPlace("commands.audit", "audit", "Who did what, and when."),
     "incidents": CommandPlace("commands.incidents", "incidents", "Problems, one row each."),
     "logs": CommandPlace("commands.incidents", "logs", "What happened in the order flow, newest first."),
+    "bulk": CommandPlace("commands.bulk", "bulk", "Do one thing to many orders."),
     "requests": CommandPlace("commands.requests", "requests", "What the pipeline is asked to do."),
     "alerts": CommandPlace("commands.alerts", "alerts", "Who is told of problems."),
     "up": CommandPlace("commands.up", "up", "Run the whole installation on this machine."),

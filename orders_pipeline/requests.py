@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from orders_pipeline import bulk_requests
 from orders_pipeline.alerts.delivery import NotDelivered, deliver_test
+from orders_pipeline.bulk_requests import CLAIM_LENGTH
 from orders_pipeline.file_jobs.export import export_channel
 from orders_pipeline.file_jobs.ingest import import_channel
 from orders_pipeline.installation import Installation
@@ -22,6 +24,7 @@ from orders_pipeline.stages.connection_test import try_connection
 from orders_pipeline.storages.errors import StorageError
 from orders_pipeline.storages.open_storages import StoragePlaces
 from orders_pipeline.storages.probe import probe
+from warehouse.ledger.bulk import selections
 from warehouse.ledger.people import operator_requests as book
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import JobKind
@@ -36,9 +39,8 @@ if TYPE_CHECKING:
     from warehouse.ledger.settings.file_jobs import FileJob
 
 Result = dict[str, Any]
-Arguments = Mapping[str, Any]
 
-CLAIM_LENGTHS = {LIGHT: timedelta(minutes=2), HEAVY: timedelta(minutes=30)}
+CLAIM_LENGTHS = {LIGHT: timedelta(minutes=2), HEAVY: CLAIM_LENGTH}
 LIGHT_FOR = timedelta(seconds=20)
 """How long one look goes on with light requests: a sensor that takes a minute is ended by Dagster."""
 MOST_ENTRIES = 500
@@ -66,6 +68,7 @@ def look(installation: Installation) -> bool:
         with installation.ledger.write() as transaction:
             book.note_pipeline(transaction, now)
             book.tidy(transaction, now)
+            selections.forget(transaction, now)
     if is_light_due:
         carry_out(installation, LIGHT, LIGHT_FOR)
     return is_heavy_due
@@ -75,7 +78,7 @@ def carry_out(installation: Installation, kinds: Sequence[RequestKind], at_most:
     """Carry out the requests of these kinds that wait, the oldest first; no new one is begun after `at_most`.
 
     Returns:
-        How many were carried out, those that failed among them.
+        How often one was taken up, those that failed among them.
     """
     ends_at = time.monotonic() + at_most.total_seconds()
     done = 0
@@ -86,14 +89,17 @@ def carry_out(installation: Installation, kinds: Sequence[RequestKind], at_most:
             break
         state, result = _attempt(installation, request)
         with installation.ledger.write() as transaction:
-            book.finish(transaction, request, state, result, installation.clock())
+            if result is None:
+                book.hand_back(transaction, request)
+            else:
+                book.finish(transaction, request, state, result, installation.clock())
         done += 1
     return done
 
 
-def _attempt(installation: Installation, request: OperatorRequest) -> tuple[RequestProgress, Result]:
+def _attempt(installation: Installation, request: OperatorRequest) -> tuple[RequestProgress, Result | None]:
     try:
-        return RequestProgress.DONE, DOES[request.kind](installation, request.subject, request.arguments)
+        return RequestProgress.DONE, DOES[request.kind](installation, request)
     except (MarketplaceError, StorageError, NotDelivered, NotPossible) as error:
         return RequestProgress.FAILED, {"code": error.code, "message": error.message, "hint": error.hint}
     except Exception as error:  # noqa: BLE001 - a defect at one request must not stop the others
@@ -101,8 +107,8 @@ def _attempt(installation: Installation, request: OperatorRequest) -> tuple[Requ
         return RequestProgress.FAILED, {"code": unforeseen.code, "message": unforeseen.message, "hint": "see the log"}
 
 
-def _try_connection(installation: Installation, code: str, _arguments: Arguments) -> Result:
-    findings = try_connection(installation, code)
+def _try_connection(installation: Installation, request: OperatorRequest) -> Result:
+    findings = try_connection(installation, request.subject)
     return {"findings": [_finding(each.part, each.message, each.hint, is_ok=each.is_ok) for each in findings]}
 
 
@@ -110,9 +116,9 @@ def _finding(part: str, message: str, hint: str, *, is_ok: bool) -> Result:
     return {"part": part, "verdict": "ok" if is_ok else "wrong", "message": message, "hint": hint}
 
 
-def _test_storage(installation: Installation, code: str, arguments: Arguments) -> Result:
+def _test_storage(installation: Installation, request: OperatorRequest) -> Result:
     with StoragePlaces(installation) as places:
-        findings = probe(places.at(code), arguments["folder"])
+        findings = probe(places.at(request.subject), request.arguments["folder"])
     return {
         "findings": [
             {"part": each.part, "verdict": each.verdict.value, "message": each.message, "hint": each.hint}
@@ -121,11 +127,11 @@ def _test_storage(installation: Installation, code: str, arguments: Arguments) -
     }
 
 
-def _browse(installation: Installation, code: str, arguments: Arguments) -> Result:
+def _browse(installation: Installation, request: OperatorRequest) -> Result:
     """The first entries of a folder, and how many there are."""
-    folder = arguments["folder"]
+    folder = request.arguments["folder"]
     with StoragePlaces(installation) as places:
-        storage = places.at(code)
+        storage = places.at(request.subject)
         folders, files = storage.folders(folder), storage.list(folder)
     return {
         "folder": folder,
@@ -136,28 +142,28 @@ def _browse(installation: Installation, code: str, arguments: Arguments) -> Resu
     }
 
 
-def _test_recipient(installation: Installation, code: str, _arguments: Arguments) -> Result:
+def _test_recipient(installation: Installation, request: OperatorRequest) -> Result:
     with installation.ledger.read() as transaction:
-        chosen = next((each for each in all_recipients(transaction) if each.code == code), None)
+        chosen = next((each for each in all_recipients(transaction) if each.code == request.subject), None)
     if chosen is None:
-        raise NotPossible("unknown_recipient", f"there is no recipient {code} any more")
+        raise NotPossible("unknown_recipient", f"there is no recipient {request.subject} any more")
     deliver_test(installation.settings, installation.keys, chosen, installation.clock())
     return {"delivered": True}
 
 
-def _pull(installation: Installation, code: str, arguments: Arguments) -> Result:
-    since = arguments.get("since")
+def _pull(installation: Installation, request: OperatorRequest) -> Result:
+    since = request.arguments.get("since")
     if since is None:
-        return _pulled(installation, pull.pull_connection(installation, code))
-    return _pulled(installation, pull.pull_since(installation, code, datetime.fromisoformat(since)))
+        return _pulled(installation, pull.pull_connection(installation, request.subject))
+    return _pulled(installation, pull.pull_since(installation, request.subject, datetime.fromisoformat(since)))
 
 
-def _fetch(installation: Installation, code: str, arguments: Arguments) -> Result:
-    return _pulled(installation, pull.refetch(installation, code, arguments["original_ids"]))
+def _fetch(installation: Installation, request: OperatorRequest) -> Result:
+    return _pulled(installation, pull.refetch(installation, request.subject, request.arguments["original_ids"]))
 
 
-def _replay(installation: Installation, code: str, arguments: Arguments) -> Result:
-    return dict(normalise.replay(installation, code, arguments["original_ids"]).counts)
+def _replay(installation: Installation, request: OperatorRequest) -> Result:
+    return dict(normalise.replay(installation, request.subject, request.arguments["original_ids"]).counts)
 
 
 def _pulled(installation: Installation, result: PullResult) -> Result:
@@ -176,19 +182,19 @@ def _pulled(installation: Installation, result: PullResult) -> Result:
     }
 
 
-def _confirm(installation: Installation, code: str, _arguments: Arguments) -> Result:
-    result = confirm.confirm_connection(installation, code)
+def _confirm(installation: Installation, request: OperatorRequest) -> Result:
+    result = confirm.confirm_connection(installation, request.subject)
     if result.error is not None:
         raise result.error
     return dict(result.counts)
 
 
-def _export(installation: Installation, channel: str, _arguments: Arguments) -> Result:
-    return _run_job(installation, channel, JobKind.EXPORT, export_channel)
+def _export(installation: Installation, request: OperatorRequest) -> Result:
+    return _run_job(installation, request.subject, JobKind.EXPORT, export_channel)
 
 
-def _import(installation: Installation, channel: str, _arguments: Arguments) -> Result:
-    return _run_job(installation, channel, JobKind.IMPORT, import_channel)
+def _import(installation: Installation, request: OperatorRequest) -> Result:
+    return _run_job(installation, request.subject, JobKind.IMPORT, import_channel)
 
 
 def _run_job(
@@ -206,7 +212,7 @@ def _run_job(
     return {"files": [{"id": each.id, "name": each.name, "state": each.state.value} for each in result.files]}
 
 
-DOES: Mapping[RequestKind, Callable[[Installation, str, Arguments], Result]] = {
+DOES: Mapping[RequestKind, Callable[[Installation, OperatorRequest], Result | None]] = {
     RequestKind.TEST_CONNECTION: _try_connection,
     RequestKind.TEST_STORAGE: _test_storage,
     RequestKind.TEST_RECIPIENT: _test_recipient,
@@ -217,4 +223,6 @@ DOES: Mapping[RequestKind, Callable[[Installation, str, Arguments], Result]] = {
     RequestKind.CONFIRM: _confirm,
     RequestKind.EXPORT: _export,
     RequestKind.IMPORT: _import,
+    RequestKind.BULK: bulk_requests.carry_out,
 }
+"""What came of each, None where it is not at its end and can be gone on with."""

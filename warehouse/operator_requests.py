@@ -25,6 +25,7 @@ class RequestKind(StrEnum):
     CONFIRM = "confirm"
     EXPORT = "export"
     IMPORT = "import"
+    BULK = "bulk"
 
 
 class SubjectKind(StrEnum):
@@ -34,6 +35,7 @@ class SubjectKind(StrEnum):
     CHANNEL = "channel"
     STORAGE = "storage"
     RECIPIENT = "recipient"
+    CHANNELS = "channels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ RULES: Mapping[RequestKind, RequestRule] = {
     RequestKind.IMPORT: RequestRule(
         SubjectKind.CHANNEL, is_light=False, arguments=(), meaning="read the shipment files that have come"
     ),
+    RequestKind.BULK: RequestRule(
+        SubjectKind.CHANNELS, is_light=False, arguments=(), meaning="do one thing to many orders that were chosen"
+    ),
 }
 LIGHT = tuple(kind for kind, rule in RULES.items() if rule.is_light)
 HEAVY = tuple(kind for kind, rule in RULES.items() if not rule.is_light)
@@ -124,7 +129,7 @@ class OperatorRequest:
     Attributes:
         id: Its id.
         kind: What is asked.
-        subject: Code of the connection, channel, storage or recipient.
+        subject: Code of the connection, channel, storage or recipient; the channels of many orders.
         arguments: What else was said, checked by `checked_arguments`.
         asked_by: Who asked: a user, an API token's consumer, or the user of a shell.
         asked_at: When.
@@ -132,7 +137,7 @@ class OperatorRequest:
         claims: How often a process has taken it up; the claim is lost when this has grown meanwhile.
         claimed_at: When it was taken up last.
         finished_at: When it ended.
-        result: What came of it; {} until then. Of a failure: `code`, `message`, `hint`.
+        result: What came of it, or has so far where it takes many steps. Of a failure: `code`, `message`, `hint`.
     """
 
     id: str
@@ -161,13 +166,15 @@ def checked_arguments(kind: RequestKind, given: Mapping[str, Any]) -> dict[str, 
     """The arguments of a request in their one form.
 
     Raises:
-        ArgumentInvalid: One is unknown, missing, or of the wrong type.
+        ArgumentInvalid: One is unknown, missing, or of the wrong type; or the kind is asked in a way of its own.
 
     >>> checked_arguments(RequestKind.FETCH, {"original_ids": ["B", "A", "B"]})
     {'original_ids': ['A', 'B']}
     >>> checked_arguments(RequestKind.BROWSE, {})
     {'folder': ''}
     """
+    if kind is RequestKind.BULK:
+        raise ArgumentInvalid("kind", "the orders have to be chosen: POST /v1/orders/bulk does, and orders bulk")
     allowed = RULES[kind].arguments
     for name in given:
         if name not in allowed:

@@ -1,138 +1,125 @@
 """One action on many orders of the list: first what would happen to how many and which are left out, and why; then doing it.
 
-The preview does it too, and takes it back: so it says what will be. What an action does to an order is what the API and the
-page of the order do; sent twice, each of them does nothing twice.
+The orders are those that the preview was about, whatever the list finds by then, and each is looked at once more when its turn
+comes. A few hundred are done at once; more, and whatever takes asking a marketplace, are a request to the pipeline.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-import orjson
 from starlette.datastructures import QueryParams
 
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import understand
-from orders_api.console.orders import ACTIONS, LIST, PATH, OrdersQuery
+from orders_api.console.kit.visits import is_within
+from orders_api.console.orders import LIST, PATH, OrdersQuery
+from orders_api.console.requests import PATH as REQUESTS
 from orders_api.console.views.orders import BulkForm, LeftOut
+from orders_api.console.words import ACTIONS
 from orders_api.kit.errors import not_found
-from warehouse.ledger.book import acknowledgements, order_queries
-from warehouse.ledger.book.acknowledgements import Acknowledgement, AcknowledgementEffect
+from warehouse import display
+from warehouse.bulk_actions import MOST_AT_ONCE, MOST_CHOSEN, BulkAction, BulkTask, checked_task
+from warehouse.ledger.book import order_queries
 from warehouse.ledger.book.consumers import consumers_of
-from warehouse.ledger.book.order_filter import OrderFilter, Sort
-from warehouse.ledger.book.orders import lock_book
-from warehouse.ledger.book.orders_to_export import export_again
-from warehouse.ledger.people import operator_requests
-from warehouse.ledger.people.request_subjects import subjects
+from warehouse.ledger.book.order_filter import OrderFilter
+from warehouse.ledger.bulk import actions, requests, selections
+from warehouse.ledger.bulk.actions import CHUNK
 from warehouse.ledger.people.users import Role
-from warehouse.ledger.settings import file_jobs
-from warehouse.ledger.settings.channels import all_channels
-from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.ledger.shipping import acceptances, confirmations, shipment_queries
-from warehouse.ledger.watch import incidents
-from warehouse.ledger.watch.incident_queries import open_by_order
-from warehouse.operator_requests import MOST_IDS, RequestKind, SubjectKind, checked_arguments
-from warehouse.order_states import AcknowledgementOutcome
+from warehouse.operator_requests import ArgumentInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from orders_api.console.kit.forms import Form
     from orders_api.console.kit.visits import Visit
+    from warehouse.bulk_actions import BulkFate, BulkOrder
 
 BULK = f"{PATH}/bulk"
-MOST = 500
-"""Orders at once; the list leads to the next ones."""
 SHOWN = 20
-LONGEST_REASON = 1000
+EXPORT = "export"
+TOO_OLD = "This preview is over an hour old. Choose the orders again."
 
 pages = Pages()
 
 
-class BulkAction(StrEnum):
-    """What is done to each."""
-
-    EXPORT = "export"
-    RETRY = "retry"
-    ACKNOWLEDGE = "acknowledge"
-    FETCH = "fetch"
-    RESOLVE = "resolve"
-    ACCEPT = "accept"
-    REFUSE = "refuse"
-    NEXT_FILE = "next_file"
-
-
-@dataclass(frozen=True, slots=True)
-class BulkOrder:
-    """One of the orders."""
-
-    id: str
-    original_id: str
-    channel: str
-
-
-@dataclass(slots=True)
-class BulkOutcome:
-    """What became of them: those to which it was done, and the others by the reason."""
-
-    done: list[str] = field(default_factory=list)
-    left: dict[str, list[str]] = field(default_factory=dict)
-
-    def leave(self, order: BulkOrder, reason: str) -> None:
-        """Leave an order out."""
-        self.left.setdefault(reason, []).append(order.original_id)
-
-
-@pages.once(BULK, "bulk.html", needs=Role.OPERATOR)
+@pages.question(BULK, "bulk.html", needs=Role.OPERATOR)
 def preview_bulk(visit: Visit, form: Form) -> BulkForm | GoTo:
     """What would happen; nothing has."""
-    action, (chosen, has_more) = _action(form), _chosen(visit, form)
-    if not chosen:
-        visit.tell("Tick the orders first.", "failed")
-        return GoTo(_back(form))
-    if action is BulkAction.EXPORT:
-        listed = text_of(form, LIST) if text_of(form, "all") else f"search={' '.join(each.id for each in chosen)}"
+    ids = _chosen_ids(visit, form)
+    if not ids:
+        return _instead(visit, form, "Tick the orders first.")
+    if text_of(form, "do") == EXPORT:
+        listed = text_of(form, LIST) if text_of(form, "all") else f"search={' '.join(ids)}"
         return GoTo(f"{PATH}/export?{urlencode({LIST: listed})}")
+    task = _task(visit, form)
     consumers = consumers_of(visit.transaction, visit.visible_channels)
-    if action is BulkAction.ACKNOWLEDGE and not consumers:
-        visit.tell("There is no consumer that could have taken them over.", "failed")
-        return GoTo(_back(form))
-    tried = {"consumer": list(consumers[:1]), "reason": ["-"], **form}
-    with visit.transaction.begin_nested() as attempt:
-        outcome = _DO[action](visit, chosen, tried)
-        attempt.rollback()
+    if task.action is BulkAction.ACKNOWLEDGE and not consumers:
+        return _instead(visit, form, "There is no consumer that could have taken them over.")
+    tried = replace(task, consumer=task.consumer or consumers[0]) if task.action is BulkAction.ACKNOWLEDGE else task
+    return _preview(visit, form, tried, ids, consumers)
+
+
+def _preview(visit: Visit, form: Form, task: BulkTask, ids: Sequence[str], consumers: Sequence[str]) -> BulkForm:
+    done, left, chosen = 0, _LeftOut(), ids[:MOST_CHOSEN]
+    for start in range(0, len(chosen), CHUNK):
+        orders = actions.orders_of(visit.transaction, chosen[start : start + CHUNK])
+        done += left.add(actions.judge(visit.transaction, task, orders, visit.now))
+    with visit.installation.ledger.write() as transaction:
+        selection = selections.keep(transaction, chosen, visit.now)
     return BulkForm(
-        action=action.value,
-        word=ACTIONS[action],
-        ids=tuple(each.id for each in chosen),
-        count=len(outcome.done),
-        left=tuple(_left_out(reason, ids) for reason, ids in outcome.left.items()),
-        most=MOST if has_more else 0,
-        consumers=consumers if action is BulkAction.ACKNOWLEDGE else (),
-        has_reason=action is BulkAction.RESOLVE,
+        action=task.action.value,
+        word=ACTIONS[task.action],
+        selection=selection,
+        chosen=display.number(len(chosen)),
+        count=done,
+        left=left.shown(),
+        most=display.number(MOST_CHOSEN) if len(ids) > MOST_CHOSEN else "",
+        consumers=tuple(consumers) if task.action is BulkAction.ACKNOWLEDGE else (),
+        has_reason=task.action is BulkAction.RESOLVE,
+        is_request=_is_request(task, len(chosen)),
         listed=_back(form).partition("?")[2],
     )
 
 
 @pages.action(f"{BULK}/run", needs=Role.OPERATOR)
 def run_bulk(visit: Visit, form: Form) -> str:
-    """Do it to those to which it can be done now."""
-    action, (chosen, _) = _action(form), _chosen(visit, form)
-    back = _back(form)
-    if action is BulkAction.EXPORT or (action is BulkAction.RESOLVE and not text_of(form, "reason").strip()):
-        visit.tell("Say why they are handled: whoever meets the problem next will read it.", "failed")
+    """Do it to those to which it can be done now, or ask the pipeline to."""
+    selection, back = text_of(form, "selection"), _back(form)
+    try:
+        task = checked_task(_task(visit, form))
+    except ArgumentInvalid as error:
+        visit.tell(f"{error.message[0].upper()}{error.message[1:]}.", "failed")
         return back
-    outcome = _DO[action](visit, chosen, form)
-    visit.audit(f"bulk_{action.value}", "", {"orders": outcome.done, "left_out": sum(map(len, outcome.left.values()))})
-    reasons = "; ".join(f"{len(ids)} left out: {reason}" for reason, ids in outcome.left.items())
-    count = len(outcome.done)
-    done = f"{ACTIONS[action]}: done for {count} {'order' if count == 1 else 'orders'}."
-    visit.tell(f"{done} {reasons}".strip(), "done" if outcome.done else "failed")
+    _check_consumer(visit, task)
+    chosen = [each for chunk in selections.chosen(visit.transaction, selection) for each in chunk]
+    if not chosen or not is_within(visit, {each.channel for each in chosen}):
+        visit.tell(TOO_OLD, "failed")
+        return back
+    if _is_request(task, len(chosen)):
+        asked = requests.ask(visit.transaction, task, selection, visit.now)
+        visit.audit(f"bulk_{task.action}", selection, {"orders": len(chosen)})
+        return back if asked is None else f"{REQUESTS}/{asked.id}?{urlencode({'back': back})}"
+    _do_now(visit, task, chosen)
     return back
+
+
+def _do_now(visit: Visit, task: BulkTask, chosen: Sequence[BulkOrder]) -> None:
+    left = _LeftOut()
+    fates = actions.carry_out(visit.transaction, task, chosen, visit.now)
+    done = left.add(fates)
+    ids = [each.order.id for each in fates if not each.code]
+    visit.audit(f"bulk_{task.action}", "", {"orders": ids, "left_out": len(fates) - done})
+    reasons = "; ".join(f"{each.count} left out: {each.reason}" for each in left.shown())
+    said = f"{ACTIONS[task.action]}: done for {done} {'order' if done == 1 else 'orders'}."
+    visit.tell(f"{said} {reasons}".strip(), "done" if done else "failed")
+
+
+def _is_request(task: BulkTask, count: int) -> bool:
+    return task.is_of_the_pipeline or count > MOST_AT_ONCE
 
 
 def _back(form: Form) -> str:
@@ -140,135 +127,67 @@ def _back(form: Form) -> str:
     return f"{PATH}?{urlencode(parse_qsl(text_of(form, LIST)))}"
 
 
-def _action(form: Form) -> BulkAction:
+def _instead(visit: Visit, form: Form, text: str) -> GoTo:
+    """Back to the list, which says why."""
+    with visit.installation.ledger.write() as transaction:
+        replace(visit, transaction=transaction).tell(text, "failed")
+    return GoTo(_back(form))
+
+
+def _task(visit: Visit, form: Form) -> BulkTask:
     try:
-        return BulkAction(text_of(form, "do"))
+        action = BulkAction(text_of(form, "do"))
     except ValueError:
         raise not_found("do", "There is no such action.", "unknown_action") from None
-
-
-def _chosen(visit: Visit, form: Form) -> tuple[list[BulkOrder], bool]:
-    """The orders that were ticked, or those of the whole list; of these, of which one may see, the first ones. And whether
-    there are more.
-    """
-    wanted, sort = OrderFilter(visible_channels=visit.visible_channels, ids=tuple(form.get("ids", ()))), Sort.NEWEST
-    if text_of(form, "all"):
-        query = understand(QueryParams(text_of(form, LIST)), OrdersQuery).query
-        wanted, sort = query.as_filter(visit.transaction, visit.visible_channels, visit.installation), query.sort
-    found = order_queries.page(visit.transaction, wanted, sort, None, MOST)
-    facts = [(row.id, orjson.loads(f"{{{row.facts}}}")) for row in found.rows]
-    return [
-        BulkOrder(own_id, each["original_id"], each["channel"]) for own_id, each in facts
-    ], found.next_key is not None
-
-
-def _left_out(reason: str, original_ids: Sequence[str]) -> LeftOut:
-    more = len(original_ids) - SHOWN
-    return LeftOut(
-        reason, len(original_ids), ", ".join(original_ids[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return BulkTask(
+        action=action,
+        asked_by=visit.user.name,
+        visible_channels=visit.visible_channels,
+        consumer=text_of(form, "consumer"),
+        prefix=text_of(form, "prefix").strip(),
+        reason=text_of(form, "reason").strip(),
     )
 
 
-def _retry(visit: Visit, chosen: Sequence[BulkOrder], _form: Form) -> BulkOutcome:
-    outcome = BulkOutcome()
-    lock_book(visit.transaction)
-    troubled = shipment_queries.in_trouble(visit.transaction, [each.id for each in chosen])
-    for order in chosen:
-        for own_id in troubled.get(order.id, ()):
-            confirmations.retry(visit.transaction, own_id, visit.now)
-        if order.id in troubled:
-            outcome.done.append(order.id)
-        else:
-            outcome.leave(order, "no shipment of it was rejected or is in doubt")
-    return outcome
-
-
-def _acknowledge(visit: Visit, chosen: Sequence[BulkOrder], form: Form) -> BulkOutcome:
-    outcome, consumer, prefix = BulkOutcome(), text_of(form, "consumer"), text_of(form, "prefix").strip()[:50]
-    if consumer not in consumers_of(visit.transaction, visit.visible_channels):
+def _check_consumer(visit: Visit, task: BulkTask) -> None:
+    if task.consumer and task.consumer not in consumers_of(visit.transaction, visit.visible_channels):
         raise not_found("consumer", "There is no such consumer.", "unknown_consumer")
-    given = [
-        Acknowledgement(
-            id=each.id,
-            outcome=AcknowledgementOutcome.OK,
-            order_number=f"{prefix}{each.original_id}" if prefix else None,
+
+
+def _chosen_ids(visit: Visit, form: Form) -> list[str]:
+    """The orders that were ticked, or those of the whole list: of these, of which one may see, the first ones."""
+    wanted = OrderFilter(visible_channels=visit.visible_channels, ids=tuple(form.get("ids", ())))
+    if text_of(form, "all"):
+        query = understand(QueryParams(text_of(form, LIST)), OrdersQuery).query
+        wanted = query.as_filter(visit.transaction, visit.visible_channels, visit.installation)
+    return order_queries.ids_of(visit.transaction, wanted, MOST_CHOSEN + 1)
+
+
+class _LeftOut:
+    """The orders that are left out, by the reason: how many, and the first ones by name."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, list[str]] = {}
+
+    def add(self, fates: Iterable[BulkFate]) -> int:
+        """Take orders; returns how many of them are not left out."""
+        done = 0
+        for fate in fates:
+            if not fate.code:
+                done += 1
+                continue
+            self._counts[fate.reason] = self._counts.get(fate.reason, 0) + 1
+            first = self._first.setdefault(fate.reason, [])
+            if len(first) < SHOWN:
+                first.append(fate.order.original_id)
+        return done
+
+    def shown(self) -> tuple[LeftOut, ...]:
+        """For people."""
+        return tuple(
+            LeftOut(
+                reason, count, ", ".join(self._first[reason]) + (f" and {count - SHOWN} more" if count > SHOWN else "")
+            )
+            for reason, count in self._counts.items()
         )
-        for each in chosen
-    ]
-    answers = acknowledgements.acknowledge(visit.transaction, consumer, visit.visible_channels, given, visit.now)
-    for order, answer in zip(chosen, answers, strict=True):
-        if answer.result is AcknowledgementEffect.ACKNOWLEDGED:
-            outcome.done.append(order.id)
-        else:
-            outcome.leave(order, f"{consumer} has it already")
-    return outcome
-
-
-def _fetch(visit: Visit, chosen: Sequence[BulkOrder], _form: Form) -> BulkOutcome:
-    outcome = BulkOutcome()
-    owners = {each.code: each.connection for each in all_channels(visit.transaction)}
-    mine = subjects(visit.transaction, SubjectKind.CONNECTION, visit.visible_channels)
-    by_owner: dict[str, list[BulkOrder]] = {}
-    for order in chosen:
-        owner = owners.get(order.channel, "")
-        if owner in mine:
-            by_owner.setdefault(owner, []).append(order)
-        else:
-            outcome.leave(order, "its connection serves channels that you do not see")
-    for owner, orders in by_owner.items():
-        for start in range(0, len(orders), MOST_IDS):
-            ids = [each.original_id for each in orders[start : start + MOST_IDS]]
-            arguments = checked_arguments(RequestKind.FETCH, {"original_ids": ids})
-            operator_requests.ask(visit.transaction, RequestKind.FETCH, owner, arguments, visit.user.name, visit.now)
-        outcome.done += [each.id for each in orders]
-    return outcome
-
-
-def _resolve(visit: Visit, chosen: Sequence[BulkOrder], form: Form) -> BulkOutcome:
-    outcome, reason = BulkOutcome(), text_of(form, "reason").strip()[:LONGEST_REASON]
-    troubles = open_by_order(visit.transaction, [each.id for each in chosen])
-    for order in chosen:
-        for number in troubles.get(order.id, ()):
-            incidents.resolve_by_hand(visit.transaction, number, reason, visit.now)
-        if order.id in troubles:
-            outcome.done.append(order.id)
-        else:
-            outcome.leave(order, "no incident about it is open")
-    return outcome
-
-
-def _decide(visit: Visit, chosen: Sequence[BulkOrder], *, is_accepted: bool) -> BulkOutcome:
-    outcome = BulkOutcome()
-    for order in chosen:
-        decisions = acceptances.for_every_line(visit.transaction, order.id, is_accepted=is_accepted)
-        try:
-            acceptances.decide(visit.transaction, order.id, decisions, visit.user.name, visit.now)
-        except acceptances.NotAcceptable as error:
-            outcome.leave(order, error.message)
-        else:
-            outcome.done.append(order.id)
-    return outcome
-
-
-def _next_file(visit: Visit, chosen: Sequence[BulkOrder], _form: Form) -> BulkOutcome:
-    outcome = BulkOutcome()
-    lock_book(visit.transaction)
-    jobs = {each.job.channel for each in file_jobs.switched_on(visit.transaction) if each.job.kind is JobKind.EXPORT}
-    for order in chosen:
-        if order.channel in jobs:
-            outcome.done.append(order.id)
-        else:
-            outcome.leave(order, "its channel writes no order files")
-    export_again(visit.transaction, outcome.done)
-    return outcome
-
-
-_DO: Mapping[BulkAction, Callable[[Visit, Sequence[BulkOrder], Any], BulkOutcome]] = {
-    BulkAction.RETRY: _retry,
-    BulkAction.ACKNOWLEDGE: _acknowledge,
-    BulkAction.FETCH: _fetch,
-    BulkAction.RESOLVE: _resolve,
-    BulkAction.ACCEPT: lambda visit, chosen, _: _decide(visit, chosen, is_accepted=True),
-    BulkAction.REFUSE: lambda visit, chosen, _: _decide(visit, chosen, is_accepted=False),
-    BulkAction.NEXT_FILE: _next_file,
-}

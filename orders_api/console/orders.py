@@ -20,6 +20,7 @@ from orders_api.console.order_search import names_whole, offers
 from orders_api.console.order_views import opening_view, view_bar
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.orders import ListColumn, OrderList, PlaceInList
+from orders_api.console.words import ACTIONS
 from orders_api.kit import cursors
 from orders_api.v1.export_tables import SummaryColumn
 from orders_api.v1.order_filters import OrderListQuery
@@ -60,18 +61,6 @@ SORTS = {
     SummaryColumn.ERRORS: (Sort.ERRORS_FIRST, Sort.ERRORS_LAST),
 }
 """Columns by which the list can be sorted, the greatest first, or last."""
-ACTIONS = {
-    "export": "Export the selection",
-    "retry": "Retry the confirmation",
-    "acknowledge": "Acknowledge",
-    "fetch": "Read again at the marketplace",
-    "resolve": "Mark errors handled",
-    "accept": "Accept",
-    "refuse": "Refuse",
-    "next_file": "Put into the next file",
-}
-"""What may be done to many orders at once (`bulk`), and what people read."""
-
 pages = Pages()
 
 

@@ -10,7 +10,10 @@ from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.rendering import moment
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.settings import AskedPage, AskedRow, ShownFinding
+from orders_api.console.words import ACTIONS
 from orders_api.kit.errors import Problem, not_found
+from orders_api.v1.bulk import fates_file
+from warehouse import display
 from warehouse.ledger.people import operator_requests
 from warehouse.ledger.people.operator_requests import GONE_AFTER
 from warehouse.ledger.people.request_subjects import subjects
@@ -26,6 +29,8 @@ from warehouse.operator_requests import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from starlette.responses import Response
 
     from orders_api.console.kit.forms import Form
     from orders_api.console.kit.visits import Visit
@@ -50,6 +55,7 @@ KINDS = {
     RequestKind.CONFIRM: "Confirm now",
     RequestKind.EXPORT: "Export now",
     RequestKind.IMPORT: "Import now",
+    RequestKind.BULK: "Many orders",
 }
 SILENT = "No pipeline runs at the moment. Start it with: orders up"
 SHOWN = 5
@@ -60,9 +66,7 @@ pages = Pages()
 @pages.page(f"{PATH}/{{id}}", "request.html")
 def show_request(visit: Visit, id: str) -> AskedPage:  # noqa: A002 - the part of the path
     """One request, and what came of it."""
-    found = operator_requests.find(visit.transaction, id)
-    if found is None or found.subject not in _subjects(visit, found.kind):
-        raise not_found("id", "There is no such request, or it is forgotten.", "unknown_request")
+    found = _visible(visit, id)
     zone = visit.installation.settings.time_zone
     seen = operator_requests.pipeline_seen_at(visit.transaction)
     is_open = found.finished_at is None
@@ -80,8 +84,15 @@ def show_request(visit: Visit, id: str) -> AskedPage:  # noqa: A002 - the part o
         findings=tuple(_finding(each) for each in found.result.get("findings", ())),
         facts=tuple(_facts(found.result)),
         names=tuple(_names(found.result)),
+        has_orders=found.kind is RequestKind.BULK,
         back=back if back.startswith("/") and not back.startswith("//") else "",
     )
+
+
+@pages.question(f"{PATH}/{{id}}/orders", "request.html", needs=Role.OPERATOR)
+def download_fates(visit: Visit, _form: Form, id: str) -> Response:  # noqa: A002 - the part of the path
+    """What became of each order of a request about many, as a file."""
+    return fates_file(visit.installation.ledger, _visible(visit, id))
 
 
 @pages.action(PATH, needs=Role.OPERATOR)
@@ -114,8 +125,17 @@ def asked_rows(visit: Visit, about: SubjectKind, code: str) -> tuple[AskedRow, .
 
 def what(request: OperatorRequest) -> str:
     """What was asked, in a few words."""
+    if request.kind is RequestKind.BULK:
+        return f"{ACTIONS[request.arguments['action']]}: {display.number(request.arguments['orders'])} orders"
     arguments = ", ".join(str(each) for each in request.arguments.values() if each)
     return f"{KINDS[request.kind]}: {request.subject}{f' · {arguments}' if arguments else ''}"
+
+
+def _visible(visit: Visit, request_id: str) -> OperatorRequest:
+    found = operator_requests.find(visit.transaction, request_id)
+    if found is None or found.subject not in _subjects(visit, found.kind):
+        raise not_found("id", "There is no such request, or it is forgotten.", "unknown_request")
+    return found
 
 
 def _subjects(visit: Visit, kind: RequestKind) -> frozenset[str]:

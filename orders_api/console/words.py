@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orders_api.console.views.frame import Badge
+from warehouse.bulk_actions import BulkAction
 from warehouse.date_presets import DatePreset
 from warehouse.order_states import ConfirmationStatus, Status
 
@@ -71,3 +72,16 @@ def in_words(name: str) -> str:
     ('Shipping address', 'In doubt')
     """
     return name.replace("_", " ").capitalize()
+
+
+ACTIONS: dict[str, str] = {
+    "export": "Export the selection",
+    BulkAction.RETRY: "Retry the confirmation",
+    BulkAction.ACKNOWLEDGE: "Acknowledge",
+    BulkAction.FETCH: "Read again at the marketplace",
+    BulkAction.RESOLVE: "Mark errors handled",
+    BulkAction.ACCEPT: "Accept",
+    BulkAction.REFUSE: "Refuse",
+    BulkAction.NEXT_FILE: "Put into the next file",
+}
+"""What may be done to many orders at once (`bulk`)."""

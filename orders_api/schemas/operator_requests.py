@@ -9,7 +9,9 @@ from pydantic import Field
 from orders_api.schemas.vocabulary import ORDER_ID, Shape, Word
 from warehouse.operator_requests import RULES, RequestKind, RequestProgress
 
-KINDS = "; ".join(f"`{kind}` of a {rule.subject}: {rule.meaning}" for kind, rule in RULES.items())
+KINDS = "; ".join(
+    f"`{kind}` of a {rule.subject}: {rule.meaning}" for kind, rule in RULES.items() if kind is not RequestKind.BULK
+)
 
 
 class NewRequest(Shape):
@@ -31,7 +33,7 @@ class OperatorRequestState(Shape):
 
     id: str = Field(description="Id of the request.", examples=[ORDER_ID])
     kind: RequestKind = Field(description="What is to be done.", examples=["pull"])
-    subject: str = Field(description="What it is about.", examples=["amazon_eu"])
+    subject: str = Field(description="What it is about; of `bulk` the channels of the orders.", examples=["amazon_eu"])
     arguments: dict[str, Any] = Field(description="What else was said.", examples=[{}])
     asked_by: str = Field(description="Who asked.", examples=["erp"])
     asked_at: str = Field(description="When.", examples=["2026-11-02T09:30:00.000000Z"])
@@ -43,7 +45,8 @@ class OperatorRequestState(Shape):
     )
     finished_at: str | None = Field(description="When it ended.", examples=["2026-11-02T09:30:09.000000Z"])
     result: dict[str, Any] = Field(
-        description="What came of it; of a failure `code`, `message` and `hint`. Empty until it has ended.",
+        description="What came of it; of a failure `code`, `message` and `hint`. Empty until it has ended, but of `bulk` "
+        "`orders`, `handled`, `done` and `left_out` by code say how far it is.",
         examples=[{"windows": 1, "seen": 12, "kept": 3, "skipped": 0, "orders": {"new": 3}}],
     )
     pipeline_seen_at: str | None = Field(

@@ -62,7 +62,7 @@ def ask_pipeline(request: Request, caller: MayOperate, installation: ThisInstall
     try:
         arguments = checked_arguments(asked.kind, asked.arguments)
     except ArgumentInvalid as error:
-        pointer = f"/arguments/{error.argument}"
+        pointer = "/kind" if error.argument == "kind" else f"/arguments/{error.argument}"
         raise Problem(
             422, "invalid_request", error.message, errors=[{"pointer": pointer, "message": error.message}]
         ) from None
@@ -76,7 +76,7 @@ def ask_pipeline(request: Request, caller: MayOperate, installation: ThisInstall
         )
         note(transaction, request, caller, "request_asked", asked.subject, {"kind": asked.kind.value, **arguments})
         seen = operator_requests.pipeline_seen_at(transaction)
-    return fresh_answer(_document(made, seen), 202, {"Location": address(request, f"/v1/requests/{made.id}")})
+    return fresh_answer(document(made, seen), 202, {"Location": address(request, f"/v1/requests/{made.id}")})
 
 
 @router.get("/v1/requests", summary="List requests to the pipeline", response_model=OperatorRequestList, responses={})
@@ -88,7 +88,7 @@ def list_requests(
         visible = _visible(transaction, caller)
         found = operator_requests.newest(transaction, query.limit, visible)
         seen = operator_requests.pipeline_seen_at(transaction)
-    body = render({"requests": [_document(each, seen) for each in found]})
+    body = render({"requests": [document(each, seen) for each in found]})
     return json_answer(request, body, holds_pii=False)
 
 
@@ -103,12 +103,22 @@ def get_request(
 ) -> Response:
     """How far a request has come, and what came of it."""
     with installation.ledger.read() as transaction:
-        found = operator_requests.find(transaction, request_id)
-        visible = _visible(transaction, caller)
+        found = find_visible(transaction, caller, request_id)
         seen = operator_requests.pipeline_seen_at(transaction)
+    return json_answer(request, render(document(found, seen)), holds_pii=False)
+
+
+def find_visible(transaction: Transaction, caller: Caller, request_id: str) -> OperatorRequest:
+    """A request that the token may see.
+
+    Raises:
+        Problem: 404 `unknown_request`.
+    """
+    found = operator_requests.find(transaction, request_id)
+    visible = _visible(transaction, caller)
     if found is None or (visible is not None and found.subject not in visible[RULES[found.kind].subject]):
         raise not_found("id", "There is no such request.", "unknown_request")
-    return json_answer(request, render(_document(found, seen)), holds_pii=False)
+    return found
 
 
 def _visible(transaction: Transaction, caller: Caller) -> dict[SubjectKind, frozenset[str]] | None:
@@ -118,5 +128,6 @@ def _visible(transaction: Transaction, caller: Caller) -> dict[SubjectKind, froz
     return {each: subjects(transaction, each, caller.visible_channels) for each in SubjectKind}
 
 
-def _document(found: OperatorRequest, seen: datetime | None) -> dict[str, Any]:
+def document(found: OperatorRequest, seen: datetime | None) -> dict[str, Any]:
+    """A request."""
     return fill(OperatorRequestState, found, pipeline_seen_at=seen)

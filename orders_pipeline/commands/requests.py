@@ -5,6 +5,7 @@ Where the pipeline runs on this machine, the commands that do the same at once a
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,9 @@ import typer
 from orders_pipeline.commands.output import Exit, fail, notes, print_json, print_rows
 from orders_pipeline.commands.recording import record, somebody
 from orders_pipeline.installation import opened, opened_to_read
+from warehouse.bulk_actions import heading, lines
 from warehouse.clock import iso
+from warehouse.ledger.bulk import selections
 from warehouse.ledger.people import operator_requests as book
 from warehouse.ledger.people.request_subjects import subjects
 from warehouse.operator_requests import RULES, ArgumentInvalid, RequestKind, RequestProgress, checked_arguments
@@ -89,8 +92,27 @@ def ask(
             asked = book.ask(transaction, kind, subject, arguments, somebody(), installation.clock())
             record(transaction, installation, "request_asked", subject, {"kind": kind.value, **arguments})
             seen = book.pipeline_seen_at(transaction)
-        _tell_pipeline(seen, installation.clock())
-        ended = _awaited(installation, asked, wait)
+        follow(installation, asked, seen, wait)
+
+
+@requests.command()
+def orders(request: Annotated[str, typer.Argument(help="The request's id.")]) -> None:
+    """What has become of each order of a request about many, as CSV.
+
+    Example: orders requests orders 6f1d3c1e-4f0b-4a55-8d53-0c5c7b1f1f60 > fates.csv
+    """
+    with opened_to_read() as installation:
+        if _found(installation, request).kind is not RequestKind.BULK:
+            raise fail(f"{request} is not about many orders", Exit.USAGE)
+        sys.stdout.write(heading())
+        for fates in selections.fates_of(installation.ledger, request):
+            sys.stdout.write(lines(fates))
+
+
+def follow(installation: Installation, asked: OperatorRequest, seen: datetime | None, wait: int) -> None:
+    """Tell what was asked, and wait so many seconds for its end; `seen` is when a pipeline was seen last."""
+    _tell_pipeline(seen, installation.clock())
+    ended = _awaited(installation, asked, wait)
     print_json(_row(ended))
     if ended.state in {RequestProgress.FAILED, RequestProgress.EXPIRED}:
         raise typer.Exit(Exit.FAILED)

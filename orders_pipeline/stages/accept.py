@@ -113,14 +113,13 @@ def _decide_by_policy(installation: Installation, serving: Sequence[ConfiguredCh
             for order_id in acceptances.undecided(transaction, code, state, DECIDED_AT_ONCE)
         ]
     for start in range(0, len(waiting), AT_ONCE):
+        chosen = waiting[start : start + AT_ONCE]
         with installation.ledger.write() as transaction:
-            for order_id in waiting[start : start + AT_ONCE]:
-                decisions = acceptances.for_every_line(transaction, order_id, is_accepted=True)
-                try:
-                    acceptances.decide(transaction, order_id, decisions, AUTOMATIC, installation.clock())
-                except NotAcceptable as undecidable:  # it has moved on since it was found
-                    about = {"order_id": order_id, "code": undecidable.code}
-                    logger.info(Event.ACCEPTANCE_OVERTAKEN, extra=about)
+            wanted = acceptances.for_every_line_of(transaction, chosen, is_accepted=True)
+            verdicts = acceptances.decide_many(transaction, wanted, AUTOMATIC, installation.clock())
+        for order_id, verdict in verdicts.items():
+            if isinstance(verdict, NotAcceptable):  # it has moved on since it was found
+                logger.info(Event.ACCEPTANCE_OVERTAKEN, extra={"order_id": order_id, "code": verdict.code})
 
 
 def _ending(session: Session, due: DueDecision, result: AcceptResult) -> Ending:

@@ -22,6 +22,8 @@ OPERATIONS = {
     "list_acceptances",
     "accept_cancellation_request",
     "ask_pipeline",
+    "change_orders",
+    "download_fates",
     "cancel_order",
     "change_configuration",
     "create_token",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -9,8 +11,11 @@ from urllib.parse import urlencode
 import pytest
 import sqlalchemy as sa
 
+from orders_api.console import bulk
 from tests.console.conftest import NOW
 from warehouse.ledger.base import schema
+from warehouse.ledger.bulk import requests
+from warehouse.ledger.people import operator_requests
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents
@@ -46,6 +51,13 @@ def send(client, path: str, **fields):
     return client.post(f"/orders/bulk{path}", data={"form_token": token, "list": "", **fields})
 
 
+def run(client, do: str, ids, *, listed: str = "", **fields):
+    """Preview, and then do it, as the form of the preview does."""
+    preview = send(client, "", do=do, ids=ids)
+    selection = re.search(r'name="selection" value="([^"]+)"', preview.text)
+    return send(client, "/run", do=do, list=listed, selection=selection[1] if selection else "", **fields)
+
+
 def heading(answer) -> str:
     assert answer.status_code == 200, answer.text
     return re.search("<h1>([^<]+)</h1>", answer.text)[1]
@@ -66,7 +78,9 @@ def test_orders_are_acknowledged_once(console, anna, ids, erp) -> None:
     preview = send(anna, "", do="acknowledge", ids=ids)
     assert heading(preview) == "Acknowledge: 3 of 3"
     assert rows(console, schema.acknowledgements) == []
-    form = {"do": "acknowledge", "ids": ids, "consumer": erp, "prefix": "SO-", "list": "status=SHIPPED&evil=//x"}
+    selection = re.search(r'name="selection" value="([^"]+)"', preview.text)[1]
+    form = {"do": "acknowledge", "consumer": erp, "prefix": "SO-", "list": "status=SHIPPED&evil=//x"}
+    form["selection"] = selection
     done = send(anna, "/run", **form)
     assert done.headers["location"] == "/console/orders?status=SHIPPED&evil=%2F%2Fx"
     assert notice(anna, done) == "Acknowledge: done for 3 orders."
@@ -87,18 +101,56 @@ def test_errors_are_marked_handled_with_a_reason(console, anna, ids) -> None:
     assert heading(preview) == "Mark errors handled: 1 of 3"
     assert "2: no incident about it is open" in preview.text
     assert f"{NUMBERS[1]}, {NUMBERS[2]}" in preview.text
-    assert "Say why" in notice(anna, send(anna, "/run", do="resolve", ids=ids))
-    assert "done for 1 order" in notice(anna, send(anna, "/run", do="resolve", ids=ids, reason="the carrier called"))
+    assert "Say why" in notice(anna, run(anna, "resolve", ids))
+    assert "done for 1 order" in notice(anna, run(anna, "resolve", ids, reason="the carrier called"))
     found = [each for each in rows(console, schema.incidents) if each.id == number]
     assert [each.resolution for each in found] == ["the carrier called"]
 
 
-def test_orders_are_read_again_by_their_connection(console, anna, fred, ids) -> None:
+def follow(client, answer) -> str:
+    """The page of the request that a form has led to."""
+    assert answer.status_code == 303, answer.text
+    path = answer.headers["location"].removeprefix("/console")
+    assert path.startswith("/requests/"), path
+    return path.partition("?")[0]
+
+
+def test_orders_are_read_again_by_a_request(console, anna, fred, ids) -> None:
     assert heading(send(fred, "", do="fetch", ids=ids)) == "Read again at the marketplace: 3 of 3"
-    for _ in range(2):
-        assert "done for 3 orders" in notice(fred, send(fred, "/run", do="fetch", ids=ids))
-    asked = [each for each in rows(console, schema.operator_requests) if NUMBERS[0] in each.arguments]
-    assert [(each.kind, each.subject, each.asked_by) for each in asked] == [("fetch", "amazon_fr_seller", "fred")]
+    path = follow(fred, run(fred, "fetch", ids))
+    assert "Read again at the marketplace: 3 orders" in fred.get(path).text
+    [asked] = [each for each in rows(console, schema.operator_requests) if each.id in path]
+    assert (asked.kind, asked.subject, asked.asked_by) == ("bulk", "amazon_fr", "fred")
+
+
+def test_many_orders_are_done_in_the_background(console, anna, fred, ids, erp, monkeypatch) -> None:
+    monkeypatch.setattr(bulk, "MOST_AT_ONCE", 3)
+    foreign = [each["id"] for each in anna.get("/orders.json?channel=mirakl_fr&limit=1").json()["orders"]]
+    chosen = [*ids, *foreign]
+    preview = send(anna, "", do="acknowledge", ids=chosen)
+    assert "The pipeline does it" in preview.text
+    selection = re.search(r'name="selection" value="([^"]+)"', preview.text)[1]
+    form = {"do": "acknowledge", "selection": selection, "consumer": erp, "list": "status=SHIPPED"}
+    paths = {follow(anna, send(anna, "/run", **form)) for _ in range(2)}
+    [path] = paths
+    assert rows(console, schema.acknowledgements) == []
+    assert "Acknowledge: 4 orders" in anna.get(path).text
+    with console.ledger.write() as transaction:
+        request = operator_requests.find(transaction, selection)
+        assert requests.do_next_chunk(transaction, request, NOW, timedelta(minutes=1))
+    assert {each.order_id for each in rows(console, schema.acknowledgements)} == set(chosen)
+    shown = anna.get(path).text
+    assert re.search(r"<dt>done</dt><dd>4</dd>", shown)
+    token = re.search(r'name="form_token" value="([^"]+)"', shown)[1]
+    file = anna.post(f"{path}/orders", data={"form_token": token})
+    assert file.headers["content-type"].startswith("text/csv")
+    assert {row["fate"] for row in csv.DictReader(io.StringIO(file.text))} == {"done"}
+    assert file.text.splitlines()[0] == "order,id,channel,fate,code,reason"
+    # Another channel is in it: nothing of it is for somebody who does not see that one.
+    assert fred.get(path).status_code == 404
+    token = re.search(r'name="form_token" value="([^"]+)"', fred.get("/orders?limit=1").text)[1]
+    assert fred.post(f"{path}/orders", data={"form_token": token}).status_code == 404
+    assert "over an hour old" in notice(fred, send(fred, "/run", do="acknowledge", selection=selection, consumer=erp))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +166,7 @@ def test_what_cannot_be_done_is_left_out_and_says_why(anna, ids, action, reason)
     preview = send(anna, "", do=action, ids=ids)
     assert heading(preview).endswith(": 0 of 3")
     assert f"3: {reason}" in preview.text
-    assert f"3 left out: {reason}" in notice(anna, send(anna, "/run", do=action, ids=ids))
+    assert 'name="selection"' not in preview.text
 
 
 def test_all_of_a_list_are_chosen_and_its_export_keeps_the_filter(anna, ids) -> None:

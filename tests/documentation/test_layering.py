@@ -29,7 +29,7 @@ FORBIDDEN = {
     "orders_pipeline/storages": _NO_SHELL,
     "orders_pipeline/sandbox": {"dagster", "orders_api", "warehouse"},
 }
-LEDGER_ROOMS = ("base", "settings", "people", "watch", "exchange", "book", "shipping", "status")
+LEDGER_ROOMS = ("base", "settings", "people", "watch", "exchange", "book", "shipping", "bulk", "status")
 """From the ground up: a room of the ledger imports those before it."""
 CATCH_ALLS = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "tools"}
 LOCKED = re.compile(r"^[\w.\-]+(\[[\w,\-]+\])?==\S+")

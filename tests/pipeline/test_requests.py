@@ -7,11 +7,17 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
+from orders_pipeline import bulk_requests
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.requests import DOES, carry_out
 from orders_pipeline.sensors import operator_requests
 from orders_pipeline.stages.normalise import normalise_pending
 from orders_pipeline.stages.pull import pull_all
+from warehouse.bulk_actions import BulkAction, BulkTask
+from warehouse.ledger.book import order_queries
+from warehouse.ledger.book.order_filter import OrderFilter
+from warehouse.ledger.bulk import requests as bulk
+from warehouse.ledger.bulk import selections
 from warehouse.ledger.people import operator_requests as book
 from warehouse.ledger.settings import file_jobs, storages
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
@@ -110,6 +116,45 @@ def test_orders_are_pulled_read_again_replayed_and_confirmed(connected, marketpl
     state, result = done(connected, RequestKind.PULL, "mirakl_shop", since="2026-10-25T00:00:00Z")
     assert state is RequestProgress.DONE
     assert done(connected, RequestKind.CONFIRM, "mirakl_shop") == (RequestProgress.DONE, {})
+
+
+def test_many_orders_are_read_again_and_what_fails_says_why(connected, marketplaces, monkeypatch):
+    monkeypatch.setattr(selections, "CHUNK", 3)
+    marketplaces.generate(4)
+    pull_all(connected)
+    normalise_pending(connected)
+
+    def fetch_all():
+        with connected.ledger.write() as transaction:
+            ids = order_queries.ids_of(transaction, OrderFilter(), 100)
+            chosen = selections.keep(transaction, ids, connected.clock())
+            task = BulkTask(action=BulkAction.FETCH, asked_by="anna")
+            asked = bulk.ask(transaction, task, chosen, connected.clock())
+        carry_out(connected, HEAVY, timedelta(minutes=1))
+        return len(ids), *outcome(connected, asked)
+
+    count, state, result = fetch_all()
+    assert (state, result) == (
+        RequestProgress.DONE, {"orders": count, "handled": count, "done": count, "left_out": {}}
+    )  # fmt: skip
+    monkeypatch.setenv("TEST_MIRAKL_API_KEY", "wrong")
+    count, state, result = fetch_all()
+    assert (state, result["left_out"], result["done"]) == (RequestProgress.DONE, {"unauthorised": 4}, count - 4)
+
+
+def test_a_long_one_lets_newer_requests_go_first(connected, marketplaces, monkeypatch):
+    monkeypatch.setattr(selections, "CHUNK", 1)
+    monkeypatch.setattr(bulk_requests, "GOES_ON_FOR", timedelta())
+    marketplaces.generate(2)
+    pull_all(connected)
+    normalise_pending(connected)
+    with connected.ledger.write() as transaction:
+        ids = order_queries.ids_of(transaction, OrderFilter(), 100)
+        task = BulkTask(action=BulkAction.NEXT_FILE, asked_by="anna")
+        chosen = selections.keep(transaction, ids, connected.clock())
+        asked = bulk.ask(transaction, task, chosen, connected.clock())
+    assert carry_out(connected, HEAVY, timedelta(minutes=1)) == len(ids) + 1
+    assert outcome(connected, asked)[1]["left_out"] == {"no_export_job": len(ids)}
 
 
 def test_a_pull_that_fails_says_why(connected, monkeypatch):

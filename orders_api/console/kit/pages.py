@@ -1,4 +1,4 @@
-"""The five kinds of routes of the console. A module of a noun declares them; each is one short function.
+"""The six kinds of routes of the console. A module of a noun declares them; each is one short function.
 
 - A **page** takes a `Visit` and answers with the view model of its template.
 - A **listing** is a page whose view model has `records`, the rows as plain members: the same path with `.json` or
@@ -6,6 +6,7 @@
 - An **action** takes a `Visit` with a write transaction and the form that was sent, and answers with the path to go to.
 - A **download** is an action that answers with a file.
 - A page that is shown **once** is an action that answers with a view model: what is on it can be seen at no address.
+- A **question** is a form that changes nothing, however long it is: a page, or a file.
 
 Who is logged in, whether their role suffices, that a form is our own, how long a page may take and what an error looks like is
 done here, once for all.
@@ -31,13 +32,16 @@ from orders_api.console.kit.visits import Visit
 from orders_api.kit.answers import render
 from orders_api.kit.installation import installation_of
 from orders_api.kit.routes import Places
-from warehouse.ledger.base.database import brief
+from warehouse.ledger.base.database import Ledger, brief
 from warehouse.ledger.people import sessions
 from warehouse.ledger.people.users import Role
+from warehouse.templates import FORMULA_STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from sqlalchemy.engine import Connection as Transaction
     from starlette.requests import Request
 
     from orders_api.console.kit.forms import Form
@@ -48,8 +52,6 @@ PAGE_SECONDS = 3.0
 """So long a page's statements may take: rather an error now than an answer some time."""
 LOG_IN = "/log-in"
 SEE_OTHER = 303
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With one of these a cell of a table program begins to compute."""
 
 
 page_readers = Places("console_pages", PAGES_AT_ONCE)
@@ -143,6 +145,19 @@ class Pages:
 
         return declare
 
+    def question(self, path: str, template: str, needs: Role) -> Callable[[Any], Any]:
+        """Declare what a form asks; nothing waits while it is answered by a page or a file."""
+
+        def declare(function: Callable[..., object]) -> Callable[..., object]:
+            def answer(visit: Visit, form: Form, **parts: str) -> Response:
+                return _page(visit, template, function(visit, form, **parts))
+
+            asking = _writing(path, answer, needs, Ledger.read)
+            self.routes.append(Route(path, asking, methods=["POST"], name=function.__name__))
+            return function
+
+        return declare
+
 
 def _reading(path: str, answer: Callable[..., Response], needs: Role) -> Callable[[Request], Any]:
     def work(request: Request) -> Response:
@@ -164,10 +179,15 @@ def _reading(path: str, answer: Callable[..., Response], needs: Role) -> Callabl
     return endpoint
 
 
-def _writing(path: str, answer: Callable[..., Response], needs: Role) -> Callable[[Request], Any]:
+def _writing(
+    path: str,
+    answer: Callable[..., Response],
+    needs: Role,
+    opened: Callable[[Ledger], AbstractContextManager[Transaction]] = Ledger.write,
+) -> Callable[[Request], Any]:
     def work(request: Request, form: Form) -> Response:
         installation = installation_of(request)
-        with installation.ledger.write() as transaction:
+        with opened(installation.ledger) as transaction:
             visit = visits.find_visit(request, transaction, installation)
             if visit is None:
                 return _to_log_in(request)
@@ -189,6 +209,8 @@ def see_other(request: Request, path: str) -> Response:
 
 
 def _page(visit: Visit, template: str, view: object) -> Response:
+    if isinstance(view, Response):
+        return view
     if isinstance(view, GoTo):
         return see_other(visit.request, view.path)
     installation = visit.installation
@@ -219,7 +241,7 @@ def _csv(view: Listed) -> Response:
 
 def _cell(value: str | float | None) -> str:
     text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
 
 
 def _to_log_in(request: Request) -> Response:

@@ -124,23 +124,27 @@ class BulkForm:
     Attributes:
         action: The action, and `word` what people read.
         word: As above.
-        ids: The orders.
+        selection: The orders, as they are kept until it is done.
+        chosen: How many.
         count: To how many it would be done.
         left: Those to which it would not.
-        most: How many are taken at once, where there are more; else 0.
+        most: How many are taken at once, where there are more; else "".
         consumers: Who may have taken them over, where that is asked.
         has_reason: Whether a reason is asked for.
+        is_request: Whether the pipeline does it.
         listed: The query of the list to come back to.
     """
 
     action: str
     word: str
-    ids: tuple[str, ...]
+    selection: str
+    chosen: str
     count: int
     left: tuple[LeftOut, ...]
-    most: int
+    most: str
     consumers: tuple[str, ...]
     has_reason: bool
+    is_request: bool
     listed: str
 
 

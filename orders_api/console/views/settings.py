@@ -267,6 +267,7 @@ class AskedPage:
         findings: Of a test.
         facts: What else came of it.
         names: Of a folder that was browsed: what is in it.
+        has_orders: Whether it is about many orders, each with a fate.
         back: Where the asker came from.
     """
 
@@ -281,6 +282,7 @@ class AskedPage:
     findings: tuple[ShownFinding, ...]
     facts: tuple[tuple[str, str], ...]
     names: tuple[str, ...]
+    has_orders: bool
     back: str
 
 

@@ -108,15 +108,45 @@ def acknowledge(
     """
     lock_book(transaction)
     found = _Orders(transaction, visible_channels, given)
+    met = _meet_all(transaction, found, consumer, given, now)
+    if met.rows:
+        transaction.execute(upsert(transaction, acknowledgements, ("order_id", "consumer")), list(met.rows.values()))
+        order_events.record(transaction, met.events, now)
+        _render(transaction, sorted(met.rows))
+        _tell(transaction, list(met.rows.values()), {row["id"]: row["channel"] for row in found.rows()}, now)
+    return met.answers
+
+
+def would_acknowledge(
+    transaction: Transaction,
+    consumer: str,
+    visible_channels: tuple[str, ...] | None,
+    given: Sequence[Acknowledgement],
+    now: datetime,
+) -> list[AcknowledgementAnswer]:
+    """What `acknowledge` would answer; nothing is written."""
+    return _meet_all(transaction, _Orders(transaction, visible_channels, given), consumer, given, now).answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """Acknowledgements that have met what is known: the answers, and by internal id the rows to write, with their events."""
+
+    answers: list[AcknowledgementAnswer]
+    rows: dict[str, dict[str, Any]]
+    events: list[OrderEvent]
+
+
+def _meet_all(
+    transaction: Transaction, found: _Orders, consumer: str, given: Sequence[Acknowledgement], now: datetime
+) -> _Met:
     known = _known(transaction, consumer, found.ids())
-    written: dict[str, dict[str, Any]] = {}
-    events: list[OrderEvent] = []
-    answers = []
+    met = _Met([], {}, [])
     for each in given:
         candidates = found.matching(each)
         if len(candidates) != 1:
             ids = tuple(sorted(row["id"] for row in candidates))
-            answers.append(
+            met.answers.append(
                 AcknowledgementAnswer(
                     AcknowledgementEffect.AMBIGUOUS_ORDER if ids else AcknowledgementEffect.UNKNOWN_ORDER,
                     candidates=ids,
@@ -125,16 +155,11 @@ def acknowledge(
             continue
         order = candidates[0]
         answer, row = _meet(each, order, known.get(order["id"]), consumer, now)
-        answers.append(answer)
+        met.answers.append(answer)
         if row is not None:
-            known[order["id"]] = written[order["id"]] = row
-            events.append(OrderEvent(order["id"], "acknowledged", _public(row)))
-    if written:
-        transaction.execute(upsert(transaction, acknowledgements, ("order_id", "consumer")), list(written.values()))
-        order_events.record(transaction, events, now)
-        _render(transaction, sorted(written))
-        _tell(transaction, list(written.values()), {row["id"]: row["channel"] for row in found.rows()}, now)
-    return answers
+            known[order["id"]] = met.rows[order["id"]] = row
+            met.events.append(OrderEvent(order["id"], "acknowledged", _public(row)))
+    return met
 
 
 def _tell(

@@ -204,6 +204,13 @@ def _by_errors(
     return OrderRows(rows, key_of(rows[-1], sort))
 
 
+def ids_of(transaction: Transaction, wanted: OrderFilter, most: int) -> list[str]:
+    """The internal ids of the orders of a list, the latest purchase first; of more than `most` the first of them."""
+    conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
+    query = sa.select(orders.c.id).where(*conditions).order_by(*sorted_by(keys_of(orders, Sort.NEWEST), Sort.NEWEST))
+    return list(transaction.execute(query.limit(most)).scalars())
+
+
 def neighbours(
     transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder
 ) -> tuple[str | None, str | None]:

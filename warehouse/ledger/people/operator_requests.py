@@ -1,7 +1,7 @@
 """Requests of operators: asked here by console, API and command line, taken up by the pipeline, and what came of them.
 
 While one is open, asking the same again gives the open one. A process that dies with a request loses its claim; after
-`MOST_CLAIMS` of them the request fails. Nothing here talks to anybody.
+`MOST_CLAIMS` of them that brought it nowhere the request fails. Nothing here talks to anybody.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ MOST_CLAIMS = 2
 KEPT_FOR = timedelta(days=30)
 
 _IS_OPEN = operator_requests.c.finished_at.is_(None)
+_MAY_BE_CLAIMED = operator_requests.c.claims < operator_requests.c.fruitful + MOST_CLAIMS
 
 
 def ask(
@@ -47,6 +48,7 @@ def ask(
     arguments: Json,
     asked_by: str,
     now: datetime,
+    own_id: str | None = None,
 ) -> OperatorRequest:
     """Ask for something; the same request is not opened twice.
 
@@ -57,11 +59,12 @@ def ask(
         arguments: As `checked_arguments` gives them.
         asked_by: Who asks.
         now: The time.
+        own_id: The id that it is to have; None for a new one.
     """
     said = json.dumps(arguments, sort_keys=True)
     fingerprint = hashlib.sha256(f"{kind}\n{subject}\n{said}".encode()).digest()
     row = {
-        "id": str(uuid.uuid4()),
+        "id": own_id or str(uuid.uuid4()),
         "kind": kind,
         "subject": subject,
         "arguments": said,
@@ -69,6 +72,7 @@ def ask(
         "asked_by": asked_by,
         "asked_at": now,
         "claims": 0,
+        "fruitful": 0,
     }
     transaction.execute(insert_into(transaction, operator_requests).values(row).on_conflict_do_nothing())
     found = transaction.execute(
@@ -111,7 +115,8 @@ def is_any_due(transaction: Transaction, kinds: Sequence[RequestKind], now: date
 def claim(
     transaction: Transaction, kinds: Sequence[RequestKind], now: datetime, length: timedelta
 ) -> OperatorRequest | None:
-    """Take up the oldest request of these kinds that waits, or whose holder has not ended it in time.
+    """Take up the oldest request of these kinds that waits, or whose holder has not ended it in time; what was taken up before
+    comes after what was not.
 
     Args:
         transaction: A writing transaction.
@@ -122,7 +127,7 @@ def claim(
     Returns:
         The request; None when nothing waits, or somebody else has been quicker.
     """
-    query = _due(kinds, now).order_by(operator_requests.c.asked_at, operator_requests.c.id).limit(1)
+    query = _due(kinds, now).order_by(*(operator_requests.c[name] for name in ("claims", "asked_at", "id"))).limit(1)
     row = transaction.execute(query.with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return None
@@ -133,6 +138,22 @@ def claim(
         .values(claims=taken, claimed_at=now, claimed_until=now + length)
     )
     return _request(transaction.execute(sa.select(operator_requests).where(operator_requests.c.id == row.id)).one())
+
+
+def bring_forward(
+    transaction: Transaction, request: OperatorRequest, result: Json, now: datetime, length: timedelta
+) -> None:
+    """Write down how far a request has come that takes many steps, and keep it for so long."""
+    values = {"result": json.dumps(result), "fruitful": operator_requests.c.claims, "claimed_until": now + length}
+    transaction.execute(
+        sa.update(operator_requests).where(operator_requests.c.id == request.id, _IS_OPEN).values(**values)
+    )
+
+
+def hand_back(transaction: Transaction, request: OperatorRequest) -> None:
+    """Let a request that is not at its end be taken up again at once, after what was asked meanwhile."""
+    mine = sa.and_(operator_requests.c.id == request.id, operator_requests.c.claims == request.claims)
+    transaction.execute(sa.update(operator_requests).where(mine, _IS_OPEN).values(claimed_until=None))
 
 
 def finish(
@@ -158,7 +179,7 @@ def tidy(transaction: Transaction, now: datetime) -> None:
         )
     )
     transaction.execute(
-        ending.where(operator_requests.c.claims >= MOST_CLAIMS, operator_requests.c.claimed_until < now).values(
+        ending.where(~_MAY_BE_CLAIMED, operator_requests.c.claimed_until < now).values(
             finished_at=now,
             outcome=RequestProgress.FAILED,
             result=_failure(
@@ -182,9 +203,7 @@ def note_pipeline(transaction: Transaction, now: datetime) -> None:
 
 def _due(kinds: Sequence[RequestKind], now: datetime) -> sa.Select[Any]:
     free = sa.or_(operator_requests.c.claimed_until.is_(None), operator_requests.c.claimed_until < now)
-    return sa.select(operator_requests).where(
-        _IS_OPEN, operator_requests.c.kind.in_(kinds), operator_requests.c.claims < MOST_CLAIMS, free
-    )
+    return sa.select(operator_requests).where(_IS_OPEN, operator_requests.c.kind.in_(kinds), _MAY_BE_CLAIMED, free)
 
 
 def _failure(code: str, message: str, hint: str) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+import sqlalchemy as sa
+
+from warehouse.ledger.base.schema import operator_requests
 from warehouse.ledger.settings.channels import all_channels, all_connections, connections_serving_only
 from warehouse.ledger.settings.recipients import all_recipients
 from warehouse.ledger.settings.storages import all_storages
-from warehouse.operator_requests import SubjectKind
+from warehouse.operator_requests import RequestKind, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy.engine import Connection as Transaction
+
+BETWEEN = ", "
+"""Between the channels of many orders."""
 
 
 def subjects(transaction: Transaction, kind: SubjectKind, visible_channels: Collection[str] | None) -> frozenset[str]:
@@ -22,7 +28,8 @@ def subjects(transaction: Transaction, kind: SubjectKind, visible_channels: Coll
         transaction: A transaction.
         kind: What is looked for.
         visible_channels: What the asker may see; None for everything. Anyone else may name these channels, and the
-            connections that serve no other; storages and recipients are everybody's, and so not theirs to name.
+            connections that serve no other; storages and recipients are everybody's, and so not theirs to name. Of what was
+            asked about many orders they see that which was about no channel but theirs.
     """
     if visible_channels is None:
         return _all(transaction, kind)
@@ -33,6 +40,9 @@ def subjects(transaction: Transaction, kind: SubjectKind, visible_channels: Coll
             return frozenset(connections_serving_only(transaction, sorted(visible_channels)))
         case SubjectKind.STORAGE | SubjectKind.RECIPIENT:
             return frozenset()
+        case SubjectKind.CHANNELS:
+            seen = frozenset(visible_channels)
+            return frozenset(each for each in _all(transaction, kind) if seen.issuperset(each.split(BETWEEN)))
         case _:
             assert_never(kind)
 
@@ -47,5 +57,8 @@ def _all(transaction: Transaction, kind: SubjectKind) -> frozenset[str]:
             return frozenset(each.code for each in all_storages(transaction))
         case SubjectKind.RECIPIENT:
             return frozenset(each.code for each in all_recipients(transaction))
+        case SubjectKind.CHANNELS:
+            query = sa.select(operator_requests.c.subject).where(operator_requests.c.kind == RequestKind.BULK)
+            return frozenset(transaction.execute(query.distinct()).scalars())
         case _:
             assert_never(kind)

@@ -5,14 +5,14 @@ An order is decided once, all its lines together. Sending a decision is in `orde
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.database import has_come
+from warehouse.ledger.base.database import has_come, upsert
 from warehouse.ledger.base.schema import acceptances, channels, order_lines, orders
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.order_events import OrderEvent
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.shipments import Requirements
 
 STAGE = "accept"
 AUTOMATIC = "automatic"
@@ -57,11 +59,29 @@ class NotAcceptable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptanceDecision:
-    """A decision about an order: line id → whether it is accepted, and how far it has come."""
+    """A decision about an order: line id → whether it is accepted, and how far it has come.
+
+    Attributes:
+        order_id: Internal id.
+        decisions: Line id → whether it is accepted.
+        status: How far it has come.
+        channel: The order's.
+        is_news: Whether it was not known before.
+        fence: How often the order's decision was taken up to be sent.
+    """
 
     order_id: str
     decisions: Mapping[str, bool]
     status: AcceptanceStatus
+    channel: str
+    is_news: bool = field(compare=False)
+    fence: int
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How many lines are accepted, and how many refused."""
+        accepted = sum(self.decisions.values())
+        return {"accepted": accepted, "refused": len(self.decisions) - accepted}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,66 +113,128 @@ def decide(
         now: When it is recorded.
 
     Raises:
-        Undecidable: `not_waiting_for_acceptance`, `acceptance_not_offered`, `acceptance_off`, `refusal_not_offered`,
+        NotAcceptable: `not_waiting_for_acceptance`, `acceptance_not_offered`, `acceptance_off`, `refusal_not_offered`,
             `unknown_line`, `line_undecided`, `already_decided`.
     """
+    verdict = decide_many(transaction, {order_id: decisions}, by, now)[order_id]
+    if isinstance(verdict, NotAcceptable):
+        raise verdict
+    return verdict
+
+
+def decide_many(
+    transaction: Transaction, wanted: Mapping[str, Mapping[str, bool]], by: str, now: datetime
+) -> dict[str, AcceptanceDecision | NotAcceptable]:
+    """The same for many orders at once, with as many statements as for one; what cannot be decided stops no other."""
     lock_book(transaction)
-    order = transaction.execute(sa.select(orders).where(orders.c.id == order_id)).mappings().one()
-    wanted = _whole(transaction, order_id, decisions)
-    known = (
-        transaction.execute(sa.select(acceptances).where(acceptances.c.order_id == order_id)).mappings().one_or_none()
-    )
-    if known is not None and known["status"] != AcceptanceStatus.REJECTED.value:
-        if dict(known["decisions"]) != wanted:
-            raise NotAcceptable("already_decided", "", "The order was decided otherwise already.")
-        return AcceptanceDecision(order_id=order_id, decisions=wanted, status=AcceptanceStatus(known["status"]))
-    _check_waiting(transaction, order["channel"], order["marketplace_status"], is_refusal=not all(wanted.values()))
-    row = {
-        "order_id": order_id,
-        "channel": order["channel"],
-        "decisions": wanted,
-        "status": AcceptanceStatus.QUEUED.value,
-        "requested_by": by,
-        "requested_at": now,
-        "updated_at": now,
-        "due_at": now,
-        "attempts": 0,
-        "claimed_by": None,
-        "claimed_until": None,
-        "code": None,
-        "message": None,
-        "hint": None,
-    }
-    if known is None:
-        transaction.execute(sa.insert(acceptances), [{**row, "fence": 0}])
+    verdicts = judge(transaction, wanted)
+    fresh = [each for each in verdicts.values() if isinstance(each, AcceptanceDecision) and each.is_news]
+    if not fresh:
+        return verdicts
+    rows = [
+        {
+            "order_id": each.order_id,
+            "channel": each.channel,
+            "decisions": dict(each.decisions),
+            "status": AcceptanceStatus.QUEUED.value,
+            "requested_by": by,
+            "requested_at": now,
+            "updated_at": now,
+            "due_at": now,
+            "attempts": 0,
+            "claimed_by": None,
+            "claimed_until": None,
+            "code": None,
+            "message": None,
+            "hint": None,
+            "fence": each.fence,
+        }
+        for each in fresh
+    ]
+    transaction.execute(upsert(transaction, acceptances, ("order_id",)), rows)
+    events = [OrderEvent(each.order_id, "acceptance_requested", each.counts | {"by": by}) for each in fresh]
+    order_events.record(transaction, events, now)
+    return verdicts
+
+
+def judge(
+    transaction: Transaction, wanted: Mapping[str, Mapping[str, bool]]
+) -> dict[str, AcceptanceDecision | NotAcceptable]:
+    """What `decide_many` would answer; nothing is written.
+
+    Args:
+        transaction: A transaction.
+        wanted: Internal id of an order that exists → our line id → whether it is accepted.
+    """
+    ids = list(wanted)
+    columns = (orders.c.id, orders.c.channel, orders.c.marketplace_status)
+    found = transaction.execute(sa.select(*columns).where(orders.c.id.in_(ids))).all()
+    lines = _lines(transaction, ids)
+    known = {row.order_id: row for row in transaction.execute(sa.select(acceptances).where(_about(ids)))}
+    codes = sorted({row.channel for row in found})
+    needs = requirements_of(transaction, codes)
+    policies = sa.select(channels.c.code, channels.c.acceptance).where(channels.c.code.in_(codes))
+    policy = {row.code: row.acceptance for row in transaction.execute(policies)}
+    verdicts: dict[str, AcceptanceDecision | NotAcceptable] = {}
+    for row in found:
+        try:
+            decisions = _whole(lines.get(row.id, []), wanted[row.id])
+            verdicts[row.id] = _verdict(row, decisions, known.get(row.id), needs.get(row.channel), policy[row.channel])
+        except NotAcceptable as error:
+            verdicts[row.id] = error
+    return verdicts
+
+
+def _verdict(
+    order: sa.Row[Any, Any, Any],
+    decisions: Mapping[str, bool],
+    known: sa.Row[Any] | None,
+    needs: Requirements | None,
+    policy: str,
+) -> AcceptanceDecision:
+    if known is None or known.status == AcceptanceStatus.REJECTED.value:
+        _check_waiting(needs, policy, order.marketplace_status, is_refusal=not all(decisions.values()))
+        status, is_news = AcceptanceStatus.QUEUED, True
+    elif dict(known.decisions) == decisions:
+        status, is_news = AcceptanceStatus(known.status), False
     else:
-        transaction.execute(sa.update(acceptances).where(acceptances.c.order_id == order_id).values(**row))
-    accepted = sum(wanted.values())
-    _note(
-        transaction,
-        order_id,
-        "acceptance_requested",
-        {"accepted": accepted, "refused": len(wanted) - accepted, "by": by},
-        now,
+        raise NotAcceptable("already_decided", "", "The order was decided otherwise already.")
+    return AcceptanceDecision(
+        order_id=order.id,
+        decisions=decisions,
+        status=status,
+        channel=order.channel,
+        is_news=is_news,
+        fence=0 if known is None else known.fence,
     )
-    return AcceptanceDecision(order_id=order_id, decisions=wanted, status=AcceptanceStatus.QUEUED)
 
 
 def for_every_line(transaction: Transaction, order_id: str, *, is_accepted: bool) -> dict[str, bool]:
     """One decision for all lines of an order."""
-    return dict.fromkeys(_lines(transaction, order_id), is_accepted)
+    return for_every_line_of(transaction, [order_id], is_accepted=is_accepted)[order_id]
 
 
-def _lines(transaction: Transaction, order_id: str) -> list[str]:
-    return list(
-        transaction.execute(
-            sa.select(order_lines.c.id).where(order_lines.c.order_id == order_id).order_by(order_lines.c.number)
-        ).scalars()
-    )
+def for_every_line_of(
+    transaction: Transaction, order_ids: Sequence[str], *, is_accepted: bool
+) -> dict[str, dict[str, bool]]:
+    """One decision for all lines of these orders."""
+    lines = _lines(transaction, order_ids)
+    return {each: dict.fromkeys(lines.get(each, ()), is_accepted) for each in order_ids}
 
 
-def _whole(transaction: Transaction, order_id: str, decisions: Mapping[str, bool]) -> dict[str, bool]:
-    lines = _lines(transaction, order_id)
+def _about(order_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    return acceptances.c.order_id.in_(order_ids)
+
+
+def _lines(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, list[str]]:
+    query = sa.select(order_lines.c.order_id, order_lines.c.id).where(order_lines.c.order_id.in_(order_ids))
+    found: dict[str, list[str]] = {}
+    for order_id, line in transaction.execute(query.order_by(order_lines.c.order_id, order_lines.c.number)):
+        found.setdefault(order_id, []).append(line)
+    return found
+
+
+def _whole(lines: Sequence[str], decisions: Mapping[str, bool]) -> dict[str, bool]:
     unknown = sorted(set(decisions) - set(lines))
     if unknown:
         raise NotAcceptable("unknown_line", "lines", f"The order has no line {unknown[0]}.")
@@ -162,11 +244,11 @@ def _whole(transaction: Transaction, order_id: str, decisions: Mapping[str, bool
     return {each: decisions[each] for each in lines}
 
 
-def _check_waiting(transaction: Transaction, channel: str, marketplace_status: str | None, *, is_refusal: bool) -> None:
-    needs = requirements_of(transaction, [channel]).get(channel)
+def _check_waiting(
+    needs: Requirements | None, policy: str, marketplace_status: str | None, *, is_refusal: bool
+) -> None:
     if needs is None or needs.acceptance_state is None:
         raise NotAcceptable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
-    policy = transaction.execute(sa.select(channels.c.acceptance).where(channels.c.code == channel)).scalar_one()
     if policy == OFF:
         raise NotAcceptable(
             "acceptance_off", "", "The channel's acceptance is off: orders are decided at the marketplace."

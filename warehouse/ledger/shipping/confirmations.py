@@ -234,12 +234,18 @@ def retry(transaction: Transaction, shipment_id: str, now: datetime) -> str | No
     return None
 
 
+def retry_orders(transaction: Transaction, order_ids: Sequence[str], now: datetime) -> None:
+    """Try the shipments of these orders again that are rejected or in doubt."""
+    lock_book(transaction)
+    states = [ConfirmationStatus.REJECTED.value, ConfirmationStatus.IN_DOUBT.value]
+    query = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.order_id.in_(order_ids), shipments.c.status.in_(states))
+    _try_again(transaction, read_rows(transaction, StoredShipment, query.order_by(shipments.c.id)), now)
+
+
 def _retry(transaction: Transaction, row: StoredShipment, now: datetime) -> str:
     match ConfirmationStatus(row.status):
-        case ConfirmationStatus.REJECTED | ConfirmationStatus.QUEUED:
-            status = ConfirmationStatus.QUEUED
-        case ConfirmationStatus.IN_DOUBT:
-            status = ConfirmationStatus.IN_DOUBT
+        case ConfirmationStatus.REJECTED | ConfirmationStatus.QUEUED | ConfirmationStatus.IN_DOUBT:
+            _try_again(transaction, [row], now)
         case ConfirmationStatus.HELD:
             raise NotRetryable(
                 "shipment_held",
@@ -253,13 +259,23 @@ def _retry(transaction: Transaction, row: StoredShipment, now: datetime) -> str:
             )
         case ConfirmationStatus.NONE:
             raise NotRetryable("shipment_skipped", "The shipment was skipped: the marketplace is not told by us.")
-    values = {"status": status.value, "due_at": now, "attempts": 0, "updated_at": now}
-    transaction.execute(sa.update(shipments).where(shipments.c.id == row.id).values(**values))
-    note(transaction, [row], "confirmation_retried", now)
-    holds.follow(transaction, [row.order_id], now)
-    restate(transaction, [row.order_id], now)
     settled: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == row.id)).scalar_one()
     return settled
+
+
+def _try_again(transaction: Transaction, rows: Sequence[StoredShipment], now: datetime) -> None:
+    """Queue what was rejected; what is in doubt stays so, and is read back."""
+    queued = sa.case(
+        (shipments.c.status == ConfirmationStatus.REJECTED.value, ConfirmationStatus.QUEUED.value),
+        else_=shipments.c.status,
+    )
+    chosen = shipments.c.id.in_([row.id for row in rows])
+    values = {"status": queued, "due_at": now, "attempts": 0, "updated_at": now}
+    transaction.execute(sa.update(shipments).where(chosen).values(**values))
+    note(transaction, rows, "confirmation_retried", now)
+    orders_of = sorted({row.order_id for row in rows})
+    holds.follow(transaction, orders_of, now)
+    restate(transaction, orders_of, now)
 
 
 # -- shared

@@ -172,16 +172,11 @@ def attempts_of(transaction: Transaction, shipment_ids: Sequence[str]) -> list[S
     return read_rows(transaction, StoredAttempt, query)
 
 
-def in_trouble(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Of these orders those with shipments that are rejected or in doubt → the ids of these."""
+def in_trouble(transaction: Transaction, order_ids: Sequence[str]) -> set[str]:
+    """Of these orders those with shipments that are rejected or in doubt."""
     states = [ConfirmationStatus.REJECTED.value, ConfirmationStatus.IN_DOUBT.value]
-    query = sa.select(shipments.c.order_id, shipments.c.id).order_by(shipments.c.id)
-    found: dict[str, list[str]] = {}
-    for order_id, own_id in transaction.execute(
-        query.where(shipments.c.order_id.in_(order_ids), shipments.c.status.in_(states))
-    ):
-        found.setdefault(order_id, []).append(own_id)
-    return found
+    query = sa.select(shipments.c.order_id).where(shipments.c.order_id.in_(order_ids), shipments.c.status.in_(states))
+    return set(transaction.execute(query).scalars())
 
 
 def shipments_named(transaction: Transaction, name: str) -> list[str]:

@@ -190,6 +190,11 @@ def resolve_by_hand(transaction: Transaction, incident_id: int, reason: str, now
     return bool(_close(transaction, _CLOSING.where(incidents.c.id == incident_id), {}, reason, now))
 
 
+def resolve_orders_by_hand(transaction: Transaction, order_ids: Sequence[str], reason: str, now: datetime) -> None:
+    """Close the open incidents about these orders with a person's reason."""
+    _close(transaction, _CLOSING.where(incidents.c.order_id.in_(order_ids)), {}, reason, now)
+
+
 _CLOSING = (
     sa.update(incidents)
     .where(incidents.c.resolved_at.is_(None))

@@ -5,6 +5,7 @@ No queries here; how the tables came to be is in `migrations`.
 
 from warehouse.ledger.base.schema.base import *
 from warehouse.ledger.base.schema.book import *
+from warehouse.ledger.base.schema.bulk import *
 from warehouse.ledger.base.schema.columns import *
 from warehouse.ledger.base.schema.exchange import *
 from warehouse.ledger.base.schema.people import *
