@@ -17,11 +17,13 @@ from orders_api.kit import errors
 from orders_api.kit.envelope import REFERENCE, Envelope, console_headers
 from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.rate_limits import RateLimiter
+from orders_api.kit.request_tally import RequestTally
 from orders_api.reference_page import DOCS_PATH
 from orders_api.v1 import (
     acceptances,
     account_deletions,
     acknowledgements,
+    api_requests,
     bulk,
     cancellation_requests,
     channels,
@@ -82,6 +84,7 @@ RESOURCES = (
     tokens.router,
     incidents.router,
     logs.router,
+    api_requests.router,
     files.router,
     account_deletions.router,
     status.router,
@@ -117,6 +120,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     keys = open_keys(settings, ledger, clock())
     installation = ApiInstallation(settings, ledger, keys, clock, limiter, open_numbering(ledger))
     app.state.installation = installation
+    app.state.tally = RequestTally(ledger, clock, is_kept=settings.api_request_retention_days > 0)
     errors.install(app)
     app.add_middleware(Compression)
     app.add_middleware(
@@ -127,6 +131,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
             CONSOLE_PATH: console_headers(f"{settings.api_path_prefix}{CONSOLE_PATH}{content_reports.PATH}"),
         },
         latencies=installation.latencies,
+        tally=app.state.tally,
     )
     for router in (*(RESOURCES if settings.api else ()), health.router, metrics.router, reference_page.router):
         app.include_router(router)
@@ -141,6 +146,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again costs a sixth of a page
-    yield
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app.state.tally.write_now_and_then)
+        yield
+        tasks.cancel_scope.cancel()
     gc.unfreeze()
     app.state.installation.ledger.close()

@@ -17,7 +17,7 @@ from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import published_through
 from warehouse.ledger.base import idempotency
 from warehouse.ledger.book.retention import prune
-from warehouse.ledger.watch import activity, alerts
+from warehouse.ledger.watch import activity, alerts, api_requests
 
 
 @dg.op(pool=LAKE_WRITER)
@@ -41,12 +41,15 @@ def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[Instal
 
 @dg.op
 def prune_log(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
-    """Let go of entries of the log, and of alerts that have arrived, older than ORDERS_LOG_RETENTION_DAYS."""
+    """Let go of entries of the log, and of alerts that have arrived, older than ORDERS_LOG_RETENTION_DAYS, and of
+    counts of requests to the API older than ORDERS_API_REQUEST_RETENTION_DAYS.
+    """
     with source.opened() as installation:
         before = installation.clock() - timedelta(days=installation.settings.log_retention_days)
         entries = activity.prune(installation.ledger, before)
         with installation.ledger.write() as transaction:
             messages = alerts.prune(transaction, before)
+            api_requests.forget(transaction, installation.clock(), installation.settings.api_request_retention_days)
     context.add_output_metadata({"log_entries": entries, "alert_messages": messages})
 
 

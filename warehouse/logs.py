@@ -48,6 +48,7 @@ class Event(StrEnum):
     CONTENT_REFUSED = "content_refused"
     LOG_IN_REFUSED = "log_in_refused"
     READER_NOT_NOTED = "reader_not_noted"
+    REQUESTS_NOT_COUNTED = "requests_not_counted"
     KEY_NOT_GIVEN_UP = "key_not_given_up"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     PING_SENT = "ping_sent"

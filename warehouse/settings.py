@@ -186,6 +186,9 @@ class Settings(BaseSettings):
     log_retention_days: int = Field(
         400, ge=1, description="How long the log of the order flow, resolved incidents' alerts and sent mails are kept."
     )
+    api_request_retention_days: int = Field(
+        7, ge=0, description="How long the API keeps who asked it what, counted by the minute; 0: it counts nothing."
+    )
     smtp_host: str | None = Field(
         None, description="The mail server that takes alerts; unset: no alert goes by e-mail."
     )

@@ -101,6 +101,7 @@ def admit(transaction: Transaction, request: Request, installation: ApiInstallat
     token = None if presented is None else tokens.verify(transaction, presented, installation.clock())
     if token is None:
         raise _unauthenticated(was_presented=presented is not None)
+    request.state.consumer = token.consumer
     limit = installation.limiter.take(token.id)
     request.state.limit_headers = limit.headers
     if not limit.is_admitted:

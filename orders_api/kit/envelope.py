@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 
 from orders_api.kit.addresses import own_path
 from orders_api.kit.errors import internal_error, problem_response
+from orders_api.kit.request_tally import Alike
 from warehouse.logs import Event
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from orders_api.kit.latencies import Latencies
+    from orders_api.kit.request_tally import RequestTally
 
 LOG = logging.getLogger("orders_api")
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LOGGED_FRAMES = 12
 Headers = tuple[tuple[bytes, bytes], ...]
 FIRST_FAILURE = 400
+OF_THE_API = "/v1/"
 CLIENT_LEFT = 499
 """In log and metrics, where a request ended because its client went away."""
 
@@ -75,13 +78,22 @@ class Envelope:
         path_prefix: Below which a proxy serves us.
         headers: First part of a path → the security headers of its answers; `CLOSED` for any other.
         latencies: Where times are counted.
+        tally: Where the API's requests are.
     """
 
-    def __init__(self, app: ASGIApp, path_prefix: str, headers: Mapping[str, Headers], latencies: Latencies) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        path_prefix: str,
+        headers: Mapping[str, Headers],
+        latencies: Latencies,
+        tally: RequestTally,
+    ) -> None:
         self._app = app
         self._path_prefix = path_prefix
         self._headers = headers
         self._latencies = latencies
+        self._tally = tally
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and put its answer into the envelope."""
@@ -114,6 +126,7 @@ class Envelope:
                 status = CLIENT_LEFT
             except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the client is told and the log says where
                 _log(error, scope, request_id)
+                state["problem"] = "internal_error"
                 if not status:  # else the connection is cut, so that nobody takes half an answer for a whole one
                     await problem_response(internal_error(), request_id)(scope, receive, send_enveloped)
             self._tell({**asked, "method": scope["method"]}, status, time.perf_counter() - began)
@@ -122,6 +135,10 @@ class Envelope:
         """Count the answer, and log it: what changed something or failed at `info`, plain reads at `debug`."""
         route = getattr(scope.get("route"), "path", None)
         self._latencies.observe(scope["method"], route, status, seconds)
+        if scope["path"].startswith(OF_THE_API):
+            state = scope["state"]
+            kind = Alike(state.get("consumer", ""), scope["method"], route or "", status, state.get("problem", ""))
+            self._tally.count(kind, seconds, state["request_id"])
         is_plain = scope["method"] in {"GET", "HEAD"} and status < FIRST_FAILURE
         about = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 6)}
         LOG.log(logging.DEBUG if is_plain else logging.INFO, Event.REQUEST_SERVED, extra=about)

@@ -130,20 +130,20 @@ def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
 
     async def on_problem(request: Request, error: Problem) -> Response:
-        return problem_response(error, request.state.request_id)
+        return _answer(request, error)
 
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         problem = from_http_error(error)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
             problem.headers["Allow"] = methods
-        return problem_response(problem, request.state.request_id)
+        return _answer(request, problem)
 
     async def on_wrong_parameter(request: Request, error: RequestValidationError) -> Response:
         faults = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
-        return problem_response(from_validation("query", faults), request.state.request_id)
+        return _answer(request, from_validation("query", faults))
 
     async def on_ledger_trouble(request: Request, _error: Exception) -> Response:
-        return problem_response(ledger_unavailable(), request.state.request_id)
+        return _answer(request, ledger_unavailable())
 
     handlers: Mapping[type[Exception], Any] = {
         Problem: on_problem,
@@ -154,6 +154,11 @@ def install(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    request.state.problem = problem.code
+    return problem_response(problem, request.state.request_id)
 
 
 def ledger_unavailable() -> Problem:

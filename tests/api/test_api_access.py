@@ -45,7 +45,7 @@ BODIES = {
 
 
 def test_the_matrix_covers_every_route(app):
-    assert len(protected(app)) == 48
+    assert len(protected(app)) == 49
     assert {path for _, path in routes(app)} - {path for _, path in protected(app)} == {
         "/healthz",
         "/readyz",

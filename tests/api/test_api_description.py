@@ -40,6 +40,7 @@ OPERATIONS = {
     "get_incident",
     "list_cancellation_requests",
     "list_logs",
+    "list_api_requests",
     "resolve_incident",
     "list_orders",
     "read_order_changes",

@@ -33,6 +33,7 @@ PAGES = [
     "/incidents?code=never_seen",
     "/incidents/{incident}",
     "/logs",
+    "/logs/requests",
     "/logs?stage=purge",
     "/logs/{entry}",
     "/orders/{order}/ship",

@@ -7,14 +7,19 @@ import re
 from html import unescape
 
 import pytest
+import sqlalchemy as sa
 
 from tests.console.conftest import NOW
 from tests.console.test_log_in import form_token
 from tests.console.test_orders import LARGEST_PAGE, statements
+from warehouse.ledger.base import schema
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.watch import incidents
 from warehouse.ledger.watch.incidents import IncidentReport
 
 MOST_STATEMENTS = 6
+CONSUMERS = {"erp_all": None, "erp_fr": ["amazon_fr"], "erp_both": ["amazon_fr", "mirakl_fr"]}
 
 
 def open_one(console, code: str, channel: str = "amazon_fr") -> str:
@@ -136,8 +141,36 @@ def test_the_log_is_searched_by_its_words_and_comes_a_line_each(console, anna) -
     assert "Searched_100%_once happened" in anna.get(f"/logs?{query}&limit=5").text
 
 
-@pytest.mark.parametrize("path", ["/incidents", "/logs"])
+@pytest.mark.parametrize("path", ["/incidents", "/logs", "/logs/requests"])
 def test_lists_take_few_statements(console, anna, path) -> None:
     anna.get(path)
     few, many = (statements(console, lambda n=n: anna.get(f"{path}?limit={n}")) for n in (1, 100))
     assert len(few) == len(many) <= MOST_STATEMENTS
+
+
+def test_requests_to_the_api_are_told_by_the_minute_and_by_who_may_see_them(console, anna, fred, stranger) -> None:
+    with console.ledger.write() as transaction:
+        scopes = [Scope.ORDERS_READ]
+        made = {name: tokens.create(transaction, name, scopes, own, None, NOW)[1] for name, own in CONSUMERS.items()}
+    for name, token in made.items():
+        headers = {"Authorization": f"Bearer {token}", "X-Request-ID": f"last-{name}"}
+        for _ in range(3):
+            assert stranger.get(f"{console.url}/v1/orders?search=Martin", headers=headers).status_code == 200
+        assert stranger.get(f"{console.url}/v1/orders/nothing", headers=headers).status_code == 404
+    assert stranger.get(f"{console.url}/v1/Martin").status_code == 404
+    console.app.state.tally.write()
+    rows = anna.get("/logs/requests.json?limit=100").json()["requests"]
+    told = {(each["consumer"], each["route"], each["code"]): each for each in rows}
+    assert told["erp_fr", "/v1/orders", ""]["requests"] == 3
+    assert told["erp_fr", "/v1/orders/{id}", "unknown_order"]["request_id"] == "last-erp_fr"
+    assert ("", "", "not_found") in told
+    assert "Martin" not in str(rows)
+    assert "unknown_order" in anna.get("/logs/requests?has_failed=true&consumer=erp_all").text
+    assert {each["consumer"] for each in fred.get("/logs/requests.json").json()["requests"]} == {"erp_fr"}
+    assert "erp_all" not in fred.get("/logs/requests").text
+    first = anna.get("/logs/requests.json?limit=2").json()
+    rest = anna.get(first["next"].replace("/requests?", "/requests.json?")).json()
+    assert not {str(each) for each in first["requests"]} & {str(each) for each in rest["requests"]}
+    with console.ledger.write() as transaction:
+        for table, column in ((schema.tokens, "consumer"), (schema.consumers, "name")):
+            transaction.execute(sa.delete(table).where(table.c[column].in_(CONSUMERS)))

@@ -150,6 +150,42 @@ class LogList(ShownList):
 
 
 @dataclass(frozen=True, slots=True)
+class CallRow:
+    """Requests to the API that were alike in a minute.
+
+    Attributes:
+        what: Method and route.
+        consumer: Whose token, or "".
+        minute: When.
+        status: HTTP status.
+        code: Of the problem, or "".
+        requests: How many.
+        mean: How long one took.
+        slowest: How long the slowest took.
+        request_id: Of the last.
+        record: All of it for programs.
+    """
+
+    what: str
+    consumer: str
+    minute: Moment | None
+    status: Badge
+    code: str
+    requests: str
+    mean: str
+    slowest: str
+    request_id: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class CallList(ShownList):
+    """Requests to the API, and for how many days they are kept."""
+
+    kept_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class EntryPage:
     """One entry of the log, with those around it.
 

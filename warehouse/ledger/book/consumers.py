@@ -45,6 +45,13 @@ def consumers_of(transaction: Transaction, channels: tuple[str, ...] | None) -> 
     return tuple(sorted({name for name, own in rows if own is None or not set(own).isdisjoint(channels)}))
 
 
+def consumers_within(transaction: Transaction, channels: tuple[str, ...]) -> tuple[str, ...]:
+    """Consumers by name that have never had a token for any other channel than these."""
+    rows = transaction.execute(sa.select(tokens.c.consumer, tokens.c.channels)).all()
+    beyond = {name for name, own in rows if own is None or not set(own) <= set(channels)}
+    return tuple(sorted({name for name, _ in rows} - beyond))
+
+
 def readers(transaction: Transaction, now: datetime) -> list[FeedReader]:
     """Every consumer that has ever asked for changes, by name."""
     may_read = sa.exists().where(

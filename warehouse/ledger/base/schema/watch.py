@@ -74,6 +74,24 @@ log_entries = sa.Table(
     partial_index("ix_log_entries_trouble", "id", where="level <> 'info'"),
 )
 
+api_requests = sa.Table(
+    "api_requests",
+    metadata,
+    sa.Column("minute", Instant, primary_key=True),
+    sa.Column("alike", sa.String(16), primary_key=True, comment="digest of what the requests have in common"),
+    sa.Column("consumer", sa.String(64), nullable=False, comment='whose token; "": no token was accepted'),
+    sa.Column("method", sa.String(8), nullable=False),
+    sa.Column("route", sa.Text, nullable=False, comment='template of the path; "": no route takes it'),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("code", sa.String(64), nullable=False, comment='of the problem; "" where there was none'),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("milliseconds", sa.BigInteger, nullable=False, comment="all of them together"),
+    sa.Column("slowest", sa.Integer, nullable=False, comment="in milliseconds"),
+    sa.Column("last_at", Instant, nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False, comment="of the last"),
+    sa.Index("ix_api_requests_consumer", "consumer", "minute"),
+)
+
 announced_troubles = sa.Table(
     "announced_troubles",
     metadata,
