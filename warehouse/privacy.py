@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import os
 import secrets
+import sys
 import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,6 +21,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from warehouse.logs import REDACTOR
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 NONCE_BYTES = 12
 KEY_BYTES = 32
 FINGERPRINT_DIGITS = 16
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+"""How what zstd has compressed begins (RFC 8878); zlib's begins otherwise (RFC 1950), and earlier releases used that."""
 
 
 class KeyRingError(Exception):
@@ -92,11 +100,12 @@ class KeyRing:
 
     def seal_compressed(self, plain: bytes, bound_to: str) -> bytes:
         """Compress, then encrypt: for payloads, which repeat themselves."""
-        return self.seal(zlib.compress(plain, 1), bound_to)
+        return self.seal(zstd.compress(plain), bound_to)
 
     def open_compressed(self, sealed: bytes, bound_to: str) -> bytes:
-        """Reverse `seal_compressed`; raises `KeyRingError` like `open`."""
-        return zlib.decompress(self.open(sealed, bound_to))
+        """Reverse `seal_compressed`, of whatever release; raises `KeyRingError` like `open`."""
+        packed = self.open(sealed, bound_to)
+        return zstd.decompress(packed) if packed.startswith(ZSTD_MAGIC) else zlib.decompress(packed)
 
 
 def parse_key_ring(text: str) -> KeyRing:

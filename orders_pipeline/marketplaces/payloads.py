@@ -5,12 +5,18 @@ Finding the orders in one marketplace's answers is that marketplace's knowledge;
 
 from __future__ import annotations
 
+import codecs
 import json
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 _DECODER = json.JSONDecoder()
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_NOT_READ = (orjson.JSONDecodeError, msgspec.DecodeError, RecursionError)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BLANKS = " \t\r\n"
 
 
@@ -52,29 +58,57 @@ def elements(data: bytes, path: tuple[str, ...]) -> list[tuple[Any, bytes]] | No
     >>> elements(b'{"orders": [{"id": 1.50}, {"id":2}]}', ("orders",))
     [({'id': 1.5}, b'{"id": 1.50}'), ({'id': 2}, b'{"id":2}')]
     """
+    found = _sent_at(data, path)
+    if found is not None and isinstance(found.value, list):
+        with suppress(*_NOT_READ):
+            return list(zip(found.value, map(bytes, _ELEMENTS.decode(found.sent)), strict=True))
     document = text_of(data)
     start = _locate(document, path)
     if start is None or document[start] != "[":
         return None
-    found: list[tuple[Any, bytes]] = []
+    listed: list[tuple[Any, bytes]] = []
     at = _skip(document, start + 1)
     while at < len(document) and document[at] != "]":
         value, end = _decode(document, at)
-        found.append((value, document[at:end].encode("utf-8", "surrogatepass")))
+        listed.append((value, document[at:end].encode("utf-8", "surrogatepass")))
         at = _skip(document, end)
         if at < len(document) and document[at] == ",":
             at = _skip(document, at + 1)
-    return found
+    return listed
 
 
 def member(data: bytes, path: tuple[str, ...]) -> tuple[Any, bytes] | None:
     """The value at `path` with its exact bytes, None when nothing is there; raises `NotJson` like `elements`."""
+    found = _sent_at(data, path)
+    if found is not None:
+        return found.value, bytes(found.sent)
     document = text_of(data)
     start = _locate(document, path)
     if start is None:
         return None
     value, end = _decode(document, start)
     return value, document[start:end].encode("utf-8", "surrogatepass")
+
+
+class _Sent(NamedTuple):
+    """A value with the bytes that it was sent as."""
+
+    value: Any
+    sent: bytes | msgspec.Raw
+
+
+def _sent_at(data: bytes, path: tuple[str, ...]) -> _Sent | None:
+    """The value at `path`; None where nothing is there, or the document is none that both parsers read."""
+    sent: bytes | msgspec.Raw = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        value = orjson.loads(sent)
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return None
+            value, sent = value[key], _MEMBERS.decode(sent)[key]
+    except _NOT_READ:
+        return None
+    return _Sent(value, sent if path else bytes(sent).strip())
 
 
 def text_of(data: bytes) -> str:

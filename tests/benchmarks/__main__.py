@@ -28,6 +28,7 @@ from tests.benchmarks import (
     idle_ticks,
     normalising,
     publishing,
+    pulling,
     requests,
     shipment_intake,
 )
@@ -35,6 +36,7 @@ from tests.benchmarks.measuring import DEFAULT, FULL, STORES, TINY, Figure, Work
 
 BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "normalise": normalising.measure,
+    "pull": pulling.measure,
     "dlt": dlt_comparison.measure,
     "api": api_reading.measure,
     "console": console_pages.measure,

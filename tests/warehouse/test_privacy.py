@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import zlib
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -137,3 +138,12 @@ def test_redaction_leaves_no_value_at_a_personal_path_whatever_the_payload_looks
 def test_redaction_keeps_everything_else():
     payload = {"buyer": {"name": "Jane", "kind": 1}, "other": [1, 2]}
     assert without_pii(payload, [("buyer", "name")]) == {"buyer": {"name": None, "kind": 1}, "other": [1, 2]}
+
+
+def test_what_an_earlier_release_has_compressed_opens():
+    keys = ring()
+    plain = b'{"order_id": "A-1"}' * 50
+    assert keys.open_compressed(keys.seal(zlib.compress(plain, 1), "raw:a:1"), "raw:a:1") == plain
+    sealed = keys.seal_compressed(plain, "raw:a:1")
+    assert keys.open_compressed(sealed, "raw:a:1") == plain
+    assert len(sealed) < len(plain) / 5

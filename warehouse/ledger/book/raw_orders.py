@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
 from warehouse.ledger.watch import activity
@@ -213,7 +214,7 @@ def _insert(
         }
         for seq, each in enumerate(payloads, first)
     ]
-    transaction.execute(sa.insert(raw_orders), rows)
+    add_rows(transaction, raw_orders, rows)
     return first
 
 
