@@ -8,10 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
-import sqlalchemy as sa
 
 from warehouse import documents, personal
-from warehouse.ledger.base.schema import orders, parties
 from warehouse.ledger.book.arrivals import Arrival, arrive
 from warehouse.order_lines import Line
 from warehouse.order_parts import Address, Charge, DeliveryPoint
@@ -19,8 +17,6 @@ from warehouse.order_states import PiiState
 from warehouse.orders import Order
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection as Transaction
-
     from warehouse.personal import Personal
     from warehouse.privacy import KeyRing
 
@@ -36,10 +32,22 @@ class KnownOrder(NamedTuple):
     pii_state: str
 
 
+class KnownContent(NamedTuple):
+    """What the book says of an order: its facts, and the personal members as they are sealed, if there are any."""
+
+    facts: str
+    sealed: bytes | None
+
+    def members(self) -> dict[str, Any]:
+        """The facts, read."""
+        found: dict[str, Any] = orjson.loads("{" + self.facts + "}")
+        return found
+
+
 PLACE = ("line_1", "postal_code", "city", "country_code")
 
 
-def keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: KnownOrder) -> Arrival:
+def keep_known(keys: KeyRing, arrival: Arrival, row: KnownOrder, content: KnownContent) -> Arrival:
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
     order = arrival.order
     if row.pii_state == PiiState.EXPIRED:
@@ -48,18 +56,20 @@ def keep_known(transaction: Transaction, keys: KeyRing, arrival: Arrival, row: K
         return replace(redone, pii_state=PiiState.EXPIRED.value)
     if order.is_whole:
         return arrival
-    order = _keep_amounts(transaction, order, row.id)
-    sealed = transaction.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row.id)).scalar()
+    order = _keep_amounts(order, content)
     kept = order
-    if sealed is not None and row.content_hash[documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]:
-        known = personal.read_parties(keys.open(sealed, f"parties:{row.id}").decode())
-        kept = _keep_personal(transaction, order, known)
+    if (
+        content.sealed is not None
+        and row.content_hash[documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
+    ):
+        known = personal.read_parties(keys.open(content.sealed, f"parties:{row.id}").decode())
+        kept = _keep_personal(order, known, content)
     if kept is arrival.order:
         return arrival
     return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
 
 
-def _keep_personal(transaction: Transaction, order: Order, known: Personal) -> Order:
+def _keep_personal(order: Order, known: Personal, content: KnownContent) -> Order:
     """The same order with what it does not tell any more of the buyer filled in from what is known.
 
     How the parcel is to be handed over belongs to the address: with a new place, only what was sent for it counts.
@@ -80,7 +90,7 @@ def _keep_personal(transaction: Transaction, order: Order, known: Personal) -> O
     if not is_same_place:
         kept["delivery_instructions"] = order.delivery_instructions
     data = order.personal_marketplace_data
-    if data is None and known.marketplace_data is not None and _is_same_data(transaction, order):
+    if data is None and known.marketplace_data is not None and _is_same_data(order, content):
         data = known.marketplace_data
     lines = tuple(_keep_details(line, known) for line in order.lines)
     return replace(order, **kept, personal_marketplace_data=data, lines=lines)
@@ -102,14 +112,12 @@ def _keep_details(line: Line, known: Personal) -> Line:
     return replace(line, is_customised=line.is_customised or line.customisation_url is not None)
 
 
-def _is_same_data(transaction: Transaction, order: Order) -> bool:
+def _is_same_data(order: Order, content: KnownContent) -> bool:
     """Whether the marketplace's own data is what is known but for its personal part, which is withheld now."""
-    facts = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == order.id)).scalar_one()
-    known = orjson.loads("{" + facts + "}").get("marketplace_data")
-    return bool(known == orjson.loads(orjson.dumps(order.marketplace_data)))
+    return bool(content.members().get("marketplace_data") == orjson.loads(orjson.dumps(order.marketplace_data)))
 
 
-def _keep_amounts(transaction: Transaction, order: Order, own_id: str) -> Order:
+def _keep_amounts(order: Order, content: KnownContent) -> Order:
     """The same order with amounts that it does not tell any more filled in from what is known.
 
     A marketplace leaves them out when it answers with fewer data sets than usual; a price once told stays true.
@@ -117,8 +125,7 @@ def _keep_amounts(transaction: Transaction, order: Order, own_id: str) -> Order:
     is_priced = None not in (order.total, order.currency, *(each.line_total for each in order.lines))
     if is_priced:
         return order
-    facts = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == own_id)).scalar_one()
-    known = orjson.loads("{" + facts + "}")
+    known = content.members()
     known_lines = {each["original_id"]: each for each in known["lines"]}
     known_charges = tuple(
         Charge(

@@ -22,7 +22,7 @@ from warehouse.ledger.base.schema import marks, order_lines, order_versions, ord
 from warehouse.ledger.book import cancellations, shipped_despite
 from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
-from warehouse.ledger.book.kept_members import KnownOrder, keep_known
+from warehouse.ledger.book.kept_members import KnownContent, KnownOrder, keep_known
 from warehouse.ledger.watch import activity, incidents, order_counts
 from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
 from warehouse.wire import money
@@ -83,12 +83,14 @@ class Comparison:
         writes: (arrival, new revision, changed members) of those to write.
         unnoticed: Arrivals that tell something new, of which readers know already through our shipments.
         reworded: Arrivals that say the same otherwise: members in another order, or new ones that are null.
+        seen_later: Arrivals that change nothing and are newer than what the book has.
     """
 
     changes: list[Change]
     writes: list[tuple[Arrival, int, tuple[str, ...]]]
     unnoticed: list[Arrival]
     reworded: list[Arrival]
+    seen_later: list[Arrival]
 
 
 _LOCK = sa.select(marks.c.value).where(marks.c.name == POSITION).with_for_update()
@@ -115,7 +117,8 @@ def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival],
     if found.writes:
         first_position = next_values(transaction, POSITION, len(found.writes))
         _write(transaction, keys, found.writes, first_position, first_change, now)
-    _touch(transaction, [each for each, change in zip(arrivals, changes, strict=True) if change.outcome == "unchanged"])
+    if found.seen_later:
+        _touch(transaction, found.seen_later)
     if found.unnoticed:
         _take_over(transaction, found.unnoticed, first_change + len(found.writes))
     if found.reworded:
@@ -128,11 +131,14 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
     """What `settle` would do."""
     ids = [each.order.id for each in arrivals]
     known = _known(transaction, ids)
-    reported = reported_units(transaction, ids)
+    reported = reported_units(transaction, list(known)) if known else {}
+    apart = [own_id for each in arrivals if (own_id := each.order.id) in known and not _is_same(each, known[own_id])]
+    contents = _contents(transaction, list({*apart, *reported})) if apart or reported else {}
     changes: list[Change] = []
     writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
     unnoticed: list[Arrival] = []
     reworded: list[Arrival] = []
+    seen_later: list[Arrival] = []
     for arrival in arrivals:
         own_id = arrival.order.id
         row = known.get(own_id)
@@ -143,19 +149,21 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
         if row.marketplace_updated_at > arrival.order.marketplace_updated_at:
             changes.append(Change(own_id, "stale"))
             continue
-        is_same = row.content_hash == arrival.content_hash and row.pii_state != PiiState.EXPIRED
-        kept = arrival if is_same else keep_known(transaction, keys, arrival, row)
+        content = contents.get(own_id)
+        kept = arrival if content is None or _is_same(arrival, row) else keep_known(keys, arrival, row, content)
         if own_id in reported:
             kept = _raise(kept, reported[own_id])
-        members = _changed_members(transaction, kept, row)
+        members = _changed_members(kept, row, content)
         if members:
             changes.append(Change(own_id, "changed", members))
             writes.append((kept, row.revision + 1, members))
         else:
             changes.append(Change(own_id, "unchanged"))
+            if row.marketplace_updated_at < arrival.order.marketplace_updated_at:
+                seen_later.append(arrival)
             if row.content_hash != kept.content_hash:
                 (reworded if kept.raised is None else unnoticed).append(kept)
-    return Comparison(changes, writes, unnoticed, reworded)
+    return Comparison(changes, writes, unnoticed, reworded, seen_later)
 
 
 def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
@@ -172,8 +180,19 @@ def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownOrder
     return {row.id: row for row in read_rows(transaction, KnownOrder, query)}
 
 
-def _changed_members(transaction: Transaction, arrival: Arrival, row: KnownOrder) -> tuple[str, ...]:
-    """Names of the members that differ; an order whose content is the same has none."""
+def _is_same(arrival: Arrival, row: KnownOrder) -> bool:
+    """Whether the marketplace says what it said, and the book has all of it."""
+    return row.content_hash == arrival.content_hash and row.pii_state != PiiState.EXPIRED
+
+
+def _contents(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownContent]:
+    query = sa.select(orders.c.id, orders.c.facts, parties.c.sealed).join_from(orders, parties, isouter=True)
+    rows = transaction.execute(query.where(orders.c.id.in_(ids)))
+    return {own_id: KnownContent(facts, sealed) for own_id, facts, sealed in rows}
+
+
+def _changed_members(arrival: Arrival, row: KnownOrder, content: KnownContent | None) -> tuple[str, ...]:
+    """Names of the members that differ; an order whose content is the same has none, and needs no `content`."""
     status = ("status",) if row.status != arrival.status else ()
     is_raised = arrival.raised is not None
     if row.content_hash == arrival.content_hash and not is_raised:
@@ -182,8 +201,8 @@ def _changed_members(transaction: Transaction, arrival: Arrival, row: KnownOrder
     parties_changed = ("parties",) if row.content_hash[half:] != arrival.content_hash[half:] else ()
     if row.content_hash[:half] == arrival.content_hash[:half] and not is_raised:
         return status + parties_changed
-    before_text = transaction.execute(sa.select(orders.c.facts).where(orders.c.id == row.id)).scalar_one()
-    before, after = orjson.loads("{" + before_text + "}"), orjson.loads("{" + arrival.seen_facts + "}")
+    assert content is not None
+    before, after = orjson.loads("{" + content.facts + "}"), orjson.loads("{" + arrival.seen_facts + "}")
     return (
         status
         + parties_changed
@@ -419,15 +438,14 @@ def _reword(transaction: Transaction, reworded: Sequence[Arrival]) -> None:
     transaction.execute(update, rows)
 
 
-def _touch(transaction: Transaction, unchanged: Sequence[Arrival]) -> None:
+def _touch(transaction: Transaction, seen_later: Sequence[Arrival]) -> None:
     """Remember the newest time seen of orders whose content stayed the same, so that the stale guard knows it."""
     newer = (
         sa.update(orders)
-        .where(orders.c.id == sa.bindparam("own_id"), orders.c.marketplace_updated_at < sa.bindparam("seen"))
+        .where(orders.c.id == sa.bindparam("own_id"))
         .values(marketplace_updated_at=sa.bindparam("seen"), raw_seq=sa.bindparam("seq"))
     )
     rows = [
-        {"own_id": each.order.id, "seen": each.order.marketplace_updated_at, "seq": each.raw_seq} for each in unchanged
+        {"own_id": each.order.id, "seen": each.order.marketplace_updated_at, "seq": each.raw_seq} for each in seen_later
     ]
-    if rows:
-        transaction.execute(newer, rows)
+    transaction.execute(newer, rows)
