@@ -13,6 +13,7 @@ from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.acceptances import AcceptanceLine, AcceptanceList, AcceptanceRow
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 
 PATH = "/acceptances"
 STAGES = {
-    AcceptanceStage.WAITING: Badge("To decide", "todo"),
-    AcceptanceStage.QUEUED: Badge("To be told", "waiting"),
-    AcceptanceStage.SENDING: Badge("Being told", "waiting"),
-    AcceptanceStage.DONE: Badge("Told", "done"),
+    AcceptanceStage.WAITING: Badge(Later("To decide"), "todo"),
+    AcceptanceStage.QUEUED: Badge(Later("To be told"), "waiting"),
+    AcceptanceStage.SENDING: Badge(Later("Being told"), "waiting"),
+    AcceptanceStage.DONE: Badge(Later("Told"), "done"),
 }
-VERDICTS = {True: Badge("Accepted", "done"), False: Badge("Refused", "over")}
-POLICIES = {"manual": "by hand", "automatic": "by itself", "off": "elsewhere"}
+VERDICTS = {True: Badge(Later("Accepted"), "done"), False: Badge(Later("Refused"), "over")}
+POLICIES = {"manual": Later("by hand"), "automatic": Later("by itself"), "off": Later("elsewhere")}
 """Who decides, as a channel's settings have it."""
 WHOLE = {"accept": True, "refuse": False}
 LINE = "line."
@@ -62,8 +63,8 @@ def list_acceptances(visit: Visit) -> AcceptanceList:
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
     stages = {each.value: badge.word for each, badge in STAGES.items() if each is not AcceptanceStage.WAITING}
     filters = (
-        Filter("stage", "State", choices(asked, "stage", stages, "To decide"), is_multiple=False),
-        Filter("channel", "Channel", choices(asked, "channel", labels)),
+        Filter("stage", _("State"), choices(asked, "stage", stages, _("To decide")), is_multiple=False),
+        Filter("channel", _("Channel"), choices(asked, "channel", labels)),
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels={})
     shown = tuple(_row(visit, each, labels) for each in rows)
@@ -76,7 +77,7 @@ def list_acceptances(visit: Visit) -> AcceptanceList:
 def decide_order(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - the part of the path
     """Accept or refuse an order, whole or line by line; the pipeline tells the marketplace."""
     if order_queries.by_id(visit.transaction, id, visit.visible_channels) is None:
-        raise not_found("id", "There is no such order, or you may not see its channel.", "unknown_order")
+        raise not_found("id", _("There is no such order, or you may not see its channel."), "unknown_order")
     whole = WHOLE.get(text_of(form, "do"))
     if whole is None:
         typed = {name.removeprefix(LINE): text_of(form, name) for name in form if name.startswith(LINE)}
@@ -90,7 +91,13 @@ def decide_order(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - the 
         return PATH
     accepted = sum(decisions.values())
     visit.audit("acceptance_decided", id, {"accepted": accepted, "refused": len(decisions) - accepted})
-    visit.tell(f"{accepted} accepted, {len(decisions) - accepted} refused: the pipeline tells the marketplace.")
+    visit.tell(
+        _(
+            "%(accepted)s accepted, %(refused)s refused: the pipeline tells the marketplace.",
+            accepted=accepted,
+            refused=len(decisions) - accepted,
+        )
+    )
     return PATH
 
 
@@ -109,7 +116,7 @@ def _row(visit: Visit, each: AcceptanceRecord, labels: Mapping[str, str]) -> Acc
         is_overdue=due is not None and due < visit.now and each.stage is AcceptanceStage.WAITING,
         total=None if total is None else display.money(Decimal(total), currency),
         state=STAGES[each.stage],
-        decided="" if row.requested_by is None else f"by {row.requested_by}",
+        decided="" if row.requested_by is None else _("by %(name)s", name=row.requested_by),
         trouble=": ".join(text for text in (row.code, row.message) if text),
         lines=tuple(_line(line) for line in each.lines),
         can_refuse=each.can_refuse,
@@ -120,5 +127,5 @@ def _row(visit: Visit, each: AcceptanceRecord, labels: Mapping[str, str]) -> Acc
 
 def _line(each: OfferedLine) -> AcceptanceLine:
     what = " · ".join(text for text in (each.sku, each.title) if text) or each.item_original_id
-    units = "units not told" if each.quantity is None else f"{each.quantity} ×"
+    units = _("units not told") if each.quantity is None else f"{each.quantity} ×"
     return AcceptanceLine(each.item_id, what, units, None if each.is_accepted is None else VERDICTS[each.is_accepted])

@@ -12,6 +12,7 @@ from orders_api.console.kit.entrances import own_path
 from orders_api.console.kit.forms import read_form, require_own_origin, text_of
 from orders_api.console.kit.pages import GoTo, Pages, see_other
 from orders_api.console.kit.rendering import KEYS_COOKIE, KEYS_OFF, THEME_COOKIE, moment
+from orders_api.console.kit.texts import _
 from orders_api.console.navigation import FIRST
 from orders_api.console.views.frame import THEMES
 from orders_api.console.views.log_in import AccountPage, CodesPage, SessionRow
@@ -46,7 +47,7 @@ def show_account(visit: Visit) -> AccountPage:
         )
         for each in sessions.live_sessions(visit.transaction, visit.user.name, visit.now)
     )
-    return AccountPage(visit.user, "all" if seen is None else ", ".join(seen), SHORTEST_PASSWORD, places)
+    return AccountPage(visit.user, _("all") if seen is None else ", ".join(seen), SHORTEST_PASSWORD, places)
 
 
 @pages.action("/account/password", needs=Role.VIEWER)
@@ -68,7 +69,7 @@ def end_other_sessions(visit: Visit, _form: Form) -> str:
     """Log out everywhere else."""
     ended = sessions.end_others(visit.transaction, visit.session)
     visit.audit("sessions_ended", visit.user.name, {"ended": ended})
-    visit.tell(f"Logged out elsewhere: {ended}.")
+    visit.tell(_("Logged out elsewhere: %(count)s.", count=ended))
     return "/account"
 
 
@@ -80,9 +81,9 @@ def end_one_session(visit: Visit, _form: Form, id: str) -> str:  # noqa: A002 - 
     except ValueError:
         is_ended = False
     if not is_ended:
-        raise not_found("id", "You are not logged in there any more.", "unknown_session")
+        raise not_found("id", _("You are not logged in there any more."), "unknown_session")
     visit.audit("sessions_ended", visit.user.name, {"ended": 1})
-    visit.tell("You are logged out there.")
+    visit.tell(_("You are logged out there."))
     return "/account"
 
 
@@ -102,7 +103,7 @@ def confirm_codes(visit: Visit, form: Form) -> CodesPage | GoTo:
     except UserError as error:
         return _codes_page(visit, secret if codes.is_secret(secret) else codes.new_secret(), str(error))
     visit.audit("authenticator_added", visit.user.name)
-    visit.tell("From the next log-in on your password takes a code beside it.")
+    visit.tell(_("From the next log-in on your password takes a code beside it."))
     return GoTo("/account")
 
 
@@ -116,7 +117,7 @@ def remove_codes(visit: Visit, form: Form) -> str:
         return "/account"
     codes.remove(visit.transaction, visit.user)
     visit.audit("authenticator_removed", visit.user.name)
-    visit.tell("Your password suffices to log in.")
+    visit.tell(_("Your password suffices to log in."))
     return "/account"
 
 
@@ -162,12 +163,12 @@ def _check_change(visit: Visit, form: Form) -> None:
     if visit.user.has_password:
         _check_password(visit, form)
     if text_of(form, "new") != text_of(form, "again"):
-        raise UserError("passwords_differ", "The two new passwords differ.")
+        raise UserError("passwords_differ", _("The two new passwords differ."))
 
 
 def _check_password(visit: Visit, form: Form) -> None:
     if users.verified(visit.transaction, visit.user.name, text_of(form, "old")) is None:
-        raise UserError("wrong_password", "The present password is wrong.")
+        raise UserError("wrong_password", _("The present password is wrong."))
 
 
 def _codes_page(visit: Visit, secret: str, error: str) -> CodesPage:

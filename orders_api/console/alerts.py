@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.settings import apply_part, require_all_channels
+from orders_api.console.kit.texts import _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import AlertsPage, Ask, RecipientRow
@@ -45,7 +46,7 @@ def add_recipient(visit: Visit, form: Form) -> str:
     require_all_channels(visit)
     code = text_of(form, "code").strip()
     if code in {each.code for each in all_recipients(visit.transaction)}:
-        visit.tell(f"There is a recipient {code} already.", "failed")
+        visit.tell(_("There is a recipient %(code)s already.", code=code), "failed")
         return PATH
     entry: dict[str, Any] = {
         "email": text_of(form, "email").strip(),
@@ -71,7 +72,7 @@ def remove(visit: Visit, _form: Form, code: str) -> str:
     found = _find(visit, code)
     remove_recipient(visit.transaction, code)
     visit.audit("alert_removed", code, {"kind": found.kind.value})
-    visit.tell(f"{code} is told nothing any more.")
+    visit.tell(_("%(code)s is told nothing any more.", code=code))
     return PATH
 
 
@@ -79,18 +80,18 @@ def _find(visit: Visit, code: str) -> Recipient:
     require_all_channels(visit)
     found = next((each for each in all_recipients(visit.transaction) if each.code == code), None)
     if found is None:
-        raise not_found("code", "There is no such recipient.", "unknown_recipient")
+        raise not_found("code", _("There is no such recipient."), "unknown_recipient")
     return found
 
 
 def _row(each: Recipient) -> RecipientRow:
-    address = each.address if each.kind is RecipientKind.EMAIL else "a chat or webhook address"
-    channels = ", ".join(each.channels) or "all channels"
-    kinds = ", ".join(each.kinds) or "all kinds of problems"
+    address = each.address if each.kind is RecipientKind.EMAIL else _("a chat or webhook address")
+    channels = ", ".join(each.channels) or _("all channels")
+    kinds = ", ".join(each.kinds) or _("all kinds of problems")
     return RecipientRow(
         code=each.code,
         address=address,
         about=f"{channels}; {kinds}",
-        summary=Badge("Daily summary", "done") if each.summary else Badge("No summary", "over"),
-        ask=Ask("Test", RequestKind.TEST_RECIPIENT, each.code, "", PATH),
+        summary=Badge(_("Daily summary"), "done") if each.summary else Badge(_("No summary"), "over"),
+        ask=Ask(_("Test"), RequestKind.TEST_RECIPIENT, each.code, "", PATH),
     )

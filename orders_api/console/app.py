@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
@@ -47,6 +48,7 @@ from orders_api.console.kit.assets import serve_asset
 from orders_api.console.kit.entrances import LogInAttempts
 from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.rendering import frame_of, html
+from orders_api.console.kit.texts import Speaking, _, read_languages
 from orders_api.console.views.frame import ErrorPage
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
@@ -100,7 +102,9 @@ def create_console(installation: ApiInstallation) -> Starlette:
         PoolTimeout: _on_ledger_trouble,
         Exception: _on_defect,
     }
-    app = Starlette(routes=routes, exception_handlers=handlers)
+    languages = read_languages(installation.settings.home)
+    speaking = Middleware(Speaking, languages=languages)
+    app = Starlette(routes=routes, exception_handlers=handlers, middleware=[speaking])
     app.state.installation = installation
     app.state.headlines = HeadlineCache()
     app.state.listeners = events.Listeners()
@@ -127,7 +131,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 async def _on_ledger_trouble(request: Request, error: Exception) -> Response:
     """The database is away, or what was asked for takes too long: the page that was asked for is worth another try."""
     assert isinstance(error, SQLAlchemyError)
-    detail = (
+    detail = _(
         "The ledger did not answer in time. It is busy or away, or the question is too broad: try again, or narrow it."
     )
     return _answer(request, Problem(503, "ledger_unavailable", detail, headers={"Retry-After": "5"}))

@@ -12,6 +12,7 @@ from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
 from orders_api.console.kit.settings import require_all_channels
+from orders_api.console.kit.texts import Later
 from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.views.settings import AuditRow
 from orders_api.kit.queries import NoQuery
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.people.audit import RecordedEntry
 
 PATH = "/audit"
-FILTERS = {"actor": "Who", "action": "What", "subject": "To what"}
+FILTERS = {"actor": Later("Who"), "action": Later("What"), "subject": Later("To what")}
 
 pages = Pages()
 

@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import understand
+from orders_api.console.kit.texts import Later, _, counted
 from orders_api.console.kit.visits import is_within
 from orders_api.console.orders import LIST, PATH, OrdersQuery
 from orders_api.console.requests import PATH as REQUESTS
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 BULK = f"{PATH}/bulk"
 SHOWN = 20
 EXPORT = "export"
-TOO_OLD = "This preview is over an hour old. Choose the orders again."
+TOO_OLD = Later("This preview is over an hour old. Choose the orders again.")
 
 pages = Pages()
 
@@ -51,14 +52,14 @@ def preview_bulk(visit: Visit, form: Form) -> BulkForm | GoTo:
     """What would happen; nothing has."""
     ids = _chosen_ids(visit, form)
     if not ids:
-        return _instead(visit, form, "Tick the orders first.")
+        return _instead(visit, form, _("Tick the orders first."))
     if text_of(form, "do") == EXPORT:
         listed = text_of(form, LIST) if text_of(form, "all") else f"search={' '.join(ids)}"
         return GoTo(f"{PATH}/export?{urlencode({LIST: listed})}")
     task = _task(visit, form)
     consumers = consumers_of(visit.transaction, visit.visible_channels)
     if task.action is BulkAction.ACKNOWLEDGE and not consumers:
-        return _instead(visit, form, "There is no consumer that could have taken them over.")
+        return _instead(visit, form, _("There is no consumer that could have taken them over."))
     tried = replace(task, consumer=task.consumer or consumers[0]) if task.action is BulkAction.ACKNOWLEDGE else task
     return _preview(visit, form, tried, ids, consumers)
 
@@ -113,8 +114,12 @@ def _do_now(visit: Visit, task: BulkTask, chosen: Sequence[BulkOrder]) -> None:
     done = left.add(fates)
     ids = [each.order.id for each in fates if not each.code]
     visit.audit(f"bulk_{task.action}", "", {"orders": ids, "left_out": len(fates) - done})
-    reasons = "; ".join(f"{each.count} left out: {each.reason}" for each in left.shown())
-    said = f"{ACTIONS[task.action]}: done for {done} {'order' if done == 1 else 'orders'}."
+    reasons = "; ".join(
+        _("%(count)s left out: %(reason)s", count=each.count, reason=each.reason) for each in left.shown()
+    )
+    said = counted(
+        "%(what)s: done for %(num)s order.", "%(what)s: done for %(num)s orders.", done, what=ACTIONS[task.action]
+    )
     visit.tell(f"{said} {reasons}".strip(), "done" if done else "failed")
 
 
@@ -138,7 +143,7 @@ def _task(visit: Visit, form: Form) -> BulkTask:
     try:
         action = BulkAction(text_of(form, "do"))
     except ValueError:
-        raise not_found("do", "There is no such action.", "unknown_action") from None
+        raise not_found("do", _("There is no such action."), "unknown_action") from None
     return BulkTask(
         action=action,
         asked_by=visit.user.name,
@@ -151,7 +156,7 @@ def _task(visit: Visit, form: Form) -> BulkTask:
 
 def _check_consumer(visit: Visit, task: BulkTask) -> None:
     if task.consumer and task.consumer not in consumers_of(visit.transaction, visit.visible_channels):
-        raise not_found("consumer", "There is no such consumer.", "unknown_consumer")
+        raise not_found("consumer", _("There is no such consumer."), "unknown_consumer")
 
 
 def _chosen_ids(visit: Visit, form: Form) -> list[str]:
@@ -185,9 +190,8 @@ class _LeftOut:
 
     def shown(self) -> tuple[LeftOut, ...]:
         """For people."""
-        return tuple(
-            LeftOut(
-                reason, count, ", ".join(self._first[reason]) + (f" and {count - SHOWN} more" if count > SHOWN else "")
-            )
-            for reason, count in self._counts.items()
-        )
+        return tuple(LeftOut(reason, count, self._names(reason)) for reason, count in self._counts.items())
+
+    def _names(self, reason: str) -> str:
+        first, more = ", ".join(self._first[reason]), self._counts[reason] - SHOWN
+        return _("%(some)s and %(count)s more", some=first, count=more) if more > 0 else first

@@ -13,6 +13,7 @@ from orders_api.console.kit.lists import ROWS, around, choices, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.views.work import CancellationRow
@@ -38,14 +39,14 @@ if TYPE_CHECKING:
 
 PATH = "/cancellations"
 STATES = {
-    RequestState.OPEN: Badge("To decide", "todo"),
-    RequestState.ACCEPTED: Badge("Accepted", "waiting"),
-    RequestState.DECLINED: Badge("Declined", "over"),
-    RequestState.EXECUTED: Badge("Canceled", "done"),
-    RequestState.WITHDRAWN: Badge("Withdrawn", "over"),
-    RequestState.EXPIRED: Badge("Nobody decided", "warning"),
+    RequestState.OPEN: Badge(Later("To decide"), "todo"),
+    RequestState.ACCEPTED: Badge(Later("Accepted"), "waiting"),
+    RequestState.DECLINED: Badge(Later("Declined"), "over"),
+    RequestState.EXECUTED: Badge(Later("Canceled"), "done"),
+    RequestState.WITHDRAWN: Badge(Later("Withdrawn"), "over"),
+    RequestState.EXPIRED: Badge(Later("Nobody decided"), "warning"),
 }
-LABELS = {"order_id": "Order"}
+LABELS = {"order_id": Later("Order")}
 DECISIONS = {"accept": Decision.ACCEPT, "decline": Decision.DECLINE}
 LONGEST_REASON = 200
 
@@ -72,14 +73,16 @@ def list_requests(visit: Visit) -> ShownList:
         shipped_despite=query.shipped_despite,
     )
     read = partial(cancellation_queries.find_requests, visit.transaction, wanted)
-    rows, cursor = read_numbered(visit, "cancellation requests", query, read, attrgetter("number"))
+    rows, cursor = read_numbered(visit, _("cancellation requests"), query, read, attrgetter("number"))
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
     states = {each.value: badge.word for each, badge in STATES.items()}
-    despite = {"true": "Shipped nevertheless", "false": "Not shipped"}
+    despite = {"true": _("Shipped nevertheless"), "false": _("Not shipped")}
     filters = (
-        Filter("state", "State", choices(asked, "state", states, "All"), is_multiple=False),
-        Filter("channel", "Channel", choices(asked, "channel", labels)),
-        Filter("shipped_despite", "Shipped", choices(asked, "shipped_despite", despite, "All"), is_multiple=False),
+        Filter("state", _("State"), choices(asked, "state", states, _("All")), is_multiple=False),
+        Filter("channel", _("Channel"), choices(asked, "channel", labels)),
+        Filter(
+            "shipped_despite", _("Shipped"), choices(asked, "shipped_despite", despite, _("All")), is_multiple=False
+        ),
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels=LABELS, api="/cancellation-requests")
     shown = tuple(_row(visit, each, labels) for each in rows)
@@ -92,7 +95,7 @@ def decide_request(visit: Visit, form: Form, id: str, decision: str) -> str:  # 
     lock_book(visit.transaction)
     found = cancellation_queries.find(visit.transaction, id, visit.visible_channels)
     if found is None or decision not in DECISIONS:
-        raise not_found("id", "There is no such request, or you may not see its channel.", "unknown_request")
+        raise not_found("id", _("There is no such request, or you may not see its channel."), "unknown_request")
     reason = text_of(form, "reason").strip()[:LONGEST_REASON] or None
     try:
         cancellations.decide(
@@ -108,14 +111,14 @@ def decide_request(visit: Visit, form: Form, id: str, decision: str) -> str:  # 
         visit.tell(DETAILS[error.refusal], "failed")
         return PATH
     visit.audit("cancellation_decided", id, {"order": found.order_id, "decision": decision, "reason": reason})
-    accepted = "The order is held, and the pipeline tells the marketplace where its API takes that."
-    visit.tell(accepted if decision == "accept" else "Declined: the order is held no longer, and may be shipped.")
+    accepted = _("The order is held, and the pipeline tells the marketplace where its API takes that.")
+    visit.tell(accepted if decision == "accept" else _("Declined: the order is held no longer, and may be shipped."))
     return PATH
 
 
 def _row(visit: Visit, each: CancellationRecord, labels: Mapping[str, str]) -> CancellationRow:
     when = partial(moment, now=visit.now, zone=visit.installation.settings.time_zone)
-    decided = "" if each.decided_by is None else f"by {each.decided_by}"
+    decided = "" if each.decided_by is None else _("by %(name)s", name=each.decided_by)
     if each.decision_reason:
         decided += f": {each.decision_reason}"
     record: dict[str, str | int | bool | None] = {
@@ -140,7 +143,7 @@ def _row(visit: Visit, each: CancellationRecord, labels: Mapping[str, str]) -> C
         hold=when(each.hold_until) if each.state == RequestState.OPEN else None,
         state=STATES[RequestState(each.state)],
         decided=decided,
-        warning="Units of it were shipped nevertheless." if each.shipped_despite else "",
+        warning=_("Units of it were shipped nevertheless.") if each.shipped_despite else "",
         is_open=each.state == RequestState.OPEN and visit.user.role.includes(Role.OPERATOR),
         record=record,
     )

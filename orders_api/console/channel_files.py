@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from orders_api.console.kit.texts import _
 from orders_api.console.views.settings import NextFiles, Sample
 from warehouse import display
 from warehouse.ledger.book import order_queries
@@ -63,14 +64,16 @@ def needs_of(needs: Requirements | None) -> tuple[tuple[str, str], ...]:
     """What the marketplace needs of a shipment, in words."""
     if needs is None:
         return ()
-    accepted = {True: "Yes, and it may refuse", False: "Yes"}[needs.can_refuse] if needs.acceptance_state else "No"
+    accepted = (
+        {True: _("Yes, and it may refuse"), False: _("Yes")}[needs.can_refuse] if needs.acceptance_state else _("No")
+    )
     return (
-        ("Tracking number", "Needed" if needs.needs_tracking_number else "Not needed"),
-        ("Carrier", "Needed" if needs.needs_carrier else "Not needed"),
-        ("Carriers that it knows", display.number(len(needs.carriers)) if needs.carriers else "Any word will do"),
-        ("Part of an order", "May be shipped" if needs.takes_part else "Whole orders only"),
-        ("Several packages", "Taken" if needs.takes_several_packages else "One for each order"),
-        ("Corrections", "Taken" if needs.takes_corrections else "Not taken: what was told stays"),
-        ("The seller accepts orders", accepted),
-        *(("Note", each) for each in needs.notes),
+        (_("Tracking number"), _("Needed") if needs.needs_tracking_number else _("Not needed")),
+        (_("Carrier"), _("Needed") if needs.needs_carrier else _("Not needed")),
+        (_("Carriers that it knows"), display.number(len(needs.carriers)) if needs.carriers else _("Any word will do")),
+        (_("Part of an order"), _("May be shipped") if needs.takes_part else _("Whole orders only")),
+        (_("Several packages"), _("Taken") if needs.takes_several_packages else _("One for each order")),
+        (_("Corrections"), _("Taken") if needs.takes_corrections else _("Not taken: what was told stays")),
+        (_("The seller accepts orders"), accepted),
+        *((_("Note"), each) for each in needs.notes),
     )

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from orders_api.console.channel_files import files_of, needs_of, sample_of, unmapped_words
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.settings import Setting, save, section
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.requests import asked_rows
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.settings import Ask, CarrierRow, ChannelPage, ChannelRow, ChannelRows
@@ -27,35 +28,37 @@ if TYPE_CHECKING:
 
 PATH = "/channels"
 ACCEPTANCES = {
-    "manual": "By hand: each order waits for a decision",
-    "automatic": "By itself, as soon as the order is here",
-    "off": "Elsewhere: it is left to another system",
+    "manual": Later("By hand: each order waits for a decision"),
+    "automatic": Later("By itself, as soon as the order is here"),
+    "off": Later("Elsewhere: it is left to another system"),
 }
 FREQUENCIES = {
-    Frequency.EVERY_15_MINUTES.value: "Every 15 minutes",
-    Frequency.EVERY_30_MINUTES.value: "Every 30 minutes",
-    Frequency.EVERY_45_MINUTES.value: "Every 45 minutes",
-    Frequency.HOURLY.value: "Every hour",
-    Frequency.DAILY.value: "Daily at",
-    Frequency.WEEKLY.value: "Weekly on, at",
+    Frequency.EVERY_15_MINUTES.value: Later("Every 15 minutes"),
+    Frequency.EVERY_30_MINUTES.value: Later("Every 30 minutes"),
+    Frequency.EVERY_45_MINUTES.value: Later("Every 45 minutes"),
+    Frequency.HOURLY.value: Later("Every hour"),
+    Frequency.DAILY.value: Later("Daily at"),
+    Frequency.WEEKLY.value: Later("Weekly on, at"),
 }
-GENERAL = (Setting("label", "Name", "text"),)
+GENERAL = (Setting("label", Later("Name"), "text"),)
 RETRIEVAL = (
     Setting(
         "retrieval",
-        "Retrieve its orders",
+        Later("Retrieve its orders"),
         "switch",
-        hint="Off: new orders and changes stay at the marketplace, unseen.",
+        hint=Later("Off: new orders and changes stay at the marketplace, unseen."),
     ),
 )
 CONFIRMATION = (
     Setting(
         "confirmation",
-        "Tell the marketplace of shipments",
+        Later("Tell the marketplace of shipments"),
         "switch",
-        hint="Off: shipments are held here. Switching it on sends none of those that are held: release them by themselves.",
+        hint=Later(
+            "Off: shipments are held here. Switching it on sends none of those that are held: release them by themselves."
+        ),
     ),
-    Setting("acceptance", "Orders are accepted", "choice", ACCEPTANCES),
+    Setting("acceptance", Later("Orders are accepted"), "choice", ACCEPTANCES),
 )
 
 pages = Pages()
@@ -121,17 +124,17 @@ def change_channel(visit: Visit, form: Form, code: str, part: str) -> str:
     shown = remote_changes.shown_configuration(visit.transaction)
     entry, storages = _entry(visit, shown, code), shown.get("storages", {})
     if part not in {each for each, _, _ in SECTIONS}:
-        raise not_found("part", "There are no such settings.", "unknown_settings")
+        raise not_found("part", _("There are no such settings."), "unknown_settings")
     save(visit, form, "channels", code, _settings(part, storages), entry)
     return f"{PATH}/{code}"
 
 
 SECTIONS = (
-    ("general", "Name", "What people call the channel, here and in alerts."),
-    ("retrieval", "Retrieval", "Orders are read every five minutes."),
-    ("confirmation", "Confirmation", "What was shipped is told every fifteen minutes, and read back."),
-    ("export", "Order files", "New and changed orders as CSV files, to a storage."),
-    ("import", "Shipment files", "CSV files with shipments, from a storage."),
+    ("general", Later("Name"), Later("What people call the channel, here and in alerts.")),
+    ("retrieval", Later("Retrieval"), Later("Orders are read every five minutes.")),
+    ("confirmation", Later("Confirmation"), Later("What was shipped is told every fifteen minutes, and read back.")),
+    ("export", Later("Order files"), Later("New and changed orders as CSV files, to a storage.")),
+    ("import", Later("Shipment files"), Later("CSV files with shipments, from a storage.")),
 )
 """The parts of the page: id, heading, what it is for."""
 
@@ -150,25 +153,31 @@ def _settings(part: str, storages: Mapping[str, Any]) -> Sequence[Setting]:
 
 def _job_settings(job: str, storages: Mapping[str, str]) -> Sequence[Setting]:
     own: tuple[Setting, ...] = (
-        Setting("import.result_folder", "Folder of the answers", "text", hint="Left empty: results, below the folder."),
-        Setting("import.always_result", "Answer every file, not only where rows were refused", "switch"),
-        Setting("import.keep_remote", "Keep files that were read, in processed", "switch"),
+        Setting(
+            "import.result_folder", _("Folder of the answers"), "text", hint=_("Left empty: results, below the folder.")
+        ),
+        Setting("import.always_result", _("Answer every file, not only where rows were refused"), "switch"),
+        Setting("import.keep_remote", _("Keep files that were read, in processed"), "switch"),
     )
     if job == "export":
         statuses = {each.value: badge.word for each, badge in STATUSES.items()}
         own = (
-            Setting("export.statuses", "Only orders that are", "ticks", statuses, hint="None ticked: every order."),
-            Setting("export.split_by_fulfilment", "A file each for merchant and marketplace", "switch"),
-            Setting("export.split_by_country", "A file for each shipping country", "switch"),
-            Setting("export.spreadsheet_safe", "Quote what a spreadsheet would compute", "switch"),
+            Setting(
+                "export.statuses", _("Only orders that are"), "ticks", statuses, hint=_("None ticked: every order.")
+            ),
+            Setting("export.split_by_fulfilment", _("A file each for merchant and marketplace"), "switch"),
+            Setting("export.split_by_country", _("A file for each shipping country"), "switch"),
+            Setting("export.spreadsheet_safe", _("Quote what a spreadsheet would compute"), "switch"),
         )
     return (
-        Setting(f"{job}.enabled", "On", "switch"),
-        Setting(f"{job}.frequency", "How often", "choice", FREQUENCIES),
-        Setting(f"{job}.weekday", "Day of a weekly job", "choice", {each.value: each.capitalize() for each in Weekday}),
-        Setting(f"{job}.at", "Time of a daily or weekly job", "time"),
-        Setting(f"{job}.storage", "Storage", "choice", {"": "Choose one", **storages}),
-        Setting(f"{job}.folder", "Folder", "text", hint="Left empty: the storage's root."),
+        Setting(f"{job}.enabled", _("On"), "switch"),
+        Setting(f"{job}.frequency", _("How often"), "choice", FREQUENCIES),
+        Setting(
+            f"{job}.weekday", _("Day of a weekly job"), "choice", {each.value: each.capitalize() for each in Weekday}
+        ),
+        Setting(f"{job}.at", _("Time of a daily or weekly job"), "time"),
+        Setting(f"{job}.storage", _("Storage"), "choice", {"": _("Choose one"), **storages}),
+        Setting(f"{job}.folder", _("Folder"), "text", hint=_("Left empty: the storage's root.")),
         *own,
     )
 
@@ -183,22 +192,22 @@ def _entries(visit: Visit, shown: Mapping[str, Any]) -> dict[str, Any]:
 def _entry(visit: Visit, shown: Mapping[str, Any], code: str) -> dict[str, Any]:
     found = _entries(visit, shown).get(code)
     if found is None:
-        raise not_found("code", "There is no such channel, or you may not see it.", "unknown_channel")
+        raise not_found("code", _("There is no such channel, or you may not see it."), "unknown_channel")
     return dict(found)
 
 
 def _asks(code: str, entry: Mapping[str, Any]) -> tuple[Ask, ...]:
     back = f"{PATH}/{code}"
-    offered = {"export": ("Export now", RequestKind.EXPORT), "import": ("Import now", RequestKind.IMPORT)}
+    offered = {"export": (_("Export now"), RequestKind.EXPORT), "import": (_("Import now"), RequestKind.IMPORT)}
     jobs = [Ask(word, kind, code, "", back) for job, (word, kind) in offered.items() if job in entry]
     return tuple(jobs)
 
 
 def _switch(*, is_on: bool) -> Badge:
-    return Badge("On", "done") if is_on else Badge("Off", "over")
+    return Badge(_("On"), "done") if is_on else Badge(_("Off"), "over")
 
 
 def _job(entry: Mapping[str, Any], job: str) -> Badge:
     if job not in entry:
-        return Badge("None", "unknown")
+        return Badge(_("None"), "unknown")
     return _switch(is_on=entry[job]["enabled"] is True)

@@ -9,6 +9,7 @@ from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.rendering import moment
 from orders_api.console.kit.settings import Setting, require_all_channels, save, section
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.requests import asked_rows
 from orders_api.console.storages import credential_row
 from orders_api.console.views.settings import Ask, CredentialRow, OwnerPage, OwnerRow, OwnerRows
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from warehouse.marketplace_kinds import MarketplaceKind
 
 PATH = "/connections"
-LABEL = (Setting("label", "Name", "text"),)
-ABOUT = "Kind and address are changed at the machine: orders apply."
+LABEL = (Setting("label", Later("Name"), "text"),)
+ABOUT = Later("Kind and address are changed at the machine: orders apply.")
 
 pages = Pages()
 
@@ -43,7 +44,7 @@ def list_connections(visit: Visit) -> OwnerRows:
         OwnerRow(code, entry["label"], _kind_name(kinds, entry), _where(entry), f"{PATH}/{code}")
         for code, entry in sorted(_connections(visit).items())
     ]
-    return OwnerRows("Connections", tuple(rows), "No connection yet.", f"{PATH}/new")
+    return OwnerRows(_("Connections"), tuple(rows), _("No connection yet."), f"{PATH}/new")
 
 
 @pages.page(f"{PATH}/{{code}}", "owner.html", needs=Role.CONFIGURATOR)
@@ -52,12 +53,16 @@ def show_connection(visit: Visit, code: str) -> OwnerPage:
     entry = _connection(visit, code)
     kinds = all_kinds(visit.transaction)
     path = f"{PATH}/{code}"
-    asks = [("Test", RequestKind.TEST_CONNECTION), ("Pull now", RequestKind.PULL), ("Confirm now", RequestKind.CONFIRM)]
+    asks = [
+        (_("Test"), RequestKind.TEST_CONNECTION),
+        (_("Pull now"), RequestKind.PULL),
+        (_("Confirm now"), RequestKind.CONFIRM),
+    ]
     return OwnerPage(
         code=code,
         title=entry["label"],
-        facts=(("Marketplace", _kind_name(kinds, entry)), ("Where", _where(entry))),
-        sections=(section("settings", "Settings", ABOUT, f"{path}/settings", LABEL, entry),),
+        facts=((_("Marketplace"), _kind_name(kinds, entry)), (_("Where"), _where(entry))),
+        sections=(section("settings", _("Settings"), ABOUT, f"{path}/settings", LABEL, entry),),
         credentials=tuple(_credentials(visit, code, entry, kinds.get(entry["kind"]))),
         asks=tuple(Ask(word, kind, code, "", path) for word, kind in asks),
         asked=asked_rows(visit, SubjectKind.CONNECTION, code),
@@ -80,10 +85,10 @@ def type_connection_secret(visit: Visit, form: Form, code: str, name: str) -> st
             visit.transaction, visit.installation.keys, code, name, text_of(form, "secret"), visit.now
         )
     except SecretNotTaken as error:
-        visit.tell(f"Not saved: {error.message}.", "failed")
+        visit.tell(_("Not saved: %(message)s.", message=error.message), "failed")
         return f"{PATH}/{code}"
     visit.audit("secret_typed", f"connection {code}", {"name": name})
-    visit.tell("Kept, encrypted. Nothing shows it again: test the connection.")
+    visit.tell(_("Kept, encrypted. Nothing shows it again: test the connection."))
     return f"{PATH}/{code}"
 
 
@@ -119,8 +124,8 @@ def _kind_name(kinds: Mapping[str, MarketplaceKind], entry: Mapping[str, Any]) -
 
 
 def _where(entry: Mapping[str, Any]) -> str:
-    return (
-        ", ".join(str(entry[each]) for each in ("region", "endpoint") if entry[each]) or "the marketplace's own address"
+    return ", ".join(str(entry[each]) for each in ("region", "endpoint") if entry[each]) or _(
+        "the marketplace's own address"
     )
 
 
@@ -132,5 +137,5 @@ def _connection(visit: Visit, code: str) -> dict[str, Any]:
     require_all_channels(visit)
     found = _connections(visit).get(code)
     if found is None:
-        raise not_found("code", "There is no such connection.", "unknown_connection")
+        raise not_found("code", _("There is no such connection."), "unknown_connection")
     return dict(found)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.coverage import (
     ChannelCoverageView,
     CoverageDay,
@@ -35,16 +36,16 @@ if TYPE_CHECKING:
 
 PATH = "/coverage"
 STATES = {
-    HourState.PROVEN: Badge("Proven", "done"),
-    HourState.LATER: Badge("Proven later", "waiting", "Read more than two hours after it happened."),
-    HourState.GAP: Badge("Not read yet", "failed"),
-    HourState.NOT_ASKED: Badge("Not asked", "unknown"),
+    HourState.PROVEN: Badge(Later("Proven"), "done"),
+    HourState.LATER: Badge(Later("Proven later"), "waiting", Later("Read more than two hours after it happened.")),
+    HourState.GAP: Badge(Later("Not read yet"), "failed"),
+    HourState.NOT_ASKED: Badge(Later("Not asked"), "unknown"),
 }
 OUTCOMES = {
-    "complete": Badge("Complete", "done"),
-    "running": Badge("Under way", "waiting"),
-    "failed": Badge("Failed", "failed"),
-    "abandoned": Badge("Broken off", "warning"),
+    "complete": Badge(Later("Complete"), "done"),
+    "running": Badge(Later("Under way"), "waiting"),
+    "failed": Badge(Later("Failed"), "failed"),
+    "abandoned": Badge(Later("Broken off"), "warning"),
 }
 
 pages = Pages()
@@ -84,7 +85,7 @@ def show_pulls(visit: Visit, code: str, day: str) -> PullsPage:
     except ValueError:
         channel = None
     if channel is None:
-        raise not_found("code", "There is no such channel for you, or this is no day.", "unknown_channel")
+        raise not_found("code", _("There is no such channel for you, or this is no day."), "unknown_channel")
     visible = visit.visible_channels
     is_own = visible is None or channel.connection in connections_serving_only(visit.transaction, visible)
     until = since + timedelta(days=1)
@@ -117,7 +118,12 @@ def _channel(each: Standing, parts: Sequence[Stretch], zone: ZoneInfo) -> Channe
     strips, start = [], 0
     for part in parts:
         width = round((part.until - part.since) / HOUR)
-        word = f"{STATES[part.state].word}: {display.moment(part.since, zone)} to {display.moment(part.until, zone)}"
+        word = _(
+            "%(state)s: %(since)s to %(until)s",
+            state=STATES[part.state].word,
+            since=display.moment(part.since, zone),
+            until=display.moment(part.until, zone),
+        )
         strips.append(CoverageStrip(start, width, part.state.value, word))
         start += width
     days = tuple(
@@ -130,16 +136,23 @@ def _channel(each: Standing, parts: Sequence[Stretch], zone: ZoneInfo) -> Channe
 def _sentence(each: Standing, zone: ZoneInfo) -> str:
     """What can be claimed, and no more."""
     if each.state is ChannelState.GIVEN:
-        return "Its orders are given to us: nobody can tell whether any are missing."
+        return _("Its orders are given to us: nobody can tell whether any are missing.")
     if each.complete_from is None or each.complete_through is None:
-        return "Nothing was read yet, and nothing is claimed."
+        return _("Nothing was read yet, and nothing is claimed.")
     through = display.moment(each.complete_through, zone)
     if each.open_orders_only:
-        return f"The marketplace lists open orders alone: none of those was missing at {through}. No time is claimed."
-    said = f"No gap since {display.moment(each.complete_from, zone)}: nothing is missing through {through}."
+        return _(
+            "The marketplace lists open orders alone: none of those was missing at %(through)s. No time is claimed.",
+            through=through,
+        )
+    said = _(
+        "No gap since %(since)s: nothing is missing through %(through)s.",
+        since=display.moment(each.complete_from, zone),
+        through=through,
+    )
     if each.state in {ChannelState.LATE, ChannelState.FAILING}:
-        return f"{said} What came after is not read yet."
-    return f"{said} It is not read any more." if each.state is ChannelState.OFF else said
+        return f"{said} {_('What came after is not read yet.')}"
+    return f"{said} {_('It is not read any more.')}" if each.state is ChannelState.OFF else said
 
 
 def _pull(visit: Visit, row: PullRecord) -> PullRow:

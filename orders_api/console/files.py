@@ -12,6 +12,7 @@ from orders_api.console.kit.lists import ROWS, around, choices, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.views.work import FateRow, ListedFile, ShownFile
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.exchange.file_records import FileRecord, RowFate
 
 PATH = "/files"
-DIRECTIONS = {JobKind.EXPORT.value: "Orders out", JobKind.IMPORT.value: "Shipments in"}
+DIRECTIONS = {JobKind.EXPORT.value: Later("Orders out"), JobKind.IMPORT.value: Later("Shipments in")}
 TONES = {
     FileState.PLANNED: "waiting",
     FileState.UPLOADED: "done",
@@ -46,9 +47,9 @@ TONES = {
     FileState.REPEATED: "over",
 }
 OUTCOMES = {
-    RowOutcome.APPLIED: Badge("Applied", "done"),
-    RowOutcome.KNOWN: Badge("Known before", "over"),
-    RowOutcome.REFUSED: Badge("Refused", "failed"),
+    RowOutcome.APPLIED: Badge(Later("Applied"), "done"),
+    RowOutcome.KNOWN: Badge(Later("Known before"), "over"),
+    RowOutcome.REFUSED: Badge(Later("Refused"), "failed"),
 }
 SHOWN_ROWS = 1000
 
@@ -79,9 +80,9 @@ def list_files(visit: Visit) -> ShownList:
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
     states = {each.value: in_words(each.value) for each in TONES}
     filters = (
-        Filter("direction", "Direction", choices(asked, "direction", DIRECTIONS, "Both"), is_multiple=False),
-        Filter("state", "State", choices(asked, "state", states, "All"), is_multiple=False),
-        Filter("channel", "Channel", choices(asked, "channel", labels)),
+        Filter("direction", _("Direction"), choices(asked, "direction", DIRECTIONS, _("Both")), is_multiple=False),
+        Filter("state", _("State"), choices(asked, "state", states, _("All")), is_multiple=False),
+        Filter("channel", _("Channel"), choices(asked, "channel", labels)),
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels={})
     return ShownList("files", tuple(_row(visit, each, labels) for each in rows), whole)
@@ -93,7 +94,7 @@ def show_file(visit: Visit, id: str) -> ShownFile:  # noqa: A002 - the part of t
     number = visit.installation.numbering.number(Numbered.FILE, id)
     found = None if number is None else file_queries.find(visit.transaction, number, visit.visible_channels)
     if found is None:
-        raise not_found("id", "There is no such file, or you may not see its channel.", "unknown_file")
+        raise not_found("id", _("There is no such file, or you may not see its channel."), "unknown_file")
     fates = file_queries.rows_of(visit.transaction, found.id, 0, SHOWN_ROWS + 1, None)
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
     return ShownFile(
@@ -112,9 +113,15 @@ def _fate(each: RowFate) -> FateRow:
 
 def _row(visit: Visit, each: FileRecord, labels: Mapping[str, str]) -> ListedFile:
     own_id = visit.installation.numbering.id(Numbered.FILE, each.id)
-    counted = display.number(each.rows)
+    rows = display.number(each.rows)
     if each.direction is JobKind.IMPORT:
-        counted += f": {each.applied} applied, {each.known} known, {each.refused} refused"
+        rows = _(
+            "%(rows)s: %(applied)s applied, %(known)s known, %(refused)s refused",
+            rows=rows,
+            applied=each.applied,
+            known=each.known,
+            refused=each.refused,
+        )
     record: dict[str, str | int | bool | None] = {
         "id": own_id,
         "name": each.name,
@@ -129,11 +136,11 @@ def _row(visit: Visit, each: FileRecord, labels: Mapping[str, str]) -> ListedFil
     return ListedFile(
         id=own_id,
         name=each.name,
-        place=f"{each.storage}: {each.folder or 'its root'}" if each.storage else "given by hand",
+        place=f"{each.storage}: {each.folder or _('its root')}" if each.storage else _("given by hand"),
         channel=labels.get(each.channel, each.channel),
         direction=DIRECTIONS[each.direction.value],
         state=Badge(in_words(each.state.value), TONES.get(each.state, "unknown")),
-        rows=counted,
+        rows=rows,
         trouble=each.error or "",
         at=moment(each.created_at, visit.now, visit.installation.settings.time_zone),
         record=record,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later
 from orders_api.console.views.order import ChangedMember, Happening, OrderTimeline
 from orders_api.console.words import in_words
 from warehouse.ledger.people import audit
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
     from warehouse.ledger.book.timeline import TimelineEntry
     from warehouse.ledger.people.audit import RecordedEntry
 
-SIDES = {"": "All", "marketplace": "Marketplace", "erp": "ERP and files", "ours": "Ours", "people": "People"}
+SIDES = {
+    "": Later("All"),
+    "marketplace": Later("Marketplace"),
+    "erp": Later("ERP and files"),
+    "ours": Later("Ours"),
+    "people": Later("People"),
+}
 OF_THE_ERP = ("acknowledged", "shipment", "exported", "imported")
 OF_THE_MARKETPLACE = ("received", "changed", "cancellation_requested", "cancellation_withdrawn")
 DONE = {
-    "personal_data_revealed": "looked at buyer and addresses",
-    "shipment_reported": "reported a shipment",
-    "shipment_retried": "had the marketplace told of a shipment again",
-    "cancellation_decided": "decided a request to cancel",
-    "acceptance_decided": "accepted or refused it",
+    "personal_data_revealed": Later("looked at buyer and addresses"),
+    "shipment_reported": Later("reported a shipment"),
+    "shipment_retried": Later("had the marketplace told of a shipment again"),
+    "cancellation_decided": Later("decided a request to cancel"),
+    "acceptance_decided": Later("accepted or refused it"),
 }
 """What people do to an order, by the words of the audit log."""
 MOST_DEEDS = 200

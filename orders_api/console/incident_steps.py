@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orders_api.console.kit.texts import _
 from orders_api.console.views.incidents import Step
 from warehouse.ledger.people.request_subjects import subjects
 from warehouse.ledger.people.users import Role
@@ -19,20 +20,20 @@ def steps_of(visit: Visit, row: IncidentRecord) -> list[Step]:
     """What the reader may do, settings first."""
     steps = []
     if row.scope == "channel":
-        steps.append(Step("Open the channel's settings", path=f"/channels/{row.subject}"))
+        steps.append(Step(_("Open the channel's settings"), path=f"/channels/{row.subject}"))
     if row.scope == "connection" and visit.user.role.includes(Role.CONFIGURATOR):
-        steps.append(Step("Open the connection's settings", path=f"/connections/{row.subject}"))
+        steps.append(Step(_("Open the connection's settings"), path=f"/connections/{row.subject}"))
     if row.stage == "normalise":
-        steps.append(Step("See what was put aside", path="/quarantine"))
+        steps.append(Step(_("See what was put aside"), path="/quarantine"))
     connection = _connection(visit, row)
     if connection is None or not visit.user.role.includes(Role.OPERATOR):
         return steps
-    steps.append(Step("Test the connection", RequestKind.TEST_CONNECTION.value, connection))
-    steps.append(Step("Pull now", RequestKind.PULL.value, connection))
+    steps.append(Step(_("Test the connection"), RequestKind.TEST_CONNECTION.value, connection))
+    steps.append(Step(_("Pull now"), RequestKind.PULL.value, connection))
     original_id = row.details.get("original_id")
     if isinstance(original_id, str):
-        steps.append(Step("Read the order again", RequestKind.FETCH.value, connection, original_id))
-        steps.append(Step("Normalise what is kept again", RequestKind.REPLAY.value, connection, original_id))
+        steps.append(Step(_("Read the order again"), RequestKind.FETCH.value, connection, original_id))
+        steps.append(Step(_("Normalise what is kept again"), RequestKind.REPLAY.value, connection, original_id))
     return steps
 
 

@@ -16,6 +16,7 @@ from orders_api.console.kit.lists import ROWS, around, choices, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.logs import entry_row
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.incidents import Deed, IncidentRow, IncidentView, Spark, SparkBar
@@ -45,17 +46,17 @@ if TYPE_CHECKING:
     from warehouse.ledger.watch.incident_queries import IncidentRecord
 
 PATH = "/incidents"
-STATES = {"acknowledged": "Acknowledged", "resolved": "Resolved", "all": "All"}
-HOURS = {"4": "4 hours", "24": "a day", "72": "three days", "168": "a week"}
+STATES = {"acknowledged": Later("Acknowledged"), "resolved": Later("Resolved"), "all": Later("All")}
+HOURS = {"4": Later("4 hours"), "24": Later("a day"), "72": Later("three days"), "168": Later("a week")}
 """For how long somebody may look after an incident, as the form offers it."""
 DONE = {
-    "incident_acknowledged": "looks after it",
-    "incident_noted": "wrote",
-    "incident_resolved": "closed it",
+    "incident_acknowledged": Later("looks after it"),
+    "incident_noted": Later("wrote"),
+    "incident_resolved": Later("closed it"),
 }
 DRAWN_DAYS, SPARK_HEIGHT = 14, 16
 MOST_AFFECTED, MOST_DEEDS = 50, 100
-LABELS = {"stage": "Stage", "code": "Code", "order_id": "Order"}
+LABELS = {"stage": Later("Stage"), "code": Later("Code"), "order_id": Later("Order")}
 SHOWN_ENTRIES = 10
 LONGEST_REASON = 1000
 
@@ -123,12 +124,12 @@ def acknowledge_incident(visit: Visit, form: Form, id: str) -> str:  # noqa: A00
     """Say that one looks after it: nobody is alerted of it for a while."""
     row, hours = _find(visit, id), text_of(form, "hours")
     if hours not in HOURS:
-        visit.tell("Choose for how long nobody is to be alerted.", "failed")
+        visit.tell(_("Choose for how long nobody is to be alerted."), "failed")
     elif incidents.acknowledge(visit.transaction, row.id, visit.user.name, visit.now + timedelta(hours=int(hours))):
         visit.audit("incident_acknowledged", id, {"hours": int(hours)})
-        visit.tell(f"You look after it: nobody is alerted of it for {HOURS[hours]}. Its end is told.")
+        visit.tell(_("You look after it: nobody is alerted of it for %(time)s. Its end is told.", time=HOURS[hours]))
     else:
-        visit.tell("This incident was closed already.", "failed")
+        visit.tell(_("This incident was closed already."), "failed")
     return f"{PATH}/{id}"
 
 
@@ -147,12 +148,12 @@ def resolve_incident(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - 
     """Close an incident with a reason; it opens anew when the problem is seen again."""
     row, reason = _find(visit, id), text_of(form, "reason").strip()[:LONGEST_REASON]
     if not reason:
-        visit.tell("Say why it is over: whoever meets the problem next will read it.", "failed")
+        visit.tell(_("Say why it is over: whoever meets the problem next will read it."), "failed")
     elif incidents.resolve_by_hand(visit.transaction, row.id, reason, visit.now):
         visit.audit("incident_resolved", id, {"code": row.code, "subject": row.subject, "reason": reason})
-        visit.tell("The incident is closed. It opens anew when the problem is seen again.")
+        visit.tell(_("The incident is closed. It opens anew when the problem is seen again."))
     else:
-        visit.tell("This incident was closed already.", "failed")
+        visit.tell(_("This incident was closed already."), "failed")
     return f"{PATH}/{id}"
 
 
@@ -161,7 +162,7 @@ def _find(visit: Visit, own_id: str) -> IncidentRecord:
     wanted = IncidentFilter(visible_channels=visit.visible_channels, is_open=None, id=number)
     rows = [] if number is None else incident_queries.find_incidents(visit.transaction, wanted, None, 1)
     if not rows:
-        raise not_found("id", "There is no such incident, or you may not see its channel.", "unknown_incident")
+        raise not_found("id", _("There is no such incident, or you may not see its channel."), "unknown_incident")
     return rows[0]
 
 
@@ -182,8 +183,8 @@ def _drawn(visit: Visit, counts: Mapping[date, int]) -> Spark:
         SparkBar(number, SPARK_HEIGHT - height, height)
         for number, height in ((number, max(1, round(SPARK_HEIGHT * counts[day] / most))) for number, day in seen)
     )
-    said = ", ".join(f"{counts[day]} on {day}" for _, day in seen)
-    return Spark(bars, f"Seen in the last {DRAWN_DAYS} days: {said or 'never'}")
+    said = ", ".join(_("%(count)s on %(day)s", count=counts[day], day=day) for _number, day in seen) or _("never")
+    return Spark(bars, _("Seen in the last %(days)s days: %(when)s", days=DRAWN_DAYS, when=said))
 
 
 def _deed(visit: Visit, each: RecordedEntry) -> Deed:
@@ -195,10 +196,10 @@ def _deed(visit: Visit, each: RecordedEntry) -> Deed:
 
 def _state(visit: Visit, row: IncidentRecord) -> Badge:
     if row.resolved_at is not None:
-        return Badge("Resolved", "done")
+        return Badge(_("Resolved"), "done")
     if row.is_acknowledged(visit.now):
-        return Badge("Acknowledged", "waiting", f"{row.acknowledged_by} looks after it.")
-    return Badge("Open", "failed")
+        return Badge(_("Acknowledged"), "waiting", _("%(name)s looks after it.", name=row.acknowledged_by))
+    return Badge(_("Open"), "failed")
 
 
 def _row(visit: Visit, row: IncidentRecord, days: Mapping[date, int]) -> IncidentRow:
@@ -246,10 +247,10 @@ def _filters(visit: Visit, asked: Asked[IncidentsQuery]) -> tuple[Filter, ...]:
     kinds = {each.value: in_words(each) for each in IncidentKind}
     ways = {each.value: label for each, label in PRESETS.items()}
     return (
-        Filter("state", "State", choices(asked, "state", STATES, "Open"), is_multiple=False),
-        Filter("kind", "Kind", choices(asked, "kind", kinds)),
-        Filter("channel", "Channel", choices(asked, "channel", labels)),
-        Filter("seen", "Seen", choices(asked, "seen", ways, "At any time"), is_multiple=False),
+        Filter("state", _("State"), choices(asked, "state", STATES, _("Open")), is_multiple=False),
+        Filter("kind", _("Kind"), choices(asked, "kind", kinds)),
+        Filter("channel", _("Channel"), choices(asked, "channel", labels)),
+        Filter("seen", _("Seen"), choices(asked, "seen", ways, _("At any time")), is_multiple=False),
     )
 
 

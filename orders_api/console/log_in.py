@@ -14,6 +14,7 @@ from orders_api.console.kit import visits
 from orders_api.console.kit.entrances import attempts_of, enter, own_path
 from orders_api.console.kit.forms import Form, read_form, require_own_origin, text_of
 from orders_api.console.kit.rendering import frame_of, html
+from orders_api.console.kit.texts import Later
 from orders_api.console.navigation import FIRST
 from orders_api.console.views.log_in import LinkPage, LogInPage
 from orders_api.kit.errors import Problem
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
     from warehouse.ledger.people.users import User
 
-WRONG = "The name, the password or the code is wrong."
-IN_CLEAR = (
+WRONG = Later("The name, the password or the code is wrong.")
+IN_CLEAR = Later(
     "Over plain HTTP the console takes log-ins on this machine alone: the password would be sent in clear. Use HTTPS."
 )
-ELSEWHERE = "Passwords let nobody in here: log in at the identity provider."
+ELSEWHERE = Later("Passwords let nobody in here: log in at the identity provider.")
 
 
 async def show_log_in(request: Request) -> Response:

@@ -13,6 +13,7 @@ from orders_api.console.kit.lists import ROWS, around, choices, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.incidents import EntryPage, EntryRow, LogList
 from orders_api.console.views.lists import Filter
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.watch.activity import ActivityRecord
 
 PATH = "/logs"
-LABELS = {"order_id": "Order", "since": "From", "until": "Until"}
+LABELS = {"order_id": Later("Order"), "since": Later("From"), "until": Later("Until")}
 NEIGHBOURS = 20
 """Entries on each side of one."""
 STAGES = sorted({stage for _, stages, _ in KINDS for stage in stages} - {"*"} | set(OF_ORDERS.values()) | {"orders"})
@@ -81,7 +82,7 @@ def show_entry(visit: Visit, id: str) -> EntryPage:  # noqa: A002 - the path's o
     rows = activity.find_entries(visit.transaction, wanted, beyond, 2 * NEIGHBOURS + 1)
     row = next((each for each in rows if each.id == number), None)
     if row is None:
-        raise not_found("id", "There is no such entry, or you may not see its channel.", "unknown_entry")
+        raise not_found("id", _("There is no such entry, or you may not see its channel."), "unknown_entry")
     details = orjson.dumps(numbering.with_ids(row.data), option=orjson.OPT_INDENT_2).decode()
     return EntryPage(entry_row(visit, row), details, tuple(entry_row(visit, each) for each in rows))
 
@@ -108,8 +109,8 @@ def entry_row(visit: Visit, row: ActivityRecord) -> EntryRow:
 def _filters(visit: Visit, asked: Asked[LogsQuery]) -> tuple[Filter, ...]:
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
     return (
-        Filter("level", "Level", choices(asked, "level", {level: each.word for level, each in LEVELS.items()})),
-        Filter("stage", "Stage", choices(asked, "stage", {each: in_words(each) for each in STAGES})),
-        Filter("channel", "Channel", choices(asked, "channel", labels)),
-        Filter("text", "Message holds", is_multiple=False, text=asked.query.text or ""),
+        Filter("level", _("Level"), choices(asked, "level", {level: each.word for level, each in LEVELS.items()})),
+        Filter("stage", _("Stage"), choices(asked, "stage", {each: in_words(each) for each in STAGES})),
+        Filter("channel", _("Channel"), choices(asked, "channel", labels)),
+        Filter("text", _("Message holds"), is_multiple=False, text=asked.query.text or ""),
     )

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from orders_api.console.kit.texts import Later
 from orders_api.console.views.frame import Entry
 from warehouse.ledger.people.users import Role
 
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
-        "Orders",
+        Later("Orders"),
         (
-            Entry("Orders", "/orders"),
-            Entry("Shipments", "/shipments"),
-            Entry("Cancellations", "/cancellations"),
-            Entry("Acceptances", "/acceptances", "waiting_acceptances"),
+            Entry(Later("Orders"), "/orders"),
+            Entry(Later("Shipments"), "/shipments"),
+            Entry(Later("Cancellations"), "/cancellations"),
+            Entry(Later("Acceptances"), "/acceptances", "waiting_acceptances"),
         ),
     ),
     (
-        "Health",
+        Later("Health"),
         (
-            Entry("Overview", "/"),
-            Entry("Incidents", "/incidents", "open_incidents"),
-            Entry("Coverage", "/coverage"),
-            Entry("Files", "/files"),
-            Entry("Logs", "/logs"),
+            Entry(Later("Overview"), "/"),
+            Entry(Later("Incidents"), "/incidents", "open_incidents"),
+            Entry(Later("Coverage"), "/coverage"),
+            Entry(Later("Files"), "/files"),
+            Entry(Later("Logs"), "/logs"),
         ),
     ),
     (
-        "Settings",
+        Later("Settings"),
         (
-            Entry("Channels", "/channels"),
-            Entry("Connections", "/connections", needs=Role.CONFIGURATOR),
-            Entry("Storages", "/storages", needs=Role.CONFIGURATOR),
-            Entry("Tokens", "/tokens", needs=Role.CONFIGURATOR),
-            Entry("Alerts", "/alerts", needs=Role.CONFIGURATOR),
-            Entry("Users", "/users", needs=Role.ADMIN),
-            Entry("Audit", "/audit", needs=Role.ADMIN),
+            Entry(Later("Channels"), "/channels"),
+            Entry(Later("Connections"), "/connections", needs=Role.CONFIGURATOR),
+            Entry(Later("Storages"), "/storages", needs=Role.CONFIGURATOR),
+            Entry(Later("Tokens"), "/tokens", needs=Role.CONFIGURATOR),
+            Entry(Later("Alerts"), "/alerts", needs=Role.CONFIGURATOR),
+            Entry(Later("Users"), "/users", needs=Role.ADMIN),
+            Entry(Later("Audit"), "/audit", needs=Role.ADMIN),
         ),
     ),
 )

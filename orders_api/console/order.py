@@ -13,6 +13,7 @@ import orjson
 from orders_api.console.happenings import timeline_view
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import _, counted
 from orders_api.console.order_rows import cancellation_label
 from orders_api.console.orders import LIST, place_in_list
 from orders_api.console.views.frame import Badge
@@ -141,7 +142,7 @@ def reveal_order(visit: Visit, _form: Form, id: str) -> str:  # noqa: A002 - as 
     """Show the personal data of an order to whoever may see it, for five minutes; it is written down who looked."""
     _find(visit, id)
     if not visit.user.may_see_personal_data:
-        detail = "You have no right to personal data. An administrator can give it to you: `orders users add --pii`."
+        detail = _("You have no right to personal data. An administrator can give it to you: `orders users add --pii`.")
         raise Problem(403, "missing_role", detail)
     sessions.reveal(visit.transaction, visit.session, id, visit.now)
     visit.audit("personal_data_revealed", id)
@@ -154,14 +155,14 @@ def retry_shipment(visit: Visit, _form: Form, id: str, shipment: str) -> str:  #
     row = _find(visit, id)
     found = shipment_queries.by_id(visit.transaction, shipment, visit.visible_channels)
     if found is None or found.shipment.order_id != row.id:
-        raise not_found("shipment", "There is no such shipment for you.", "unknown_shipment")
+        raise not_found("shipment", _("There is no such shipment for you."), "unknown_shipment")
     try:
         confirmations.retry(visit.transaction, shipment, visit.now)
     except confirmations.NotRetryable as error:
         visit.tell(str(error), "failed")
     else:
         visit.audit("shipment_retried", shipment, {"order": id})
-        visit.tell("The pipeline tells the marketplace again, with its next run.")
+        visit.tell(_("The pipeline tells the marketplace again, with its next run."))
     return f"/orders/{id}#shipments"
 
 
@@ -173,7 +174,7 @@ def _find(visit: Visit, own_id: str) -> StoredOrder:
 
 
 def _unknown() -> Problem:
-    return not_found("id", "There is no such order, or you may not see its channel.", "unknown_order")
+    return not_found("id", _("There is no such order, or you may not see its channel."), "unknown_order")
 
 
 def _original_id(row: StoredOrder) -> str:
@@ -185,7 +186,9 @@ def _sourced(each: MemberSource) -> SourcedMember:
     """A member beside what it is read from."""
     hidden = "personal" if each.is_personal else ""
     more = len(each.values) - MOST_VALUES
-    shown = [_value(value) for value in each.values[:MOST_VALUES]] + ([f"and {more} more"] if more > 0 else [])
+    shown = [_value(value) for value in each.values[:MOST_VALUES]] + (
+        [_("and %(count)s more", count=more)] if more > 0 else []
+    )
     return SourcedMember(each.path, tuple(shown), hidden, tuple(each.read_from))
 
 
@@ -203,10 +206,10 @@ def _labels(document: Document) -> tuple[Badge, ...]:
     cancellation = cancellation_label(document)
     found = [
         (cancellation is not None, cancellation),
-        (document["is_business"], Badge("Business", "over")),
-        (document["is_historical"], Badge("Historical", "over", "Loaded as history: nothing is to be shipped.")),
-        (document["pii_state"] == "expired", Badge("Personal data purged", "over")),
-        (document["fulfilled_by"] == "marketplace", Badge("Fulfilled by marketplace", "over")),
+        (document["is_business"], Badge(_("Business"), "over")),
+        (document["is_historical"], Badge(_("Historical"), "over", _("Loaded as history: nothing is to be shipped."))),
+        (document["pii_state"] == "expired", Badge(_("Personal data purged"), "over")),
+        (document["fulfilled_by"] == "marketplace", Badge(_("Fulfilled by marketplace"), "over")),
     ]
     return tuple(badge for is_so, badge in found if is_so and badge is not None)
 
@@ -230,7 +233,7 @@ def _troubles(visit: Visit, case: Case, when: When) -> tuple[OrderTrouble, ...]:
     found += [
         OrderTrouble(
             message=each["message"],
-            cause=f"So the marketplace sent it, at {each['path']}.",
+            cause=_("So the marketplace sent it, at %(path)s.", path=each["path"]),
             hint="",
             code=each["code"],
             occurrences=0,
@@ -259,23 +262,23 @@ def _details(visit: Visit, document: Document, stage: str, code: str, message: s
 def _ids(document: Document, case: Case) -> tuple[Fact, ...]:
     related = document["related_order"]
     return (
-        Fact("Order at the marketplace", document["original_id"], "order id"),
-        Fact("Internal id", document["id"], "internal id"),
-        Fact("Channel", f"{case.channel.label} ({document['channel']})"),
-        Fact("Marketplace", document["marketplace"]),
-        Fact("Revision", str(document["revision"])),
-        *((Fact("Comes from order", related["original_id"], "order id"),) if related is not None else ()),
+        Fact(_("Order at the marketplace"), document["original_id"], _("Copy order id")),
+        Fact(_("Internal id"), document["id"], _("Copy internal id")),
+        Fact(_("Channel"), f"{case.channel.label} ({document['channel']})"),
+        Fact(_("Marketplace"), document["marketplace"]),
+        Fact(_("Revision"), str(document["revision"])),
+        *((Fact(_("Comes from order"), related["original_id"], _("Copy order id")),) if related is not None else ()),
     )
 
 
 def _dates(document: Document, when: When) -> tuple[tuple[str, Moment | None], ...]:
     labelled = (
-        ("Purchased (marketplace's clock)", document["purchased_at"]),
-        ("Changed there (marketplace's clock)", document["marketplace_updated_at"]),
-        ("Received here (our clock)", document["received_at"]),
-        ("Ship by", document["ship_by"]),
-        ("Accept by", document["accept_by"]),
-        ("Paid", document["payment"]["paid_at"]),
+        (_("Purchased (marketplace's clock)"), document["purchased_at"]),
+        (_("Changed there (marketplace's clock)"), document["marketplace_updated_at"]),
+        (_("Received here (our clock)"), document["received_at"]),
+        (_("Ship by"), document["ship_by"]),
+        (_("Accept by"), document["accept_by"]),
+        (_("Paid"), document["payment"]["paid_at"]),
     )
     return tuple((label, when(each)) for label, each in labelled)
 
@@ -283,21 +286,24 @@ def _dates(document: Document, when: When) -> tuple[tuple[str, Moment | None], .
 def _payment(document: Document) -> tuple[Fact, ...]:
     currency = document["currency"]
     taxes = [
-        Fact(f"{each['code'] or 'Tax'} on line {line['number']}{_rate(each['rate'])}", _money(each["amount"], currency))
+        Fact(
+            _("%(tax)s on line %(number)s", tax=each["code"] or _("Tax"), number=line["number"]) + _rate(each["rate"]),
+            _money(each["amount"], currency),
+        )
         for line in document["lines"]
         for each in line["taxes"]
     ]
     return (
-        Fact("Total", _money(document["total"], currency)),
-        Fact("Shipping", _money(document["shipping_total"], currency)),
-        Fact("Taxes", _money(document["tax_total"], currency)),
+        Fact(_("Total"), _money(document["total"], currency)),
+        Fact(_("Shipping"), _money(document["shipping_total"], currency)),
+        Fact(_("Taxes"), _money(document["tax_total"], currency)),
         *(
             Fact(each["label"] or in_words(each["code"]), _money(each["amount"], currency))
             for each in document["charges"]
         ),
         *taxes,
-        Fact("Method", document["payment"]["method"]),
-        Fact("Workflow", document["payment"]["workflow"]),
+        Fact(_("Method"), document["payment"]["method"]),
+        Fact(_("Workflow"), document["payment"]["workflow"]),
     )
 
 
@@ -326,9 +332,9 @@ def _facts_of(value: Any) -> tuple[Fact, ...]:  # noqa: ANN401 - any member
 def _line(line: Mapping[str, Any], currency: str | None) -> LineRow:
     labels = []
     if line["cancellation"] and line["cancellation"]["requested_by"]:
-        labels.append(Badge("Cancellation requested", "warning"))
+        labels.append(Badge(_("Cancellation requested"), "warning"))
     if not line["may_ship"]:
-        labels.append(Badge("May not ship", "over", in_words(line["may_not_ship_reason"])))
+        labels.append(Badge(_("May not ship"), "over", in_words(line["may_not_ship_reason"])))
     return LineRow(
         sku=line["sku"],
         gtin=line["gtin"],
@@ -359,7 +365,7 @@ def _package(record: ShipmentRecord, attempts: Sequence[Attempt], when: When) ->
     return ShippedPackage(
         id=row.id,
         package_id=row.package_id,
-        state=CONFIRMATIONS.get(state, Badge("Not to be told", "over")),
+        state=CONFIRMATIONS.get(state, Badge(_("Not to be told"), "over")),
         carrier=row.carrier_name or row.carrier_code,
         tracking_number=row.tracking_number,
         tracking_url=row.tracking_url,
@@ -390,16 +396,22 @@ def _attempt(row: StoredAttempt, when: When) -> Attempt:
 
 
 def _acknowledgement(given: Mapping[str, Any]) -> str:
-    number = f" as {given['order_number']}" if given["order_number"] else ""
-    verb = "took over" if given["outcome"] == "ok" else "refused"
-    why = f": {given['message']}" if given["message"] else ""
-    return f"{given['consumer']} {verb} revision {given['revision']}{number}{why}"
+    if given["outcome"] != "ok":
+        said = _("%(consumer)s refused revision %(revision)s", **given)
+    elif given["order_number"]:
+        said = _("%(consumer)s took over revision %(revision)s as %(order_number)s", **given)
+    else:
+        said = _("%(consumer)s took over revision %(revision)s", **given)
+    return f"{said}: {given['message']}" if given["message"] else said
 
 
 def _request(row: CancellationRecord) -> str:
     units = sum(each["quantity"] or 0 for each in row.lines)
     reason = f" ({row.reason})" if row.reason else ""
-    return f"{row.requester} asked to cancel {units} units{reason}: {in_words(row.state).lower()}"
+    said = counted(
+        "%(name)s asked to cancel %(num)s unit", "%(name)s asked to cancel %(num)s units", units, name=row.requester
+    )
+    return f"{said}{reason}: {in_words(row.state)}"
 
 
 def _money(amount: str | None, currency: str | None) -> str | None:

@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import understand
+from orders_api.console.kit.texts import _, counted
 from orders_api.console.order_rows import SHOWN
 from orders_api.console.orders import LIST, PATH, OrdersQuery
 from orders_api.console.views.orders import ExportForm
@@ -19,7 +20,6 @@ from orders_api.v1 import exports
 from orders_api.v1.export_tables import ExportColumns
 from orders_api.v1.exports import MOST_OF_A_WORKBOOK, ExportFormat, OrderExportQuery
 from orders_api.v1.order_filters import OrderFilterQuery
-from warehouse import display
 from warehouse.ledger.book import order_tally
 from warehouse.ledger.people.users import Role
 
@@ -44,7 +44,7 @@ def export_form(visit: Visit) -> ExportForm:
     wanted = asked.query.as_filter(visit.transaction, visit.visible_channels, visit.installation)
     count = order_tally.count(visit.transaction, wanted)
     return ExportForm(
-        orders=f"{display.number(count)} {'order' if count == 1 else 'orders'}",
+        orders=counted("%(num)s order", "%(num)s orders", count),
         listed=urlencode([each for each in asked.items if each[0] != "cursor"]),
         back=asked.address(PATH),
         has_workbook=count <= MOST_OF_A_WORKBOOK,
@@ -59,7 +59,7 @@ def export_orders(visit: Visit, form: Form) -> Response:
     query = _query(asked, text_of(form, "format"), text_of(form, "columns"))
     has_personal_data = text_of(form, "personal") == "yes"
     if has_personal_data and not visit.user.may_see_personal_data:
-        detail = "Personal data takes a right of its own. An administrator can give it to you."
+        detail = _("Personal data takes a right of its own. An administrator can give it to you.")
         raise Problem(403, "missing_right", detail)
     made = exports.prepare(
         visit.transaction, visit.installation, query, visit.visible_channels, may_read_pii=has_personal_data

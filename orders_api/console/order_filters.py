@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orders_api.console.kit.lists import choices
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.lists import Filter
 from orders_api.console.words import CONFIRMATIONS, FULFILLED_BY, PRESETS, STATUSES
 from warehouse.ledger.book.order_filter import ShipBy, TakenOver
@@ -17,16 +18,23 @@ if TYPE_CHECKING:
     from orders_api.console.views.frame import Badge
     from warehouse.ledger.settings.channels import ConfiguredChannel
 
-SHIP_BY = {ShipBy.OVERDUE: "Overdue", ShipBy.NEXT_24_HOURS: "In the next 24 hours"}
+SHIP_BY = {ShipBy.OVERDUE: Later("Overdue"), ShipBy.NEXT_24_HOURS: Later("In the next 24 hours")}
 TAKEN_OVER = {
-    TakenOver.YES: "{} took it over",
-    TakenOver.NO: "{} has said nothing",
-    TakenOver.ERROR: "{} could not take it over",
+    TakenOver.YES: Later("%(name)s took it over"),
+    TakenOver.NO: Later("%(name)s has said nothing"),
+    TakenOver.ERROR: Later("%(name)s could not take it over"),
 }
-LABELS = {"search": "Search", "original_id": "Order", "id": "Id", "may_ship": "May ship"} | {
-    f"{what}_{end}": f"{label} {word}"
-    for what, label in (("purchased", "Purchased"), ("received", "Received"), ("updated", "Changed"))
-    for end, word in (("after", "from"), ("before", "before"))
+LABELS = {
+    "search": Later("Search"),
+    "original_id": Later("Order"),
+    "id": Later("Id"),
+    "may_ship": Later("May ship"),
+    "purchased_after": Later("Purchased from"),
+    "purchased_before": Later("Purchased before"),
+    "received_after": Later("Received from"),
+    "received_before": Later("Received before"),
+    "updated_after": Later("Changed from"),
+    "updated_before": Later("Changed before"),
 }
 """Parameters that have no control, and what a chip calls them."""
 
@@ -48,27 +56,32 @@ def filters_of(
     def several(name: str, label: str, words: Mapping[str, str]) -> Filter:
         return Filter(name, label, choices(asked, name, words))
 
-    def one(name: str, label: str, words: Mapping[str, str], every: str = "All") -> Filter:
+    def one(name: str, label: str, words: Mapping[str, str], every: str = _("All")) -> Filter:
         return Filter(name, label, choices(asked, name, words, every), is_multiple=False)
 
-    said = {f"{name}:{each}": words.format(name) for name in consumers for each, words in TAKEN_OVER.items()}
+    said = {f"{name}:{each}": _(words, name=name) for name in consumers for each, words in TAKEN_OVER.items()}
     first = (
-        several("status", "Status", _words(STATUSES)),
-        several("marketplace", "Marketplace", {each: each for each in marketplaces}),
-        several("channel", "Channel", codes),
-        one("received", f"Received ({zone})", {each.value: label for each, label in PRESETS.items()}, "All dates"),
-        one("has_errors", "Errors", {"true": "Contain errors", "false": "No errors"}),
-        one("cancellation_requested", "Cancellation", {"true": "Requested", "false": "None"}),
-        one("fulfilled_by", "Fulfilled by", FULFILLED_BY),
+        several("status", _("Status"), _words(STATUSES)),
+        several("marketplace", _("Marketplace"), {each: each for each in marketplaces}),
+        several("channel", _("Channel"), codes),
+        one(
+            "received",
+            _("Received (%(zone)s)", zone=zone),
+            {each.value: label for each, label in PRESETS.items()},
+            _("All dates"),
+        ),
+        one("has_errors", _("Errors"), {"true": _("Contain errors"), "false": _("No errors")}),
+        one("cancellation_requested", _("Cancellation"), {"true": _("Requested"), "false": _("None")}),
+        one("fulfilled_by", _("Fulfilled by"), FULFILLED_BY),
     )
     more = (
-        several("ship_by", "Ship by", {each.value: label for each, label in SHIP_BY.items()}),
-        several("confirmation", "Confirmation", {"none": "Nothing to tell", **_words(CONFIRMATIONS)}),
-        Filter("country", "Ship to", example="FR, DE", text=", ".join(asked.values("country"))),
-        one("acknowledged", "Acknowledged", said),
-        one("awaits_acceptance", "Acceptance", {"true": "To accept", "false": "Nothing to accept"}),
-        one("historical", "Historical", {"true": "Loaded as history", "false": "Not historical"}),
-        one("personal_data_purged", "Personal data", {"true": "Purged", "false": "Not purged"}),
+        several("ship_by", _("Ship by"), {each.value: label for each, label in SHIP_BY.items()}),
+        several("confirmation", _("Confirmation"), {"none": _("Nothing to tell"), **_words(CONFIRMATIONS)}),
+        Filter("country", _("Ship to"), example="FR, DE", text=", ".join(asked.values("country"))),
+        one("acknowledged", _("Acknowledged"), said),
+        one("awaits_acceptance", _("Acceptance"), {"true": _("To accept"), "false": _("Nothing to accept")}),
+        one("historical", _("Historical"), {"true": _("Loaded as history"), "false": _("Not historical")}),
+        one("personal_data_purged", _("Personal data"), {"true": _("Purged"), "false": _("Not purged")}),
     )
     return (*first, *(replace(each, is_more=True) for each in more))
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.orders import OrderRow
 from orders_api.console.words import FULFILLED_BY, confirmation_badge, status_badge
@@ -18,21 +19,21 @@ if TYPE_CHECKING:
 
 
 LABELS = {
-    SummaryColumn.CHANNEL: "Channel",
-    SummaryColumn.MARKETPLACE: "Marketplace",
-    SummaryColumn.STATUS: "Status",
-    SummaryColumn.CONFIRMATION: "Confirmation",
-    SummaryColumn.PURCHASED: "Purchased",
-    SummaryColumn.RECEIVED: "Received",
-    SummaryColumn.CHANGED: "Changed",
-    SummaryColumn.SHIP_BY: "Ship by",
-    SummaryColumn.UNITS: "Lines × units",
-    SummaryColumn.TOTAL: "Total",
-    SummaryColumn.COUNTRY: "To",
-    SummaryColumn.FULFILLED_BY: "Fulfilled by",
-    SummaryColumn.REFERENCES: "Taken over as",
-    SummaryColumn.ERRORS: "Errors",
-    SummaryColumn.CANCELLATION: "Cancellation",
+    SummaryColumn.CHANNEL: Later("Channel"),
+    SummaryColumn.MARKETPLACE: Later("Marketplace"),
+    SummaryColumn.STATUS: Later("Status"),
+    SummaryColumn.CONFIRMATION: Later("Confirmation"),
+    SummaryColumn.PURCHASED: Later("Purchased"),
+    SummaryColumn.RECEIVED: Later("Received"),
+    SummaryColumn.CHANGED: Later("Changed"),
+    SummaryColumn.SHIP_BY: Later("Ship by"),
+    SummaryColumn.UNITS: Later("Lines × units"),
+    SummaryColumn.TOTAL: Later("Total"),
+    SummaryColumn.COUNTRY: Later("To"),
+    SummaryColumn.FULFILLED_BY: Later("Fulfilled by"),
+    SummaryColumn.REFERENCES: Later("Taken over as"),
+    SummaryColumn.ERRORS: Later("Errors"),
+    SummaryColumn.CANCELLATION: Later("Cancellation"),
 }
 SHOWN = (
     *(
@@ -106,9 +107,9 @@ def cancellation_label(document: Mapping[str, Any]) -> Badge | None:
     if document["status"] == "CANCELED":
         return None  # the status says so
     if document["has_cancellation_request"]:
-        return Badge("Cancellation requested", "warning")
+        return Badge(_("Cancellation requested"), "warning")
     if any(each["quantity_cancelled"] for each in document["lines"]):
-        return Badge("Item canceled", "over")
+        return Badge(_("Item canceled"), "over")
     return None
 
 
@@ -118,10 +119,12 @@ def _due(document: Mapping[str, Any], now: datetime) -> Badge | None:
         return None
     left = datetime.fromisoformat(document["ship_by"]) - now
     if left < timedelta():
-        return Badge(f"overdue {_length(-left)}", "failed")
-    return Badge(f"in {_length(left)}", "warning" if left < timedelta(days=1) else "waiting")
+        return Badge(_("overdue %(time)s", time=_length(-left)), "failed")
+    return Badge(_("in %(time)s", time=_length(left)), "warning" if left < timedelta(days=1) else "waiting")
 
 
 def _length(time: timedelta) -> str:
     hours = int(time.total_seconds() // 3600)
-    return f"{hours // 24} d" if hours >= 48 else f"{hours} h" if hours else f"{int(time.total_seconds() // 60)} min"  # noqa: PLR2004 - two days
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return _("%(count)s d", count=hours // 24)
+    return _("%(count)s h", count=hours) if hours else _("%(count)s min", count=int(time.total_seconds() // 60))

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.orders import KeptView, KeptViews, View, ViewBar
 from orders_api.kit.errors import not_found
 from warehouse.ledger.people import saved_views
@@ -28,27 +29,27 @@ LIST = "/orders"
 Items = frozenset[tuple[str, str]]
 
 BUILT_IN: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
-    "all": ("All", ()),
-    "to_ship": ("To ship", (("status", "WAITING_FOR_SHIPMENT"), ("status", "PARTIALLY_SHIPPED"))),
-    "due": ("Due or overdue", (("ship_by", "overdue"), ("ship_by", "next_24_hours"))),
-    "errors": ("Errors", (("has_errors", "true"),)),
-    "cancellation": ("Cancellation requested", (("cancellation_requested", "true"),)),
-    "trouble": ("Refused or in doubt", (("confirmation", "rejected"), ("confirmation", "in_doubt"))),
-    "to_accept": ("To accept", (("awaits_acceptance", "true"),)),
-    "marketplace": ("Fulfilled by marketplace", (("fulfilled_by", "marketplace"),)),
+    "all": (Later("All"), ()),
+    "to_ship": (Later("To ship"), (("status", "WAITING_FOR_SHIPMENT"), ("status", "PARTIALLY_SHIPPED"))),
+    "due": (Later("Due or overdue"), (("ship_by", "overdue"), ("ship_by", "next_24_hours"))),
+    "errors": (Later("Errors"), (("has_errors", "true"),)),
+    "cancellation": (Later("Cancellation requested"), (("cancellation_requested", "true"),)),
+    "trouble": (Later("Refused or in doubt"), (("confirmation", "rejected"), ("confirmation", "in_doubt"))),
+    "to_accept": (Later("To accept"), (("awaits_acceptance", "true"),)),
+    "marketplace": (Later("Fulfilled by marketplace"), (("fulfilled_by", "marketplace"),)),
 }
 """Id → name and filters."""
 LOOKS = frozenset({"sort", "columns"})
 """Parameters that change how a list looks and not what is in it; a view that is there from the beginning leaves them open."""
 DONE = {
-    "rename": "Renamed.",
-    "share": "Shared with everybody who may see what it is about.",
-    "unshare": "Yours alone again.",
-    "up": "Moved.",
-    "down": "Moved.",
-    "open": "Orders open with it from now on.",
-    "close": "Orders open with all again.",
-    "remove": "Removed.",
+    "rename": Later("Renamed."),
+    "share": Later("Shared with everybody who may see what it is about."),
+    "unshare": Later("Yours alone again."),
+    "up": Later("Moved."),
+    "down": Later("Moved."),
+    "open": Later("Orders open with it from now on."),
+    "close": Later("Orders open with all again."),
+    "remove": Later("Removed."),
 }
 """Change → what is said of it."""
 
@@ -113,7 +114,7 @@ def keep_view(visit: Visit, form: Form) -> str:
     except ViewRefused as error:
         visit.tell(str(error), "failed")
         return f"{LIST}?{urlencode(parse_qsl(query))}"
-    visit.tell("The view is kept.")
+    visit.tell(_("The view is kept."))
     return _address(parse_qsl(saved_views.checked_query(query)), own)
 
 
@@ -149,7 +150,7 @@ def _change(visit: Visit, form: Form, own_id: str, change: str) -> bool:
 
 
 def _unknown() -> Exception:
-    return not_found("id", "There is no such view of yours.", "unknown_view")
+    return not_found("id", _("There is no such view of yours."), "unknown_view")
 
 
 def _items(asked: Asked[Any], view: str) -> Items:

@@ -13,6 +13,7 @@ from starlette.datastructures import QueryParams
 from orders_api.console.kit.lists import ROWS, around
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import Asked, ask, understand
+from orders_api.console.kit.texts import _, counted
 from orders_api.console.order_filters import LABELS, filters_of
 from orders_api.console.order_rows import LABELS as LABELS_OF_COLUMNS
 from orders_api.console.order_rows import NUMBERS, SHOWN, order_row
@@ -181,14 +182,14 @@ def _is_page(visit: Visit) -> bool:
 def _counted(count: Count) -> str:
     """How many, in words that claim no more than is known."""
     if count.is_exact:
-        return f"{display.number(count.least)} {'order' if count.least == 1 else 'orders'}"
+        return counted("%(num)s order", "%(num)s orders", count.least)
     if count.least:
-        return f"{display.number(count.least)}+ orders"
-    return "Many orders" if count.most is None else f"At most {display.number(count.most)} orders"
+        return _("%(count)s+ orders", count=display.number(count.least))
+    return _("Many orders") if count.most is None else _("At most %(count)s orders", count=display.number(count.most))
 
 
 def _interval(found: OrderFilter, zone: str) -> str:
     assert found.received_after is not None
     assert found.received_before is not None
     first, end = (display.moment(each, ZoneInfo(zone)) for each in (found.received_after, found.received_before))
-    return f"{first} to {end}"
+    return _("%(first)s to %(end)s", first=first, end=end)

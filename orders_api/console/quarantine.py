@@ -11,6 +11,7 @@ from orders_api.console.kit.lists import ROWS, around, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import _
 from orders_api.console.views.lists import ShownList
 from orders_api.console.views.order import PutAside, PutAsidePage
 from orders_api.kit.errors import not_found
@@ -57,7 +58,7 @@ def show_quarantined(visit: Visit, id: str) -> PutAsidePage:  # noqa: A002 - the
         else quarantine_queries.find_quarantined(visit.transaction, visit.visible_channels, raw_seq=number, limit=1)
     )
     if not found:
-        detail = "Nothing of this id is put aside: it was read meanwhile, or you may not see its channel."
+        detail = _("Nothing of this id is put aside: it was read meanwhile, or you may not see its channel.")
         raise not_found("id", detail, "unknown_payload")
     (row,) = found
     kept = quarantine_queries.payload_aside(visit.transaction, row.raw_seq)

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _, counted
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.settings import AskedPage, AskedRow, ShownFinding
 from orders_api.console.words import ACTIONS
 from orders_api.kit.errors import Problem, not_found
 from orders_api.v1.bulk import fates_file
-from warehouse import display
 from warehouse.ledger.people import operator_requests
 from warehouse.ledger.people.operator_requests import GONE_AFTER
 from warehouse.ledger.people.request_subjects import subjects
@@ -38,26 +38,26 @@ if TYPE_CHECKING:
 
 PATH = "/requests"
 STATES = {
-    RequestProgress.ASKED: Badge("Waiting for the pipeline", "waiting"),
-    RequestProgress.RUNNING: Badge("Running", "waiting"),
-    RequestProgress.DONE: Badge("Done", "done"),
-    RequestProgress.FAILED: Badge("Failed", "failed"),
-    RequestProgress.EXPIRED: Badge("Not taken up in time", "failed"),
+    RequestProgress.ASKED: Badge(Later("Waiting for the pipeline"), "waiting"),
+    RequestProgress.RUNNING: Badge(Later("Running"), "waiting"),
+    RequestProgress.DONE: Badge(Later("Done"), "done"),
+    RequestProgress.FAILED: Badge(Later("Failed"), "failed"),
+    RequestProgress.EXPIRED: Badge(Later("Not taken up in time"), "failed"),
 }
 KINDS = {
-    RequestKind.TEST_CONNECTION: "Test connection",
-    RequestKind.TEST_STORAGE: "Test storage",
-    RequestKind.TEST_RECIPIENT: "Test message",
-    RequestKind.BROWSE: "Browse folder",
-    RequestKind.PULL: "Pull now",
-    RequestKind.FETCH: "Read orders again",
-    RequestKind.REPLAY: "Normalise again",
-    RequestKind.CONFIRM: "Confirm now",
-    RequestKind.EXPORT: "Export now",
-    RequestKind.IMPORT: "Import now",
-    RequestKind.BULK: "Many orders",
+    RequestKind.TEST_CONNECTION: Later("Test connection"),
+    RequestKind.TEST_STORAGE: Later("Test storage"),
+    RequestKind.TEST_RECIPIENT: Later("Test message"),
+    RequestKind.BROWSE: Later("Browse folder"),
+    RequestKind.PULL: Later("Pull now"),
+    RequestKind.FETCH: Later("Read orders again"),
+    RequestKind.REPLAY: Later("Normalise again"),
+    RequestKind.CONFIRM: Later("Confirm now"),
+    RequestKind.EXPORT: Later("Export now"),
+    RequestKind.IMPORT: Later("Import now"),
+    RequestKind.BULK: Later("Many orders"),
 }
-SILENT = "No pipeline runs at the moment. Start it with: orders up"
+SILENT = Later("No pipeline runs at the moment. Start it with: orders up")
 SHOWN = 5
 
 pages = Pages()
@@ -103,7 +103,7 @@ def ask_pipeline(visit: Visit, form: Form) -> str:
     if form.get("original_ids"):
         given["original_ids"] = form["original_ids"]
     if kind not in set(RequestKind) or subject not in _subjects(visit, RequestKind(kind)):
-        raise not_found("subject", "There is nothing of this name that you may ask about.", "unknown_subject")
+        raise not_found("subject", _("There is nothing of this name that you may ask about."), "unknown_subject")
     try:
         arguments = checked_arguments(RequestKind(kind), given)
     except ArgumentInvalid as error:
@@ -126,7 +126,8 @@ def asked_rows(visit: Visit, about: SubjectKind, code: str) -> tuple[AskedRow, .
 def what(request: OperatorRequest) -> str:
     """What was asked, in a few words."""
     if request.kind is RequestKind.BULK:
-        return f"{ACTIONS[request.arguments['action']]}: {display.number(request.arguments['orders'])} orders"
+        action, count = request.arguments["action"], request.arguments["orders"]
+        return counted("%(what)s: %(num)s order", "%(what)s: %(num)s orders", count, what=ACTIONS[action])
     arguments = ", ".join(str(each) for each in request.arguments.values() if each)
     return f"{KINDS[request.kind]}: {request.subject}{f' · {arguments}' if arguments else ''}"
 
@@ -134,7 +135,7 @@ def what(request: OperatorRequest) -> str:
 def _visible(visit: Visit, request_id: str) -> OperatorRequest:
     found = operator_requests.find(visit.transaction, request_id)
     if found is None or found.subject not in _subjects(visit, found.kind):
-        raise not_found("id", "There is no such request, or it is forgotten.", "unknown_request")
+        raise not_found("id", _("There is no such request, or it is forgotten."), "unknown_request")
     return found
 
 
@@ -145,7 +146,7 @@ def _subjects(visit: Visit, kind: RequestKind) -> frozenset[str]:
 def _finding(row: Mapping[str, Any]) -> ShownFinding:
     is_ok = row["verdict"] == "ok"
     return ShownFinding(
-        row["part"], Badge("Fine", "done") if is_ok else Badge("Wrong", "failed"), row["message"], row["hint"]
+        row["part"], Badge(_("Fine"), "done") if is_ok else Badge(_("Wrong"), "failed"), row["message"], row["hint"]
     )
 
 

@@ -15,6 +15,7 @@ from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.views.work import ShipForm, ShipLine, ShipmentRow
@@ -43,12 +44,15 @@ if TYPE_CHECKING:
 PATH = "/shipments"
 RETRIED = frozenset({ConfirmationStatus.REJECTED, ConfirmationStatus.IN_DOUBT})
 LABELS = {
-    name: name.replace("_", " ").capitalize()
-    for name in ("order_id", "original_id", "report_id", "tracking_number", "package_id")
+    "order_id": Later("Order id"),
+    "original_id": Later("Original id"),
+    "report_id": Later("Report id"),
+    "tracking_number": Later("Tracking number"),
+    "package_id": Later("Package id"),
 }
 ANOTHER_PACKAGE = (
     "package_id",
-    "A package of this name was reported already, and this would change it: give this one a name of its own.",
+    Later("A package of this name was reported already, and this would change it: give this one a name of its own."),
 )
 """What the form is for is another package; who reported one corrects it by the same way."""
 FIELDS = ("package_id", "carrier_code", "tracking_number", "shipping_date")
@@ -77,8 +81,8 @@ def list_shipments(visit: Visit) -> ShownList:
     labels = {each.code: each.label for each in readable_channels(visit.transaction, visit.visible_channels)}
     states = {each.value: badge.word for each, badge in CONFIRMATIONS.items()}
     filters = (
-        Filter("status", "State", choices(asked, "status", states)),
-        Filter("channel", "Channel", choices(asked, "channel", labels)),
+        Filter("status", _("State"), choices(asked, "status", states)),
+        Filter("channel", _("Channel"), choices(asked, "channel", labels)),
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels=LABELS)
     rows = tuple(_row(visit, each, labels) for each in page.rows)
@@ -89,14 +93,14 @@ def list_shipments(visit: Visit) -> ShownList:
 def retry_shipment(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - the part of the path
     """Tell the marketplace of a shipment once more."""
     if shipment_queries.by_id(visit.transaction, id, visit.visible_channels) is None:
-        raise not_found("id", "There is no such shipment, or you may not see its channel.", "unknown_shipment")
+        raise not_found("id", _("There is no such shipment, or you may not see its channel."), "unknown_shipment")
     try:
         confirmations.retry(visit.transaction, id, visit.now)
     except confirmations.NotRetryable as error:
         visit.tell(str(error), "failed")
     else:
         visit.audit("shipment_retried", id)
-        visit.tell("The pipeline tells the marketplace again, with its next run.")
+        visit.tell(_("The pipeline tells the marketplace again, with its next run."))
     back = text_of(form, "back")
     return back if back.startswith(PATH) else PATH
 
@@ -127,7 +131,9 @@ def ship(visit: Visit, form: Form, id: str) -> ShipForm | GoTo:  # noqa: A002 - 
         (answer,) = shipments.report(visit.transaction, sender, [report], visit.now)
         if answer.result is not ReportResult.REFUSED:
             visit.audit("shipment_reported", answer.shipment_id or "", {"order": id, "result": answer.result.value})
-            visit.tell(f"Reported: {CONFIRMATIONS[ConfirmationStatus(answer.status or 'queued')].word}.")
+            visit.tell(
+                _("Reported: %(state)s.", state=CONFIRMATIONS[ConfirmationStatus(answer.status or "queued")].word)
+            )
             return GoTo(f"/orders/{id}#shipments")
     faults = tuple((each.field, each.message) for each in answer.faults)
     notices = tuple(each.message for each in answer.notices)
@@ -181,18 +187,18 @@ def _report(
     for each in document["lines"]:
         count = text_of(form, f"units.{each['id']}").strip()
         if count and not count.isdecimal():
-            faults.append((f"units.{each['id']}", f"{count} is no number of units"))
+            faults.append((f"units.{each['id']}", _("%(count)s is no number of units", count=count)))
         elif count and int(count):
             items.append(Item(item_id=each["id"], item_quantity_shipped=int(count)))
     if not items:
-        faults.append(("", "No unit is to be shipped: give a number of at least one line."))
+        faults.append(("", _("No unit is to be shipped: give a number of at least one line.")))
     day, moment_shipped = text_of(form, "shipping_date").strip(), None
     if day:
         try:
             zone = ZoneInfo(visit.installation.settings.time_zone)
             moment_shipped = datetime.combine(datetime.fromisoformat(day).date(), time(12), zone)
         except ValueError:
-            faults.append(("shipping_date", f"{day} is no date"))
+            faults.append(("shipping_date", _("%(day)s is no date", day=day)))
     if faults:
         return None, tuple(faults)
     texts = {name: text_of(form, name).strip() or None for name in ("package_id", "carrier_code", "tracking_number")}
@@ -213,7 +219,7 @@ def _fingerprint(form: Form) -> str:
 def _order(visit: Visit, own_id: str) -> dict[str, Any]:
     row = order_queries.by_id(visit.transaction, own_id, visit.visible_channels)
     if row is None:
-        raise not_found("id", "There is no such order, or you may not see its channel.", "unknown_order")
+        raise not_found("id", _("There is no such order, or you may not see its channel."), "unknown_order")
     (document,) = visit.installation.documents([row], None)
     read: dict[str, Any] = orjson.loads(document)
     return read

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.settings import Setting, apply_part, require_all_channels, save, section
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.requests import asked_rows
 from orders_api.console.set_up import folder_command
 from orders_api.console.views.frame import Badge
@@ -28,20 +29,22 @@ if TYPE_CHECKING:
 PATH = "/storages"
 KINDS = {
     StorageKind.SFTP: "SFTP",
-    StorageKind.FTPS: "FTP with TLS",
-    StorageKind.FTP: "FTP, unencrypted",
-    StorageKind.FOLDER: "A folder of this machine",
+    StorageKind.FTPS: Later("FTP with TLS"),
+    StorageKind.FTP: Later("FTP, unencrypted"),
+    StorageKind.FOLDER: Later("A folder of this machine"),
 }
 OF_A_SERVER = (
-    Setting("label", "Name", "text"),
-    Setting("settings.user", "User", "text"),
-    Setting("settings.root", "Folder that all paths start from", "text", hint="Left empty: the user's own."),
+    Setting("label", Later("Name"), "text"),
+    Setting("settings.user", Later("User"), "text"),
+    Setting(
+        "settings.root", Later("Folder that all paths start from"), "text", hint=Later("Left empty: the user's own.")
+    ),
 )
 HOST_KEY = Setting(
     "settings.host_key",
-    "Fingerprint of the server's host key",
+    Later("Fingerprint of the server's host key"),
     "text",
-    hint="SHA256:…, as its operator tells it. Testing the storage shows the one that it has.",
+    hint=Later("SHA256:…, as its operator tells it. Testing the storage shows the one that it has."),
 )
 
 pages = Pages()
@@ -55,7 +58,7 @@ def list_storages(visit: Visit) -> OwnerRows:
         OwnerRow(code, entry["label"], KINDS[StorageKind(entry["kind"])], _place(entry), f"{PATH}/{code}")
         for code, entry in sorted(_storages(visit).items())
     ]
-    return OwnerRows("Storages", tuple(rows), "No storage yet: files are exchanged with none.", f"{PATH}/new")
+    return OwnerRows(_("Storages"), tuple(rows), _("No storage yet: files are exchanged with none."), f"{PATH}/new")
 
 
 @pages.page(f"{PATH}/new", "new_storage.html", needs=Role.CONFIGURATOR)
@@ -77,7 +80,7 @@ def add_storage(visit: Visit, form: Form) -> str:
     require_all_channels(visit)
     code, back = text_of(form, "code").strip(), text_of(form, "back")
     if code in _storages(visit):
-        visit.tell(f"There is a storage {code} already.", "failed")
+        visit.tell(_("There is a storage %(code)s already.", code=code), "failed")
         return f"{PATH}/new"
     settings: dict[str, Any] = {name: text_of(form, name).strip() for name in ("host", "user")}
     if text_of(form, "port").strip():
@@ -94,7 +97,7 @@ def add_storage(visit: Visit, form: Form) -> str:
             visit.transaction, visit.installation.keys, code, "password", text_of(form, "password"), visit.now
         )
         visit.audit("secret_typed", f"storage {code}", {"name": "password"})
-    visit.tell(f"The storage {code} is there. Test it before a job uses it.")
+    visit.tell(_("The storage %(code)s is there. Test it before a job uses it.", code=code))
     return back if back.startswith("/channels/") else f"{PATH}/{code}"
 
 
@@ -104,20 +107,22 @@ def show_storage(visit: Visit, code: str) -> OwnerPage:
     entry = _storage(visit, code)
     path = f"{PATH}/{code}"
     settings = _settings(entry)
-    about = "Host, port and kind are changed at the machine: orders apply."
-    sections = (section("settings", "Settings", about, f"{path}/settings", settings, _flat(entry)),) if settings else ()
+    about = _("Host, port and kind are changed at the machine: orders apply.")
+    sections = (
+        (section("settings", _("Settings"), about, f"{path}/settings", settings, _flat(entry)),) if settings else ()
+    )
     return OwnerPage(
         code=code,
         title=entry["label"],
-        facts=(("Kind", KINDS[StorageKind(entry["kind"])]), ("Where", _place(entry))),
+        facts=((_("Kind"), KINDS[StorageKind(entry["kind"])]), (_("Where"), _place(entry))),
         sections=sections,
         credentials=tuple(
             credential_row(name, entry["credentials"].get(name), f"{path}/credentials/{name}")
             for name in CREDENTIALS[StorageKind(entry["kind"])]
         ),
         asks=(
-            Ask("Test", RequestKind.TEST_STORAGE, code, "", path),
-            Ask("Browse", RequestKind.BROWSE, code, "", path),
+            Ask(_("Test"), RequestKind.TEST_STORAGE, code, "", path),
+            Ask(_("Browse"), RequestKind.BROWSE, code, "", path),
         ),
         asked=asked_rows(visit, SubjectKind.STORAGE, code),
     )
@@ -138,10 +143,10 @@ def type_storage_secret(visit: Visit, form: Form, code: str, name: str) -> str:
     try:
         keep_storage_secret(visit.transaction, visit.installation.keys, code, name, text_of(form, "secret"), visit.now)
     except SecretNotTaken as error:
-        visit.tell(f"Not saved: {error.message}.", "failed")
+        visit.tell(_("Not saved: %(message)s.", message=error.message), "failed")
         return f"{PATH}/{code}"
     visit.audit("secret_typed", f"storage {code}", {"name": name})
-    visit.tell("Kept, encrypted. Nothing shows it again.")
+    visit.tell(_("Kept, encrypted. Nothing shows it again."))
     return f"{PATH}/{code}"
 
 
@@ -149,9 +154,9 @@ def credential_row(
     name: str, reference: str | None, action: str, about: str = "", *, is_required: bool = False
 ) -> CredentialRow:
     """A credential, by where it comes from."""
-    missing = Badge("Missing", "failed") if is_required else Badge("Not set", "over")
-    state = missing if reference is None else Badge("Set", "done")
-    source = "" if reference is None else "typed, kept encrypted" if reference == "sealed" else reference
+    missing = Badge(_("Missing"), "failed") if is_required else Badge(_("Not set"), "over")
+    state = missing if reference is None else Badge(_("Set"), "done")
+    source = "" if reference is None else _("typed, kept encrypted") if reference == "sealed" else reference
     return CredentialRow(name, about, state, source, None, None, action)
 
 
@@ -162,7 +167,7 @@ def _settings(entry: Mapping[str, Any]) -> Sequence[Setting]:
         case StorageKind.FTP | StorageKind.FTPS:
             return OF_A_SERVER
         case StorageKind.FOLDER:
-            return (Setting("label", "Name", "text"),)
+            return (Setting("label", _("Name"), "text"),)
 
 
 def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,5 +194,5 @@ def _storage(visit: Visit, code: str) -> dict[str, Any]:
     require_all_channels(visit)
     found = _storages(visit).get(code)
     if found is None:
-        raise not_found("code", "There is no such storage.", "unknown_storage")
+        raise not_found("code", _("There is no such storage."), "unknown_storage")
     return dict(found)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import IssuedTokenPage, TokenRow, TokensPage
 from orders_api.kit.errors import Problem, not_found
+from warehouse import display
 from warehouse.ledger.people.users import Role
 from warehouse.ledger.settings import tokens as book
 from warehouse.ledger.settings.tokens import Scope, TokenError
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 
 PATH = "/tokens"
 SCOPES = {
-    Scope.ORDERS_READ: "Read orders, without personal data",
-    Scope.ORDERS_READ_PII: "Read orders with personal data",
-    Scope.ORDERS_WRITE: "Give manual orders",
-    Scope.SHIPMENTS_WRITE: "Report shipments, accept orders",
-    Scope.OPERATIONS_WRITE: "Ask the pipeline to test, pull, export",
-    Scope.CONFIGURATION_WRITE: "Change the configuration",
-    Scope.METRICS_READ: "Read metrics",
-    Scope.ADMIN: "Everything but personal data",
+    Scope.ORDERS_READ: Later("Read orders, without personal data"),
+    Scope.ORDERS_READ_PII: Later("Read orders with personal data"),
+    Scope.ORDERS_WRITE: Later("Give manual orders"),
+    Scope.SHIPMENTS_WRITE: Later("Report shipments, accept orders"),
+    Scope.OPERATIONS_WRITE: Later("Ask the pipeline to test, pull, export"),
+    Scope.CONFIGURATION_WRITE: Later("Change the configuration"),
+    Scope.METRICS_READ: Later("Read metrics"),
+    Scope.ADMIN: Later("Everything but personal data"),
 }
 ABOUT_ALL = frozenset({Scope.CONFIGURATION_WRITE, Scope.METRICS_READ})
 """Scopes that are good for nothing where some channels are hidden."""
@@ -68,7 +70,7 @@ def create_token(visit: Visit, form: Form) -> IssuedTokenPage | GoTo:
             visit.transaction, text_of(form, "consumer").strip(), scopes, channels, None, visit.now
         )
     except TokenError as error:
-        visit.tell(f"No token was made: {error}.", "failed")
+        visit.tell(_("No token was made: %(error)s.", error=error), "failed")
         return GoTo(PATH)
     visit.audit("token_made", made.id, _about(made))
     return _issued(visit, made, secret)
@@ -84,7 +86,7 @@ def rotate_token(visit: Visit, form: Form, id: str) -> IssuedTokenPage | GoTo:  
     try:
         made, secret = book.rotate(visit.transaction, id, None, grace, visit.now)
     except TokenError as error:
-        visit.tell(f"It was not replaced: {error}.", "failed")
+        visit.tell(_("It was not replaced: %(error)s.", error=error), "failed")
         return GoTo(PATH)
     visit.audit(
         "token_replaced", id, {**_about(made), "by": made.id, "old_ends_after_hours": grace.total_seconds() / 3600}
@@ -98,14 +100,14 @@ def revoke_token(visit: Visit, _form: Form, id: str) -> str:  # noqa: A002 - the
     found = _find(visit, id)
     book.revoke(visit.transaction, id, visit.now)
     visit.audit("token_ended", id, _about(found))
-    visit.tell(f"The token {id} of {found.consumer} has ended.")
+    visit.tell(_("The token %(id)s of %(consumer)s has ended.", id=id, consumer=found.consumer))
     return PATH
 
 
 def _find(visit: Visit, token_id: str) -> TokenInfo:
     found = book.found(visit.transaction, token_id)
     if found is None or not is_within(visit, found.channels):
-        raise not_found("id", "There is no such token.", "unknown_token")
+        raise not_found("id", _("There is no such token."), "unknown_token")
     return found
 
 
@@ -119,20 +121,20 @@ def _may_give(visit: Visit, scope: Scope) -> bool:
 def _check_gift(visit: Visit, scopes: Collection[Scope], channels: Collection[str] | None) -> None:
     require_own_right(visit, channels, personal_data=False)
     if not all(_may_give(visit, each) for each in scopes):
-        raise Problem(403, "not_yours_to_give", "Nobody gives away a right or a channel that they lack.")
+        raise Problem(403, "not_yours_to_give", _("Nobody gives away a right or a channel that they lack."))
 
 
 def _row(visit: Visit, each: TokenInfo) -> TokenRow:
     zone = visit.installation.settings.time_zone
     is_live = each.is_live(visit.now)
-    ended = Badge("Revoked", "over") if each.revoked_at is not None else Badge("Expired", "over")
-    ends = "" if each.expires_at is None else f"ends {each.expires_at:%Y-%m-%d %H:%M} UTC"
+    ended = Badge(_("Revoked"), "over") if each.revoked_at is not None else Badge(_("Expired"), "over")
+    ends = "" if each.expires_at is None else _("ends %(time)s UTC", time=display.moment(each.expires_at, UTC))
     return TokenRow(
         id=each.id,
         consumer=each.consumer,
         scopes=tuple(sorted(each.scopes)),
-        channels="all" if each.channels is None else ", ".join(each.channels),
-        state=Badge("Live", "done", ends) if is_live else ended,
+        channels=_("all") if each.channels is None else ", ".join(each.channels),
+        state=Badge(_("Live"), "done", ends) if is_live else ended,
         is_live=is_live,
         created=moment(each.created_at, visit.now, zone),
         used=moment(each.last_used_at, visit.now, zone),

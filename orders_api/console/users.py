@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.users import InvitationPage, UserPage, UserRow, UsersPage
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 PATH = "/users"
 ROLES = {
-    Role.VIEWER: "Viewer: sees everything, changes nothing",
-    Role.OPERATOR: "Operator: ships, decides, repeats",
-    Role.CONFIGURATOR: "Configurator: settings and tokens as well",
-    Role.ADMIN: "Administrator: people and the audit log as well",
+    Role.VIEWER: Later("Viewer: sees everything, changes nothing"),
+    Role.OPERATOR: Later("Operator: ships, decides, repeats"),
+    Role.CONFIGURATOR: Later("Configurator: settings and tokens as well"),
+    Role.ADMIN: Later("Administrator: people and the audit log as well"),
 }
 
 pages = Pages()
@@ -50,7 +51,7 @@ def add_user(visit: Visit, form: Form) -> InvitationPage | GoTo:
     try:
         user = book.add(visit.transaction, name, role, channels, visit.now, may_see_personal_data=personal_data)
     except UserError as error:
-        visit.tell(f"Nobody was added: {error}.", "failed")
+        visit.tell(_("Nobody was added: %(error)s.", error=error), "failed")
         return GoTo(PATH)
     visit.audit("user_added", name, _about(user))
     return _invitation(visit, name)
@@ -75,12 +76,12 @@ def change_user(visit: Visit, form: Form, name: str) -> str:
     try:
         after = book.change(visit.transaction, name, role, channels, visit.now, may_see_personal_data=personal_data)
     except UserError as error:
-        visit.tell(f"Nothing was changed: {error}.", "failed")
+        visit.tell(_("Nothing was changed: %(error)s.", error=error), "failed")
         return f"{PATH}/{name}"
     visit.audit("user_changed", name, {"old": _about(before), "new": _about(after)})
     if name == visit.user.name:
         return "/log-in"
-    visit.tell(f"{name} has these rights with the next log-in, and is logged out.")
+    visit.tell(_("%(name)s has these rights with the next log-in, and is logged out.", name=name))
     return f"{PATH}/{name}"
 
 
@@ -106,18 +107,18 @@ def remove_user(visit: Visit, _form: Form, name: str) -> str:
     """Take somebody's access away."""
     _find(visit, name)
     if name == visit.user.name:
-        visit.tell("Nobody removes themselves: ask another administrator.", "failed")
+        visit.tell(_("Nobody removes themselves: ask another administrator."), "failed")
         return f"{PATH}/{name}"
     book.remove(visit.transaction, name)
     visit.audit("user_removed", name)
-    visit.tell(f"{name} is removed, and logged out.")
+    visit.tell(_("%(name)s is removed, and logged out.", name=name))
     return PATH
 
 
 def _find(visit: Visit, name: str) -> User:
     user = book.find(visit.transaction, name)
     if user is None or not is_within(visit, user.channels):
-        raise not_found("name", "There is no such user.", "unknown_user")
+        raise not_found("name", _("There is no such user."), "unknown_user")
     return user
 
 
@@ -129,7 +130,7 @@ def _rights(visit: Visit, form: Form) -> tuple[Role, Collection[str] | None, boo
     """What the form gives; none of it is more than the visitor has."""
     chosen = text_of(form, "role")
     if chosen not in set(Role):
-        raise Problem(422, "invalid_request", "Choose a role.")
+        raise Problem(422, "invalid_request", _("Choose a role."))
     channels = form.get("channel") or visit.visible_channels
     personal_data = text_of(form, "personal_data") == "on"
     require_own_right(visit, channels, personal_data=personal_data)
@@ -145,9 +146,9 @@ def _row(visit: Visit, user: User) -> UserRow:
     return UserRow(
         name=user.name,
         role=user.role,
-        personal_data="may reveal" if user.may_see_personal_data else "hidden",
-        channels="all" if user.channels is None else ", ".join(user.channels),
-        password="chosen" if user.has_password else "not yet",
+        personal_data=_("may reveal") if user.may_see_personal_data else _("hidden"),
+        channels=_("all") if user.channels is None else ", ".join(user.channels),
+        password=_("chosen") if user.has_password else _("not yet"),
         added=moment(user.created_at, visit.now, visit.installation.settings.time_zone),
     )
 

@@ -2,61 +2,68 @@
 
 from __future__ import annotations
 
+from orders_api.console.kit.texts import Later, _, gettext
 from orders_api.console.views.frame import Badge
 from warehouse.bulk_actions import BulkAction
 from warehouse.date_presets import DatePreset
 from warehouse.order_states import ConfirmationStatus, Status
 
 STATUSES = {
-    Status.PENDING: Badge("Pending", "waiting"),
-    Status.WAITING_FOR_SHIPMENT: Badge("Waiting for shipment", "todo"),
-    Status.PARTIALLY_SHIPPED: Badge("Partially shipped", "todo"),
-    Status.SHIPPED: Badge("Shipped", "done"),
-    Status.REFUSED: Badge("Refused", "over"),
-    Status.CANCELED: Badge("Canceled", "over"),
-    Status.UNKNOWN: Badge("Unknown", "unknown"),
+    Status.PENDING: Badge(Later("Pending"), "waiting"),
+    Status.WAITING_FOR_SHIPMENT: Badge(Later("Waiting for shipment"), "todo"),
+    Status.PARTIALLY_SHIPPED: Badge(Later("Partially shipped"), "todo"),
+    Status.SHIPPED: Badge(Later("Shipped"), "done"),
+    Status.REFUSED: Badge(Later("Refused"), "over"),
+    Status.CANCELED: Badge(Later("Canceled"), "over"),
+    Status.UNKNOWN: Badge(Later("Unknown"), "unknown"),
 }
 
 CONFIRMATIONS = {
-    ConfirmationStatus.QUEUED: Badge("To be told", "waiting"),
-    ConfirmationStatus.SENDING: Badge("Being told", "waiting"),
-    ConfirmationStatus.SENT: Badge("Told", "waiting", "The marketplace took it; not read back yet."),
-    ConfirmationStatus.VERIFIED: Badge("Verified", "done", "Read back: the marketplace shows the shipment."),
-    ConfirmationStatus.REJECTED: Badge("Rejected", "failed"),
-    ConfirmationStatus.IN_DOUBT: Badge("In doubt", "warning", "Nobody knows yet whether it arrived."),
-    ConfirmationStatus.HELD: Badge("Held", "warning"),
+    ConfirmationStatus.QUEUED: Badge(Later("To be told"), "waiting"),
+    ConfirmationStatus.SENDING: Badge(Later("Being told"), "waiting"),
+    ConfirmationStatus.SENT: Badge(Later("Told"), "waiting", Later("The marketplace took it; not read back yet.")),
+    ConfirmationStatus.VERIFIED: Badge(
+        Later("Verified"), "done", Later("Read back: the marketplace shows the shipment.")
+    ),
+    ConfirmationStatus.REJECTED: Badge(Later("Rejected"), "failed"),
+    ConfirmationStatus.IN_DOUBT: Badge(Later("In doubt"), "warning", Later("Nobody knows yet whether it arrived.")),
+    ConfirmationStatus.HELD: Badge(Later("Held"), "warning"),
 }
 """Of orders of which something was reported."""
 
 ATTEMPTS = {
-    "running": Badge("Under way", "waiting"),
-    "sent": Badge("Taken", "done"),
-    "rejected": Badge("Rejected", "failed"),
-    "in_doubt": Badge("No answer", "warning"),
-    "retry": Badge("To be tried again", "waiting"),
-    "refuted": Badge("Had not arrived", "warning"),
+    "running": Badge(Later("Under way"), "waiting"),
+    "sent": Badge(Later("Taken"), "done"),
+    "rejected": Badge(Later("Rejected"), "failed"),
+    "in_doubt": Badge(Later("No answer"), "warning"),
+    "retry": Badge(Later("To be tried again"), "waiting"),
+    "refuted": Badge(Later("Had not arrived"), "warning"),
 }
 """How attempts to tell a marketplace of a shipment ended."""
 
-LEVELS = {"error": Badge("Error", "failed"), "warning": Badge("Warning", "warning"), "info": Badge("Info", "over")}
+LEVELS = {
+    "error": Badge(Later("Error"), "failed"),
+    "warning": Badge(Later("Warning"), "warning"),
+    "info": Badge(Later("Info"), "over"),
+}
 """Of the log."""
 
 PRESETS = {
-    DatePreset.TODAY: "Today",
-    DatePreset.YESTERDAY: "Yesterday",
-    DatePreset.THIS_WEEK: "This week",
-    DatePreset.LAST_WEEK: "Last week",
-    DatePreset.THIS_MONTH: "This month",
-    DatePreset.LAST_MONTH: "Last month",
+    DatePreset.TODAY: Later("Today"),
+    DatePreset.YESTERDAY: Later("Yesterday"),
+    DatePreset.THIS_WEEK: Later("This week"),
+    DatePreset.LAST_WEEK: Later("Last week"),
+    DatePreset.THIS_MONTH: Later("This month"),
+    DatePreset.LAST_MONTH: Later("Last month"),
 }
 
-FULFILLED_BY = {"merchant": "Merchant", "marketplace": "Marketplace", "none": "Not told"}
+FULFILLED_BY = {"merchant": Later("Merchant"), "marketplace": Later("Marketplace"), "none": Later("Not told")}
 
 
 def status_badge(status: str, marketplace_status: str | None) -> Badge:
     """An order's status, with the marketplace's own word."""
     badge = STATUSES[Status(status)]
-    about = "The marketplace tells no word of its own." if marketplace_status is None else marketplace_status
+    about = _("The marketplace tells no word of its own.") if marketplace_status is None else marketplace_status
     return Badge(badge.word, badge.tone, about)
 
 
@@ -71,17 +78,17 @@ def in_words(name: str) -> str:
     >>> in_words("shipping_address"), in_words("IN_DOUBT")
     ('Shipping address', 'In doubt')
     """
-    return name.replace("_", " ").capitalize()
+    return gettext(name.replace("_", " ").capitalize())
 
 
 ACTIONS: dict[str, str] = {
-    "export": "Export the selection",
-    BulkAction.RETRY: "Retry the confirmation",
-    BulkAction.ACKNOWLEDGE: "Acknowledge",
-    BulkAction.FETCH: "Read again at the marketplace",
-    BulkAction.RESOLVE: "Mark errors handled",
-    BulkAction.ACCEPT: "Accept",
-    BulkAction.REFUSE: "Refuse",
-    BulkAction.NEXT_FILE: "Put into the next file",
+    "export": Later("Export the selection"),
+    BulkAction.RETRY: Later("Retry the confirmation"),
+    BulkAction.ACKNOWLEDGE: Later("Acknowledge"),
+    BulkAction.FETCH: Later("Read again at the marketplace"),
+    BulkAction.RESOLVE: Later("Mark errors handled"),
+    BulkAction.ACCEPT: Later("Accept"),
+    BulkAction.REFUSE: Later("Refuse"),
+    BulkAction.NEXT_FILE: Later("Put into the next file"),
 }
 """What may be done to many orders at once (`bulk`)."""

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from orders_api.console.kit.headlines import state_badge
+from orders_api.console.views.frame import Badge
 from tests.api.conftest import Book, make_order, set_up
 from warehouse.ids import order_id
 from warehouse.ledger.base.database import brief
@@ -92,12 +94,12 @@ def test_a_count_that_takes_too_long_is_left_out_and_the_page_goes_on(book, monk
 def test_headlines_say_which_channel_is_late(book, clock) -> None:
     with book.ledger.read() as transaction:
         first = headlines(transaction, None, clock())
-        assert first.state_words == ("First pull to come", "waiting")
-        assert headlines(transaction, (), clock()).state_words == ("No channel is retrieved", "unknown")
+        assert state_badge(first) == Badge("First pull to come", "waiting")
+        assert state_badge(headlines(transaction, (), clock())) == Badge("No channel is retrieved", "unknown")
     with book.ledger.write() as transaction:
         for code, minutes in (("amazon_fr", 2), ("mirakl_de", 90)):
             through = clock() - timedelta(minutes=minutes)
             cover(transaction, [code], through - timedelta(hours=1), through, clock())
     with book.ledger.read() as transaction:
-        assert headlines(transaction, None, clock()).state_words == ("Late: mirakl_de 90 min", "failed")
-        assert headlines(transaction, ("amazon_fr",), clock()).state_words == ("Up to date · 2 min", "done")
+        assert state_badge(headlines(transaction, None, clock())) == Badge("Late: mirakl_de 90 min", "failed")
+        assert state_badge(headlines(transaction, ("amazon_fr",), clock())) == Badge("Up to date · 2 min", "done")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from orders_api.console.kit import visits
 from orders_api.console.kit.pages import see_other
+from orders_api.console.kit.texts import _
 from orders_api.kit.errors import Problem
 from orders_api.kit.installation import installation_of
 from orders_api.kit.rate_limits import RateLimiter
@@ -52,7 +53,7 @@ class LogInAttempts:
             limits.append(self.names.take(name[:64]))
         if not all(each.is_admitted for each in limits):
             seconds = max(each.retry_after_seconds for each in limits)
-            detail = f"Too many attempts to log in. Try again in {seconds} seconds."
+            detail = _("Too many attempts to log in. Try again in %(seconds)s seconds.", seconds=seconds)
             raise Problem(429, "too_many_attempts", detail, headers={"Retry-After": str(seconds)})
 
 

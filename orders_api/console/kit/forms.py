@@ -15,6 +15,7 @@ import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from orders_api.console.kit.texts import _
 from orders_api.kit.errors import Problem
 
 if TYPE_CHECKING:
@@ -36,17 +37,17 @@ async def read_form(request: Request) -> Form:
         Problem: 413, 415; 422 when there are too many fields.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise Problem(415, "unsupported_media_type", "Send the form as a browser does.")
+        raise Problem(415, "unsupported_media_type", _("Send the form as a browser does."))
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > LARGEST_FORM:
-            raise Problem(413, "body_too_large", "The form holds too much.")
+            raise Problem(413, "body_too_large", _("The form holds too much."))
     try:
         text = body.decode("ascii")
         fields = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise Problem(422, "invalid_request", "The form cannot be read.") from None
+        raise Problem(422, "invalid_request", _("The form cannot be read.")) from None
     form: Form = {}
     for name, value in fields:
         form.setdefault(name, []).append(value)
@@ -67,7 +68,7 @@ def require_own_origin(request: Request) -> None:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin", "")
     own = urlsplit(origin).netloc == request.headers.get("host") if site is None else site == "same-origin"
     if not own:
-        raise Problem(403, "foreign_origin", "This was not sent by a page of this console. Nothing was done.")
+        raise Problem(403, "foreign_origin", _("This was not sent by a page of this console. Nothing was done."))
 
 
 def form_token(secret: str) -> str:
@@ -92,7 +93,7 @@ def require_token(form: Form, secret: str) -> None:
         given = b""
     mask, masked = given[:TOKEN_BYTES], given[TOKEN_BYTES:]
     if len(masked) != TOKEN_BYTES or not hmac.compare_digest(_xor(mask, masked), _token(secret)):
-        detail = (
+        detail = _(
             "This form belongs to a session that is over. Nothing was done: go back, reload the page and try again."
         )
         raise Problem(403, "form_expired", detail)

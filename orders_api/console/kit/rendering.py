@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 from starlette.responses import HTMLResponse
 
 from orders_api.console.kit.assets import assets
 from orders_api.console.kit.forms import TOKEN_FIELD, form_token
+from orders_api.console.kit.headlines import state_badge
+from orders_api.console.kit.texts import Later, _, gettext, ngettext
 from orders_api.console.navigation import GROUPS
-from orders_api.console.views.frame import THEMES, Badge, Frame, Moment
+from orders_api.console.views.frame import THEMES, Frame, Moment
 from warehouse import display
 from warehouse.clock import iso
 from warehouse.web_addresses import AddressFault, address_fault
@@ -30,7 +33,13 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parents[1] / "templates"
 THEME_COOKIE = "orders_theme"
 KEYS_COOKIE, KEYS_OFF = "orders_keys", "off"
-NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie"}
+DISTANCES = (
+    (60, 90, Later("in %(count)s min"), Later("%(count)s min ago")),
+    (3600, 48, Later("in %(count)s h"), Later("%(count)s h ago")),
+    (86_400, 100_000, Later("in %(count)s d"), Later("%(count)s d ago")),
+)
+"""Seconds of a unit, how many of them are told in it, and what is said of a time ahead and of one that is over."""
+NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie, Accept-Language"}
 
 
 def frame_of(request: Request, zone: str, visit: Visit | None = None, headlines: Headlines | None = None) -> Frame:
@@ -46,8 +55,10 @@ def frame_of(request: Request, zone: str, visit: Visit | None = None, headlines:
         visit=visit,
         token="" if visit is None else form_token(visit.secret),
         headlines=headlines,
-        state=Badge("State unknown", "unknown") if headlines is None else Badge(*headlines.state_words),
+        state=state_badge(headlines),
         zone=zone,
+        language=str(display.LOCALE.get()).replace("_", "-"),
+        direction=display.LOCALE.get().text_direction,
         dagster=None if visit is None else visit.installation.settings.dagster_url,
     )
 
@@ -76,12 +87,12 @@ def distance(ahead: timedelta) -> str:
     ['just now', '2 h ago', 'in 25 h']
     """
     seconds = abs(ahead.total_seconds())
-    for length, unit, until in ((60, "min", 90), (3600, "h", 48), (86_400, "d", 100_000)):
+    for length, until, to_come, past in DISTANCES:
         count = int(seconds // length)
         if count < until:
             if count == 0:
-                return "just now"
-            return f"in {count} {unit}" if ahead > timedelta() else f"{count} {unit} ago"
+                return _("just now")
+            return _(to_come if ahead > timedelta() else past, count=count)
     return ""
 
 
@@ -93,7 +104,10 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(_escaped, _escaped_plural, newstyle=True)  # type: ignore[attr-defined]
     made.filters |= {"number": display.number, "opened": _opened}
     made.tests["web_address"] = _is_web_address
     made.globals |= {
@@ -103,6 +117,15 @@ def _environment() -> Environment:
         "themes": THEMES,
     }
     return made
+
+
+def _escaped(message: str) -> str:
+    """A template's text: a translation may be wrong, and brings in no markup all the same."""
+    return escape(gettext(message))
+
+
+def _escaped_plural(one: str, many: str, count: int) -> str:
+    return escape(ngettext(one, many, count))
 
 
 def _opened(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orders_api.console.kit.forms import text_of
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import Field, Section
 from orders_api.kit.answers import render, tag_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 BEFORE = "before"
 NOTHING: tuple[object, ...] = ("", [], False)
 """What is sent for a field that was left alone where nothing was set."""
-ALL_CHANNELS = "This page is about all channels, and you see some of them. An administrator can give you all."
+ALL_CHANNELS = Later("This page is about all channels, and you see some of them. An administrator can give you all.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def save(visit: Visit, form: Form, noun: str, code: str, settings: Sequence[Sett
         entry: What is set now.
     """
     if text_of(form, BEFORE) != _tag(settings, entry):
-        visit.tell("Somebody has changed this meanwhile. Nothing was saved: look at what is set now.", "failed")
+        visit.tell(_("Somebody has changed this meanwhile. Nothing was saved: look at what is set now."), "failed")
         return
     part: dict[str, Any] = {}
     for each in settings:
@@ -113,7 +114,7 @@ def apply_part(visit: Visit, part: Mapping[str, Any]) -> bool:
             visit.transaction, part, visit.now, sees_personal_data=visit.user.may_see_personal_data
         )
     except ConfigurationError as error:
-        visit.tell(f"Not saved. {'; '.join(error.problems)}", "failed")
+        visit.tell(_("Not saved. %(faults)s", faults="; ".join(error.problems)), "failed")
         return False
     record_changes(
         visit.transaction,
@@ -123,7 +124,7 @@ def apply_part(visit: Visit, part: Mapping[str, Any]) -> bool:
         origin=visit.origin,
         request_id=visit.request.state.request_id,
     )
-    visit.tell("Saved." if found else "Nothing was changed: it was so already.")
+    visit.tell(_("Saved.") if found else _("Nothing was changed: it was so already."))
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_api.console.kit.texts import Later, _
 from orders_api.kit.errors import Problem
 from warehouse.ledger.base.database import SCHEMA_HEAD
 from warehouse.ledger.people import audit, sessions
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 SECURE_COOKIE = "__Host-orders"
 LOOPBACK_COOKIE = "orders_session"
-UPGRADED = (
+UPGRADED = Later(
     "A newer release was installed while you worked. Nothing was done: reload the page. When it says so again, this process is "
     "still of the release before, and whoever runs it starts `orders api` again."
 )
@@ -112,8 +113,10 @@ def require(visit: Visit, role: Role) -> None:
         Problem: 403 `missing_role`, naming the role and who can give it.
     """
     if not visit.user.role.includes(role):
-        detail = (
-            f"This takes the role {role}; you have the role {visit.user.role}. An administrator can give it to you."
+        detail = _(
+            "This takes the role %(role)s; you have the role %(own)s. An administrator can give it to you.",
+            role=role,
+            own=visit.user.role,
         )
         raise Problem(403, "missing_role", detail)
 
@@ -137,7 +140,7 @@ def require_own_right(visit: Visit, channels: Collection[str] | None, *, persona
         Problem: 403 `not_yours_to_give`.
     """
     if not is_within(visit, channels) or (personal_data and not visit.user.may_see_personal_data):
-        raise Problem(403, "not_yours_to_give", "Nobody gives away a right or a channel that they lack.")
+        raise Problem(403, "not_yours_to_give", _("Nobody gives away a right or a channel that they lack."))
 
 
 def keep_secret(response: Response, request: Request, installation: ApiInstallation, secret: str) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import ceil, log10
 from typing import TYPE_CHECKING
 
+from orders_api.console.kit.texts import _
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -117,7 +119,7 @@ def plot(
         bars=tuple(bars),
         sides=tuple(Tick(_said(top * n / LINES), LEFT, y(top * n / LINES)) for n in range(LINES + 1)),
         times=tuple(Tick(text, x(number), HEIGHT - 6) for number, text in enumerate(times) if number % every == 0),
-        columns=("When", *(each.name for each in series)),
+        columns=(_("When"), *(each.name for each in series)),
         rows=tuple((text, *(_said(one.values[number]) for one in series)) for number, text in enumerate(times)),
     )
 
@@ -150,5 +152,5 @@ def _said(value: float | None) -> str:
     ('not told', '12', '0.26')
     """
     if value is None:
-        return "not told"
+        return _("not told")
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}".rstrip("0")

@@ -60,6 +60,8 @@ class Frame:
         headlines: What stands beside the navigation; None where nobody is logged in, or it is not known.
         state: The pipeline's.
         zone: The time zone of all times.
+        language: The page's, as HTML has it.
+        direction: In which it is written, `ltr` or `rtl`.
         dagster: Address of Dagster's pages; None when it is not told.
     """
 
@@ -73,6 +75,8 @@ class Frame:
     headlines: Headlines | None
     state: Badge
     zone: str
+    language: str
+    direction: str
     dagster: str | None
 
     @property

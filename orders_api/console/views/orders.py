@@ -178,11 +178,6 @@ class FetchOffer:
     original_ids: tuple[str, ...]
     back: str
 
-    @property
-    def what(self) -> str:
-        """What is asked for, in a word."""
-        return "it" if len(self.original_ids) == 1 else "them"
-
 
 @dataclass(frozen=True, slots=True)
 class PlaceInList:

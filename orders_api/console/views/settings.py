@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_api.console.kit.texts import Later
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,7 +58,7 @@ class Section:
     action: str
     before: str
     fields: tuple[Field, ...]
-    button: str = "Save"
+    button: str = Later("Save")
     is_saved_at_once: bool = True
 
 

@@ -39,19 +39,6 @@ class Headlines:
     late: tuple[tuple[str, datetime], ...]
     at: datetime
 
-    @property
-    def state_words(self) -> tuple[str, str]:
-        """The state in words, with their tone."""
-        if not self.is_connected:
-            return "No channel is retrieved", "unknown"
-        if self.late:
-            code, through = self.late[0]
-            others = f" and {len(self.late) - 1} more" if len(self.late) > 1 else ""
-            return f"Late: {code} {_minutes(self.at, through)} min{others}", "failed"
-        if self.complete_through is None:
-            return "First pull to come", "waiting"
-        return f"Up to date · {_minutes(self.at, self.complete_through)} min", "done"
-
 
 def headlines(transaction: Transaction, visible_channels: tuple[str, ...] | None, now: datetime) -> Headlines:
     """The headlines of a reader who may see these channels; at most six statements."""
@@ -77,7 +64,3 @@ def headlines(transaction: Transaction, visible_channels: tuple[str, ...] | None
         late=tuple((code, through) for through, code in sorted(late)),
         at=now,
     )
-
-
-def _minutes(now: datetime, earlier: datetime) -> int:
-    return int((now - earlier).total_seconds() // 60)
