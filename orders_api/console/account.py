@@ -12,7 +12,7 @@ from orders_api.console.kit.entrances import own_path
 from orders_api.console.kit.forms import read_form, require_own_origin, text_of
 from orders_api.console.kit.pages import GoTo, Pages, see_other
 from orders_api.console.kit.rendering import KEYS_COOKIE, KEYS_OFF, THEME_COOKIE, moment
-from orders_api.console.kit.texts import _
+from orders_api.console.kit.texts import _, gettext
 from orders_api.console.navigation import FIRST
 from orders_api.console.views.frame import THEMES
 from orders_api.console.views.log_in import AccountPage, CodesPage, SessionRow
@@ -47,7 +47,9 @@ def show_account(visit: Visit) -> AccountPage:
         )
         for each in sessions.live_sessions(visit.transaction, visit.user.name, visit.now)
     )
-    return AccountPage(visit.user, _("all") if seen is None else ", ".join(seen), SHORTEST_PASSWORD, places)
+    return AccountPage(
+        visit.user, gettext(visit.user.role), _("all") if seen is None else ", ".join(seen), SHORTEST_PASSWORD, places
+    )
 
 
 @pages.action("/account/password", needs=Role.VIEWER)

@@ -11,6 +11,7 @@ from orders_api.console.kit.texts import _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.settings import AlertsPage, Ask, RecipientRow
+from orders_api.console.words import in_words
 from orders_api.kit.errors import not_found
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.people.users import Role
@@ -35,7 +36,7 @@ def list_recipients(visit: Visit) -> AlertsPage:
     channels = {each.code: each.label for each in all_channels(visit.transaction)}
     return AlertsPage(
         rows=tuple(_row(each) for each in all_recipients(visit.transaction)),
-        kinds=tuple(FilterValue(each.value, each.value.capitalize(), is_chosen=False) for each in IncidentKind),
+        kinds=tuple(FilterValue(each.value, in_words(each), is_chosen=False) for each in IncidentKind),
         channels=tuple(FilterValue(code, label, is_chosen=False) for code, label in channels.items()),
     )
 
@@ -87,7 +88,7 @@ def _find(visit: Visit, code: str) -> Recipient:
 def _row(each: Recipient) -> RecipientRow:
     address = each.address if each.kind is RecipientKind.EMAIL else _("a chat or webhook address")
     channels = ", ".join(each.channels) or _("all channels")
-    kinds = ", ".join(each.kinds) or _("all kinds of problems")
+    kinds = ", ".join(map(in_words, each.kinds)) or _("all kinds of problems")
     return RecipientRow(
         code=each.code,
         address=address,

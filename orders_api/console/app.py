@@ -48,7 +48,7 @@ from orders_api.console.kit.assets import serve_asset
 from orders_api.console.kit.entrances import LogInAttempts
 from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.rendering import frame_of, html
-from orders_api.console.kit.texts import Speaking, _, read_languages
+from orders_api.console.kit.texts import Speaking, _, gettext, read_languages
 from orders_api.console.views.frame import ErrorPage
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
@@ -144,8 +144,8 @@ async def _on_defect(request: Request, _error: Exception) -> Response:
 def _answer(request: Request, problem: Problem) -> Response:
     zone = installation_of(request).settings.time_zone
     frame = frame_of(request, zone, getattr(request.state, "visit", None))
-    title = HTTPStatus(problem.status).phrase.capitalize()
+    title = gettext(HTTPStatus(problem.status).phrase.capitalize())
     details = [each["message"] for each in problem.errors if each["message"] != problem.detail]
     retry = frame.path if request.method == "GET" and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
-    view = ErrorPage(title, problem.detail, problem.code, tuple(details), retry)
+    view = ErrorPage(title, gettext(problem.detail), problem.code, tuple(details), retry)
     return html("error.html", view, frame, problem.status, problem.headers)

@@ -12,7 +12,7 @@ from orders_api.console.kit.texts import Later, _
 from orders_api.console.requests import asked_rows
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.settings import Ask, CarrierRow, ChannelPage, ChannelRow, ChannelRows
-from orders_api.console.words import STATUSES
+from orders_api.console.words import STATUSES, in_words
 from orders_api.kit.errors import not_found
 from warehouse.ledger.people.users import Role
 from warehouse.ledger.settings import carriers, remote_changes
@@ -172,9 +172,7 @@ def _job_settings(job: str, storages: Mapping[str, str]) -> Sequence[Setting]:
     return (
         Setting(f"{job}.enabled", _("On"), "switch"),
         Setting(f"{job}.frequency", _("How often"), "choice", FREQUENCIES),
-        Setting(
-            f"{job}.weekday", _("Day of a weekly job"), "choice", {each.value: each.capitalize() for each in Weekday}
-        ),
+        Setting(f"{job}.weekday", _("Day of a weekly job"), "choice", {each.value: in_words(each) for each in Weekday}),
         Setting(f"{job}.at", _("Time of a daily or weekly job"), "time"),
         Setting(f"{job}.storage", _("Storage"), "choice", {"": _("Choose one"), **storages}),
         Setting(f"{job}.folder", _("Folder"), "text", hint=_("Left empty: the storage's root.")),

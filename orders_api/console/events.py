@@ -20,6 +20,7 @@ from starlette.routing import Route
 from orders_api.console.kit import visits
 from orders_api.console.kit.pages import page_readers
 from orders_api.console.kit.rendering import NO_STORE
+from orders_api.console.kit.texts import _
 from orders_api.kit.errors import Problem
 from orders_api.kit.installation import installation_of
 from warehouse.ledger.book import news
@@ -69,10 +70,10 @@ async def listen(request: Request) -> Response:
     """
     installation, listeners = installation_of(request), _listeners(request)
     if listeners.count >= MOST_LISTENERS:
-        raise Problem(503, "too_many_listeners", "Too many pages listen.", headers={"Retry-After": "60"})
+        raise Problem(503, "too_many_listeners", _("Too many pages listen."), headers={"Retry-After": "60"})
     visit = await _read(installation, lambda transaction: visits.find_visit(request, transaction, installation))
     if visit is None:
-        raise Problem(401, "not_logged_in", "The session is over. Log in again.")
+        raise Problem(401, "not_logged_in", _("The session is over. Log in again."))
     heard = request.headers.get("last-event-id", "")
     known = int(heard) if POSITION.fullmatch(heard) else await listeners.look(installation)
     happenings = _happenings(installation, listeners, known, visit.visible_channels)
@@ -88,7 +89,7 @@ async def _happenings(
     listeners.count += 1
     try:
         yield b"retry: 1000\nid: %d\ndata:\n\n" % known
-        for _ in range(int(LASTS_SECONDS / LOOK_SECONDS)):
+        for _look in range(int(LASTS_SECONDS / LOOK_SECONDS)):
             if await listeners.look(installation) > known:
                 found = await _read(installation, partial(news.news_since, position=known, channels=channels))
                 known = found.position

@@ -16,7 +16,7 @@ from orders_api.console.kit.lists import ROWS, around, choices, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, gettext
 from orders_api.console.logs import entry_row
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.incidents import Deed, IncidentRow, IncidentView, Spark, SparkBar
@@ -96,9 +96,9 @@ def show_incident(visit: Visit, id: str) -> IncidentView:  # noqa: A002 - the pa
     affected = incident_queries.orders_affected(visit.transaction, row, MOST_AFFECTED) if row.order_id else []
     return IncidentView(
         row=_row(visit, row, _days(visit, [row]).get(row.id, {})),
-        cause=row.cause,
+        cause=gettext(row.cause),
         code=row.code,
-        stage=row.stage,
+        stage=in_words(row.stage),
         facts=tuple((in_words(name), _text(value)) for name, value in named.items()),
         run=row.run_id or "",
         resolution=row.resolution,

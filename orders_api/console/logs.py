@@ -98,7 +98,6 @@ def entry_row(visit: Visit, row: ActivityRecord) -> EntryRow:
         at=at,
         level=LEVELS.get(row.level, Badge(row.level, "unknown")),
         stage=in_words(row.stage),
-        kind=in_words(row.kind),
         subject=row.channel or row.connection or "",
         text=row.text,
         order=row.order_id or "",

@@ -41,5 +41,21 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 )
 """Group → its pages."""
 
+KEYS = {
+    "/": Later("Search"),
+    "g": Later("Go to …"),
+    "j": Later("Next row"),
+    "k": Later("Row before"),
+    "x": Later("Tick the row"),
+    "o": Later("Open the row in a new tab"),
+    "?": Later("These keys"),
+    "Enter": Later("Open the row"),
+    "g o": Later("Orders"),
+    "g i": Later("Incidents"),
+    "g c": Later("Cancellations"),
+    "g f": Later("Files"),
+    "g s": Later("Shipments"),
+}
+"""What keys do, where their reader has not switched them off; `console.js` does it."""
 FIRST = "/"
 """Where somebody who has logged in begins."""

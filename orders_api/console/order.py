@@ -13,7 +13,7 @@ import orjson
 from orders_api.console.happenings import timeline_view
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import _, counted
+from orders_api.console.kit.texts import _, counted, gettext
 from orders_api.console.order_rows import cancellation_label
 from orders_api.console.orders import LIST, place_in_list
 from orders_api.console.views.frame import Badge
@@ -219,7 +219,7 @@ def _troubles(visit: Visit, case: Case, when: When) -> tuple[OrderTrouble, ...]:
     found = [
         OrderTrouble(
             message=each.message,
-            cause=each.cause,
+            cause=gettext(each.cause),
             hint=each.hint,
             code=each.code,
             occurrences=each.occurrences,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, gettext
 from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.users import InvitationPage, UserPage, UserRow, UsersPage
@@ -145,7 +145,7 @@ def _invitation(visit: Visit, name: str) -> InvitationPage:
 def _row(visit: Visit, user: User) -> UserRow:
     return UserRow(
         name=user.name,
-        role=user.role,
+        role=gettext(user.role),
         personal_data=_("may reveal") if user.may_see_personal_data else _("hidden"),
         channels=_("all") if user.channels is None else ", ".join(user.channels),
         password=_("chosen") if user.has_password else _("not yet"),

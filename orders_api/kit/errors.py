@@ -41,6 +41,13 @@ CODES = {
     503: "unavailable",
 }
 
+REFUSALS = {
+    404: "There is nothing at this path.",
+    405: "This path does not answer to this method.",
+    413: "The request's body is larger than this server accepts.",
+}
+"""Of the framework, before any code of ours ran."""
+
 
 class Problem(Exception):
     """An answer that is an error.
@@ -183,12 +190,7 @@ def _methods_at(request: Request) -> str:
 
 def from_http_error(error: HTTPException) -> Problem:
     """What the framework refused, before any code of ours ran."""
-    details = {
-        404: "There is nothing at this path.",
-        405: "This path does not answer to this method.",
-        413: "The request's body is larger than this server accepts.",
-    }
-    detail = details.get(error.status_code, "The request could not be read.")
+    detail = REFUSALS.get(error.status_code, "The request could not be read.")
     code = CODES.get(error.status_code, "http_error")
     return Problem(error.status_code, code, detail, headers=error.headers)
 

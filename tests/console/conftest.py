@@ -24,6 +24,7 @@ from orders_api.app import create_app
 from orders_pipeline.marketplaces.registry import KINDS
 from tests.api.conftest import Book, make_order
 from tests.conftest import TEST_KEYS, MovableClock
+from tests.console.pseudo_language import write_pseudo_catalogues
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.people import sessions, users
@@ -146,6 +147,7 @@ def running_console(home: Path, new_sqlite_ledger: Path):
     """A filled ledger and a server."""
     settings = Settings(_env_file=None, home=home, keys=TEST_KEYS, time_zone="Europe/Paris")
     shutil.copy(new_sqlite_ledger, settings.home)
+    write_pseudo_catalogues(home)
     ledger = open_ledger(settings)
     keep_kinds(ledger, KINDS, NOW)
     with ledger.write() as transaction:
@@ -215,6 +217,19 @@ def stranger(console):
     """Nobody who is logged in."""
     with console.client(None) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def ids(console) -> dict[str, str]:
+    """An order with errors, an incident, an entry of the log, a payload put aside."""
+    with console.client("anna") as client:
+        found = {
+            "order": client.get("/orders.json?has_errors=true&limit=1").json()["orders"],
+            "incident": client.get("/incidents.json?limit=1").json()["incidents"],
+            "entry": client.get("/logs.json?limit=1").json()["entries"],
+            "payload": client.get("/quarantine.json").json()["quarantined"],
+        }
+    return {name: rows[0]["id"] for name, rows in found.items()}
 
 
 @pytest.fixture(scope="module")

@@ -230,19 +230,6 @@ def test_an_operator_closes_an_incident_with_a_reason(console, open_page, anna, 
     assert [each["resolution"] for each in rows] == ["the carrier was called"]
 
 
-@pytest.fixture(scope="module")
-def ids(console) -> dict[str, str]:
-    """An order with errors, an incident, an entry of the log, a payload put aside."""
-    with console.client("anna") as client:
-        found = {
-            "order": client.get("/orders.json?has_errors=true&limit=1").json()["orders"],
-            "incident": client.get("/incidents.json?limit=1").json()["incidents"],
-            "entry": client.get("/logs.json?limit=1").json()["entries"],
-            "payload": client.get("/quarantine.json").json()["quarantined"],
-        }
-    return {name: rows[0]["id"] for name, rows in found.items()}
-
-
 WIDTHS = (1280, 375)
 RULES = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
 """Of the dark theme only what depends on colours: nothing else differs."""

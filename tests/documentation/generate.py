@@ -22,6 +22,7 @@ from orders_pipeline.cli import app
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.marketplaces.settings import ChannelSettings, HttpSettings
+from tests.documentation import texts
 from warehouse.lake.definitions import dictionary
 from warehouse.ledger.settings.document import ChannelEntry, ConnectionEntry, ExportEntry, ImportEntry, StorageSection
 from warehouse.members import described, leaves
@@ -325,7 +326,8 @@ def rendered(page: str) -> str:
 
 
 def main() -> None:
-    """Rewrite every page that is not up to date."""
+    """Rewrite every page that is not up to date, and the template of the console's texts."""
+    texts.TEMPLATE.write_text(texts.template(), encoding="utf-8")
     for path in sorted(DOCS.glob("*.md")):
         before = path.read_text(encoding="utf-8")
         after = rendered(before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documentation import generate
+from tests.documentation import generate, texts
 
 PAGES = sorted(generate.DOCS.glob("*.md"))
 
@@ -13,6 +13,10 @@ PAGES = sorted(generate.DOCS.glob("*.md"))
 def test_a_page_is_up_to_date(page) -> None:
     text = page.read_text(encoding="utf-8")
     assert generate.rendered(text) == text, "run: python -m tests.documentation.generate"
+
+
+def test_the_template_of_the_consoles_texts_is_up_to_date() -> None:
+    assert texts.template() == texts.TEMPLATE.read_text("utf-8"), "run: python -m tests.documentation.generate"
 
 
 def test_every_part_stands_in_a_page() -> None:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import escape
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from orders_api.console.kit.assets import assets
 from orders_api.console.kit.forms import TOKEN_FIELD, form_token
 from orders_api.console.kit.headlines import state_badge
-from orders_api.console.kit.texts import Later, _, gettext, ngettext
-from orders_api.console.navigation import GROUPS
+from orders_api.console.kit.texts import Later, _, gettext, ngettext, retold
+from orders_api.console.navigation import GROUPS, KEYS
 from orders_api.console.views.frame import THEMES, Frame, Moment
 from warehouse import display
 from warehouse.clock import iso
+from warehouse.sentences import Sentence
 from warehouse.web_addresses import AddressFault, address_fault
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def frame_of(request: Request, zone: str, visit: Visit | None = None, headlines:
         base=base,
         path=request.scope["path"].removeprefix(base),
         request_id=request.state.request_id,
-        theme=theme if theme in THEMES else THEMES[0],
+        theme=theme if theme in THEMES else next(iter(THEMES)),
         has_keys=request.cookies.get(KEYS_COOKIE) != KEYS_OFF,
         visit=visit,
         token="" if visit is None else form_token(visit.secret),
@@ -108,10 +109,11 @@ def _environment() -> Environment:
     )
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(_escaped, _escaped_plural, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"number": display.number, "opened": _opened}
+    made.filters |= {"number": display.number, "opened": _opened, "retold": _retold}
     made.tests["web_address"] = _is_web_address
     made.globals |= {
         "groups": GROUPS,
+        "keys": KEYS,
         "assets": {path: each.name for path, each in assets().items()},
         "token_field": TOKEN_FIELD,
         "themes": THEMES,
@@ -131,6 +133,11 @@ def _escaped_plural(one: str, many: str, count: int) -> str:
 def _opened(text: str) -> str:
     """A sentence with a capital at its beginning."""
     return text[:1].upper() + text[1:]
+
+
+def _retold(text: str) -> str:
+    """A sentence in the reader's language; what was not made as one is English, and says so."""
+    return retold(text) if isinstance(text, Sentence) else Markup('<span lang="en">{}</span>').format(text)
 
 
 def _is_web_address(value: Any) -> bool:  # noqa: ANN401 - whatever a template has

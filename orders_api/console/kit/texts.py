@@ -18,6 +18,7 @@ from markupsafe import escape
 from starlette.datastructures import Headers
 
 from warehouse import display
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,14 @@ class Later(str):
 
     def __html__(self) -> str:
         return escape(str(self))
+
+
+def retold(text: str) -> str:
+    """A sentence of the warehouse in the reader's language; any other text as it is."""
+    if not isinstance(text, Sentence):
+        return text
+    values = {name: retold(each) if isinstance(each, str) else each for name, each in text.values.items()}
+    return gettext(text.message) % values
 
 
 def gettext(message: str) -> str:

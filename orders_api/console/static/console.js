@@ -32,8 +32,8 @@ document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest?.("input:not([type=checkbox]), textarea, select, dialog");
   const isOff = document.documentElement.dataset.keys === "off";
   if (isTyping || isOff || event.ctrlKey || event.metaKey || event.altKey) return;
-  const act = goes ? null : KEYS[event.key]?.[1];
-  const place = goes ? PLACES[event.key]?.[1] : undefined;
+  const act = goes ? null : KEYS[event.key];
+  const place = goes ? PLACES[event.key] : undefined;
   goes = false;
   if (place) location.assign(document.querySelector("a.home").pathname + place);
   if (act) {
@@ -42,23 +42,17 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Keys, unless the user has switched them off: what each is called, and what it does.
+// Keys, unless the user has switched them off: what each does. What they are called stands in the page's dialog.
 let goes = false;
-const PLACES = {
-  o: ["Orders", "orders"],
-  i: ["Incidents", "incidents"],
-  c: ["Cancellations", "cancellations"],
-  f: ["Files", "files"],
-  s: ["Shipments", "shipments"],
-};
+const PLACES = { o: "orders", i: "incidents", c: "cancellations", f: "files", s: "shipments" };
 const KEYS = {
-  "/": ["Search", () => document.getElementById("find")?.focus()],
-  g: ["Go to …", () => (goes = true)],
-  j: ["Next row", () => step(1)],
-  k: ["Row before", () => step(-1)],
-  x: ["Tick the row", () => row()?.querySelector("th input[type=checkbox]")?.click()],
-  o: ["Open the row in a new tab", () => row() && window.open(row().querySelector("th a").href, "_blank", "noopener")],
-  "?": ["These keys", explain],
+  "/": () => document.getElementById("find")?.focus(),
+  g: () => (goes = true),
+  j: () => step(1),
+  k: () => step(-1),
+  x: () => row()?.querySelector("th input[type=checkbox]")?.click(),
+  o: () => row() && window.open(row().querySelector("th a").href, "_blank", "noopener"),
+  "?": () => document.getElementById("keys")?.showModal(),
 };
 
 function row() {
@@ -69,29 +63,6 @@ function step(by) {
   const links = [...document.querySelectorAll("tbody th a:first-of-type")];
   const present = links.findIndex((link) => link.closest("tr") === row());
   links[Math.min(Math.max(present + by, 0), links.length - 1)]?.focus();
-}
-
-function explain() {
-  const dialog = document.createElement("dialog");
-  const list = document.createElement("dl");
-  const told = [...Object.entries(KEYS), ["Enter", ["Open the row"]]];
-  told.push(...Object.entries(PLACES).map(([key, [word]]) => [`g ${key}`, [word]]));
-  for (const [key, [word]] of told) {
-    const term = list.appendChild(document.createElement("dt"));
-    term.appendChild(document.createElement("kbd")).textContent = key;
-    list.appendChild(document.createElement("dd")).textContent = word;
-  }
-  const close = document.createElement("button");
-  close.textContent = "Close";
-  close.addEventListener("click", () => dialog.close());
-  const heading = document.createElement("h2");
-  heading.textContent = "Keys";
-  heading.id = "keys";
-  dialog.setAttribute("aria-labelledby", "keys");
-  dialog.append(heading, list, close);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
 }
 
 // A filter that was changed keeps its menu open, so that several values can be ticked, and keeps the focus.
@@ -111,10 +82,11 @@ let source = null;
 
 function tell() {
   const more = heard.isMore ? "+" : "";
-  const said = [heard.new && `${heard.new}${more} new`, heard.changed && `${heard.changed}${more} changed`].filter(Boolean);
   const news = document.getElementById("news");
-  if (news && said.length) {
-    news.querySelector("a").textContent = `${said.join(", ")}: show`;
+  const said = ["new", "changed"].filter((what) => news && heard[what]);
+  if (said.length) {
+    const parts = said.map((what) => news.dataset[what].replace("{}", heard[what] + more));
+    news.querySelector("a").textContent = news.dataset.show.replace("{}", parts.join(", "));
     news.hidden = false;
   }
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orders_api.console.kit.texts import Later
 from warehouse.ledger.people.users import Role
 
 if TYPE_CHECKING:
     from orders_api.console.kit.visits import Visit
     from warehouse.ledger.status.headlines import Headlines
 
-THEMES = ("system", "light", "dark")
+THEMES = {"system": Later("System"), "light": Later("Light"), "dark": Later("Dark")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Frame:
         base: What every address of the console begins with.
         path: Where the page is, below that.
         request_id: Finds the page's request in the log.
-        theme: One of `THEMES`.
+        theme: A key of `THEMES`.
         has_keys: Whether single keys do something.
         visit: Who reads it; None where nobody is logged in.
         token: For the page's forms, "" where nobody is logged in.

@@ -135,7 +135,6 @@ class EntryRow:
     at: Moment
     level: Badge
     stage: str
-    kind: str
     subject: str
     text: str
     order: str

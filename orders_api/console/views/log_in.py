@@ -46,6 +46,7 @@ class AccountPage:
     """Somebody's own account."""
 
     user: User
+    role: str
     channels: str
     shortest_password: int
     sessions: tuple[SessionRow, ...]

@@ -25,6 +25,7 @@ from warehouse.ledger.status.channel_status import readable_channels
 from warehouse.ledger.watch import incident_queries
 from warehouse.ledger.watch.incident_queries import IncidentFilter
 from warehouse.order_states import ConfirmationStatus, Status
+from warehouse.sentences import Message, Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+HELD = Sentence("A request to cancel holds it.")
 MOST_SHIPMENTS = 200
 """Of one order: beyond them an explanation is not read anyway."""
 
@@ -109,8 +111,8 @@ def sentence(case: Case, now: datetime) -> str:
     state = _state_sentence(case)
     known = _confirmation_sentence(case)
     if case.is_held(now):
-        return f"{state} A request to cancel holds it: it is not exported, and no shipment of it is confirmed."
-    return f"{state} {known}".strip()
+        known = Sentence("A request to cancel holds it: it is not exported, and no shipment of it is confirmed.")
+    return Sentence("%(state)s %(known)s", state=state, known=known) if known else state
 
 
 def explain(transaction: Transaction, row: StoredOrder, now: datetime) -> tuple[str, tuple[Explanation, ...]]:
@@ -138,18 +140,21 @@ def _state_sentence(case: Case) -> str:
     document, name = case.document, case.document["marketplace"]
     if document["status"] == Status.WAITING_FOR_SHIPMENT:
         if not document["may_ship"]:
-            return f"It waits for shipment, and may not ship: {_words(document['may_not_ship_reason'])}."
-        return f"Ship it by {_minute(document['ship_by'])}." if document["ship_by"] else "Ship it."
-    return _STATES[Status(document["status"])].format(name=name, word=document["marketplace_status"])
+            why = _words(document["may_not_ship_reason"])
+            return Sentence("It waits for shipment, and may not ship: %(why)s.", why=why)
+        if document["ship_by"]:
+            return Sentence("Ship it by %(time)s.", time=_minute(document["ship_by"]))
+        return Sentence("Ship it.")
+    return Sentence(_STATES[Status(document["status"])], name=name, word=document["marketplace_status"])
 
 
 _STATES = {
-    Status.PENDING: "{name} has not released it yet: do not ship.",
-    Status.PARTIALLY_SHIPPED: "Partially shipped: some units are still to ship.",
-    Status.SHIPPED: "Shipped.",
-    Status.REFUSED: "Refused: nothing is to be shipped.",
-    Status.CANCELED: "Canceled: nothing is to be shipped.",
-    Status.UNKNOWN: "{name} calls it {word}, a word that is not known here.",
+    Status.PENDING: Message("%(name)s has not released it yet: do not ship."),
+    Status.PARTIALLY_SHIPPED: Message("Partially shipped: some units are still to ship."),
+    Status.SHIPPED: Message("Shipped."),
+    Status.REFUSED: Message("Refused: nothing is to be shipped."),
+    Status.CANCELED: Message("Canceled: nothing is to be shipped."),
+    Status.UNKNOWN: Message("%(name)s calls it %(word)s, a word that is not known here."),
 }
 
 
@@ -157,25 +162,25 @@ def _confirmation_sentence(case: Case) -> str:
     name = case.document["marketplace"]
     if not case.shipments:
         is_shipped = case.document["status"] in {Status.SHIPPED, Status.PARTIALLY_SHIPPED}
-        return f"{name} says so; no shipment was reported here." if is_shipped else ""
+        return Sentence("%(name)s says so; no shipment was reported here.", name=name) if is_shipped else ""
     packages = [each.shipment for each in case.shipments]
     worst = min(packages, key=lambda each: _WORST_FIRST.index(ConfirmationStatus(each.status)))
     state = ConfirmationStatus(worst.status)
     if state is ConfirmationStatus.HELD and worst.held_reason == CANCELLATION:
-        return f"{name} is not told of the shipment while a request to cancel is open."
+        return Sentence("%(name)s is not told of the shipment while a request to cancel is open.", name=name)
     why = worst.message or _words(worst.code or "unknown")
-    return _CONFIRMATIONS[state].format(name=name, why=why, next=_next(worst))
+    return Sentence(_CONFIRMATIONS[state], name=name, why=why, next=_next(worst))
 
 
 _CONFIRMATIONS = {
-    ConfirmationStatus.REJECTED: "{name} refused the shipment: {why}.",
-    ConfirmationStatus.IN_DOUBT: "Nobody knows whether {name} has the shipment; it is read back {next}.",
-    ConfirmationStatus.HELD: "{name} is not told of the shipment: the channel does not confirm.",
-    ConfirmationStatus.QUEUED: "{name} has not been told of the shipment yet: next try {next}.",
-    ConfirmationStatus.SENDING: "{name} is being told of the shipment.",
-    ConfirmationStatus.NONE: "{name} is not told of the shipment, by choice.",
-    ConfirmationStatus.SENT: "{name} took the shipment; it has not been read back yet.",
-    ConfirmationStatus.VERIFIED: "{name} shows the shipment.",
+    ConfirmationStatus.REJECTED: Message("%(name)s refused the shipment: %(why)s."),
+    ConfirmationStatus.IN_DOUBT: Message("Nobody knows whether %(name)s has the shipment; it is read back %(next)s."),
+    ConfirmationStatus.HELD: Message("%(name)s is not told of the shipment: the channel does not confirm."),
+    ConfirmationStatus.QUEUED: Message("%(name)s has not been told of the shipment yet: next try %(next)s."),
+    ConfirmationStatus.SENDING: Message("%(name)s is being told of the shipment."),
+    ConfirmationStatus.NONE: Message("%(name)s is not told of the shipment, by choice."),
+    ConfirmationStatus.SENT: Message("%(name)s took the shipment; it has not been read back yet."),
+    ConfirmationStatus.VERIFIED: Message("%(name)s shows the shipment."),
 }
 
 
@@ -194,66 +199,75 @@ _WORST_FIRST = (
 def _status(case: Case) -> Explanation:
     document = case.document
     word = document["marketplace_status"]
-    grounds = [Ground(word is not None, f"{document['marketplace']} calls it {word or 'nothing that was kept'}.")]
+    is_known, word = word is not None, word or Sentence("nothing that was kept")
+    grounds = [Ground(is_known, Sentence("%(name)s calls it %(word)s.", name=document["marketplace"], word=word))]
     for line in document["lines"]:
-        parts = [
-            f"{line[f'quantity_{each}']} {each}" if line[f"quantity_{each}"] is not None else f"{each}: not known"
-            for each in ("ordered", "shipped", "cancelled")
-        ]
-        grounds.append(Ground(holds=True, text=f"Line {line['number']}: {', '.join(parts)}."))
+        counts = {each: line[f"quantity_{each}"] for each in ("ordered", "shipped", "cancelled")}
+        counts = {name: Sentence("an unknown number") if count is None else count for name, count in counts.items()}
+        said = Sentence(
+            "Line %(line)s: %(ordered)s ordered, %(shipped)s shipped, %(cancelled)s cancelled.",
+            line=line["number"],
+            **counts,
+        )
+        grounds.append(Ground(holds=True, text=said))
     for each in (record.shipment for record in case.shipments):
         reported = _minute(iso(each.reported_at))
-        grounds.append(Ground(holds=True, text=f"Package {each.package_id} was reported here at {reported}."))
-    return Explanation("Why this status?", f"It is {_words(document['status'])}.", tuple(grounds))
+        said = Sentence("Package %(id)s was reported here at %(time)s.", id=each.package_id, time=reported)
+        grounds.append(Ground(holds=True, text=said))
+    answer = Sentence("It is %(status)s.", status=_words(document["status"]))
+    return Explanation(Sentence("Why this status?"), answer, tuple(grounds))
 
 
 def _may_ship(case: Case) -> Explanation:
     document = case.document
-    answer = "It may ship." if document["may_ship"] else f"It may not ship: {_words(document['may_not_ship_reason'])}."
-    grounds = [
-        Ground(
-            document["may_ship"],
-            "The marketplace lets it ship." if document["may_ship"] else "The marketplace bars it.",
-        )
-    ]
+    if document["may_ship"]:
+        answer, said = Sentence("It may ship."), Sentence("The marketplace lets it ship.")
+    else:
+        answer = Sentence("It may not ship: %(why)s.", why=_words(document["may_not_ship_reason"]))
+        said = Sentence("The marketplace bars it.")
+    grounds = [Ground(document["may_ship"], said)]
     for line in document["lines"]:
-        why = "may ship" if line["may_ship"] else _words(line["may_not_ship_reason"])
-        grounds.append(Ground(line["may_ship"], f"Line {line['number']}: {why}."))
-    return Explanation("May it ship?", answer, tuple(grounds))
+        why = Sentence("may ship") if line["may_ship"] else _words(line["may_not_ship_reason"])
+        grounds.append(Ground(line["may_ship"], Sentence("Line %(line)s: %(why)s.", line=line["number"], why=why)))
+    return Explanation(Sentence("May it ship?"), answer, tuple(grounds))
 
 
 def _held(case: Case, now: datetime) -> Explanation:
     is_held = case.is_held(now)
-    grounds = tuple(
-        Ground(
-            each.state in LIVE,
-            f"{each.requester} asked to cancel at {_minute(iso(each.requested_at))}: {each.state}"
-            + (f", held until {_minute(iso(each.hold_until))}." if each.hold_until is not None else "."),
-        )
-        for each in case.requests
-    )
-    nobody = (Ground(holds=False, text="Nobody has asked to cancel it."),)
-    answer = "A request to cancel holds it." if is_held else "It is not held."
-    return Explanation("Is it held?", answer, grounds or nobody)
+    grounds = tuple(Ground(each.state in LIVE, _asked(each)) for each in case.requests)
+    nobody = (Ground(holds=False, text=Sentence("Nobody has asked to cancel it.")),)
+    answer = HELD if is_held else Sentence("It is not held.")
+    return Explanation(Sentence("Is it held?"), answer, grounds or nobody)
+
+
+def _asked(request: CancellationRecord) -> Sentence:
+    values = {"name": request.requester, "time": _minute(iso(request.requested_at)), "state": _words(request.state)}
+    if request.hold_until is None:
+        return Sentence("%(name)s asked to cancel at %(time)s: %(state)s.", **values)
+    until = _minute(iso(request.hold_until))
+    return Sentence("%(name)s asked to cancel at %(time)s: %(state)s, held until %(until)s.", until=until, **values)
 
 
 def _taken_over(case: Case) -> Explanation:
     document = case.document
     revision = document["revision"]
     grounds = tuple(
-        Ground(
-            each["outcome"] == "ok" and each["revision"] == revision,
-            f"{each['consumer']}: {each['outcome']}, revision {each['revision']} of {revision}"
-            + (f", as {each['order_number']}" if each["order_number"] else "")
-            + (f": {each['message']}" if each["message"] else "."),
-        )
+        Ground(each["outcome"] == "ok" and each["revision"] == revision, _acknowledged(each, revision))
         for each in document["acknowledgements"]
     )
+    question = Sentence("Has the ERP taken it over?")
     if not grounds:
-        return Explanation("Has the ERP taken it over?", "No consumer has acknowledged it.", ())
-    is_taken = any(each.holds for each in grounds)
-    answer = "A consumer has its present revision." if is_taken else "No consumer has its present revision."
-    return Explanation("Has the ERP taken it over?", answer, grounds)
+        return Explanation(question, Sentence("No consumer has acknowledged it."), ())
+    if any(each.holds for each in grounds):
+        return Explanation(question, Sentence("A consumer has its present revision."), grounds)
+    return Explanation(question, Sentence("No consumer has its present revision."), grounds)
+
+
+def _acknowledged(given: Row, revision: int) -> Sentence:
+    said = Sentence("%(consumer)s: %(outcome)s, revision %(revision)s of %(last)s", last=revision, **given)
+    if given["order_number"]:
+        said = Sentence("%(said)s, as %(number)s", said=said, number=given["order_number"])
+    return Sentence("%(said)s: %(why)s", said=said, why=given["message"]) if given["message"] else _closed(said)
 
 
 def _exported(
@@ -262,31 +276,44 @@ def _exported(
     status, is_held = case.document["status"], case.is_held(now)
     chosen = not statuses or status in statuses
     grounds = [
-        Ground(is_on, f"The channel's order export is {'on' if is_on else 'off'}."),
-        *((Ground(chosen, f"It exports {', '.join(statuses) or 'orders of any status'}."),) if is_on else ()),
-        Ground(not is_held, "No request to cancel holds it." if not is_held else "A request to cancel holds it."),
+        Ground(is_on, Sentence("The channel exports orders.") if is_on else Sentence("The channel exports no orders.")),
+        *((Ground(chosen, _chosen(statuses)),) if is_on else ()),
+        Ground(not is_held, HELD if is_held else Sentence("No request to cancel holds it.")),
         *(Ground(holds=True, text=f"{each}.") for each in files),
     ]
     if files:
-        answer = f"It went out in {len(files)} {'file' if len(files) == 1 else 'files'}."
+        one, many = Sentence("It went out in one file."), Message("It went out in %(count)s files.")
+        answer = one if len(files) == 1 else Sentence(many, count=len(files))
     elif is_on and chosen and not is_held:
-        answer = "It goes out with the next file, unless it has not changed since the export was set up."
+        answer = Sentence("It goes out with the next file, unless it has not changed since the export was set up.")
     else:
-        answer = "It is in no file."
-    return Explanation("Was it exported?", answer, tuple(grounds))
+        answer = Sentence("It is in no file.")
+    return Explanation(Sentence("Was it exported?"), answer, tuple(grounds))
+
+
+def _chosen(statuses: tuple[str, ...]) -> Sentence:
+    if not statuses:
+        return Sentence("It exports orders of any status.")
+    return Sentence("It exports %(statuses)s.", statuses=", ".join(statuses))
 
 
 def _confirmed(case: Case) -> Explanation:
     confirms = bool(case.channel.confirmation)
-    grounds = [Ground(confirms, f"The channel {'confirms' if confirms else 'does not confirm'} shipments.")]
+    said = (
+        Sentence("The channel confirms shipments.") if confirms else Sentence("The channel does not confirm shipments.")
+    )
+    grounds = [Ground(confirms, said)]
     for each in (record.shipment for record in case.shipments):
         state = ConfirmationStatus(each.status)
-        why = f": {each.message}" if each.message and state is not ConfirmationStatus.VERIFIED else ""
-        hint = f" {each.hint}." if each.hint and state is ConfirmationStatus.REJECTED else ""
-        is_known = state in {ConfirmationStatus.SENT, ConfirmationStatus.VERIFIED}
-        grounds.append(Ground(is_known, f"Package {each.package_id}: {_words(state)}{why}.{hint}"))
-    answer = _confirmation_sentence(case) or "There is nothing to confirm: no shipment was reported."
-    return Explanation("Does the marketplace know of the shipment?", answer, tuple(grounds))
+        said = Sentence("Package %(id)s: %(state)s", id=each.package_id, state=_words(state))
+        if each.message and state is not ConfirmationStatus.VERIFIED:
+            said = Sentence("%(said)s: %(why)s", said=said, why=each.message)
+        said = _closed(said)
+        if each.hint and state is ConfirmationStatus.REJECTED:
+            said = Sentence("%(said)s %(more)s.", said=said, more=each.hint)
+        grounds.append(Ground(state in {ConfirmationStatus.SENT, ConfirmationStatus.VERIFIED}, said))
+    answer = _confirmation_sentence(case) or Sentence("There is nothing to confirm: no shipment was reported.")
+    return Explanation(Sentence("Does the marketplace know of the shipment?"), answer, tuple(grounds))
 
 
 def _errors(case: Case) -> Explanation:
@@ -296,13 +323,17 @@ def _errors(case: Case) -> Explanation:
     ]
     troubles = [Ground(holds=False, text=f"{each.code}: {each.message}") for each in case.open_incidents]
     grounds = (*problems, *troubles)
-    answer = "It has errors." if grounds else "It has no errors."
-    return Explanation("What is wrong with it?", answer, grounds)
+    answer = Sentence("It has errors.") if grounds else Sentence("It has no errors.")
+    return Explanation(Sentence("What is wrong with it?"), answer, grounds)
 
 
-def _words(word: str) -> str:
+def _closed(said: str) -> Sentence:
+    return Sentence("%(said)s.", said=said)
+
+
+def _words(word: str) -> Sentence:
     """A word of ours in small letters, apart."""
-    return word.replace("_", " ").lower()
+    return Sentence(word.replace("_", " ").lower())
 
 
 def _minute(moment: str) -> str:
@@ -310,6 +341,6 @@ def _minute(moment: str) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
-def _next(shipment: StoredShipment) -> str:
+def _next(shipment: StoredShipment) -> Sentence:
     due = shipment.due_at
-    return "soon" if due is None else f"at {_minute(iso(due))}"
+    return Sentence("soon") if due is None else Sentence("at %(time)s", time=_minute(iso(due)))
