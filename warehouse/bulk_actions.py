@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from warehouse.operator_requests import ArgumentInvalid
+from warehouse.sentences import Sentence
 from warehouse.templates import FORMULA_STARTS
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def checked_task(task: BulkTask) -> BulkTask:
     """
     is_acknowledging, is_resolving = task.action is BulkAction.ACKNOWLEDGE, task.action is BulkAction.RESOLVE
     if is_acknowledging and not task.consumer:
-        raise ArgumentInvalid("consumer", "say which consumer took them over")
+        raise ArgumentInvalid("consumer", Sentence("say which consumer took them over"))
     if is_resolving and not task.reason.strip():
-        raise ArgumentInvalid("reason", "say why they are handled")
+        raise ArgumentInvalid("reason", Sentence("say why they are handled"))
     for name, longest, belongs in (
         ("consumer", LONGEST_REASON, is_acknowledging),
         ("prefix", LONGEST_PREFIX, is_acknowledging),
@@ -106,9 +107,9 @@ def checked_task(task: BulkTask) -> BulkTask:
     ):
         given = getattr(task, name)
         if given and not belongs:
-            raise ArgumentInvalid(name, f"{task.action} takes none")
+            raise ArgumentInvalid(name, Sentence("%(action)s takes none", action=task.action))
         if len(given) > longest:
-            raise ArgumentInvalid(name, f"at most {longest} characters")
+            raise ArgumentInvalid(name, Sentence("at most %(longest)s characters", longest=longest))
     return task
 
 

@@ -13,7 +13,7 @@ from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.views.acceptances import AcceptanceLine, AcceptanceList, AcceptanceRow
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter
@@ -87,7 +87,7 @@ def decide_order(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - the 
     try:
         acceptances.decide(visit.transaction, id, decisions, visit.user.name, visit.now)
     except acceptances.NotAcceptable as error:
-        visit.tell(error.message, "failed")
+        visit.tell(retold(error), "failed")
         return PATH
     accepted = sum(decisions.values())
     visit.audit("acceptance_decided", id, {"accepted": accepted, "refused": len(decisions) - accepted})

@@ -12,7 +12,7 @@ from orders_api.console.kit.entrances import own_path
 from orders_api.console.kit.forms import read_form, require_own_origin, text_of
 from orders_api.console.kit.pages import GoTo, Pages, see_other
 from orders_api.console.kit.rendering import KEYS_COOKIE, KEYS_OFF, THEME_COOKIE, moment
-from orders_api.console.kit.texts import _, gettext
+from orders_api.console.kit.texts import _, gettext, retold
 from orders_api.console.navigation import FIRST
 from orders_api.console.views.frame import THEMES
 from orders_api.console.views.log_in import AccountPage, CodesPage, SessionRow
@@ -60,7 +60,7 @@ def change_password(visit: Visit, form: Form) -> str:
         _check_change(visit, form)
         users.set_password(visit.transaction, user, new, visit.now)
     except UserError as error:
-        visit.tell(str(error), "failed")
+        visit.tell(retold(error), "failed")
         return "/account"
     visit.audit("password_changed", user.name)
     return "/log-in"
@@ -103,7 +103,7 @@ def confirm_codes(visit: Visit, form: Form) -> CodesPage | GoTo:
         _check_password(visit, form)
         codes.keep(visit.transaction, visit.installation.keys, visit.user, secret, text_of(form, "code"), visit.now)
     except UserError as error:
-        return _codes_page(visit, secret if codes.is_secret(secret) else codes.new_secret(), str(error))
+        return _codes_page(visit, secret if codes.is_secret(secret) else codes.new_secret(), retold(error))
     visit.audit("authenticator_added", visit.user.name)
     visit.tell(_("From the next log-in on your password takes a code beside it."))
     return GoTo("/account")
@@ -115,7 +115,7 @@ def remove_codes(visit: Visit, form: Form) -> str:
     try:
         _check_password(visit, form)
     except UserError as error:
-        visit.tell(str(error), "failed")
+        visit.tell(retold(error), "failed")
         return "/account"
     codes.remove(visit.transaction, visit.user)
     visit.audit("authenticator_removed", visit.user.name)

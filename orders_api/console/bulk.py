@@ -15,7 +15,8 @@ from starlette.datastructures import QueryParams
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import understand
-from orders_api.console.kit.texts import Later, _, counted
+from orders_api.console.kit.rendering import opened
+from orders_api.console.kit.texts import Later, _, counted, retold
 from orders_api.console.kit.visits import is_within
 from orders_api.console.orders import LIST, PATH, OrdersQuery
 from orders_api.console.requests import PATH as REQUESTS
@@ -93,7 +94,7 @@ def run_bulk(visit: Visit, form: Form) -> str:
     try:
         task = checked_task(_task(visit, form))
     except ArgumentInvalid as error:
-        visit.tell(f"{error.message[0].upper()}{error.message[1:]}.", "failed")
+        visit.tell(f"{opened(retold(error))}.", "failed")
         return back
     _check_consumer(visit, task)
     chosen = [each for chunk in selections.chosen(visit.transaction, selection) for each in chunk]
@@ -190,7 +191,7 @@ class _LeftOut:
 
     def shown(self) -> tuple[LeftOut, ...]:
         """For people."""
-        return tuple(LeftOut(reason, count, self._names(reason)) for reason, count in self._counts.items())
+        return tuple(LeftOut(retold(reason), count, self._names(reason)) for reason, count in self._counts.items())
 
     def _names(self, reason: str) -> str:
         first, more = ", ".join(self._first[reason]), self._counts[reason] - SHOWN

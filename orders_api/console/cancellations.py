@@ -13,7 +13,7 @@ from orders_api.console.kit.lists import ROWS, around, choices, read_numbered
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, gettext
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.views.work import CancellationRow
@@ -108,7 +108,7 @@ def decide_request(visit: Visit, form: Form, id: str, decision: str) -> str:  # 
             visit.now,
         )
     except CancellationUndecidable as error:
-        visit.tell(DETAILS[error.refusal], "failed")
+        visit.tell(gettext(DETAILS[error.refusal]), "failed")
         return PATH
     visit.audit("cancellation_decided", id, {"order": found.order_id, "decision": decision, "reason": reason})
     accepted = _("The order is held, and the pipeline tells the marketplace where its API takes that.")

@@ -9,7 +9,7 @@ from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.rendering import moment
 from orders_api.console.kit.settings import Setting, require_all_channels, save, section
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.requests import asked_rows
 from orders_api.console.storages import credential_row
 from orders_api.console.views.settings import Ask, CredentialRow, OwnerPage, OwnerRow, OwnerRows
@@ -85,7 +85,7 @@ def type_connection_secret(visit: Visit, form: Form, code: str, name: str) -> st
             visit.transaction, visit.installation.keys, code, name, text_of(form, "secret"), visit.now
         )
     except SecretNotTaken as error:
-        visit.tell(_("Not saved: %(message)s.", message=error.message), "failed")
+        visit.tell(_("Not saved: %(reason)s.", reason=retold(error)), "failed")
         return f"{PATH}/{code}"
     visit.audit("secret_typed", f"connection {code}", {"name": name})
     visit.tell(_("Kept, encrypted. Nothing shows it again: test the connection."))

@@ -13,7 +13,7 @@ import orjson
 from orders_api.console.happenings import timeline_view
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import _, counted, gettext
+from orders_api.console.kit.texts import _, counted, gettext, retold
 from orders_api.console.order_rows import cancellation_label
 from orders_api.console.orders import LIST, place_in_list
 from orders_api.console.views.frame import Badge
@@ -159,7 +159,7 @@ def retry_shipment(visit: Visit, _form: Form, id: str, shipment: str) -> str:  #
     try:
         confirmations.retry(visit.transaction, shipment, visit.now)
     except confirmations.NotRetryable as error:
-        visit.tell(str(error), "failed")
+        visit.tell(retold(error), "failed")
     else:
         visit.audit("shipment_retried", shipment, {"order": id})
         visit.tell(_("The pipeline tells the marketplace again, with its next run."))

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.views.orders import KeptView, KeptViews, View, ViewBar
 from orders_api.kit.errors import not_found
 from warehouse.ledger.people import saved_views
@@ -112,7 +112,7 @@ def keep_view(visit: Visit, form: Form) -> str:
                 visit.transaction, visit.user, text_of(form, "name"), query, visit.now, is_shared=is_shared
             )
     except ViewRefused as error:
-        visit.tell(str(error), "failed")
+        visit.tell(retold(error), "failed")
         return f"{LIST}?{urlencode(parse_qsl(query))}"
     visit.tell(_("The view is kept."))
     return _address(parse_qsl(saved_views.checked_query(query)), own)
@@ -124,7 +124,7 @@ def change_view(visit: Visit, form: Form, id: str, change: str) -> str:  # noqa:
     try:
         is_done = _change(visit, form, id, change)
     except ViewRefused as error:
-        visit.tell(str(error), "failed")
+        visit.tell(retold(error), "failed")
         return PATH
     if not is_done:
         raise _unknown()

@@ -163,7 +163,7 @@ def _least_left(shares: Mapping[tuple[str, ...], float]) -> dict[str, float]:
 
 
 def _arrivals(hours: Sequence[tuple[datetime, int]], now: datetime) -> Chart:
-    times = [display.hour(each.astimezone(now.tzinfo)) for each, _count_of in hours]
+    times = [display.hour(each.astimezone(now.tzinfo)) for each, _orders in hours]
     counts = [count for _hour, count in hours]
     about = _(
         "%(orders)s in the last 48 hours, at most %(most)s in an hour; the present hour is not over.",

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _, counted
+from orders_api.console.kit.texts import Later, _, counted, retold
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.settings import AskedPage, AskedRow, ShownFinding
 from orders_api.console.words import ACTIONS
@@ -107,7 +107,7 @@ def ask_pipeline(visit: Visit, form: Form) -> str:
     try:
         arguments = checked_arguments(RequestKind(kind), given)
     except ArgumentInvalid as error:
-        raise Problem(422, "invalid_request", f"{error.argument}: {error.message}") from None
+        raise Problem(422, "invalid_request", f"{error.argument}: {retold(error)}") from None
     asked = operator_requests.ask(visit.transaction, RequestKind(kind), subject, arguments, visit.user.name, visit.now)
     visit.audit("request_asked", subject, {"kind": kind, **arguments})
     return f"{PATH}/{asked.id}?{urlencode({'back': text_of(form, 'back')})}"

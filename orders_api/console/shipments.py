@@ -15,7 +15,7 @@ from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import Filter, ShownList
 from orders_api.console.views.work import ShipForm, ShipLine, ShipmentRow
@@ -97,7 +97,7 @@ def retry_shipment(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - th
     try:
         confirmations.retry(visit.transaction, id, visit.now)
     except confirmations.NotRetryable as error:
-        visit.tell(str(error), "failed")
+        visit.tell(retold(error), "failed")
     else:
         visit.audit("shipment_retried", id)
         visit.tell(_("The pipeline tells the marketplace again, with its next run."))

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from orders_api.console.kit import visits
 from orders_api.console.kit.entrances import attempts_of, enter, own_path
 from orders_api.console.kit.rendering import NO_STORE
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.log_in import IN_CLEAR, log_in_page
 from orders_api.console.navigation import FIRST
 from orders_api.kit.errors import not_found
@@ -81,7 +81,7 @@ def _begin(request: Request) -> Response:
     try:
         address = provider.log_in_address(attempt)
     except ProviderError as error:
-        return _refuse(request, _("The identity provider cannot be used: %(error)s.", error=error), 502)
+        return _refuse(request, _("The identity provider cannot be used: %(error)s.", error=retold(error)), 502)
     response = RedirectResponse(address, 303, NO_STORE)
     # sent along when the provider leads back here (lax), and to nothing but the way back
     response.set_cookie(
@@ -108,9 +108,9 @@ def _come_back(request: Request) -> Response:
         attempts_of(request).take(visits.address_of(request))
         entered = enter(request, _whoever(request, attempt), "logged_in_by_provider", own_path(slash + rest) or FIRST)
     except ProviderError as error:
-        return _refuse(request, _("The identity provider cannot be used: %(error)s.", error=error), 502)
+        return _refuse(request, _("The identity provider cannot be used: %(error)s.", error=retold(error)), 502)
     except UserError as error:
-        return _refuse(request, _("You were not let in: %(error)s.", error=error), 403)
+        return _refuse(request, _("You were not let in: %(error)s.", error=retold(error)), 403)
     if entered is None:
         return _refuse(request, NO_GROUP, 403)
     entered.delete_cookie(COOKIE, path=f"{request.scope['root_path']}{BACK}")

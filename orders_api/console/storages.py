@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.settings import Setting, apply_part, require_all_channels, save, section
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.requests import asked_rows
 from orders_api.console.set_up import folder_command
 from orders_api.console.views.frame import Badge
@@ -143,7 +143,7 @@ def type_storage_secret(visit: Visit, form: Form, code: str, name: str) -> str:
     try:
         keep_storage_secret(visit.transaction, visit.installation.keys, code, name, text_of(form, "secret"), visit.now)
     except SecretNotTaken as error:
-        visit.tell(_("Not saved: %(message)s.", message=error.message), "failed")
+        visit.tell(_("Not saved: %(reason)s.", reason=retold(error)), "failed")
         return f"{PATH}/{code}"
     visit.audit("secret_typed", f"storage {code}", {"name": name})
     visit.tell(_("Kept, encrypted. Nothing shows it again."))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _
+from orders_api.console.kit.texts import Later, _, retold
 from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.lists import FilterValue
@@ -70,7 +70,7 @@ def create_token(visit: Visit, form: Form) -> IssuedTokenPage | GoTo:
             visit.transaction, text_of(form, "consumer").strip(), scopes, channels, None, visit.now
         )
     except TokenError as error:
-        visit.tell(_("No token was made: %(error)s.", error=error), "failed")
+        visit.tell(_("No token was made: %(error)s.", error=retold(error)), "failed")
         return GoTo(PATH)
     visit.audit("token_made", made.id, _about(made))
     return _issued(visit, made, secret)
@@ -86,7 +86,7 @@ def rotate_token(visit: Visit, form: Form, id: str) -> IssuedTokenPage | GoTo:  
     try:
         made, secret = book.rotate(visit.transaction, id, None, grace, visit.now)
     except TokenError as error:
-        visit.tell(_("It was not replaced: %(error)s.", error=error), "failed")
+        visit.tell(_("It was not replaced: %(error)s.", error=retold(error)), "failed")
         return GoTo(PATH)
     visit.audit(
         "token_replaced", id, {**_about(made), "by": made.id, "old_ends_after_hours": grace.total_seconds() / 3600}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orders_api.console.kit.forms import text_of
 from orders_api.console.kit.pages import GoTo, Pages
 from orders_api.console.kit.rendering import moment
-from orders_api.console.kit.texts import Later, _, gettext
+from orders_api.console.kit.texts import Later, _, gettext, retold
 from orders_api.console.kit.visits import is_within, require_own_right, seen_channels
 from orders_api.console.views.lists import FilterValue
 from orders_api.console.views.users import InvitationPage, UserPage, UserRow, UsersPage
@@ -51,7 +51,7 @@ def add_user(visit: Visit, form: Form) -> InvitationPage | GoTo:
     try:
         user = book.add(visit.transaction, name, role, channels, visit.now, may_see_personal_data=personal_data)
     except UserError as error:
-        visit.tell(_("Nobody was added: %(error)s.", error=error), "failed")
+        visit.tell(_("Nobody was added: %(error)s.", error=retold(error)), "failed")
         return GoTo(PATH)
     visit.audit("user_added", name, _about(user))
     return _invitation(visit, name)
@@ -76,7 +76,7 @@ def change_user(visit: Visit, form: Form, name: str) -> str:
     try:
         after = book.change(visit.transaction, name, role, channels, visit.now, may_see_personal_data=personal_data)
     except UserError as error:
-        visit.tell(_("Nothing was changed: %(error)s.", error=error), "failed")
+        visit.tell(_("Nothing was changed: %(error)s.", error=retold(error)), "failed")
         return f"{PATH}/{name}"
     visit.audit("user_changed", name, {"old": _about(before), "new": _about(after)})
     if name == visit.user.name:

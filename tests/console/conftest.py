@@ -219,7 +219,7 @@ def stranger(console):
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ids(console) -> dict[str, str]:
     """An order with errors, an incident, an entry of the log, a payload put aside."""
     with console.client("anna") as client:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
-from tests.documentation.texts import extracted
+from tests.documentation.texts import TEMPLATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,8 @@ def _accented(text: str) -> str:
 
 def write_pseudo_catalogues(home: Path) -> None:
     """Catalogues of both, in an installation's home."""
-    messages = list(extracted())
+    with TEMPLATE.open("rb") as file:
+        messages = list(read_po(file))
     for language in (LEFT_TO_RIGHT, RIGHT_TO_LEFT):
         made = Catalog(locale=language)
         for each in messages:

@@ -39,7 +39,7 @@ def test_the_list_says_what_is_wrong_and_what_to_do(anna) -> None:
     assert answer.status_code == 200
     assert len(answer.content) <= LARGEST_PAGE
     for channel in ("amazon_fr", "amazon_de", "mirakl_fr"):
-        assert f">{channel.capitalize()} refuses.</a>" in answer.text
+        assert f">{channel.capitalize()} refuses.</span></a>" in answer.text
     assert "Look at the order." in answer.text
 
 

@@ -10,12 +10,12 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from orders_api.console.bulk import BulkAction
 from orders_api.console.kit import rendering
-from tests.console.conftest import CHANNELS
+from tests.console.conftest import CHANNELS, running_console
 from tests.console.pseudo_language import LEFT_TO_RIGHT, RIGHT_TO_LEFT, SAID, pseudo
 from tests.console.test_in_the_browser import PAGES
 from tests.console.test_pages import FOLDER
+from warehouse.bulk_actions import BulkAction
 from warehouse.ledger.base import schema
 
 AS_THEY_ARE = frozenset({"code", "kbd", "pre", "time", "script", "style"})
@@ -74,6 +74,13 @@ def words_of(value: object) -> set[str]:
 
 
 @pytest.fixture(scope="module")
+def console(new_sqlite_ledger, tmp_path_factory):
+    """One of its own: what stands in its ledger is known."""
+    with running_console(tmp_path_factory.mktemp("texts"), new_sqlite_ledger) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def data(console) -> re.Pattern[str]:
     """What the ledger holds, but for words of ours such as `in_doubt`: these are given to gettext before they are shown."""
     with console.ledger.read() as transaction:
@@ -105,7 +112,7 @@ def test_no_text_is_bare(anna, stranger, ids, data) -> None:
     shown = {path: anna.get(path.format(**ids), headers=speaking).text for path in PAGES}
     shown["/log-in"] = stranger.get("/log-in", headers=speaking).text
     token = re.search(r'name="form_token" value="([^"]+)"', shown["/orders"])[1]
-    for action in (BulkAction.RETRY, BulkAction.ACKNOWLEDGE, BulkAction.RESOLVE, BulkAction.NEXT_FILE):
+    for action in BulkAction:
         sent = {"form_token": token, "do": action.value, "all": "yes", "list": ""}
         shown[action] = anna.post("/orders/bulk", data=sent, headers=speaking).text
     assert {path: found for path, html in shown.items() if (found := bare(html, data))} == {}

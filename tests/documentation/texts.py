@@ -17,6 +17,7 @@ from babel.messages.pofile import write_po
 from orders_api.console.logs import STAGES
 from orders_api.console.words import in_words
 from orders_api.kit.errors import CODES, REFUSALS
+from orders_api.v1.cancellation_requests import DETAILS
 from warehouse.cancellations import RequestState
 from warehouse.incidents import CAUSES, IncidentKind
 from warehouse.ledger.exchange.file_records import FileState
@@ -30,7 +31,7 @@ TEMPLATE = ROOT / "orders_api/console/locales/console.pot"
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}}
 PLACES = (
     ("orders_api/console", "**", {"_": None, "Later": None, "counted": (1, 2), "gettext": None, "ngettext": (1, 2)}),
-    ("warehouse/ledger/status", "explanation", {"Sentence": None, "Message": None}),
+    ("warehouse", "**", {"Sentence": None, "Message": None}),
     ("orders_api/kit", "errors", {"Problem": (3,), "not_found": (2,)}),
 )
 """Folders, their modules, and which functions there take texts."""
@@ -77,6 +78,7 @@ def texts_of_tables() -> set[str]:
         *(role.value for role in Role),
         *CAUSES.values(),
         *REFUSALS.values(),
+        *DETAILS.values(),
     }
 
 

@@ -109,7 +109,7 @@ def _environment() -> Environment:
     )
     made.policies["ext.i18n.trimmed"] = True
     made.install_gettext_callables(_escaped, _escaped_plural, newstyle=True)  # type: ignore[attr-defined]
-    made.filters |= {"number": display.number, "opened": _opened, "retold": _retold}
+    made.filters |= {"number": display.number, "opened": opened, "retold": _retold}
     made.tests["web_address"] = _is_web_address
     made.globals |= {
         "groups": GROUPS,
@@ -130,7 +130,7 @@ def _escaped_plural(one: str, many: str, count: int) -> str:
     return escape(ngettext(one, many, count))
 
 
-def _opened(text: str) -> str:
+def opened(text: str) -> str:
     """A sentence with a capital at its beginning."""
     return text[:1].upper() + text[1:]
 

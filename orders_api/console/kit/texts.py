@@ -66,10 +66,11 @@ class Later(str):
         return escape(str(self))
 
 
-def retold(text: str) -> str:
-    """A sentence of the warehouse in the reader's language; any other text as it is."""
+def retold(said: str | Exception) -> str:
+    """A sentence of the warehouse, or what it refuses something with, in the reader's language; any other text as it is."""
+    text = said.args[0] if isinstance(said, Exception) else said
     if not isinstance(text, Sentence):
-        return text
+        return str(text)
     values = {name: retold(each) if isinstance(each, str) else each for name, each in text.values.items()}
     return gettext(text.message) % values
 

@@ -27,6 +27,7 @@ from warehouse.ledger.watch import incidents
 from warehouse.ledger.watch.incident_queries import open_by_order
 from warehouse.operator_requests import SubjectKind
 from warehouse.order_states import AcknowledgementOutcome
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +61,9 @@ def judge(transaction: Transaction, task: BulkTask, chosen: Sequence[BulkOrder],
         now: The present instant.
     """
     present = [each for each in chosen if each.channel]
-    left = {each.id: ("unknown_order", "there is no such order any more") for each in chosen if not each.channel}
+    left: Reasons = {
+        each.id: ("unknown_order", Sentence("there is no such order any more")) for each in chosen if not each.channel
+    }
     left |= _left_out(transaction, task, present, now)
     return [BulkFate(each, *left.get(each.id, ())) for each in chosen]
 
@@ -103,28 +106,34 @@ def _left_out(transaction: Transaction, task: BulkTask, chosen: Sequence[BulkOrd
     match task.action:
         case BulkAction.RETRY:
             troubled = shipment_queries.in_trouble(transaction, ids)
-            return _without(ids, troubled, "nothing_to_retry", "no shipment of it was rejected or is in doubt")
+            return _without(
+                ids, troubled, "nothing_to_retry", Sentence("no shipment of it was rejected or is in doubt")
+            )
         case BulkAction.RESOLVE:
             troubled = set(open_by_order(transaction, ids))
-            return _without(ids, troubled, "no_open_incident", "no incident about it is open")
+            return _without(ids, troubled, "no_open_incident", Sentence("no incident about it is open"))
         case BulkAction.ACKNOWLEDGE:
             answers = acknowledgements.would_acknowledge(
                 transaction, task.consumer, task.visible_channels, _acknowledgements(task, chosen), now
             )
             news = {each.order_id for each in answers if each.result is AcknowledgementEffect.ACKNOWLEDGED}
-            return _without(ids, news, "already_acknowledged", f"{task.consumer} has it already")
+            return _without(
+                ids, news, "already_acknowledged", Sentence("%(consumer)s has it already", consumer=task.consumer)
+            )
         case BulkAction.ACCEPT | BulkAction.REFUSE:
             return _undecidable(transaction, task, ids)
         case BulkAction.NEXT_FILE:
             jobs = file_jobs.switched_on(transaction)
             written = {each.job.channel for each in jobs if each.job.kind is JobKind.EXPORT}
             writable = {each.id for each in chosen if each.channel in written}
-            return _without(ids, writable, "no_export_job", "its channel writes no order files")
+            return _without(ids, writable, "no_export_job", Sentence("its channel writes no order files"))
         case BulkAction.FETCH:
             owners = connections_of(transaction)
             mine = subjects(transaction, SubjectKind.CONNECTION, task.visible_channels)
             askable = {each.id for each in chosen if owners.get(each.channel) in mine}
-            return _without(ids, askable, "foreign_connection", "its connection serves channels that you do not see")
+            return _without(
+                ids, askable, "foreign_connection", Sentence("its connection serves channels that you do not see")
+            )
         case _:
             assert_never(task.action)
 
@@ -175,5 +184,5 @@ def _undecidable(transaction: Transaction, task: BulkTask, ids: Sequence[str]) -
         if isinstance(verdict, NotAcceptable):
             left[own_id] = (verdict.code, verdict.message)
         elif not verdict.is_news:
-            left[own_id] = ("decided_already", "it is decided so already")
+            left[own_id] = ("decided_already", Sentence("it is decided so already"))
     return left

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import users
 from warehouse.ledger.people.users import UserError, code_binding
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +45,7 @@ def keep(transaction: Transaction, keys: KeyRing, user: User, secret: str, code:
     """
     step = _step(secret, code, now) if is_secret(secret) else None
     if step is None:
-        raise UserError("wrong_code", "That is no code of this secret. Is the clock of your device right?")
+        raise UserError("wrong_code", Sentence("That is no code of this secret. Is the clock of your device right?"))
     sealed = keys.seal(secret.encode(), code_binding(user.name))
     transaction.execute(sa.update(users).where(users.c.name == user.name).values(code_secret=sealed, code_step=step))
 

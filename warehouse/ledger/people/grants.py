@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import sessions, users
 from warehouse.ledger.people.users import NAME, Role, User, UserError, add, check_channels, find, user_of
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -116,9 +117,12 @@ def enter(transaction: Transaction, subject: str, name: str, grant: Grant, now: 
 
 def _add(transaction: Transaction, subject: str, name: str, grant: Grant, now: datetime) -> User:
     if NAME.fullmatch(name) is None:
-        raise UserError("invalid_name", "the identity provider's name for you cannot be a name here")
+        raise UserError("invalid_name", Sentence("the identity provider's name for you cannot be a name here"))
     if find(transaction, name) is not None:
-        raise UserError("name_taken", f"there is a user {name} here who does not come from the identity provider")
+        raise UserError(
+            "name_taken",
+            Sentence("there is a user %(name)s here who does not come from the identity provider", name=name),
+        )
     made = add(transaction, name, grant.role, grant.channels, now, may_see_personal_data=grant.may_see_personal_data)
     transaction.execute(sa.update(users).where(users.c.name == name).values(subject=subject))
     return replace(made, is_from_provider=True)

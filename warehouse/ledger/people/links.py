@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import log_in_links
 from warehouse.ledger.people.users import User, UserError, find
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +29,7 @@ def make_link(transaction: Transaction, name: str, now: datetime) -> str:
         UserError: `unknown_user`.
     """
     if find(transaction, name) is None:
-        raise UserError("unknown_user", f"there is no user {name}")
+        raise UserError("unknown_user", Sentence("there is no user %(name)s", name=name))
     over = sa.or_(log_in_links.c.user == name, log_in_links.c.expires_at <= now)
     transaction.execute(sa.delete(log_in_links).where(over))
     secret = secrets.token_urlsafe(SECRET_BYTES)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from warehouse.identifiers import has_unseen
 from warehouse.ledger.base.schema import saved_views, users
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,7 +80,10 @@ def keep(transaction: Transaction, user: User, name: str, query: str, now: datet
     """
     mine = _own(transaction, user)
     if len(mine) >= MOST_VIEWS:
-        raise ViewRefused("too_many_views", f"There are {MOST_VIEWS} views already: remove one first.")
+        raise ViewRefused(
+            "too_many_views",
+            Sentence("There are %(count)s views already: remove one first.", count=MOST_VIEWS),
+        )
     row = {
         "id": str(uuid.uuid4()),
         "owner": user.name,
@@ -167,16 +171,19 @@ def checked_query(query: str) -> str:
     parts = [each for each in parse_qsl(query.removeprefix("?")) if each[0] not in STATELESS]
     text = urlencode(parts)
     if len(text) > LONGEST_QUERY:
-        raise ViewRefused("query_too_long", "The filters are too long to be kept: search for fewer words.")
+        raise ViewRefused("query_too_long", Sentence("The filters are too long to be kept: search for fewer words."))
     return text
 
 
 def _checked_name(name: str, others: dict[str, str]) -> str:
     name = " ".join(name.split())
     if not 0 < len(name) <= LONGEST_NAME or has_unseen(name):
-        raise ViewRefused("invalid_name", f"A view has a name, of {LONGEST_NAME} characters at most.")
+        raise ViewRefused(
+            "invalid_name",
+            Sentence("A view has a name, of %(count)s characters at most.", count=LONGEST_NAME),
+        )
     if name.casefold() in {each.casefold() for each in others.values()}:
-        raise ViewRefused("name_taken", f"You have a view of the name {name} already.")
+        raise ViewRefused("name_taken", Sentence("You have a view of the name %(name)s already.", name=name))
     return name
 
 

@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from warehouse.ledger.base.schema import channels, sessions, users
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -108,9 +109,11 @@ def add(
         UserError: `invalid_name`, `user_exists`, `no_channel`, or `unknown_channel`.
     """
     if NAME.fullmatch(name) is None:
-        raise UserError("invalid_name", "a name is 1 to 64 small letters, digits, dots, hyphens, underscores, @ or +")
+        raise UserError(
+            "invalid_name", Sentence("a name is 1 to 64 small letters, digits, dots, hyphens, underscores, @ or +")
+        )
     if find(transaction, name) is not None:
-        raise UserError("user_exists", f"there is a user {name} already")
+        raise UserError("user_exists", Sentence("there is a user %(name)s already", name=name))
     check_channels(transaction, channel_codes)
     chosen = None if channel_codes is None else tuple(sorted(set(channel_codes)))
     row = {
@@ -180,7 +183,7 @@ def set_password(transaction: Transaction, user: User, password: str, now: datet
         UserError: `managed_elsewhere`, `password_too_short`, `password_too_long`, or `password_too_common`.
     """
     if user.is_from_provider:
-        raise UserError("managed_elsewhere", "The identity provider lets you in: there is no password here.")
+        raise UserError("managed_elsewhere", Sentence("The identity provider lets you in: there is no password here."))
     _check_password(user.name, password)
     _keep(transaction, user.name, _hasher().hash(password), now)
 
@@ -234,7 +237,7 @@ def _keep(transaction: Transaction, name: str, kept: str | None, now: datetime) 
 def _found(transaction: Transaction, name: str) -> User:
     user = find(transaction, name)
     if user is None:
-        raise UserError("unknown_user", f"there is no user {name}")
+        raise UserError("unknown_user", Sentence("there is no user %(name)s", name=name))
     return user
 
 
@@ -244,7 +247,9 @@ def _require_other_admin(transaction: Transaction, name: str, role: Role | None)
         return
     others = sa.select(sa.func.count()).where(users.c.role == Role.ADMIN.value, users.c.name != name)
     if not transaction.execute(others).scalar_one():
-        raise UserError("last_admin", f"{name} is the last administrator: make somebody else one first")
+        raise UserError(
+            "last_admin", Sentence("%(name)s is the last administrator: make somebody else one first", name=name)
+        )
 
 
 def check_channels(transaction: Transaction, codes: Collection[str] | None) -> None:
@@ -256,20 +261,26 @@ def check_channels(transaction: Transaction, codes: Collection[str] | None) -> N
     if codes is None:
         return
     if not codes:
-        raise UserError("no_channel", "an empty list of channels would let the user see nothing")
+        raise UserError("no_channel", Sentence("an empty list of channels would let the user see nothing"))
     known = set(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
     if unknown := sorted(set(codes) - known):
-        raise UserError("unknown_channel", f"there is no channel {', '.join(unknown)}")
+        raise UserError("unknown_channel", Sentence("there is no channel %(names)s", names=", ".join(unknown)))
 
 
 def _check_password(name: str, password: str) -> None:
     lower = password.lower()
     if len(password) < SHORTEST_PASSWORD:
-        raise UserError("password_too_short", f"A password has {SHORTEST_PASSWORD} characters or more.")
+        raise UserError(
+            "password_too_short",
+            Sentence("A password has %(count)s characters or more.", count=SHORTEST_PASSWORD),
+        )
     if len(password) > LONGEST_PASSWORD:
-        raise UserError("password_too_long", f"A password has {LONGEST_PASSWORD} characters at most.")
+        raise UserError(
+            "password_too_long",
+            Sentence("A password has %(count)s characters at most.", count=LONGEST_PASSWORD),
+        )
     if lower in COMMON_PASSWORDS.split() or len(set(lower)) < FEWEST_CHARACTERS or lower.replace(name, "") == "":
-        raise UserError("password_too_common", "Too many people use this password: choose another one.")
+        raise UserError("password_too_common", Sentence("Too many people use this password: choose another one."))
 
 
 @cache

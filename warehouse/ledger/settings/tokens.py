@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from warehouse.ledger.base.schema import channels, consumers, tokens
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -112,7 +113,7 @@ def create(
     """
     _check_rights(transaction, consumer, scopes, channel_codes)
     if expires_at is not None and expires_at <= now:
-        raise TokenError("expired", "the expiry lies in the past")
+        raise TokenError("expired", Sentence("the expiry lies in the past"))
     _add_consumer(transaction, consumer, now)
     _check_room(transaction, consumer, now)
     return _insert(transaction, consumer, frozenset(scopes), channel_codes, expires_at, now)
@@ -138,9 +139,9 @@ def rotate(
     """
     old = found(transaction, token_id)
     if old is None or not old.is_live(now):
-        raise TokenError("unknown_token", "there is no live token with this id")
+        raise TokenError("unknown_token", Sentence("there is no live token with this id"))
     if expires_at is not None and expires_at <= now:
-        raise TokenError("expired", "the expiry lies in the past")
+        raise TokenError("expired", Sentence("the expiry lies in the past"))
     _lock_consumer(transaction, old.consumer)
     _check_room(transaction, old.consumer, now)
     if grace is not None:
@@ -201,17 +202,17 @@ def _check_rights(
 ) -> None:
     if CONSUMER_NAME.fullmatch(consumer) is None:
         raise TokenError(
-            "invalid_consumer", "a consumer's name is 1 to 64 letters, digits, dots, hyphens or underscores"
+            "invalid_consumer", Sentence("a consumer's name is 1 to 64 letters, digits, dots, hyphens or underscores")
         )
     if not scopes:
-        raise TokenError("no_scope", "a token needs at least one scope")
+        raise TokenError("no_scope", Sentence("a token needs at least one scope"))
     if channel_codes is None:
         return
     if not channel_codes:
-        raise TokenError("no_channel", "an empty list of channels would let the token see nothing")
+        raise TokenError("no_channel", Sentence("an empty list of channels would let the token see nothing"))
     known = set(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(channel_codes))).scalars())
     if unknown := sorted(set(channel_codes) - known):
-        raise TokenError("unknown_channel", f"there is no channel {', '.join(unknown)}")
+        raise TokenError("unknown_channel", Sentence("there is no channel %(names)s", names=", ".join(unknown)))
 
 
 def _add_consumer(transaction: Transaction, consumer: str, now: datetime) -> None:
@@ -229,7 +230,10 @@ def _lock_consumer(transaction: Transaction, consumer: str) -> None:
 def _check_room(transaction: Transaction, consumer: str, now: datetime) -> None:
     rows = transaction.execute(sa.select(tokens).where(tokens.c.consumer == consumer)).mappings()
     if sum(_info(row).is_live(now) for row in rows) >= LIVE_TOKENS_PER_CONSUMER:
-        raise TokenError("too_many_tokens", f"{consumer} has two live tokens already: revoke one of them first")
+        raise TokenError(
+            "too_many_tokens",
+            Sentence("%(consumer)s has two live tokens already: revoke one of them first", consumer=consumer),
+        )
 
 
 def _insert(

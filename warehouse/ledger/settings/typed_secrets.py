@@ -12,6 +12,7 @@ from warehouse.ledger.base.credentials import seal_secret
 from warehouse.ledger.settings import channels, storages
 from warehouse.ledger.settings.kinds import all_kinds
 from warehouse.marketplace_kinds import meant
+from warehouse.sentences import Sentence
 from warehouse.storages import CREDENTIALS, StorageKind
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def keep_connection_secret(
     """
     connection = channels.find_connection(transaction, code)
     if connection is None:
-        raise SecretNotTaken("unknown_connection", f"there is no connection {code!r}")
+        raise SecretNotTaken("unknown_connection", Sentence("there is no connection %(code)s", code=repr(code)))
     kind = all_kinds(transaction).get(connection.kind)
     _check(code, name, secret, [name] if kind is None else [each.name for each in kind.credentials])
     sealed = seal_secret(keys, code, name, secret)
@@ -69,7 +70,7 @@ def keep_storage_secret(
     """
     storage = storages.find_storage(transaction, code)
     if storage is None:
-        raise SecretNotTaken("unknown_storage", f"there is no storage {code!r}")
+        raise SecretNotTaken("unknown_storage", Sentence("there is no storage %(code)s", code=repr(code)))
     _check(code, name, secret, CREDENTIALS[StorageKind(storage.kind)])
     sealed = seal_secret(keys, storages.owner(code), name, secret)
     changed = replace(storage, credentials={**storage.credentials, name: sealed})
@@ -79,6 +80,15 @@ def keep_storage_secret(
 def _check(code: str, name: str, secret: str, names: Sequence[str]) -> None:
     if name not in names:
         known = f"it has {', '.join(names)}" if names else "it has none"
-        raise SecretNotTaken("unknown_credential", f"{code} has no credential {name!r}{meant(name, names)}: {known}")
+        raise SecretNotTaken(
+            "unknown_credential",
+            Sentence(
+                "%(code)s has no credential %(name)s%(meant)s: %(known)s",
+                code=code,
+                name=repr(name),
+                meant=meant(name, names),
+                known=known,
+            ),
+        )
     if not secret:
-        raise SecretNotTaken("secret_empty", "the secret is empty")
+        raise SecretNotTaken("secret_empty", Sentence("the secret is empty"))

@@ -21,6 +21,7 @@ from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
 from warehouse.order_states import Status
 from warehouse.processes import is_gone, this_process
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -198,7 +199,7 @@ def _verdict(
     elif dict(known.decisions) == decisions:
         status, is_news = AcceptanceStatus(known.status), False
     else:
-        raise NotAcceptable("already_decided", "", "The order was decided otherwise already.")
+        raise NotAcceptable("already_decided", "", Sentence("The order was decided otherwise already."))
     return AcceptanceDecision(
         order_id=order.id,
         decisions=decisions,
@@ -237,10 +238,12 @@ def _lines(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, list
 def _whole(lines: Sequence[str], decisions: Mapping[str, bool]) -> dict[str, bool]:
     unknown = sorted(set(decisions) - set(lines))
     if unknown:
-        raise NotAcceptable("unknown_line", "lines", f"The order has no line {unknown[0]}.")
+        raise NotAcceptable("unknown_line", "lines", Sentence("The order has no line %(line)s.", line=unknown[0]))
     missing = [each for each in lines if each not in decisions]
     if missing:
-        raise NotAcceptable("line_undecided", "lines", f"Every line must be decided; {missing[0]} is not.")
+        raise NotAcceptable(
+            "line_undecided", "lines", Sentence("Every line must be decided; %(line)s is not.", line=missing[0])
+        )
     return {each: decisions[each] for each in lines}
 
 
@@ -248,16 +251,21 @@ def _check_waiting(
     needs: Requirements | None, policy: str, marketplace_status: str | None, *, is_refusal: bool
 ) -> None:
     if needs is None or needs.acceptance_state is None:
-        raise NotAcceptable("acceptance_not_offered", "", "Orders of this channel are not accepted by the seller.")
+        raise NotAcceptable(
+            "acceptance_not_offered", "", Sentence("Orders of this channel are not accepted by the seller.")
+        )
     if policy == OFF:
         raise NotAcceptable(
-            "acceptance_off", "", "The channel's acceptance is off: orders are decided at the marketplace."
+            "acceptance_off", "", Sentence("The channel's acceptance is off: orders are decided at the marketplace.")
         )
     if marketplace_status != needs.acceptance_state:
-        said = f"The order is {marketplace_status} at the marketplace and waits for no decision."
+        said = Sentence(
+            "The order is %(status)s at the marketplace and waits for no decision.",
+            status=marketplace_status,
+        )
         raise NotAcceptable("not_waiting_for_acceptance", "", said)
     if is_refusal and not needs.can_refuse:
-        said = "The marketplace takes no refusal: accept the order, and cancel it if it must be."
+        said = Sentence("The marketplace takes no refusal: accept the order, and cancel it if it must be.")
         raise NotAcceptable("refusal_not_offered", "", said)
 
 

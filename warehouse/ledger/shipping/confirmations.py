@@ -26,6 +26,7 @@ from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.ledger.shipping.troubles import REJECTED, note, report_problem, resolve_problems
 from warehouse.order_states import ConfirmationStatus
 from warehouse.processes import is_gone
+from warehouse.sentences import Sentence
 from warehouse.shipments import AttemptOutcome, Receipt
 
 if TYPE_CHECKING:
@@ -249,16 +250,18 @@ def _retry(transaction: Transaction, row: StoredShipment, now: datetime) -> str:
         case ConfirmationStatus.HELD:
             raise NotRetryable(
                 "shipment_held",
-                "The shipment is held: its channel does not confirm, or a request to cancel holds its order.",
+                Sentence("The shipment is held: its channel does not confirm, or a request to cancel holds its order."),
             )
         case ConfirmationStatus.SENDING:
-            raise NotRetryable("shipment_under_way", "The shipment is being sent at this moment.")
+            raise NotRetryable("shipment_under_way", Sentence("The shipment is being sent at this moment."))
         case ConfirmationStatus.SENT | ConfirmationStatus.VERIFIED:
             raise NotRetryable(
-                "shipment_sent", "The marketplace has the shipment. Report the package again to change it."
+                "shipment_sent", Sentence("The marketplace has the shipment. Report the package again to change it.")
             )
         case ConfirmationStatus.NONE:
-            raise NotRetryable("shipment_skipped", "The shipment was skipped: the marketplace is not told by us.")
+            raise NotRetryable(
+                "shipment_skipped", Sentence("The shipment was skipped: the marketplace is not told by us.")
+            )
     settled: str = transaction.execute(sa.select(shipments.c.status).where(shipments.c.id == row.id)).scalar_one()
     return settled
 
