@@ -10,6 +10,7 @@ from orders_api.console.kit.lists import ROWS, around, choices
 from orders_api.console.kit.pages import Pages
 from orders_api.console.kit.queries import ask
 from orders_api.console.kit.rendering import moment
+from orders_api.console.kit.texts import Later, _
 from orders_api.console.views.frame import Badge
 from orders_api.console.views.incidents import CallList, CallRow
 from orders_api.console.views.lists import Filter
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.watch.api_requests import ApiRequests
 
 PATH = "/logs/requests"
-OUTCOMES = {"true": "Refused or failed", "false": "Served"}
+OUTCOMES = {"true": Later("Refused or failed"), "false": Later("Served")}
 
 pages = Pages()
 
@@ -42,8 +43,8 @@ def list_api_requests(visit: Visit) -> CallList:
     rows, cursor = read_requests(visit.transaction, asked.query, visible)
     names = consumers_of(visit.transaction, None) if visible is None else visible
     filters = (
-        Filter("consumer", "Consumer", choices(asked, "consumer", {each: each for each in names})),
-        Filter("has_failed", "Outcome", choices(asked, "has_failed", OUTCOMES, "All"), is_multiple=False),
+        Filter("consumer", _("Consumer"), choices(asked, "consumer", {each: each for each in names})),
+        Filter("has_failed", _("Outcome"), choices(asked, "has_failed", OUTCOMES, _("All")), is_multiple=False),
     )
     whole = around(visit, asked, PATH, filters, cursor=cursor, labels={})
     days = visit.installation.settings.api_request_retention_days
@@ -54,14 +55,14 @@ def _row(visit: Visit, row: ApiRequests) -> CallRow:
     is_fine = row.status < FIRST_FAILURE
     members = document(row)
     return CallRow(
-        what=f"{row.method} {row.route or 'no such path'}",
+        what=f"{row.method} {row.route or _('no such path')}",
         consumer=row.consumer,
         minute=moment(row.minute, visit.now, visit.installation.settings.time_zone),
         status=Badge(str(row.status), "done" if is_fine else "failed"),
         code=row.code,
         requests=display.number(row.requests),
-        mean=f"{display.number(members['mean_milliseconds'])} ms",
-        slowest=f"{display.number(members['slowest_milliseconds'])} ms",
+        mean=_("%(count)s ms", count=display.number(members["mean_milliseconds"])),
+        slowest=_("%(count)s ms", count=display.number(members["slowest_milliseconds"])),
         request_id=row.request_id,
         record=members,
     )
