@@ -6,6 +6,7 @@ Neither paths nor queries nor bodies: a route is a template. Who counts them is 
 from __future__ import annotations
 
 import hashlib
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -57,8 +58,9 @@ class ApiRequestFilter:
 
 
 def digest(consumer: str, method: str, route: str, status: int, code: str) -> str:
-    """A short text that is the same for requests that are alike."""
-    return hashlib.blake2b(f"{consumer}\n{method}\n{route}\n{status}\n{code}".encode(), digest_size=8).hexdigest()
+    """An id that is the same for requests that are alike."""
+    said = f"{consumer}\n{method}\n{route}\n{status}\n{code}"
+    return str(uuid.UUID(bytes=hashlib.blake2b(said.encode(), digest_size=16).digest()))
 
 
 def add(transaction: Transaction, counted: Sequence[ApiRequests]) -> None:

@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "api_requests",
         sa.Column("minute", Instant, primary_key=True),
-        sa.Column("alike", sa.String(16), primary_key=True, comment="digest of what the requests have in common"),
+        sa.Column("alike", sa.String(36), primary_key=True, comment="digest of what the requests have in common"),
         sa.Column("consumer", sa.String(64), nullable=False, comment='whose token; "": no token was accepted'),
         sa.Column("method", sa.String(8), nullable=False),
         sa.Column("route", sa.Text, nullable=False, comment='template of the path; "": no route takes it'),
