@@ -144,11 +144,11 @@ def _column(column: SummaryColumn, asked: Asked[OrdersQuery]) -> ListColumn:
     ways = SORTS.get(column)
     present = asked.query.sort
     if ways is None:
-        return ListColumn(column.value, LABELS_OF_COLUMNS[column], column in NUMBERS, "", "")
+        return ListColumn(column.value, str(LABELS_OF_COLUMNS[column]), column in NUMBERS, "", "")
     order = {ways[0]: "descending", ways[1]: "ascending"}.get(present, "none")
     other = ways[1] if present is ways[0] else ways[0]
     path = asked.address(PATH, sort=other.value)
-    return ListColumn(column.value, LABELS_OF_COLUMNS[column], column in NUMBERS, path, order)
+    return ListColumn(column.value, str(LABELS_OF_COLUMNS[column]), column in NUMBERS, path, order)
 
 
 def opened_from(asked: Asked[OrdersQuery]) -> str:

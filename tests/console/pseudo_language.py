@@ -29,13 +29,13 @@ def pseudo(message: str) -> str:
     """A text in these languages.
 
     >>> pseudo("%(count)s orders late")
-    '%(count)s⟦ õrdérš làté~~~~⟧'
+    '%(count)s⟦ õrdérš làté ~~~~⟧'
     """
     return "".join(each if PLACES.fullmatch(each) else _accented(each) for each in PLACES.split(message) if each)
 
 
 def _accented(text: str) -> str:
-    return f"⟦{text.translate(ACCENTS)}{'~' * (len(text) // 3)}⟧"
+    return f"⟦{text.translate(ACCENTS)}{' ~~~~' * (1 + len(text) // 15)}⟧"
 
 
 def write_pseudo_catalogues(home: Path) -> None:

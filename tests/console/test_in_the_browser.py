@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from tests.api.conftest import CANARY
 from tests.console.conftest import HOSTILE
+from tests.console.pseudo_language import RIGHT_TO_LEFT
 from tests.console.test_incidents import open_one
 from warehouse.ledger.base import schema
 
@@ -228,6 +229,15 @@ def test_an_operator_closes_an_incident_with_a_reason(console, open_page, anna, 
     assert page.get_by_text("the carrier was called").first.is_visible()
     rows = anna.get(f"/incidents.json?state=resolved&code={code}").json()["incidents"]
     assert [each["resolution"] for each in rows] == ["the carrier was called"]
+
+
+@pytest.mark.parametrize("path", ["/", "/orders", "/orders/{order}", "/channels/amazon_fr", "/account"])
+def test_longer_texts_fit_and_pages_turn_round(open_page, ids, path) -> None:
+    page = open_page(path.format(**ids), locale=RIGHT_TO_LEFT, viewport={"width": 375, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    page.set_viewport_size({"width": 1280, "height": 800})
+    left, right = (page.locator(each).bounding_box()["x"] for each in ("main", "nav.side"))
+    assert left < right
 
 
 WIDTHS = (1280, 375)
