@@ -65,6 +65,7 @@ COMMANDS = {
     "show": CommandPlace("commands.book", "show_order", "One order, and what happened to it."),
     "explain": CommandPlace("commands.book", "explain_order", "Why an order is as it is."),
     "cancellations": CommandPlace("commands.book", "cancellations", "Requests to cancel orders."),
+    "acceptances": CommandPlace("commands.acceptances", "acceptances", "Orders to accept or refuse."),
     "doctor": CommandPlace("commands.doctor", "doctor", "Look at everything that is usually wrong."),
     "sql": CommandPlace("commands.tables", "sql", "Ask the order tables with DuckDB's SQL."),
     "tables": CommandPlace("commands.tables", "tables", "The order tables for analysts."),

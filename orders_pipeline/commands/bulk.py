@@ -112,5 +112,5 @@ def _read(file: Path) -> str:
 def _preview(installation: Installation, task: BulkTask, ids: Sequence[str]) -> None:
     with installation.ledger.read() as transaction:
         left = actions.count_left_out(transaction, task, ids, installation.clock())
-    reasons = {said: count for (_, said), count in left.most_common()}
+    reasons = {str(said): count for (_, said), count in left.most_common()}
     print_json({"orders": len(ids), "would_be_done": len(ids) - left.total(), "left_out": reasons})
