@@ -12,6 +12,7 @@ from orders_api.console.kit.texts import Later
 from orders_api.console.views.order import ChangedMember, Happening, OrderTimeline
 from orders_api.console.words import in_words
 from warehouse.ledger.people import audit
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,9 @@ def _of_deed(visit: Visit, each: RecordedEntry) -> Happening:
     what = DONE.get(entry.action, in_words(entry.action).lower())
     reason = entry.details.get("reason")
     at = moment(each.at, visit.now, visit.installation.settings.time_zone)
-    return Happening(at, f"{entry.actor} {what}" + (f": {reason}" if reason else ""), (), has_more=False)
+    said = Sentence("%(name)s %(what)s", name=entry.actor, what=what)
+    said = Sentence("%(said)s: %(why)s", said=said, why=reason) if reason else said
+    return Happening(at, said, (), has_more=False)
 
 
 def _side(kind: str) -> str:

@@ -20,7 +20,7 @@ from orders_api.kit.errors import CODES, REFUSALS
 from orders_api.v1.cancellation_requests import DETAILS
 from warehouse.cancellations import RequestState
 from warehouse.incidents import CAUSES, IncidentKind
-from warehouse.ledger.exchange.file_records import FileState
+from warehouse.ledger.exchange.file_records import FileState, RowOutcome
 from warehouse.ledger.people.users import Role
 from warehouse.ledger.settings.file_schedules import Weekday
 from warehouse.order_states import Bar, ConfirmationStatus, Status
@@ -30,14 +30,18 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "orders_api/console/locales/console.pot"
 OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}}
 PLACES = (
-    ("orders_api/console", "**", {"_": None, "Later": None, "counted": (1, 2), "gettext": None, "ngettext": (1, 2)}),
+    (
+        "orders_api/console",
+        "**",
+        {"_": None, "Later": None, "Sentence": None, "counted": (1, 2), "gettext": None, "ngettext": (1, 2)},
+    ),
     ("warehouse", "**", {"Sentence": None, "Message": None}),
     ("orders_api/kit", "errors", {"Problem": (3,), "not_found": (2,)}),
 )
 """Folders, their modules, and which functions there take texts."""
 ENUMERATIONS = (Bar, FileState, IncidentKind, Weekday)
 """Words of ours that pages show as `in_words` has them."""
-SAID = (Bar, ConfirmationStatus, RequestState, Status)
+SAID = (Bar, ConfirmationStatus, RequestState, RowOutcome, Status)
 """Words of ours that stand within sentences, in small letters."""
 WORDS = (
     *STAGES,
@@ -69,11 +73,12 @@ def extracted() -> Catalog:
 def texts_of_tables() -> set[str]:
     """Words and sentences that pages look up by what the ledger holds."""
     words = {*WORDS, *(each.value for kind in ENUMERATIONS for each in kind)}
-    small = {each.replace("_", " ").lower() for kind in SAID for each in kind}
+    small = {each.replace("_", " ").lower() for kind in SAID for each in kind} | {"unknown"}
     phrases = {HTTPStatus(each).phrase.capitalize() for each in (*CODES, 409, 412, 428)}
     return {
         *map(in_words, words),
         *small,
+        *(status.value for status in Status),
         *phrases,
         *(role.value for role in Role),
         *CAUSES.values(),

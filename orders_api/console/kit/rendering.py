@@ -137,7 +137,7 @@ def opened(text: str) -> str:
 
 def _retold(text: str) -> str:
     """A sentence in the reader's language; what was not made as one is English, and says so."""
-    return retold(text) if isinstance(text, Sentence) else Markup('<span lang="en">{}</span>').format(text)
+    return retold(text) if isinstance(text, Sentence) else Markup('<span lang="en">{}</span>').format(opened(text))
 
 
 def _is_web_address(value: Any) -> bool:  # noqa: ANN401 - whatever a template has

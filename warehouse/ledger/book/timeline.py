@@ -23,6 +23,7 @@ from warehouse.ledger.base.schema import (
 from warehouse.ledger.book.event_texts import event_text
 from warehouse.ledger.book.revisions import MOST_CHANGES, changes
 from warehouse.ledger.watch.incident_queries import IncidentFilter, find_incidents
+from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,10 +83,15 @@ def _arrivals(transaction: Transaction, order: Json) -> list[TimelineEntry]:
     versions = list(transaction.execute(query).mappings())[::-1]
     first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
     at = order["received_at"]
+    said = Sentence("Received from %(name)s", name=order["marketplace"])
+    if first_status:
+        said = Sentence(
+            "Received from %(name)s as %(status)s", name=order["marketplace"], status=Sentence(first_status)
+        )
     received = TimelineEntry(
         datetime.fromisoformat(at) if isinstance(at, str) else at,
         "received",
-        f"Received from {order['marketplace']}" + (f" as {first_status}" if first_status else ""),
+        said,
         {"status": first_status, "is_historical": order["is_historical"]},
     )
     entries = [received]
@@ -98,7 +104,9 @@ def _arrivals(transaction: Transaction, order: Json) -> list[TimelineEntry]:
 def _changed(version: RowMapping, before: RowMapping | None, first_status: str | None) -> TimelineEntry:
     status_before = first_status if before is None else before["status"]
     members = orjson.loads(version["changed"])
-    text = f"Changed to revision {version['revision']}: {', '.join(members)}"
+    text = Sentence(
+        "Changed to revision %(revision)s: %(members)s", revision=version["revision"], members=", ".join(members)
+    )
     data: Row = {
         "revision": version["revision"],
         "position": version["position"],
@@ -106,7 +114,8 @@ def _changed(version: RowMapping, before: RowMapping | None, first_status: str |
         "marketplace_updated_at": iso(version["marketplace_updated_at"]),
     }
     if "status" in members:
-        text += f" ({status_before or 'unknown'} to {version['status']})"
+        before_it, after = Sentence(status_before or "unknown"), Sentence(version["status"])
+        text = Sentence("%(said)s (%(before)s to %(after)s)", said=text, before=before_it, after=after)
         data |= {"status_from": status_before, "status_to": version["status"]}
     if before is not None and before["revision"] == version["revision"] - 1:
         found = list(islice(changes(_facts(before), _facts(version)), MOST_CHANGES + 1))
@@ -144,7 +153,12 @@ def _exports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
         TimelineEntry(
             row.finished_at,
             "exported",
-            f"Exported in the file {row.name} to {row.storage} (revision {row.revision})",
+            Sentence(
+                "Exported in the file %(name)s to %(storage)s (revision %(revision)s)",
+                name=row.name,
+                storage=row.storage,
+                revision=row.revision,
+            ),
             {"file": row.id, "name": row.name, "storage": row.storage, "revision": row.revision},
         )
         for row in list(transaction.execute(query))[::-1]
@@ -165,12 +179,18 @@ def _imports(transaction: Transaction, order_id: str) -> list[TimelineEntry]:
         TimelineEntry(
             each.recorded_at,
             "imported",
-            f"Row {each.number} of the file {each.name}: {each.outcome}"
-            + (f": {each.message}" if each.message else ""),
+            _row_text(each.number, each.name, each.outcome, each.message),
             {"file": each.id, "row": each.number, "outcome": each.outcome, "code": each.code},
         )
         for each in list(transaction.execute(query))[::-1]
     ]
+
+
+def _row_text(number: int, name: str, outcome: str, message: str | None) -> Sentence:
+    said = Sentence(
+        "Row %(number)s of the file %(name)s: %(outcome)s", number=number, name=name, outcome=Sentence(outcome)
+    )
+    return Sentence("%(said)s: %(why)s", said=said, why=message) if message else said
 
 
 def _troubles(rows: Sequence[IncidentRecord]) -> list[TimelineEntry]:
@@ -181,5 +201,12 @@ def _troubles(rows: Sequence[IncidentRecord]) -> list[TimelineEntry]:
         entries.append(TimelineEntry(row.first_seen_at, "incident_opened", row.message, {**data, **seen}))
         if row.resolved_at is not None:
             resolved = {**data, "resolution": row.resolution}
-            entries.append(TimelineEntry(row.resolved_at, "incident_resolved", f"Resolved: {row.message}", resolved))
+            entries.append(
+                TimelineEntry(
+                    row.resolved_at,
+                    "incident_resolved",
+                    Sentence("Resolved: %(message)s", message=row.message),
+                    resolved,
+                )
+            )
     return entries
