@@ -30,3 +30,12 @@ class Sentence(str):
         made = super().__new__(cls, message % values)
         made.message, made.values = message, values
         return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, object]]:
+        """What a copy is made of.
+
+        >>> from copy import deepcopy
+        >>> deepcopy(Sentence("%(rate)s %% of it", rate=20))
+        '20 % of it'
+        """
+        return (self.message,), self.values

@@ -7,8 +7,10 @@ the console's folder `locales`, or in the folder of that name in the installatio
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ ENGLISH = "en"
 SHIPPED = Path(__file__).parents[1] / "locales"
 IN_A_FOLDER = "*/LC_MESSAGES/console.mo"
 MOST_WANTED = 20
+PLACE = re.compile(r"%\(\w+\)s|%%")
 
 _catalogue: ContextVar[NullTranslations] = ContextVar("catalogue", default=NullTranslations())  # noqa: B039 - never changed
 
@@ -77,12 +80,23 @@ def retold(said: str | Exception) -> str:
 
 def gettext(message: str) -> str:
     """A message in the reader's language."""
-    return _catalogue.get().gettext(message) if message else ""
+    return _fitting(message, _catalogue.get().gettext(message)) if message else ""
 
 
 def ngettext(one: str, many: str, count: int) -> str:
     """The message for so many."""
-    return _catalogue.get().ngettext(one, many, count)
+    return _fitting(many, _catalogue.get().ngettext(one, many, count))
+
+
+@lru_cache(maxsize=10_000)
+def _fitting(message: str, translated: str) -> str:
+    """A translation, or the message where that asks for a value that there is not: one wrong text breaks no page.
+
+    >>> _fitting("%(count)s late", "%(count)s en retard"), _fitting("%(count)s late", "%(nombre)s en retard, 20 %")
+    ('%(count)s en retard', '%(count)s late')
+    """
+    is_sound = "%" not in PLACE.sub("", translated)
+    return translated if is_sound and {*PLACE.findall(translated)} <= {*PLACE.findall(message), "%%"} else message
 
 
 @dataclass(frozen=True, slots=True)
