@@ -147,6 +147,13 @@ class Settings(BaseSettings):
         description="A shipment that has been held for so long opens an incident: nobody has told its marketplace. 0: never.",
     )
     write_chunk: int = Field(150, ge=1, le=5000, description="Orders committed in one ledger transaction.")
+    reading_processes: int | None = Field(
+        None,
+        ge=0,
+        le=32,
+        description="Processes that read payloads when thousands wait. 0: none; unset: one for each core, at most four, "
+        "none where there is one core.",
+    )
     import_max_bytes: int = Field(
         25_000_000, ge=1_000, description="Largest shipment file that is read, in bytes; a larger one is refused."
     )

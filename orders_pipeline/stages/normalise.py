@@ -1,42 +1,39 @@
-"""From raw orders to the order book: reading each payload, putting aside what cannot be read, settling the rest.
+"""From raw orders to the order book: putting aside what cannot be read, settling the rest.
 
-The engine of the `orders` asset and of `orders replay`. What a payload means is each marketplace's knowledge; how an order
-meets the book is in `warehouse.ledger.book.orders`.
+The engine of the `orders` asset and of `orders replay`. Reading payloads is in `reading`; how an order meets the book is in
+`warehouse.ledger.book.orders`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from orders_pipeline.marketplaces.payloads import NotJson, parse
-from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
-from orders_pipeline.marketplaces.registry import MARKETPLACES
+from orders_pipeline.stages.reading import PayloadReader, link, read_parts
+from orders_pipeline.stages.reading_processes import read_chunks
 from warehouse.ledger.base import counters, leases
 from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
-from warehouse.ledger.book import products, raw_orders
-from warehouse.ledger.book.arrivals import Arrival, arrive
+from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.orders import Change, compare, lock_book, settle
-from warehouse.ledger.settings import channels
 from warehouse.ledger.shipping.verification import observe
 from warehouse.ledger.watch import incidents, order_counts
 from warehouse.ledger.watch.incident_queries import open_of_stage
-from warehouse.logs import Event, place_of
+from warehouse.logs import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
+    from orders_pipeline.stages.reading import OrdersRead, Part
     from warehouse.ledger.base.leases import Lease
-    from warehouse.ledger.book.raw_orders import Stored
-    from warehouse.orders import Order
-    from warehouse.shipments import Requirements
 
 logger = logging.getLogger("orders_pipeline.stages.normalise")
 
@@ -58,15 +55,6 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class OrdersRead:
-    """One raw order read: its orders, or why there are none."""
-
-    raw: Stored
-    orders: Sequence[Order] = ()
-    fault: Unreadable | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ReadingDifference:
     """One order that a replay changes (or would change), with the names of the members that differ."""
 
@@ -75,71 +63,6 @@ class ReadingDifference:
     original_id: str
     outcome: str
     changed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Readings that are committed together, ready for the book: each order is in it at most once.
-
-    Attributes:
-        readings: The raw orders in order of arrival.
-        arrivals: Their orders, rendered, with their products.
-        products: The state of the catalogue that was used.
-    """
-
-    readings: Sequence[OrdersRead]
-    arrivals: Sequence[Arrival]
-    products: int
-
-    @property
-    def through(self) -> int:
-        """The last raw order of the part."""
-        return self.readings[-1].raw.seq
-
-
-class PayloadReader:
-    """Reads raw orders of any connection; knows the channels as they were when it was made."""
-
-    def __init__(self, installation: Installation) -> None:
-        self._keys = installation.keys
-        with installation.ledger.read() as transaction:
-            self._kinds = {each.code: each.kind for each in channels.all_connections(transaction)}
-            self._channels = {
-                each.code: ChannelContext(each.code, each.marketplace, each.settings)
-                for each in channels.all_channels(transaction)
-            }
-
-    def read(self, raw: Stored) -> OrdersRead:
-        """Normalise one payload; never raises for what a payload holds."""
-        try:
-            return OrdersRead(raw, self._orders(raw))
-        except Unreadable as fault:
-            return OrdersRead(raw, fault=fault)
-        except NotJson as error:
-            return OrdersRead(raw, fault=Unreadable("not_json", "$", str(error)))
-        except Exception as error:  # noqa: BLE001 - a defect must not lose the order
-            # It is quarantined and heals by a replay. Its message stays out of the log: it may quote the payload.
-            about = {"raw_seq": raw.seq, "connection": raw.connection, "channel": raw.channel}
-            logger.error(Event.UNEXPECTED_ERROR, extra=about | {"exception": place_of(error)})  # noqa: TRY400 - as above
-            return OrdersRead(raw, fault=Unreadable("internal_error", "$", f"unexpected {type(error).__name__}"))
-
-    def _orders(self, raw: Stored) -> Sequence[Order]:
-        marketplace = MARKETPLACES.get(self._kinds.get(raw.connection, ""))
-        if marketplace is None:
-            raise Unreadable("unknown_connection", "$", f"there is no connection {raw.connection} any more")
-        channel = self._channels.get(raw.channel or "")
-        if channel is None:
-            raise Unreadable("unknown_channel", "$", "the payload does not say which channel it belongs to")
-        found = marketplace.normalise(parse(raw.open(self._keys)), channel)
-        return [_with_deadline(each, marketplace.requirements) for each in found]
-
-
-def _with_deadline(order: Order, needs: Requirements) -> Order:
-    """An order that waits to be accepted, with the marketplace's own deadline where its payload tells none."""
-    hours, is_waiting = needs.acceptance_within_hours, order.marketplace_status == needs.acceptance_state
-    if hours is None or not is_waiting or order.accept_by is not None:
-        return order
-    return replace(order, accept_by=order.purchased_at + timedelta(hours=hours))
 
 
 def normalise_pending(installation: Installation, progress: Callable[[int], None] | None = None) -> Tally:
@@ -153,23 +76,32 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
         tally.counts["busy"] = 1
         return tally
     order_counts.take_zone(installation.ledger, installation.settings.time_zone)
-    reader = PayloadReader(installation)
     with installation.ledger.read() as transaction:
-        through = mark(transaction, NORMALISED_THROUGH)
-    while parts := _prepare(installation, reader, through):
-        for part in parts:
+        through, waiting = mark(transaction, NORMALISED_THROUGH), backlog(transaction)
+    with closing(read_chunks(installation, _pending(installation, through), waiting)) as chunks:
+        for part in chain.from_iterable(chunks):
             _commit(installation, part, lease, tally)
             if progress is not None:
                 progress(len(part.readings))
-        through = parts[-1].through
-    _read_open_again(installation, reader, lease, tally)
+    _read_open_again(installation, lease, tally)
     _conclude(installation, lease)
     if tally.counts:
         logger.info(Event.NORMALISE_FINISHED, extra=dict(tally.counts))
     return tally
 
 
-def _read_open_again(installation: Installation, reader: PayloadReader, lease: Lease, tally: Tally) -> None:
+def _pending(installation: Installation, through: int) -> Iterator[list[int]]:
+    """The seqs of raw orders behind one, chunk by chunk, as long as there are any."""
+    while True:
+        with installation.ledger.read() as transaction:
+            seqs = raw_orders.pending(transaction, through, installation.settings.write_chunk)
+        if not seqs:
+            return
+        yield seqs
+        through = seqs[-1]
+
+
+def _read_open_again(installation: Installation, lease: Lease, tally: Tally) -> None:
     """After an upgrade: read some more of the open orders again, as this release reads them. Mostly there is none."""
     chunk = installation.settings.write_chunk
     with installation.ledger.read() as transaction:
@@ -178,10 +110,9 @@ def _read_open_again(installation: Installation, reader: PayloadReader, lease: L
             return
         seqs = raw_orders.seqs_of_open_orders(transaction, through, CHUNKS_AGAIN * chunk)
     is_rest = len(seqs) < CHUNKS_AGAIN * chunk
+    reader = PayloadReader(installation)
     for start in range(0, len(seqs), chunk):
-        with installation.ledger.read() as transaction:
-            raws = raw_orders.by_seqs(transaction, seqs[start : start + chunk])
-        parts = _parts(installation, [reader.read(each) for each in raws])
+        parts = read_parts(installation, reader, seqs[start : start + chunk])
         with installation.ledger.write() as transaction:
             leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
             for part in parts:
@@ -222,10 +153,11 @@ def _replay(
     treat: Callable[[Installation, Part, Tally], list[Change]],
 ) -> Tally:
     tally = Tally()
-    reader = PayloadReader(installation)
     with installation.ledger.read() as transaction:
-        for raws in raw_orders.newest(transaction, connection, original_ids, installation.settings.write_chunk):
-            for part in _parts(installation, [reader.read(each) for each in raws]):
+        waiting = mark(transaction, RAW_SEQ) if original_ids is None else len(original_ids)
+        found = raw_orders.newest(transaction, connection, original_ids, installation.settings.write_chunk)
+        with closing(read_chunks(installation, found, waiting)) as chunks:
+            for part in chain.from_iterable(chunks):
                 names = {each.order.id: each.order for each in part.arrivals}
                 for change in treat(installation, part, tally):
                     tally.counts[change.outcome] += 1
@@ -275,35 +207,12 @@ def _settle(installation: Installation, transaction: Transaction, part: Part, ta
     """Let a part meet the book, with the catalogue as it is now."""
     lock_book(transaction)
     is_current = mark(transaction, PRODUCTS) == part.products
-    arrivals = part.arrivals if is_current else _link(transaction, part.readings)
+    arrivals = part.arrivals if is_current else link(transaction, part.readings)
     changes = settle(transaction, installation.keys, arrivals, installation.clock())
     stale = {each.order_id for each in changes if each.outcome == "stale"}
     observe(transaction, [each.order for each in arrivals if each.order.id not in stale], installation.clock())
     _put_aside(installation, transaction, part.readings, tally)
     return changes
-
-
-def _prepare(installation: Installation, reader: PayloadReader, after: int) -> list[Part]:
-    """Read the next chunk of raw orders; [] when there is none."""
-    with installation.ledger.read() as transaction:
-        raws = raw_orders.pending(transaction, after, installation.settings.write_chunk)
-    return _parts(installation, [reader.read(each) for each in raws])
-
-
-def _parts(installation: Installation, readings: Sequence[OrdersRead]) -> list[Part]:
-    """Cut a chunk wherever an order comes a second time, and render its orders with their products."""
-    with installation.ledger.read() as transaction:
-        state = mark(transaction, PRODUCTS)
-        return [Part(each, _link(transaction, each), state) for each in _distinct(readings)]
-
-
-def _link(transaction: Transaction, readings: Sequence[OrdersRead]) -> list[Arrival]:
-    origins = [(reading.raw, order) for reading in readings for order in reading.orders]
-    linked = products.link(transaction, [order for _, order in origins])
-    return [
-        arrive(order, raw.seq, raw.received_at, is_historical=raw.is_historical)
-        for (raw, _), order in zip(origins, linked, strict=True)
-    ]
 
 
 def _put_aside(
@@ -332,21 +241,6 @@ def _put_aside(
             now,
         )
     tally.counts["quarantined"] += len(faulty)
-
-
-def _distinct(readings: Sequence[OrdersRead]) -> Iterable[list[OrdersRead]]:
-    """Cut a chunk wherever an order comes a second time: within one commit each order is written once."""
-    part: list[OrdersRead] = []
-    ids: set[str] = set()
-    for reading in readings:
-        own = {each.id for each in reading.orders}
-        if ids & own:
-            yield part
-            part, ids = [], set()
-        part.append(reading)
-        ids |= own
-    if part:
-        yield part
 
 
 def _by_connection(part: Sequence[OrdersRead]) -> dict[str, list[OrdersRead]]:

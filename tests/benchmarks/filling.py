@@ -58,8 +58,8 @@ BOOK_TABLES = (orders, order_lines, parties, order_versions)
 
 
 def settings_of(home: Path, database_url: str | None = None) -> Settings:
-    """The settings of an installation that only the benchmark knows."""
-    return Settings(_env_file=None, home=home, keys=KEYS, database_url=database_url)
+    """The settings of an installation that only the benchmark knows; it reads payloads in one process, whose CPU is told."""
+    return Settings(_env_file=None, home=home, keys=KEYS, database_url=database_url, reading_processes=0)
 
 
 def environment_of(home: Path, database_url: str | None = None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 import orjson
 import psycopg
 
+from orders_pipeline.installation import opened
 from orders_pipeline.marketplaces.protocol import RawOrder
 from orders_pipeline.sandbox.registry import SANDBOXES
 from orders_pipeline.stages.normalise import normalise_pending
@@ -29,6 +30,7 @@ from tests.benchmarks.measuring import LOOPBACK, REPEATS, Child, Figure, Step, T
 TARGET = Target(">=", 8_000)
 MICROSECONDS = 1e6
 KINDS = tuple(SANDBOXES)
+CORES = len(os.sched_getaffinity(0))
 
 
 def measure(workshop: Workshop) -> list[Figure]:
@@ -51,10 +53,11 @@ def _measure_kind(workshop: Workshop, kind: str, server: str | None) -> list[Fig
         keep_raw(installation, kind, raws)
     bodies = workshop.fresh("bodies") / "bodies.ndjson"
     bodies.write_bytes(b"\n".join(each.body for each in raws))
-    ours, bare = [], []
+    ours, at_once, bare = [], [], []
     for _ in range(REPEATS):
         workshop.say(f"normalising {kind} on SQLite, and the bare cost")
         ours.append(_timed(workshop, workshop.copy(prepared, "home"), None))
+        at_once.append(_timed(workshop, workshop.copy(prepared, "home"), None, reading_processes=CORES))
         with Child(workshop, bare_cost, str(bodies), settings_of(prepared).write_chunk) as child:
             child.step()
             bare.append(child.step())
@@ -63,9 +66,19 @@ def _measure_kind(workshop: Workshop, kind: str, server: str | None) -> list[Fig
         workshop.say(f"normalising {kind} on PostgreSQL")
         found["PostgreSQL"] = _on_postgresql(workshop, server, kind, raws)
     return [
-        figure
-        for database, steps in found.items()
-        for figure in _figures(f"{kind}, {database}", sizes.raw, sizes.book if steps is ours else 0, steps, bare)
+        *(
+            figure
+            for database, steps in found.items()
+            for figure in _figures(f"{kind}, {database}", sizes.raw, sizes.book if steps is ours else 0, steps, bare)
+        ),
+        Figure(
+            benchmark=f"normalise + commit, {kind}, SQLite, {CORES} reading processes",
+            size=f"{sizes.raw:,} into {sizes.book:,}",
+            value=sizes.raw / median([each.wall_seconds for each in at_once]),
+            unit="orders/s",
+            reference=sizes.raw / median([each.wall_seconds for each in ours]),
+            against="one process",
+        ),
     ]
 
 
@@ -103,8 +116,8 @@ def _on_postgresql(workshop: Workshop, server: str, kind: str, raws: Sequence[Ra
     ]
 
 
-def _timed(workshop: Workshop, home: Path, database_url: str | None) -> Step:
-    with Child(workshop, normalise, str(home), database_url) as child:
+def _timed(workshop: Workshop, home: Path, database_url: str | None, reading_processes: int = 0) -> Step:
+    with Child(workshop, normalise, str(home), database_url, reading_processes) as child:
         child.step()
         step = child.step()
     assert step.value["quarantined"] == 0, step.value
@@ -112,9 +125,10 @@ def _timed(workshop: Workshop, home: Path, database_url: str | None) -> Step:
     return step
 
 
-def normalise(home: str, database_url: str | None) -> Generator[object, None, None]:
+def normalise(home: str, database_url: str | None, reading_processes: int) -> Generator[object, None, None]:
     """Task: open the installation; bring the book up to date."""
-    with installed(Path(home), database_url) as installation:
+    settings = settings_of(Path(home), database_url).model_copy(update={"reading_processes": reading_processes})
+    with opened(settings) as installation:
         yield None
         tally = normalise_pending(installation)
         yield {"new": tally["new"], "quarantined": tally["quarantined"]}

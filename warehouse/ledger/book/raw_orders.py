@@ -128,7 +128,7 @@ _FINISH = (
 )
 _COVERED = sa.select(coverage).where(coverage.c.channel.in_(sa.bindparam("codes", expanding=True)))
 _PENDING = (
-    sa.select(*STORED)
+    sa.select(raw_orders.c.seq)
     .where(raw_orders.c.seq > sa.bindparam("after"))
     .order_by(raw_orders.c.seq)
     .limit(sa.bindparam("at_most"))
@@ -318,16 +318,15 @@ def cover_moment(transaction: Transaction, codes: Sequence[str], moment: datetim
         transaction.execute(upsert(transaction, coverage, ("channel",)), rows)
 
 
-def pending(transaction: Transaction, after_seq: int, limit: int) -> list[Stored]:
-    """The next raw orders in order of arrival."""
-    rows = transaction.execute(_PENDING, {"after": after_seq, "at_most": limit})
-    return [_stored(row) for row in rows.mappings()]
+def pending(transaction: Transaction, after_seq: int, limit: int) -> list[int]:
+    """The seqs of the next raw orders."""
+    return list(transaction.execute(_PENDING, {"after": after_seq, "at_most": limit}).scalars())
 
 
 def newest(
     transaction: Transaction, owner: str | None, original_ids: Sequence[str] | None, chunk: int
-) -> Iterator[list[Stored]]:
-    """The newest raw payload of every order, or of the named ones, in chunks by seq: what a replay reads."""
+) -> Iterator[list[int]]:
+    """The seqs of the newest raw payload of every order, or of the named ones, in chunks: what a replay reads."""
     later = raw_orders.alias("later")
     is_newest = ~sa.exists().where(
         later.c.connection == raw_orders.c.connection,
@@ -337,16 +336,21 @@ def newest(
     )
     after = 0
     while True:
-        query = sa.select(*STORED).where(raw_orders.c.seq > after, is_newest).order_by(raw_orders.c.seq).limit(chunk)
+        query = (
+            sa.select(raw_orders.c.seq)
+            .where(raw_orders.c.seq > after, is_newest)
+            .order_by(raw_orders.c.seq)
+            .limit(chunk)
+        )
         if owner is not None:
             query = query.where(raw_orders.c.connection == owner)
         if original_ids is not None:
             query = query.where(raw_orders.c.original_id.in_(original_ids))
-        rows = [_stored(row) for row in transaction.execute(query).mappings()]
-        if not rows:
+        seqs = list(transaction.execute(query).scalars())
+        if not seqs:
             return
-        yield rows
-        after = rows[-1].seq
+        yield seqs
+        after = seqs[-1]
 
 
 def seqs_of_open_orders(transaction: Transaction, through: int, limit: int) -> list[int]:

@@ -1,0 +1,240 @@
+"""Reading a backlog in processes of their own, so that it uses the machine's cores; one process commits, in order of arrival.
+
+A reading process is given its settings over a socket of its own, never by its arguments or its environment, and writes nothing.
+It ends when the process that started it closes the socket, or is no more. What reading is, is in `reading`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from itertools import count, cycle, islice
+from multiprocessing.connection import Connection, Pipe
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from orders_pipeline.installation import opened_to_read
+from orders_pipeline.marketplaces.protocol import Unreadable
+from orders_pipeline.stages.reading import OrdersRead, Part, PayloadReader, read_parts
+from warehouse import logs
+from warehouse.ledger.book.arrivals import Arrival
+from warehouse.ledger.book.raw_orders import Stored
+from warehouse.orders import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from orders_pipeline.installation import Installation
+    from warehouse.settings import Settings
+
+WORTH_A_PROCESS = 5_000
+"""So many raw orders take several times as long to read as a process to start."""
+
+MOST = 4
+"""More readers than these are faster than one process commits."""
+
+AHEAD = 2
+"""Chunks that each reader is asked for before the first is taken: no more than these are in memory."""
+
+LONGEST_CHUNK = 600.0
+"""Seconds within which a reader answers."""
+
+
+class ReaderLostError(Exception):
+    """A reading process has ended, or does not answer. What it was to read is read by the next run."""
+
+
+def read_chunks(
+    installation: Installation, chunks: Iterable[Sequence[int]], waiting: int
+) -> Generator[list[Part], None, None]:
+    """Read chunks of raw orders, given by their seqs, in their order.
+
+    Args:
+        installation: Where they are.
+        chunks: What to read; taken some chunks ahead of what was given back.
+        waiting: About how many raw orders that is: whether processes are worth it.
+
+    Raises:
+        ReaderLostError: Nothing of the chunk that it was at is given back.
+    """
+    number = _worthwhile(installation.settings, waiting)
+    if not number:
+        reader = PayloadReader(installation)
+        for seqs in chunks:
+            yield read_parts(installation, reader, seqs)
+        return
+    with ExitStack() as stack:
+        readers = cycle([stack.enter_context(_started(installation.settings)) for _ in range(number)])
+        asked: deque[_ReadingProcess] = deque()
+        for seqs in chunks:
+            reading = next(readers)
+            reading.ask(seqs)
+            asked.append(reading)
+            if len(asked) == AHEAD * number:
+                yield asked.popleft().answer(installation)
+        while asked:
+            yield asked.popleft().answer(installation)
+
+
+def _worthwhile(settings: Settings, waiting: int) -> int:
+    """How many reading processes are worth their start."""
+    cores = os.cpu_count() or 1
+    wanted = (
+        (0 if cores == 1 else min(cores, MOST)) if settings.reading_processes is None else settings.reading_processes
+    )
+    return min(wanted, waiting // WORTH_A_PROCESS)
+
+
+class _Orders(msgspec.Struct):
+    """Orders as they go over the socket: MessagePack takes a quarter of the time that pickling does."""
+
+    read: list[Order]
+    linked: dict[int, Order]
+    """By place in `read`: those that differ with their products."""
+
+
+class _Answer(NamedTuple):
+    """A chunk as it goes over the socket; each part is its readings, what its arrivals are rendered to, and its catalogue."""
+
+    orders: bytes
+    parts: list[tuple[list[_Reading], list[_Rendered], int]]
+
+
+_Reading = tuple[tuple[int, str, str | None, str, datetime, bool], tuple[str, str, str] | None, int]
+"""A raw order without its payload, what is wrong with it, how many orders it gave."""
+
+_Rendered = tuple[str, str, bytes, str]
+"""The members of an `Arrival` that take long to make."""
+
+_ENCODER = msgspec.msgpack.Encoder(decimal_format="string")
+_DECODER = msgspec.msgpack.Decoder(_Orders)
+
+
+def packed(parts: Sequence[Part]) -> _Answer | None:
+    """Parts as they go over the socket; None where an order holds what MessagePack cannot tell."""
+    read = [order for part in parts for reading in part.readings for order in reading.orders]
+    seen = [each.order for part in parts for each in part.arrivals]
+    linked = {
+        place: each for place, (each, own) in enumerate(zip(seen, read, strict=True)) if each is not own and each != own
+    }
+    try:
+        orders = _ENCODER.encode(_Orders(read, linked))
+    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, RecursionError):
+        return None
+    return _Answer(orders, [([_bare(each) for each in part.readings], *_rendered(part)) for part in parts])
+
+
+def unpacked(answer: _Answer) -> list[Part]:
+    """Reverse `packed`."""
+    decoded = _DECODER.decode(answer.orders)
+    places = count()
+    parts = []
+    for readings, rendered, products in answer.parts:
+        made: list[OrdersRead] = []
+        arrivals: list[Arrival] = []
+        texts = iter(rendered)
+        for members, fault, orders in readings:
+            raw = Stored(*members, None, None)
+            own = list(islice(places, orders))
+            made.append(
+                OrdersRead(raw, [decoded.read[each] for each in own], None if fault is None else Unreadable(*fault))
+            )
+            arrivals += [
+                Arrival(
+                    decoded.linked.get(each, decoded.read[each]),
+                    raw.seq,
+                    raw.received_at,
+                    raw.is_historical,
+                    *next(texts),
+                )
+                for each in own
+            ]
+        parts.append(Part(made, arrivals, products))
+    return parts
+
+
+def _bare(reading: OrdersRead) -> _Reading:
+    raw, fault = reading.raw, reading.fault
+    members = (raw.seq, raw.connection, raw.channel, raw.original_id, raw.received_at, raw.is_historical)
+    return members, None if fault is None else (fault.code, fault.path, fault.reason), len(reading.orders)
+
+
+def _rendered(part: Part) -> tuple[list[_Rendered], int]:
+    return [(each.facts, each.parties, each.content_hash, each.pii_state) for each in part.arrivals], part.products
+
+
+class _ReadingProcess:
+    """A process that reads, seen from the one that commits."""
+
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
+        self._process = process
+        self._connection = connection
+        self._asked: deque[Sequence[int]] = deque()
+
+    def ask(self, seqs: Sequence[int]) -> None:
+        """Let it read a chunk next."""
+        try:
+            self._connection.send(seqs)
+        except OSError as error:
+            raise self._lost() from error
+        self._asked.append(seqs)
+
+    def answer(self, installation: Installation) -> list[Part]:
+        """The chunk that it was asked for first."""
+        seqs = self._asked.popleft()
+        try:
+            if not self._connection.poll(LONGEST_CHUNK):
+                raise self._lost()
+            found: _Answer | Exception | None = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._lost() from error
+        if isinstance(found, Exception):
+            raise found
+        with suppress(msgspec.MsgspecError):  # an order that is not what its members' types say
+            if found is not None:
+                return unpacked(found)
+        return read_parts(installation, PayloadReader(installation), seqs)
+
+    def _lost(self) -> ReaderLostError:
+        code = self._process.poll()
+        how = "does not answer" if code is None else f"has ended with code {code}"
+        return ReaderLostError(f"a process that reads payloads {how}; the next run reads them again")
+
+
+@contextmanager
+def _started(settings: Settings) -> Iterator[_ReadingProcess]:
+    ours, theirs = Pipe()
+    with ours:
+        with theirs:
+            handle = theirs.fileno()
+            command = [sys.executable, "-c", f"from {__name__} import main; main()", str(handle)]
+            process = subprocess.Popen(command, pass_fds=[handle])  # noqa: S603 - this program itself
+        try:
+            ours.send(settings)
+            yield _ReadingProcess(process, ours)
+        finally:
+            process.kill()  # it has nothing to finish: it only reads
+            process.wait()
+
+
+def main() -> None:
+    """Answer what is asked over the socket until it is closed; an error is the last answer, and is raised by who asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that commits
+    with suppress(EOFError, OSError), Connection(int(sys.argv[1])) as connection:  # OSError: nobody is there any more
+        settings: Settings = connection.recv()
+        logs.configure(settings.log_format, settings.log_level or logs.LogLevel.INFO)
+        try:
+            with opened_to_read(settings) as installation:
+                reader = PayloadReader(installation)
+                while True:
+                    connection.send(packed(read_parts(installation, reader, connection.recv())))
+        except EOFError:
+            return
+        except Exception as error:  # noqa: BLE001 - as above
+            connection.send(error)
