@@ -142,6 +142,22 @@ def test_a_shipment_is_reported_by_keys_alone(console, open_page) -> None:
     assert page.locator("#find").input_value() == "?/gs"
 
 
+def test_a_row_leads_where_its_link_does(open_page) -> None:
+    page = open_page("/orders?limit=5")
+    row = page.locator("tbody tr").first
+    row.locator("input").check()
+    word = row.locator("td[data-label=Channel]").bounding_box()
+    page.mouse.move(word["x"] + 10, word["y"] + 15)
+    page.mouse.down()
+    page.mouse.move(word["x"] + 60, word["y"] + 15)
+    page.mouse.up()
+    assert page.evaluate("String(getSelection())")
+    page.mouse.click(5, 5)
+    assert page.url.endswith("/orders?limit=5")
+    row.locator("td[data-label=Purchased]").click()
+    page.wait_for_url(re.compile(r".*/orders/[0-9a-f-]{36}.*"))
+
+
 def test_keys_are_listed_and_can_be_switched_off(open_page) -> None:
     page = open_page("/account")
     page.keyboard.press("?")

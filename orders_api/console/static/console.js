@@ -23,6 +23,14 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// A row of a list leads where its first link does, unless something else in it was clicked, or words were marked.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("#list tbody tr")?.querySelector("th a");
+  if (!link || event.target.closest("a, button, input, select, label, details") || String(getSelection())) return;
+  if (event.ctrlKey || event.metaKey) window.open(link.href, "_blank", "noopener");
+  else link.click();
+});
+
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("details.menu[open]");
   if (event.key === "Escape" && menu) {
