@@ -1,18 +1,19 @@
 """Rows in bulk: they go to the driver as they are, past the work that SQLAlchemy does for each of them.
 
-SQLite takes them by its driver's `executemany`, PostgreSQL by COPY. New rows only: what is there already is overwritten by
-`database.upsert`.
+SQLite takes new ones by its driver's `executemany`, PostgreSQL by COPY. What may be there already is overwritten by
+`database.upsert`, what is there by `change_rows`.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Dialect
@@ -46,6 +47,21 @@ def add_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[s
     transaction.exec_driver_sql(f"INSERT INTO {table.name} ({form.columns}) VALUES ({places})", values)  # noqa: S608 - names of ours
 
 
+def change_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Overwrite members of rows, each found by its `id`; all rows with the same members in the same order, the id last.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: As every other statement does.
+    """
+    if not rows:
+        return
+    names = tuple(rows[0])
+    place = "%s" if transaction.dialect.name == "postgresql" else "?"
+    changes = ", ".join(f"{_form(transaction.dialect, table, (each,)).columns} = {place}" for each in names[:-1])
+    values = _converted([tuple(row.values()) for row in rows], _form(transaction.dialect, table, names).converters)
+    transaction.exec_driver_sql(f"UPDATE {table.name} SET {changes} WHERE {names[-1]} = {place}", values)  # noqa: S608 - names of ours
+
+
 @lru_cache(maxsize=64)
 def _form(dialect: Dialect, table: sa.Table, names: tuple[str, ...]) -> _Form:
     quote = dialect.identifier_preparer.quote
@@ -61,12 +77,20 @@ def _converted(
     return list(
         zip(
             *(
-                column if convert is None else map(convert, column)
+                column if convert is None else _each(convert, column)
                 for column, convert in zip(columns, converters, strict=True)
             ),
             strict=True,
         )
     )
+
+
+def _each(convert: Callable[[Any], Any], column: Sequence[object]) -> Iterable[object]:
+    """The values of a column as the driver takes them; one that stands in all rows is converted once."""
+    first = column[0]
+    if all(each is first for each in column):
+        return repeat(convert(first), len(column))
+    return map(convert, column)
 
 
 def _copy(transaction: Transaction, statement: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -24,4 +24,4 @@ def read_rows(
     transaction: Transaction, record: type[Record], query: sa.Select[Any], values: Mapping[str, object] | None = None
 ) -> list[Record]:
     """What a query finds that selects the members of a record in their order."""
-    return [record._make(row) for row in transaction.execute(query, values)]
+    return [record._make(row) for row in transaction.execute(query, values).all()]

@@ -8,12 +8,15 @@ meets the book is in `orders`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 
+from warehouse.ledger.base.bulk import add_rows, change_rows
 from warehouse.ledger.base.database import POSITION, next_values
+from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
 from warehouse.ledger.watch import order_counts
@@ -22,10 +25,8 @@ from warehouse.order_states import CLOSED_STATUSES, Bar, ConfirmationStatus, Sta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import RowMapping
 
 _WORST_FIRST = (
     ConfirmationStatus.REJECTED,
@@ -124,7 +125,7 @@ _REPORTED = (
 def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, ReportedUnits]]:
     """Order id → line id → our shipments of it, of the orders that have any."""
     found: dict[str, dict[str, ReportedUnits]] = {}
-    for order_id, line_id, units, by_others in transaction.execute(_REPORTED, {"ids": list(order_ids)}):
+    for order_id, line_id, units, by_others in transaction.execute(_REPORTED, {"ids": list(order_ids)}).all():
         found.setdefault(order_id, {})[line_id] = ReportedUnits(int(units), int(by_others))
     return found
 
@@ -190,28 +191,20 @@ def restate(transaction: Transaction, order_ids: Iterable[str], now: datetime) -
     reported = reported_units(transaction, chosen)
     states = _confirmation_states(transaction, chosen)
     counts = _marketplace_counts(transaction, chosen)
-    news: list[dict[str, Any]] = []
-    quiet: list[dict[str, Any]] = []
+    news: list[_News] = []
+    quiet: list[dict[str, str]] = []
     left: dict[str, Mapping[str, int]] = {}
-    for row in transaction.execute(sa.select(*_COLUMNS).where(orders.c.id.in_(chosen))).mappings():
-        own_id = row["id"]
-        source = Status(row["source_status"] or row["status"])
-        seen = raised(row["facts"], source, _whole_bar(row), counts.get(own_id, {}), reported.get(own_id, {}))
-        left[own_id] = seen.may_have_left
-        confirmation = overall(states.get(own_id, ())).value
+    rows = read_rows(transaction, _Row, sa.select(*_COLUMNS).where(orders.c.id.in_(chosen)))
+    for row in rows:
+        source = Status(row.source_status or row.status)
+        seen = raised(row.facts, source, _whole_bar(row), counts.get(row.id, {}), reported.get(row.id, {}))
+        left[row.id] = seen.may_have_left
+        confirmation = overall(states.get(row.id, ())).value
         changed = _changed(row, seen.facts, seen.status, confirmation)
-        values = {
-            "own_id": own_id,
-            "new_status": seen.status.value,
-            "source": source.value,
-            "confirmation": confirmation,
-            "new_facts": seen.facts,
-            "bar": seen.bar,
-        }
-        if not changed:
-            quiet.append(values)
-            continue
-        news.append({**values, "changed": changed, "row": row, "lines": seen.lines})
+        if changed:
+            news.append(_News(row, seen, source.value, confirmation, changed))
+        else:
+            quiet.append({"own_id": row.id, "confirmation": confirmation})
     if quiet:
         _write_quiet(transaction, quiet)
     if news:
@@ -219,31 +212,46 @@ def restate(transaction: Transaction, order_ids: Iterable[str], now: datetime) -
     shipped_despite.note(transaction, left, now)
 
 
-def _whole_bar(row: RowMapping) -> Bar | None:
+class _Row(NamedTuple):
+    """The columns of `orders` that are read; each says there what it means."""
+
+    id: str
+    status: str
+    source_status: str | None
+    confirmation_status: str
+    revision: int
+    marketplace_updated_at: datetime
+    raw_seq: int
+    facts: str
+    may_not_ship_reason: str | None
+    closed_at: datetime | None
+
+
+_COLUMNS = columns_of(_Row, orders)
+
+
+class _News(NamedTuple):
+    """An order that readers see differently now: as it was, as it is, and what of it has changed."""
+
+    row: _Row
+    seen: Raised
+    source: str
+    confirmation: str
+    changed: list[str]
+
+
+def _whole_bar(row: _Row) -> Bar | None:
     """Why nothing of the order may be shipped, for a reason that is not one of its lines."""
-    reason = row["may_not_ship_reason"]
+    reason = row.may_not_ship_reason
     return None if reason in {None, Bar.NO_LINE_MAY_SHIP.value} else Bar(reason)
 
 
-_COLUMNS = (
-    orders.c.id,
-    orders.c.status,
-    orders.c.source_status,
-    orders.c.confirmation_status,
-    orders.c.revision,
-    orders.c.marketplace_updated_at,
-    orders.c.raw_seq,
-    orders.c.facts,
-    orders.c.may_not_ship_reason,
-)
-
-
-def _changed(row: RowMapping, facts: str, status: Status, confirmation: str) -> list[str]:
+def _changed(row: _Row, facts: str, status: Status, confirmation: str) -> list[str]:
     """Names of the members that a reader sees differently."""
-    changed = ["status"] if row["status"] != status.value else []
-    if row["facts"] != facts:
+    changed = ["status"] if row.status != status.value else []
+    if row.facts != facts:
         changed.append("lines")
-    if row["confirmation_status"] != confirmation and not {row["confirmation_status"], confirmation} <= _UNDER_WAY:
+    if row.confirmation_status != confirmation and not {row.confirmation_status, confirmation} <= _UNDER_WAY:
         changed.append("confirmation_status")
     return changed
 
@@ -252,83 +260,66 @@ def _marketplace_counts(transaction: Transaction, order_ids: Sequence[str]) -> d
     """Order id → line id → what the marketplace says of it."""
     columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.marketplace_quantity_shipped, order_lines.c.bar)
     found: dict[str, dict[str, MarketplaceCounts]] = {}
-    for row in transaction.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))):
-        found.setdefault(row.order_id, {})[row.id] = MarketplaceCounts(
-            row.marketplace_quantity_shipped, Bar(row.bar) if row.bar else None
-        )
+    rows = transaction.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))).all()
+    for order_id, line_id, shipped, bar in rows:
+        found.setdefault(order_id, {})[line_id] = MarketplaceCounts(shipped, Bar(bar) if bar else None)
     return found
 
 
 def _confirmation_states(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, set[str]]:
     query = sa.select(shipments.c.order_id, shipments.c.status).where(shipments.c.order_id.in_(order_ids))
     found: dict[str, set[str]] = {}
-    for row in transaction.execute(query):
-        found.setdefault(row.order_id, set()).add(row.status)
+    for order_id, status in transaction.execute(query).all():
+        found.setdefault(order_id, set()).add(status)
     return found
 
 
-def _write_quiet(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_quiet(transaction: Transaction, rows: Sequence[Mapping[str, str]]) -> None:
     update = (
         sa.update(orders)
         .where(orders.c.id == sa.bindparam("own_id"), orders.c.confirmation_status != sa.bindparam("confirmation"))
         .values(confirmation_status=sa.bindparam("confirmation"))
     )
-    transaction.execute(update, [{name: row[name] for name in ("own_id", "confirmation")} for row in rows])
+    transaction.execute(update, rows)
 
 
-_CLOSING = sa.bindparam("closing", type_=orders.c.closed_at.type)
-"""When an order that was open is closed; None where it is open."""
-
-
-def _write_news(transaction: Transaction, news: Sequence[Mapping[str, Any]], now: datetime) -> None:
+def _write_news(transaction: Transaction, news: Sequence[_News], now: datetime) -> None:
     first = next_values(transaction, POSITION, len(news))
-    order_counts.before_writing(transaction, [each["own_id"] for each in news])
-    update = (
-        sa.update(orders)
-        .where(orders.c.id == sa.bindparam("own_id"))
-        .values(
-            status=sa.bindparam("new_status"),
-            source_status=sa.bindparam("source"),
-            confirmation_status=sa.bindparam("confirmation"),
-            facts=sa.bindparam("new_facts"),
-            may_not_ship_reason=sa.bindparam("bar"),
-            revision=sa.bindparam("new_revision"),
-            position=sa.bindparam("new_position"),
-            closed_at=sa.case((_CLOSING.is_(None), sa.null()), else_=sa.func.coalesce(orders.c.closed_at, _CLOSING)),
-        )
-    )
+    order_counts.before_writing(transaction, [each.row.id for each in news])
     written, versions = [], []
     for position, each in enumerate(news, first):
-        row = each["row"]
-        plain = {name: value for name, value in each.items() if name not in {"changed", "row", "lines"}}
-        closing = now if each["new_status"] in CLOSED_STATUSES else None
-        written.append({**plain, "closing": closing, "new_revision": row["revision"] + 1, "new_position": position})
+        row, status = each.row, each.seen.status.value
+        written.append(
+            {
+                "status": status,
+                "source_status": each.source,
+                "confirmation_status": each.confirmation,
+                "facts": each.seen.facts,
+                "may_not_ship_reason": None if each.seen.bar is None else each.seen.bar.value,
+                "revision": row.revision + 1,
+                "position": position,
+                "closed_at": (row.closed_at or now) if status in CLOSED_STATUSES else None,
+                "id": row.id,
+            }
+        )
         versions.append(
             {
                 "position": position,
-                "order_id": row["id"],
-                "revision": row["revision"] + 1,
-                "status": each["new_status"],
-                "marketplace_updated_at": row["marketplace_updated_at"],
+                "order_id": row.id,
+                "revision": row.revision + 1,
+                "status": status,
+                "marketplace_updated_at": row.marketplace_updated_at,
                 "recorded_at": now,
-                "raw_seq": row["raw_seq"],
-                "changed": orjson.dumps(each["changed"]).decode(),
-                "facts": each["new_facts"],
+                "raw_seq": row.raw_seq,
+                "changed": orjson.dumps(each.changed).decode(),
+                "facts": each.seen.facts,
             }
         )
-    transaction.execute(update, written)
-    transaction.execute(sa.insert(order_versions), versions)
+    change_rows(transaction, orders, written)
+    add_rows(transaction, order_versions, versions)
     units = [
-        {"own_id": own_id, "shipped": shipped, "remaining": remaining}
+        {"quantity_shipped": shipped, "quantity_remaining": remaining, "id": own_id}
         for each in news
-        for own_id, (shipped, remaining) in each["lines"].items()
+        for own_id, (shipped, remaining) in each.seen.lines.items()
     ]
-    if units:
-        transaction.execute(_UNITS, units)
-
-
-_UNITS = (
-    sa.update(order_lines)
-    .where(order_lines.c.id == sa.bindparam("own_id"))
-    .values(quantity_shipped=sa.bindparam("shipped"), quantity_remaining=sa.bindparam("remaining"))
-)
+    change_rows(transaction, order_lines, units)

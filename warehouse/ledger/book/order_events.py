@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import order_events, orders
 from warehouse.ledger.book.event_texts import event_text
@@ -54,7 +55,7 @@ def record(transaction: Transaction, events: Sequence[OrderEvent], now: datetime
     """
     if not events:
         return
-    transaction.execute(sa.insert(order_events), [{**each._asdict(), "at": now} for each in events])
+    add_rows(transaction, order_events, [{**each._asdict(), "at": now} for each in events])
     channels = _channels(transaction, sorted({each.order_id for each in events}))
     entries = [
         ActivityEntry(
@@ -76,5 +77,5 @@ def _channels(transaction: Transaction, ids: Sequence[str]) -> dict[str, str]:
     for start in range(0, len(ids), ORDERS_PER_QUERY):
         chosen = orders.c.id.in_(ids[start : start + ORDERS_PER_QUERY])
         rows = transaction.execute(sa.select(orders.c.id, orders.c.channel).where(chosen))
-        found |= {row.id: row.channel for row in rows}
+        found |= {row.id: row.channel for row in rows.all()}
     return found

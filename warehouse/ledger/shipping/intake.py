@@ -52,6 +52,7 @@ class Intake:
         self.events: list[OrderEvent] = []
         self._orders = read_orders(transaction, sender, given)
         self.lines_of = read_packages(transaction, self._orders)
+        self.known = frozenset(each.id for _, order in self._orders.values() for each in order.packages.values())
         self._by_original: dict[str, list[OpenOrder]] = {}
         for original_id, order in self._orders.values():
             self._by_original.setdefault(original_id, []).append(order)

@@ -128,24 +128,24 @@ def read_orders(
         orders.c.may_not_ship_reason,
         orders.c.purchased_at,
     )
-    rows = (row for named in ways for row in transaction.execute(sa.select(*columns).where(named)).mappings())
-    found = [row for row in rows if row["channel"] in visible]
+    rows = (row for named in ways for row in transaction.execute(sa.select(*columns).where(named)).all())
     read = {
-        row["id"]: (
-            row["original_id"],
+        own_id: (
+            original_id,
             OpenOrder(
-                id=row["id"],
-                channel=row["channel"],
-                status=Status(row["status"]),
-                source_status=Status(row["source_status"] or row["status"]),
-                fulfilled_by=row["fulfilled_by"],
-                bar=Bar(row["may_not_ship_reason"]) if row["may_not_ship_reason"] else None,
-                purchased_at=row["purchased_at"],
+                id=own_id,
+                channel=channel,
+                status=Status(status),
+                source_status=Status(source_status or status),
+                fulfilled_by=fulfilled_by,
+                bar=Bar(bar) if bar else None,
+                purchased_at=purchased_at,
                 lines={},
                 packages={},
             ),
         )
-        for row in found
+        for own_id, original_id, channel, status, source_status, fulfilled_by, bar, purchased_at in rows
+        if channel in visible
     }
     _read_lines(transaction, read)
     return read
@@ -175,19 +175,23 @@ def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
 def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]) -> None:
     ids = list(read)
     reported = reported_units(transaction, ids)
-    query = sa.select(order_lines).where(order_lines.c.order_id.in_(ids)).order_by(order_lines.c.number)
-    for row in transaction.execute(query).mappings():
-        read[row["order_id"]][1].lines[row["id"]] = OpenLine(
-            id=row["id"],
-            original_id=row["original_id"],
-            sku=row["sku"],
-            ordered=row["quantity_ordered"],
-            shown=row["marketplace_quantity_shipped"],
-            cancelled=row["quantity_cancelled"],
-            refunded=row["quantity_refunded"] or 0,
-            bar=row["bar"],
-            reported=reported.get(row["order_id"], {}).get(row["id"]),
+    query = sa.select(*_LINE_COLUMNS).where(order_lines.c.order_id.in_(ids)).order_by(order_lines.c.number)
+    for order_id, own_id, original_id, sku, ordered, shown, cancelled, refunded, bar in transaction.execute(
+        query
+    ).all():
+        units = reported.get(order_id, {}).get(own_id)
+        read[order_id][1].lines[own_id] = OpenLine(
+            own_id, original_id, sku, ordered, shown, cancelled, refunded or 0, bar, units
         )
+
+
+_LINE_COLUMNS = [
+    order_lines.c[name]
+    for name in (
+        *("order_id", "id", "original_id", "sku", "quantity_ordered", "marketplace_quantity_shipped"),
+        *("quantity_cancelled", "quantity_refunded", "bar"),
+    )
+]
 
 
 def read_packages(
@@ -198,8 +202,9 @@ def read_packages(
     stored = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.order_id.in_(ids))
     for package in read_rows(transaction, StoredShipment, stored):
         read[package.order_id][1].packages[package.package_id] = package
-    query = sa.select(shipment_lines).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
+    columns = [shipment_lines.c[name] for name in ("shipment_id", "line_id", "quantity", "shipped_by_others")]
+    query = sa.select(*columns).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
     found: dict[str, dict[str, tuple[int, int]]] = {}
-    for row in transaction.execute(query).mappings():
-        found.setdefault(row["shipment_id"], {})[row["line_id"]] = (row["quantity"], row["shipped_by_others"])
+    for shipment_id, line_id, quantity, by_others in transaction.execute(query).all():
+        found.setdefault(shipment_id, {})[line_id] = (quantity, by_others)
     return found

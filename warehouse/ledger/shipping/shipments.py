@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import shipment_lines, shipments
 from warehouse.ledger.book import order_events
@@ -68,10 +69,15 @@ def _write(transaction: Transaction, intake: Intake, now: datetime) -> None:
     if not intake.written:
         return
     rows = list(intake.written.values())
-    transaction.execute(upsert(transaction, shipments, ("id",)), [row._asdict() for row in rows])
-    transaction.execute(sa.delete(shipment_lines).where(shipment_lines.c.shipment_id.in_(list(intake.written))))
-    transaction.execute(
-        sa.insert(shipment_lines),
+    known = [row for row in rows if row.id in intake.known]
+    if known:
+        transaction.execute(upsert(transaction, shipments, ("id",)), [row._asdict() for row in known])
+        old = shipment_lines.c.shipment_id.in_([row.id for row in known])
+        transaction.execute(sa.delete(shipment_lines).where(old))
+    add_rows(transaction, shipments, [row._asdict() for row in rows if row.id not in intake.known])
+    add_rows(
+        transaction,
+        shipment_lines,
         [
             {
                 "shipment_id": own_id,

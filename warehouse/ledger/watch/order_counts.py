@@ -103,7 +103,7 @@ def _read(
     found: dict[str, tuple[CountedKind, datetime]] = {}
     for start in range(0, len(order_ids), ORDERS_PER_QUERY):
         rows = transaction.execute(query, {"own_ids": order_ids[start : start + ORDERS_PER_QUERY]})
-        found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows}
+        found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows.all()}
     return found
 
 
