@@ -6,7 +6,6 @@ a path prefix too.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
-from orders_api.kit.answers import TAG_CHARACTERS
+from orders_api.kit.answers import tag_of
 
 DOCS_PATH = "/docs"
 STATIC = Path(__file__).parent / "static"
@@ -50,4 +49,4 @@ def _file(path: Path) -> FileResponse:
 @cache
 def _tag(path: Path) -> str:
     """Weak: the same for the compressed answer."""
-    return f'W/"{hashlib.sha256(path.read_bytes()).hexdigest()[:TAG_CHARACTERS]}"'
+    return tag_of(path.read_bytes())

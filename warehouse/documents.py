@@ -77,22 +77,44 @@ def head(row: StoredOrder) -> str:
     )
 
 
-def document(row: StoredOrder, rendered_parties: str | None) -> str:
+def opening(row: StoredOrder) -> bytes:
+    """The document without its end: what everybody may see. `ledger.book.order_texts` lets the database write the same."""
+    return f"{{{head(row)},{row.facts}".encode()
+
+
+def redacted_end(payload_paths: str) -> tuple[str, str]:
+    """What follows on an opening for a reader who may not see who bought: what is before the order's id, and behind it.
+
+    Args:
+        payload_paths: The paths below which the payload of an order is, by its id.
+    """
+    return f',"redacted":true,{NO_PARTIES},"payload_url":"{payload_paths}/', '/payload"}'
+
+
+def whole(opening: bytes, rendered_parties: str | None) -> bytes:
     """One order as JSON text.
 
     Args:
-        row: The order.
+        opening: The document without its end.
         rendered_parties: The order's personal members, or None where the reader may not see them: then they are null and
             `redacted` is true.
     """
     if rendered_parties is None:
-        return f'{{{head(row)},{row.facts},"redacted":true,{NO_PARTIES}}}'
+        return opening + _REDACTED
     rendered_parties += _missing(rendered_parties)
-    whole = f'{{{head(row)},{row.facts},"redacted":false,{rendered_parties}}}'
-    return put_in_place(whole) if HAS_DETAILS in rendered_parties else whole
+    text = b'%b,"redacted":false,%b}' % (opening, rendered_parties.encode())
+    return put_in_place(text) if HAS_DETAILS in rendered_parties else text
 
 
-def preview(order: Order, received_at: datetime) -> str:
+_REDACTED = f',"redacted":true,{NO_PARTIES}}}'.encode()
+
+
+def document(row: StoredOrder, rendered_parties: str | None) -> bytes:
+    """One order as JSON text, put together here."""
+    return whole(opening(row), rendered_parties)
+
+
+def preview(order: Order, received_at: datetime) -> bytes:
     """An order that is in no ledger, in the same shape: revision and position are 0."""
     row = StoredOrder(
         id=order.id,

@@ -142,7 +142,7 @@ def read_parties(rendered: str) -> Personal:
     )
 
 
-def put_in_place(document: str) -> str:
+def put_in_place(document: bytes) -> bytes:
     """The same document with the personal details in the lines and the marketplace data that they belong to."""
     members = orjson.loads(document)
     details = members.pop(DETAILS)
@@ -156,7 +156,7 @@ def put_in_place(document: str) -> str:
                 place[leaf.member.name] = values[line["original_id"]]
     if details["marketplace_data"] is not None:
         members["marketplace_data"] = details["marketplace_data"]
-    return orjson.dumps(members).decode()
+    return orjson.dumps(members)
 
 
 def _party(each: Described, value: Any) -> dict[str, Any] | None:  # noqa: ANN401 - a party of any kind

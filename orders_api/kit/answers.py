@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REVALIDATE = "private, no-cache"
 NO_STORE = "no-store"
-TAG_CHARACTERS = 32
+TAG_BYTES = 16
 
 
 def json_answer(
@@ -43,7 +43,7 @@ def fresh_answer(value: object, status: int = 200, headers: Mapping[str, str] | 
 
 def tag_of(body: bytes) -> str:
     """The validator of a document; weak, since it is the same for the compressed answer."""
-    return f'W/"{hashlib.sha256(body).hexdigest()[:TAG_CHARACTERS]}"'
+    return f'W/"{hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest()}"'
 
 
 def render(value: object) -> bytes:

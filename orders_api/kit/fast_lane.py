@@ -16,7 +16,6 @@ from orders_api.kit.auth import Caller, admit
 from orders_api.kit.installation import ApiInstallation, installation_of
 from orders_api.kit.queries import parse_query
 from orders_api.kit.routes import AdmittingRoute, note_use, readers, resource
-from warehouse.ledger.book import order_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from warehouse.documents import StoredOrder
+    from warehouse.ledger.book.order_queries import RowShape
+    from warehouse.ledger.book.order_texts import OrderText
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,14 @@ class Reading:
     caller: Caller
     installation: ApiInstallation
 
-    def documents(self, rows: Sequence[StoredOrder]) -> list[str]:
-        """The orders as JSON texts, with what the caller may see of the buyers."""
-        sealed = None
-        if self.caller.may_read_pii:
-            sealed = order_queries.sealed_parties(self.transaction, [row.id for row in rows])
-        return self.installation.documents(rows, sealed)
+    @property
+    def shape(self) -> RowShape[OrderText]:
+        """What is read of the orders, by what the caller may see of the buyers."""
+        return self.installation.shape(with_parties=self.caller.may_read_pii)
+
+    def documents(self, rows: Sequence[OrderText]) -> list[bytes]:
+        """The orders as JSON texts."""
+        return self.installation.texts(rows, with_parties=self.caller.may_read_pii)
 
 
 class FastLane(AdmittingRoute):

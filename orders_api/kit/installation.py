@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orders_api.kit.latencies import Latencies
 from warehouse import documents
-from warehouse.ledger.book import consumers
+from warehouse.ledger.book import consumers, order_queries
 from warehouse.ledger.settings import tokens
 from warehouse.logs import Event
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from warehouse.clock import Clock
     from warehouse.documents import StoredOrder
     from warehouse.ledger.base.database import Ledger
+    from warehouse.ledger.book.order_queries import RowShape
+    from warehouse.ledger.book.order_texts import OrderText
     from warehouse.ledger.exchange.numbering import Numbering
     from warehouse.privacy import KeyRing
     from warehouse.settings import Settings
@@ -47,8 +49,30 @@ class ApiInstallation:
     latencies: Latencies = field(default_factory=Latencies)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def documents(self, rows: Sequence[StoredOrder], sealed: Mapping[str, bytes] | None) -> list[str]:
-        """Orders as JSON texts.
+    def shape(self, *, with_parties: bool) -> RowShape[OrderText]:
+        """What `texts` takes, for a reader who may see the personal data or may not."""
+        if with_parties:
+            return order_queries.TEXTS_WITH_PARTIES
+        return order_queries.redacted_texts(*documents.redacted_end(self._payload_paths))
+
+    def texts(self, rows: Sequence[OrderText], *, with_parties: bool) -> list[bytes]:
+        """Orders that the database has written as JSON texts.
+
+        Args:
+            rows: In the `shape` for the same reader.
+            with_parties: Whether the reader may see the personal data, which is read with them.
+
+        Raises:
+            KeyRingError: The ring lacks the key that something was encrypted with.
+        """
+        if not with_parties:
+            return [row.text for row in rows]
+        return [
+            self._with_payload_url(row.id, documents.whole(row.text, self._parties(row.id, row.sealed))) for row in rows
+        ]
+
+    def documents(self, rows: Sequence[StoredOrder], sealed: Mapping[str, bytes] | None) -> list[bytes]:
+        """The same of rows of members.
 
         Args:
             rows: From `order_queries`.
@@ -84,8 +108,13 @@ class ApiInstallation:
         finally:
             self._writing.release()
 
-    def _with_payload_url(self, order_id: str, document: str) -> str:
-        return f'{document[:-1]},"payload_url":"{self.settings.api_path_prefix}/v1/orders/{order_id}/payload"}}'
+    def _with_payload_url(self, order_id: str, document: bytes) -> bytes:
+        path = f"{self._payload_paths}/{order_id}/payload"
+        return b'%b,"payload_url":"%b"}' % (document[:-1], path.encode())
+
+    @property
+    def _payload_paths(self) -> str:
+        return f"{self.settings.api_path_prefix}/v1/orders"
 
     def _parties(self, order_id: str, sealed: bytes | None) -> str:
         return documents.NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()

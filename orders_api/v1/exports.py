@@ -124,10 +124,11 @@ class Export:
     table: ExportTable
     is_quoted: bool = False
 
-    def chunks(self) -> Iterator[list[str]]:
+    def chunks(self) -> Iterator[list[bytes]]:
         """The documents, a chunk at a time."""
-        for rows, sealed in order_queries.scan(self.installation.ledger, self.wanted, self.sort):
-            yield self.installation.documents(rows, sealed if self.may_read_pii else None)
+        shape = self.installation.shape(with_parties=self.may_read_pii)
+        for rows in order_queries.scan(shape, self.installation.ledger, self.wanted, self.sort):
+            yield self.installation.texts(rows, with_parties=self.may_read_pii)
 
     def orders(self) -> Iterator[list[Json]]:
         """The same, read."""
@@ -195,7 +196,7 @@ def _xlsx(export: Export) -> Iterator[bytes]:
 
 def _ndjson(export: Export) -> Iterator[bytes]:
     for texts in export.chunks():
-        yield "".join(f"{text}\n" for text in texts).encode()
+        yield b"".join(b"%b\n" % text for text in texts)
 
 
 ROW_GROUP_CHUNKS = 10

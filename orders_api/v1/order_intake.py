@@ -147,7 +147,7 @@ class _Intake:
         assert row is not None
         seen = [None, order_queries.sealed_parties(transaction, [order_id])] if with_buyer else [None]
         texts = [text for sealed in seen for text in self.installation.documents([row], sealed)]
-        return [tag_of(text.encode()) for text in texts]
+        return [tag_of(text) for text in texts]
 
 
 def _unfit(unfit: UnfitDocument) -> Problem:

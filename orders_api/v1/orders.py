@@ -47,15 +47,15 @@ def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) ->
     wanted = query.as_filter(reading.transaction, reading.caller.visible_channels, reading.installation)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
-    page = order_queries.page(reading.transaction, wanted, query.sort, after, query.limit)
+    page = order_queries.page_of(reading.shape, reading.transaction, wanted, query.sort, after, query.limit)
     texts = reading.documents(page.rows)
     following = None
     if page.next_key is not None:
         following = next_path(reading.request, cursors.encode(fingerprint, page.next_key))
-    members = f'"next":{render(following).decode()}'
+    members = b'"next":' + render(following)
     if query.count:
-        members += f',"count":{order_tally.count(reading.transaction, wanted)}'
-    body = f'{{"orders":[{",".join(texts)}],{members}}}'.encode()
+        members += b',"count":%d' % order_tally.count(reading.transaction, wanted)
+    body = b'{"orders":[%b],%b}' % (b",".join(texts), members)
     return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=next_link(following))
 
 
@@ -68,13 +68,15 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
     Start at 0; keep `next_after` when the orders of an answer are safe on your side, and go on from there. Nothing is missed,
     and an answer that got lost is simply asked for again. An order that changes again comes again.
     """
-    changes = change_feed.changes(reading.transaction, reading.caller.visible_channels, query.after, query.limit)
+    changes = change_feed.changes(
+        reading.shape, reading.transaction, reading.caller.visible_channels, query.after, query.limit
+    )
     remembered = consumers.position(reading.transaction, reading.caller.consumer)
     if query.after > changes.head and query.after != remembered:  # earlier releases led readers of few channels further
         raise _unknown_position(changes.head)
     texts = reading.documents(changes.rows)
-    has_more = "true" if changes.has_more else "false"
-    body = f'{{"orders":[{",".join(texts)}],"next_after":{changes.next_after},"has_more":{has_more}}}'.encode()
+    has_more = b"true" if changes.has_more else b"false"
+    body = b'{"orders":[%b],"next_after":%d,"has_more":%b}' % (b",".join(texts), changes.next_after, has_more)
     response = json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii)
     if remembered != query.after:
         response.background = BackgroundTask(reading.installation.note, reading.caller.token, query.after)
@@ -84,8 +86,11 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
 @fast.get("/v1/orders/{id}", summary="Read one order", response_model=OrderDocument, responses=describe(404))
 def get_order(reading: FastRead, own_id: OrderId) -> Response:
     """One order by its internal id. By the marketplace's id: `/v1/orders?channel=…&original_id=…`."""
-    (text,) = reading.documents([find_order(reading.transaction, reading.caller, own_id)])
-    return json_answer(reading.request, text.encode(), holds_pii=reading.caller.may_read_pii)
+    row = order_queries.one_of(reading.shape, reading.transaction, own_id, reading.caller.visible_channels)
+    if row is None:
+        raise _unknown_order()
+    (text,) = reading.documents([row])
+    return json_answer(reading.request, text, holds_pii=reading.caller.may_read_pii)
 
 
 @router.get(
@@ -152,8 +157,12 @@ def find_order(transaction: Transaction, caller: Caller, own_id: str) -> StoredO
     """
     row = order_queries.by_id(transaction, own_id, caller.visible_channels)
     if row is None:
-        raise not_found("id", "There is no such order for this token.", "unknown_order")
+        raise _unknown_order()
     return row
+
+
+def _unknown_order() -> Problem:
+    return not_found("id", "There is no such order for this token.", "unknown_order")
 
 
 def _unknown_position(head: int) -> Problem:

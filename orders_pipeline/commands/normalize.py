@@ -58,7 +58,7 @@ def normalize(
                 refused += 1
                 continue
             for order in orders:
-                sys.stdout.buffer.write(preview(order, utc_now()).encode() + b"\n")
+                sys.stdout.buffer.write(preview(order, utc_now()) + b"\n")
                 printed += 1
     sys.stdout.buffer.flush()
     if refused:

@@ -156,7 +156,7 @@ def _report(installation: Installation, count: int) -> None:
     everything = order_filter.OrderFilter(statuses=("WAITING_FOR_SHIPMENT",))
     ids = [
         row.id
-        for rows, _ in order_queries.scan(installation.ledger, everything, order_filter.Sort.NEWEST)
+        for rows in order_queries.scan(order_queries.MEMBERS, installation.ledger, everything, order_filter.Sort.NEWEST)
         for row in rows
     ]
     reports = [

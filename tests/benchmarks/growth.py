@@ -110,7 +110,7 @@ def _acts(count: int) -> dict[str, Act]:
     acts |= {f"count: {name}": _count(wanted) for name, wanted in list(filters.items())[:6]}
     return acts | {
         "page by position: few of a kind": _page(filters["few of a kind"], Sort.POSITION),
-        "feed, one channel": lambda each: change_feed.changes(each, own, count // 2, PAGE),
+        "feed, one channel": lambda each: change_feed.changes(order_queries.MEMBERS, each, own, count // 2, PAGE),
         "order": lambda each: order_queries.by_id(each, order_id(count // 3), None),
         f"intake: {NAMED} shipments": lambda each: read_orders(each, _sender(None), named),
         f"intake: {NAMED} shipments, one channel": lambda each: read_orders(each, _sender(own), named),

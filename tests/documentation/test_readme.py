@@ -17,6 +17,7 @@ import yaml
 import warehouse
 from orders_api.schemas.acceptances import AcceptanceRequest
 from orders_api.schemas.acknowledgements import AcknowledgementRequest
+from orders_api.schemas.bulk import BulkRequest
 from orders_api.schemas.configuration import ConfigurationChange
 from orders_api.schemas.shipment_reports import ShipmentRequest
 from orders_api.v1.exports import OrderExportQuery
@@ -47,6 +48,7 @@ BODIES = {
     "/v1/orders/acknowledgements": AcknowledgementRequest,
     "/v1/orders": GivenOrder,
     "/v1/orders/$ID/acceptance": AcceptanceRequest,
+    "/v1/orders/bulk": BulkRequest,
     "/v1/shipments": ShipmentRequest,
 }
 
@@ -99,7 +101,7 @@ def test_a_command_parses(arguments) -> None:
 
 def test_there_are_commands_and_calls() -> None:
     assert len(orders_commands()) > 20
-    assert len(curls()) == 10
+    assert len(curls()) == 11
     assert {urlsplit(address(each)).path for each in curls() if "-X" in each} == set(BODIES)
 
 

@@ -54,7 +54,7 @@ def test_what_is_named_is_looked_up(any_ledger, keys, visible, way) -> None:
         "intake by id": lambda t: read_orders(t, sender, [ShipmentReport(id=own)]),
         "visible ids": lambda t: order_queries.visible_ids(t, [own], visible),
         "search": lambda t: search(t, own, visible),
-        "feed": lambda t: changes(t, visible, 2, 10),
+        "feed": lambda t: changes(order_queries.TEXTS_WITH_PARTIES, t, visible, 2, 10),
     }
     found = plans(any_ledger, acts[way])
     assert found

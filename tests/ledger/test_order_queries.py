@@ -13,10 +13,14 @@ from warehouse import documents
 from warehouse.ledger.base.schema import order_versions, orders
 from warehouse.ledger.book import order_queries, order_tally, timeline
 from warehouse.ledger.book import orders as book
+from warehouse.ledger.book.acknowledgements import Acknowledgement, acknowledge
 from warehouse.ledger.book.arrivals import arrive
-from warehouse.ledger.book.order_conditions import place_of
+from warehouse.ledger.book.order_conditions import place_of, question_of, values_of
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
-from warehouse.order_states import FulfilledBy, Status
+from warehouse.ledger.settings import tokens
+from warehouse.ledger.settings.tokens import Scope
+from warehouse.order_parts import Customer, OrderProblem
+from warehouse.order_states import AcknowledgementOutcome, FulfilledBy, Status
 from warehouse.orders import Order
 
 MOMENT = datetime(2026, 10, 1, 8, 30, 15, 123456, tzinfo=UTC)
@@ -55,7 +59,39 @@ def test_a_rendered_page_is_what_the_columns_say_on_every_database(any_ledger, k
     assert typed == 1
     assert row.received_at == row.marketplace_updated_at == "2026-10-01T09:30:15.123Z"
     assert row.purchased_at == MOMENT + timedelta(hours=1)
-    assert f'"id":"{own_id}"' in documents.document(row, None)
+    assert f'"id":"{own_id}"'.encode() in documents.document(row, None)
+
+
+def test_the_database_writes_an_order_as_we_do(any_ledger, keys):
+    """Percent signs, quotes and letters beyond ASCII, times between two milliseconds, and every flag."""
+    put(
+        any_ledger,
+        keys,
+        an_order(1, marketplace='100 % "Lumière" €', marketplace_status="%s\\%%"),
+        an_order(2, customer=Customer(name="Zoë 50 %"), marketplace_updated_at=MOMENT + timedelta(microseconds=999)),
+        an_order(3, problems=(OrderProblem(code="total_mismatch", path="$", message="5 % off"),)),
+    )
+    with any_ledger.write() as transaction:
+        tokens.create(transaction, "erp", [Scope.ORDERS_READ], None, None, MOMENT)
+        said = Acknowledgement(id=an_order(2).id, outcome=AcknowledgementOutcome.OK, order_number="50 %")
+        acknowledge(transaction, "erp", None, [said], MOMENT)
+        transaction.execute(sa.update(orders).where(orders.c.original_id == "o-1").values(is_historical=True))
+    redacted = order_queries.redacted_texts(*documents.redacted_end("/hub/v1/orders"))
+    with any_ledger.read() as transaction:
+        rows = order_queries.page(transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
+        texts = order_queries.page_of(redacted, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
+        shape = order_queries.TEXTS_WITH_PARTIES
+        openings = order_queries.page_of(shape, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
+        sealed = order_queries.sealed_parties(transaction, [row.id for row in rows])
+
+    assert len(rows) == 3
+    for row, text, opening in zip(rows, texts, openings, strict=True):
+        end = f',"payload_url":"/hub/v1/orders/{row.id}/payload"}}'
+        assert text.text == documents.document(row, None)[:-1] + end.encode()
+        assert (opening.text, opening.sealed) == (documents.opening(row), sealed.get(row.id))
+        assert {order_queries.key_of(each, Sort.ERRORS_FIRST) for each in (row, text, opening)} == {
+            Key(purchased_at=row.purchased_at, id=row.id, has_errors=bool(row.has_errors))
+        }
 
 
 def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
@@ -77,9 +113,10 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
 
 
 def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None, short: frozenset[str] = frozenset()) -> str:
-    query = order_queries._page_query(wanted, sort, after is not None, 101, short)
+    columns = order_queries.MEMBERS.columns
+    query = order_queries._page_query(columns, question_of(wanted), sort, after is not None, 101, short)
     compiled = query.compile(ledger.engine)
-    parameters = compiled.construct_params(place_of(after))
+    parameters = compiled.construct_params(values_of(wanted) | place_of(after))
     processors = compiled._bind_processors
     with ledger.read() as connection:
         bound = {name: processors[name](value) if name in processors else value for name, value in parameters.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 BUSY_TIMEOUT_MS = 15_000
+CACHE_KILOBYTES = 32_000
+"""What a chunk of orders changes fits in, so that nothing is written twice."""
 INSTRUCTIONS_BETWEEN_LOOKS = 20_000
 """Of SQLite's machine between two looks at the clock, well below a millisecond."""
 AT_THE_END = "at_the_end"
@@ -110,8 +112,12 @@ class LedgerMissingError(UnfitLedgerError):
     """There is no ledger."""
 
 
-def open_ledger(settings: Settings) -> Ledger:
+def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> Ledger:
     """Open the ledger of these settings, its schema brought up to date first.
+
+    Args:
+        settings: Say where it is.
+        cache_kilobytes: How much of it each connection keeps in memory, on SQLite.
 
     Raises:
         RestoreUnfinishedError: It is being restored.
@@ -120,7 +126,7 @@ def open_ledger(settings: Settings) -> Ledger:
     restore_mark.require_no_file(settings)
     if not settings.is_postgresql:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ledger = Ledger(make_engine(settings.ledger_url))
+    ledger = Ledger(make_engine(settings.ledger_url, cache_kilobytes))
     try:
         if _fitting_version(ledger) != SCHEMA_HEAD:
             migrate(ledger)
@@ -190,7 +196,7 @@ def _fitting_version(ledger: Ledger) -> str | None:
     return found
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, cache_kilobytes: int = CACHE_KILOBYTES) -> Engine:
     """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
     REDACTOR.hide([str(sa.make_url(url).password or "")])
     if url.startswith("sqlite"):
@@ -200,8 +206,9 @@ def make_engine(url: str) -> Engine:
             json_deserializer=orjson.loads,
             hide_parameters=True,
             connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+            pool_reset_on_return=None,  # every transaction of ours is ended by its block
         )
-        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "connect", partial(_configure_sqlite, cache_kilobytes))
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     from warehouse.ledger.base.postgresql import make_postgresql_engine  # noqa: PLC0415 - the driver is loaded where it is used
@@ -329,21 +336,23 @@ def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return orjson.dumps(value).decode()
 
 
-def _configure_sqlite(raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
+def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
     raw.isolation_level = None  # the driver would otherwise begin transactions at moments of its own
     cursor = raw.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA cache_size=-32000")
+    cursor.execute(f"PRAGMA cache_size=-{cache_kilobytes}")
     cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: it may be personal
     cursor.close()
 
 
 def _begin_sqlite(transaction: Transaction) -> None:
-    is_write = transaction.get_execution_options().get("ledger_write", False)
-    transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    if transaction.get_execution_options().get("ledger_write", False):
+        transaction.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        transaction.connection.cursor().execute("BEGIN")  # which takes no lock yet, and so does not fail
 
 
 LONGEST_WAIT = timedelta(hours=25)

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
-from warehouse.ledger.book.order_queries import page
+from warehouse.ledger.book.order_queries import page_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
-    from warehouse.documents import StoredOrder
+    from warehouse.ledger.book.order_queries import RowShape
+    from warehouse.ledger.book.order_texts import OrderText
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,19 @@ class Changes:
         head: The last position of the whole feed.
     """
 
-    rows: list[StoredOrder]
+    rows: list[OrderText]
     next_after: int
     has_more: bool
     head: int
 
 
-def changes(transaction: Transaction, visible_channels: tuple[str, ...] | None, after: int, limit: int) -> Changes:
+def changes(
+    shape: RowShape[OrderText],
+    transaction: Transaction,
+    visible_channels: tuple[str, ...] | None,
+    after: int,
+    limit: int,
+) -> Changes:
     """What changed after a position: each order once, in its present state, by position.
 
     Positions are given in commit order, and the head is read first: whatever is committed later lies beyond it. A reader of
@@ -43,7 +50,7 @@ def changes(transaction: Transaction, visible_channels: tuple[str, ...] | None, 
     """
     head = mark(transaction, POSITION)
     wanted = OrderFilter(visible_channels=visible_channels)
-    found = page(transaction, wanted, Sort.POSITION, Key(position=after), limit)
+    found = page_of(shape, transaction, wanted, Sort.POSITION, Key(position=after), limit)
     last = found.rows[-1].position if found.rows else after
     if visible_channels is not None:
         head = last if found.rows else _own_head(transaction, visible_channels, after)

@@ -6,8 +6,10 @@ rest is asked of what they found.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -16,8 +18,7 @@ from warehouse.ledger.book.order_filter import ShipBy, TakenOver
 from warehouse.order_states import ConfirmationStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
     from warehouse.ledger.book.order_filter import Acknowledged, Key, OrderFilter, Sort, UndecidedWord
 
@@ -104,17 +105,14 @@ def waits_for_seller(states: Iterable[UndecidedWord]) -> list[sa.ColumnElement[b
 
 
 def conditions_of(wanted: OrderFilter, indexed: frozenset[str] | None = None) -> list[sa.ColumnElement[bool]]:
-    """Everything but status, channel and country. Indexes serve the times of arrival and of change where they are `indexed`,
-    or where that is None.
+    """Everything but status, channel and country; the values are those of `values_of`. Indexes serve the times of arrival and
+    of change where they are `indexed`, or where that is None.
     """
     table = orders.c
     conditions: list[sa.ColumnElement[bool]] = [
-        column == value
-        for column, value in (
-            (table.original_id, wanted.original_id),
-            (table.id, wanted.id),
-        )
-        if value is not None
+        column == _bound(name)
+        for column, name in ((table.original_id, "original_id"), (table.id, "id"))
+        if getattr(wanted, name) is not None
     ]
     if wanted.ids is not None:
         conditions.append(table.id.in_(wanted.ids))
@@ -141,23 +139,58 @@ def conditions_of(wanted: OrderFilter, indexed: frozenset[str] | None = None) ->
     return conditions
 
 
-Range = tuple[sa.Column[Any], "datetime | None", "datetime | None"]
-"""A column of time, the first moment that is asked for, and the first that is not any more."""
+class Range(NamedTuple):
+    """A column of time, and the members of a filter that say from when and before when, where they are given."""
+
+    column: sa.Column[Any]
+    first: str | None
+    end: str | None
+
+
+_RANGES = (
+    Range(orders.c.purchased_at, "purchased_after", "purchased_before"),
+    Range(orders.c.received_at, "received_after", "received_before"),
+    Range(orders.c.marketplace_updated_at, "updated_after", "updated_before"),
+)
 
 
 def ranges_of(wanted: OrderFilter) -> tuple[Range, ...]:
     """The columns of time with the ranges asked for; purchases first, by which lists are sorted."""
-    return (
-        (orders.c.purchased_at, wanted.purchased_after, wanted.purchased_before),
-        (orders.c.received_at, wanted.received_after, wanted.received_before),
-        (orders.c.marketplace_updated_at, wanted.updated_after, wanted.updated_before),
-    )
+    return tuple(Range(each.column, *(_given(wanted, name) for name in each[1:])) for each in _RANGES)
 
 
-def within(column: sa.ColumnElement[Any], first: datetime | None, end: datetime | None) -> list[sa.ColumnElement[bool]]:
-    """The conditions of a half-open range; None: without a bound."""
-    after = [] if first is None else [column >= first]
-    return after if end is None else [*after, column < end]
+def _given(wanted: OrderFilter, name: str | None) -> str | None:
+    return None if name is None or getattr(wanted, name) is None else name
+
+
+def within(column: sa.ColumnElement[Any], first: str | None, end: str | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a half-open range; None: without a bound. The values are those of `values_of`."""
+    after = [] if first is None else [column >= _bound(first)]
+    return after if end is None else [*after, column < _bound(end)]
+
+
+# -- values, which are not part of a statement: it is kept for every other value as well
+
+_MOMENTS = tuple(name for each in _RANGES for name in each[1:] if name is not None)
+_ANY_VALUE: Mapping[str, Any] = {
+    **dict.fromkeys(_MOMENTS, datetime.max.replace(tzinfo=UTC)),
+    **dict.fromkeys(("original_id", "id"), ""),
+}
+
+
+@cache
+def _bound(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(f"asked_{name}", type_=Instant if name in _MOMENTS else sa.String)
+
+
+def values_of(wanted: OrderFilter) -> dict[str, object]:
+    """The values of the conditions."""
+    return {f"asked_{name}": getattr(wanted, name) for name in _ANY_VALUE}
+
+
+def question_of(wanted: OrderFilter) -> OrderFilter:
+    """What the statement depends on: the same for filters that differ in their values alone."""
+    return replace(wanted, **{name: some for name, some in _ANY_VALUE.items() if getattr(wanted, name) is not None})
 
 
 def set_conditions(

@@ -67,10 +67,11 @@ def ids_of_kinds(
     is_continued: bool,
     is_collected: bool,
 ) -> sa.Select[Any]:
-    """The statement for the ids of a page; kept, because putting it together takes longer than answering it.
+    """The statement for the ids of a page; kept, because putting it together takes longer than answering it. Its values are
+    those of `values_of` and `place_of`.
 
     Args:
-        wanted: The filter.
+        wanted: The filter, as `question_of` makes it.
         sort: By which the ids come.
         branches: Of the kinds that there are to be found.
         limit: So many ids at most.
@@ -94,7 +95,9 @@ def ids_of_kinds(
 
 
 def found_of_kinds(wanted: OrderFilter, tallied: OrderTally) -> sa.CompoundSelect[Any] | sa.Select[Any] | None:
-    """A row for each order that the filter finds, to be counted; None where the indexes of kinds are of no use."""
+    """A row for each order that the filter finds, to be counted; None where the indexes of kinds are of no use. Its values are
+    those of `values_of`.
+    """
     branches = branches_of(tallied)
     is_by_change = wanted.updated_after is not None or wanted.updated_before is not None
     if not branches or len(branches) > MOST_WALKS or is_by_change or few(wanted):

@@ -7,9 +7,10 @@ document by `warehouse.documents`; nothing writes here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,7 +18,7 @@ from warehouse.clock import iso
 from warehouse.documents import StoredOrder
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, orders, parties
-from warehouse.ledger.book import order_kinds
+from warehouse.ledger.book import order_kinds, order_texts
 from warehouse.ledger.book.order_conditions import (
     asked_sets,
     beyond_place,
@@ -25,17 +26,20 @@ from warehouse.ledger.book.order_conditions import (
     few,
     keys_of,
     place_of,
+    question_of,
     ranges_of,
     set_conditions,
     sorted_by,
+    values_of,
     within,
 )
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
 from warehouse.ledger.book.order_tally import tally
+from warehouse.ledger.book.order_texts import OrderText
 from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Dialect
@@ -85,11 +89,34 @@ DOCUMENT_COLUMNS = (
 """As an `StoredOrder` has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRows:
-    """Rows for `documents.document`; `next_key` is None on the last page."""
+Row = TypeVar("Row", StoredOrder, OrderText)
+Columns = tuple[sa.ColumnElement[Any], ...]
 
-    rows: list[StoredOrder]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowShape(Generic[Row]):
+    """What is read of an order: the columns, as a record has them, and the values of these."""
+
+    record: type[Row]
+    columns: Columns
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+MEMBERS = RowShape(StoredOrder, DOCUMENT_COLUMNS)
+TEXTS_WITH_PARTIES = RowShape(OrderText, order_texts.WITH_PARTIES)
+"""The members that are our own; the document as the database writes it, with the sealed personal data."""
+
+
+def redacted_texts(before_id: str, after_id: str) -> RowShape[OrderText]:
+    """The whole document for readers who may not see who bought; the end of it, around the id, as `documents` makes it."""
+    return RowShape(OrderText, order_texts.REDACTED, order_texts.redacted_values(before_id, after_id))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRows(Generic[Row]):
+    """Rows of a list; `next_key` is None on the last page."""
+
+    rows: list[Row]
     next_key: Key | None
 
 
@@ -100,17 +127,30 @@ def page(
     after: Key | None,
     limit: int,
     tallied: OrderTally | None = None,
-) -> OrderRows:
+) -> OrderRows[StoredOrder]:
     """The `limit` orders that follow `after`; `tallied` is what `order_tally.tally` says, where that is known already."""
+    return page_of(MEMBERS, transaction, wanted, sort, after, limit, tallied)
+
+
+def page_of(
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    tallied: OrderTally | None = None,
+) -> OrderRows[Row]:
+    """The same, in the shape that is asked for."""
     if tallied is None and order_kinds.asks_for_kinds(wanted, sort):
         tallied = tally(transaction, wanted)
     if sort.is_by_errors:
-        return _by_errors(transaction, wanted, sort, after, limit, tallied)
+        return _by_errors(shape, transaction, wanted, sort, after, limit, tallied)
     if tallied is not None and not tallied.at_most:
         return OrderRows([], None)
-    rows = None if tallied is None else _of_kinds(transaction, wanted, sort, after, limit + 1, tallied)
+    rows = None if tallied is None else _of_kinds(shape, transaction, wanted, sort, after, limit + 1, tallied)
     if rows is None:
-        rows = _of_any_kind(transaction, wanted, sort, after, limit + 1)
+        rows = _of_any_kind(shape, transaction, wanted, sort, after, limit + 1)
     if len(rows) <= limit:
         return OrderRows(rows, None)
     rows.pop()
@@ -118,8 +158,14 @@ def page(
 
 
 def _of_kinds(
-    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, tallied: OrderTally
-) -> list[StoredOrder] | None:
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    tallied: OrderTally,
+) -> list[Row] | None:
     """A page along the indexes of kinds; None where these are of no use."""
     is_ranged = wanted.received_after is not None or wanted.received_before is not None
     branches = order_kinds.branches_of(tallied)
@@ -127,41 +173,49 @@ def _of_kinds(
     is_collected = tallied.at_most <= most and (is_ranged or sort.is_by_position)
     if not order_kinds.asks_for_kinds(wanted, sort) or len(branches) > order_kinds.MOST_WALKS or few(wanted):
         return None
-    if (sort.is_by_position and not is_collected) or _short_ranges(transaction, ranges_of(wanted)[2:]):
+    if (sort.is_by_position and not is_collected) or _short_ranges(transaction, wanted, ranges_of(wanted)[2:]):
         return None
     if not is_collected:
         wanted = _begun_at_the_end(transaction, wanted)
     query = order_kinds.ids_of_kinds(
-        wanted,
+        question_of(wanted),
         sort,
         branches,
         limit,
         is_continued=after is not None,
         is_collected=is_collected,
     )
-    ids = [row[0] for row in transaction.execute(query, place_of(after))]
-    rows = {row.id: row for row in read_rows(transaction, StoredOrder, _OF_IDS, {"own_ids": ids})} if ids else {}
+    ids = [row[0] for row in transaction.execute(query, values_of(wanted) | place_of(after))]
+    rows = (
+        {
+            row.id: row
+            for row in read_rows(transaction, shape.record, _of_ids(shape.columns), {**shape.values, "own_ids": ids})
+        }
+        if ids
+        else {}
+    )
     return [rows[each] for each in ids]
 
 
 def _of_any_kind(
-    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
-) -> list[StoredOrder]:
-    short = _short_ranges(transaction, ranges_of(wanted)[1:])
+    shape: RowShape[Row], transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
+) -> list[Row]:
+    short = _short_ranges(transaction, wanted, ranges_of(wanted)[1:])
     if not short:
         wanted = _begun_at_the_end(transaction, wanted)
-    query = _page_query(wanted, sort, after is not None, limit, short)
-    return read_rows(transaction, StoredOrder, query, place_of(after))
+    query = _page_query(shape.columns, question_of(wanted), sort, after is not None, limit, short)
+    return read_rows(transaction, shape.record, query, {**shape.values, **values_of(wanted), **place_of(after)})
 
 
-def _short_ranges(transaction: Transaction, ranges: Sequence[Range]) -> frozenset[str]:
+def _short_ranges(transaction: Transaction, wanted: OrderFilter, ranges: Sequence[Range]) -> frozenset[str]:
     """The columns of time of which so few orders are within the range that they are better sorted than walked past."""
     short = set()
     for column, first, end in ranges:
         bounds = within(column, first, end)
         if bounds:
             found = sa.select(sa.literal(1)).where(*bounds).limit(SORTED_AT_MOST + 1).subquery()
-            count = transaction.execute(sa.select(sa.func.count()).select_from(found)).scalar_one()
+            counted = sa.select(sa.func.count()).select_from(found)
+            count = transaction.execute(counted, values_of(wanted)).scalar_one()
             if int(count) <= SORTED_AT_MOST:
                 short.add(column.name)
     return frozenset(short)
@@ -177,16 +231,23 @@ def _begun_at_the_end(transaction: Transaction, wanted: OrderFilter) -> OrderFil
         if end is None:
             continue
         ahead = sa.select(orders.c.id).where(orders.c.purchased_at > column, *within(column, first, end)).limit(1)
-        if transaction.execute(ahead).first() is None:
-            wanted = replace(wanted, purchased_before=min(wanted.purchased_before or end, end))
+        if transaction.execute(ahead, values_of(wanted)).first() is None:
+            moment = getattr(wanted, end)
+            wanted = replace(wanted, purchased_before=min(wanted.purchased_before or moment, moment))
     return wanted
 
 
 def _by_errors(
-    transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int, tallied: OrderTally | None
-) -> OrderRows:
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    tallied: OrderTally | None,
+) -> OrderRows[Row]:
     """Orders with errors and those without, one after the other; each part is a walk along an index that there is anyway."""
-    rows: list[StoredOrder] = []
+    rows: list[Row] = []
     first = sort is Sort.ERRORS_FIRST
     for has_errors in (first, not first):
         is_passed = after is not None and after.has_errors is not first and has_errors is first
@@ -195,7 +256,7 @@ def _by_errors(
         start = after if after is not None and after.has_errors is has_errors else None
         part = replace(wanted, has_errors=has_errors)
         part_tallied = None if tallied is None else tallied.of_errors(has_errors=has_errors)
-        rows += page(transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_tallied).rows
+        rows += page_of(shape, transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_tallied).rows
         if len(rows) > limit:
             break
     if len(rows) <= limit:
@@ -208,7 +269,7 @@ def ids_of(transaction: Transaction, wanted: OrderFilter, most: int) -> list[str
     """The internal ids of the orders of a list, the latest purchase first; of more than `most` the first of them."""
     conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
     query = sa.select(orders.c.id).where(*conditions).order_by(*sorted_by(keys_of(orders, Sort.NEWEST), Sort.NEWEST))
-    return list(transaction.execute(query.limit(most)).scalars())
+    return list(transaction.execute(query.limit(most), values_of(wanted)).scalars())
 
 
 def neighbours(
@@ -234,21 +295,23 @@ def _before(
     return page(transaction, replace(wanted, has_errors=first), Sort.OLDEST, None, 1).rows
 
 
-def key_of(row: StoredOrder, sort: Sort) -> Key:
+def key_of(row: StoredOrder | OrderText, sort: Sort) -> Key:
     """Where a list sorted like this goes on after this row."""
-    if sort.is_by_errors:
-        return Key(purchased_at=row.purchased_at, id=row.id, has_errors=bool(row.has_errors))
-    return Key(position=row.position) if sort.is_by_position else Key(purchased_at=row.purchased_at, id=row.id)
+    if sort.is_by_position:
+        return Key(position=row.position)
+    purchased_at = row.purchased_at
+    if isinstance(purchased_at, str):
+        purchased_at = datetime.fromisoformat(purchased_at)
+    return Key(purchased_at=purchased_at, id=row.id, has_errors=bool(row.has_errors) if sort.is_by_errors else None)
 
 
-def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list[StoredOrder], dict[str, bytes]]]:
-    """Every order of a list, `CHUNK` at a time with their sealed parties, each chunk in a transaction of its own."""
+def scan(shape: RowShape[Row], ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[list[Row]]:
+    """Every order of a list, `CHUNK` at a time, each chunk in a transaction of its own."""
     after: Key | None = None
     while True:
         with ledger.read() as transaction:
-            chunk = page(transaction, wanted, sort, after, CHUNK)
-            sealed = sealed_parties(transaction, [row.id for row in chunk.rows])
-        yield chunk.rows, sealed
+            chunk = page_of(shape, transaction, wanted, sort, after, CHUNK)
+        yield chunk.rows
         after = chunk.next_key
         if after is None:
             return
@@ -256,10 +319,17 @@ def scan(ledger: Ledger, wanted: OrderFilter, sort: Sort) -> Iterator[tuple[list
 
 def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> StoredOrder | None:
     """One order, None when there is none or the reader may not see it."""
-    row = transaction.execute(_BY_ID, {"own_id": order_id}).first()
+    return one_of(MEMBERS, transaction, order_id, visible_channels)
+
+
+def one_of(
+    shape: RowShape[Row], transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None
+) -> Row | None:
+    """The same, in the shape that is asked for."""
+    row = transaction.execute(_by_id(shape.columns), {**shape.values, "own_id": order_id}).first()
     if row is None or (visible_channels is not None and row.channel not in visible_channels):
         return None
-    return StoredOrder._make(row[: len(DOCUMENT_COLUMNS)])
+    return shape.record._make(row[:-1])
 
 
 def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:
@@ -286,44 +356,55 @@ def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> fro
     return frozenset(transaction.execute(query).scalars())
 
 
-_BY_ID = sa.select(*DOCUMENT_COLUMNS, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
-_OF_IDS = sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(sa.bindparam("own_ids", expanding=True)))
+@cache
+def _by_id(columns: Columns) -> sa.Select[Any]:
+    return sa.select(*columns, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
+
+
 _PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
     parties.c.order_id.in_(sa.bindparam("own_ids", expanding=True))
 )
 
 
+@cache
+def _of_ids(columns: Columns) -> sa.Select[Any]:
+    return sa.select(*columns).where(orders.c.id.in_(sa.bindparam("own_ids", expanding=True)))
+
+
 @lru_cache(maxsize=256)
 def _page_query(
+    columns: Columns,
     wanted: OrderFilter,
     sort: Sort,
     is_continued: bool,  # noqa: FBT001 - part of the key
     limit: int,
     short: frozenset[str],
 ) -> sa.Select[Any]:
-    """The query of a page.
+    """The query of a page; its values are those of `values_of` and `place_of`.
 
-    Kept, because putting a query together costs as much as answering it, and the pages of a list differ only in their place.
+    Kept, because putting a query together costs as much as answering it, and most differ in their values alone.
     """
     beyond = [beyond_place(sort)] if is_continued else []
     if wanted.is_by_id:
         conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
-        return _lookup(sort, [*conditions, *beyond]).limit(limit)
+        return _lookup(columns, sort, [*conditions, *beyond]).limit(limit)
     if short or few(wanted):
         conditions = [*set_conditions(wanted, None, is_walked=True), *conditions_of(wanted, short)]
-        return _lookup(sort, [*conditions, *beyond]).limit(limit)
-    return _walk(wanted, sort, beyond, limit)
+        return _lookup(columns, sort, [*conditions, *beyond]).limit(limit)
+    return _walk(columns, wanted, sort, beyond, limit)
 
 
-def _lookup(sort: Sort, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+def _lookup(columns: Columns, sort: Sort, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     """An id finds a handful of orders, a short range of times a few thousand: they are looked up, then sorted by an
     expression that no index tempts with.
     """
     order = sorted_by([sa.func.coalesce(key, key) for key in keys_of(orders, sort)], sort)
-    return sa.select(*DOCUMENT_COLUMNS).where(*conditions).order_by(*order)
+    return sa.select(*columns).where(*conditions).order_by(*order)
 
 
-def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]], limit: int) -> sa.Select[Any]:
+def _walk(
+    columns: Columns, wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]], limit: int
+) -> sa.Select[Any]:
     """A walk along the index that has the order asked for, or one for each value of the leading column, merged.
 
     Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses, and
@@ -332,7 +413,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
     order = sorted_by(keys_of(orders, sort), sort)
     lead = None if sort.is_by_position else _lead(wanted)
     conditions = [*conditions_of(wanted, frozenset()), *set_conditions(wanted, lead, is_walked=True), *beyond]
-    single = sa.select(*DOCUMENT_COLUMNS).order_by(*order).limit(limit)
+    single = sa.select(*columns).order_by(*order).limit(limit)
     if lead is None:
         return single.where(*conditions)
     values = sorted(set(next(values for column, values in asked_sets(wanted) if column is lead)))
@@ -349,7 +430,7 @@ def _walk(wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]],
     merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
     of_merged = sorted_by(keys_of(merged, sort), sort)
     chosen = sa.select(merged.c.id).order_by(*of_merged).limit(limit)
-    return sa.select(*DOCUMENT_COLUMNS).where(orders.c.id.in_(chosen)).order_by(*order)
+    return sa.select(*columns).where(orders.c.id.in_(chosen)).order_by(*order)
 
 
 def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:

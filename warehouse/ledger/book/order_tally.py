@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.schema import order_counts, orders
 from warehouse.ledger.book import order_kinds
-from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions
+from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions, values_of
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.watch.order_counts import CountedKind, counted_zone, kind_of
 
@@ -244,4 +244,4 @@ def _count_rows(transaction: Transaction, wanted: OrderFilter, tallied: OrderTal
         conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
         by_kinds = sa.select(sa.literal(1)).select_from(orders).where(*conditions)
     found = (by_kinds if look_at is None else by_kinds.limit(look_at + 1)).subquery()
-    return int(transaction.execute(sa.select(sa.func.count()).select_from(found)).scalar_one())
+    return int(transaction.execute(sa.select(sa.func.count()).select_from(found), values_of(wanted)).scalar_one())
