@@ -60,7 +60,7 @@ class Later(str):
     __slots__ = ()
 
     def __str__(self) -> str:
-        return gettext(self[:])
+        return gettext(self)
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
@@ -79,8 +79,13 @@ def retold(said: str | Exception) -> str:
 
 
 def gettext(message: str) -> str:
-    """A message in the reader's language."""
-    return _fitting(message, _catalogue.get().gettext(message)) if message else ""
+    """A message in the reader's language, as a plain text.
+
+    >>> type(gettext(Later("Save")))
+    <class 'str'>
+    """
+    plain = message[:]
+    return _fitting(plain, _catalogue.get().gettext(plain)) if plain else ""
 
 
 def ngettext(one: str, many: str, count: int) -> str:
