@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -179,27 +180,41 @@ def overall(states: Iterable[str]) -> ConfirmationStatus:
     return next((each for each in _WORST_FIRST if each.value in present), ConfirmationStatus.NONE)
 
 
-def restate(transaction: Transaction, order_ids: Iterable[str], now: datetime) -> None:
+class OwnShipments(NamedTuple):
+    """What there is of an order's shipments: our units and the marketplace's counts by line id, and the packages' states."""
+
+    reported: Mapping[str, ReportedUnits]
+    states: frozenset[str]
+    counts: Mapping[str, MarketplaceCounts]
+
+
+def restate(
+    transaction: Transaction,
+    order_ids: Iterable[str],
+    now: datetime,
+    known: Mapping[str, OwnShipments] = MappingProxyType({}),
+) -> None:
     """Bring orders in line with their shipments; each that a reader sees differently gets a revision and a position.
 
     Args:
         transaction: A write transaction that holds `orders.lock_book`.
         order_ids: Orders whose shipments have changed.
         now: When it is recorded.
+        known: Shipments of some of them, where the caller knows all of an order's as they are now.
     """
     chosen = sorted(set(order_ids))
-    reported = reported_units(transaction, chosen)
-    states = _confirmation_states(transaction, chosen)
-    counts = _marketplace_counts(transaction, chosen)
+    unread = [each for each in chosen if each not in known]
+    found = {**(_read_shipments(transaction, unread) if unread else {}), **known}
     news: list[_News] = []
     quiet: list[dict[str, str]] = []
     left: dict[str, Mapping[str, int]] = {}
     rows = read_rows(transaction, _Row, sa.select(*_COLUMNS).where(orders.c.id.in_(chosen)))
     for row in rows:
         source = Status(row.source_status or row.status)
-        seen = raised(row.facts, source, _whole_bar(row), counts.get(row.id, {}), reported.get(row.id, {}))
+        own = found[row.id]
+        seen = raised(row.facts, source, _whole_bar(row), own.counts, own.reported)
         left[row.id] = seen.may_have_left
-        confirmation = overall(states.get(row.id, ())).value
+        confirmation = overall(own.states).value
         changed = _changed(row, seen.facts, seen.status, confirmation)
         if changed:
             news.append(_News(row, seen, source.value, confirmation, changed))
@@ -254,6 +269,16 @@ def _changed(row: _Row, facts: str, status: Status, confirmation: str) -> list[s
     if row.confirmation_status != confirmation and not {row.confirmation_status, confirmation} <= _UNDER_WAY:
         changed.append("confirmation_status")
     return changed
+
+
+def _read_shipments(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, OwnShipments]:
+    reported = reported_units(transaction, order_ids)
+    states = _confirmation_states(transaction, order_ids)
+    counts = _marketplace_counts(transaction, order_ids)
+    return {
+        each: OwnShipments(reported.get(each, {}), frozenset(states.get(each, ())), counts.get(each, {}))
+        for each in order_ids
+    }
 
 
 def _marketplace_counts(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, MarketplaceCounts]]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection as Transaction
 
+    from warehouse.ledger.book.fulfilment import OwnShipments
     from warehouse.shipments import Requirements
 
 
@@ -76,6 +77,12 @@ class Intake:
         except ReportRefused:
             order.restore(counts)
             raise
+
+    def shipments_now(self) -> dict[str, OwnShipments]:
+        """Order id → all its shipments, of the orders with new packages; corrected ones are to be read again."""
+        corrected = {row.order_id for own_id, row in self.written.items() if own_id in self.known}
+        fresh = {row.order_id for row in self.written.values()} - corrected
+        return {each: self._orders[each][1].shipments() for each in fresh}
 
     # -- which order, which package
 

@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
-from warehouse.ledger.book.fulfilment import ReportedUnits, remaining_units, reported_units, shipped_units
+from warehouse.ledger.book.fulfilment import (
+    MarketplaceCounts,
+    OwnShipments,
+    ReportedUnits,
+    remaining_units,
+    reported_units,
+    shipped_units,
+)
 from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.order_states import Bar, Status
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
@@ -81,6 +88,15 @@ class OpenOrder:
     def counts(self) -> dict[str, ReportedUnits | None]:
         """Our units so far, by line id."""
         return {each.id: each.reported for each in self.lines.values()}
+
+    def shipments(self) -> OwnShipments:
+        """Everything that was reported of it, with what the marketplace says of its lines."""
+        lines = self.lines.values()
+        return OwnShipments(
+            reported={each.id: each.reported for each in lines if each.reported is not None},
+            states=frozenset(each.status for each in self.packages.values()),
+            counts={each.id: MarketplaceCounts(each.shown, Bar(each.bar) if each.bar else None) for each in lines},
+        )
 
     def restore(self, counts: Mapping[str, ReportedUnits | None]) -> None:
         """Go back to what `counts` gave: of a report that changes nothing no unit is counted."""

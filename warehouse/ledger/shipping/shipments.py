@@ -91,4 +91,4 @@ def _write(transaction: Transaction, intake: Intake, now: datetime) -> None:
         ],
     )
     order_events.record(transaction, intake.events, now)
-    restate(transaction, {row.order_id for row in rows}, now)
+    restate(transaction, {row.order_id for row in rows}, now, intake.shipments_now())
