@@ -225,12 +225,18 @@ class _Publication:
                 f"the lake is ahead of the ledger (position {through['orders']} of {position}, payload "
                 f"{through['raw_orders']} of {raw_seq}): if the ledger was restored from a backup, rebuild the lake"
             )
-        for log in _LOGS:
+        for log in filter(lambda each: self._has_grown(each, through[each.table.name]), _LOGS):
             self._until_done(log.table.name, log.rows, transact, partial(self._log, log=log))
-        self._all_orders(transact, position)
+        if through["orders"] < position:
+            self._all_orders(transact, position)
         for name, rows in transact(self._small_tables).items():
             self._count(name, rows)
         return {"orders": position, "raw_orders": raw_seq}
+
+    def _has_grown(self, log: _Log, through: int) -> bool:
+        """Whether there is something to publish: a transaction of the lake costs more than this question."""
+        with self.ledger.read() as transaction:
+            return transaction.execute(sa.select(log.number).where(log.number > through).limit(1)).first() is not None
 
     def _until_done(self, table: str, full: int, transact: Transact, step: Step) -> None:
         while True:
@@ -325,12 +331,12 @@ class _Publication:
             query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
             if recent.wanted is not None:
                 query = query.where(recent.wanted)
+            if transaction.execute(query.limit(1)).first() is None:
+                return {}
             _stage(duck, name, transaction, query)
             if recent.part is not None:
                 parts = sa.select(*_plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)
                 _stage(duck, recent.part.table.name, transaction, parts.where(*is_recent), into="staged_parts")
-        if _number(duck, "SELECT count(*) FROM staged") == 0:
-            return {}
         keys = ", ".join(recent.keys)
         duck.execute(
             f"CREATE OR REPLACE TEMP TABLE fresh AS FROM staged EXCEPT ALL "  # noqa: S608 - our names
@@ -354,9 +360,10 @@ class _Publication:
                 sa.select(sa.func.min(pulls.c.id)).where(pulls.c.id > low, ~_FINISHED)
             ).scalar()
             newest = transaction.execute(sa.select(sa.func.max(pulls.c.id))).scalar() or 0
-            _stage(
-                duck, "pulls", transaction, sa.select(*_plain(tuple(pulls.columns))).where(pulls.c.id > low, _FINISHED)
-            )
+            query = sa.select(*_plain(tuple(pulls.columns))).where(pulls.c.id > low, _FINISHED)
+            if transaction.execute(query.limit(1)).first() is None:
+                return 0
+            _stage(duck, "pulls", transaction, query)
         duck.execute(f"DELETE FROM staged WHERE id IN (SELECT id FROM pulls WHERE id > {low})")  # noqa: S608 - a number
         rows = _number(duck, "SELECT count(*) FROM staged")
         if rows:
