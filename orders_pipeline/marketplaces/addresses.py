@@ -18,7 +18,7 @@ NO_VALUES = frozenset({"n/a", "n.a.", "n.a", "null", "(null)", "undefined", "non
 
 SHORTEST_PHONE = 4
 _NO_DIGITS = re.compile(r"\D+")
-COUNTING = ("1234567890", "0123456789", "9876543210")
+COUNTING = "1234567890 0123456789 9876543210"
 
 
 def cleaned(address: Address) -> Address:
@@ -32,18 +32,19 @@ state=None, country_code=None, source_country=None, phone=None)
     lines = [_said(line) for line in (address.line_1, address.line_2, address.line_3)]
     while lines[0] is None and any(lines):
         lines = [*lines[1:], None]
-    return replace(
-        address,
-        name=address.name if _says_something(address.name) else None,
-        company=_said(address.company),
-        line_1=lines[0],
-        line_2=lines[1],
-        line_3=lines[2],
-        postal_code=_said(address.postal_code),
-        city=_said(address.city),
-        state=_said(address.state),
-        phone=phone(address.phone),
-    )
+    kept = {
+        "name": address.name if _says_something(address.name) else None,
+        "company": _said(address.company),
+        "line_1": lines[0],
+        "line_2": lines[1],
+        "line_3": lines[2],
+        "postal_code": _said(address.postal_code),
+        "city": _said(address.city),
+        "state": _said(address.state),
+        "phone": phone(address.phone),
+    }
+    changed = {name: text for name, text in kept.items() if text is not getattr(address, name)}
+    return replace(address, **changed) if changed else address
 
 
 def phone(sent: str | None) -> str | None:
@@ -57,7 +58,7 @@ def phone(sent: str | None) -> str | None:
     digits = _NO_DIGITS.sub("", sent)
     if not digits.isascii():
         digits = "".join(str(int(each)) for each in digits)
-    is_filler = len(digits) < SHORTEST_PHONE or len(set(digits)) == 1 or any(digits in each for each in COUNTING)
+    is_filler = len(digits) < SHORTEST_PHONE or len(set(digits)) == 1 or digits in COUNTING
     return None if is_filler else sent
 
 

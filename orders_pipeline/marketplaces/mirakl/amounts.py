@@ -52,10 +52,11 @@ class MiraklAmounts:
         adds_tax: Whether taxes lie on top of prices; None when nothing decides it.
     """
 
-    __slots__ = ("_fees", "_lines", "_of", "_order_tax", "_problems", "_taxes", "adds_tax")
+    __slots__ = ("_fees", "_lines", "_of", "_order_sums", "_order_tax", "_problems", "_taxes", "adds_tax")
 
     def __init__(self, order: JsonObject, lines: Iterable[JsonObject], problems: list[OrderProblem]) -> None:
         self._of = order
+        self._order_sums: tuple[Decimal | None, Decimal | None, Decimal | None] | None = None
         self._problems = problems
         self._lines = [(line, f"$.order_lines[{index}]") for index, line in enumerate(lines)]
         self._taxes = [
@@ -218,11 +219,13 @@ class MiraklAmounts:
     # -- sums
 
     def _sums(self) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-        return (
-            amount(self._of, "price", "$"),
-            amount(self._of, "shipping_price", "$"),
-            amount(self._of, "total_price", "$"),
-        )
+        if self._order_sums is None:
+            self._order_sums = (
+                amount(self._of, "price", "$"),
+                amount(self._of, "shipping_price", "$"),
+                amount(self._of, "total_price", "$"),
+            )
+        return self._order_sums
 
     def _all_fees(self) -> Decimal:
         return sum((each.amount for fees in self._fees for each in fees), _ZERO)
