@@ -7,13 +7,8 @@ Memory stays flat, whatever the size. Files for partners on SFTP and the like ar
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
-from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -23,28 +18,26 @@ from starlette.responses import Response, StreamingResponse
 
 from orders_api.kit.answers import NO_STORE
 from orders_api.kit.auth import MayRead
+from orders_api.kit.conversion import converted
 from orders_api.kit.errors import Problem, describe
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.v1.export_tables import (
-    LINES,
     ExportColumns,
     ExportTable,
     SummaryColumn,
     csv_pieces,
     source_table,
     summary_table,
-    whole_columns,
     whole_table,
     workbook_pieces,
 )
 from orders_api.v1.order_filters import OrderFilterQuery
 from warehouse.clock import iso
 from warehouse.ledger.book import order_queries, order_tally
-from warehouse.members import Described, Kind
 from warehouse.templates import ExtraColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from sqlalchemy.engine import Connection as Transaction
 
@@ -54,8 +47,7 @@ if TYPE_CHECKING:
 router = resource("Orders")
 
 Json = dict[str, Any]
-AMOUNT_DIGITS, AMOUNT_PLACES = 38, 10
-LARGEST_INTEGER = 2**63 - 1
+PARQUET_WRITER = "orders_api.v1.parquet_writer"
 MOST_OF_A_WORKBOOK = 100_000
 """Orders; writing them takes a minute, and opening them as long."""
 
@@ -199,149 +191,13 @@ def _ndjson(export: Export) -> Iterator[bytes]:
         yield b"".join(b"%b\n" % text for text in texts)
 
 
-ROW_GROUP_CHUNKS = 10
-"""Chunks of orders in one row group: small ones would make the file slow to read."""
+async def _parquet(export: Export) -> AsyncIterator[bytes]:
+    """Written by a process of its own: Arrow keeps hundreds of megabytes, and turning texts into columns takes long."""
+    async for piece in converted(PARQUET_WRITER, _ndjson(export)):
+        yield piece
 
 
-def _parquet(export: Export) -> Iterator[bytes]:
-    import pyarrow.parquet as pq  # noqa: PLC0415 - 60 MB of memory that a process without Parquet exports does not need
-
-    sink = _Drain()
-    with pq.ParquetWriter(sink, _parquet_schema(), compression="zstd") as writer:
-        chunks = export.chunks()
-        while group := list(islice(chunks, ROW_GROUP_CHUNKS)):
-            orders = [orjson.loads(text) for texts in group for text in texts]
-            writer.write_table(_parquet_table(orders))
-            yield sink.taken()
-    yield sink.taken()
-
-
-def _parquet_table(orders: Sequence[Json]) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """The lines of the orders, column by column; texts become moments and amounts in Arrow, which is ten times faster."""
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    pairs = [(order, line) for order in orders for line in order[LINES]]
-    wholes = {"order": [order for order, _ in pairs], "line": [line for _, line in pairs]}
-    columns = []
-    for each in whole_columns():
-        values = wholes[each.part] if each.part in wholes else [order[each.part] for order, _ in pairs]
-        for part in each.leaf.path:
-            values = [value and value.get(part.name) for value in values]
-        columns.append(_column(values, each.leaf.member))
-    return pa.Table.from_arrays(columns, schema=_parquet_schema())
-
-
-def _column(values: list[Any], of: Described) -> Any:  # noqa: ANN401 - pyarrow has no types
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    kind = _arrow_type(of)
-    cells = [None if value is None else _plain(of, value) for value in values]
-    if of.kind in _CAST and not of.is_list:
-        return pa.array(cells, pa.string()).cast(kind)
-    return pa.array(cells, kind)
-
-
-def _plain(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
-    """A value as Arrow takes it; within a list, amounts and moments are objects, since Arrow casts no text there."""
-    match of.kind:
-        case Kind.TEXT | Kind.FLAG:
-            return value
-        case Kind.NUMBER:
-            return _number(value)
-        case Kind.AMOUNT:
-            return _amount(value)
-        case Kind.MOMENT:
-            return value
-        case Kind.JSON:
-            return orjson.dumps(value).decode()
-        case Kind.RECORD:
-            return [{own.name: _within(own, each.get(own.name)) for own in of.members} for each in value]
-
-
-def _within(of: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value
-    cell = None if value is None else _plain(of, value)
-    if cell is None or of.kind not in _CAST:
-        return cell
-    return Decimal(cell) if of.kind is Kind.AMOUNT else datetime.fromisoformat(cell)
-
-
-_CAST = frozenset({Kind.AMOUNT, Kind.MOMENT})
-"""Texts in the document that are something else in Arrow, which turns a whole column of them ten times faster."""
-
-
-@cache
-def _parquet_schema() -> Any:  # noqa: ANN401 - pyarrow has no types
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    return pa.schema(
-        [
-            pa.field(each.name, _arrow_type(each.leaf.member), metadata={"comment": each.leaf.member.about.meaning})
-            for each in whole_columns()
-        ]
-    )
-
-
-def _arrow_type(of: Described) -> Any:  # noqa: ANN401 - pyarrow has no types
-    import pyarrow as pa  # noqa: PLC0415 - as above
-
-    match of.kind:
-        case Kind.TEXT | Kind.JSON:
-            kind = pa.string()
-        case Kind.NUMBER:
-            kind = pa.int64()
-        case Kind.FLAG:
-            kind = pa.bool_()
-        case Kind.MOMENT:
-            kind = pa.timestamp("us", tz="UTC")
-        case Kind.AMOUNT:
-            kind = pa.decimal128(AMOUNT_DIGITS, AMOUNT_PLACES)
-        case Kind.RECORD:
-            kind = pa.struct([(own.name, _arrow_type(own)) for own in of.members])
-    return pa.list_(kind) if of.is_list else kind
-
-
-class _Drain(io.RawIOBase):
-    """A file for a writer that only appends; what was written is taken out piece by piece."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
-        piece = bytes(data)
-        self._pieces.append(piece)
-        self._size += len(piece)
-        return len(piece)
-
-    def tell(self) -> int:
-        return self._size
-
-    def taken(self) -> bytes:
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
-
-
-def _amount(text: str | None) -> str | None:
-    """An amount that fits the column; an absurd one is left to the documents, which carry it as it came.
-
-    >>> _amount("39.90"), _amount("1" * 40), _amount("0.00000000001")
-    ('39.90', None, None)
-    """
-    if text is None:
-        return None
-    whole, _, places = text.lstrip("-").partition(".")
-    return text if len(whole) <= AMOUNT_DIGITS - AMOUNT_PLACES and len(places) <= AMOUNT_PLACES else None
-
-
-def _number(number: int | None) -> int | None:
-    return number if number is not None and abs(number) <= LARGEST_INTEGER else None
-
-
-WRITERS: Mapping[ExportFormat, Callable[[Export], Iterator[bytes]]] = {
+WRITERS: Mapping[ExportFormat, Callable[[Export], Iterator[bytes] | AsyncIterator[bytes]]] = {
     ExportFormat.CSV: _csv,
     ExportFormat.XLSX: _xlsx,
     ExportFormat.NDJSON: _ndjson,

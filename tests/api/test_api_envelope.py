@@ -129,7 +129,8 @@ def test_an_accident_tells_nothing_and_is_logged_without_personal_data(
     assert canary not in str(vars(entry))
 
 
-def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch):
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch, form):
     """Half an export must not look like a whole one."""
     import httpx  # noqa: PLC0415 - only here is the application behind a real server
 
@@ -146,7 +147,7 @@ def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch):
 
     monkeypatch.setattr(order_queries, "page_of", breaking)
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{live}/v1/orders/export?format=ndjson", headers={"Authorization": f"Bearer {erp.token}"})
+        httpx.get(f"{live}/v1/orders/export?format={form}", headers={"Authorization": f"Bearer {erp.token}"})
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import threading
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from xml.etree import ElementTree as ET
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from orders_api.kit import conversion
 from orders_api.schemas.orders import OrderDocument
 from orders_api.v1 import export_tables, exports
 from warehouse.ledger.book import order_filter, order_queries
@@ -313,3 +318,35 @@ def test_a_workbook_is_of_so_many_orders(erp, several, monkeypatch):
     monkeypatch.setattr(exports, "MOST_OF_A_WORKBOOK", 50)
     monkeypatch.setattr(export_tables, "ROWS_OF_A_SHEET", 60)
     assert [len(each) for each in sheets(exported(erp, "xlsx").content)] == [60, 42]
+
+
+def test_a_download_of_which_the_writer_dies_is_cut_off(live, erp, book, order, monkeypatch):
+    """The program in its place takes one document, and no second one."""
+    book.put(order(1), order(2))
+    monkeypatch.setattr(exports, "PARQUET_WRITER", "json.tool")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{live}/v1/orders/export?format=parquet", headers={"Authorization": f"Bearer {erp.token}"})
+
+
+def test_so_many_files_are_written_at_once_and_the_others_wait() -> None:
+    gate = threading.Event()
+
+    async def all_of_them() -> list[int]:
+        loop, begun = asyncio.get_running_loop(), asyncio.Queue[int]()
+
+        def documents(number: int) -> Iterator[bytes]:
+            loop.call_soon_threadsafe(begun.put_nowait, number)
+            gate.wait(60)
+            yield b""
+
+        async def download(number: int) -> int:
+            return sum([len(piece) async for piece in conversion.converted(exports.PARQUET_WRITER, documents(number))])
+
+        downloads = [asyncio.create_task(download(number)) for number in range(conversion.AT_ONCE + 1)]
+        assert {await begun.get() for _ in range(conversion.AT_ONCE)} == set(range(conversion.AT_ONCE))
+        assert conversion.writers().statistics().tasks_waiting == 1
+        gate.set()
+        return await asyncio.gather(*downloads)
+
+    assert min(asyncio.run(all_of_them())) > 0
