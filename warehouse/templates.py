@@ -13,14 +13,16 @@ import re
 from datetime import UTC
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from warehouse.clock import iso
 from warehouse.order_rules import share
 from warehouse.order_states import SEEN_ELSEWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
 UNKNOWN = "unknown"
@@ -150,14 +152,35 @@ def order_rows(
         parties: The personal ones; empty where they are unknown or may not be seen.
         extra: The columns behind those of every file.
     """
+    plan = _row_plan(tuple(extra))
     order = {**facts, **parties, "status": status}
+    of_the_order = [_cell(order, path) for path in plan.order_paths]
+    return [
+        plan.arrange((*of_the_order, *(_cell(line, path) for path in plan.line_paths), *_net_cells(line)))
+        for line in facts[_LINES]
+    ]
+
+
+class _RowPlan(NamedTuple):
+    """How the cells of a row come about: members of the order, then of the line, then what is computed; and their places."""
+
+    order_paths: Sequence[tuple[str, ...]]
+    line_paths: Sequence[tuple[str, ...]]
+    arrange: Callable[[tuple[object, ...]], tuple[object, ...]]
+
+
+@cache
+def _row_plan(extra: tuple[ExtraColumn, ...]) -> _RowPlan:
     columns = (*OrderColumn, *extra)
-    of_the_order = {column: _cell(order, path) for column, path in _PATHS.items() if path[0] != _LINES}
-    rows = []
-    for line in facts[_LINES]:
-        cells = of_the_order | _net_cells(line)
-        rows.append(tuple(cells[each] if each in cells else _cell(line, _PATHS[each][1:]) for each in columns))
-    return rows
+    told = [each for each in dict.fromkeys(columns) if each in _PATHS]
+    of_order = [each for each in told if _PATHS[each][0] != _LINES]
+    of_line = [each for each in told if _PATHS[each][0] == _LINES]
+    places = {column: place for place, column in enumerate((*of_order, *of_line, *_NET))}
+    return _RowPlan(
+        [_PATHS[each] for each in of_order],
+        [_PATHS[each][1:] for each in of_line],
+        itemgetter(*(places[each] for each in columns)),
+    )
 
 
 def _cell(within: Mapping[str, Any], path: tuple[str, ...]) -> object:
@@ -167,7 +190,17 @@ def _cell(within: Mapping[str, Any], path: tuple[str, ...]) -> object:
     return ("true" if value else "false") if isinstance(value, bool) else value
 
 
-def _net_cells(line: Mapping[str, Any]) -> dict[OrderColumn | ExtraColumn, object]:
+_NET = (
+    OrderColumn.QUANTITY_ORDERED,
+    OrderColumn.QUANTITY_REMAINING_TO_SHIP,
+    OrderColumn.UNIT_PRICE,
+    OrderColumn.LINE_TOTAL,
+)
+"""What is computed for a line, net of units that are cancelled or barred."""
+
+
+def _net_cells(line: Mapping[str, Any]) -> tuple[object, ...]:
+    """The cells of `_NET`."""
     ordered, shipped, cancelled = line["quantity_ordered"], line["quantity_shipped"], line["quantity_cancelled"]
     kept = None if ordered is None or cancelled is None else ordered - cancelled
     barred = _barred(line)
@@ -177,12 +210,8 @@ def _net_cells(line: Mapping[str, Any]) -> dict[OrderColumn | ExtraColumn, objec
         total = line["line_total"]
     if shown is not None and kept and total is not None and barred:
         total = format(share(Decimal(total), shown, kept), "f")
-    return {
-        OrderColumn.QUANTITY_ORDERED: shown,
-        OrderColumn.QUANTITY_REMAINING_TO_SHIP: None if shown is None or shipped is None else shown - shipped,
-        OrderColumn.UNIT_PRICE: "0" if shown == 0 else line["unit_price"] or "0",
-        OrderColumn.LINE_TOTAL: total or "0",
-    }
+    remaining = None if shown is None or shipped is None else shown - shipped
+    return shown, remaining, "0" if shown == 0 else line["unit_price"] or "0", total or "0"
 
 
 def _barred(line: Mapping[str, Any]) -> int | None:

@@ -201,11 +201,16 @@ class _Preparation:
         return sheet
 
     def _write(self, sheet: _Sheet, orders: Sequence[OrderToExport]) -> None:
-        keys = self.run.installation.keys
-        rows = [row for order in orders for row in order_csv_rows(order, self.settings.extra_columns, keys)]
+        rows = self._rows(sheet, orders)
         sheet.writing.write(csv_bytes(map(spreadsheet_safe, rows) if self.settings.spreadsheet_safe else rows))
-        sheet.rows += len(rows)
         sheet.orders += len(orders)
+
+    def _rows(self, sheet: _Sheet, orders: Sequence[OrderToExport]) -> Iterator[tuple[object, ...]]:
+        """The rows of these orders, counted as they go; one order's documents are in memory at a time."""
+        for order in orders:
+            rows = order_csv_rows(order, self.settings.extra_columns, self.run.installation.keys)
+            sheet.rows += len(rows)
+            yield from rows
 
 
 def _prepare_and_plan(run: JobRun) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import insert_into, upsert
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import file_members, file_rows, files
@@ -85,7 +86,7 @@ def add_members(transaction: Transaction, file_id: int, members: Sequence[FileMe
         {"file_id": file_id, "order_id": each.order_id, "revision": each.revision, "position": each.position}
         for each in members
     ]
-    transaction.execute(sa.insert(file_members), rows)
+    add_rows(transaction, file_members, rows)
 
 
 def plan(
