@@ -327,3 +327,15 @@ def test_the_oldest_personal_data_is_known(shop):
     shop.put(shop.order(2))
     with shop.ledger.read() as connection:
         assert personal_data.oldest(connection) == first
+
+
+def test_what_is_due_is_looked_for_among_what_has_personal_data(any_ledger, clock):
+    query = sa.select(sa.func.count()).select_from(orders).where(*personal_data._due_orders(clock()))
+    text = str(query.compile(any_ledger.engine, compile_kwargs={"literal_binds": True}))
+    with any_ledger.write() as transaction:
+        if transaction.dialect.name == "postgresql":
+            transaction.execute(sa.text("SET LOCAL enable_seqscan = off"))
+            plan = "\n".join(transaction.exec_driver_sql(f"EXPLAIN {text}").scalars())
+        else:
+            plan = "\n".join(row[3] for row in transaction.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
+    assert "ix_orders_personal" in plan, plan

@@ -197,3 +197,12 @@ def test_a_run_that_has_not_begun_is_of_the_time_it_was_asked_for(instance):
     instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED)
     (told,) = dagster_findings._runs(instance)
     assert (told.part, "1970" in told.seen, told.seen.endswith(": not_started")) == ("job verify_orders", False, True)
+
+
+def test_a_file_too_large_to_be_looked_through_says_so(healthy, clock, monkeypatch):
+    if healthy.settings.is_postgresql:
+        pytest.skip("a file of SQLite's")
+    monkeypatch.setattr(doctor, "INTEGRITY_SECONDS", 0.0)
+    monkeypatch.setattr(doctor, "STEPS_BETWEEN_LOOKS", 1)
+    verdict, said, hint = seen(healthy.settings, clock)["integrity"]
+    assert (verdict, "did not get through" in said, "orders verify" in hint) == ("ok", True, True)
