@@ -19,10 +19,11 @@ from tests.benchmarks.console_pages import filled_book, on_postgresql
 from tests.benchmarks.filling import CHANNELS, installed, order_id, order_number, original_id, purchased_at
 from tests.benchmarks.measuring import Figure, Workshop
 from warehouse.ledger.base.database import Ledger
-from warehouse.ledger.book import change_feed, order_queries, order_tally
+from warehouse.ledger.book import change_feed, order_queries, order_tally, personal_data
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.order_filter import OrderFilter, Sort
+from warehouse.ledger.shipping import shipments
 from warehouse.ledger.shipping.open_orders import read_orders
 from warehouse.ledger.status import measures
 from warehouse.shipment_reports import Sender, ShipmentReport, Source
@@ -114,6 +115,8 @@ def _acts(count: int) -> dict[str, Act]:
         "order": lambda each: order_queries.by_id(each, order_id(count // 3), None),
         f"intake: {NAMED} shipments": lambda each: read_orders(each, _sender(None), named),
         f"intake: {NAMED} shipments, one channel": lambda each: read_orders(each, _sender(own), named),
+        f"file of {NAMED} shipments tried, one channel": lambda each: shipments.examine(each, _sender(own), named, now),
+        "purge: what is due": lambda each: personal_data.count_due(each, purchased_at(0)),
         "metrics": lambda each: measures.measured(each, now),
     }
 

@@ -71,9 +71,14 @@ def due(ledger: Ledger, archive: Path, before: datetime) -> Purge:
         before: Whose time began earlier than this is due.
     """
     with ledger.read() as transaction:
-        book = transaction.execute(sa.select(sa.func.count()).select_from(orders).where(*_due_orders(before)))
-        raws = transaction.execute(sa.select(sa.func.count()).select_from(raw_orders).where(*_due_payloads(before)))
-        return Purge(book.scalar_one(), raws.scalar_one(), len(_due_files(archive, before)))
+        return Purge(*count_due(transaction, before), len(_due_files(archive, before)))
+
+
+def count_due(transaction: Transaction, before: datetime) -> tuple[int, int]:
+    """How many orders and payloads are due."""
+    book = transaction.execute(sa.select(sa.func.count()).select_from(orders).where(*_due_orders(before)))
+    raws = transaction.execute(sa.select(sa.func.count()).select_from(raw_orders).where(*_due_payloads(before)))
+    return book.scalar_one(), raws.scalar_one()
 
 
 def purge(ledger: Ledger, archive: Path, before: datetime, now: datetime) -> Purge:
