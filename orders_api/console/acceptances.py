@@ -76,7 +76,7 @@ def list_acceptances(visit: Visit) -> AcceptanceList:
 @pages.action(f"{PATH}/{{id}}", needs=Role.OPERATOR)
 def decide_order(visit: Visit, form: Form, id: str) -> str:  # noqa: A002 - the part of the path
     """Accept or refuse an order, whole or line by line; the pipeline tells the marketplace."""
-    if order_queries.by_id(visit.transaction, id, visit.visible_channels) is None:
+    if order_queries.by_id(order_queries.MEMBERS, visit.transaction, id, visit.visible_channels) is None:
         raise not_found("id", _("There is no such order, or you may not see its channel."), "unknown_order")
     whole = WHOLE.get(text_of(form, "do"))
     if whole is None:

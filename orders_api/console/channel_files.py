@@ -42,7 +42,7 @@ def files_of(visit: Visit, code: str) -> NextFiles | None:
 def sample_of(visit: Visit, code: str) -> Sample:
     """The template with rows of the newest orders; what is personal is left out."""
     wanted = OrderFilter(visible_channels=visit.visible_channels, channels=(code,))
-    orders = order_queries.page(visit.transaction, wanted, Sort.NEWEST, None, SAMPLE_ROWS).rows
+    orders = order_queries.page(order_queries.MEMBERS, visit.transaction, wanted, Sort.NEWEST, None, SAMPLE_ROWS).rows
     rows = [row for each in orders for row in order_rows(each.status, orjson.loads(f"{{{each.facts}}}"), {})][
         :SAMPLE_ROWS
     ]

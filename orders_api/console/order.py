@@ -74,7 +74,7 @@ def find_order(visit: Visit, channel: str, original_id: str) -> GoTo:
     wanted = order_filter.OrderFilter(
         visible_channels=visit.visible_channels, channels=(channel,), original_id=original_id
     )
-    rows = order_queries.page(visit.transaction, wanted, order_filter.Sort.NEWEST, None, 1).rows
+    rows = order_queries.page(order_queries.MEMBERS, visit.transaction, wanted, order_filter.Sort.NEWEST, None, 1).rows
     if not rows:
         raise _unknown()
     return GoTo(f"/orders/{rows[0].id}")
@@ -167,7 +167,7 @@ def retry_shipment(visit: Visit, _form: Form, id: str, shipment: str) -> str:  #
 
 
 def _find(visit: Visit, own_id: str) -> StoredOrder:
-    row = order_queries.by_id(visit.transaction, own_id, visit.visible_channels)
+    row = order_queries.by_id(order_queries.MEMBERS, visit.transaction, own_id, visit.visible_channels)
     if row is None:
         raise _unknown()
     return row

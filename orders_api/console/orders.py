@@ -88,7 +88,7 @@ def list_orders(visit: Visit) -> OrderList | GoTo:
     fingerprint = found.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
     tallied = None if found.is_by_id else order_tally.tally(visit.transaction, found)
-    page = order_queries.page(visit.transaction, found, query.sort, after, query.limit, tallied)
+    page = order_queries.page(order_queries.MEMBERS, visit.transaction, found, query.sort, after, query.limit, tallied)
     if (
         len(page.rows) == 1
         and _is_page(visit)

@@ -217,7 +217,7 @@ def _fingerprint(form: Form) -> str:
 
 
 def _order(visit: Visit, own_id: str) -> dict[str, Any]:
-    row = order_queries.by_id(visit.transaction, own_id, visit.visible_channels)
+    row = order_queries.by_id(order_queries.MEMBERS, visit.transaction, own_id, visit.visible_channels)
     if row is None:
         raise not_found("id", _("There is no such order, or you may not see its channel."), "unknown_order")
     (document,) = visit.installation.documents([row], None)

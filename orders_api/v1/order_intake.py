@@ -143,7 +143,7 @@ class _Intake:
 
     def _tags(self, transaction: Transaction, order_id: str, *, with_buyer: bool) -> list[str]:
         """What readers have as the order's validator: those who do not see its buyer, and those who do."""
-        row = order_queries.by_id(transaction, order_id, None)
+        row = order_queries.by_id(order_queries.MEMBERS, transaction, order_id, None)
         assert row is not None
         seen = [None, order_queries.sealed_parties(transaction, [order_id])] if with_buyer else [None]
         texts = [text for sealed in seen for text in self.installation.documents([row], sealed)]

@@ -47,7 +47,7 @@ def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) ->
     wanted = query.as_filter(reading.transaction, reading.caller.visible_channels, reading.installation)
     fingerprint = wanted.fingerprint(query.sort)
     after = cursors.decode(query.cursor, fingerprint, query.sort) if query.cursor is not None else None
-    page = order_queries.page_of(reading.shape, reading.transaction, wanted, query.sort, after, query.limit)
+    page = order_queries.page(reading.shape, reading.transaction, wanted, query.sort, after, query.limit)
     texts = reading.documents(page.rows)
     following = None
     if page.next_key is not None:
@@ -86,7 +86,7 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
 @fast.get("/v1/orders/{id}", summary="Read one order", response_model=OrderDocument, responses=describe(404))
 def get_order(reading: FastRead, own_id: OrderId) -> Response:
     """One order by its internal id. By the marketplace's id: `/v1/orders?channel=…&original_id=…`."""
-    row = order_queries.one_of(reading.shape, reading.transaction, own_id, reading.caller.visible_channels)
+    row = order_queries.by_id(reading.shape, reading.transaction, own_id, reading.caller.visible_channels)
     if row is None:
         raise _unknown_order()
     (text,) = reading.documents([row])
@@ -155,7 +155,7 @@ def find_order(transaction: Transaction, caller: Caller, own_id: str) -> StoredO
     Raises:
         Problem: 404 `unknown_order`: there is none, or the caller may not see it.
     """
-    row = order_queries.by_id(transaction, own_id, caller.visible_channels)
+    row = order_queries.by_id(order_queries.MEMBERS, transaction, own_id, caller.visible_channels)
     if row is None:
         raise _unknown_order()
     return row

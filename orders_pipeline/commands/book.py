@@ -87,7 +87,7 @@ def list_orders(  # noqa: PLR0913, PLR0917 - a command's options
             may_ship=may_ship,
             original_id=original_id,
         )
-        rows = order_queries.page(transaction, wanted, sort, None, limit).rows
+        rows = order_queries.page(order_queries.MEMBERS, transaction, wanted, sort, None, limit).rows
     shown = []
     for row in rows:
         facts = orjson.loads("{" + row.facts + "}")
@@ -112,7 +112,7 @@ def show_order(
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
         own_id = the_order(transaction, order)
-        row = order_queries.by_id(transaction, own_id, None)
+        row = order_queries.by_id(order_queries.MEMBERS, transaction, own_id, None)
         assert row is not None
         entries = timeline.of_order(transaction, own_id)
     document = orjson.loads(documents.document(row, None))
@@ -142,7 +142,7 @@ def explain_order(
     Example: orders explain 402-1234567-7654321
     """
     with opened_to_read() as installation, installation.ledger.read() as transaction:
-        row = order_queries.by_id(transaction, the_order(transaction, order), None)
+        row = order_queries.by_id(order_queries.MEMBERS, transaction, the_order(transaction, order), None)
         assert row is not None
         sentence, explanations = explanation.explain(transaction, row, installation.clock())
     if as_json:

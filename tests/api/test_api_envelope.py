@@ -114,7 +114,7 @@ def test_an_accident_tells_nothing_and_is_logged_without_personal_data(
     def broken(*_):
         raise RuntimeError(f"cannot handle {canary}")
 
-    monkeypatch.setattr(order_queries, "page_of", broken)
+    monkeypatch.setattr(order_queries, "page", broken)
     with caplog.at_level(logging.ERROR, logger="orders_api"):
         response = support.get("/v1/orders")
 
@@ -136,7 +136,7 @@ def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch, 
 
     book.put(*(order(n) for n in range(10)))
     monkeypatch.setattr(order_queries, "CHUNK", 4)
-    whole = order_queries.page_of
+    whole = order_queries.page
     calls = []
 
     def breaking(*asked):
@@ -145,7 +145,7 @@ def test_a_download_that_breaks_is_cut_off(live, erp, book, order, monkeypatch, 
             raise RuntimeError("broken")
         return whole(*asked)
 
-    monkeypatch.setattr(order_queries, "page_of", breaking)
+    monkeypatch.setattr(order_queries, "page", breaking)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{live}/v1/orders/export?format={form}", headers={"Authorization": f"Bearer {erp.token}"})
 

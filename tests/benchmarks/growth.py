@@ -112,7 +112,7 @@ def _acts(count: int) -> dict[str, Act]:
     return acts | {
         "page by position: few of a kind": _page(filters["few of a kind"], Sort.POSITION),
         "feed, one channel": lambda each: change_feed.changes(order_queries.MEMBERS, each, own, count // 2, PAGE),
-        "order": lambda each: order_queries.by_id(each, order_id(count // 3), None),
+        "order": lambda each: order_queries.by_id(order_queries.MEMBERS, each, order_id(count // 3), None),
         f"intake: {NAMED} shipments": lambda each: read_orders(each, _sender(None), named),
         f"intake: {NAMED} shipments, one channel": lambda each: read_orders(each, _sender(own), named),
         f"file of {NAMED} shipments tried, one channel": lambda each: shipments.examine(each, _sender(own), named, now),
@@ -122,7 +122,7 @@ def _acts(count: int) -> dict[str, Act]:
 
 
 def _page(wanted: OrderFilter, sort: Sort = Sort.NEWEST) -> Act:
-    return lambda each: order_queries.page(each, wanted, sort, None, PAGE)
+    return lambda each: order_queries.page(order_queries.MEMBERS, each, wanted, sort, None, PAGE)
 
 
 def _count(wanted: OrderFilter) -> Act:

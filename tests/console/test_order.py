@@ -221,7 +221,7 @@ def test_the_timeline_can_be_one_side_only(anna, known) -> None:
 def test_an_order_is_said_in_one_sentence(book, clock, status, said) -> None:
     book.put(make_order(1, status=status, lines=()))
     with book.ledger.read() as transaction:
-        row = order_queries.by_id(transaction, order_id("amazon_fr", "402-0000001"), None)
+        row = order_queries.by_id(order_queries.MEMBERS, transaction, order_id("amazon_fr", "402-0000001"), None)
         assert sentence(read_case(transaction, row), clock()) == said
 
 
@@ -239,7 +239,7 @@ def test_an_explanation_names_what_holds_and_what_does_not(book, clock) -> None:
         )
         (answer,) = report(transaction, sender, [given], clock())
         assert answer.faults == ()
-        row = order_queries.by_id(transaction, order_id("amazon_fr", "402-0000001"), None)
+        row = order_queries.by_id(order_queries.MEMBERS, transaction, order_id("amazon_fr", "402-0000001"), None)
         said, answers = explain(transaction, row, clock())
     by_question = {each.question: each for each in answers}
     assert said == "Shipped. Amazon FR is not told of the shipment: the channel does not confirm."

@@ -65,7 +65,9 @@ def test_whatever_is_at_hand_finds_the_order(book, text, channels) -> None:
     with book.ledger.read() as transaction:
         found = search(transaction, text, None)
         seen = search(transaction, text, ("amazon_fr",))
-        rows = order_queries.page(transaction, OrderFilter(ids=found), Sort.NEWEST, None, 10).rows
+        rows = order_queries.page(
+            order_queries.MEMBERS, transaction, OrderFilter(ids=found), Sort.NEWEST, None, 10
+        ).rows
     assert sorted(row.facts.partition('"channel":"')[2].partition('"')[0] for row in rows) == channels
     assert len(seen) == channels.count("amazon_fr")
 
@@ -88,7 +90,9 @@ def test_a_count_that_takes_too_long_is_left_out_and_the_page_goes_on(book, monk
         monkeypatch.setattr(order_tally, "_count_rows", count_for_ever)
         assert order_tally.count_briefly(transaction, wanted, told, 0.1, None) == Count(0, 2)
         assert order_tally.tally(transaction, OrderFilter()).is_known
-        assert len(order_queries.page(transaction, OrderFilter(), Sort.NEWEST, None, 10).rows) == 2
+        assert (
+            len(order_queries.page(order_queries.MEMBERS, transaction, OrderFilter(), Sort.NEWEST, None, 10).rows) == 2
+        )
 
 
 def test_headlines_say_which_channel_is_late(book, clock) -> None:

@@ -105,7 +105,7 @@ def is_wanted(wanted: OrderFilter, order, received) -> bool:
 def walk_through(transaction, wanted: OrderFilter, sort: Sort) -> list[str]:
     found, after = [], None
     while True:
-        page = order_queries.page(transaction, wanted, sort, after, 7)
+        page = order_queries.page(order_queries.MEMBERS, transaction, wanted, sort, after, 7)
         found += [row.id for row in page.rows]
         after = page.next_key
         if after is None:
@@ -150,7 +150,7 @@ def explained(ledger, wanted: OrderFilter, sort: Sort) -> list[str]:
 
     sa.event.listen(ledger.engine, "before_cursor_execute", note)
     with ledger.read() as transaction:
-        order_queries.page(transaction, wanted, sort, None, 50)
+        order_queries.page(order_queries.MEMBERS, transaction, wanted, sort, None, 50)
         order_tally.count(transaction, wanted)
     sa.event.remove(ledger.engine, "before_cursor_execute", note)
     with ledger.read() as transaction:

@@ -53,7 +53,7 @@ def test_a_rendered_page_is_what_the_columns_say_on_every_database(any_ledger, k
     """Times are read as text on SQLite: the document must be the same as from the columns' own types."""
     (own_id,) = put(any_ledger, keys, an_order(1))
     with any_ledger.read() as connection:
-        (row,) = order_queries.page(connection, OrderFilter(), Sort.NEWEST, None, 10).rows
+        (row,) = order_queries.page(order_queries.MEMBERS, connection, OrderFilter(), Sort.NEWEST, None, 10).rows
         typed = connection.execute(sa.text("SELECT 1")).scalar_one()
 
     assert typed == 1
@@ -78,10 +78,10 @@ def test_the_database_writes_an_order_as_we_do(any_ledger, keys):
         transaction.execute(sa.update(orders).where(orders.c.original_id == "o-1").values(is_historical=True))
     redacted = order_queries.redacted_texts(*documents.redacted_end("/hub/v1/orders"))
     with any_ledger.read() as transaction:
-        rows = order_queries.page(transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
-        texts = order_queries.page_of(redacted, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
+        rows = order_queries.page(order_queries.MEMBERS, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
+        texts = order_queries.page(redacted, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
         shape = order_queries.TEXTS_WITH_PARTIES
-        openings = order_queries.page_of(shape, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
+        openings = order_queries.page(shape, transaction, OrderFilter(), Sort.OLDEST, None, 10).rows
         sealed = order_queries.sealed_parties(transaction, [row.id for row in rows])
 
     assert len(rows) == 3
@@ -103,7 +103,7 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
     found, after = [], None
     while True:
         with any_ledger.read() as connection:
-            page = order_queries.page(connection, OrderFilter(), Sort.OLDEST, after, 1)
+            page = order_queries.page(order_queries.MEMBERS, connection, OrderFilter(), Sort.OLDEST, after, 1)
         found += [row.id for row in page.rows]
         after = page.next_key
         if after is None:
@@ -189,7 +189,7 @@ def test_a_walk_past_later_arrivals_begins_where_they_end(any_ledger, keys, monk
             connection.execute(arrived.values(received_at=MOMENT + timedelta(days=n)))
         wanted = OrderFilter(received_after=MOMENT, received_before=MOMENT + timedelta(days=1, minutes=1))
         begun = order_queries._begun_at_the_end(connection, wanted)
-        rows = order_queries.page(connection, wanted, Sort.NEWEST, None, 10).rows
+        rows = order_queries.page(order_queries.MEMBERS, connection, wanted, Sort.NEWEST, None, 10).rows
     assert (begun.purchased_before is None) is ahead
     assert [orjson.loads(f"{{{row.facts}}}")["original_id"] for row in rows] == ["o-1", "o-0"]
 
@@ -208,7 +208,7 @@ def test_a_walk_past_later_changes_begins_where_they_end(any_ledger, keys, monke
     with any_ledger.read() as connection:
         wanted = OrderFilter(updated_before=MOMENT + timedelta(days=1, minutes=1))
         begun = order_queries._begun_at_the_end(connection, wanted)
-        rows = order_queries.page(connection, wanted, Sort.NEWEST, None, 10).rows
+        rows = order_queries.page(order_queries.MEMBERS, connection, wanted, Sort.NEWEST, None, 10).rows
     assert (begun.purchased_before is None) is ahead
     assert [orjson.loads(f"{{{row.facts}}}")["original_id"] for row in rows] == ["o-1", "o-0"]
 
@@ -233,8 +233,8 @@ def test_long_and_short_ranges_find_the_same(any_ledger, keys, monkeypatch, sort
     for most in (0, 100):
         monkeypatch.setattr(order_queries, "SORTED_AT_MOST", most)
         with any_ledger.read() as connection:
-            first = order_queries.page(connection, wanted, sort, None, 4)
-            second = order_queries.page(connection, wanted, sort, first.next_key, 100)
+            first = order_queries.page(order_queries.MEMBERS, connection, wanted, sort, None, 4)
+            second = order_queries.page(order_queries.MEMBERS, connection, wanted, sort, first.next_key, 100)
         found.append([row.id for row in (*first.rows, *second.rows)])
     assert found[0] == found[1]
     assert len(found[0]) == 9
@@ -268,7 +268,7 @@ def test_asking_for_what_may_not_be_seen_finds_nothing(any_ledger, keys):
     wanted = OrderFilter(visible_channels=("amazon_de",), channels=("amazon_fr",))
 
     with any_ledger.read() as connection:
-        pages = [order_queries.page(connection, wanted, sort, None, 10).rows for sort in Sort]
+        pages = [order_queries.page(order_queries.MEMBERS, connection, wanted, sort, None, 10).rows for sort in Sort]
         assert order_tally.count(connection, wanted) == 0
 
     assert pages == [[] for _ in Sort]

@@ -97,7 +97,7 @@ def test_each_filter_finds_and_counts_exactly_its_orders(any_ledger, varied, clo
     with any_ledger.read() as transaction:
         for case, (wanted, expected) in cases(clock(), states).items():
             for sort in Sort:
-                rows = order_queries.page(transaction, wanted, sort, None, 50).rows
+                rows = order_queries.page(order_queries.MEMBERS, transaction, wanted, sort, None, 50).rows
                 assert (case, sort, {names[row.id] for row in rows}) == (case, sort, expected)
             assert (case, order_tally.count(transaction, wanted)) == (case, len(expected))
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
-from warehouse.ledger.book.order_queries import page_of
+from warehouse.ledger.book.order_queries import page
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -50,7 +50,7 @@ def changes(
     """
     head = mark(transaction, POSITION)
     wanted = OrderFilter(visible_channels=visible_channels)
-    found = page_of(shape, transaction, wanted, Sort.POSITION, Key(position=after), limit)
+    found = page(shape, transaction, wanted, Sort.POSITION, Key(position=after), limit)
     last = found.rows[-1].position if found.rows else after
     if visible_channels is not None:
         head = last if found.rows else _own_head(transaction, visible_channels, after)

@@ -121,18 +121,6 @@ class OrderRows(Generic[Row]):
 
 
 def page(
-    transaction: Transaction,
-    wanted: OrderFilter,
-    sort: Sort,
-    after: Key | None,
-    limit: int,
-    tallied: OrderTally | None = None,
-) -> OrderRows[StoredOrder]:
-    """The `limit` orders that follow `after`; `tallied` is what `order_tally.tally` says, where that is known already."""
-    return page_of(MEMBERS, transaction, wanted, sort, after, limit, tallied)
-
-
-def page_of(
     shape: RowShape[Row],
     transaction: Transaction,
     wanted: OrderFilter,
@@ -141,7 +129,7 @@ def page_of(
     limit: int,
     tallied: OrderTally | None = None,
 ) -> OrderRows[Row]:
-    """The same, in the shape that is asked for."""
+    """The `limit` orders that follow `after`; `tallied` is what `order_tally.tally` says, where that is known already."""
     if tallied is None and order_kinds.asks_for_kinds(wanted, sort):
         tallied = tally(transaction, wanted)
     if sort.is_by_errors:
@@ -256,7 +244,7 @@ def _by_errors(
         start = after if after is not None and after.has_errors is has_errors else None
         part = replace(wanted, has_errors=has_errors)
         part_tallied = None if tallied is None else tallied.of_errors(has_errors=has_errors)
-        rows += page_of(shape, transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_tallied).rows
+        rows += page(shape, transaction, part, Sort.NEWEST, start, limit + 1 - len(rows), part_tallied).rows
         if len(rows) > limit:
             break
     if len(rows) <= limit:
@@ -277,7 +265,7 @@ def neighbours(
 ) -> tuple[str | None, str | None]:
     """Internal ids of the orders before and after one in a list; None at its ends."""
     tallied = tally(transaction, wanted) if order_kinds.asks_for_kinds(wanted, sort) else None
-    after = page(transaction, wanted, sort, key_of(row, sort), 1, tallied).rows
+    after = page(MEMBERS, transaction, wanted, sort, key_of(row, sort), 1, tallied).rows
     before = _before(transaction, wanted, sort, row, tallied)
     return (before[0].id if before else None), (after[0].id if after else None)
 
@@ -287,12 +275,12 @@ def _before(
 ) -> list[StoredOrder]:
     if not sort.is_by_errors:
         reverse = Sort(sort.removeprefix("-") if sort.is_descending else f"-{sort.value}")
-        return page(transaction, wanted, reverse, key_of(row, reverse), 1, tallied).rows
+        return page(MEMBERS, transaction, wanted, reverse, key_of(row, reverse), 1, tallied).rows
     first, own = sort is Sort.ERRORS_FIRST, bool(row.has_errors)
-    found = page(transaction, replace(wanted, has_errors=own), Sort.OLDEST, key_of(row, Sort.OLDEST), 1).rows
+    found = page(MEMBERS, transaction, replace(wanted, has_errors=own), Sort.OLDEST, key_of(row, Sort.OLDEST), 1).rows
     if found or own is first or wanted.has_errors is own:
         return found
-    return page(transaction, replace(wanted, has_errors=first), Sort.OLDEST, None, 1).rows
+    return page(MEMBERS, transaction, replace(wanted, has_errors=first), Sort.OLDEST, None, 1).rows
 
 
 def key_of(row: StoredOrder | OrderText, sort: Sort) -> Key:
@@ -310,22 +298,17 @@ def scan(shape: RowShape[Row], ledger: Ledger, wanted: OrderFilter, sort: Sort) 
     after: Key | None = None
     while True:
         with ledger.read() as transaction:
-            chunk = page_of(shape, transaction, wanted, sort, after, CHUNK)
+            chunk = page(shape, transaction, wanted, sort, after, CHUNK)
         yield chunk.rows
         after = chunk.next_key
         if after is None:
             return
 
 
-def by_id(transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None) -> StoredOrder | None:
-    """One order, None when there is none or the reader may not see it."""
-    return one_of(MEMBERS, transaction, order_id, visible_channels)
-
-
-def one_of(
+def by_id(
     shape: RowShape[Row], transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None
 ) -> Row | None:
-    """The same, in the shape that is asked for."""
+    """One order, None when there is none or the reader may not see it."""
     row = transaction.execute(_by_id(shape.columns), {**shape.values, "own_id": order_id}).first()
     if row is None or (visible_channels is not None and row.channel not in visible_channels):
         return None
