@@ -29,7 +29,7 @@ from warehouse.ledger.book import order_queries
 from warehouse.ledger.book.consumers import consumers_of
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.bulk import actions, requests, selections
-from warehouse.ledger.bulk.actions import CHUNK
+from warehouse.ledger.bulk.actions import JUDGED_AT_ONCE
 from warehouse.ledger.people.users import Role
 from warehouse.operator_requests import ArgumentInvalid
 
@@ -67,8 +67,8 @@ def preview_bulk(visit: Visit, form: Form) -> BulkForm | GoTo:
 
 def _preview(visit: Visit, form: Form, task: BulkTask, ids: Sequence[str], consumers: Sequence[str]) -> BulkForm:
     done, left, chosen = 0, _LeftOut(), ids[:MOST_CHOSEN]
-    for start in range(0, len(chosen), CHUNK):
-        orders = actions.orders_of(visit.transaction, chosen[start : start + CHUNK])
+    for start in range(0, len(chosen), JUDGED_AT_ONCE):
+        orders = actions.orders_of(visit.transaction, chosen[start : start + JUDGED_AT_ONCE])
         done += left.add(actions.judge(visit.transaction, task, orders, visit.now))
     with visit.installation.ledger.write() as transaction:
         selection = selections.keep(transaction, chosen, visit.now)

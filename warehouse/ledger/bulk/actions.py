@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 CHUNK = 250
 """Orders that are done in one transaction: what takes longest of the actions holds the write lock some 100 ms for so many."""
 
+JUDGED_AT_ONCE = 1000
+"""Orders of a preview that are read together: nothing is locked."""
+
 Reasons = dict[str, tuple[str, str]]
 """Internal id of an order that is left out → the code and the reason."""
 
@@ -90,8 +93,8 @@ def count_left_out(
 ) -> Counter[tuple[str, str]]:
     """How many of these orders would be left out, by code and reason; nothing is written."""
     left: Counter[tuple[str, str]] = Counter()
-    for start in range(0, len(ids), CHUNK):
-        fates = judge(transaction, task, orders_of(transaction, ids[start : start + CHUNK]), now)
+    for start in range(0, len(ids), JUDGED_AT_ONCE):
+        fates = judge(transaction, task, orders_of(transaction, ids[start : start + JUDGED_AT_ONCE]), now)
         left.update((each.code, each.reason) for each in fates if each.code)
     return left
 
