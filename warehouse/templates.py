@@ -172,9 +172,9 @@ class _RowPlan(NamedTuple):
 @cache
 def _row_plan(extra: tuple[ExtraColumn, ...]) -> _RowPlan:
     columns = (*OrderColumn, *extra)
-    told = [each for each in dict.fromkeys(columns) if each in _PATHS]
-    of_order = [each for each in told if _PATHS[each][0] != _LINES]
-    of_line = [each for each in told if _PATHS[each][0] == _LINES]
+    members = [each for each in dict.fromkeys(columns) if each in _PATHS]
+    of_order = [each for each in members if _PATHS[each][0] != _LINES]
+    of_line = [each for each in members if _PATHS[each][0] == _LINES]
     places = {column: place for place, column in enumerate((*of_order, *of_line, *_NET))}
     return _RowPlan(
         [_PATHS[each] for each in of_order],
