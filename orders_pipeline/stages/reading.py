@@ -95,6 +95,8 @@ class PayloadReader:
         if channel is None:
             raise Unreadable("unknown_channel", "$", "the payload does not say which channel it belongs to")
         found = marketplace.normalise(parse(raw.open(self._keys)), channel)
+        if len({each.id for each in found}) < len(found):  # in the book it would stop everything behind it
+            raise ValueError("one payload gave an order twice")
         return [_with_deadline(each, marketplace.requirements) for each in found]
 
 

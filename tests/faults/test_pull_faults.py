@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
-from orders_pipeline.stages import normalise, pull, pull_result, sweep
+from orders_pipeline.stages import normalise, pull, pull_result, reading, sweep
 from warehouse.clock import utc_now
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
@@ -205,17 +205,43 @@ def test_a_replay_heals_what_a_mapping_could_not_read(connected, marketplaces, m
     """The payload is kept as it came: after a fix nothing has to be pulled again."""
     marketplaces.generate(4)
     pull.pull_all(connected)
-    known = normalise.MARKETPLACES
-    monkeypatch.setattr(normalise, "MARKETPLACES", {name: each for name, each in known.items() if name != "mirakl"})
+    known = reading.MARKETPLACES
+    monkeypatch.setattr(reading, "MARKETPLACES", {name: each for name, each in known.items() if name != "mirakl"})
     normalise.normalise_pending(connected)
     assert {code for _, code in open_incidents(connected)} == {"unknown_connection"}
-    monkeypatch.setattr(normalise, "MARKETPLACES", known)
+    monkeypatch.setattr(reading, "MARKETPLACES", known)
     calls = len(marketplaces.mirakl.journal)
     normalise.replay(connected)
     normalise.normalise_pending(connected)
     assert booked(connected) == marketplaces.statuses()
     assert open_incidents(connected) == set()
     assert len(marketplaces.mirakl.journal) == calls
+
+
+class Doubling:
+    """A kind of marketplace that reads every order twice."""
+
+    def __init__(self, whole) -> None:
+        self.whole = whole
+
+    def __getattr__(self, name: str):
+        return getattr(self.whole, name)
+
+    def normalise(self, payload, channel):
+        return [*self.whole.normalise(payload, channel)] * 2
+
+
+def test_a_payload_that_gives_an_order_twice_stops_no_other(connected, marketplaces, monkeypatch) -> None:
+    marketplaces.generate(4)
+    pull.pull_all(connected)
+    known = reading.MARKETPLACES
+    monkeypatch.setattr(reading, "MARKETPLACES", {**known, "mirakl": Doubling(known["mirakl"])})
+    tally = normalise.normalise_pending(connected)
+    assert {code for _, code in open_incidents(connected)} == {"internal_error"}
+    assert tally["new"] > 0 < tally["quarantined"]
+    monkeypatch.setattr(reading, "MARKETPLACES", known)
+    normalise.replay(connected)
+    assert booked(connected) == marketplaces.statuses()
 
 
 @pytest.mark.parametrize(("connection", "account"), [("amazon_eu", "default"), ("mirakl_shop", "2001")])

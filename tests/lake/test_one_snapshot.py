@@ -81,10 +81,8 @@ def ask(reader) -> dict:
 
 def churn(shop, lake, number: int) -> None:
     later = shop.order(0).marketplace_updated_at + timedelta(hours=number + 1)
-    shop.settle(
-        *(shop.order(n, total=Decimal(number), marketplace_updated_at=later) for n in range(3)),
-        *(shop.order(n) for n in range(10 * number, 10 * number + 10)),
-    )
+    shop.settle(*(shop.order(n) for n in range(10 * number, 10 * number + 10)))
+    shop.settle(*(shop.order(n, total=Decimal(number), marketplace_updated_at=later) for n in range(3)))
     publish(shop.ledger, lake, NOW)
 
 
