@@ -206,7 +206,6 @@ def make_engine(url: str, cache_kilobytes: int = CACHE_KILOBYTES) -> Engine:
             json_deserializer=orjson.loads,
             hide_parameters=True,
             connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
-            pool_reset_on_return=None,  # every transaction of ours is ended by its block
         )
         sa.event.listen(engine, "connect", partial(_configure_sqlite, cache_kilobytes))
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -349,10 +348,8 @@ def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # 
 
 
 def _begin_sqlite(transaction: Transaction) -> None:
-    if transaction.get_execution_options().get("ledger_write", False):
-        transaction.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        transaction.connection.cursor().execute("BEGIN")  # which takes no lock yet, and so does not fail
+    is_write = transaction.get_execution_options().get("ledger_write", False)
+    transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
 LONGEST_WAIT = timedelta(hours=25)
