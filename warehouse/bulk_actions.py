@@ -5,8 +5,6 @@ Doing it is in `warehouse.ledger.bulk`; where they are too many to wait for, the
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from warehouse.operator_requests import ArgumentInvalid
 from warehouse.sentences import Sentence
-from warehouse.templates import FORMULA_STARTS
+from warehouse.templates import csv_bytes, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -127,21 +125,16 @@ RESULT_COLUMNS = ("order", "id", "channel", "fate", "code", "reason")
 """Of a result file."""
 
 
-def heading() -> str:
+def heading() -> bytes:
     """The first line of a result file."""
-    return _lines([RESULT_COLUMNS])
+    return csv_bytes([RESULT_COLUMNS])
 
 
-def lines(fates: Iterable[BulkFate]) -> str:
+def lines(fates: Iterable[BulkFate]) -> bytes:
     """Orders as lines of a result file; a table program computes nothing of them."""
-    return _lines(
-        (
-            _cell(fate.order.original_id),
-            fate.order.id,
-            _cell(fate.order.channel),
-            _fate(fate.code),
-            fate.code,
-            _cell(fate.reason),
+    return csv_bytes(
+        spreadsheet_safe(
+            (fate.order.original_id, fate.order.id, fate.order.channel, _fate(fate.code), fate.code, fate.reason)
         )
         for fate in fates
     )
@@ -151,13 +144,3 @@ def _fate(code: str) -> str:
     if not code:
         return "done"
     return code if code == NOT_HANDLED else "left_out"
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def _lines(rows: Iterable[Iterable[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

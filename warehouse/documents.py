@@ -82,13 +82,19 @@ def opening(row: StoredOrder) -> bytes:
     return f"{{{head(row)},{row.facts}".encode()
 
 
-def redacted_end(payload_paths: str) -> tuple[str, str]:
-    """What follows on an opening for a reader who may not see who bought: what is before the order's id, and behind it.
+def payload_link(payload_paths: str) -> tuple[str, str]:
+    """The last member of a document, with the brace behind it: what is before the order's id, and behind it.
 
     Args:
         payload_paths: The paths below which the payload of an order is, by its id.
     """
-    return f',"redacted":true,{NO_PARTIES},"payload_url":"{payload_paths}/', '/payload"}'
+    return f',"payload_url":"{payload_paths}/', '/payload"}'
+
+
+def redacted_end(payload_paths: str) -> tuple[str, str]:
+    """What follows on an opening for a reader who may not see who bought: its `payload_link` is the last of it."""
+    before_id, after_id = payload_link(payload_paths)
+    return _REDACTED + before_id, after_id
 
 
 def whole(opening: bytes, rendered_parties: str | None) -> bytes:
@@ -100,13 +106,13 @@ def whole(opening: bytes, rendered_parties: str | None) -> bytes:
             `redacted` is true.
     """
     if rendered_parties is None:
-        return opening + _REDACTED
+        return b"%b%b}" % (opening, _REDACTED.encode())
     rendered_parties += _missing(rendered_parties)
     text = b'%b,"redacted":false,%b}' % (opening, rendered_parties.encode())
     return put_in_place(text) if HAS_DETAILS in rendered_parties else text
 
 
-_REDACTED = f',"redacted":true,{NO_PARTIES}}}'.encode()
+_REDACTED = f',"redacted":true,{NO_PARTIES}'
 
 
 def document(row: StoredOrder, rendered_parties: str | None) -> bytes:

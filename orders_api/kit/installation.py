@@ -109,8 +109,8 @@ class ApiInstallation:
             self._writing.release()
 
     def _with_payload_url(self, order_id: str, document: bytes) -> bytes:
-        path = f"{self._payload_paths}/{order_id}/payload"
-        return b'%b,"payload_url":"%b"}' % (document[:-1], path.encode())
+        before_id, after_id = documents.payload_link(self._payload_paths)
+        return document[:-1] + f"{before_id}{order_id}{after_id}".encode()
 
     @property
     def _payload_paths(self) -> str:

@@ -139,7 +139,7 @@ def fates_file(ledger: Ledger, found: OperatorRequest) -> Response:
     return StreamingResponse(_rows(ledger, found.id), headers=headers, media_type=media)
 
 
-def _rows(ledger: Ledger, selection: str) -> Iterator[str]:
+def _rows(ledger: Ledger, selection: str) -> Iterator[bytes]:
     yield heading()
     for fates in selections.fates_of(ledger, selection):
         yield lines(fates)

@@ -104,9 +104,9 @@ def orders(request: Annotated[str, typer.Argument(help="The request's id.")]) ->
     with opened_to_read() as installation:
         if _found(installation, request).kind is not RequestKind.BULK:
             raise fail(f"{request} is not about many orders", Exit.USAGE)
-        sys.stdout.write(heading())
+        sys.stdout.buffer.write(heading())
         for fates in selections.fates_of(installation.ledger, request):
-            sys.stdout.write(lines(fates))
+            sys.stdout.buffer.write(lines(fates))
 
 
 def follow(installation: Installation, asked: OperatorRequest, seen: datetime | None, wait: int) -> None:

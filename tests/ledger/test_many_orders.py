@@ -62,7 +62,7 @@ def do_next(ledger, clock, claimed) -> bool:
 
 def told(ledger, request) -> dict[str, tuple[str, str]]:
     """The result file: id → fate and code."""
-    text = heading() + "".join(lines(each) for each in selections.fates_of(ledger, request.id))
+    text = (heading() + b"".join(lines(each) for each in selections.fates_of(ledger, request.id))).decode()
     return {row["id"]: (row["fate"], row["code"]) for row in csv.DictReader(io.StringIO(text))}
 
 

@@ -14,8 +14,6 @@ done here, once for all.
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -35,7 +33,7 @@ from orders_api.kit.routes import Places
 from warehouse.ledger.base.database import Ledger, brief
 from warehouse.ledger.people import sessions
 from warehouse.ledger.people.users import Role
-from warehouse.templates import FORMULA_STARTS
+from warehouse.templates import csv_bytes, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -230,18 +228,10 @@ def _lines(view: Listed) -> Response:
 
 
 def _csv(view: Listed) -> Response:
-    text = io.StringIO()
-    records = view.records
-    writer = csv.DictWriter(text, list(records[0]) if records else [])
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in each.items()} for each in records)
+    names = list(view.records[0]) if view.records else []
+    rows = (spreadsheet_safe([each[name] for name in names]) for each in view.records)
     headers = {**NO_STORE, "Content-Disposition": f'attachment; filename="{view.name}.csv"'}
-    return Response(text.getvalue(), headers=headers, media_type="text/csv; charset=utf-8")
-
-
-def _cell(value: str | float | None) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
+    return Response(csv_bytes([names, *rows]), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 def _to_log_in(request: Request) -> Response:

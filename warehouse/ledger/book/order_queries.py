@@ -174,15 +174,11 @@ def _of_kinds(
         is_collected=is_collected,
     )
     ids = [row[0] for row in transaction.execute(query, values_of(wanted) | place_of(after))]
-    rows = (
-        {
-            row.id: row
-            for row in read_rows(transaction, shape.record, _of_ids(shape.columns), {**shape.values, "own_ids": ids})
-        }
-        if ids
-        else {}
-    )
-    return [rows[each] for each in ids]
+    if not ids:
+        return []
+    rows = read_rows(transaction, shape.record, _of_ids(shape.columns), {**shape.values, "own_ids": ids})
+    known = {row.id: row for row in rows}
+    return [known[each] for each in ids]
 
 
 def _of_any_kind(
