@@ -10,8 +10,6 @@ import binascii
 import hashlib
 import os
 import secrets
-import sys
-import zlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,23 +18,18 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from warehouse.logs import REDACTOR
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from warehouse.packing import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from warehouse.packing import Dictionary
     from warehouse.settings import Settings
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
 FINGERPRINT_DIGITS = 16
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-"""How what zstd has compressed begins (RFC 8878); zlib's begins otherwise (RFC 1950), and earlier releases used that."""
 
 
 class KeyRingError(Exception):
@@ -98,14 +91,13 @@ class KeyRing:
         for fingerprint in sorted(self.ciphers, key=lambda each: each != meant):
             yield self.ciphers[fingerprint]
 
-    def seal_compressed(self, plain: bytes, bound_to: str) -> bytes:
+    def seal_compressed(self, plain: bytes, bound_to: str, dictionary: Dictionary | None = None) -> bytes:
         """Compress, then encrypt: for payloads, which repeat themselves."""
-        return self.seal(zstd.compress(plain), bound_to)
+        return self.seal(pack(plain, dictionary), bound_to)
 
-    def open_compressed(self, sealed: bytes, bound_to: str) -> bytes:
+    def open_compressed(self, sealed: bytes, bound_to: str, dictionary: Dictionary | None = None) -> bytes:
         """Reverse `seal_compressed`, of whatever release; raises `KeyRingError` like `open`."""
-        packed = self.open(sealed, bound_to)
-        return zstd.decompress(packed) if packed.startswith(ZSTD_MAGIC) else zlib.decompress(packed)
+        return unpack(self.open(sealed, bound_to), dictionary)
 
 
 def parse_key_ring(text: str) -> KeyRing:

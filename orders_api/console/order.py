@@ -133,7 +133,7 @@ def show_payload(visit: Visit, id: str) -> PayloadPage:  # noqa: A002 - as above
     kind = kind_of_channel(visit.transaction, document["channel"])
     sources = () if kind is None else member_sources(document, kind.reads)
     received = moment(kept.received_at, visit.now, visit.installation.settings.time_zone)
-    payload = orjson.dumps(orjson.loads(kept.payload), option=orjson.OPT_INDENT_2).decode()
+    payload = orjson.dumps(orjson.loads(kept.redacted), option=orjson.OPT_INDENT_2).decode()
     return PayloadPage(id, document["original_id"], received, payload, tuple(map(_sourced, sources)))
 
 

@@ -144,7 +144,7 @@ def get_order_payload(request: Request, caller: MayRead, installation: ThisInsta
     if kept is None:
         raise not_found("id", "The payload of this order is not kept any more.", "payload_not_kept")
     is_whole = caller.may_read_pii and kept.body is not None
-    text = kept.open(installation.keys).decode("utf-8", "replace") if is_whole else kept.payload
+    text = (kept.open(installation.keys) if is_whole else kept.redacted).decode("utf-8", "replace")
     members = f'"id":"{own_id}","received_at":"{iso(kept.received_at)}","redacted":{"false" if is_whole else "true"}'
     return json_answer(request, f'{{{members},"payload":{text}}}'.encode(), holds_pii=is_whole)
 

@@ -440,6 +440,7 @@ def _known_ids(session: PullSession, payloads: Sequence[raw_orders.Payload]) -> 
 
 def _prepare(session: PullSession, page: Page) -> tuple[list[raw_orders.Payload], int]:
     """Hash, redact and seal a page outside of any transaction; orders of channels not retrieved are passed over."""
+    dictionary = session.dictionary()
     payloads: dict[str, raw_orders.Payload] = {}
     passed = 0
     for raw in page.orders:
@@ -447,7 +448,8 @@ def _prepare(session: PullSession, page: Page) -> tuple[list[raw_orders.Payload]
         if channel is None and raw.selector is not None:
             passed += 1
             continue
-        payload = prepare_payload(session.installation, session.marketplace, session.connection.code, channel, raw)
+        owner = session.connection.code
+        payload = prepare_payload(session.installation, session.marketplace, owner, channel, raw, dictionary)
         payloads[payload.original_id] = payload
     return list(payloads.values()), passed
 

@@ -140,7 +140,7 @@ def unpacked(answer: _Answer) -> list[Part]:
         arrivals: list[Arrival] = []
         texts = iter(rendered)
         for members, fault, orders in readings:
-            raw = Stored(*members, None, None)
+            raw = Stored(*members, None, b"", None)
             own = list(islice(places, orders))
             made.append(
                 OrdersRead(raw, [decoded.read[each] for each in own], None if fault is None else Unreadable(*fault))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.protocol import Window
 from orders_pipeline.stages.connection import Session, route
-from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book import payload_dictionaries, raw_orders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warehouse.ledger.base.leases import Lease
     from warehouse.ledger.settings.channels import ConfiguredChannel
+    from warehouse.packing import Dictionary
 
 
 CLOSING_MARGIN = timedelta(minutes=1)
@@ -30,10 +31,18 @@ class PullSession(Session):
     lease: Lease
     serving: Sequence[ConfiguredChannel]
     """Every channel of the connection: an order of one that is switched off is not another one's."""
+    _dictionary: Dictionary | None = None
 
     def route(self, selector: str | None) -> str | None:
         """The channel a payload belongs to; None when it does not say and there is more than one."""
         return route(self.channels if selector is None else self.serving, selector)
+
+    def dictionary(self) -> Dictionary | None:
+        """What payloads are packed with; None while there are too few to make it of."""
+        if self._dictionary is None:
+            here = self.installation
+            self._dictionary = payload_dictionaries.of_kind(here.ledger, self.connection.kind, here.clock())
+        return self._dictionary
 
 
 def newest_window(session: PullSession) -> Window:

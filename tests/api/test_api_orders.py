@@ -389,7 +389,7 @@ class TestPayload:
             channel="amazon_fr",
             content_hash=b"x" * 32,
             body=body,
-            payload='{"orderId":"402-0000001","price":1.10,"buyer":null}',
+            payload=b'{"orderId":"402-0000001","price":1.10,"buyer":null}',
         )
         with api_ledger.write() as connection:
             start = raw_orders.PullStart(

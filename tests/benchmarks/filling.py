@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ from warehouse import documents, ids, personal
 from warehouse.clock import iso
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
+from warehouse.ledger.base.schema import payload_dictionaries as dictionary_table
 from warehouse.ledger.base.schema import raw_orders as raw_table
 from warehouse.ledger.book import orders as book
-from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book import payload_dictionaries, raw_orders
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.settings import channels
 from warehouse.ledger.watch import order_counts
@@ -40,6 +42,7 @@ from warehouse.order_lines import Line
 from warehouse.order_parts import Address, Customer, Tax
 from warehouse.order_states import FulfilledBy, Status
 from warehouse.orders import Order
+from warehouse.packing import train, unpack
 from warehouse.personal import Personal
 from warehouse.privacy import KeyRing
 from warehouse.settings import Settings
@@ -110,8 +113,9 @@ def keep_raw(installation: Installation, kind: str, raws: Sequence[RawOrder]) ->
         )
         pull_id = raw_orders.begin_pull(transaction, start)
     for first in range(0, len(raws), RAW_PER_PAGE):
+        dictionary = payload_dictionaries.of_kind(installation.ledger, kind, now)
         payloads = [
-            prepare_payload(installation, MARKETPLACES[kind], code, code, each)
+            prepare_payload(installation, MARKETPLACES[kind], code, code, each, dictionary)
             for each in raws[first : first + RAW_PER_PAGE]
         ]
         with installation.ledger.write() as transaction:
@@ -244,12 +248,15 @@ def fill_raw(installation: Installation, count: int, say: Callable[[str], None])
     """Put the payloads of orders 0 to `count` beside them: those of some sandbox orders, over and over."""
     say(f"filling {count:,} payloads")
     kind = "mirakl"
-    templates = [
-        prepare_payload(installation, MARKETPLACES[kind], CHANNELS[0], CHANNELS[0], each)
-        for each in sandbox_orders(kind, RAW_TEMPLATES)
-    ]
+    prepare = partial(prepare_payload, installation, MARKETPLACES[kind], CHANNELS[0], CHANNELS[0])
+    sent = sandbox_orders(kind, RAW_TEMPLATES)
+    dictionary = train([unpack(prepare(each).payload) for each in sent[: payload_dictionaries.SAMPLES]])
+    assert dictionary is not None
+    templates = [prepare(each, dictionary) for each in sent]
     received = _stored(installation.clock())
     with _bulk(installation) as connection:
+        row = {"id": dictionary.id, "kind": kind, "content": dictionary.content, "made_at": received}
+        _insert(connection, dictionary_table, [row])
         for first in range(0, count, ROWS_PER_INSERT):
             rows = [
                 {

@@ -88,7 +88,7 @@ def put_payloads(transaction) -> None:
     for seq, (channel, original_id) in enumerate(
         [("amazon_fr", HOSTILE), ("mirakl_fr", "MIRAKL-ASIDE"), ("amazon_fr", first.original_id)], start=1001
     ):
-        payload = orjson.dumps({"order_id": original_id, "buyer": None, "note": HOSTILE}).decode()
+        payload = orjson.dumps({"order_id": original_id, "buyer": None, "note": HOSTILE})
         raw = {
             "seq": seq, "connection": f"{channel}_seller", "channel": channel, "original_id": original_id,
             "content_hash": bytes(32), "pull_id": 0, "page": 0, "received_at": NOW, "is_historical": False,

@@ -96,7 +96,7 @@ class Shop:
                     "page": 1,
                     "received_at": now,
                     "is_historical": False,
-                    "payload": f'{{"orderId": "{order.original_id}"}}',
+                    "payload": f'{{"orderId": "{order.original_id}"}}'.encode(),
                 }
                 for seq, order in enumerate(orders, first)
             ]

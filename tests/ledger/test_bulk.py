@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.bulk import COPIED_FROM, add_rows
-from warehouse.ledger.base.schema import Instant
+from warehouse.ledger.base.schema import Instant, Packed
 
 TABLES = (schema.raw_orders, schema.orders, schema.order_versions, schema.log_entries)
 
@@ -35,7 +35,7 @@ def values_of(column: sa.Column[Any]) -> st.SearchStrategy[Any]:
             found = st.booleans()
         case sa.Integer():
             found = st.integers(0, 2**31 - 1)
-        case sa.LargeBinary():
+        case sa.LargeBinary() | Packed():
             found = st.binary(max_size=40)
         case sa.JSON():
             return JSON.filter(lambda value: value is not None)

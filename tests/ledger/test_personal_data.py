@@ -87,7 +87,7 @@ class Shop:
             "received_at": self.clock(),
             "is_historical": False,
             "body": body,
-            "payload": '{"buyer": null}',
+            "payload": b'{"buyer": null}',
         }
         connection.execute(sa.insert(raw_orders), [row])
 

@@ -31,7 +31,7 @@ def pull(any_ledger, clock):
 
 
 def payload(original_id: str, content: str) -> Payload:
-    return Payload(original_id, "ch", content.encode().ljust(32), b"sealed", "{}")
+    return Payload(original_id, "ch", content.encode().ljust(32), b"sealed", b"{}")
 
 
 def keep(ledger, pull_id, clock, *payloads):

@@ -33,7 +33,7 @@ def pulled(connected, marketplaces, monkeypatch):
     marketplaces.generate(ORDERS)
     pull.pull_all(connected)
     with connected.ledger.write() as transaction:
-        transaction.execute(sa.update(raw_orders).where(raw_orders.c.seq == 3).values(body=None, payload="{}"))
+        transaction.execute(sa.update(raw_orders).where(raw_orders.c.seq == 3).values(body=None, payload=b"{}"))
     return with_processes(connected, 0)
 
 

@@ -40,6 +40,7 @@ from warehouse.ledger.base.schema import (
     shipment_lines,
     shipments,
 )
+from warehouse.ledger.book.payload_dictionaries import texts
 from warehouse.ledger.exchange.file_queries import HIDDEN
 
 if TYPE_CHECKING:
@@ -92,12 +93,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Log:
-    """A ledger table that only grows, in the order of one number."""
+    """A ledger table that only grows, in the order of one number; `packed` names the column that is read as text."""
 
     table: sa.Table
     number: sa.Column[Any]
     columns: tuple[sa.Column[Any], ...]
     rows: int
+    packed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,7 @@ _LOGS = (
         number=raw_orders.c.seq,
         columns=tuple(column for column in raw_orders.columns if column.name != "body"),
         rows=PAYLOADS_PER_BATCH,
+        packed="payload",
     ),
     _Log(
         table=order_versions,
@@ -258,7 +261,7 @@ class _Publication:
             .order_by(log.number)
             .limit(log.rows)
         )
-        arrived = self._fetch(query)
+        arrived = self._fetch(query, log.packed)
         rows = len(arrived)
         if rows:
             _insert(duck, name, arrived)
@@ -386,10 +389,14 @@ class _Publication:
         self._move(duck, "channels", rows)
         return rows
 
-    def _fetch(self, query: sa.Select[Any]) -> pa.Table:
+    def _fetch(self, query: sa.Select[Any], packed: str | None = None) -> pa.Table:
         with self.ledger.read() as transaction:
             result = transaction.execute(query)
-            return _arrow(tuple(result.keys()), result.fetchall())
+            found = _arrow(tuple(result.keys()), result.fetchall())
+            if packed is None:
+                return found
+            read = texts(transaction, found[packed].to_pylist())
+            return found.set_column(found.schema.get_field_index(packed), packed, pa.array(read, pa.string()))
 
     def _move(self, duck: DuckDBPyConnection, name: str, through: int) -> None:
         duck.execute(

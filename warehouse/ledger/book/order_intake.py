@@ -33,6 +33,7 @@ from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.fulfilment import reported_units
 from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import channels
+from warehouse.packing import pack
 from warehouse.privacy import without_pii
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def _settle(
     body = envelope(orjson.dumps(document), given_at)
     redacted = without_pii(orjson.loads(body), PII_PATHS)
     sealed = keys.seal_compressed(body, raw_orders.bound_to(channel.connection, original_id))
-    payload = raw_orders.Payload(original_id, channel.code, _hash(document), sealed, orjson.dumps(redacted).decode())
+    payload = raw_orders.Payload(original_id, channel.code, _hash(document), sealed, pack(orjson.dumps(redacted)))
     seq = raw_orders.keep_given(transaction, channel.connection, payload, now)
     _, kept_at = opened(redacted)
     assert kept_at is not None

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import quarantine, raw_orders
+from warehouse.ledger.book.payload_dictionaries import texts
 from warehouse.ledger.settings.channels import connections_serving_only
 
 if TYPE_CHECKING:
@@ -74,4 +75,6 @@ def find_quarantined(
 def payload_aside(transaction: Transaction, raw_seq: int) -> PayloadAside | None:
     """What was sent."""
     query = sa.select(*columns_of(PayloadAside, raw_orders)).where(raw_orders.c.seq == raw_seq)
-    return next(iter(read_rows(transaction, PayloadAside, query)), None)
+    for received_at, payload in transaction.execute(query):
+        return PayloadAside(received_at, *texts(transaction, [payload]))
+    return None

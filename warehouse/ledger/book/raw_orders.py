@@ -15,14 +15,17 @@ import sqlalchemy as sa
 from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
+from warehouse.ledger.book.payload_dictionaries import as_json, named_by
 from warehouse.ledger.watch import activity
 from warehouse.order_states import CLOSED_STATUSES, Status
+from warehouse.packing import dictionary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
 
+    from warehouse.packing import Dictionary
     from warehouse.privacy import KeyRing
 
 IDS_PER_QUERY = 500
@@ -37,19 +40,25 @@ class Payload:
         channel: Our channel's code; None when the payload does not say readably.
         content_hash: 32 bytes; equal for payloads that differ only in the order of keys or in blanks.
         body: The exact bytes, compressed and sealed.
-        payload: The JSON without personal data.
+        payload: The JSON without personal data, compressed with the same dictionary.
     """
 
     original_id: str
     channel: str | None
     content_hash: bytes
     body: bytes
-    payload: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A raw order as the ledger keeps it."""
+    """A raw order as the ledger keeps it.
+
+    Attributes:
+        body: The exact bytes, compressed and sealed; None after the purge.
+        payload: The JSON without personal data, compressed.
+        dictionary: What both are compressed with; None: without one.
+    """
 
     seq: int
     connection: str
@@ -58,23 +67,22 @@ class Stored:
     received_at: datetime
     is_historical: bool
     body: bytes | None
-    payload: str | None
+    payload: bytes
+    dictionary: Dictionary | None
 
     def open(self, keys: KeyRing) -> bytes:
         """The exact bytes, or after the purge the redacted JSON."""
         if self.body is not None:
-            return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
-        return (self.payload or "").encode()
+            return keys.open_compressed(self.body, bound_to(self.connection, self.original_id), self.dictionary)
+        return self.redacted
+
+    @property
+    def redacted(self) -> bytes:
+        """The JSON without personal data."""
+        return as_json(self.payload, self.dictionary)
 
 
-STORED = (
-    *(
-        raw_orders.c[name]
-        for name in ("seq", "connection", "channel", "original_id", "received_at", "is_historical", "body")
-    ),
-    sa.case((raw_orders.c.body.is_(None), raw_orders.c.payload)).label("payload"),
-)
-"""The columns of `Stored`; the redacted JSON only where the exact bytes are gone, since it is larger than they are."""
+_STORED = tuple(raw_orders.c[name] for name in Stored.__slots__[:-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +229,7 @@ def _insert(
 def newest_given(transaction: Transaction, owner: str, channel: str, original_id: str) -> tuple[Stored, bytes] | None:
     """The last payload of an order that was given to a channel, and its content hash; None when none is kept."""
     query = (
-        sa.select(*STORED, raw_orders.c.content_hash)
+        sa.select(*_STORED, raw_orders.c.content_hash)
         .where(
             raw_orders.c.connection == owner,
             raw_orders.c.original_id == original_id,
@@ -230,8 +238,9 @@ def newest_given(transaction: Transaction, owner: str, channel: str, original_id
         .order_by(raw_orders.c.seq.desc())
         .limit(1)
     )
-    row = transaction.execute(query).mappings().one_or_none()
-    return None if row is None else (_stored(row), bytes(row["content_hash"]))
+    for *members, digest in transaction.execute(query):
+        return _stored(transaction, [members])[0], bytes(digest)
+    return None
 
 
 def latest_hashes(transaction: Transaction, owner: str, original_ids: Sequence[str]) -> dict[str, bytes]:
@@ -362,36 +371,14 @@ def seqs_of_open_orders(transaction: Transaction, through: int, limit: int) -> l
 
 def by_seqs(transaction: Transaction, seqs: Sequence[int]) -> list[Stored]:
     """Raw orders by seq; those that are not kept any more are left out."""
-    query = sa.select(*STORED).where(raw_orders.c.seq.in_(seqs)).order_by(raw_orders.c.seq)
-    return [_stored(row) for row in transaction.execute(query).mappings()]
+    query = sa.select(*_STORED).where(raw_orders.c.seq.in_(seqs)).order_by(raw_orders.c.seq)
+    return _stored(transaction, transaction.execute(query).all())
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPayload:
-    """What an order was read from: when it came, its bytes sealed (None: purged), and the same without personal data."""
-
-    connection: str
-    original_id: str
-    received_at: datetime
-    body: bytes | None
-    payload: str
-
-    def open(self, keys: KeyRing) -> bytes:
-        """The exact bytes, of a payload that was not purged."""
-        assert self.body is not None
-        return keys.open_compressed(self.body, bound_to(self.connection, self.original_id))
-
-
-def of_order(transaction: Transaction, order_id: str) -> KeptPayload | None:
+def of_order(transaction: Transaction, order_id: str) -> Stored | None:
     """The payload that an order was last read from; None when it is not kept any more."""
-    columns = ("connection", "original_id", "received_at", "body", "payload")
-    query = (
-        sa.select(*(raw_orders.c[name] for name in columns))
-        .join_from(orders, raw_orders, raw_orders.c.seq == orders.c.raw_seq)
-        .where(orders.c.id == order_id)
-    )
-    row = transaction.execute(query).one_or_none()
-    return None if row is None else KeptPayload(*row)
+    query = sa.select(*_STORED).join_from(orders, raw_orders, raw_orders.c.seq == orders.c.raw_seq)
+    return next(iter(_stored(transaction, transaction.execute(query.where(orders.c.id == order_id)).all())), None)
 
 
 def quarantine_order(transaction: Transaction, raw: Stored, code: str, path: str, reason: str, now: datetime) -> None:
@@ -428,5 +415,6 @@ def quarantine_reasons(transaction: Transaction) -> frozenset[tuple[str, str]]:
     return frozenset((row[0], row[1]) for row in transaction.execute(_QUARANTINED))
 
 
-def _stored(row: Any) -> Stored:  # noqa: ANN401 - a row mapping
-    return Stored(**{name: row[name] for name in Stored.__slots__})
+def _stored(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list[Stored]:
+    known = named_by(transaction, [row[-1] for row in rows])
+    return [Stored(*(*row, known.get(dictionary_of(row[-1])))) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, Sequence, code, metadata, partial_index, where_true
+from warehouse.ledger.base.schema.columns import Instant, Packed, Sequence, code, metadata, partial_index, where_true
 
 CONSERVATION = "quantity_ordered = quantity_shipped + quantity_cancelled + quantity_remaining"
 """Of every line at every instant; a part that is unknown is null, and then so is what remains."""
@@ -65,9 +65,20 @@ raw_orders = sa.Table(
     sa.Column("received_at", Instant, nullable=False),
     sa.Column("is_historical", sa.Boolean, nullable=False),
     sa.Column("body", sa.LargeBinary, comment="the exact bytes, compressed and sealed; null after the purge"),
-    sa.Column("payload", sa.Text, nullable=False, comment="the same JSON without personal data"),
+    sa.Column("payload", Packed, nullable=False, comment="the same JSON without personal data, compressed"),
     sa.Index("ix_raw_orders_original", "connection", "original_id", "seq"),
     partial_index("ix_raw_orders_sealed", "received_at", "seq", where="body IS NOT NULL"),
+)
+
+payload_dictionaries = sa.Table(
+    "payload_dictionaries",
+    metadata,
+    sa.Column(
+        "id", sa.BigInteger, primary_key=True, autoincrement=False, comment="what compressed payloads call it by"
+    ),
+    code("kind", nullable=False, comment="of the marketplaces whose payloads it is for"),
+    sa.Column("content", sa.LargeBinary, nullable=False, comment="what payloads have in common, nothing personal"),
+    sa.Column("made_at", Instant, nullable=False),
 )
 
 quarantine = sa.Table(

@@ -47,6 +47,21 @@ class Instant(TypeDecorator[datetime]):
         return datetime.fromisoformat(value)
 
 
+class Packed(TypeDecorator[bytes]):
+    """Bytes where earlier releases kept text: on SQLite both are in a column that says TEXT; read, both are bytes."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """Pick the column type of the database at hand."""
+        return dialect.type_descriptor(sa.LargeBinary() if dialect.name == "postgresql" else sa.Text())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ANN401, ARG002 - str or bytes
+        """Always bytes."""
+        return value.encode() if isinstance(value, str) else value
+
+
 def code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed on to Column
     """A column of a code of ours, or of a word."""
     return sa.Column(name, sa.String(64), **options)
