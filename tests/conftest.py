@@ -27,6 +27,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
 from orders_pipeline.marketplaces.registry import KINDS
+from warehouse.lake.lake import open_lake
 from warehouse.ledger.base.database import Ledger, open_ledger
 from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.privacy import KeyRing, open_key_ring
@@ -164,7 +165,8 @@ def postgresql_server():
 
 
 @contextlib.contextmanager
-def _database(server: str, template: str) -> Iterator[str]:
+def copied_database(server: str, template: str) -> Iterator[str]:
+    """A copy of a database on the server; dropped afterwards."""
     name = f"orders_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         strategy = "STRATEGY FILE_COPY" if admin.info.server_version >= 150000 else ""  # before, the only one
@@ -177,14 +179,14 @@ def _database(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def postgresql_url(postgresql_server: str) -> Iterator[str]:
     """A fresh, empty database on the server; dropped afterwards."""
-    with _database(postgresql_server, "template1") as url:
+    with copied_database(postgresql_server, "template1") as url:
         yield url
 
 
 @pytest.fixture
 def postgresql_ledger_url(postgresql_server: str, new_postgresql_ledger: str) -> Iterator[str]:
     """The same with the ledger of a new installation."""
-    with _database(postgresql_server, new_postgresql_ledger) as url:
+    with copied_database(postgresql_server, new_postgresql_ledger) as url:
         yield url
 
 
@@ -239,6 +241,14 @@ def open_new_ledger(request: pytest.FixtureRequest) -> Callable[[Settings], Ledg
         return open_ledger(settings)
 
     return open_one
+
+
+@pytest.fixture(scope="session")
+def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty lake in SQLite, to be copied: defining its tables takes longer than most of what is tested."""
+    home = tmp_path_factory.mktemp("new-lake")
+    with open_lake(Settings(_env_file=None, home=home)):
+        return home / "lake"
 
 
 @pytest.fixture(params=DATABASES)

@@ -146,14 +146,6 @@ def any_shop(any_settings: Settings, any_ledger: Ledger) -> Shop:
     return Shop(any_ledger, open_key_ring(any_settings))
 
 
-@pytest.fixture(scope="session")
-def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an empty lake in SQLite, to be copied: defining its tables takes longer than most of what is tested."""
-    home = tmp_path_factory.mktemp("new-lake")
-    with open_lake(Settings(_env_file=None, home=home)):
-        return home / "lake"
-
-
 @pytest.fixture
 def lake(settings: Settings, new_lake: Path):
     shutil.copytree(new_lake, settings.home / "lake", dirs_exist_ok=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import pickle
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -37,7 +38,7 @@ def mutations(values: Sequence[Any]) -> st.SearchStrategy[int]:
 
 def spoiled(whole: Any, number: int, values: Sequence[Any]) -> Any:
     """A copy that is spoiled as a number of `mutations` says."""
-    order = copy.deepcopy(whole)
+    order = pickle.loads(pickle.dumps(whole))  # noqa: S301 - a copy at a third of deepcopy's time
     while number and order:
         number, case = divmod(number, PLACES * len(values) * len(HOW))
         case, at = divmod(case, PLACES)
@@ -64,7 +65,7 @@ def check(normalise: Normaliser, order: Any, channel: ChannelContext) -> None:
 
 
 def _spoil(order: Any, at: int, value: Any, how: str) -> None:
-    found = list(_places(order))
+    found = _places(order, [])
     holder, key = found[at % len(found)]
     if how == "drop":
         del holder[key]
@@ -74,8 +75,10 @@ def _spoil(order: Any, at: int, value: Any, how: str) -> None:
         holder[key] = copy.deepcopy(value)
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each member of a payload: what holds it, and its key there."""
-    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
-        yield value, key
-        yield from _places(value[key])
+def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Each member of a payload, added to those found: what holds it, and its key there."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        found.append((value, key))
+        if isinstance(value[key], (dict, list)):
+            _places(value[key], found)
+    return found

@@ -6,29 +6,37 @@ Shared with `tests/faults` through that folder's own conftest.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import psycopg
 import pytest
 
 from orders_pipeline.installation import Installation
 from orders_pipeline.resources import InstallationSource
+from orders_pipeline.sandbox import clock as sandbox_clock
 from orders_pipeline.sandbox import server
 from orders_pipeline.sandbox.amazon import state as amazon
 from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import GenerateRequest
 from orders_pipeline.sandbox.mirakl import state as mirakl
-from warehouse.ledger.base.database import Ledger
+from orders_pipeline.stages import normalise, pull
+from tests.conftest import DATABASES, START, TEST_KEYS, MovableClock, copied_database
+from warehouse.lake.lake import open_lake
+from warehouse.lake.publishing import publish
+from warehouse.ledger.base.database import Ledger, open_ledger
 from warehouse.ledger.settings import channels
 from warehouse.privacy import open_key_ring
+from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-
-    from warehouse.settings import Settings
 
 FRANCE, GERMANY = "A13V1IB3VIYZZH", "A1PA6795UKMFR9"
 CREDENTIALS = {
@@ -164,6 +172,85 @@ def connected(installation, marketplaces, clock) -> Installation:
     """An installation on SQLite connected to both marketplaces."""
     marketplaces.connect(installation.ledger, clock())
     return installation
+
+
+def _fill(settings: Settings) -> tuple[amazon.AmazonSandbox, mirakl.MiraklSandbox]:
+    """Fill an installation's book and lake; returns the marketplaces as they stand then, on a clock that stands at START."""
+    clock = MovableClock()
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        contextlib.closing(open_ledger(settings)) as ledger,
+        serving(clock) as marketplaces,
+    ):
+        for name, value in CREDENTIALS.items():
+            environment.setenv(name, value)
+        marketplaces.connect(ledger, clock())
+        marketplaces.generate(60)
+        installation = Installation(settings, ledger, open_key_ring(settings), clock)
+        pull.pull_all(installation)
+        normalise.normalise_pending(installation)
+        with open_lake(settings) as lake:
+            publish(ledger, lake, clock())
+    assert clock() == START
+    return marketplaces.amazon, marketplaces.mirakl
+
+
+@pytest.fixture(scope="session")
+def filled_template(new_sqlite_ledger, new_lake, tmp_path_factory):
+    """To be copied: the folder of an installation with the orders of both marketplaces, and these marketplaces."""
+    home = tmp_path_factory.mktemp("filled")
+    shutil.copy(new_sqlite_ledger, home)
+    shutil.copytree(new_lake, home / "lake")
+    return home, *_fill(Settings(_env_file=None, home=home, keys=TEST_KEYS))
+
+
+@pytest.fixture(scope="session")
+def filled_database(postgresql_server, new_postgresql_ledger, tmp_path_factory) -> tuple[str, Path]:
+    """The same on PostgreSQL: the name of its database, and the folder of what is not in there."""
+    name, home = "orders_filled", tmp_path_factory.mktemp("filled")
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{new_postgresql_ledger}"')
+    _fill(Settings(_env_file=None, home=home, keys=TEST_KEYS, database_url=f"{postgresql_server}/{name}"))
+    return name, home
+
+
+@pytest.fixture
+def filled(filled_template, settings, open_installation, credentials) -> Installation:
+    """An installation with 60 orders of each marketplace in its book and its lake; nobody answers at their addresses."""
+    shutil.copytree(filled_template[0], settings.home)
+    return open_installation(settings)
+
+
+@pytest.fixture
+def trading(filled, filled_template, clock) -> Iterator[Marketplaces]:
+    """The marketplaces of `filled`, as they stood after the pull, at addresses where they answer."""
+    copies = []
+    for each in filled_template[1:]:
+        by_hand = {id(each.lock): type(each.lock)(), id(each.clock): sandbox_clock.MovableClock(clock)}
+        copies.append(copy.deepcopy(each, by_hand))
+    first, second = copies
+    with server.running(create_app(first)) as one, server.running(create_app(second)) as other:
+        marketplaces = Marketplaces(first, second, one, other)
+        marketplaces.connect(filled.ledger, clock())
+        yield marketplaces
+
+
+@pytest.fixture(params=DATABASES)
+def any_filled_settings(request, settings) -> Iterator[Settings]:
+    if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("filled_template")[0], settings.home)
+        yield settings
+        return
+    name, home = request.getfixturevalue("filled_database")
+    shutil.copytree(home, settings.home)
+    with copied_database(request.getfixturevalue("postgresql_server"), name) as url:
+        yield Settings(_env_file=None, home=settings.home, keys=TEST_KEYS, database_url=url)
+
+
+@pytest.fixture
+def any_filled(any_filled_settings, open_installation, credentials) -> Installation:
+    """The same on either database."""
+    return open_installation(any_filled_settings)
 
 
 @pytest.fixture

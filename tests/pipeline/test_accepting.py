@@ -62,12 +62,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(connected, marketplaces, clock):
-    marketplaces.generate(60)
-    made = Desk(connected, marketplaces, clock)
+def desk(filled, trading, clock):
+    made = Desk(filled, trading, clock)
     made.policy("manual")
-    made.pull()
-    confirm.confirm_all(connected)  # learns what is needed
+    confirm.confirm_all(filled)  # learns what is needed
     assert len(made.waiting()) > 2
     return made
 

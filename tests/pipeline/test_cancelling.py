@@ -85,11 +85,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(connected, marketplaces, clock):
-    marketplaces.generate(36)
-    made = Shop(connected, marketplaces, clock)
-    made.pull()
-    return made
+def shop(filled, trading, clock):
+    return Shop(filled, trading, clock)
 
 
 def test_a_whole_order_is_cancelled_once_and_the_next_pull_shows_it(shop):

@@ -21,26 +21,9 @@ from orders_pipeline.checks import (
 from orders_pipeline.sandbox.faults import Damage, Fault, FaultKind
 from orders_pipeline.stages import normalise, pull
 from warehouse.lake.lake import open_lake
-from warehouse.lake.publishing import publish
 from warehouse.ledger.base import schema
 from warehouse.ledger.status import soundness
 from warehouse.ledger.watch.incident_queries import find_incidents
-
-
-@pytest.fixture
-def filled(connected, marketplaces):
-    """Both marketplaces' orders in the book."""
-    marketplaces.generate(6)
-    pull.pull_all(connected)
-    normalise.normalise_pending(connected)
-    return connected
-
-
-@pytest.fixture
-def published(filled):
-    with open_lake(filled.settings) as lake:
-        publish(filled.ledger, lake, filled.clock())
-    return filled
 
 
 def results(check, source) -> dict[str, dg.AssetCheckResult]:
@@ -56,12 +39,12 @@ def spoil(installation, statement: str, **values: object) -> None:
         transaction.execute(sa.text(statement), values)
 
 
-def test_all_is_well(published, source) -> None:
+def test_all_is_well(filled, source) -> None:
     for check in (raw_orders_checks, orders_checks, full_checks):
         assert {name: shown(each) for name, each in results(check, source).items() if not each.passed} == {}
 
 
-def test_every_check_tells_what_it_expected_and_how_much_it_looked_at(published, source) -> None:
+def test_every_check_tells_what_it_expected_and_how_much_it_looked_at(filled, source) -> None:
     evaluated = {
         name: each
         for check in (raw_orders_checks, orders_checks, full_checks)
@@ -73,8 +56,8 @@ def test_every_check_tells_what_it_expected_and_how_much_it_looked_at(published,
     assert idle == {"quarantine_empty"}
 
 
-def test_a_failed_pull_names_connection_channels_and_code(filled, source, marketplaces, clock) -> None:
-    marketplaces.amazon.add_fault(Fault(FaultKind.ERROR_HTML, count=None))
+def test_a_failed_pull_names_connection_channels_and_code(filled, source, trading, clock) -> None:
+    trading.amazon.add_fault(Fault(FaultKind.ERROR_HTML, count=None))
     clock.advance(minutes=5)
     pull.pull_all(filled)
     failed = results(raw_orders_checks, source)["connections_pulled"]
@@ -215,18 +198,18 @@ def test_amounts(order, offends) -> None:
         ("UPDATE order_lines SET quantity_shipped = 1000", "all_quantities_conserved", "lines"),
     ],
 )
-def test_the_daily_checks_find_what_is_wrong_in_the_lake(published, source, statement, check, said) -> None:
-    with open_lake(published.settings) as lake:
+def test_the_daily_checks_find_what_is_wrong_in_the_lake(filled, source, statement, check, said) -> None:
+    with open_lake(filled.settings) as lake:
         lake.statement(statement)
     found = results(full_checks, source)[check]
     assert not found.passed
     assert said in shown(found)
 
 
-def test_orders_that_changed_since_publishing_are_no_difference(published, source, marketplaces) -> None:
-    marketplaces.generate(4, seed=50)
-    pull.pull_all(published)
-    spoil(published, "UPDATE orders SET position = 5000 WHERE position = 1")
+def test_orders_that_changed_since_publishing_are_no_difference(filled, source, trading) -> None:
+    trading.generate(4, seed=50)
+    pull.pull_all(filled)
+    spoil(filled, "UPDATE orders SET position = 5000 WHERE position = 1")
     assert results(full_checks, source)["tables_equal_book"].passed
 
 
@@ -263,7 +246,7 @@ def test_a_check_that_fails_is_an_incident_until_it_holds_again(filled, source) 
     assert told() == []
 
 
-def test_what_has_an_incident_of_its_own_is_not_told_twice(filled, source, marketplaces, clock) -> None:
+def test_what_has_an_incident_of_its_own_is_not_told_twice(filled, source, clock) -> None:
     clock.advance(hours=3)
     assert not results(raw_orders_checks, source)["channels_up_to_date"].passed
     with filled.ledger.read() as transaction:

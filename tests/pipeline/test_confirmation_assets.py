@@ -58,21 +58,14 @@ def ship(installation, count: int) -> None:
     assert [each.result for each in answers] == [ReportResult.ACCEPTED] * count
 
 
-@pytest.fixture
-def pulled(connected, marketplaces, source, instance):
-    marketplaces.generate(30)
-    assert run(source, instance, "pull_orders").success
-    return connected
-
-
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory) -> dg.DagsterInstance:
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as opened:
         yield opened
 
 
-def test_a_run_confirms_and_tells_it_per_channel(pulled, source, instance) -> None:
-    ship(pulled, 4)
+def test_a_run_confirms_and_tells_it_per_channel(filled, trading, source, instance) -> None:
+    ship(filled, 4)
     result = run(source, instance, "confirm_shipments")
     assert result.success
     told = metadata(result, "confirmations")
@@ -81,43 +74,43 @@ def test_a_run_confirms_and_tells_it_per_channel(pulled, source, instance) -> No
     assert checks(result) == {"nothing_stuck": True, "nothing_over_shipped": True}
 
 
-def test_a_marketplace_that_fails_is_told_and_the_run_goes_on(pulled, source, instance, marketplaces) -> None:
-    ship(pulled, 4)
-    marketplaces.amazon.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
+def test_a_marketplace_that_fails_is_told_and_the_run_goes_on(filled, source, instance, trading) -> None:
+    ship(filled, 4)
+    trading.amazon.add_fault(Fault(FaultKind.REVOKE_TOKEN, count=None))
     result = run(source, instance, "confirm_shipments")
     assert result.success
     assert "amazon_eu" in metadata(result, "confirmations")["not_reached"]
 
 
-def test_what_waits_for_hours_turns_the_check_red(pulled, source, instance, clock) -> None:
-    ship(pulled, 1)
-    with pulled.ledger.write() as connection:
+def test_what_waits_for_hours_turns_the_check_red(filled, trading, source, instance, clock) -> None:
+    ship(filled, 1)
+    with filled.ledger.write() as connection:
         connection.execute(sa.update(schema.shipments).values(status="in_doubt", due_at=clock() + timedelta(days=1)))
     clock.advance(hours=3)
     assert checks(run(source, instance, "confirm_shipments"))["nothing_stuck"] is False
 
 
-def test_the_tick_accepts_by_policy(pulled, source, instance, clock) -> None:
+def test_the_tick_accepts_by_policy(filled, trading, source, instance, clock) -> None:
     assert run(source, instance, "confirm_shipments").success  # learns what the marketplace leaves to the seller
-    with pulled.ledger.write() as connection:
+    with filled.ledger.write() as connection:
         connection.execute(sa.update(schema.channels).values(acceptance="automatic"))
     clock.advance(minutes=5)
     result = run(source, instance, "pull_orders")
     assert metadata(result, "acceptances")["done"] > 0
 
 
-def test_the_schedule_runs_only_when_something_waits(pulled, source, stored) -> None:
+def test_the_schedule_runs_only_when_something_waits(filled, source, stored) -> None:
     with dg.build_schedule_context(instance=stored, scheduled_execution_time=NOW) as context:
         assert isinstance(confirm_shipments_every_15_minutes(context, source=source), dg.SkipReason)
-        ship(pulled, 1)
+        ship(filled, 1)
         assert isinstance(confirm_shipments_every_15_minutes(context, source=source), dg.RunRequest)
 
 
-def test_the_sensor_confirms_at_once_only_where_it_is_wanted(pulled, source, stored) -> None:
-    eager = replace(pulled, settings=pulled.settings.model_copy(update={"confirm_eagerly": True}))
+def test_the_sensor_confirms_at_once_only_where_it_is_wanted(filled, source, stored) -> None:
+    eager = replace(filled, settings=filled.settings.model_copy(update={"confirm_eagerly": True}))
     wanted = InstallationSource(lambda: contextlib.nullcontext(eager))
     with dg.build_sensor_context(instance=stored) as context:
         assert isinstance(new_shipments(context, source=wanted), dg.SkipReason)
-        ship(pulled, 1)
+        ship(filled, 1)
         assert isinstance(new_shipments(context, source=source), dg.SkipReason)
         assert isinstance(new_shipments(context, source=wanted), dg.RunRequest)

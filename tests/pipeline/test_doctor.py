@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -10,12 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.stages import normalise, pull
 from orders_pipeline.upkeep import dagster_findings, doctor
 from orders_pipeline.upkeep.doctor import examine
 from orders_pipeline.upkeep.findings import DoctorVerdict
-from warehouse.lake.lake import open_lake
-from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import Ledger, make_engine, migrate
 from warehouse.ledger.settings import channels
 from warehouse.privacy import new_key
@@ -37,15 +35,8 @@ def failures(settings, clock) -> dict[str, str]:
 
 
 @pytest.fixture
-def healthy(any_settings, open_installation, marketplaces, clock):
-    installation = open_installation(any_settings.model_copy(update={"api_port": 9}))
-    marketplaces.connect(installation.ledger, clock())
-    marketplaces.generate(10)
-    pull.pull_all(installation)
-    normalise.normalise_pending(installation)
-    with open_lake(installation.settings) as lake:
-        publish(installation.ledger, lake, clock())
-    return installation
+def healthy(any_filled):
+    return replace(any_filled, settings=any_filled.settings.model_copy(update={"api_port": 9}))
 
 
 def test_a_healthy_installation_has_no_failure(healthy, clock):

@@ -22,11 +22,9 @@ from warehouse.shipment_reports import Item
 
 
 @pytest.fixture
-def shop(connected, marketplaces, clock):
-    marketplaces.generate(36)
-    made = Shop(connected, marketplaces, clock)
+def shop(filled, trading, clock):
+    made = Shop(filled, trading, clock)
     made.confirming()
-    made.pull()
     return made
 
 

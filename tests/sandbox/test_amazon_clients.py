@@ -28,8 +28,9 @@ FRANCE = "A13V1IB3VIYZZH"
 AFTER = "2026-10-01T00:00:00Z"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _forgotten_connections_end_here():
+    """Before the next module, whose warnings are errors; once, since Amazon's SDK has a great many objects to look at."""
     yield
     gc.collect()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from orders_pipeline.marketplaces.ebay.normalise import normalise
@@ -46,6 +47,7 @@ WHOLE = {
 VALUES = (*ABSURD, *("IN_PROGRESS", "FULFILLED", "CANCELED", "FULLY_REFUNDED", "EBAY", "USD", "EUR", "1005", "10051"))
 
 
+@pytest.mark.slow
 @thoroughly
 @given(mutations(VALUES))
 def test_every_order_is_read_or_refused_with_a_path(number):

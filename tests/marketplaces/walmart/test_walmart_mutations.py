@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
 from orders_pipeline.marketplaces.walmart.normalise import normalise
@@ -23,6 +24,7 @@ WHOLE = make_order(
 VALUES = (*ABSURD, *("Created", "Shipped", "Cancelled", "Refund", "WFSFulfilled", "USD", "CAD", "PRODUCT", "SHIPPING"))
 
 
+@pytest.mark.slow
 @thoroughly
 @given(mutations(VALUES))
 def test_every_order_is_read_or_refused_with_a_path(number):
