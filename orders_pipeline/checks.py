@@ -122,7 +122,7 @@ def orders_checks(source: dg.ResourceParam[InstallationSource]) -> Iterator[dg.A
                 "orders_unique": ledger.unique(transaction, versions),
                 "revisions_in_order": ledger.in_order(transaction, versions),
             }
-        documents = [orjson.loads("{" + row.facts + "}") for row in versions]
+        documents = [orjson.loads("{" + row.facts + "}") for row in versions if row.facts is not None]
         verdicts["quantities_conserved"] = ledger.quantities_conserved(documents)
         verdicts["amounts_conserved"] = ledger.amounts_conserved(documents)
         data_checks.tell(installation, verdicts)

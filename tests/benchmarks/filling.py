@@ -357,9 +357,9 @@ class _Template:
             "marketplace_updated_at": _stored(bought + timedelta(minutes=3)),
             "position": number + 1,
             "raw_seq": number + 1,
-            "facts": facts,
         }
         own = {
+            "facts": facts,
             "id": own_id,
             "original_id": original_id(number),
             "purchased_at": _stored(bought),

@@ -14,7 +14,9 @@ from alembic.migration import MigrationContext
 
 from warehouse.ledger import migrations
 from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, make_engine, migrate, open_ledger, schema_version
-from warehouse.ledger.base.schema import metadata, orders
+from warehouse.ledger.base.schema import metadata, order_versions, orders
+from warehouse.ledger.book import raw_orders
+from warehouse.ledger.book.versions import COLUMNS
 
 
 def versions() -> list[str]:
@@ -94,6 +96,46 @@ def test_opening_twice_migrates_once(any_empty_settings):
 
 
 AT = "'2026-11-02T09:30:00.000000Z'"
+BEFORE_SMALL = (
+    f"""
+    INSERT INTO orders (id, original_id, channel, marketplace, status, purchased_at, marketplace_updated_at, received_at,
+        has_errors, has_cancellation_request, is_historical, confirmation_status, pii_state, revision, position,
+        content_hash, raw_seq, facts, acknowledgements)
+    VALUES ('o', '402-1', 'c', 'M', 'CANCELED', {AT}, {AT}, {AT}, false, false, false, 'none', 'withheld', 2, 2,
+        'x', 1, '"n":2', '[]')
+    """,
+    f"""
+    INSERT INTO order_versions (position, order_id, revision, status, marketplace_updated_at, recorded_at, raw_seq, changed,
+        facts)
+    VALUES (1, 'o', 1, 'SHIPPED', {AT}, {AT}, 1, '[]', '"n":1'), (2, 'o', 2, 'CANCELED', {AT}, {AT}, 1, '["n"]', '"n":2')
+    """,
+    f"""
+    INSERT INTO raw_orders (seq, connection, original_id, content_hash, pull_id, page, received_at, is_historical, payload)
+    VALUES (1, 'a', '402-1', 'x', 1, 1, {AT}, false, '{{"id":"é"}}')
+    """,
+)
+
+
+def test_payloads_and_versions_of_an_older_release_read_as_before(any_empty_settings):
+    if not any_empty_settings.is_postgresql:
+        any_empty_settings.home.mkdir(parents=True)
+    older = Ledger(make_engine(any_empty_settings.ledger_url))
+    migrate(older, "0029")
+    with older.write() as connection:
+        for statement in BEFORE_SMALL:
+            connection.execute(sa.text(statement.replace(":", "\\:")))
+    older.close()
+    newer = open_ledger(any_empty_settings)
+    with newer.read() as connection:
+        (raw,) = raw_orders.by_seqs(connection, [1])
+        read = connection.execute(sa.select(*COLUMNS).order_by(order_versions.c.position)).scalars("facts").all()
+        kept = connection.execute(sa.select(order_versions.c.facts).order_by(order_versions.c.position)).scalars().all()
+    newer.close()
+    assert raw.redacted.decode() == '{"id":"é"}'
+    assert read == ['"n":1', '"n":2']
+    assert kept == ['"n":1', None]
+
+
 FACTS = (
     '"id":"o","lines":[{"id":"l","quantity_ordered":2,"quantity_shipped":2,"quantity_cancelled":2,'
     '"quantity_remaining_to_ship":0,"line_total":"20"}]'

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from warehouse import documents, personal
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
+from warehouse.ledger.book import versions
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.kept_members import merge_address
 from warehouse.ledger.book.orders import lock_book, settle
@@ -184,12 +185,25 @@ def test_lines_that_vanish_are_gone(book):
 
 
 def test_every_revision_is_kept_as_a_version(book):
+    """Also where the order says the same in other words since: what was said stays as it was said."""
     book(an_order())
-    book(an_order(total=Decimal("12.00"), marketplace_updated_at=later(5)))
+    _, row, _ = book(an_order(total=Decimal("12.00"), marketplace_updated_at=later(5)))
+    facts = row["facts"].replace('"service_level":null,', "")
+    with book.ledger.write() as connection:
+        digest = bytes(16) + bytes(row["content_hash"])[16:]
+        connection.execute(sa.update(orders).values(facts=facts, content_hash=digest))
+    (again,), _, _ = book(an_order(total=Decimal("12.00"), marketplace_updated_at=later(6)))
+    assert again.outcome == "unchanged"
+    book(an_order(status=Status.SHIPPED, total=Decimal("12.00"), marketplace_updated_at=later(7)))
     with book.ledger.read() as connection:
-        rows = connection.execute(sa.select(order_versions).order_by(order_versions.c.position)).mappings().all()
-    assert [(each["revision"], each["position"]) for each in rows] == [(1, 1), (2, 2)]
-    assert '"12.00"' in rows[1]["facts"]
+        rows = connection.execute(sa.select(*versions.COLUMNS).order_by(order_versions.c.position)).mappings().all()
+        (now,) = connection.execute(sa.select(orders.c.facts)).scalars()
+        kept = connection.execute(sa.select(order_versions.c.facts).order_by(order_versions.c.position)).scalars().all()
+    assert [(each["revision"], each["position"]) for each in rows] == [(1, 1), (2, 2), (3, 3)]
+    assert '"12.00"' not in rows[0]["facts"]
+    assert [each["facts"] for each in rows[1:]] == [facts, now]
+    assert facts != now
+    assert [each is None for each in kept] == [False, False, True], "what holds is kept once"
 
 
 def test_both_halves_of_a_split_order_point_at_each_other():

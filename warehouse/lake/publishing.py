@@ -40,6 +40,7 @@ from warehouse.ledger.base.schema import (
     shipment_lines,
     shipments,
 )
+from warehouse.ledger.book import versions
 from warehouse.ledger.book.payload_dictionaries import texts
 from warehouse.ledger.exchange.file_queries import HIDDEN
 
@@ -97,7 +98,7 @@ class _Log:
 
     table: sa.Table
     number: sa.Column[Any]
-    columns: tuple[sa.Column[Any], ...]
+    columns: tuple[sa.ColumnElement[Any], ...]
     rows: int
     packed: str | None = None
 
@@ -132,7 +133,7 @@ _LOGS = (
     _Log(
         table=order_versions,
         number=order_versions.c.position,
-        columns=tuple(order_versions.columns),
+        columns=versions.COLUMNS,
         rows=ORDERS_PER_BATCH,
     ),
 )

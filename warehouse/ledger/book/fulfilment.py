@@ -20,6 +20,7 @@ from warehouse.ledger.base.database import POSITION, next_values
 from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
+from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import order_counts
 from warehouse.order_rules import effective_status, line_bar, order_bar
 from warehouse.order_states import CLOSED_STATUSES, Bar, ConfirmationStatus, Status
@@ -337,9 +338,9 @@ def _write_news(transaction: Transaction, news: Sequence[_News], now: datetime) 
                 "recorded_at": now,
                 "raw_seq": row.raw_seq,
                 "changed": orjson.dumps(each.changed).decode(),
-                "facts": each.seen.facts,
             }
         )
+    keep_facts(transaction, [each.row.id for each in news if each.row.facts != each.seen.facts])
     change_rows(transaction, orders, written)
     add_rows(transaction, order_versions, versions)
     units = [

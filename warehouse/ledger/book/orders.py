@@ -23,6 +23,7 @@ from warehouse.ledger.book import cancellations, shipped_despite
 from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
 from warehouse.ledger.book.kept_members import KnownContent, KnownOrder, keep_known
+from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import activity, incidents, order_counts
 from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
 from warehouse.wire import money
@@ -258,6 +259,7 @@ def _write(
 
 def _overwrite(transaction: Transaction, known: Sequence[_OrderRows], ids: Sequence[str]) -> None:
     """Write over what is in the book of orders; lines and parties that they do not have any more go."""
+    keep_facts(transaction, ids)
     transaction.execute(upsert(transaction, orders, ("id",), MARKETPLACE_COLUMNS), [each.order for each in known])
     _note_closing(transaction, ids)
     incidents.mark_troubled(transaction, ids)
@@ -397,7 +399,6 @@ def _version_row(arrival: Arrival, order: Mapping[str, Any], members: tuple[str,
         "recorded_at": now,
         "raw_seq": arrival.raw_seq,
         "changed": orjson.dumps(members).decode(),
-        "facts": arrival.seen_facts,
     }
 
 
@@ -435,6 +436,7 @@ def _reword(transaction: Transaction, reworded: Sequence[Arrival]) -> None:
         .values(content_hash=sa.bindparam("digest"), facts=sa.bindparam("rendered"))
     )
     rows = [{"own_id": each.order.id, "digest": each.content_hash, "rendered": each.facts} for each in reworded]
+    keep_facts(transaction, [each.order.id for each in reworded])
     transaction.execute(update, rows)
 
 

@@ -229,7 +229,6 @@ def _expire(transaction: Transaction, rows: Sequence[RowMapping], now: datetime)
                 "recorded_at": now,
                 "raw_seq": row["raw_seq"],
                 "changed": orjson.dumps(CHANGED).decode(),
-                "facts": row["facts"],
             }
         )
     expired = (

@@ -20,6 +20,7 @@ from warehouse.ledger.base.schema import (
     order_versions,
     orders,
 )
+from warehouse.ledger.book import versions
 from warehouse.ledger.book.event_texts import event_text
 from warehouse.ledger.book.revisions import MOST_CHANGES, changes
 from warehouse.ledger.watch.incident_queries import IncidentFilter, find_incidents
@@ -75,13 +76,13 @@ def of_read_order(transaction: Transaction, order: Json, troubles: Sequence[Inci
 def _arrivals(transaction: Transaction, order: Json) -> list[TimelineEntry]:
     """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
     query = (
-        sa.select(order_versions)
+        sa.select(*versions.COLUMNS)
         .where(order_versions.c.order_id == order["id"])
         .order_by(order_versions.c.revision.desc())
         .limit(TIMELINE_LIMIT)
     )
-    versions = list(transaction.execute(query).mappings())[::-1]
-    first_status = versions[0]["status"] if versions and versions[0]["revision"] == 1 else None
+    known = list(transaction.execute(query).mappings())[::-1]
+    first_status = known[0]["status"] if known and known[0]["revision"] == 1 else None
     at = order["received_at"]
     said = Sentence("Received from %(name)s", name=order["marketplace"])
     if first_status:
@@ -95,7 +96,7 @@ def _arrivals(transaction: Transaction, order: Json) -> list[TimelineEntry]:
         {"status": first_status, "is_historical": order["is_historical"]},
     )
     entries = [received]
-    for before, version in zip([None, *versions], versions, strict=False):
+    for before, version in zip([None, *known], known, strict=False):
         if version["revision"] > 1:
             entries.append(_changed(version, before, first_status))
     return entries

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from warehouse import display
 from warehouse.ledger.base import schema
-from warehouse.ledger.base.rows import Json, columns_of, read_rows
+from warehouse.ledger.base.rows import Json, read_rows
+from warehouse.ledger.book.versions import COLUMNS as VERSION_COLUMNS
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
 from warehouse.ledger.watch import order_counts
@@ -170,13 +171,13 @@ class VersionRecord(NamedTuple):
     position: int
     order_id: str
     revision: int
-    facts: str
+    facts: str | None
 
 
 def newest_versions(transaction: Transaction, limit: int = NEWEST_CHANGES) -> list[VersionRecord]:
     """The newest changes of the book, in order of position."""
-    versions = schema.order_versions
-    query = sa.select(*columns_of(VersionRecord, versions)).order_by(versions.c.position.desc()).limit(limit)
+    wanted = [each for each in VERSION_COLUMNS if each.name in VersionRecord._fields]
+    query = sa.select(*wanted).order_by(schema.order_versions.c.position.desc()).limit(limit)
     return read_rows(transaction, VersionRecord, query)[::-1]
 
 

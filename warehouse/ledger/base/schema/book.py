@@ -236,7 +236,7 @@ account_deletions = sa.Table(
 order_versions = sa.Table(
     "order_versions",
     metadata,
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("position", Sequence, primary_key=True, autoincrement=False),
     sa.Column("order_id", sa.String(36), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("status", sa.String(24), nullable=False),
@@ -244,7 +244,7 @@ order_versions = sa.Table(
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("raw_seq", Sequence, nullable=False),
     sa.Column("changed", sa.Text, nullable=False, comment="JSON list of the members that changed; [] for the first"),
-    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("facts", sa.Text, comment="null: what the order says now"),
     sa.Index("ix_order_versions_order", "order_id", "revision"),
 )
 
