@@ -20,4 +20,5 @@ def iso(instant: datetime) -> str:
     >>> iso(datetime(2026, 11, 1, 12, tzinfo=UTC))
     '2026-11-01T12:00:00.000Z'
     """
-    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    in_utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return f"{in_utc.isoformat(timespec='milliseconds')[:-6]}Z"

@@ -25,6 +25,9 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 DICTIONARY_BYTES = 16 * 1024
 """Twice the size makes payloads shorter by a twentieth."""
 
+_WITHOUT_DICTIONARY = zstd.ZstdCompressor()
+"""Kept, as `Dictionary.compressor` is."""
+
 
 class Dictionary:
     """What payloads have in common. Its id is made of its content, by zstd."""
@@ -58,9 +61,8 @@ def train(samples: Sequence[bytes]) -> Dictionary | None:
 
 def pack(plain: bytes, dictionary: Dictionary | None = None) -> bytes:
     """Compress one payload."""
-    if dictionary is None:
-        return zstd.compress(plain)
-    return dictionary.compressor.compress(plain, zstd.ZstdCompressor.FLUSH_FRAME)
+    compressor = _WITHOUT_DICTIONARY if dictionary is None else dictionary.compressor
+    return compressor.compress(plain, zstd.ZstdCompressor.FLUSH_FRAME)
 
 
 def dictionary_of(packed: bytes) -> int:

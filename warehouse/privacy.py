@@ -215,13 +215,13 @@ def tree_of(paths: tuple[tuple[PathStep, ...], ...]) -> dict[PathStep, Any]:
 def _nulled(value: Any, tree: Mapping[PathStep, Any]) -> Any:  # noqa: ANN401 - any JSON value
     if not tree:
         return None
-    if isinstance(value, dict) and tree.keys() != {"*"}:
+    if isinstance(value, dict) and not ("*" in tree and len(tree) == 1):
         found: dict[str, Any] = {}
         for step, branch in tree.items():
             if isinstance(step, frozenset):
-                found |= {name: None for name in value if name not in step}
-            elif step in value:
-                found[step] = _nulled(value[step], branch)
+                found |= dict.fromkeys(value.keys() - step)
+            elif (within := value.get(step)) is not None:
+                found[step] = _nulled(within, branch) if branch else None
         return {**value, **found} if found else value
     if isinstance(value, list) and "*" in tree:
         return [_nulled(each, tree["*"]) for each in value]

@@ -1,9 +1,15 @@
-"""Processes by name: who holds a lease or carries out a run, and whether that process of this machine has ended."""
+"""This process and what it has in memory; and processes by name: who holds a lease or a run, and whether it has ended here."""
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def write_privately() -> None:
@@ -28,3 +34,13 @@ def is_gone(process: str | None) -> bool:
     except PermissionError:
         return False
     return False
+
+
+@contextmanager
+def heap_at_rest() -> Iterator[None]:
+    """What is in memory now is not looked through for cycles meanwhile; in work on many rows that takes a sixth of the time."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

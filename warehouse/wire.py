@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -47,21 +48,34 @@ def writer(of: type, *, is_personal: bool = False) -> Callable[[Any], dict[str, 
 
 def compiled(members: tuple[Described, ...], *, is_personal: bool = False) -> Callable[[Any], dict[str, Any]]:
     """As `writer`, for some members of a class."""
-    parts = [(each.name, each.attribute, _write(each, is_personal=is_personal)) for each in members]
+    places: dict[str, Any] = dict.fromkeys(each.name for each in members)
+    written = [each for each in members if is_personal or not each.about.is_personal]
+    names = [each.name for each in written]
+    values_of = _values_of([each.attribute for each in written])
+    conversions = [
+        (each.name, convert) for each in written if (convert := _write(each, is_personal=is_personal)) is not None
+    ]
 
     def write(value: Any) -> dict[str, Any]:  # noqa: ANN401 - a value of the class
-        return {
-            name: getattr(value, attribute) if convert is None else convert(getattr(value, attribute))
-            for name, attribute, convert in parts
-        }
+        found = places.copy()
+        found.update(zip(names, values_of(value), strict=True))
+        for name, convert in conversions:
+            own = found[name]
+            if own is not None:
+                found[name] = convert(own)
+        return found
 
     return write
 
 
+def _values_of(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What takes the values of some attributes at once."""
+    of = attrgetter(*attributes)
+    return of if len(attributes) > 1 else lambda value: (of(value),)
+
+
 def _write(each: Described, *, is_personal: bool) -> Write | None:
-    """How one member is written; None: as it is."""
-    if each.about.is_personal and not is_personal:
-        return _nothing
+    """How what is known of a member is written; None: as it is."""
     convert = _of_kind(each, is_personal=is_personal)
     if convert is None or not each.is_list:
         return convert
@@ -73,22 +87,13 @@ def _of_kind(each: Described, *, is_personal: bool) -> Write | None:
         case Kind.TEXT | Kind.NUMBER | Kind.FLAG:
             return None
         case Kind.MOMENT:
-            return _moment
+            return iso
         case Kind.AMOUNT:
             return money
         case Kind.JSON:
             return in_one_order
         case Kind.RECORD:
-            within = writer(each.type, is_personal=is_personal)
-            return lambda value: None if value is None else within(value)
-
-
-def _nothing(_value: object) -> None:
-    """Null, whatever it was."""
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else iso(value)
+            return writer(each.type, is_personal=is_personal)
 
 
 def read(each: Described, value: Any) -> Any:  # noqa: ANN401 - a member's value

@@ -20,6 +20,7 @@ from warehouse.ledger.exchange import file_queries, files
 from warehouse.ledger.exchange.file_records import NewFile
 from warehouse.ledger.settings.file_jobs import ImportSettings, JobKind
 from warehouse.ledger.shipping import shipments
+from warehouse.processes import heap_at_rest
 from warehouse.shipment_reports import Sender, Source
 from warehouse.templates import ShipmentColumn
 
@@ -49,6 +50,7 @@ NO_STORAGE = ""
 """Storage of a file that a person handed over on the command line."""
 
 
+@heap_at_rest()
 def apply_file(
     installation: Installation, record: FileRecord, settings: ImportSettings, hold: Callable[[Transaction], None]
 ) -> FileRecord:

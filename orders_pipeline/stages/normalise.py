@@ -24,6 +24,7 @@ from warehouse.ledger.shipping.verification import observe
 from warehouse.ledger.watch import incidents, order_counts
 from warehouse.ledger.watch.incident_queries import open_of_stage
 from warehouse.logs import Event
+from warehouse.processes import heap_at_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,6 +66,7 @@ class ReadingDifference:
     changed: tuple[str, ...]
 
 
+@heap_at_rest()
 def normalise_pending(installation: Installation, progress: Callable[[int], None] | None = None) -> Tally:
     """Bring the order book up to the newest raw order, chunk by chunk; each chunk commits with its mark.
 
@@ -145,6 +147,7 @@ def preview_replay(
     return _replay(installation, connection, original_ids, report, _compare_part)
 
 
+@heap_at_rest()
 def _replay(
     installation: Installation,
     connection: str | None,

@@ -26,6 +26,7 @@ from warehouse import logs
 from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.raw_orders import Stored
 from warehouse.orders import Order
+from warehouse.processes import heap_at_rest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -230,7 +231,7 @@ def main() -> None:
         settings: Settings = connection.recv()
         logs.configure(settings.log_format, settings.log_level or logs.LogLevel.INFO)
         try:
-            with opened_to_read(settings) as installation:
+            with opened_to_read(settings) as installation, heap_at_rest():
                 reader = PayloadReader(installation)
                 while True:
                     connection.send(packed(read_parts(installation, reader, connection.recv())))
