@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
+from tests.conftest import copied_database
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.base.database import RAW_SEQ, Ledger, next_values
 from warehouse.ledger.base.schema import channels, connections, raw_orders
@@ -23,6 +25,9 @@ from warehouse.order_states import FulfilledBy, Status
 from warehouse.orders import Order
 from warehouse.privacy import KeyRing, open_key_ring
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -151,6 +156,27 @@ def lake(settings: Settings, new_lake: Path):
     shutil.copytree(new_lake, settings.home / "lake", dirs_exist_ok=True)
     with open_lake(settings) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def new_postgresql_lake(
+    postgresql_server: str, new_postgresql_ledger: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The name of a database with an empty lake beside the ledger of a new installation, to be copied."""
+    name = "orders_new_lake"
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{new_postgresql_ledger}"')
+    home = tmp_path_factory.mktemp("new-lake")
+    with open_lake(Settings(_env_file=None, home=home, database_url=f"{postgresql_server}/{name}")):
+        return name
+
+
+@pytest.fixture
+def postgresql_ledger_url(request: pytest.FixtureRequest, postgresql_server: str) -> Iterator[str]:
+    """A database with the ledger of a new installation, and with an empty lake for a test that opens one."""
+    template = "new_postgresql_lake" if "any_lake" in request.fixturenames else "new_postgresql_ledger"
+    with copied_database(postgresql_server, request.getfixturevalue(template)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -21,10 +22,11 @@ ORDERS = 30
 PER_BATCH = 10
 
 PUBLISHER = """
-import os, signal, sys
+import json, os, signal, sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+import pyarrow
 from warehouse.lake import publishing
 from warehouse.lake.lake import Lake, open_lake
 from warehouse.ledger.base.database import open_ledger
@@ -33,7 +35,13 @@ from warehouse.settings import Settings
 settings = Settings(_env_file=None, home=Path(sys.argv[1]), database_url=sys.argv[2] or None)
 publishing.ORDERS_PER_BATCH = int(sys.argv[3])
 publishing._LOGS = tuple(replace(log, rows=int(sys.argv[3])) for log in publishing._LOGS)
-words, at, when = sys.argv[4], int(sys.argv[5]), sys.argv[6]
+for line in sys.stdin:  # a process for each, forked before anything is opened
+    words, at, when = json.loads(line)
+    if (publisher := os.fork()) == 0:
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(publisher, 0)[1]), flush=True)
+else:
+    sys.exit()
 
 class Duck:
     # DuckDB itself, in a process that dies before or after its nth statement that begins with the given words
@@ -73,14 +81,18 @@ INSTANTS = [
 
 @pytest.mark.slow
 def test_killed_anywhere_it_is_simply_run_again(any_settings, any_shop):
-    for round_number, (words, at, when) in enumerate(INSTANTS):
-        first = round_number * ORDERS // 2
-        later = NOW + timedelta(hours=round_number)
-        orders = [any_shop.order(number, marketplace_updated_at=later) for number in range(first, first + ORDERS)]
-        any_shop.settle(*(replace(order, total=Decimal(round_number)) for order in orders))
-        arguments = [str(any_settings.home), any_settings.database_url or "", str(PER_BATCH), words, str(at), when]
-        killed = subprocess.run([sys.executable, "-c", PUBLISHER, *arguments], capture_output=True, check=False)
-        assert killed.returncode == -signal.SIGKILL, (words, at, when, killed.stderr.decode())
+    arguments = [str(any_settings.home), any_settings.database_url or "", str(PER_BATCH)]
+    command = [sys.executable, "-c", PUBLISHER, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as publisher:
+        for round_number, instant in enumerate(INSTANTS):
+            first = round_number * ORDERS // 2
+            later = NOW + timedelta(hours=round_number)
+            orders = [any_shop.order(number, marketplace_updated_at=later) for number in range(first, first + ORDERS)]
+            any_shop.settle(*(replace(order, total=Decimal(round_number)) for order in orders))
+            publisher.stdin.write(json.dumps(instant) + "\n")
+            publisher.stdin.flush()
+            assert (int(publisher.stdout.readline()), instant) == (-signal.SIGKILL, instant)
+        publisher.stdin.close()
     with open_lake(any_settings) as lake:
         publish(any_shop.ledger, lake, NOW)
         known = len(INSTANTS) * ORDERS // 2 + ORDERS // 2
