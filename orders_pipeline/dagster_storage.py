@@ -7,22 +7,36 @@ own tables are not here (`warehouse`). https://docs.dagster.io/deployment/oss/da
 from __future__ import annotations
 
 import fcntl
-from contextlib import contextmanager
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import dagster as dg
 import sqlalchemy as sa
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
+from dagster._core.storage.sqlite_storage import (
+    DagsterSqliteStorage,
+    _event_logs_directory,
+    _runs_directory,
+    _schedule_directory,
+)
 from dagster._serdes import ConfigurableClass
 from dagster_postgres import DagsterPostgresStorage
 
-from warehouse.settings import Settings
+from warehouse.settings import Settings, present_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from dagster._serdes import ConfigurableClassData
 
@@ -48,6 +62,104 @@ def postgresql_url(settings: Settings) -> str:
     )
 
 
+def _engine(url: str) -> sa.Engine:
+    """An engine that keeps its connection.
+
+    Dagster makes engine and connection, and compiles, anew for each of a run's hundreds of statements: a third of its time.
+    """
+    return sa.create_engine(
+        url, pool_size=1, max_overflow=-1, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, hide_parameters=True
+    )
+
+
+class _ByOneEngine:
+    """One of Dagster's storages that are one SQLite file."""
+
+    _conn_string: str
+
+    @cached_property
+    def _kept(self) -> sa.Engine:
+        return _engine(self._conn_string)
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """A transaction."""
+        with self._kept.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Let go of the file."""
+        self._kept.dispose()
+
+
+class PipelineRuns(_ByOneEngine, SqliteRunStorage):
+    """Dagster's runs."""
+
+
+class PipelineTicks(_ByOneEngine, SqliteScheduleStorage):
+    """Dagster's schedules, sensors and their ticks."""
+
+
+class PipelineEvents(SqliteEventLogStorage):
+    """Dagster's events in SQLite, by an engine for the index of all runs, and one for the file of the run at hand."""
+
+    @cached_property
+    def _kept(self) -> dict[str, sa.Engine]:
+        return {}
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        with self._db_lock:
+            if shard not in self._kept:
+                for other in [each for each in self._kept if INDEX_SHARD_NAME not in (each, shard)]:
+                    self._kept.pop(other).dispose()
+                self._kept[shard] = _engine(self.conn_string_for_shard(shard))
+            if shard not in self._initialized_dbs:
+                if not self._is_made(shard):
+                    self._initdb(self._kept[shard])
+                self._initialized_dbs.add(shard)
+            with self._kept[shard].begin() as connection:
+                yield connection
+
+    def _is_made(self, shard: str) -> bool:
+        """Make the file of a new run as a copy of an empty one: its tables take longer to make than all of its events.
+
+        False where the file is there already: it may be of another release of Dagster.
+        """
+        file, empty = Path(self.path_for_shard(shard)), Path(self._base_dir) / f"empty-{dg.__version__}"
+        if file.exists():
+            return False
+        with tempfile.TemporaryDirectory(dir=self._base_dir) as folder:
+            own = Path(folder) / "own"
+            if not empty.exists():
+                engine = _engine(f"sqlite:///{own}")
+                self._initdb(engine)
+                engine.dispose()
+                own.replace(empty)
+            shutil.copyfile(empty, own)
+            with suppress(FileExistsError):  # another process was first
+                os.link(own, file)
+                return True
+        return False
+
+    def dispose(self) -> None:
+        """Let go of the files."""
+        super().dispose()
+        for each in self._kept.values():
+            each.dispose()
+
+
+class PipelineSqliteStorage(DagsterSqliteStorage):
+    """Dagster's SQLite storage, which keeps its connections."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        """Let Dagster make its files, then reach them by our own classes."""
+        super().__init__(base_dir, inst_data)
+        self._run_storage = PipelineRuns(create_db_conn_string(_runs_directory(base_dir), "runs"))
+        self._event_log_storage = PipelineEvents(_event_logs_directory(base_dir))
+        self._schedule_storage = PipelineTicks(create_db_conn_string(_schedule_directory(base_dir), "schedules"))
+
+
 class PipelineStorage(DagsterStorage, ConfigurableClass):
     """Chooses Dagster's storage by ORDERS_DATABASE_URL; what it makes is Dagster's own SQLite or PostgreSQL storage."""
 
@@ -62,10 +174,10 @@ class PipelineStorage(DagsterStorage, ConfigurableClass):
     ) -> DagsterStorage:
         """Open Dagster's storage, making its schema at first use."""
         del config_value
-        settings = Settings()
+        settings = present_settings()
         if not settings.is_postgresql:
             with _alone(state_folder(settings)):
-                return DagsterSqliteStorage.from_local(str(state_folder(settings)), inst_data)
+                return PipelineSqliteStorage.from_local(str(state_folder(settings)), inst_data)
         _ensure_schema(settings)
         return DagsterPostgresStorage(postgresql_url(settings), inst_data=inst_data)
 
@@ -91,7 +203,7 @@ class PipelineArtifacts(LocalArtifactStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Point Dagster's own local storage at the state folder."""
         del config_value
-        return cls(str(state_folder(Settings())), inst_data)
+        return cls(str(state_folder(present_settings())), inst_data)
 
 
 class PipelineLogs(LocalComputeLogManager):
@@ -106,7 +218,7 @@ class PipelineLogs(LocalComputeLogManager):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Point Dagster's own log manager at the state folder."""
         del config_value
-        return cls(str(state_folder(Settings()) / "storage"), inst_data=inst_data)
+        return cls(str(state_folder(present_settings()) / "storage"), inst_data=inst_data)
 
 
 def _ensure_schema(settings: Settings) -> None:

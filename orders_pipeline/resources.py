@@ -10,14 +10,14 @@ from structlog.contextvars import bound_contextvars
 from orders_pipeline.installation import Installation, opened
 from warehouse.logs import OWN_LOGGERS, LogLevel, configure
 from warehouse.processes import write_privately
-from warehouse.settings import Settings
+from warehouse.settings import present_settings
 
 
 @contextmanager
 def opened_in_dagster() -> Iterator[Installation]:
     """The environment's own installation; what our modules log from now on is written as ours, Dagster's as its own."""
     write_privately()
-    settings = Settings()
+    settings = present_settings()
     configure(settings.log_format, settings.log_level or LogLevel.INFO, OWN_LOGGERS)
     with opened(settings) as installation, bound_contextvars(**_run()):
         yield installation

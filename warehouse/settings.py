@@ -5,7 +5,10 @@ Connections, channels and everything else that a merchant edits is not here: tha
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -272,3 +275,21 @@ class Settings(BaseSettings):
     def archive(self) -> Path:
         """Folder of the files that were exchanged, encrypted."""
         return self.home / "archive"
+
+
+def present_settings() -> Settings:
+    """The settings that environment and `.env` give; read again only when one of these has changed.
+
+    Reading takes ten milliseconds, and Dagster's sensors ask every few seconds.
+    """
+    try:
+        file = Path(".env").stat()
+    except OSError:
+        return _settings(frozenset(os.environ.items()), None)
+    return _settings(frozenset(os.environ.items()), (file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _settings(environment: Hashable, file: Hashable) -> Settings:
+    del environment, file
+    return Settings()

@@ -54,9 +54,9 @@ def raw_orders(
 
     A tick is a run without partition. Dagster would mark *every* key of a run's partition range as materialised, also
     those whose connection failed, and a range takes in whatever lies between its ends; a run per connection would cost
-    three CPU-seconds each. So the tick names no partition and reports each connection that was read by an event of its
-    own: the failed ones keep their last state, show in the checks, and hold up nobody. A run for one partition, started
-    by a person, fails when its connection does.
+    three CPU-seconds each. So the tick names no partition and reports each connection that brought something, or was read
+    for the first time, by an event of its own: the failed ones keep their last state, show in the checks, and hold up
+    nobody. A run for one partition, started by a person, fails when its connection does.
     """
     context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     chosen = [context.partition_key] if context.has_partition_key else None
@@ -91,8 +91,9 @@ def run_tags(results: Sequence[PullResult]) -> dict[str, str]:
 def _log_materializations(
     context: dg.AssetExecutionContext, results: Sequence[PullResult], left: Mapping[str, Mapping[str, float]]
 ) -> None:
+    shown = context.instance.get_materialized_partitions(context.asset_key)
     for each in results:
-        if each.outcome in FETCHED:
+        if each.outcome in FETCHED and (each.new or each.connection not in shown):
             about = _about(each, left.get(each.connection, {}))
             context.log_event(dg.AssetMaterialization("raw_orders", partition=each.connection, metadata=about))
 

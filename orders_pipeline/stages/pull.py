@@ -440,7 +440,7 @@ def _known_ids(session: PullSession, payloads: Sequence[raw_orders.Payload]) -> 
 
 def _prepare(session: PullSession, page: Page) -> tuple[list[raw_orders.Payload], int]:
     """Hash, redact and seal a page outside of any transaction; orders of channels not retrieved are passed over."""
-    dictionary = session.dictionary()
+    dictionary = session.dictionary() if page.orders else None
     payloads: dict[str, raw_orders.Payload] = {}
     passed = 0
     for raw in page.orders:

@@ -47,12 +47,12 @@ def tick_in_dagster() -> Generator[object, None, None]:
 
 
 def _connections_read(result: Any) -> int:
-    return len(
-        {
-            each.partition
-            for event in result.all_events
-            if event.event_type_value == "ASSET_MATERIALIZATION"
-            and (each := event.event_specific_data.materialization).asset_key.path == ["raw_orders"]
-            and each.partition is not None
-        }
+    (told,) = (
+        event.event_specific_data.materialization.metadata
+        for event in result.all_events
+        if event.event_type_value == "ASSET_MATERIALIZATION"
+        and event.asset_key.path == ["raw_orders"]
+        and event.partition is None
     )
+    assert "not_read" not in told
+    return int(told["connections"].value)

@@ -93,6 +93,8 @@ def test_an_idle_tick_plans_and_tells_no_more_than_changed(source, connected, ma
     clock.advance(minutes=5)
     idle = run(source, instance)
     assert len(instance.all_logs(idle.run_id)) <= IDLE_EVENTS
+    assert set(materializations(busy, "raw_orders")) == {"amazon_eu", "mirakl_shop", None}
+    assert set(materializations(idle, "raw_orders")) == {None}
     assert {"orders", "order_lines", "orders_to_ship", "late_orders", "revenue_by_day"} <= tables_told(busy)
     assert not {"products", "shipments", "confirmation_latency"} & tables_told(busy)
     (lines,) = materializations(busy, "order_tables/order_lines").values()

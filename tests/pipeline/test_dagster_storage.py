@@ -58,6 +58,34 @@ def test_sqlite_lives_below_home_and_nowhere_else(settings, monkeypatch, tmp_pat
     assert [each.name for each in settings.home.iterdir()] == ["dagster"]
 
 
+@dg.asset
+def made() -> None:
+    """Nothing but the events of its run."""
+
+
+def test_a_run_in_sqlite_opens_its_file_once_and_keeps_its_events_apart(settings, monkeypatch, tmp_path) -> None:
+    opened: list[str] = []
+
+    def note(connection, _record) -> None:
+        opened.append(connection.execute("PRAGMA database_list").fetchone()[2])
+
+    with shipped_instance(settings, monkeypatch, tmp_path) as instance:
+        runs = [dg.materialize([made], instance=instance).run_id]
+        sa.event.listen(sa.pool.Pool, "connect", note)
+        try:
+            runs += [dg.materialize([made], instance=instance).run_id for _ in range(2)]
+        finally:
+            sa.event.remove(sa.pool.Pool, "connect", note)
+        assert [opened.count(instance.event_log_storage.path_for_shard(each)) for each in runs] == [0, 1, 1]
+        assert len(opened) <= 8
+        logs = [[each.dagster_event.event_type_value for each in instance.all_logs(run)] for run in runs]
+        assert logs[0] == logs[1] == logs[2] != []
+        assert {each.run_id for run in runs for each in instance.all_logs(run)} == set(runs)
+        dagster_runs.prune(instance, datetime.now(UTC) + timedelta(days=400))
+        assert [each.run_id for each in instance.get_runs()] == runs[2:]
+        assert instance.all_logs(runs[0]) == []
+
+
 def test_home_defaults_to_data(monkeypatch, tmp_path) -> None:
     with shipped_instance(Settings(_env_file=None), monkeypatch, tmp_path) as instance:
         assert Path(instance.storage_directory()) == tmp_path / "data" / "dagster" / "storage"
