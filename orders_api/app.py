@@ -15,10 +15,12 @@ from orders_api.console.app import CONSOLE_PATH, create_console, to_console
 from orders_api.description import DescribedApi
 from orders_api.kit import errors
 from orders_api.kit.envelope import REFERENCE, Envelope, console_headers
+from orders_api.kit.fast_lane import FastLanes
 from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.rate_limits import RateLimiter
 from orders_api.kit.request_tally import RequestTally
 from orders_api.reference_page import DOCS_PATH
+from orders_api.serving import keep_freed_memory
 from orders_api.v1 import (
     acceptances,
     account_deletions,
@@ -126,6 +128,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     app.state.tally = RequestTally(ledger, clock, is_kept=settings.api_request_retention_days > 0)
     errors.install(app)
     app.add_middleware(Compression)
+    app.add_middleware(FastLanes, routes=orders.fast.routes if settings.api else ())
     app.add_middleware(
         Envelope,
         path_prefix=settings.api_path_prefix,
@@ -149,6 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again costs a sixth of a page
+    keep_freed_memory()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(app.state.tally.write_now_and_then)
         yield

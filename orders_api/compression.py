@@ -6,26 +6,18 @@ tokens come in a header that no browser adds by itself, so that sizes tell an at
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
+from orders_api.kit.answers import GZIP_LEVEL, WORTH_COMPRESSING, refuses_gzip
 from orders_api.v1.exports import MEDIA_TYPES, ExportFormat
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-WORTH_COMPRESSING = 1000
-"""Bytes of an answer; a smaller one fits into a packet as it is."""
-
-LEVEL = 1
-"""Of gzip: a hundred orders, 232 kB, become 16 kB in 1.3 ms; the sixth level takes twice that for 12 kB."""
-
 COMPRESSED_ALREADY = (*DEFAULT_EXCLUDED_CONTENT_TYPES, MEDIA_TYPES[ExportFormat.PARQUET])
-
-REFUSED = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
 
 
 class Compression:
@@ -34,10 +26,10 @@ class Compression:
     def __init__(self, app: ASGIApp) -> None:
         self._plain = app
         self._compressing = GZipMiddleware(
-            app, minimum_size=WORTH_COMPRESSING, compresslevel=LEVEL, exclude_content_types=COMPRESSED_ALREADY
+            app, minimum_size=WORTH_COMPRESSING, compresslevel=GZIP_LEVEL, exclude_content_types=COMPRESSED_ALREADY
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, its answer compressed or not."""
-        is_refused = scope["type"] == "http" and REFUSED.search(Headers(scope=scope).get("accept-encoding", ""))
+        is_refused = scope["type"] == "http" and refuses_gzip(Headers(scope=scope))
         await (self._plain if is_refused else self._compressing)(scope, receive, send)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import orjson
+import xxhash
 from starlette.responses import Response
 
 from orders_api.kit.bodies import JSON
@@ -13,11 +14,19 @@ from orders_api.kit.bodies import JSON
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starlette.datastructures import Headers
     from starlette.requests import Request
 
 REVALIDATE = "private, no-cache"
 NO_STORE = "no-store"
-TAG_BYTES = 16
+
+WORTH_COMPRESSING = 1000
+"""Bytes of an answer; a smaller one fits into a packet as it is."""
+
+GZIP_LEVEL = 1
+"""A hundred orders, 232 kB, become 16 kB in 1.3 ms; the sixth level takes twice that for 12 kB."""
+
+REFUSED = re.compile(r"\bgzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
 
 
 def json_answer(
@@ -41,9 +50,14 @@ def fresh_answer(value: object, status: int = 200, headers: Mapping[str, str] | 
     return Response(render(value), status, {"Cache-Control": NO_STORE, **(headers or {})}, JSON)
 
 
+def refuses_gzip(headers: Headers) -> bool:
+    """Whether a client says that it does not take gzip (RFC 9110, 12.5.3)."""
+    return REFUSED.search(headers.get("accept-encoding", "")) is not None
+
+
 def tag_of(body: bytes) -> str:
     """The validator of a document; weak, since it is the same for the compressed answer."""
-    return f'W/"{hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest()}"'
+    return f'W/"{xxhash.xxh3_128_hexdigest(body)}"'
 
 
 def render(value: object) -> bytes:

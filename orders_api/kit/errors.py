@@ -136,9 +136,6 @@ DESCRIPTIONS = {
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
 
-    async def on_problem(request: Request, error: Problem) -> Response:
-        return _answer(request, error)
-
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         problem = from_http_error(error)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods_at(request)):
@@ -149,18 +146,22 @@ def install(app: FastAPI) -> None:
         faults = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
         return _answer(request, from_validation("query", faults))
 
-    async def on_ledger_trouble(request: Request, _error: Exception) -> Response:
-        return _answer(request, ledger_unavailable())
+    async def on_expected(request: Request, error: Exception) -> Response:
+        return answer_expected(request, error)
 
-    handlers: Mapping[type[Exception], Any] = {
-        Problem: on_problem,
-        HTTPException: on_http_error,
-        RequestValidationError: on_wrong_parameter,
-        OperationalError: on_ledger_trouble,
-        PoolTimeout: on_ledger_trouble,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(HTTPException, on_http_error)  # type: ignore[arg-type] # Starlette's own idiom
+    app.add_exception_handler(RequestValidationError, on_wrong_parameter)  # type: ignore[arg-type] # as above
+    for kind in EXPECTED:
+        app.add_exception_handler(kind, on_expected)
+
+
+EXPECTED = (Problem, OperationalError, PoolTimeout)
+"""What code of ours raises when a request cannot be answered as it was meant."""
+
+
+def answer_expected(request: Request, error: Exception) -> Response:
+    """The problem that it is, or that the ledger cannot be reached."""
+    return _answer(request, error if isinstance(error, Problem) else ledger_unavailable())
 
 
 def _answer(request: Request, problem: Problem) -> Response:

@@ -281,7 +281,7 @@ def fill_raw(installation: Installation, count: int, say: Callable[[str], None])
 def _bulk(installation: Installation) -> Iterator[sa.Connection]:
     """One transaction in which nothing is waited for; a crash may spoil the file."""
     engine = installation.ledger.engine
-    engine.dispose()  # the journal can be switched off only while nobody else is connected
+    installation.ledger.close()  # the journal can be switched off only while nobody else is connected
     with engine.connect() as connection:
         driver = connection.connection.dbapi_connection
         assert driver is not None

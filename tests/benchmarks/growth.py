@@ -158,7 +158,7 @@ def _new_orders(workshop: Workshop, homes: Mapping[int, Path]) -> list[Figure]:
 def _let_in(home: Path, count: int) -> tuple[float, float]:
     with installed(home) as installation:
         engine = installation.ledger.engine
-        engine.dispose()
+        installation.ledger.close()
         sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA wal_autocheckpoint=0"))
         made = [order_number(count + each) for each in range(NEW_ORDERS)]
         arrivals = [

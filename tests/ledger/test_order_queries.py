@@ -115,7 +115,7 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
 def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None, short: frozenset[str] = frozenset()) -> str:
     columns = order_queries.MEMBERS.columns
     query = order_queries._page_query(columns, question_of(wanted), sort, after is not None, 101, short)
-    compiled = query.compile(ledger.engine)
+    compiled = query.statement.compile(ledger.engine)
     parameters = compiled.construct_params(values_of(wanted) | place_of(after))
     processors = compiled._bind_processors
     with ledger.read() as connection:

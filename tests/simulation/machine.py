@@ -286,7 +286,7 @@ class Machine:
     @staticmethod
     def _let_go() -> None:
         for ledger in _OPENED.values():
-            ledger.engine.dispose()
+            ledger.close()
 
 
 _NEW: list[bytes] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import consumers, tokens
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ def note_position(transaction: Transaction, consumer: str, position: int, now: d
 
 def position(transaction: Transaction, consumer: str) -> int | None:
     """The remembered position, None for an unknown consumer."""
-    return transaction.execute(sa.select(consumers.c.position).where(consumers.c.name == consumer)).scalar()
+    rows = _POSITION.rows(transaction, {"consumer": consumer})
+    return int(rows[0][0]) if rows else None
+
+
+_POSITION = Prepared(sa.select(consumers.c.position).where(consumers.c.name == sa.bindparam("consumer")))
 
 
 def consumers_of(transaction: Transaction, channels: tuple[str, ...] | None) -> tuple[str, ...]:

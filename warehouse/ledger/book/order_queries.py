@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from warehouse.clock import iso
 from warehouse.documents import StoredOrder
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, orders, parties
 from warehouse.ledger.book import order_kinds, order_texts
@@ -188,7 +189,8 @@ def _of_any_kind(
     if not short:
         wanted = _begun_at_the_end(transaction, wanted)
     query = _page_query(shape.columns, question_of(wanted), sort, after is not None, limit, short)
-    return read_rows(transaction, shape.record, query, {**shape.values, **values_of(wanted), **place_of(after)})
+    values = {**shape.values, **values_of(wanted), **place_of(after)}
+    return [shape.record._make(row) for row in query.rows(transaction, values)]
 
 
 def _short_ranges(transaction: Transaction, wanted: OrderFilter, ranges: Sequence[Range]) -> frozenset[str]:
@@ -305,10 +307,10 @@ def by_id(
     shape: RowShape[Row], transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None
 ) -> Row | None:
     """One order, None when there is none or the reader may not see it."""
-    row = transaction.execute(_by_id(shape.columns), {**shape.values, "own_id": order_id}).first()
-    if row is None or (visible_channels is not None and row.channel not in visible_channels):
+    rows = _by_id(shape.columns).rows(transaction, {**shape.values, "own_id": order_id})
+    if not rows or (visible_channels is not None and rows[0][-1] not in visible_channels):
         return None
-    return shape.record._make(row[:-1])
+    return shape.record._make(rows[0][:-1])
 
 
 def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:
@@ -336,8 +338,8 @@ def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> fro
 
 
 @cache
-def _by_id(columns: Columns) -> sa.Select[Any]:
-    return sa.select(*columns, orders.c.channel).where(orders.c.id == sa.bindparam("own_id"))
+def _by_id(columns: Columns) -> Prepared:
+    return Prepared(sa.select(*columns, orders.c.channel).where(orders.c.id == sa.bindparam("own_id")))
 
 
 _PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
@@ -358,7 +360,7 @@ def _page_query(
     is_continued: bool,  # noqa: FBT001 - part of the key
     limit: int,
     short: frozenset[str],
-) -> sa.Select[Any]:
+) -> Prepared:
     """The query of a page; its values are those of `values_of` and `place_of`.
 
     Kept, because putting a query together costs as much as answering it, and most differ in their values alone.
@@ -366,11 +368,11 @@ def _page_query(
     beyond = [beyond_place(sort)] if is_continued else []
     if wanted.is_by_id:
         conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
-        return _lookup(columns, sort, [*conditions, *beyond]).limit(limit)
+        return Prepared(_lookup(columns, sort, [*conditions, *beyond]).limit(limit))
     if short or few(wanted):
         conditions = [*set_conditions(wanted, None, is_walked=True), *conditions_of(wanted, short)]
-        return _lookup(columns, sort, [*conditions, *beyond]).limit(limit)
-    return _walk(columns, wanted, sort, beyond, limit)
+        return Prepared(_lookup(columns, sort, [*conditions, *beyond]).limit(limit))
+    return Prepared(_walk(columns, wanted, sort, beyond, limit))
 
 
 def _lookup(columns: Columns, sort: Sort, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:

@@ -14,16 +14,17 @@ import string
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import channels, consumers, tokens
 from warehouse.sentences import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -166,7 +167,7 @@ def listed(transaction: Transaction) -> list[TokenInfo]:
 
 def found(transaction: Transaction, token_id: str) -> TokenInfo | None:
     """The token with this id, live or not."""
-    row = transaction.execute(_BY_ID, {"token_id": token_id}).mappings().first()
+    row = _by_id(transaction, token_id)
     return None if row is None else _info(row)
 
 
@@ -176,7 +177,7 @@ def verify(transaction: Transaction, presented: str, now: datetime) -> TokenInfo
     if parts is None:
         return None
     token_id, secret = parts.groups()
-    row = transaction.execute(_BY_ID, {"token_id": token_id}).mappings().first()
+    row = _by_id(transaction, token_id)
     expected = UNKNOWN_SECRET_HASH if row is None else row["secret_hash"]
     if not hmac.compare_digest(expected, _digest(secret)) or row is None:
         return None
@@ -194,7 +195,12 @@ def note_use(transaction: Transaction, token_id: str, now: datetime) -> None:
     transaction.execute(sa.update(tokens).where(tokens.c.id == token_id).values(last_used_at=now))
 
 
-_BY_ID = sa.select(tokens).where(tokens.c.id == sa.bindparam("token_id"))
+_BY_ID = Prepared(sa.select(tokens).where(tokens.c.id == sa.bindparam("token_id")))
+
+
+def _by_id(transaction: Transaction, token_id: str) -> Mapping[str, Any] | None:
+    rows = _BY_ID.rows(transaction, {"token_id": token_id})
+    return dict(zip(tokens.c.keys(), rows[0], strict=True)) if rows else None
 
 
 def _check_rights(
@@ -266,7 +272,7 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _info(row: RowMapping) -> TokenInfo:
+def _info(row: Mapping[str, Any] | RowMapping) -> TokenInfo:
     allowed: Sequence[str] | None = row["channels"]
     return TokenInfo(
         row["id"],

@@ -1,0 +1,80 @@
+"""Statements that the driver runs itself, and connections that stay between reads: nothing differs but the time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from warehouse.ledger.base.database import POSITION, Ledger, mark, open_ledger, set_mark
+from warehouse.ledger.base.prepared import Prepared
+from warehouse.ledger.base.schema import marks, tokens
+from warehouse.ledger.settings import tokens as api_tokens
+from warehouse.ledger.settings.tokens import Scope
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(any_empty_settings):
+    ledger = open_ledger(any_empty_settings)
+    with ledger.write() as transaction:
+        api_tokens.create(transaction, "erp", [Scope.ORDERS_READ], None, NOW.replace(year=2027), NOW)
+    yield ledger
+    ledger.close()
+
+
+def test_a_row_is_the_same_whoever_runs_the_statement(ledger) -> None:
+    statement = sa.select(tokens).where(tokens.c.expires_at > sa.bindparam("now"), tokens.c.consumer == "erp").limit(3)
+    prepared = Prepared(statement)
+    with ledger.read() as transaction:
+        plain = [tuple(row) for row in transaction.execute(statement, {"now": NOW})]
+        assert [tuple(row) for row in prepared.rows(transaction, {"now": NOW})] == plain
+        assert [tuple(row) for row in prepared.rows(transaction, {"now": NOW.replace(year=2028)})] == []
+    assert plain[0][tokens.c.keys().index("created_at")] == NOW  # converted, as its type says
+
+
+def test_whoever_listens_to_statements_hears_of_it(ledger) -> None:
+    heard = []
+    prepared = Prepared(sa.select(marks.c.value).where(marks.c.name == sa.bindparam("wanted")))
+    with ledger.read() as transaction:
+        prepared.rows(transaction, {"wanted": POSITION})
+        sa.event.listen(transaction, "before_cursor_execute", lambda *given: heard.append(given[2]))
+        assert [tuple(row) for row in prepared.rows(transaction, {"wanted": POSITION})] == [(0,)]
+    assert len(heard) == 1
+
+
+def test_its_errors_are_those_of_sqlalchemy(ledger) -> None:
+    missing = Prepared(sa.select(sa.table("nowhere", sa.column("a")).c.a))
+    with pytest.raises(SQLAlchemyError), ledger.read() as transaction:
+        missing.rows(transaction, {})
+
+
+def test_a_value_that_is_not_given_is_a_fault(ledger) -> None:
+    prepared = Prepared(sa.select(marks.c.value).where(marks.c.name == sa.bindparam("wanted")))
+    with pytest.raises((KeyError, SQLAlchemyError)), ledger.read() as transaction:
+        prepared.rows(transaction, {"wantd": POSITION})
+
+
+@pytest.mark.parametrize("end", [None, KeyboardInterrupt, ValueError])
+def test_a_read_leaves_no_transaction_behind(ledger, end) -> None:
+    for value in range(1, 4):
+        if end is not None:
+            with pytest.raises(end):
+                _read_and_fail(ledger, end)
+        with ledger.read() as transaction, ledger.read() as beside:
+            assert mark(transaction, POSITION) == mark(beside, POSITION) == value - 1
+            with ledger.write() as writing:
+                set_mark(writing, POSITION, value)
+        if ledger.engine.dialect.name == "sqlite":  # a read that went on would keep the log from being written back
+            with ledger.engine.connect() as connection:
+                busy, *_ = connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert busy == 0
+
+
+def _read_and_fail(ledger: Ledger, end: type[BaseException]) -> None:
+    with ledger.read() as transaction:
+        mark(transaction, POSITION)
+        raise end
