@@ -199,7 +199,7 @@ def _with_orders(transaction: Transaction, channel: str, sheet: Sheet, refused: 
     """Refused rows with the order that each names, as far as it is known: what is reported of that order later settles them."""
     rows = {row.number: row for row in sheet.rows if len(row.cells) == len(sheet.header)}
     named = {
-        each.number: sheet.cell(rows[each.number], ShipmentColumn.ORIGINAL_ID)
+        each.number: rows[each.number].said.get(ShipmentColumn.ORIGINAL_ID)
         for each in refused
         if each.order_id is None and each.number in rows
     }

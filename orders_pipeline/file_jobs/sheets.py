@@ -48,10 +48,17 @@ class FileRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row below the header: its number, from 1, and its cells; empty ones at its end are as many as the header has."""
+    """One row below the header.
+
+    Attributes:
+        number: From 1.
+        cells: As they came; empty ones at its end are as many as the header has.
+        said: The text of each cell that is not empty, by its column, as an identifier is cleaned.
+    """
 
     number: int
     cells: tuple[str, ...]
+    said: Mapping[ShipmentColumn, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +78,6 @@ class Sheet:
             name.strip() for place, name in enumerate(self.header) if place not in self.places.values() and name.strip()
         )
 
-    def cell(self, row: Row, column: ShipmentColumn) -> str | None:
-        """The text of a cell as an identifier is cleaned, None when it is empty or the file has no such column."""
-        place = self.places.get(column)
-        if place is None:
-            return None
-        text = cleaned(row.cells[place])
-        quoted = QUOTED.fullmatch(text)
-        return (cleaned(quoted[1].replace('""', '"')) if quoted else text) or None
-
 
 def read_sheet(data: bytes, settings: ImportSettings) -> Sheet:
     """Read the bytes of a file.
@@ -97,7 +95,7 @@ def read_sheet(data: bytes, settings: ImportSettings) -> Sheet:
         raise FileRefused(FileFault.EMPTY_FILE, "The file is empty.")
     places = _places(header)
     rows = [
-        Row(number, _squared(cells, len(header)))
+        Row(number, _squared(cells, len(header)), _said(cells, places))
         for number, cells in enumerate(records, 1)
         if any(map(str.strip, cells))
     ]
@@ -124,6 +122,16 @@ def cannot_be_whole(data: bytes, settings: ImportSettings) -> bool:
     last = LINE_END.split(_decoded(data, settings)[0])[-1]
     is_cut = last.strip() != "" and len(_first(last, sheet.delimiter)) < max(sheet.places.values()) + 1
     return not sheet.rows or is_cut
+
+
+def _said(cells: tuple[str, ...], places: Mapping[ShipmentColumn, int]) -> dict[ShipmentColumn, str]:
+    return {column: text for column, place in places.items() if place < len(cells) and (text := _text(cells[place]))}
+
+
+def _text(cell: str) -> str:
+    text = cleaned(cell)
+    quoted = QUOTED.fullmatch(text) if text.endswith('"') else None
+    return cleaned(quoted[1].replace('""', '"')) if quoted else text
 
 
 def _squared(cells: tuple[str, ...], width: int) -> tuple[str, ...]:

@@ -172,26 +172,26 @@ def read_packages(sheet: Sheet, channel: str, zone: ZoneInfo, known_ids: Mapping
     refused: list[RowFate] = []
     for row in sheet.rows:
         fault = _row_fault(sheet, row, zone)
-        order = None if fault and fault.code == RowFault.WRONG_NUMBER_OF_CELLS else _order_key(sheet, row, known_ids)
+        order = None if fault and fault.code == RowFault.WRONG_NUMBER_OF_CELLS else _order_key(row, known_ids)
         if order is None:
             refused.append(fault or _refusal(row, RowFault.MISSING_ORDER_ID, ShipmentColumn.ID, NO_ORDER))
             continue
-        group = groups.setdefault((order, sheet.cell(row, ShipmentColumn.PACKAGE_ID)), _Group())
+        group = groups.setdefault((order, row.said.get(ShipmentColumn.PACKAGE_ID)), _Group())
         group.rows.append(row)
-        group.fault = group.fault or fault or _conflict(sheet, group.rows[0], row)
+        group.fault = group.fault or fault or (_conflict(group.rows[0], row) if len(group.rows) > 1 else None)
     by_order: dict[str, list[FilePackage]] = {}
     for (order, _), group in groups.items():
         if group.fault is not None:
             refused += _all_refused(group)
             continue
-        package = FilePackage(_report(sheet, channel, group.rows, zone), tuple(row.number for row in group.rows))
+        package = FilePackage(_report(channel, group.rows, zone), tuple(row.number for row in group.rows))
         by_order.setdefault(order, []).append(package)
     return SheetReading([each for packages in by_order.values() for each in packages], refused)
 
 
 def needs_ids(sheet: Sheet) -> list[str]:
     """Marketplace order ids whose internal id must be known to tell which rows belong together; [] in most files."""
-    named = [(sheet.cell(row, ShipmentColumn.ID), sheet.cell(row, ShipmentColumn.ORIGINAL_ID)) for row in _whole(sheet)]
+    named = [(row.said.get(ShipmentColumn.ID), row.said.get(ShipmentColumn.ORIGINAL_ID)) for row in _whole(sheet)]
     by_original = {original for own, original in named if own is None and original is not None}
     return sorted(by_original) if any(own for own, _ in named) else []
 
@@ -203,8 +203,8 @@ def _whole(sheet: Sheet) -> Iterable[Row]:
     return (row for row in sheet.rows if len(row.cells) == len(sheet.header))
 
 
-def _order_key(sheet: Sheet, row: Row, known_ids: Mapping[str, str]) -> str | None:
-    own, original = sheet.cell(row, ShipmentColumn.ID), sheet.cell(row, ShipmentColumn.ORIGINAL_ID)
+def _order_key(row: Row, known_ids: Mapping[str, str]) -> str | None:
+    own, original = row.said.get(ShipmentColumn.ID), row.said.get(ShipmentColumn.ORIGINAL_ID)
     if own is not None:
         return own.lower()
     return None if original is None else known_ids.get(original, f"original {original}")
@@ -215,15 +215,12 @@ def _row_fault(sheet: Sheet, row: Row, zone: ZoneInfo) -> RowFate | None:
     if len(row.cells) != len(sheet.header):
         message = f"The row has {len(row.cells)} cells instead of {len(sheet.header)}."
         return _refusal(row, RowFault.WRONG_NUMBER_OF_CELLS, None, message)
-    for column in sheet.places:
-        text = sheet.cell(row, column)
-        if text is None:
-            continue
+    for column, text in row.said.items():
         fault = _cell_fault(column, text, zone)
         if fault is not None:
             return _refusal(row, fault[0], column, fault[1])
-    has_item = any(sheet.cell(row, column) for column in NAMING_ITEMS)
-    if sheet.cell(row, ShipmentColumn.ITEM_QUANTITY_SHIPPED) is not None and not has_item:
+    has_item = any(row.said.get(column) for column in NAMING_ITEMS)
+    if row.said.get(ShipmentColumn.ITEM_QUANTITY_SHIPPED) is not None and not has_item:
         message = "With a quantity, one of item_id, item_original_id and item_sku is needed."
         return _refusal(row, RowFault.MISSING_ITEM_ID, ShipmentColumn.ITEM_ID, message)
     return None
@@ -259,27 +256,27 @@ def _shipping_date(text: str, zone: ZoneInfo) -> datetime | None:
         return None
 
 
-def _conflict(sheet: Sheet, first: Row, row: Row) -> RowFate | None:
+def _conflict(first: Row, row: Row) -> RowFate | None:
     """What a further row of a package says otherwise than the first one."""
     for column in OF_PACKAGE:
-        said = {sheet.cell(first, column), sheet.cell(row, column)} - {None}
+        said = {first.said.get(column), row.said.get(column)} - {None}
         if len(said) > 1:
             message = f"Row {first.number} of the same order and package says something else."
             return _refusal(row, RowFault.CONFLICTING_ROWS, column, message)
-    if _item(sheet, first) is None and _item(sheet, row) is not None:
+    if _item(first) is None and _item(row) is not None:
         message = f"Row {first.number} of the same order and package names no item and stands for all that remains."
         return _refusal(row, RowFault.CONFLICTING_ROWS, ShipmentColumn.ITEM_ID, message)
-    if _item(sheet, first) is not None and _item(sheet, row) is None:
+    if _item(first) is not None and _item(row) is None:
         message = f"The row names no item, but row {first.number} of the same order and package does."
         return _refusal(row, RowFault.CONFLICTING_ROWS, ShipmentColumn.ITEM_ID, message)
     return None
 
 
-def _item(sheet: Sheet, row: Row) -> Item | None:
-    own, original, sku = (sheet.cell(row, column) for column in NAMING_ITEMS)
+def _item(row: Row) -> Item | None:
+    own, original, sku = (row.said.get(column) for column in NAMING_ITEMS)
     if own is None and original is None and sku is None:
         return None
-    units = sheet.cell(row, ShipmentColumn.ITEM_QUANTITY_SHIPPED)
+    units = row.said.get(ShipmentColumn.ITEM_QUANTITY_SHIPPED)
     return Item(
         item_id=own,
         item_original_id=original,
@@ -288,9 +285,9 @@ def _item(sheet: Sheet, row: Row) -> Item | None:
     )
 
 
-def _report(sheet: Sheet, channel: str, rows: Sequence[Row], zone: ZoneInfo) -> ShipmentReport:
+def _report(channel: str, rows: Sequence[Row], zone: ZoneInfo) -> ShipmentReport:
     said = {
-        column: next(filter(None, (sheet.cell(row, column) for row in rows)), None)
+        column: next(filter(None, (row.said.get(column) for row in rows)), None)
         for column in (ShipmentColumn.ID, ShipmentColumn.ORIGINAL_ID, ShipmentColumn.PACKAGE_ID, *OF_PACKAGE)
     }
     date = said[ShipmentColumn.SHIPPING_DATE]
@@ -306,7 +303,7 @@ def _report(sheet: Sheet, channel: str, rows: Sequence[Row], zone: ZoneInfo) -> 
         ship_from=said[ShipmentColumn.SHIP_FROM],
         return_tracking_number=said[ShipmentColumn.RETURN_TRACKING_NUMBER],
         return_carrier=said[ShipmentColumn.RETURN_CARRIER],
-        items=tuple(item for item in (_item(sheet, row) for row in rows) if item is not None),
+        items=tuple(item for item in (_item(row) for row in rows) if item is not None),
     )
 
 

@@ -58,8 +58,8 @@ def text(delimiter: str, end: str) -> str:
 def test_encodings_delimiters_and_line_ends_are_recognised(data, codec, delimiter):
     sheet = read_sheet(data, ANY)
     assert (sheet.delimiter, sheet.encoding) == (delimiter, "utf-16" if "16" in codec else codec)
-    assert [sheet.cell(row, ShipmentColumn.ORIGINAL_ID) for row in sheet.rows] == ["0402", "0403"]
-    assert sheet.cell(sheet.rows[0], ShipmentColumn.CARRIER_CODE) == "Colis Privé"
+    assert [row.said.get(ShipmentColumn.ORIGINAL_ID) for row in sheet.rows] == ["0402", "0403"]
+    assert sheet.rows[0].said.get(ShipmentColumn.CARRIER_CODE) == "Colis Privé"
     assert sheet.unknown_columns == ("note",)
 
 
@@ -70,7 +70,7 @@ def test_utf_16_without_a_mark(codec):
 
 def test_what_is_set_is_not_guessed():
     sheet = read_sheet(b"original_id;package_id\n1;a,b\n", ImportSettings(delimiter=";", encoding="latin-1"))
-    assert (sheet.encoding, sheet.cell(sheet.rows[0], ShipmentColumn.PACKAGE_ID)) == ("cp1252", "a,b")
+    assert (sheet.encoding, sheet.rows[0].said.get(ShipmentColumn.PACKAGE_ID)) == ("cp1252", "a,b")
 
 
 def test_the_declaration_of_a_spreadsheet_names_the_delimiter():
@@ -385,7 +385,7 @@ def test_what_is_no_utf_is_a_windows_code_page_and_never_latin_1():
     data = f"{NAMES}\n401,PŒUF €,TRK90–01,Chronopost – Relais\n".encode("cp1252")
     assert shipped(data) == [("401", "PŒUF €", "TRK90–01", "Chronopost – Relais")]
     polish = read_sheet("original_id\nŁódź\n".encode("cp1250"), ImportSettings(code_page="cp1250"))
-    assert polish.cell(polish.rows[0], ShipmentColumn.ORIGINAL_ID) == "Łódź"
+    assert polish.rows[0].said.get(ShipmentColumn.ORIGINAL_ID) == "Łódź"
 
 
 def test_two_files_in_one_and_doubled_line_ends_are_read():
