@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.database import insert_into
+from warehouse.ledger.base.database import insert_of
 from warehouse.ledger.base.schema import counters
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ def add(transaction: Transaction, name: str, amounts: Mapping[tuple[str, str], f
             amounts.items()
         )  # always in this order, so that two writers cannot deadlock
     ]
-    insert = insert_into(transaction, counters)
-    grown = insert.on_conflict_do_update(
+    transaction.execute(_grow(transaction.dialect.name), rows)
+
+
+@cache
+def _grow(dialect: str) -> Any:  # noqa: ANN401 - the dialect's Insert
+    insert = insert_of(dialect, counters)
+    return insert.on_conflict_do_update(
         index_elements=["name", "subject", "bucket"], set_={"value": counters.c.value + insert.excluded.value}
     )
-    transaction.execute(grown, rows)
 
 
 def observe(transaction: Transaction, name: str, seen: Iterable[tuple[str, float]]) -> None:

@@ -319,14 +319,21 @@ def _watch(transaction: Transaction, driver: Any, end: float | None) -> None:  #
     driver.set_progress_handler(None if end is None else lambda: monotonic() > end, INSTRUCTIONS_BETWEEN_LOOKS)
 
 
+_MOVE = sa.update(marks).where(marks.c.name == sa.bindparam("mark")).values(value=sa.bindparam("moved_to"))
+_GROW = (
+    sa.update(marks)
+    .where(marks.c.name == sa.bindparam("mark"))
+    .values(value=marks.c.value + sa.bindparam("growth"))
+    .returning(marks.c.value)
+)
+
+
 def next_values(transaction: Transaction, name: str, count: int) -> int:
     """Take `count` consecutive values of a counter and return the first.
 
     The counter's row stays locked until the transaction ends: values are assigned in commit order, on PostgreSQL too.
     """
-    updated = transaction.execute(
-        sa.update(marks).where(marks.c.name == name).values(value=marks.c.value + count).returning(marks.c.value)
-    ).scalar_one()
+    updated = transaction.execute(_GROW, {"mark": name, "growth": count}).scalar_one()
     return int(updated) - count + 1
 
 
@@ -341,7 +348,7 @@ _MARK = Prepared(sa.select(marks.c.value).where(marks.c.name == sa.bindparam("wa
 
 def set_mark(transaction: Transaction, name: str, value: int) -> None:
     """Move a cursor; in the transaction of the rows that it stands for."""
-    transaction.execute(sa.update(marks).where(marks.c.name == name).values(value=value))
+    transaction.execute(_MOVE, {"mark": name, "moved_to": value})
 
 
 def upsert(transaction: Transaction, table: sa.Table, keys: tuple[str, ...], columns: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - the dialect's Insert

@@ -76,6 +76,9 @@ class CancellationUndecidable(Exception):
         self.refusal = refusal
 
 
+_OF_ORDERS = sa.select(*COLUMNS).where(cancellation_requests.c.order_id.in_(sa.bindparam("ids", expanding=True)))
+
+
 def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -> None:
     """Bring requests in line with orders that the marketplace has just shown, in the transaction that writes them.
 
@@ -86,8 +89,8 @@ def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -
     """
     asked = {order.id: _asked(order) for order in arrived}
     ids = list(asked)
-    query = sa.select(*COLUMNS).where(cancellation_requests.c.order_id.in_(ids))
-    known = {(row.order_id, row.requester): row for row in read_rows(transaction, CancellationRecord, query)}
+    rows = read_rows(transaction, CancellationRecord, _OF_ORDERS, {"ids": ids})
+    known = {(row.order_id, row.requester): row for row in rows}
     if not known and not any(asked.values()):
         return
     holds = _holds(transaction, {order.channel for order in arrived})

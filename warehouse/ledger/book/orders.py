@@ -14,7 +14,6 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ids import line_id
 from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.base.rows import columns_of, read_rows
@@ -170,15 +169,15 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
 def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
     """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
     order = arrival.order
-    counts = {
-        line_id(order.id, each.original_id): MarketplaceCounts(each.quantity_shipped, each.bar) for each in order.lines
-    }
+    counts = {each.id: MarketplaceCounts(each.quantity_shipped, each.bar) for each in order.lines}
     return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, counts, reported))
 
 
+_KNOWN = sa.select(*columns_of(KnownOrder, orders)).where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
 def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownOrder]:
-    query = sa.select(*columns_of(KnownOrder, orders)).where(orders.c.id.in_(ids))
-    return {row.id: row for row in read_rows(transaction, KnownOrder, query)}
+    return {row.id: row for row in read_rows(transaction, KnownOrder, _KNOWN, {"ids": ids})}
 
 
 def _is_same(arrival: Arrival, row: KnownOrder) -> bool:
@@ -355,11 +354,10 @@ def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
     seen = {} if arrival.raised is None else arrival.raised.lines
     rows = []
     for line in order.lines:
-        row_id = line_id(own_id, line.original_id)
-        shipped, remaining = seen.get(row_id, (line.quantity_shipped, line.quantity_remaining_to_ship))
+        shipped, remaining = seen.get(line.id, (line.quantity_shipped, line.quantity_remaining_to_ship))
         rows.append(
             {
-                "id": row_id,
+                "id": line.id,
                 "order_id": own_id,
                 "original_id": line.original_id,
                 "number": line.number,

@@ -141,6 +141,10 @@ _PENDING = (
     .order_by(raw_orders.c.seq)
     .limit(sa.bindparam("at_most"))
 )
+_RELEASE = sa.delete(quarantine).where(
+    quarantine.c.connection == sa.bindparam("owner"),
+    quarantine.c.original_id.in_(sa.bindparam("ids", expanding=True)),
+)
 _QUARANTINED = sa.select(
     sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection), quarantine.c.code
 ).distinct()
@@ -399,10 +403,7 @@ def quarantine_order(transaction: Transaction, raw: Stored, code: str, path: str
 
 def release_orders(transaction: Transaction, owner: str, original_ids: Sequence[str]) -> int:
     """Take orders out of quarantine that can be read now. Returns how many were in it."""
-    gone = transaction.execute(
-        sa.delete(quarantine).where(quarantine.c.connection == owner, quarantine.c.original_id.in_(original_ids))
-    )
-    return int(gone.rowcount)
+    return int(transaction.execute(_RELEASE, {"owner": owner, "ids": original_ids}).rowcount)
 
 
 def count_quarantined(transaction: Transaction) -> int:

@@ -326,13 +326,18 @@ def unverified_counts(transaction: Transaction, codes: Sequence[str], now: datet
     return {row[0]: int(row[1]) for row in transaction.execute(query)}
 
 
+_SENT = sa.select(shipments.c.id).where(
+    shipments.c.order_id.in_(sa.bindparam("ids", expanding=True)), shipments.c.status == ConfirmationStatus.SENT.value
+)
+
+
 def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> int:
     """Verify sent shipments by orders as the marketplace shows them now; returns how many were verified.
 
     One query when none of the orders has a shipment that waits for it.
     """
     by_id = {each.id: each for each in seen if each.packages}
-    if not by_id:
+    if not by_id or transaction.execute(_SENT, {"ids": list(by_id)}).first() is None:
         return 0
     waiting = _waiting(
         transaction,
@@ -340,8 +345,6 @@ def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> i
         shipments.c.order_id.in_(list(by_id)),
         shipments.c.status == ConfirmationStatus.SENT.value,
     )
-    if not waiting:
-        return 0
     lock_book(transaction)
     touched = []
     for each in waiting:

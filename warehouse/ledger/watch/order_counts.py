@@ -58,6 +58,7 @@ _CHOSEN = orders.c.id.in_(sa.bindparam("own_ids", expanding=True))
 _NOW = sa.select(orders.c.id, orders.c.received_at, *COUNTED_BY).where(_CHOSEN)
 _BEFORE = _NOW.order_by(orders.c.id).with_for_update()
 _ZONE = sa.select(order_counts_zone.c.zone)
+_KEPT_ZONE = _ZONE.with_for_update(read=True)
 
 
 def before_writing(transaction: Transaction, order_ids: Iterable[str], new_ids: Iterable[str] = ()) -> None:
@@ -85,7 +86,7 @@ class _Counting:
         changed = [own_id for own_id, known in self.before.items() if known != after.get(own_id)]
         if not changed:
             return
-        zone = ZoneInfo(transaction.execute(_ZONE.with_for_update(read=True)).scalar_one())
+        zone = ZoneInfo(transaction.execute(_KEPT_ZONE).scalar_one())
         differences: Counter[tuple[CountedKind, date]] = Counter()
         for own_id in changed:
             for found, sign in ((self.before[own_id], -1), (after.get(own_id), 1)):
