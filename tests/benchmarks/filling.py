@@ -348,7 +348,7 @@ class _Template:
         own_id, bought = order_id(number), purchased_at(number)
         (order,), (version,), (party,) = (self._rows[name] for name in ("orders", "order_versions", "parties"))
         lines = [
-            {**each, "id": ids.line_id(own_id, each["original_id"]), "order_id": own_id}
+            {**each, "id": ids.line_id(own_id, each["original_id"]), "order_id": own_id, "order_key": number + 1}
             for each in self._rows["order_lines"]
         ]
         facts = self._facts(number, own_id, zip(self._rows["order_lines"], lines, strict=True))
@@ -361,6 +361,7 @@ class _Template:
         own = {
             "facts": facts,
             "id": own_id,
+            "key": number + 1,
             "original_id": original_id(number),
             "purchased_at": _stored(bought),
             "received_at": _stored(bought + timedelta(minutes=8)),
@@ -372,8 +373,8 @@ class _Template:
         return {
             "orders": [{**order, **shared, **own}],
             "order_lines": lines,
-            "parties": [{**party, "order_id": own_id, "sealed": sealed}],
-            "order_versions": [{**version, **shared, "order_id": own_id}],
+            "parties": [{**party, "order_id": own_id, "order_key": number + 1, "sealed": sealed}],
+            "order_versions": [{**version, **shared, "order_id": own_id, "order_key": number + 1}],
         }
 
     def _facts(self, number: int, own_id: str, lines: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> str:

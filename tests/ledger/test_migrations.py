@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 
 from warehouse.ledger import migrations
 from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, make_engine, migrate, open_ledger, schema_version
-from warehouse.ledger.base.schema import metadata, order_versions, orders
+from warehouse.ledger.base.schema import metadata, order_lines, order_versions, orders, parties
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.versions import COLUMNS
 
@@ -109,6 +109,11 @@ BEFORE_SMALL = (
         facts)
     VALUES (1, 'o', 1, 'SHIPPED', {AT}, {AT}, 1, '[]', '"n":1'), (2, 'o', 2, 'CANCELED', {AT}, {AT}, 1, '["n"]', '"n":2')
     """,
+    """
+    INSERT INTO order_lines (id, order_id, original_id, number, channel)
+    VALUES ('l', 'o', 'L1', 1, 'c'), ('m', 'o', 'L2', 2, 'c')
+    """,
+    f"INSERT INTO parties (order_id, sealed, updated_at) VALUES ('o', 'y', {AT})",
     f"""
     INSERT INTO raw_orders (seq, connection, original_id, content_hash, pull_id, page, received_at, is_historical, payload)
     VALUES (1, 'a', '402-1', 'x', 1, 1, {AT}, false, '{{"id":"é"}}')
@@ -130,7 +135,14 @@ def test_payloads_and_versions_of_an_older_release_read_as_before(any_empty_sett
         (raw,) = raw_orders.by_seqs(connection, [1])
         read = connection.execute(sa.select(*COLUMNS).order_by(order_versions.c.position)).scalars("facts").all()
         kept = connection.execute(sa.select(order_versions.c.facts).order_by(order_versions.c.position)).scalars().all()
+        key = connection.execute(sa.select(orders.c.key)).scalar_one()
+        keys = [
+            connection.execute(sa.select(table.c.order_key)).scalars().all()
+            for table in (order_lines, order_versions, parties)
+        ]
     newer.close()
+    assert key == 1
+    assert keys == [[key, key], [key, key], [key]]
     assert raw.redacted.decode() == '{"id":"é"}'
     assert read == ['"n":1', '"n":2']
     assert kept == ['"n":1', None]

@@ -52,6 +52,11 @@ def make_older(installation) -> set[str]:
             connection.execute(sa.text(f"DROP INDEX {index}"))
         for table in NEWER_TABLES:
             connection.execute(sa.text(f"DROP TABLE {table}"))
+        for name, table in (("ix_order_lines_order", "order_lines"), ("ix_order_versions_order", "order_versions")):
+            connection.execute(sa.text(f"DROP INDEX {name}"))
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN order_key"))
+            connection.execute(sa.text(f"CREATE INDEX {name} ON {table} (order_id)"))
+        connection.execute(sa.text("ALTER TABLE orders DROP COLUMN key"))
         for column in ("acknowledged_by", "acknowledged_until"):
             connection.execute(sa.text(f"ALTER TABLE incidents DROP COLUMN {column}"))
         for table, old, new in words.COLUMNS:

@@ -139,7 +139,7 @@ def orders_with_buyers(ledger: Ledger, keys: KeyRing, kind: str) -> Iterator[Buy
     while True:
         query = (
             sa.select(*key, orders.c.status, parties.c.sealed)
-            .join(parties, parties.c.order_id == orders.c.id)
+            .join(parties, parties.c.order_key == orders.c.key)
             .join(channels, channels.c.code == orders.c.channel)
             .join(connections, connections.c.code == channels.c.connection)
             .where(connections.c.kind == kind, sa.literal_column("orders.pii_state = 'present'"))

@@ -20,6 +20,7 @@ from warehouse.ledger.base.database import POSITION, next_values
 from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import order_counts
 from warehouse.order_rules import effective_status, line_bar, order_bar
@@ -232,6 +233,7 @@ class _Row(NamedTuple):
     """The columns of `orders` that are read; each says there what it means."""
 
     id: str
+    key: int
     status: str
     source_status: str | None
     confirmation_status: str
@@ -286,7 +288,7 @@ def _marketplace_counts(transaction: Transaction, order_ids: Sequence[str]) -> d
     """Order id → line id → what the marketplace says of it."""
     columns = (order_lines.c.order_id, order_lines.c.id, order_lines.c.marketplace_quantity_shipped, order_lines.c.bar)
     found: dict[str, dict[str, MarketplaceCounts]] = {}
-    rows = transaction.execute(sa.select(*columns).where(order_lines.c.order_id.in_(order_ids))).all()
+    rows = transaction.execute(sa.select(*columns).where(order_lines.c.order_key.in_(order_keys(order_ids)))).all()
     for order_id, line_id, shipped, bar in rows:
         found.setdefault(order_id, {})[line_id] = MarketplaceCounts(shipped, Bar(bar) if bar else None)
     return found
@@ -332,6 +334,7 @@ def _write_news(transaction: Transaction, news: Sequence[_News], now: datetime) 
             {
                 "position": position,
                 "order_id": row.id,
+                "order_key": row.key,
                 "revision": row.revision + 1,
                 "status": status,
                 "marketplace_updated_at": row.marketplace_updated_at,

@@ -25,6 +25,7 @@ class KnownOrder(NamedTuple):
     """An order of the book as far as arrivals are compared with it; members are columns of `orders`."""
 
     id: str
+    key: int
     revision: int
     status: str
     content_hash: bytes

@@ -5,7 +5,7 @@ Filtered lists and whole documents are in `order_queries`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -68,6 +68,11 @@ def orders_named(transaction: Transaction, name: str) -> list[str]:
     return []
 
 
+def order_keys(order_ids: Sequence[str] | sa.BindParameter[Sequence[str]] | sa.Select[Any]) -> sa.Select[Any]:
+    """The keys of orders: what their lines, versions and parties are found by."""
+    return sa.select(orders.c.key).where(orders.c.id.in_(order_ids))
+
+
 def first_original(transaction: Transaction, channel: str, ids: Sequence[str]) -> str | None:
     """The marketplace's id of one of the orders that is of a channel; None when none is."""
     query = sa.select(orders.c.original_id).where(orders.c.id.in_(ids), orders.c.channel == channel).limit(1)
@@ -89,7 +94,7 @@ def newest_originals(
 
 def newest_changes(transaction: Transaction, position: int, limit: int) -> list[Glance]:
     """The orders that changed last after a position, the newest first."""
-    count = sa.select(sa.func.count()).where(order_lines.c.order_id == orders.c.id).scalar_subquery()
+    count = sa.select(sa.func.count()).where(order_lines.c.order_key == orders.c.key).scalar_subquery()
     query = (
         sa.select(
             orders.c.id,

@@ -31,6 +31,7 @@ from warehouse.ledger.base.schema import order_lines, orders
 from warehouse.ledger.book import products, raw_orders
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.fulfilment import reported_units
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.orders import lock_book, settle
 from warehouse.ledger.settings import channels
 from warehouse.packing import pack
@@ -182,7 +183,9 @@ def _check_shipped(transaction: Transaction, own_id: str, given: GivenOrder) -> 
     Raises:
         UnfitDocument: One does not.
     """
-    own = sa.select(order_lines.c.id, order_lines.c.original_id).where(order_lines.c.order_id == own_id)
+    own = sa.select(order_lines.c.id, order_lines.c.original_id).where(
+        order_lines.c.order_key.in_(order_keys([own_id]))
+    )
     known = {original_id: line for line, original_id in transaction.execute(own)}
     reported = reported_units(transaction, [own_id]).get(own_id, {})
     faults = []

@@ -35,6 +35,7 @@ from warehouse.ledger.book.order_conditions import (
     within,
 )
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.order_tally import tally
 from warehouse.ledger.book.order_texts import OrderText
 from warehouse.order_states import OPEN_STATUSES
@@ -343,7 +344,7 @@ def _by_id(columns: Columns) -> Prepared:
 
 
 _PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
-    parties.c.order_id.in_(sa.bindparam("own_ids", expanding=True))
+    parties.c.order_key.in_(order_keys(sa.bindparam("own_ids", expanding=True)))
 )
 
 

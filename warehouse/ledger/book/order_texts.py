@@ -119,7 +119,7 @@ def _arguments(instant: str, flag: str) -> list[str]:
     return [*(written.get(form, "orders.{0}").format(name) for name, form in _HEAD.items()), "orders.facts"]
 
 
-_SEALED = sa.select(parties.c.sealed).where(parties.c.order_id == orders.c.id).correlate(orders).scalar_subquery()
+_SEALED = sa.select(parties.c.sealed).where(parties.c.order_key == orders.c.key).correlate(orders).scalar_subquery()
 _KEYS: tuple[sa.ColumnElement[Any], ...] = (
     orders.c.id,
     orders.c.position,

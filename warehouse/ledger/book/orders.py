@@ -80,6 +80,7 @@ class Comparison:
 
     Attributes:
         changes: The change of each arrival.
+        keys: Those of the orders that are known, by id.
         writes: (arrival, new revision, changed members) of those to write.
         unnoticed: Arrivals that tell something new, of which readers know already through our shipments.
         reworded: Arrivals that say the same otherwise: members in another order, or new ones that are null.
@@ -87,6 +88,7 @@ class Comparison:
     """
 
     changes: list[Change]
+    keys: Mapping[str, int]
     writes: list[tuple[Arrival, int, tuple[str, ...]]]
     unnoticed: list[Arrival]
     reworded: list[Arrival]
@@ -116,11 +118,11 @@ def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival],
     first_change = next_values(transaction, MARKETPLACE_CHANGES, count) if count else 0
     if found.writes:
         first_position = next_values(transaction, POSITION, len(found.writes))
-        _write(transaction, keys, found.writes, first_position, first_change, now)
+        _write(transaction, keys, found, first_position, first_change, now)
     if found.seen_later:
         _touch(transaction, found.seen_later)
     if found.unnoticed:
-        _take_over(transaction, found.unnoticed, first_change + len(found.writes))
+        _take_over(transaction, found, first_change + len(found.writes))
     if found.reworded:
         _reword(transaction, found.reworded)
     _follow_up(transaction, found, changes, now)
@@ -163,7 +165,8 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
                 seen_later.append(arrival)
             if row.content_hash != kept.content_hash:
                 (reworded if kept.raised is None else unnoticed).append(kept)
-    return Comparison(changes, writes, unnoticed, reworded, seen_later)
+    own_keys = {each.id: each.key for each in known.values()}
+    return Comparison(changes, own_keys, writes, unnoticed, reworded, seen_later)
 
 
 def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
@@ -186,7 +189,8 @@ def _is_same(arrival: Arrival, row: KnownOrder) -> bool:
 
 
 def _contents(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownContent]:
-    query = sa.select(orders.c.id, orders.c.facts, parties.c.sealed).join_from(orders, parties, isouter=True)
+    query = sa.select(orders.c.id, orders.c.facts, parties.c.sealed)
+    query = query.outerjoin_from(orders, parties, parties.c.order_key == orders.c.key)
     rows = transaction.execute(query.where(orders.c.id.in_(ids)))
     return {own_id: KnownContent(facts, sealed) for own_id, facts, sealed in rows}
 
@@ -233,17 +237,22 @@ class _OrderRows(NamedTuple):
 def _write(
     transaction: Transaction,
     keys: KeyRing,
-    writes: Sequence[tuple[Arrival, int, tuple[str, ...]]],
+    found: Comparison,
     first_position: int,
     first_change: int,
     now: datetime,
 ) -> None:
     new: list[_OrderRows] = []
     known: list[_OrderRows] = []
-    for number, (arrival, revision, members) in enumerate(writes):
-        order = _order_row(arrival, revision, first_position + number, first_change + number)
+    for number, (arrival, revision, members) in enumerate(found.writes):
+        position = first_position + number
+        key = found.keys.get(arrival.order.id, position)
+        order = _order_row(arrival, key, revision, position, first_change + number)
         rows = _OrderRows(
-            order, _line_rows(arrival), _party_row(keys, arrival, now), _version_row(arrival, order, members, now)
+            order,
+            _line_rows(arrival, key),
+            _party_row(keys, arrival, key, now),
+            _version_row(arrival, order, members, now),
         )
         (new if revision == 1 else known).append(rows)
     known_ids = [each.order["id"] for each in known]
@@ -264,15 +273,16 @@ def _overwrite(transaction: Transaction, known: Sequence[_OrderRows], ids: Seque
     incidents.mark_troubled(transaction, ids)
     lines = [line for each in known for line in each.lines]
     kept = [line["id"] for line in lines]
-    transaction.execute(sa.delete(order_lines).where(order_lines.c.order_id.in_(ids), order_lines.c.id.not_in(kept)))
+    own = [each.order["key"] for each in known]
+    transaction.execute(sa.delete(order_lines).where(order_lines.c.order_key.in_(own), order_lines.c.id.not_in(kept)))
     if lines:
         transaction.execute(upsert(transaction, order_lines, ("id",)), lines)
-    bare = [each.order["id"] for each in known if each.party is None]
+    bare = [each.order["key"] for each in known if each.party is None]
     if bare:
-        transaction.execute(sa.delete(parties).where(parties.c.order_id.in_(bare)))
+        transaction.execute(sa.delete(parties).where(parties.c.order_key.in_(bare)))
     party_rows = [each.party for each in known if each.party is not None]
     if party_rows:
-        transaction.execute(upsert(transaction, parties, ("order_id",)), party_rows)
+        transaction.execute(upsert(transaction, parties, ("order_key",)), party_rows)
 
 
 def _note_closing(transaction: Transaction, order_ids: Sequence[str]) -> None:
@@ -286,10 +296,11 @@ def _note_closing(transaction: Transaction, order_ids: Sequence[str]) -> None:
     )
 
 
-def _order_row(arrival: Arrival, revision: int, position: int, change: int) -> dict[str, Any]:
+def _order_row(arrival: Arrival, key: int, revision: int, position: int, change: int) -> dict[str, Any]:
     order = arrival.order
     return {
         "id": order.id,
+        "key": key,
         "original_id": order.original_id,
         "channel": order.channel,
         "marketplace": order.marketplace,
@@ -349,7 +360,7 @@ def _entry(arrival: Arrival, change: Change) -> activity.ActivityEntry:
     )
 
 
-def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
+def _line_rows(arrival: Arrival, key: int) -> list[dict[str, Any]]:
     order, own_id = arrival.order, arrival.order.id
     seen = {} if arrival.raised is None else arrival.raised.lines
     rows = []
@@ -359,6 +370,7 @@ def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
             {
                 "id": line.id,
                 "order_id": own_id,
+                "order_key": key,
                 "original_id": line.original_id,
                 "number": line.number,
                 "channel": order.channel,
@@ -376,11 +388,12 @@ def _line_rows(arrival: Arrival) -> list[dict[str, Any]]:
     return rows
 
 
-def _party_row(keys: KeyRing, arrival: Arrival, now: datetime) -> dict[str, Any] | None:
+def _party_row(keys: KeyRing, arrival: Arrival, key: int, now: datetime) -> dict[str, Any] | None:
     if arrival.pii_state != PiiState.PRESENT:
         return None
     own_id = arrival.order.id
     return {
+        "order_key": key,
         "order_id": own_id,
         "sealed": keys.seal(arrival.parties.encode(), f"parties:{own_id}"),
         "updated_at": now,
@@ -391,6 +404,7 @@ def _version_row(arrival: Arrival, order: Mapping[str, Any], members: tuple[str,
     return {
         "position": order["position"],
         "order_id": order["id"],
+        "order_key": order["key"],
         "revision": order["revision"],
         "status": order["status"],
         "marketplace_updated_at": order["marketplace_updated_at"],
@@ -405,7 +419,7 @@ def _source(arrival: Arrival) -> str | None:
     return None if arrival.raised is None else arrival.order.status.value
 
 
-def _take_over(transaction: Transaction, unnoticed: Sequence[Arrival], first_change: int) -> None:
+def _take_over(transaction: Transaction, found: Comparison, first_change: int) -> None:
     """Keep what the marketplace says now, where nothing that a reader sees has changed."""
     update = (
         sa.update(orders)
@@ -418,10 +432,10 @@ def _take_over(transaction: Transaction, unnoticed: Sequence[Arrival], first_cha
     )
     rows = [
         {"own_id": each.order.id, "digest": each.content_hash, "source": _source(each), "change": change}
-        for change, each in enumerate(unnoticed, first_change)
+        for change, each in enumerate(found.unnoticed, first_change)
     ]
     transaction.execute(update, rows)
-    lines = [line for each in unnoticed for line in _line_rows(each)]
+    lines = [line for each in found.unnoticed for line in _line_rows(each, found.keys[each.order.id])]
     if lines:
         transaction.execute(upsert(transaction, order_lines, ("id",)), lines)
 

@@ -58,7 +58,7 @@ def changed_orders(
     """
     query = (
         sa.select(*_COLUMNS)
-        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .outerjoin(parties, parties.c.order_key == orders.c.key)
         .where(
             orders.c.channel == channel,
             orders.c.marketplace_change.between(after + 1, through),
@@ -108,7 +108,7 @@ def orders_of_files(
     lost = sa.select(file_members.c.order_id).where(file_members.c.file_id.in_(given_up), ~is_in_later_file)
     query = (
         sa.select(*_COLUMNS)
-        .outerjoin(parties, parties.c.order_id == orders.c.id)
+        .outerjoin(parties, parties.c.order_key == orders.c.key)
         .where(
             orders.c.channel == channel,
             orders.c.id.in_(lost),

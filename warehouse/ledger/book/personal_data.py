@@ -209,7 +209,7 @@ def expire_orders(ledger: Ledger, ids: Sequence[str], now: datetime) -> int:
 
 def _expire(transaction: Transaction, rows: Sequence[RowMapping], now: datetime) -> None:
     first = next_values(transaction, POSITION, len(rows))
-    transaction.execute(sa.delete(parties).where(parties.c.order_id.in_([row["id"] for row in rows])))
+    transaction.execute(sa.delete(parties).where(parties.c.order_key.in_([row["key"] for row in rows])))
     changes: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
     for position, row in enumerate(rows, first):
@@ -223,6 +223,7 @@ def _expire(transaction: Transaction, rows: Sequence[RowMapping], now: datetime)
             {
                 "position": position,
                 "order_id": row["id"],
+                "order_key": row["key"],
                 "revision": revision,
                 "status": row["status"],
                 "marketplace_updated_at": row["marketplace_updated_at"],

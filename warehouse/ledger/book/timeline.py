@@ -22,6 +22,7 @@ from warehouse.ledger.base.schema import (
 )
 from warehouse.ledger.book import versions
 from warehouse.ledger.book.event_texts import event_text
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.revisions import MOST_CHANGES, changes
 from warehouse.ledger.watch.incident_queries import IncidentFilter, find_incidents
 from warehouse.sentences import Sentence
@@ -77,7 +78,7 @@ def _arrivals(transaction: Transaction, order: Json) -> list[TimelineEntry]:
     """Received, and every revision since; published versions are dropped after a while, the arrival is known for good."""
     query = (
         sa.select(*versions.COLUMNS)
-        .where(order_versions.c.order_id == order["id"])
+        .where(order_versions.c.order_key.in_(order_keys([order["id"]])))
         .order_by(order_versions.c.revision.desc())
         .limit(TIMELINE_LIMIT)
     )

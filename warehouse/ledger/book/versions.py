@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema import order_versions, orders
+from warehouse.ledger.book.order_ids import order_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +24,16 @@ _CURRENT_FACTS = (
 COLUMNS = tuple(
     sa.func.coalesce(each, _CURRENT_FACTS).label("facts") if each.name == "facts" else each
     for each in order_versions.columns
+    if each.name != "order_key"
 )
 """Of a version, with its facts wherever they are."""
 
 _KEEP = (
     sa.update(order_versions)
-    .where(order_versions.c.order_id.in_(sa.bindparam("ids", expanding=True)), order_versions.c.facts.is_(None))
+    .where(
+        order_versions.c.order_key.in_(order_keys(sa.bindparam("ids", expanding=True))),
+        order_versions.c.facts.is_(None),
+    )
     .values(facts=_CURRENT_FACTS)
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import file_rows, order_lines, shipments
+from warehouse.ledger.base.schema import file_rows, order_lines, orders, shipments
 from warehouse.ledger.base.schema import files as file_table
 from warehouse.ledger.exchange import file_queries
 from warehouse.ledger.exchange.file_records import FileState, RowOutcome
@@ -70,7 +70,8 @@ def shipped_since(transaction: Transaction, record: FileRecord, ids: Iterable[st
     found: set[str] = set()
     for part in _parts(ids):
         left = sa.select(order_lines.c.order_id).where(
-            order_lines.c.order_id.in_(part), sa.func.coalesce(order_lines.c.quantity_remaining, 1) > 0
+            order_lines.c.order_key.in_(sa.select(orders.c.key).where(orders.c.id.in_(part))),
+            sa.func.coalesce(order_lines.c.quantity_remaining, 1) > 0,
         )
         in_files = sa.select(file_rows.c.order_id).where(
             file_rows.c.order_id.in_(part),

@@ -16,6 +16,7 @@ from warehouse.ledger.base.database import has_come, upsert
 from warehouse.ledger.base.schema import acceptances, channels, order_lines, orders
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.order_events import OrderEvent
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
@@ -228,7 +229,9 @@ def _about(order_ids: Sequence[str]) -> sa.ColumnElement[bool]:
 
 
 def _lines(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, list[str]]:
-    query = sa.select(order_lines.c.order_id, order_lines.c.id).where(order_lines.c.order_id.in_(order_ids))
+    query = sa.select(order_lines.c.order_id, order_lines.c.id).where(
+        order_lines.c.order_key.in_(order_keys(order_ids))
+    )
     found: dict[str, list[str]] = {}
     for order_id, line in transaction.execute(query.order_by(order_lines.c.order_id, order_lines.c.number)):
         found.setdefault(order_id, []).append(line)
@@ -352,7 +355,9 @@ def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datet
 
 
 def _original_ids(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, str]:
-    query = sa.select(order_lines.c.id, order_lines.c.original_id).where(order_lines.c.order_id.in_(order_ids))
+    query = sa.select(order_lines.c.id, order_lines.c.original_id).where(
+        order_lines.c.order_key.in_(order_keys(order_ids))
+    )
     return {row.id: row.original_id for row in transaction.execute(query)}
 
 

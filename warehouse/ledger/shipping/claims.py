@@ -27,6 +27,7 @@ from warehouse.ledger.base.schema import (
 )
 from warehouse.ledger.book import holds
 from warehouse.ledger.book.fulfilment import restate
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.order_states import ConfirmationStatus, Status
@@ -250,7 +251,7 @@ def _units_shipped(transaction: Transaction, order_ids: Sequence[str]) -> dict[s
     """Order id → the marketplace's line id → units that it shows as shipped, of the lines of which it tells."""
     query = sa.select(
         order_lines.c.order_id, order_lines.c.original_id, order_lines.c.marketplace_quantity_shipped
-    ).where(order_lines.c.order_id.in_(order_ids), order_lines.c.marketplace_quantity_shipped.is_not(None))
+    ).where(order_lines.c.order_key.in_(order_keys(order_ids)), order_lines.c.marketplace_quantity_shipped.is_not(None))
     found: dict[str, dict[str, int]] = {}
     for order_id, original_id, units in transaction.execute(query):
         found.setdefault(order_id, {})[original_id] = units

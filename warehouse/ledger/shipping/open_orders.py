@@ -18,6 +18,7 @@ from warehouse.ledger.book.fulfilment import (
     reported_units,
     shipped_units,
 )
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.order_states import Bar, Status
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
@@ -191,7 +192,7 @@ def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
 def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]) -> None:
     ids = list(read)
     reported = reported_units(transaction, ids)
-    query = sa.select(*_LINE_COLUMNS).where(order_lines.c.order_id.in_(ids)).order_by(order_lines.c.number)
+    query = sa.select(*_LINE_COLUMNS).where(order_lines.c.order_key.in_(order_keys(ids))).order_by(order_lines.c.number)
     for order_id, own_id, original_id, sku, ordered, shown, cancelled, refunded, bar in transaction.execute(
         query
     ).all():

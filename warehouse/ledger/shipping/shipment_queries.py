@@ -25,7 +25,7 @@ from warehouse.ledger.base.schema import (
     shipments,
 )
 from warehouse.ledger.book import holds
-from warehouse.ledger.book.order_ids import orders_named
+from warehouse.ledger.book.order_ids import order_keys, orders_named
 from warehouse.ledger.shipping import claims
 from warehouse.ledger.shipping.records import ATTEMPT_COLUMNS, SHIPMENT_COLUMNS, StoredAttempt, StoredShipment
 from warehouse.order_states import ConfirmationStatus
@@ -260,7 +260,9 @@ def held_by_reason(transaction: Transaction, before: datetime) -> dict[str, dict
 
 def line_ids(transaction: Transaction, order_id: str) -> dict[str, str]:
     """The marketplace's line id → ours, of one order."""
-    query = sa.select(order_lines.c.original_id, order_lines.c.id).where(order_lines.c.order_id == order_id)
+    query = sa.select(order_lines.c.original_id, order_lines.c.id).where(
+        order_lines.c.order_key.in_(order_keys([order_id]))
+    )
     return {row.original_id: row.id for row in transaction.execute(query)}
 
 

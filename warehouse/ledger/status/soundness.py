@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from warehouse import display
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.rows import Json, read_rows
+from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.versions import COLUMNS as VERSION_COLUMNS
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
@@ -316,13 +317,11 @@ def nothing_stuck(transaction: Transaction, now: datetime) -> CheckVerdict:
 def nothing_over_shipped(transaction: Transaction) -> CheckVerdict:
     """Lines of the newest shipments of which ours together hold more than was ordered."""
     shipments, parts, lines = schema.shipments, schema.shipment_lines, schema.order_lines
-    newest = (
-        sa.select(shipments.c.order_id).order_by(shipments.c.reported_at.desc()).limit(NEWEST_CHANGES).scalar_subquery()
-    )
+    newest = sa.select(shipments.c.order_id).order_by(shipments.c.reported_at.desc()).limit(NEWEST_CHANGES)
     query = (
         sa.select(lines.c.id, lines.c.quantity_ordered, sa.func.sum(parts.c.quantity))
         .join_from(parts, lines, lines.c.id == parts.c.line_id)
-        .where(lines.c.order_id.in_(newest))
+        .where(lines.c.order_key.in_(order_keys(newest)))
         .group_by(lines.c.id, lines.c.quantity_ordered)
     )
     rows = transaction.execute(query).all()

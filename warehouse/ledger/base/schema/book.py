@@ -98,6 +98,13 @@ orders = sa.Table(
     "orders",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column(
+        "key",
+        Sequence,
+        nullable=False,
+        server_default="0",
+        comment="grows with every new order: what belongs to an order is found by it, so that new rows lie together",
+    ),
     sa.Column("original_id", sa.Text, nullable=False),
     code("channel", nullable=False),
     sa.Column("marketplace", sa.Text, nullable=False),
@@ -189,6 +196,7 @@ order_lines = sa.Table(
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("order_id", sa.ForeignKey("orders.id"), nullable=False),
+    sa.Column("order_key", Sequence, nullable=False, server_default="0"),
     sa.Column("original_id", sa.Text, nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("channel", sa.String(64), nullable=False),
@@ -205,7 +213,7 @@ order_lines = sa.Table(
     sa.Column("bar", sa.String(32), comment="what the marketplace has against shipping this line; null: nothing"),
     sa.CheckConstraint(CONSERVATION, name="ck_order_lines_conservation"),
     sa.CheckConstraint(NOT_NEGATIVE, name="ck_order_lines_not_negative"),
-    sa.Index("ix_order_lines_order", "order_id"),
+    sa.Index("ix_order_lines_order", "order_key"),
     sa.Index("ix_order_lines_sku", "channel", "sku"),
     sa.Index("ix_order_lines_gtin", "channel", "gtin"),
 )
@@ -213,7 +221,8 @@ order_lines = sa.Table(
 parties = sa.Table(
     "parties",
     metadata,
-    sa.Column("order_id", sa.ForeignKey("orders.id"), primary_key=True),
+    sa.Column("order_key", Sequence, primary_key=True, autoincrement=False),
+    sa.Column("order_id", sa.ForeignKey("orders.id"), nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="buyer and addresses, encrypted"),
     sa.Column("updated_at", Instant, nullable=False),
 )
@@ -238,6 +247,7 @@ order_versions = sa.Table(
     metadata,
     sa.Column("position", Sequence, primary_key=True, autoincrement=False),
     sa.Column("order_id", sa.String(36), nullable=False),
+    sa.Column("order_key", Sequence, nullable=False, server_default="0"),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("status", sa.String(24), nullable=False),
     sa.Column("marketplace_updated_at", Instant, nullable=False),
@@ -245,7 +255,7 @@ order_versions = sa.Table(
     sa.Column("raw_seq", Sequence, nullable=False),
     sa.Column("changed", sa.Text, nullable=False, comment="JSON list of the members that changed; [] for the first"),
     sa.Column("facts", sa.Text, comment="null: what the order says now"),
-    sa.Index("ix_order_versions_order", "order_id", "revision"),
+    sa.Index("ix_order_versions_order", "order_key", "revision"),
 )
 
 order_events = sa.Table(
