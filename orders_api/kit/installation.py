@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from orders_api.kit.auth import Caller
     from orders_api.kit.rate_limits import RateLimiter
     from warehouse.clock import Clock
     from warehouse.documents import StoredOrder
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 LOG = logging.getLogger("orders_api")
+POSITION_NOTED_EVERY = timedelta(seconds=1)
+"""A note is a write, which takes longer than the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class ApiInstallation:
     numbering: Numbering
     latencies: Latencies = field(default_factory=Latencies)
     _writing: threading.Lock = field(default_factory=threading.Lock)
+    _positions_noted: dict[str, datetime] = field(default_factory=dict)
 
     def shape(self, *, with_parties: bool) -> RowShape[OrderText]:
         """What `texts` takes, for a reader who may see the personal data or may not."""
@@ -87,6 +92,15 @@ class ApiInstallation:
             self._with_payload_url(row.id, documents.document(row, self._parties(row.id, sealed.get(row.id))))
             for row in rows
         ]
+
+    def is_position_due(self, caller: Caller) -> bool:
+        """Whether the position of a reader that goes on from page to page is to be noted again; its last one always is."""
+        now = self.clock()
+        noted_at = self._positions_noted.get(caller.consumer)
+        if noted_at is not None and now - noted_at < POSITION_NOTED_EVERY:
+            return False
+        self._positions_noted[caller.consumer] = now
+        return True
 
     def note(self, token: tokens.TokenInfo, position: int | None) -> None:
         """Remember that a token was used, and how far its consumer has read; called when the answer is out.

@@ -78,7 +78,7 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
     has_more = b"true" if changes.has_more else b"false"
     body = b'{"orders":[%b],"next_after":%d,"has_more":%b}' % (b",".join(texts), changes.next_after, has_more)
     response = json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii)
-    if remembered != query.after:
+    if remembered != query.after and (not changes.has_more or reading.installation.is_position_due(reading.caller)):
         response.background = BackgroundTask(reading.installation.note, reading.caller.token, query.after)
     return response
 

@@ -120,6 +120,14 @@ def test_how_far_a_consumer_has_read_is_remembered(erp, book, order, api_ledger,
     assert position_of(api_ledger, "erp") == (2, clock())
 
 
+def test_a_reader_that_catches_up_is_remembered_once_a_second_and_at_the_end(erp, book, order, api_ledger, clock):
+    book.put(*(order(number) for number in range(1, 7)))
+    for after, advanced, remembered in [(1, 0, 1), (2, 0.5, 1), (3, 0.5, 3), (4, 0, 3), (5, 0, 5), (6, 0, 6)]:
+        clock.advance(seconds=advanced)
+        erp.get(f"/v1/orders/changes?after={after}&limit=1")
+        assert position_of(api_ledger, "erp")[0] == remembered
+
+
 def test_reading_at_the_same_place_writes_nothing(erp, book, order, api_ledger, clock):
     book.put(order(1))
     follow(erp, after=1)
