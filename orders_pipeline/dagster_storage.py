@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -62,8 +62,13 @@ def postgresql_url(settings: Settings) -> str:
     )
 
 
+_SEEN: set[str] = set()
+"""Files that this process has seen to be of its release of Dagster, which takes reading all of its migrations."""
+
+
+@lru_cache(maxsize=8)
 def _engine(url: str) -> sa.Engine:
-    """An engine that keeps its connection.
+    """The engine of a file, one in a process, which keeps its connection and what it has compiled.
 
     Dagster makes engine and connection, and compiles, anew for each of a run's hundreds of statements: a third of its time.
     """
@@ -77,19 +82,15 @@ class _ByOneEngine:
 
     _conn_string: str
 
-    @cached_property
-    def _kept(self) -> sa.Engine:
-        return _engine(self._conn_string)
-
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
         """A transaction."""
-        with self._kept.begin() as connection:
+        with _engine(self._conn_string).begin() as connection:
             yield connection
 
     def dispose(self) -> None:
         """Let go of the file."""
-        self._kept.dispose()
+        _engine(self._conn_string).dispose()
 
 
 class PipelineRuns(_ByOneEngine, SqliteRunStorage):
@@ -103,23 +104,27 @@ class PipelineTicks(_ByOneEngine, SqliteScheduleStorage):
 class PipelineEvents(SqliteEventLogStorage):
     """Dagster's events in SQLite, by an engine for the index of all runs, and one for the file of the run at hand."""
 
-    @cached_property
-    def _kept(self) -> dict[str, sa.Engine]:
-        return {}
+    _at_hand: str | None = None
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
         with self._db_lock:
-            if shard not in self._kept:
-                for other in [each for each in self._kept if INDEX_SHARD_NAME not in (each, shard)]:
-                    self._kept.pop(other).dispose()
-                self._kept[shard] = _engine(self.conn_string_for_shard(shard))
-            if shard not in self._initialized_dbs:
+            if shard not in (INDEX_SHARD_NAME, self._at_hand):
+                self._let_go_of_run()
+                self._at_hand = shard
+            url = self.conn_string_for_shard(shard)
+            engine = _engine(url)
+            seen, name = (_SEEN, url) if shard == INDEX_SHARD_NAME else (self._initialized_dbs, shard)
+            if name not in seen:
                 if not self._is_made(shard):
-                    self._initdb(self._kept[shard])
-                self._initialized_dbs.add(shard)
-            with self._kept[shard].begin() as connection:
+                    self._initdb(engine)
+                seen.add(name)
+            with engine.begin() as connection:
                 yield connection
+
+    def _let_go_of_run(self) -> None:
+        if self._at_hand is not None:
+            _engine(self.conn_string_for_shard(self._at_hand)).dispose()
 
     def _is_made(self, shard: str) -> bool:
         """Make the file of a new run as a copy of an empty one: its tables take longer to make than all of its events.
@@ -145,16 +150,20 @@ class PipelineEvents(SqliteEventLogStorage):
     def dispose(self) -> None:
         """Let go of the files."""
         super().dispose()
-        for each in self._kept.values():
-            each.dispose()
+        self._let_go_of_run()
+        _engine(self.conn_string_for_shard(INDEX_SHARD_NAME)).dispose()
 
 
 class PipelineSqliteStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage, which keeps its connections."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        """Let Dagster make its files, then reach them by our own classes."""
-        super().__init__(base_dir, inst_data)
+        """Let Dagster make its files or see that they are there, once in a process: each sensor opens this when it looks."""
+        if base_dir not in _SEEN:
+            super().__init__(base_dir, inst_data)
+            _SEEN.add(base_dir)
+        self.base_dir, self._inst_data = base_dir, inst_data
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         self._run_storage = PipelineRuns(create_db_conn_string(_runs_directory(base_dir), "runs"))
         self._event_log_storage = PipelineEvents(_event_logs_directory(base_dir))
         self._schedule_storage = PipelineTicks(create_db_conn_string(_schedule_directory(base_dir), "schedules"))
