@@ -225,6 +225,7 @@ parties = sa.Table(
     sa.Column("order_id", sa.ForeignKey("orders.id"), nullable=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False, comment="buyer and addresses, encrypted"),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_parties_updated", "updated_at"),
 )
 
 account_deletions = sa.Table(
