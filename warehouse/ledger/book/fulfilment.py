@@ -210,7 +210,7 @@ def restate(
     news: list[_News] = []
     quiet: list[dict[str, str]] = []
     left: dict[str, Mapping[str, int]] = {}
-    rows = read_rows(transaction, _Row, sa.select(*_COLUMNS).where(orders.c.id.in_(chosen)))
+    rows = read_rows(transaction, _Row, _ROWS, {"ids": chosen})
     for row in rows:
         source = Status(row.source_status or row.status)
         own = found[row.id]
@@ -245,7 +245,7 @@ class _Row(NamedTuple):
     closed_at: datetime | None
 
 
-_COLUMNS = columns_of(_Row, orders)
+_ROWS = sa.select(*columns_of(_Row, orders)).where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 class _News(NamedTuple):

@@ -32,7 +32,7 @@ CANCELLATION = "cancellation_requested"
 MANY = 500
 
 
-def is_held(order_id: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[bool]:
+def is_held(order_id: sa.ColumnElement[str], now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     """Whether an order must be neither exported nor confirmed at this instant, as a condition of a query.
 
     Held is an order with an open request whose hold (channel setting `cancellation_hold_hours`) has not ended, and one whose
@@ -44,21 +44,27 @@ def is_held(order_id: sa.ColumnElement[str], now: datetime) -> sa.ColumnElement[
     return sa.exists().where(requests.c.order_id == order_id, sa.or_(is_accepted, is_waiting))
 
 
+_HELD = sa.select(orders.c.id).where(
+    orders.c.id.in_(sa.bindparam("ids", expanding=True)), is_held(orders.c.id, sa.bindparam("now"))
+)
+_ASKED = sa.select(cancellation_requests.c.order_id).where(
+    cancellation_requests.c.order_id.in_(sa.bindparam("ids", expanding=True)),
+    cancellation_requests.c.state.in_([RequestState.OPEN.value, RequestState.ACCEPTED.value]),
+)
+
+
 def held_orders(transaction: Transaction, order_ids: Sequence[str], now: datetime) -> frozenset[str]:
     """Those of the orders that are held, as `is_held` says."""
     found: set[str] = set()
     for start in range(0, len(order_ids), MANY):
-        chosen = orders.c.id.in_(order_ids[start : start + MANY])
-        found.update(transaction.execute(sa.select(orders.c.id).where(chosen, is_held(orders.c.id, now))).scalars())
+        chosen = order_ids[start : start + MANY]
+        found.update(transaction.execute(_HELD, {"ids": chosen, "now": now}).scalars())
     return frozenset(found)
 
 
 def asked_orders(transaction: Transaction, order_ids: Sequence[str]) -> frozenset[str]:
     """Those of the orders whose cancellation somebody has asked for, without an end so far."""
-    table = cancellation_requests.c
-    live = [RequestState.OPEN.value, RequestState.ACCEPTED.value]
-    query = sa.select(table.order_id).where(table.order_id.in_(order_ids), table.state.in_(live))
-    return frozenset(transaction.execute(query).scalars())
+    return frozenset(transaction.execute(_ASKED, {"ids": order_ids}).scalars())
 
 
 def follow(transaction: Transaction, order_ids: Iterable[str], now: datetime) -> int:

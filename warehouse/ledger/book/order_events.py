@@ -72,10 +72,12 @@ def record(transaction: Transaction, events: Sequence[OrderEvent], now: datetime
     activity.record(transaction, entries, now)
 
 
+_CHANNELS = sa.select(orders.c.id, orders.c.channel).where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
 def _channels(transaction: Transaction, ids: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for start in range(0, len(ids), ORDERS_PER_QUERY):
-        chosen = orders.c.id.in_(ids[start : start + ORDERS_PER_QUERY])
-        rows = transaction.execute(sa.select(orders.c.id, orders.c.channel).where(chosen))
+        rows = transaction.execute(_CHANNELS, {"ids": ids[start : start + ORDERS_PER_QUERY]})
         found |= {row.id: row.channel for row in rows.all()}
     return found

@@ -53,38 +53,36 @@ def note(transaction: Transaction, left: Mapping[str, Mapping[str, int]], now: d
     _tell(transaction, found, changed, now)
 
 
+_REPORTED = (
+    sa.select(
+        *(shipments.c[name] for name in ("order_id", "channel", "package_id")),
+        *(shipment_lines.c[name] for name in ("shipment_id", "line_id", "quantity", "may_have_left")),
+    )
+    .join_from(shipments, shipment_lines)
+    .where(
+        shipments.c.order_id.in_(sa.bindparam("ids", expanding=True)),
+        sa.or_(
+            shipment_lines.c.may_have_left > 0,
+            shipments.c.order_id.in_(sa.bindparam("with_cancelled", expanding=True)),
+        ),
+    )
+    .order_by(
+        sa.case((shipments.c.status == ConfirmationStatus.VERIFIED.value, 1), else_=0),
+        shipments.c.reported_at.desc(),
+        shipments.c.reference.desc(),
+    )
+)
+
+
 def _read(transaction: Transaction, left: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """What was reported of the orders' lines, with the `share` of each package in the cancelled units.
 
     What the marketplace has not shown comes first, then the latest report: that is what it is most likely to have cancelled.
     """
-    query = (
-        sa.select(
-            shipments.c.order_id,
-            shipments.c.channel,
-            shipments.c.package_id,
-            shipment_lines.c.shipment_id,
-            shipment_lines.c.line_id,
-            shipment_lines.c.quantity,
-            shipment_lines.c.may_have_left,
-        )
-        .join_from(shipments, shipment_lines)
-        .where(
-            shipments.c.order_id.in_(sorted(left)),
-            sa.or_(
-                shipment_lines.c.may_have_left > 0,
-                shipments.c.order_id.in_([own_id for own_id, lines in left.items() if lines]),
-            ),
-        )
-        .order_by(
-            sa.case((shipments.c.status == ConfirmationStatus.VERIFIED.value, 1), else_=0),
-            shipments.c.reported_at.desc(),
-            shipments.c.reference.desc(),
-        )
-    )
     open_units = {line: units for lines in left.values() for line, units in lines.items()}
+    values = {"ids": sorted(left), "with_cancelled": [own_id for own_id, lines in left.items() if lines]}
     found = []
-    for row in transaction.execute(query).mappings():
+    for row in transaction.execute(_REPORTED, values).mappings():
         share = min(row["quantity"], open_units.get(row["line_id"], 0))
         if share:
             open_units[row["line_id"]] -= share

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
@@ -124,28 +124,32 @@ class OpenOrder:
         return named[0]
 
 
+_CODES = sa.select(channels.c.code)
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_OPEN_ORDER = sa.select(
+    *(orders.c[name] for name in ("id", "original_id", "channel", "status", "source_status", "fulfilled_by")),
+    *(orders.c[name] for name in ("may_not_ship_reason", "purchased_at")),
+)
+# The index on original ids begins with the channel; beside an id the channel must lead no index, and in one condition with it
+# PostgreSQL would read every order.
+_BY_ID = _OPEN_ORDER.where(orders.c.id.in_(_IDS))
+_BY_ORIGINAL = _OPEN_ORDER.where(
+    orders.c.channel.in_(sa.bindparam("codes", expanding=True)), orders.c.original_id.in_(_IDS)
+)
+
+
 def read_orders(
     transaction: Transaction, sender: Sender, given: Sequence[ShipmentReport]
 ) -> dict[str, tuple[str, OpenOrder]]:
     """Internal id → (original id, order) of every order that the reports name and the sender may see."""
     ids = sorted({each.id for each in given if each.id is not None})
     originals = sorted({each.original_id for each in given if each.id is None and each.original_id is not None})
-    codes = transaction.execute(sa.select(channels.c.code)).scalars()
+    codes = transaction.execute(_CODES).scalars()
     visible = [each for each in codes if sender.visible_channels is None or each in sender.visible_channels]
-    # the index on original ids begins with the channel; beside an id the channel must lead no index, and in one condition with
-    # it PostgreSQL would read every order
-    ways = (orders.c.id.in_(ids), orders.c.channel.in_(visible) & orders.c.original_id.in_(originals))
-    columns = (
-        orders.c.id,
-        orders.c.original_id,
-        orders.c.channel,
-        orders.c.status,
-        orders.c.source_status,
-        orders.c.fulfilled_by,
-        orders.c.may_not_ship_reason,
-        orders.c.purchased_at,
-    )
-    rows = (row for named in ways for row in transaction.execute(sa.select(*columns).where(named)).all())
+    rows = [
+        *(transaction.execute(_BY_ID, {"ids": ids}).all() if ids else ()),
+        *(transaction.execute(_BY_ORIGINAL, {"codes": visible, "ids": originals}).all() if originals else ()),
+    ]
     read = {
         own_id: (
             original_id,
@@ -192,23 +196,29 @@ def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
 def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]) -> None:
     ids = list(read)
     reported = reported_units(transaction, ids)
-    query = sa.select(*_LINE_COLUMNS).where(order_lines.c.order_key.in_(order_keys(ids))).order_by(order_lines.c.number)
-    for order_id, own_id, original_id, sku, ordered, shown, cancelled, refunded, bar in transaction.execute(
-        query
-    ).all():
+    rows = transaction.execute(_LINES, {"ids": ids}).all()
+    for order_id, own_id, original_id, sku, ordered, shown, cancelled, refunded, bar in rows:
         units = reported.get(order_id, {}).get(own_id)
         read[order_id][1].lines[own_id] = OpenLine(
             own_id, original_id, sku, ordered, shown, cancelled, refunded or 0, bar, units
         )
 
 
-_LINE_COLUMNS = [
-    order_lines.c[name]
-    for name in (
-        *("order_id", "id", "original_id", "sku", "quantity_ordered", "marketplace_quantity_shipped"),
-        *("quantity_cancelled", "quantity_refunded", "bar"),
+_LINES: sa.Select[Any] = (
+    sa.select(
+        *(order_lines.c[name] for name in ("order_id", "id", "original_id", "sku", "quantity_ordered")),
+        *(order_lines.c[name] for name in ("marketplace_quantity_shipped", "quantity_cancelled", "quantity_refunded")),
+        order_lines.c.bar,
     )
-]
+    .where(order_lines.c.order_key.in_(order_keys(_IDS)))
+    .order_by(order_lines.c.number)
+)
+_PACKAGES = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.order_id.in_(_IDS))
+_CONTENTS = (
+    sa.select(*(shipment_lines.c[name] for name in ("shipment_id", "line_id", "quantity", "shipped_by_others")))
+    .join_from(shipments, shipment_lines)
+    .where(shipments.c.order_id.in_(_IDS))
+)
 
 
 def read_packages(
@@ -216,12 +226,9 @@ def read_packages(
 ) -> dict[str, dict[str, tuple[int, int]]]:
     """Give each order its packages, and return what is in them: shipment id → line id → (units, shipped by others)."""
     ids = list(read)
-    stored = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.order_id.in_(ids))
-    for package in read_rows(transaction, StoredShipment, stored):
+    for package in read_rows(transaction, StoredShipment, _PACKAGES, {"ids": ids}):
         read[package.order_id][1].packages[package.package_id] = package
-    columns = [shipment_lines.c[name] for name in ("shipment_id", "line_id", "quantity", "shipped_by_others")]
-    query = sa.select(*columns).join_from(shipments, shipment_lines).where(shipments.c.order_id.in_(ids))
     found: dict[str, dict[str, tuple[int, int]]] = {}
-    for shipment_id, line_id, quantity, by_others in transaction.execute(query).all():
+    for shipment_id, line_id, quantity, by_others in transaction.execute(_CONTENTS, {"ids": ids}).all():
         found.setdefault(shipment_id, {})[line_id] = (quantity, by_others)
     return found

@@ -30,13 +30,15 @@ class ChannelFacts(NamedTuple):
     places: frozenset[str]
 
 
+_CHANNELS = (
+    sa.select(channels.c.code, channels.c.confirmation, channels.c.settings, connections.c.settings.label("shared"))
+    .join_from(channels, connections)
+    .where(channels.c.code.in_(sa.bindparam("codes", expanding=True)))
+)
+
+
 def read_channels(transaction: Transaction, codes: Sequence[str]) -> dict[str, ChannelFacts]:
     """Code → what is settled, of these channels."""
-    query = (
-        sa.select(channels.c.code, channels.c.confirmation, channels.c.settings, connections.c.settings.label("shared"))
-        .join_from(channels, connections)
-        .where(channels.c.code.in_(codes))
-    )
     return {
         row.code: ChannelFacts(
             row.code,
@@ -46,7 +48,7 @@ def read_channels(transaction: Transaction, codes: Sequence[str]) -> dict[str, C
             row.settings.get("shipping_method"),
             frozenset(row.shared.get("ship_from_places", ())),
         )
-        for row in transaction.execute(query)
+        for row in transaction.execute(_CHANNELS, {"codes": codes})
     }
 
 
