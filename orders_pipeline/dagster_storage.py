@@ -110,7 +110,7 @@ class PipelineEvents(SqliteEventLogStorage):
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
         with self._db_lock:
             if shard not in (INDEX_SHARD_NAME, self._at_hand):
-                self._let_go_of_run()
+                self._release_run()
                 self._at_hand = shard
             url = self.conn_string_for_shard(shard)
             engine = _engine(url)
@@ -122,7 +122,7 @@ class PipelineEvents(SqliteEventLogStorage):
             with engine.begin() as connection:
                 yield connection
 
-    def _let_go_of_run(self) -> None:
+    def _release_run(self) -> None:
         if self._at_hand is not None:
             _engine(self.conn_string_for_shard(self._at_hand)).dispose()
 
@@ -150,7 +150,7 @@ class PipelineEvents(SqliteEventLogStorage):
     def dispose(self) -> None:
         """Let go of the files."""
         super().dispose()
-        self._let_go_of_run()
+        self._release_run()
         _engine(self.conn_string_for_shard(INDEX_SHARD_NAME)).dispose()
 
 
