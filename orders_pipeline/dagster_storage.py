@@ -63,7 +63,7 @@ def postgresql_url(settings: Settings) -> str:
 
 
 _SEEN: set[str] = set()
-"""Files that this process has seen to be of its release of Dagster, which takes reading all of its migrations."""
+"""Files and databases that this process has seen to have the tables of its release of Dagster: each sensor would look again."""
 
 
 @lru_cache(maxsize=8)
@@ -187,8 +187,13 @@ class PipelineStorage(DagsterStorage, ConfigurableClass):
         if not settings.is_postgresql:
             with _alone(state_folder(settings)):
                 return PipelineSqliteStorage.from_local(str(state_folder(settings)), inst_data)
-        _ensure_schema(settings)
-        return DagsterPostgresStorage(postgresql_url(settings), inst_data=inst_data)
+        url = postgresql_url(settings)
+        is_new = url not in _SEEN
+        if is_new:
+            _ensure_schema(settings)
+        storage = DagsterPostgresStorage(url, should_autocreate_tables=is_new, inst_data=inst_data)
+        _SEEN.add(url)
+        return storage
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def partition_changes(
 
 
 @dg.sensor(
-    asset_selection="raw_orders",
+    asset_selection=dg.AssetSelection.assets("raw_orders"),
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keep the partitions of raw_orders equal to the ledger's connections; starts no run.",

@@ -11,13 +11,15 @@ import shutil
 
 from tests.benchmarks.empty_runs import empty_run_in_dagster
 from tests.benchmarks.filling import environment_of, installed
-from tests.benchmarks.measuring import REPEATS, ROOT, Child, Figure, Workshop, median
+from tests.benchmarks.measuring import REPEATS, ROOT, Child, Figure, Target, Workshop, median
 from tests.benchmarks.sandboxes import CREDENTIALS, connect, serve_mirakl
 from tests.benchmarks.ticks import tick, tick_in_dagster
 
 MEASURED = 1 + REPEATS
 """The first tick and those that count."""
 FEW = 5
+ALLOWED_FEW, ALLOWED_MANY = 1.3, 1.8
+"""Of the run that does nothing."""
 TASKS = {"stages": tick, "Dagster run": tick_in_dagster, "empty run": empty_run_in_dagster}
 
 
@@ -64,6 +66,7 @@ def _measure(workshop: Workshop, count: int) -> list[Figure]:
             unit="s",
             reference=cpu["empty run"],
             against=empty,
+            target=Target("<=", round(cpu["empty run"] * (ALLOWED_FEW if count == FEW else ALLOWED_MANY), 2)),
         ),
         Figure(
             benchmark="idle tick: Dagster run, wall",

@@ -13,8 +13,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
 
 from warehouse.ledger.base.schema import channels, sessions, users
 from warehouse.sentences import Sentence
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
+    from argon2 import PasswordHasher
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import RowMapping
 
@@ -196,6 +195,8 @@ def reset_password(transaction: Transaction, name: str, now: datetime) -> bool:
 
 def verified(transaction: Transaction, name: str, password: str) -> User | None:
     """The user whose name and password these are; an unknown name takes as long as a wrong password."""
+    from argon2.exceptions import VerifyMismatchError  # noqa: PLC0415 - only who logs in needs it
+
     row = transaction.execute(_BY_NAME, {"wanted": name}).mappings().first()
     kept = None if row is None else row["password_hash"]
     try:
@@ -285,6 +286,8 @@ def _check_password(name: str, password: str) -> None:
 
 @cache
 def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher  # noqa: PLC0415 - as above
+
     return PasswordHasher()
 
 
