@@ -47,6 +47,9 @@ def upgrade() -> None:
         "FROM parties_by_id AS known"
     )
     op.drop_table("parties_by_id")
-    if not is_postgresql:
+    if is_postgresql:  # as they were called: a dump of an earlier release drops them by these names
+        for name in ("parties_pkey", "parties_order_id_fkey"):
+            op.execute(f"ALTER TABLE parties RENAME CONSTRAINT {name}1 TO {name}")
+    else:
         op.add_column("orders", sa.Column("key", Sequence, nullable=False, server_default="0"))
         op.execute("UPDATE orders SET key = rowid")
