@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 
 from warehouse import restore_mark
-from warehouse.ledger.base.prepared import Prepared
+from warehouse.ledger.base.prepared import Prepared, driver_of
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.logs import REDACTOR
@@ -82,10 +82,11 @@ class Ledger:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
             return
-        connection = self._begun()
+        connection = self._idle_connection()
         try:
+            _begin_read(connection)
             yield connection
-            _driver_of(connection).commit()
+            driver_of(connection).commit()
         except BaseException:
             connection.close()
             raise
@@ -94,20 +95,12 @@ class Ledger:
         else:
             connection.close()
 
-    def _begun(self) -> Transaction:
-        """A connection with a read transaction; most often one that an earlier read has left.
-
-        On it SQLAlchemy sees a single transaction that never ends: taking a connection out of the pool, beginning, and putting
-        it back take ten times as long as SQLite's own BEGIN and COMMIT.
-        """
+    def _idle_connection(self) -> Transaction:
+        """Most often one that an earlier read has left: the pool and SQLAlchemy take longer than reading an order."""
         try:
-            connection = self._kept.pop()
+            return self._kept.pop()
         except IndexError:
-            connection = self.engine.connect()
-            connection.begin()
-        else:
-            _driver_of(connection).execute("BEGIN")
-        return connection
+            return self.engine.connect()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -303,8 +296,7 @@ def brief(transaction: Transaction, seconds: float) -> Iterator[None]:
         with bounded(transaction, seconds):
             yield
         return
-    driver = transaction.connection.driver_connection
-    assert driver is not None
+    driver = driver_of(transaction)
     before, end = transaction.info.get(LATEST), monotonic() + seconds
     _watch(transaction, driver, end)
     try:
@@ -397,8 +389,12 @@ def _begin_sqlite(transaction: Transaction) -> None:
     transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
-def _driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver's connection
-    return transaction.connection.driver_connection
+def _begin_read(connection: Transaction) -> None:
+    """Begin on SQLite; on a connection that was kept SQLAlchemy sees a single transaction that never ends."""
+    if connection.in_transaction():
+        driver_of(connection).execute("BEGIN")
+    else:
+        connection.begin()
 
 
 LONGEST_WAIT = timedelta(hours=25)

@@ -60,12 +60,17 @@ class Prepared:
             written = self._written = _write(self.statement, transaction.dialect)
         known = {**written.constants, **values}
         given = [known[name] if convert is None else convert(known[name]) for name, convert in written.places]
-        driver: Any = transaction.connection.driver_connection
+        driver = driver_of(transaction)
         try:
             rows: list[Sequence[Any]] = driver.execute(written.text, given).fetchall()
         except driver.Error:  # once more, so that the error is SQLAlchemy's
             return transaction.execute(self.statement, values).all()
         return [_converted(row, written.columns) for row in rows] if written.columns else rows
+
+
+def driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver has no type in common
+    """The driver's own connection."""
+    return transaction.connection.driver_connection
 
 
 def _write(statement: sa.Select[Any], dialect: Dialect) -> _Written:

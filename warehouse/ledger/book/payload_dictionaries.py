@@ -16,7 +16,7 @@ from warehouse.ledger.base.schema import connections, payload_dictionaries, raw_
 from warehouse.packing import MAGIC, Dictionary, dictionary_of, train, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -45,7 +45,7 @@ def of_kind(ledger: Ledger, kind: str, now: datetime) -> Dictionary | None:
         samples = [] if content is not None else _samples(transaction, kind)
     if content is not None:
         return _dictionary(content)
-    made = train(samples) if len(samples) >= SAMPLES else None
+    made = train(samples) if samples else None
     if made is None:
         return None
     with ledger.write() as transaction:
@@ -65,9 +65,7 @@ def named_by(transaction: Transaction, payloads: Iterable[bytes]) -> Mapping[int
 
 def texts(transaction: Transaction, payloads: Iterable[bytes]) -> list[str]:
     """Kept payloads as JSON."""
-    packed = list(payloads)
-    known = named_by(transaction, packed)
-    return [as_json(each, known.get(dictionary_of(each))).decode() for each in packed]
+    return [each.decode() for each in _plain(transaction, list(payloads))]
 
 
 def as_json(payload: bytes, dictionary: Dictionary | None) -> bytes:
@@ -79,11 +77,16 @@ def as_json(payload: bytes, dictionary: Dictionary | None) -> bytes:
     return unpack(payload, dictionary) if payload.startswith(MAGIC) else payload
 
 
+def _plain(transaction: Transaction, packed: Sequence[bytes]) -> list[bytes]:
+    known = named_by(transaction, packed)
+    return [as_json(each, known.get(dictionary_of(each))) for each in packed]
+
+
 def _samples(transaction: Transaction, kind: str) -> list[bytes]:
-    """Some payloads of a kind, of the first orders of each connection; so many as are there, up to enough."""
-    found: list[str] = []
+    """Payloads of a kind, of the first orders of each connection; none where there are not enough."""
+    found: list[bytes] = []
     for code in transaction.execute(sa.select(connections.c.code).where(connections.c.kind == kind)).scalars():
         query = sa.select(raw_orders.c.payload).where(raw_orders.c.connection == code)
         few = query.order_by(raw_orders.c.original_id, raw_orders.c.seq).limit(SAMPLES - len(found))
-        found += texts(transaction, transaction.execute(few).scalars())
-    return [each.encode() for each in found]
+        found += transaction.execute(few).scalars()
+    return _plain(transaction, found) if len(found) >= SAMPLES else []
