@@ -10,11 +10,9 @@ import anyio.to_thread
 
 from orders_api import health, metrics, reference_page
 from orders_api.compression import Compression
-from orders_api.console import content_reports
-from orders_api.console.app import CONSOLE_PATH, create_console, to_console
 from orders_api.description import DescribedApi
 from orders_api.kit import errors
-from orders_api.kit.envelope import REFERENCE, Envelope, console_headers
+from orders_api.kit.envelope import REFERENCE, Envelope
 from orders_api.kit.fast_lane import FastLanes
 from orders_api.kit.installation import ApiInstallation
 from orders_api.kit.rate_limits import RateLimiter
@@ -129,29 +127,28 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     errors.install(app)
     app.add_middleware(Compression)
     app.add_middleware(FastLanes, routes=orders.fast.routes if settings.api else ())
+    for router in (*(RESOURCES if settings.api else ()), health.router, metrics.router, reference_page.router):
+        app.include_router(router)
+    headers = {DOCS_PATH: REFERENCE}
+    if settings.console:
+        from orders_api.console.app import mount_console  # noqa: PLC0415 - a third of the start of an API without it
+
+        headers |= mount_console(app, installation)
     app.add_middleware(
         Envelope,
         path_prefix=settings.api_path_prefix,
-        headers={
-            DOCS_PATH: REFERENCE,
-            CONSOLE_PATH: console_headers(f"{settings.api_path_prefix}{CONSOLE_PATH}{content_reports.PATH}"),
-        },
+        headers=headers,
         latencies=installation.latencies,
         tally=app.state.tally,
     )
-    for router in (*(RESOURCES if settings.api else ()), health.router, metrics.router, reference_page.router):
-        app.include_router(router)
-    if settings.console:
-        app.add_route(CONSOLE_PATH, to_console, include_in_schema=False)
-        app.mount(CONSOLE_PATH, create_console(installation))
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-    gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again costs a sixth of a page
+    gc.enable()  # where it was not while all this was loaded
     keep_freed_memory()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(app.state.tally.write_now_and_then)

@@ -47,6 +47,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         host=settings.api_host,
         port=settings.api_port,
         http=Protocol,
+        ws="none",
         access_log=False,
         log_config=None,  # its lines go the way of ours
         server_header=False,

@@ -48,7 +48,7 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class _ServerSettings(_Settings):

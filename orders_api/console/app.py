@@ -50,13 +50,17 @@ from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.rendering import frame_of, html
 from orders_api.console.kit.texts import Speaking, _, gettext, read_languages
 from orders_api.console.views.frame import ErrorPage
+from orders_api.kit.envelope import console_headers
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from orders_api.kit.envelope import Headers
     from orders_api.kit.installation import ApiInstallation
 
 CONSOLE_PATH = "/console"
@@ -113,7 +117,15 @@ def create_console(installation: ApiInstallation) -> Starlette:
     return app
 
 
-async def to_console(request: Request) -> Response:
+def mount_console(app: Starlette, installation: ApiInstallation) -> Mapping[str, Headers]:
+    """Add the console to an application; gives the headers of its answers, by path."""
+    app.add_route(CONSOLE_PATH, _to_console, include_in_schema=False)
+    app.mount(CONSOLE_PATH, create_console(installation))
+    reports = f"{installation.settings.api_path_prefix}{CONSOLE_PATH}{content_reports.PATH}"
+    return {CONSOLE_PATH: console_headers(reports)}
+
+
+async def _to_console(request: Request) -> Response:
     """From `/console` to `/console/`."""
     return RedirectResponse(f"{request.scope['root_path']}{CONSOLE_PATH}/", 307)
 

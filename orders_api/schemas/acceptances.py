@@ -14,6 +14,7 @@ from orders_api.schemas.vocabulary import (
     ORDER_ID,
     ORIGINAL_ID,
     PURCHASED_AT,
+    Body,
     ListPage,
     Shape,
     Word,
@@ -47,7 +48,7 @@ class LineDecision(Shape):
         return self
 
 
-class AcceptanceRequest(Shape):
+class AcceptanceRequest(Body):
     """What the seller decides about an order: `accepted` for all of it, or `lines`, every one."""
 
     model_config = alternatives(is_exclusive=True, AsAWhole=("accepted",), ByLine=("lines",))

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, Faults, OnItsOwn, PlainText, Shape, alternatives
+from orders_api.schemas.vocabulary import ORDER_ID, ORIGINAL_ID, Body, Faults, OnItsOwn, PlainText, Shape, alternatives
 from warehouse.ledger.book.acknowledgements import AcknowledgementEffect
 from warehouse.order_states import AcknowledgementOutcome
 
@@ -49,7 +49,7 @@ class AcknowledgementRequestItem(Shape):
         return self
 
 
-class AcknowledgementRequest(Shape):
+class AcknowledgementRequest(Body):
     """Orders that the token's consumer has taken over."""
 
     acknowledgements: list[Annotated[AcknowledgementRequestItem | Faults, OnItsOwn()]] = Field(

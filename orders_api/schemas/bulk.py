@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from orders_api.schemas.vocabulary import ORDER_ID, PlainText, Shape, Word
+from orders_api.schemas.vocabulary import ORDER_ID, Body, PlainText, Shape, Word
 from warehouse.bulk_actions import LONGEST_PREFIX, LONGEST_REASON, BulkAction
 
 MOST_NAMED = 10_000
 
 
-class BulkRequest(Shape):
+class BulkRequest(Body):
     """What is to be done to the orders that the filters of the query find."""
 
     action: BulkAction = Field(

@@ -15,6 +15,7 @@ from orders_api.schemas.vocabulary import (
     ORIGINAL_ID,
     PURCHASED_AT,
     RECEIVED_AT,
+    Body,
     ListPage,
     PlainText,
     Shape,
@@ -69,7 +70,7 @@ class CancellationRequestPage(ListPage):
     cancellation_requests: list[CancellationRequest] = Field(description="Newest first.", examples=[[]])
 
 
-class CancellationDecision(Shape):
+class CancellationDecision(Body):
     """A decision about a request to cancel."""
 
     reason: PlainText | None = Field(
@@ -106,7 +107,7 @@ class OrderCancellationLine(Shape):
         return self
 
 
-class OrderCancellation(Shape):
+class OrderCancellation(Body):
     """What the seller wants to cancel of an order."""
 
     lines: list[OrderCancellationLine] | None = Field(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from orders_api.schemas.vocabulary import Shape
+from orders_api.schemas.vocabulary import Body, Shape
 
 Entries = dict[str, dict[str, Any]]
 
@@ -31,7 +31,7 @@ class Configuration(Shape):
     )
 
 
-class ConfigurationChange(Shape):
+class ConfigurationChange(Body):
     """A part of the configuration. It changes what it names; all else stays as it is, at any depth."""
 
     connections: Entries = Field({}, description="As in the whole.", examples=[{"amazon_eu": {"label": "Our shop"}}])
@@ -68,7 +68,7 @@ class ConfigurationChanges(Shape):
     changes: list[ConfigurationDifference] = Field(description="Empty when all was so already.", examples=[[]])
 
 
-class TypedSecret(Shape):
+class TypedSecret(Body):
     """A secret. It is kept encrypted, and nothing shows it again."""
 
     secret: SecretStr = Field(description="The secret itself.", min_length=1, max_length=20_000, examples=["…"])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, ListPage, PlainText, Shape
+from orders_api.schemas.vocabulary import INCIDENT_ID, ORDER_ID, RECEIVED_AT, Body, ListPage, PlainText, Shape
 from warehouse.incidents import IncidentKind
 from warehouse.ledger.watch.activity import Level
 
@@ -47,7 +47,7 @@ class IncidentPage(ListPage):
     incidents: list[Incident] = Field(description="Newest first.", examples=[[]])
 
 
-class IncidentResolution(Shape):
+class IncidentResolution(Body):
     """Why an incident is no problem any more."""
 
     reason: PlainText = Field(
@@ -58,7 +58,7 @@ class IncidentResolution(Shape):
     )
 
 
-class IncidentAcknowledgement(Shape):
+class IncidentAcknowledgement(Body):
     """Until when somebody looks after an incident."""
 
     until: AwareDatetime = Field(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from orders_api.schemas.vocabulary import ORDER_ID, Shape, Word
+from orders_api.schemas.vocabulary import ORDER_ID, Body, Shape, Word
 from warehouse.operator_requests import RULES, RequestKind, RequestProgress
 
 KINDS = "; ".join(
@@ -14,7 +14,7 @@ KINDS = "; ".join(
 )
 
 
-class NewRequest(Shape):
+class NewRequest(Body):
     """What the pipeline is to do."""
 
     kind: RequestKind = Field(description=f"What is asked. {KINDS}.", examples=["pull"])

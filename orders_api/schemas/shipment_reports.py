@@ -13,6 +13,7 @@ from orders_api.schemas.vocabulary import (
     REPORT_ID,
     SHIPMENT_ID,
     SHIPPED_AT,
+    Body,
     Faults,
     OnItsOwn,
     Shape,
@@ -140,7 +141,7 @@ class ReportedShipment(Shape):
         return self
 
 
-class ShipmentRequest(Shape):
+class ShipmentRequest(Body):
     """Packages that have left."""
 
     shipments: list[Annotated[ReportedShipment | Faults, OnItsOwn()]] = Field(

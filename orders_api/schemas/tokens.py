@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import AwareDatetime, Field
 
-from orders_api.schemas.vocabulary import Shape, Word
+from orders_api.schemas.vocabulary import Body, Shape, Word
 from warehouse.ledger.settings.tokens import Scope
 
 TOKEN_ID = "3f9a1c2b7d10"  # noqa: S105 - an id, no secret
@@ -33,7 +33,7 @@ class TokenList(Shape):
     tokens: list[ApiToken] = Field(description="By consumer and age.", examples=[[]])
 
 
-class NewToken(Shape):
+class NewToken(Body):
     """A token that is asked for."""
 
     consumer: Word = Field(description="Name of the reader.", max_length=64, examples=["erp"])
@@ -48,7 +48,7 @@ class NewToken(Shape):
     )
 
 
-class TokenRotation(Shape):
+class TokenRotation(Body):
     """How a token is replaced."""
 
     grace_hours: float | None = Field(

@@ -73,9 +73,15 @@ ShippingDate = Annotated[
 
 
 class Shape(BaseModel):
-    """Base of every shape: what is not described is not there."""
+    """Base of every shape: what is not described is not there. Most only describe, and are built when that is asked for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class Body(Shape):
+    """Base of what is sent to us as a whole: built with its route, which checks it."""
+
+    model_config = ConfigDict(defer_build=False)
 
 
 class ListPage(Shape):
@@ -133,7 +139,7 @@ def alternatives(*, is_exclusive: bool, **named: tuple[str, ...]) -> ConfigDict:
         schema.clear()
         schema.update({**about, "oneOf" if is_exclusive else "anyOf": found})
 
-    return ConfigDict(extra="forbid", json_schema_extra=describe)
+    return ConfigDict(json_schema_extra=describe)
 
 
 def _given(member: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from tests.benchmarks import (
     pulling,
     requests,
     shipment_intake,
+    starts,
 )
 from tests.benchmarks.measuring import DEFAULT, FULL, STORES, TINY, Figure, Workshop, machine
 
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "backlog": confirmation_backlog.measure,
     "requests": requests.measure,
     "files": files.measure,
+    "starts": starts.measure,
 }
 COLUMNS = ("benchmark", "size", "ours", "reference", "ratio", "target", "met?")
 EXACT_FROM = 100

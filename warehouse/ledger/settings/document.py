@@ -83,7 +83,7 @@ Settings = Annotated[dict[str, Any], BeforeValidator(_as_json)]
 class ConnectionEntry(BaseModel):
     """One connection in the file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     kind: str = Field(description="The marketplace's kind; `orders connections kinds` shows which there are.")
     label: str | None = Field(None, description="A name for people; default: the code.")
@@ -107,7 +107,7 @@ def _time_of_day(value: object) -> str:
 class FileJobEntry(BaseModel):
     """What both file jobs of a channel have; each has settings of its own beside it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     enabled: bool = Field(True, description="Whether the job runs by itself.")
     frequency: Frequency = Field(
@@ -132,7 +132,7 @@ class ImportEntry(FileJobEntry, ImportSettings):
 class CarrierMapping(BaseModel):
     """What a channel's marketplace calls a carrier of the ERP's."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     carrier_code: str | None = Field(None, min_length=1, max_length=100, description="The marketplace's code.")
     carrier_name: str | None = Field(
@@ -164,7 +164,7 @@ ErpWord = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True,
 class ChannelEntry(BaseModel):
     """One channel in the file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     connection: str = Field(description="Code of its connection.")
     label: str | None = Field(None, description="A name for people; default: the code.")
@@ -190,7 +190,7 @@ class ChannelEntry(BaseModel):
 class StorageSection(BaseModel):
     """One storage in the file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     kind: StorageKind = Field(description="What it is reached by: sftp, ftps, ftp or folder.")
     label: str | None = Field(None, description="A name for people; default: the code.")
@@ -201,7 +201,7 @@ class StorageSection(BaseModel):
 class AlertEntry(BaseModel):
     """One recipient of alerts in the file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     email: str | None = Field(None, description="An e-mail address; or `url`.")
     url: str | None = Field(
@@ -221,7 +221,7 @@ class AlertEntry(BaseModel):
 class Document(BaseModel):
     """The whole file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     connections: dict[str, ConnectionEntry] = Field(default_factory=dict)
     channels: dict[str, ChannelEntry] = Field(default_factory=dict)

@@ -44,7 +44,7 @@ class JobKind(StrEnum):
 class ExportSettings(BaseModel):
     """What an order export writes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     statuses: tuple[Status, ...] = Field((), description="Only orders in one of these statuses; empty: all orders.")
     split_by_fulfilment: bool = Field(False, description="A file for each of merchant and marketplace.")
@@ -99,7 +99,7 @@ class CodePage(StrEnum):
 class ImportSettings(BaseModel):
     """How shipment files are read and answered."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     result_folder: Inside | None = Field(
         None, description="Folder of the answers, `<name>.result.csv`; default: `results` below the folder."
