@@ -32,6 +32,7 @@ from orders_pipeline.request_runs import carry_out_requests
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.schedules import SCHEDULES
 from orders_pipeline.sensors import (
+    change_hints,
     connection_partitions,
     due_file_jobs,
     due_follow_ups,
@@ -96,6 +97,12 @@ sweep_orders = dg.define_asset_job(
     tags={READING_TAG: "sweep"},
     description="The last days and every open order read again, so that nothing stays missed.",
 )
+pull_hinted = dg.define_asset_job(
+    "pull_hinted",
+    TICK - DAILY_CHECKS,
+    tags={READING_TAG: "hinted"},
+    description="A tick ahead of time, at the connections alone that have told of changes.",
+)
 verify_orders = dg.define_asset_job("verify_orders", DAILY_CHECKS, description="The checks that count everything.")
 
 
@@ -126,6 +133,7 @@ def build_defs(*, source: InstallationSource | None = None) -> dg.Definitions:
             follow_up,
             exchange_files,
             sweep_orders,
+            pull_hinted,
             verify_orders,
             maintain_storage,
             prune_runs,
@@ -139,6 +147,7 @@ def build_defs(*, source: InstallationSource | None = None) -> dg.Definitions:
             due_file_jobs,
             due_follow_ups,
             operator_requests,
+            change_hints,
             ping_after_success,
         ],
         resources={"source": source or InstallationSource()},

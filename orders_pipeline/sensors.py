@@ -1,5 +1,5 @@
 """The sensors: partitions kept equal to the ledger's connections, shipments confirmed as they come, file jobs and follow-ups
-that are due, requests of operators, and monitors told of jobs that have succeeded.
+that are due, requests of operators, changes that marketplaces tell of, and monitors told of jobs that have succeeded.
 
 When what runs by the clock is in `schedules`.
 """
@@ -20,6 +20,7 @@ from orders_pipeline.file_jobs import job_run
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import UNFINISHED, running
 from orders_pipeline.schedules import unless_running
+from orders_pipeline.stages import hints
 from warehouse.clock import utc_now
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.file_jobs import JobKind
@@ -150,6 +151,23 @@ def due_file_jobs(
     if reason:
         return dg.SkipReason(reason)
     return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
+
+
+@dg.sensor(
+    job_name="pull_hinted",
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Listen to marketplaces that tell of changes, where a connection says so; a run when one can be read.",
+)
+def change_hints(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
+) -> dg.RunRequest | dg.SkipReason:
+    """A sensor of its own: a queue that does not answer holds up nobody who waits at a page. A tick at work comes first."""
+    with source.opened() as installation:
+        if not hints.look(installation):
+            return dg.SkipReason("no marketplace has told of a change that can be read and is not")
+    reason = running(context.instance, "pull_orders", utc_now())
+    return dg.SkipReason(reason) if reason else unless_running(context, "pull_hinted")
 
 
 @dg.sensor(

@@ -48,7 +48,7 @@ KINDS: tuple[tuple[IncidentKind, tuple[str, ...], tuple[str, ...]], ...] = (
         ("unsent_too_long", "confirmation_unverified", "shipments_held"),
     ),
     (IncidentKind.EXCHANGE, ("watch",), ("consumer_stopped",)),
-    (IncidentKind.RETRIEVAL, ("pull", "sweep", "clock"), ()),
+    (IncidentKind.RETRIEVAL, ("pull", "sweep", "clock", "hints"), ()),
     (IncidentKind.NORMALISATION, ("normalise",), ()),
     (IncidentKind.TRANSMISSION, ("confirm", "accept"), ()),
     (IncidentKind.CANCELLATION, ("cancel", "ship"), ()),

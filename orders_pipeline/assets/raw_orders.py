@@ -13,7 +13,7 @@ from orders_pipeline.lineage import payload_schema
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import PROCESS_TAG
-from orders_pipeline.stages import pull, sweep
+from orders_pipeline.stages import hints, pull, sweep
 from orders_pipeline.stages.pull_result import PullResult
 from warehouse.ledger.base import quotas
 from warehouse.processes import this_process
@@ -33,8 +33,9 @@ CONNECTIONS_TAG, NEW_TAG, OUTCOME_TAG = "orders/connections", "orders/new", "ord
 LONGEST_TAG = 200
 """Characters; more is told by its number, since a database may index tags."""
 
-READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all}
-"""`due`: what came since the last time. `sweep`: the last days and every open order again."""
+READINGS = {"due": pull.pull_all, "sweep": sweep.sweep_all, "hinted": hints.pull_hinted}
+"""`due`: what came since the last time. `sweep`: the last days and every open order again. `hinted`: as `due`, where changes
+were told of."""
 
 
 @dg.asset(

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orders_pipeline.marketplaces.errors import MarketplaceError, Permanent, Unauthorised
+from orders_pipeline.marketplaces.hints import HintFate
 from orders_pipeline.marketplaces.payloads import parse
 from orders_pipeline.marketplaces.protocol import ChannelContext, Unreadable
 from orders_pipeline.marketplaces.registry import MARKETPLACES
@@ -383,6 +384,29 @@ def test_a_request_to_cancel_is_answered_or_no_answer_is_taken(shop: Shop) -> No
         with pytest.raises(Permanent) as refused:
             shop.client.decide_cancellation(record.id, "BUYER", is_accepted=False, reason=None)
         assert refused.value.code == "cancellation_not_offered"
+
+
+def test_changes_come_until_they_are_discarded(way: tuple[str, str]) -> None:
+    with stand_in(way[0], 13, way[1]) as (place, state):
+        hints, access = place.marketplace.hints, state.telling(place.url)
+        assert (hints is None) is (access is None)
+        if hints is None or access is None:
+            return
+        assert hints.listing in place.marketplace.rates
+        assert hints.credentials >= set(access.credentials)
+        assert not hints.credentials & {each.name for each in place.marketplace.credentials if each.is_required}
+        assert (hints.is_on({}), hints.is_on(access.settings)) == (False, True)
+        reader = hints.open(place.context(access.settings, access.credentials))
+        assert reader.test().is_ok
+        assert list(reader.receive()) == []
+        state.advance(AdvanceRequest("touch", count=2))
+        state.put_hint("nonsense")
+        heard = list(reader.receive())
+        assert sorted(each.fate for each in heard) == [HintFate.KEPT, HintFate.KEPT, HintFate.UNREADABLE]
+        assert all(each.changed_at is None or each.changed_at.tzinfo is not None for each in heard)
+        reader.discard([each.receipt for each in heard])
+        assert list(reader.receive()) == []
+        reader.close()
 
 
 def test_a_kind_brings_what_is_said_of_it(kind: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from orders_pipeline.marketplaces.hints import Hints
     from orders_pipeline.marketplaces.settings import ConnectionSettings, ShipFromPlace
     from warehouse.marketplace_kinds import Credential, DeletionNotices, EndpointRule, Selectors
     from warehouse.orders import Order
@@ -61,7 +62,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer of a connection test. `part` is credential, role, endpoint, region, marketplace_id, channel or clock."""
+    """One answer of a connection test. `part`: credential, role, endpoint, region, marketplace_id, channel, clock or hints."""
 
     part: str
     is_ok: bool
@@ -392,6 +393,7 @@ class Marketplace:
             opened and closed between two of them is never seen, and no time is covered.
         deletion_notices: How it tells of deleted accounts; None when it does not.
         deletions: Opens what reads such notices.
+        hints: How it tells that orders have changed; None when it does not.
         sandbox: Where its stand-in is, `module:class`, a `orders_pipeline.sandbox.engine.Sandbox`; None when it has none.
     """
 
@@ -423,6 +425,7 @@ class Marketplace:
     lists_open_orders_only: bool = False
     deletion_notices: DeletionNotices | None = None
     deletions: Callable[[ConnectionContext, Quota], DeletionReader] | None = None
+    hints: Hints | None = None
     sandbox: str | None = None
 
     @property

@@ -5,7 +5,7 @@ The tests are in `acceptance`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,16 +53,14 @@ class StandIn:
 
     def connect(self, max_pages: int = 100, quota: OpenQuota | None = None, secret: str | None = None) -> Client:
         """A client; with another secret than the good one, if one is given."""
-        context = ConnectionContext(
-            "contract",
-            self.url,
-            self.access.region,
-            {},
-            self.access.selectors,
-            {**self.access.credentials, **({} if secret is None else {self.secret: secret})},
-        )
+        context = self.context({}, {} if secret is None else {self.secret: secret})
         assert self.marketplace.connect is not None
         return self.marketplace.connect(context, quota or OpenQuota(), max_pages)
+
+    def context(self, settings: Mapping[str, Any], credentials: Mapping[str, str]) -> ConnectionContext:
+        """What a client is given; with these settings, and with these credentials beside or instead of the good ones."""
+        known = {**self.access.credentials, **credentials}
+        return ConnectionContext("contract", self.url, self.access.region, settings, self.access.selectors, known)
 
     @property
     def secret(self) -> str:

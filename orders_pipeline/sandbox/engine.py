@@ -231,6 +231,14 @@ class Access:
 
 
 @dataclass(frozen=True)
+class HintAccess:
+    """How an installation hears of changes, beside its access to the account: settings and (public) credentials."""
+
+    settings: Mapping[str, Any]
+    credentials: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class DemoShare:
     """What of `orders demo` plays at a stand-in.
 
@@ -353,6 +361,17 @@ class Sandbox(ABC):
     def access(self) -> Access:
         """Return how an installation is connected to the default account."""
         return self.accesses()[0]
+
+    def telling(self, address: str) -> HintAccess | None:  # noqa: ARG002 - for those that do
+        """Begin to tell of what changes of the default account's orders, and return how it is heard; None: it never tells.
+
+        ``address`` is where this sandbox is served.
+        """
+        return None
+
+    def put_hint(self, body: str) -> None:
+        """Put a message of this content among those that tell of changes; only after ``telling``."""
+        raise NotImplementedError
 
     @classmethod
     def in_foreground(cls, seed: int, rate_factor: float) -> Self:

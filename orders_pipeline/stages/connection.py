@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
+    from orders_pipeline.marketplaces.hints import HintReader
     from orders_pipeline.marketplaces.protocol import Client, Consenting, DeletionReader, Marketplace, Rate
     from warehouse.ledger.settings.channels import ConfiguredChannel, Connection
 
@@ -207,7 +208,9 @@ def opened(
     rate_factor = read_settings(marketplace.settings, connection.settings).rate_factor
     if selectors is None:
         selectors = [each.selector for each in channels if each.selector is not None]
-    context = _context(installation, connection, selectors, connection.credentials)
+    apart = marketplace.hints.credentials if marketplace.hints is not None else ()
+    needed = {name: value for name, value in connection.credentials.items() if name not in apart}
+    context = _context(installation, connection, selectors, needed)
     quota = _Quota(installation, connection.code, marketplace.rates, rate_factor, before_call)
     client = marketplace.connect(context, quota, installation.settings.pull_max_pages)
     try:
@@ -246,6 +249,24 @@ def reading_deletions(installation: Installation, connection: Connection) -> Ite
     context = _context(installation, connection, (), connection.credentials)
     quota = _Quota(installation, connection.code, marketplace.rates, rate_factor, lambda: None)
     reader = marketplace.deletions(context, quota)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+@contextmanager
+def hearing(installation: Installation, connection: Connection, selectors: Sequence[str]) -> Iterator[HintReader]:
+    """What reads a connection's hints, for the channels that these selectors name.
+
+    Raises:
+        Unauthorised: A credential cannot be resolved.
+        Permanent: There are no hints of its kind, or its settings are not valid.
+    """
+    marketplace = MARKETPLACES.get(connection.kind)
+    if marketplace is None or marketplace.hints is None:
+        raise Permanent("no_hints", f"{connection.code} is of a kind that tells of no changes")
+    reader = marketplace.hints.open(_context(installation, connection, selectors, connection.credentials))
     try:
         yield reader
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -17,7 +18,7 @@ from orders_pipeline.marketplaces.registry import KINDS, MARKETPLACES, NOT_LOADE
 from orders_pipeline.sandbox.application import create_app
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from orders_pipeline.sandbox.server import running
-from orders_pipeline.stages import accept, cancel, confirm, normalise, pull
+from orders_pipeline.stages import accept, cancel, confirm, hints, normalise, pull
 from tests.pipeline.confirming_shop import ERP, whole
 from warehouse.cancellations import Decision
 from warehouse.ledger.base import schema
@@ -137,6 +138,23 @@ def test_an_order_goes_from_its_acceptance_to_a_confirmation_that_is_verified(sh
     with shop.installation.ledger.read() as transaction:
         assert transaction.execute(sa.select(schema.shipments.c.status)).scalars().all() == ["verified"]
     assert all(call.headers["x-signed-by"] == SIGNER for call in shop.acme.asked)
+
+
+def test_its_news_bring_a_pull_forward(shop):
+    shop.tick()
+    with shop.installation.ledger.write() as transaction:
+        (connection,) = channels.all_connections(transaction)
+        settings = {**connection.settings, **shop.acme.telling("").settings}
+        channels.save_connection(transaction, replace(connection, settings=settings), shop.clock())
+    own_id = shop.order(seconds=5)
+    shop.acme.put_hint(own_id)
+    assert not hints.look(shop.installation)
+    assert shop.acme.news == {}
+    shop.clock.advance(seconds=80)
+    assert hints.look(shop.installation)
+    (result,) = hints.pull_hinted(shop.installation)
+    assert (result.outcome, result.new) == ("complete", 1)
+    assert not hints.look(shop.installation)
 
 
 def test_a_refusal_is_not_offered(shop):

@@ -6,12 +6,14 @@ What the pipeline must know of Amazon is declared here; reading an order is in `
 from __future__ import annotations
 
 from orders_pipeline.marketplaces.amazon.carriers import REQUIREMENTS
-from orders_pipeline.marketplaces.amazon.client import LAG, RATES, AmazonClient
+from orders_pipeline.marketplaces.amazon.client import LAG, RATES, SEARCH, AmazonClient
 from orders_pipeline.marketplaces.amazon.documents import documents
 from orders_pipeline.marketplaces.amazon.normalise import normalise
+from orders_pipeline.marketplaces.amazon.notifications import OrderChangeQueue
 from orders_pipeline.marketplaces.amazon.personal_data import PII_PATHS
-from orders_pipeline.marketplaces.amazon.settings import CREDENTIALS, AmazonSettings
+from orders_pipeline.marketplaces.amazon.settings import AWS_KEY, AWS_SECRET, AWS_TOKEN, CREDENTIALS, AmazonSettings
 from orders_pipeline.marketplaces.amazon.sites import ENDPOINTS, SELECTORS
+from orders_pipeline.marketplaces.hints import Hints
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.marketplace_kinds import EndpointRule
 
@@ -36,5 +38,11 @@ MARKETPLACE = Marketplace(
     selectors=SELECTORS,
     credentials=CREDENTIALS,
     settings=AmazonSettings,
+    hints=Hints(
+        is_on=lambda settings: bool(settings.get("notifications_queue")),
+        open=OrderChangeQueue,
+        credentials=frozenset({AWS_KEY, AWS_SECRET, AWS_TOKEN}),
+        listing=SEARCH,
+    ),
     sandbox="orders_pipeline.sandbox.amazon.state:AmazonSandbox",
 )

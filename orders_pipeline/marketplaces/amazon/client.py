@@ -316,7 +316,10 @@ class AmazonClient:
         return tls.secure(str(self._settings.lwa_endpoint or self._context.endpoint or LWA_ENDPOINT))
 
     def _credentials(self) -> dict[str, str]:
-        found = {name: self._context.credentials.get(name, "").strip() for name in (each.name for each in CREDENTIALS)}
+        found = {
+            name: self._context.credentials.get(name, "").strip()
+            for name in (each.name for each in CREDENTIALS if each.is_required)
+        }
         missing = [name for name, value in found.items() if not value]
         if missing:
             raise Unauthorised("credential_missing", f"not set: {', '.join(missing)}", "set the connection's secrets")

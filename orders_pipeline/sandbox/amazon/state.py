@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 from orders_pipeline.sandbox.amazon import orders as amazon_orders
 from orders_pipeline.sandbox.amazon import payloads
 from orders_pipeline.sandbox.amazon.confirmation import Confirmation, InvalidConfirmationError, parse_confirmation
+from orders_pipeline.sandbox.amazon.notifications import AWS_KEY, AWS_SECRET, PATH, REGION, ChangeQueue
 from orders_pipeline.sandbox.amazon.orders import region_of
 from orders_pipeline.sandbox.clock import Clock, iso_millis, parse_iso, to_millis, utc_now
 from orders_pipeline.sandbox.engine import (
@@ -31,6 +32,7 @@ from orders_pipeline.sandbox.engine import (
     HeldLine,
     HeldOrder,
     HeldPackage,
+    HintAccess,
     Operation,
     RefusalError,
     RefusedActionError,
@@ -46,6 +48,9 @@ CLIENT_ID = "amzn1.application-oa2-client.sandbox"
 CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - public by design
 REFRESH_TOKEN = "Atzr|sandbox"  # noqa: S105 - public by design
 
+SELLER = "A1SANDBOXSELLER"
+"""Of the default account, in notifications."""
+
 ACCESS_TOKEN_SECONDS = 3600
 PAGE_TOKEN_HOURS = 24
 VISIBILITY_LAG_SECONDS = 120
@@ -57,6 +62,7 @@ JAPAN = "A1VC38T7YXB528"
 SEARCH = "searchOrders"
 GET = "getOrder"
 CONFIRM = "confirmShipment"
+QUEUE = "orderChanges"
 TOKEN = "token"  # noqa: S105 - an operation's name
 
 PLANS = {SEARCH: Plan(0.0056, 20), GET: Plan(0.5, 30), CONFIRM: Plan(2.0, 10)}
@@ -222,6 +228,7 @@ class AmazonSandbox(Sandbox):
         Operation(SEARCH, "GET", "/orders/2026-01-01/orders"),
         Operation(GET, "GET", "/orders/2026-01-01/orders/{orderId}"),
         Operation(CONFIRM, "POST", "/orders/v0/orders/{orderId}/shipmentConfirmation"),
+        Operation(QUEUE, "POST", "/"),
     )
     actions = ("pay", "ship", "deliver", "cancel", "request_cancellation", "touch")
 
@@ -239,6 +246,7 @@ class AmazonSandbox(Sandbox):
         self.records: dict[str, AmazonRecord] = {}
         self._tokens = _Tokens()
         self._numbers = 0
+        self.changes: ChangeQueue | None = None
         for account in DEFAULT_ACCOUNTS:
             self.add_account(AmazonAccount(**asdict(account)))
 
@@ -306,6 +314,8 @@ class AmazonSandbox(Sandbox):
         name = call.operation.name
         if name == TOKEN:
             return self._token(call)
+        if name == QUEUE:
+            return self._queue(call)
         rate = {"x-amzn-RateLimit-Limit": f"{self.throttle.shown_rate(PLANS[name]):g}"}
         try:
             account = self._authorised(call)
@@ -367,6 +377,32 @@ class AmazonSandbox(Sandbox):
         if held.expires_at <= self.now:
             self.refuse(403, "Unauthorized", "The access token you provided has expired.")
         return self.accounts[held.account]
+
+    # --- notifications ------------------------------------------------------------------------------------------
+
+    def telling(self, address: str) -> HintAccess:
+        """Begin to put ORDER_CHANGE notifications into a queue."""
+        self.changes = self.changes or ChangeQueue(self.clock)
+        settings = {
+            "notifications_queue": f"{address}{PATH}",
+            "notifications_region": REGION,
+            "notifications_seller_id": SELLER,
+        }
+        return HintAccess(settings, {"aws_access_key_id": AWS_KEY, "aws_secret_access_key": AWS_SECRET})
+
+    def put_hint(self, body: str) -> None:
+        """Put a message into the queue."""
+        assert self.changes is not None
+        self.changes.put(body)
+
+    def _tell(self, record: AmazonRecord) -> None:
+        if self.changes is not None and record.account == "default":
+            self.changes.tell(SELLER, record.order)
+
+    def _queue(self, call: Call) -> SandboxAnswer:
+        if self.changes is None:
+            self.refuse(404, self.not_found, "There is no such operation.")
+        return self.changes.handle(call)
 
     # --- searchOrders -------------------------------------------------------------------------------------------
 
@@ -626,6 +662,7 @@ class AmazonSandbox(Sandbox):
 
     def _hold(self, record: AmazonRecord) -> None:
         self.records[record.id] = record
+        self._tell(record)
 
     def advance(self, request: AdvanceRequest) -> AdvanceResult:
         """Move orders on: see ``actions``."""
@@ -664,6 +701,7 @@ class AmazonSandbox(Sandbox):
     def _touch(self, record: AmazonRecord, age: timedelta = timedelta()) -> None:
         record.updated = to_millis(self.now - age)
         record.order["lastUpdatedTime"] = iso_millis(record.updated)
+        self._tell(record)
 
     @staticmethod
     def _step_pay(record: AmazonRecord, _request: AdvanceRequest) -> None:

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from orders_acme.client import RATES, connect
 from orders_acme.declared import REQUIREMENTS, AcmeSettings
+from orders_acme.news import AcmeNews
 from orders_acme.payloads import PII_PATHS, documents, normalise
+from orders_pipeline.marketplaces.hints import Hints
 from orders_pipeline.marketplaces.protocol import Marketplace
 from warehouse.marketplace_kinds import Credential, EndpointRule, Selector, Selectors
 
@@ -33,5 +35,6 @@ MARKETPLACE = Marketplace(
     settings=AcmeSettings,
     acceptance="automatic",
     follows_open_orders=True,
+    hints=Hints(is_on=lambda settings: bool(settings.get("is_listening")), open=AcmeNews, listing="list"),
     sandbox="orders_acme.sandbox:AcmeSandbox",
 )

@@ -26,3 +26,4 @@ class AcmeSettings(HttpSettings):
     """The settings of an Acme connection."""
 
     page_size: int = Field(50, ge=1, le=50, description="Orders per page.")
+    is_listening: bool = Field(default=False, description="Whether Acme's news of changes bring pulls forward.")

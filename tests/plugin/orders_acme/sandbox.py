@@ -19,6 +19,7 @@ from orders_pipeline.sandbox.engine import (
     HeldLine,
     HeldOrder,
     HeldPackage,
+    HintAccess,
     Operation,
     Sandbox,
     SandboxAnswer,
@@ -47,6 +48,8 @@ class AcmeSandbox(Sandbox):
         Operation("ship", "POST", "/orders/{id}/shipments"),
         Operation("cancel", "POST", "/orders/{id}/cancel"),
         Operation("answer", "POST", "/orders/{id}/request"),
+        Operation("news", "GET", "/news"),
+        Operation("heard", "DELETE", "/news"),
     )
     demo = DemoShare("acme_shop", "Acme (sandbox)", {"acme_north": ("Acme North", "north")})
 
@@ -57,6 +60,7 @@ class AcmeSandbox(Sandbox):
         self.is_revoked = False
         self.tokens_left: int | None = None
         self.asked: list[Call] = []
+        self.news: dict[int, Any] = {}
 
     def account_of(self, call: Call) -> str | None:
         return "seller" if call.headers.get("x-api-key") == KEY and not self.is_revoked else None
@@ -71,6 +75,12 @@ class AcmeSandbox(Sandbox):
         self.asked.append(call)
         if self.account_of(call) is None:
             self.refuse(401, "KEY", "The key is not good")
+        if call.operation.name == "news":
+            return SandboxAnswer(200, {"news": [{"id": number, "order": each} for number, each in self.news.items()]})
+        if call.operation.name == "heard":
+            for each in (call.parameter("ids") or "").split(","):
+                self.news.pop(int(each), None)
+            return SandboxAnswer(200, {})
         answer = self._listed(call) if call.operation.name == "list" else self._of_one(call)
         if self.tokens_left is not None:
             answer.headers["X-Tokens-Left"] = str(self.tokens_left)
@@ -155,6 +165,13 @@ class AcmeSandbox(Sandbox):
 
     def _touch(self, order: dict[str, Any]) -> None:
         order["updated"] = iso_millis(self.now)
+        self.put_hint(order["id"])
+
+    def telling(self, address: str) -> HintAccess:
+        return HintAccess({"is_listening": True}, {})
+
+    def put_hint(self, body: str) -> None:
+        self.news[len(self.asked) * 1000 + len(self.news)] = None if body == "nonsense" else body
 
     def revoke(self, account: str) -> None:
         self.is_revoked = True

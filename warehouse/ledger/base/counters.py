@@ -25,6 +25,8 @@ INGEST_LAG = "ingest_lag"
 """Per channel: seconds from the marketplace's change of an order to its commit in the book."""
 THROTTLED = "throttled"
 """Per connection: runs that the marketplace ended by asking to slow down."""
+HINTS = "hints"
+"""Per connection: messages that told of changes; the bucket says what they were worth."""
 
 LAG_BOUNDS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Upper bounds of a histogram's buckets in seconds; the last bucket, without a bound, is `+Inf`."""

@@ -16,7 +16,7 @@ from warehouse.ledger.base import counters
 from warehouse.ledger.base.database import NORMALISED_THROUGH, RAW_SEQ, mark
 from warehouse.ledger.base.quotas import shares_left
 from warehouse.ledger.base.schema import acceptances, channels, incidents, quarantine, shipments
-from warehouse.ledger.book import personal_data
+from warehouse.ledger.book import personal_data, pull_hints
 from warehouse.ledger.status import channel_status
 
 if TYPE_CHECKING:
@@ -112,6 +112,26 @@ def _throttled(transaction: Transaction, _now: datetime) -> Measure:
     )
 
 
+def _hints(transaction: Transaction, _now: datetime) -> Measure:
+    found = counters.counted(transaction, counters.HINTS)
+    return Measure(
+        name="orders_hints",
+        kind=MeasureKind.COUNTER,
+        meaning="Messages by which the marketplace told of changes: kept, foreign or unreadable.",
+        labels=("connection", "fate"),
+        values={(code, fate): count for code, fates in found.items() for fate, count in fates.items()},
+    )
+
+
+def _oldest_hint(transaction: Transaction, now: datetime) -> Measure:
+    return Measure(
+        name="orders_hint_oldest_waiting_seconds",
+        meaning="How long ago the change was that the marketplace has told of and no pull has read yet.",
+        labels=("connection",),
+        values={(code,): (now - moment).total_seconds() for code, moment in pull_hints.oldest(transaction).items()},
+    )
+
+
 def _quota_left(transaction: Transaction, now: datetime) -> Measure:
     return Measure(
         name="orders_quota_left_ratio",
@@ -203,6 +223,8 @@ _MEASURES: tuple[Callable[[Transaction, datetime], Measure], ...] = (
     _last_success,
     _ingest_lag,
     _throttled,
+    _hints,
+    _oldest_hint,
     _quota_left,
     _normalise_backlog,
     _quarantined,

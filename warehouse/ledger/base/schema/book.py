@@ -52,6 +52,13 @@ pulls = sa.Table(
     sa.Index("ix_pulls_until", "until"),
 )
 
+pull_hints = sa.Table(
+    "pull_hints",
+    metadata,
+    code("connection", primary_key=True),
+    sa.Column("changed_at", Instant, primary_key=True, comment="when orders changed, rounded up to ten seconds"),
+)
+
 raw_orders = sa.Table(
     "raw_orders",
     metadata,
