@@ -20,33 +20,23 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
-import psycopg
-import sqlalchemy as sa
 
 from orders_pipeline.installation import Installation
 from tests.benchmarks.api_reading import serving
+from tests.benchmarks.books import filled_book, on_postgresql
 from tests.benchmarks.filling import (
-    BOOK_TABLES,
     CHANNELS,
-    fill_book,
     installed,
     order_id,
     original_id,
     purchased_at,
-    settings_of,
 )
 from tests.benchmarks.measuring import Child, Figure, Target, Workshop, percentile
-from tests.benchmarks.normalising import postgresql
 from warehouse.clock import iso
-from warehouse.ledger.base.database import make_engine
-from warehouse.ledger.base.schema import channels as channel_table
-from warehouse.ledger.base.schema import connections as connection_table
-from warehouse.ledger.base.schema import marks
 from warehouse.ledger.people import sessions, users
 from warehouse.ledger.people.users import Role
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
-from warehouse.ledger.watch import incidents, order_counts
 
 SERVED_WITHIN = Target("<=", 50)
 USERS = 20
@@ -55,16 +45,6 @@ API_REQUESTS_PER_SECOND = 20
 COMBINATIONS = {2_000: 60, 100_000: 400, 1_000_000: 600}
 """How many of the combinations are asked for, by the size of the book."""
 PAGES = 60
-VARIED = """
-UPDATE orders SET
-    status = CASE WHEN position % 5003 = 0 THEN 'REFUSED' ELSE status END,
-    has_errors = (position % 53 = 0 AND position > {count} / 2),
-    has_problems = (position % 53 = 0 AND position > {count} / 2),
-    has_cancellation_request = (position % 211 = 0),
-    fulfilled_by = CASE WHEN position % 7 = 0 AND position < {count} / 4 THEN 'marketplace'
-        WHEN position % 101 = 0 THEN NULL ELSE fulfilled_by END
-"""
-"""Kinds of which there are few, or none lately: what is rare costs most where it is looked for by walking."""
 
 
 def measure(workshop: Workshop) -> list[Figure]:
@@ -279,64 +259,3 @@ def _console(address: str, cookie: str) -> Iterator[httpx.Client]:
 def _api(address: str, token: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         yield client
-
-
-# -- books
-
-
-def filled_book(workshop: Workshop, count: int) -> Path:
-    """The folder of a book with kinds of which there are few; filled when it is not kept from an earlier run."""
-    home = workshop.kept(f"book-{count}")
-    if (home / "ledger.sqlite").exists():
-        return home
-    with installed(home) as installation:
-        fill_book(installation, count, workshop.say)
-        with installation.ledger.write() as transaction:
-            transaction.execute(sa.text(VARIED.format(count=count)))
-            order_counts.rebuild(transaction, installation.settings.time_zone)
-            for number in range(30):
-                problem = incidents.IncidentReport(
-                    scope="channel",
-                    subject=CHANNELS[0],
-                    stage="confirm",
-                    code="timeout",
-                    message="No answer.",
-                    order_id=order_id(number),
-                )
-                incidents.report(transaction, problem, installation.clock())
-    return home
-
-
-@contextlib.contextmanager
-def on_postgresql(workshop: Workshop, home: Path) -> Iterator[str | None]:
-    """The address of the same book on a PostgreSQL of our own; None where none is installed."""
-    with postgresql(workshop) as server:
-        if server is None:
-            yield None
-            return
-        url = f"{server}/postgres"
-        _copy_book(workshop, home, url)
-        yield url
-
-
-def _copy_book(workshop: Workshop, home: Path, url: str) -> None:
-    """The same book on PostgreSQL: its rows by COPY."""
-    workshop.say("copying the book into PostgreSQL")
-    with installed(home, url):
-        pass
-    source = make_engine(settings_of(home).ledger_url)
-    tables = (connection_table, channel_table, *BOOK_TABLES)
-    with source.connect() as rows, psycopg.connect(url) as target:
-        for table in tables:
-            flags = {number for number, each in enumerate(table.columns) if isinstance(each.type, sa.Boolean)}
-            names = ", ".join(each.name for each in table.columns)
-            with target.cursor().copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-                for row in rows.exec_driver_sql(f"SELECT {names} FROM {table.name}"):
-                    copy.write_row([bool(each) if at in flags else each for at, each in enumerate(row)])
-        for name, value in rows.execute(sa.select(marks.c.name, marks.c.value)):
-            target.execute("UPDATE marks SET value = %s WHERE name = %s", (value, name))
-    source.dispose()
-    with installed(home, url) as installation, installation.ledger.write() as transaction:
-        order_counts.rebuild(transaction, installation.settings.time_zone)
-    with psycopg.connect(url, autocommit=True) as target:
-        target.execute("VACUUM ANALYZE")

@@ -15,7 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from tests.benchmarks.console_pages import filled_book, on_postgresql
+from tests.benchmarks.books import filled_book, on_postgresql
 from tests.benchmarks.filling import CHANNELS, installed, order_id, order_number, original_id, purchased_at
 from tests.benchmarks.measuring import Figure, Workshop
 from warehouse.ledger.base.database import Ledger
