@@ -36,17 +36,13 @@ def keep_freed_memory() -> None:
         choose(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def server_config(app: FastAPI, settings: Settings, protocol: type[PunctualProtocol] | None = None) -> uvicorn.Config:
     """What uvicorn is told."""
-
-    class Protocol(PunctualProtocol):
-        head_seconds = settings.api_request_seconds
-
     return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port,
-        http=Protocol,
+        http=type("Protocol", (protocol or PunctualProtocol,), {"head_seconds": settings.api_request_seconds}),
         ws="none",
         access_log=False,
         log_config=None,  # its lines go the way of ours

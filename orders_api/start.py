@@ -1,15 +1,18 @@
 """Serving the Orders API with the settings of the environment, until it is stopped.
 
-How its server listens is in `serving`, what it serves in `app`.
+How its server listens is in `serving`, what it serves in `app`. `python -m orders_api SIDE SOCKET` serves one side of two
+processes at one address, as `handover` says.
 """
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import uvicorn
 
 from orders_api.app import create_app
+from orders_api.handover import Shared, Side, serve_side
 from orders_api.serving import server_config
 from warehouse.ledger.base.database import UnfitLedgerError
 from warehouse.logs import LogLevel, configure
@@ -24,8 +27,16 @@ def serve() -> None:
     write_privately()
     settings = Settings()
     configure(settings.log_format, settings.log_level or LogLevel.INFO)
+    shared = None
+    if sys.argv[1:]:
+        side, descriptor = sys.argv[1:]
+        shared = Shared(Side(side), socket.socket(fileno=int(descriptor)))
+        settings = settings.model_copy(update={each.value: each is shared.side for each in Side})
     try:
         app = create_app(settings)
     except (KeyRingError, RestoreUnfinishedError, UnfitLedgerError) as error:
         sys.exit(f"the API does not start: {error}")
-    uvicorn.Server(server_config(app, settings)).run()
+    if shared is None:
+        uvicorn.Server(server_config(app, settings)).run()
+    else:
+        serve_side(app, settings, shared)

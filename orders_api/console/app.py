@@ -50,6 +50,7 @@ from orders_api.console.kit.headlines import HeadlineCache
 from orders_api.console.kit.rendering import frame_of, html
 from orders_api.console.kit.texts import Speaking, _, gettext, read_languages
 from orders_api.console.views.frame import ErrorPage
+from orders_api.kit.addresses import CONSOLE_PATH
 from orders_api.kit.envelope import console_headers
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
@@ -59,11 +60,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from orders_api.kit.envelope import Headers
     from orders_api.kit.installation import ApiInstallation
 
-CONSOLE_PATH = "/console"
 NOUNS = (
     *(
         overview,
@@ -108,7 +109,7 @@ def create_console(installation: ApiInstallation) -> Starlette:
     }
     languages = read_languages(installation.settings.home)
     speaking = Middleware(Speaking, languages=languages)
-    app = Starlette(routes=routes, exception_handlers=handlers, middleware=[speaking])
+    app = Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(WholePath), speaking])
     app.state.installation = installation
     app.state.headlines = HeadlineCache()
     app.state.listeners = events.Listeners()
@@ -123,6 +124,19 @@ def mount_console(app: Starlette, installation: ApiInstallation) -> Mapping[str,
     app.mount(CONSOLE_PATH, create_console(installation))
     reports = f"{installation.settings.api_path_prefix}{CONSOLE_PATH}{content_reports.PATH}"
     return {CONSOLE_PATH: console_headers(reports)}
+
+
+class WholePath:
+    """ASGI middleware: gives a path the prefix back that the envelope took off; what is mounted is found by its whole path."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] == "http" and not f"{scope['path']}/".startswith(f"{scope['root_path']}/"):
+            scope = {**scope, "path": f"{scope['root_path'].removesuffix(CONSOLE_PATH)}{scope['path']}"}
+        await self._app(scope, receive, send)
 
 
 async def _to_console(request: Request) -> Response:

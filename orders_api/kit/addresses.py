@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+CONSOLE_PATH = "/console"
+
 
 def address(request: Request, path: str) -> str:
     """Where clients find a path of ours.

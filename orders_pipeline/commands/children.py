@@ -53,11 +53,17 @@ def child(command: Sequence[str], output: IO[bytes] | None) -> Iterator[subproce
         stop(process)
 
 
-def start(command: Sequence[str], output: IO[bytes] | None) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own."""
+def start(command: Sequence[str], output: IO[bytes] | None, inherited: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own, with these descriptors of ours."""
     environment = {"DAGSTER_HOME": str(ROOT), **os.environ, "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(  # noqa: S603 - our own commands
-        command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=inherited,
     )
 
 

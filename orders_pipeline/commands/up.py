@@ -1,4 +1,4 @@
-"""`orders up`: pipeline, Dagster's pages and API of one machine, started, watched and stopped under one command.
+"""`orders up`: pipeline, Dagster's pages, API and console of one machine, started, watched and stopped under one command.
 
 A process that ends is started again, with pauses that grow; one that keeps ending ends all of it, and its last lines are shown.
 Nothing here is used by the processes themselves, which may as well run apart.
@@ -12,14 +12,16 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from socket import AF_UNIX, SOCK_DGRAM, socketpair
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy.engine import make_url
 
-from orders_pipeline.commands.children import ORDERS, answers_at, asked_port, leave_on_term, log_file, start, stop
+from orders_pipeline.commands.children import answers_at, asked_port, leave_on_term, log_file, start, stop
 from orders_pipeline.commands.output import Exit, answers, fail, notes, progress
 from orders_pipeline.installation import opened
 from warehouse.ledger.people import users
@@ -53,12 +55,14 @@ class Supervised:
         command: What runs.
         is_ready: Whether it does its work.
         log: Where it writes; None: where we write.
+        inherited: Descriptors of ours that it gets.
     """
 
     name: str
     command: Sequence[str]
     is_ready: Callable[[], bool]
     log: Path | None
+    inherited: Sequence[int] = ()
     process: Popen[bytes] | None = None
     started: float = 0.0
     ends: int = 0
@@ -67,7 +71,7 @@ class Supervised:
     def start(self, stack: ExitStack) -> None:
         """Start it; what it writes is added to its log."""
         output: IO[bytes] | None = None if self.log is None else stack.enter_context(self.log.open("ab"))
-        self.process, self.started = start(self.command, output), time.monotonic()
+        self.process, self.started = start(self.command, output, self.inherited), time.monotonic()
 
     def watch(self, stack: ExitStack) -> None:
         """Start it again when it has ended.
@@ -102,14 +106,17 @@ class Supervised:
 
 
 def up(
-    host: Annotated[str | None, typer.Option(help="Address of the API; default: ORDERS_API_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the API; default: ORDERS_API_PORT, or a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address of API and console; default: ORDERS_API_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of API and console; default: ORDERS_API_PORT, or a free one.")
+    ] = None,
     dagster_port: Annotated[int | None, typer.Option(help="Of Dagster's pages; default: 3000, or a free one.")] = None,
 ) -> None:
-    """Run the whole installation on this machine: the pipeline, Dagster's pages and the API; Ctrl-C stops all of it.
+    """Run the whole installation on this machine: pipeline, Dagster's pages, API and console; Ctrl-C stops all of it.
 
-    What is lacking is made: the ledger, the key ring. Dagster's pages listen on this machine only. At a terminal the processes
-    write below ORDERS_HOME/logs; under a service manager they write where this command does.
+    What is lacking is made: the ledger, the key ring. API and console are two processes at one address. Dagster's pages listen
+    on this machine only. At a terminal the processes write below ORDERS_HOME/logs; under a service manager they write where
+    this command does.
 
     Examples:
 
@@ -123,9 +130,11 @@ def up(
     host = host or settings.api_host
     api_port = asked_port(port, settings.api_port)
     dagster = asked_port(dagster_port, DAGSTER_PORT)
+    os.environ.update(ORDERS_API_HOST=host, ORDERS_API_PORT=str(api_port))
     os.environ.setdefault("ORDERS_DAGSTER_URL", f"http://127.0.0.1:{dagster}")  # the console links to it
     with opened() as installation, ExitStack() as stack:
-        parts = list(_parts(installation, host, api_port, dagster))
+        served = _served(stack, settings, f"http://{_shown(host)}:{api_port}")
+        parts = [*served, *_pipeline(installation, dagster)]
         stack.callback(_stop_all, parts)
         began = time.monotonic()
         for each in parts:
@@ -140,9 +149,21 @@ def up(
                     each.watch(stack)
 
 
-def _parts(installation: Installation, host: str, api_port: int, dagster: int) -> Iterator[Supervised]:
+def _served(stack: ExitStack, settings: Settings, address: str) -> Iterator[Supervised]:
+    """API and console: a process each, unless one of them is switched off, joined by a pair of sockets that outlives both."""
+    program = [sys.executable, "-m", "orders_api"]
+    if not (settings.api and settings.console):
+        yield _part(settings, "api", program, lambda: answers_at(f"{address}/healthz"))
+        return
+    for name, page, end in zip(
+        ("api", "console"), ("/healthz", "/console/log-in"), socketpair(AF_UNIX, SOCK_DGRAM), strict=True
+    ):
+        own = stack.enter_context(end).fileno()
+        yield _part(settings, name, [*program, name, str(own)], partial(answers_at, address + page), (own,))
+
+
+def _pipeline(installation: Installation, dagster: int) -> Iterator[Supervised]:
     programs = Path(sys.executable).parent
-    home = installation.settings.home.resolve()
     begins = installation.clock() - timedelta(seconds=1)
 
     def pipeline_looks() -> bool:
@@ -150,14 +171,17 @@ def _parts(installation: Installation, host: str, api_port: int, dagster: int) -
             seen = pipeline_seen_at(transaction)
         return seen is not None and seen >= begins
 
-    def part(name: str, command: Sequence[str], is_ready: Callable[[], bool]) -> Supervised:
-        return Supervised(name, command, is_ready, log_file(home, name) if sys.stderr.isatty() else None)
-
-    api = f"http://{_shown(host)}:{api_port}/healthz"
-    yield part("api", [*ORDERS, "api", "--host", host, "--port", str(api_port)], lambda: answers_at(api))
+    settings = installation.settings
     pages = [str(programs / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(dagster)]
-    yield part("dagster", pages, lambda: answers_at(f"http://127.0.0.1:{dagster}/server_info"))
-    yield part("pipeline", [str(programs / "dagster-daemon"), "run"], pipeline_looks)
+    yield _part(settings, "dagster", pages, lambda: answers_at(f"http://127.0.0.1:{dagster}/server_info"))
+    yield _part(settings, "pipeline", [str(programs / "dagster-daemon"), "run"], pipeline_looks)
+
+
+def _part(
+    settings: Settings, name: str, command: Sequence[str], is_ready: Callable[[], bool], inherited: Sequence[int] = ()
+) -> Supervised:
+    log = log_file(settings.home.resolve(), name) if sys.stderr.isatty() else None
+    return Supervised(name, command, is_ready, log, inherited)
 
 
 def _wait_until_ready(parts: Sequence[Supervised], stack: ExitStack, began: float) -> None:
@@ -200,7 +224,7 @@ def _tell(installation: Installation, api: str, dagster: str) -> None:
 
 
 def _stop_all(parts: Sequence[Supervised]) -> None:
-    """The pipeline first, so that nothing new begins; the API last."""
+    """The pipeline first, so that nothing new begins; console and API last."""
     for each in reversed(parts):
         if each.process is not None:
             stop(each.process)

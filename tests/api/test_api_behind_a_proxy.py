@@ -5,6 +5,7 @@ the API tells leads back through the proxy.
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -178,3 +179,12 @@ def test_a_prefix_that_is_none_is_refused(tmp_path, prefix):
 def test_a_slash_at_the_end_of_the_prefix_means_nothing(tmp_path):
     assert Settings(home=tmp_path, api_path_prefix="/hub/").api_path_prefix == "/hub"
     assert Settings(home=tmp_path, api_path_prefix="/").api_path_prefix == ""
+
+
+def test_the_console_is_there_with_all_that_it_loads(front):
+    page = httpx.get(f"{front}/console/log-in", timeout=20)
+    assert page.status_code == 200
+    loaded = re.findall(rf'(?:href|src)="({PREFIX}/console/static/[^"]+)"', page.text)
+    assert loaded
+    for path in loaded:
+        assert httpx.get(f"{front.removesuffix(PREFIX)}{path}", timeout=20).status_code == 200

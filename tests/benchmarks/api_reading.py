@@ -15,6 +15,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ def measure(workshop: Workshop) -> list[Figure]:
         figures += _measure_store(workshop, home, None)
         figures += _beside_datasette(workshop, home, figures[0])
     if "postgresql" in workshop.stores:
-        with on_postgresql(workshop, home) as url:
+        with on_postgresql(workshop, home, served) as url:
             if url is not None:
                 figures += _measure_store(workshop, home, url)
     return figures
@@ -156,12 +157,30 @@ def make_token(installation: Installation, *more: Scope) -> str:
 @contextlib.contextmanager
 def serving(workshop: Workshop, home: Path, database_url: str | None = None) -> Iterator[tuple[str, int]]:
     """The API of an installation, without a limit per token; yields its URL and its process."""
-    port = free_port()
-    command = [sys.executable, "-c", "from orders_pipeline.cli import main; main()", "api", "--port", str(port)]
-    environment = {**environment_of(home, database_url), "ORDERS_API_REQUESTS_PER_MINUTE": str(10**9)}
-    url = f"http://{LOOPBACK}:{port}"
-    with server(workshop, command, f"{url}/healthz", environment) as pid:
+    url, environment = _place(home, database_url)
+    with server(workshop, [sys.executable, "-m", "orders_api"], f"{url}/healthz", environment) as pid:
         yield url, pid
+
+
+@contextlib.contextmanager
+def serving_apart(workshop: Workshop, home: Path, database_url: str | None = None) -> Iterator[str]:
+    """API and console in two processes at one address, as `orders up` runs them; yields their URL."""
+    url, environment = _place(home, database_url)
+    program = [sys.executable, "-m", "orders_api"]
+    ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, other:
+        api, console = ([*program, name, str(end.fileno())] for name, end in (("api", ours), ("console", other)))
+        with (
+            server(workshop, api, f"{url}/healthz", environment, [ours.fileno()]),
+            server(workshop, console, f"{url}/console/log-in", environment, [other.fileno()]),
+        ):
+            yield url
+
+
+def _place(home: Path, database_url: str | None) -> tuple[str, dict[str, str]]:
+    port = free_port()
+    own = {"ORDERS_API_PORT": str(port), "ORDERS_API_REQUESTS_PER_MINUTE": str(10**9)}
+    return f"http://{LOOPBACK}:{port}", {**environment_of(home, database_url), **own}
 
 
 @contextlib.contextmanager

@@ -64,14 +64,17 @@ def filled_book(workshop: Workshop, count: int) -> Path:
 
 
 @contextlib.contextmanager
-def on_postgresql(workshop: Workshop, home: Path) -> Iterator[str | None]:
-    """The address of the same book on a PostgreSQL of our own; None where none is installed."""
-    with postgresql(workshop) as server:
+def on_postgresql(workshop: Workshop, home: Path, count: int) -> Iterator[str | None]:
+    """The address of the same book on a PostgreSQL of our own, kept as the book is; None where none is installed."""
+    kept = workshop.kept(f"postgresql-{count}")
+    with postgresql(workshop, kept) as server:
         if server is None:
             yield None
             return
-        url = f"{server}/postgres"
-        _copy_book(workshop, home, url)
+        url, filled = f"{server}/postgres", kept / "filled"
+        if not filled.exists():
+            _copy_book(workshop, home, url)
+            filled.touch()
         yield url
 
 

@@ -1,7 +1,8 @@
 """The console at a book of any size: how long the server takes for its pages, and what its users cost the users of the API.
 
-Measured is the `orders api` that serves both, over loopback: every combination of the list's filters with its count, sorted
-by purchase and by errors, in an order drawn by lot; the other pages that operators live in; polls of the API with few matches.
+Measured are API and console as `orders up` runs them, over loopback: every combination of the list's filters with its count,
+sorted by purchase and by errors, in an order drawn by lot; the other pages that operators live in; polls of the API with few
+matches.
 The reference is the plain list in the same run. Then the API is asked for pages of 100 at a fixed rate, which leaves it room,
 without anybody at the console and with twenty users who read a page every few seconds; all of them are in processes of their
 own. `--store` chooses the database, `--books` a folder where filled books are kept for the next run.
@@ -22,7 +23,7 @@ from urllib.parse import urlencode
 import httpx
 
 from orders_pipeline.installation import Installation
-from tests.benchmarks.api_reading import serving
+from tests.benchmarks.api_reading import serving_apart
 from tests.benchmarks.books import filled_book, on_postgresql
 from tests.benchmarks.filling import (
     CHANNELS,
@@ -55,7 +56,7 @@ def measure(workshop: Workshop) -> list[Figure]:
     if "sqlite" in workshop.stores:
         figures += measure_store(workshop, home, None, count)
     if "postgresql" in workshop.stores:
-        with on_postgresql(workshop, home) as url:
+        with on_postgresql(workshop, home, count) as url:
             if url is not None:
                 figures += measure_store(workshop, home, url, count)
     return figures
@@ -80,7 +81,7 @@ def measure_store(workshop: Workshop, home: Path, url: str | None, count: int) -
     }
     polls = {f"API: poll by {each}, few matches": each for each in ("received_after", "updated_after")}
     latest = iso(purchased_at(max(0, count - 20)))
-    with serving(workshop, home, url) as (address, _):
+    with serving_apart(workshop, home, url) as address:
         with _console(address, cookie) as anna, _api(address, token) as erp:
             workshop.say(f"{store}: pages of the console")
             plain = _ask(anna, ["/console/orders"] * PAGES)

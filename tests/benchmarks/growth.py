@@ -51,7 +51,7 @@ def measure(workshop: Workshop) -> list[Figure]:
     if "postgresql" in workshop.stores:
         taken = {}
         for count in sizes:
-            with on_postgresql(workshop, homes[count]) as url:
+            with on_postgresql(workshop, homes[count], count) as url:
                 if url is not None:
                     taken[count] = _asked(workshop, homes[count], url, count)
         if taken:

@@ -275,8 +275,14 @@ class Child:
 
 
 @contextlib.contextmanager
-def server(workshop: Workshop, command: Sequence[str], probe: str, environment: Mapping[str, str]) -> Iterator[int]:
-    """A server in a process of its own; yields its process id once `probe` answers.
+def server(
+    workshop: Workshop,
+    command: Sequence[str],
+    probe: str,
+    environment: Mapping[str, str],
+    inherited: Sequence[int] = (),
+) -> Iterator[int]:
+    """A server in a process of its own, with these descriptors of ours; yields its process id once `probe` answers.
 
     Raises:
         ChildError: It does not answer.
@@ -285,7 +291,12 @@ def server(workshop: Workshop, command: Sequence[str], probe: str, environment: 
     with (
         log_path.open("w") as log,
         subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=workshop.folder, env=clean_environment(environment)
+            command,
+            stdout=log,
+            stderr=log,
+            cwd=workshop.folder,
+            env=clean_environment(environment),
+            pass_fds=inherited,
         ) as process,
     ):
         try:

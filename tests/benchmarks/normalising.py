@@ -160,26 +160,32 @@ def _insert_bare(connection: sqlite3.Connection, first: int, part: Sequence[byte
 
 
 @contextlib.contextmanager
-def postgresql(workshop: Workshop) -> Iterator[str | None]:
-    """A PostgreSQL server of our own on loopback, with its durable defaults; None where none is installed."""
+def postgresql(workshop: Workshop, kept: Path | None = None) -> Iterator[str | None]:
+    """A PostgreSQL server of our own on loopback, with its durable defaults; None where none is installed.
+
+    Args:
+        workshop: Where it works.
+        kept: A folder with the files of an earlier run, or for a later one; None: they are thrown away.
+    """
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     if initdb is None or pg_ctl is None:
         workshop.say("PostgreSQL is not installed: left out")
         yield None
         return
-    home = workshop.fresh("postgresql")
+    home = kept or workshop.fresh("postgresql")
     if os.geteuid() == 0:
         workshop.folder.chmod(0o755)
         shutil.chown(home, "postgres", "postgres")
     data, port = home / "data", free_port()
     options = f"-p {port} -c listen_addresses={LOOPBACK} -c unix_socket_directories={home}"
     control = [pg_ctl, "-D", str(data), "-w"]
-    _as_postgres([initdb, "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"], home)
+    if not data.exists():
+        _as_postgres([initdb, "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"], home)
     _as_postgres([*control, "-l", str(home / "log"), "-o", options, "start"], home)
     try:
         yield f"postgresql://postgres@{LOOPBACK}:{port}"
     finally:
-        _as_postgres([*control, "-m", "immediate", "stop"], home)
+        _as_postgres([*control, "-m", "fast", "stop"], home)
 
 
 def _program(name: str) -> str | None:

@@ -30,9 +30,9 @@ def until(condition, what: str):
     raise AssertionError(what)
 
 
-def answers(port: int) -> bool:
+def answers(port: int, path: str = "/healthz") -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).is_success
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).is_success
     except httpx.HTTPError:
         return False
 
@@ -64,7 +64,11 @@ def test_everything_comes_up_comes_back_and_ends_together(tmp_path):
         assert "next          write orders.yaml" in said
         assert str(tmp_path / "home" / "ledger.sqlite") in said
         started = descendants(process.pid)
-        [first] = [pid for pid, line in started.items() if "orders_api" in line]
+        [console] = [pid for pid, line in started.items() if "orders_api console" in line]
+        os.kill(console, signal.SIGKILL)
+        until(lambda: "console has ended with -9" in log.read_text(), "nobody has seen the console die")
+        until(lambda: answers(api, "/console/log-in"), "the console is not started again")
+        [first] = [pid for pid, line in started.items() if "orders_api api" in line]
         os.kill(first, signal.SIGKILL)
         until(lambda: not answers(api), "the API has not died")
         until(lambda: answers(api), "the API is not started again")
