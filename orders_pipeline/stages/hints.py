@@ -20,6 +20,7 @@ from warehouse.clock import iso
 from warehouse.ledger.base import quotas
 from warehouse.ledger.book import pull_hints, raw_orders
 from warehouse.ledger.settings import channels
+from warehouse.ledger.status.channel_status import PULL_INTERVAL, next_tick
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ SETTLING = timedelta(seconds=5)
 APART = timedelta(minutes=1)
 """Between the begin of the last pull and one that a hint asks for: one that failed is not tried again at once."""
 RESERVE = 0.5
-"""The share of the listing's burst that is left to the ticks."""
+"""The share of the listing's burst that is left to the ticks, however much sooner than the next one a pull would be."""
 
 
 def look(installation: Installation) -> bool:
@@ -84,7 +85,7 @@ def due_connections(installation: Installation) -> list[str]:
         if each.code in through
         and any(through[each.code] < moment <= _readable_through(each, now) for moment in waiting[each.code])
         and pulled.get(each.code, now - APART) <= now - APART
-        and _has_room(each, left)
+        and _has_room(each, left, now)
     ]
 
 
@@ -200,6 +201,11 @@ def _now_there(connection: Connection, now: datetime) -> datetime:
     return now + timedelta(seconds=float(connection.state.get("clock_skew_seconds", 0.0)))
 
 
-def _has_room(connection: Connection, left: Mapping[tuple[str, ...], float]) -> bool:
+def _has_room(connection: Connection, left: Mapping[tuple[str, ...], float], now: datetime) -> bool:
+    """Whether enough of the listing's quota is saved up: the more, the sooner the next tick reads the same.
+
+    At twenty orders an hour, spending it on whatever comes first makes the slowest of a hundred a minute and a half slower.
+    """
     hints = MARKETPLACES[connection.kind].hints
-    return hints is not None and left.get((connection.code, hints.listing), 1.0) > RESERVE
+    gain = (next_tick(now) - now) / PULL_INTERVAL
+    return hints is not None and left.get((connection.code, hints.listing), 1.0) > 1.0 - (1.0 - RESERVE) * gain

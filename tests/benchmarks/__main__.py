@@ -24,6 +24,7 @@ from tests.benchmarks import (
     console_pages,
     dlt_comparison,
     files,
+    freshness,
     growth,
     idle_ticks,
     normalising,
@@ -50,6 +51,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "requests": requests.measure,
     "files": files.measure,
     "starts": starts.measure,
+    "freshness": freshness.measure,
 }
 COLUMNS = ("benchmark", "size", "ours", "reference", "ratio", "target", "met?")
 EXACT_FROM = 100

@@ -55,6 +55,8 @@ class Sizes:
         exchanged: Orders in the book that is exported to files.
         confirmed: Shipments of a backlog that is confirmed, at each marketplace.
         requested: Orders whose requests are counted, at each marketplace.
+        hours: How long orders come while it is measured how fresh they are.
+        hourly: How many of them in an hour.
         seconds: How long each load on the API lasts.
     """
 
@@ -69,6 +71,8 @@ class Sizes:
     exchanged: int
     confirmed: int
     requested: int
+    hours: int
+    hourly: int
     seconds: int
 
 
@@ -84,6 +88,8 @@ TINY = Sizes(
     exchanged=2_000,
     confirmed=40,
     requested=60,
+    hours=1,
+    hourly=20,
     seconds=1,
 )
 DEFAULT = Sizes(
@@ -98,6 +104,8 @@ DEFAULT = Sizes(
     exchanged=200_000,
     confirmed=2_000,
     requested=300,
+    hours=24,
+    hourly=20,
     seconds=3,
 )
 FULL = Sizes(
@@ -112,6 +120,8 @@ FULL = Sizes(
     exchanged=500_000,
     confirmed=10_000,
     requested=1_000,
+    hours=24,
+    hourly=200,
     seconds=5,
 )
 

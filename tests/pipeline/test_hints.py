@@ -23,6 +23,7 @@ from tests.pipeline.conftest import FRANCE
 from warehouse.ledger.base import quotas
 from warehouse.ledger.base.schema import incidents, orders, pull_hints
 from warehouse.ledger.settings import channels
+from warehouse.ledger.status.channel_status import next_tick
 from warehouse.ledger.status.measures import measured
 
 AMAZON = "amazon_eu"
@@ -41,6 +42,10 @@ class Market:
     def order(self, channel=FRANCE):
         """An order that is made now, of which Amazon tells."""
         return self.amazon.generate(GenerateRequest(1, days=0.001, channel=channel, newest_seconds=0.0))[0]
+
+    def to_tick(self, **after):
+        """So long after a tick, three minutes from now at the soonest."""
+        self.clock.now = next_tick(self.clock() + timedelta(minutes=3)) + timedelta(**after)
 
     def look(self):
         return hints.look(self.installation)
@@ -172,14 +177,16 @@ def test_the_ticks_keep_half_of_the_burst(market):
             quotas.take(transaction, AMAZON, SEARCH, 0.0000056, 20, now)
     market.order()
     market.look()
-    market.clock.advance(minutes=4)
+    market.to_tick(minutes=4, seconds=50)
+    assert not market.look()  # a tick reads it in ten seconds
+    market.to_tick(seconds=5)
     assert market.look()
     assert market.pulled() == [(AMAZON, "complete", 1)]
     with market.installation.ledger.write() as transaction:
         quotas.take(transaction, AMAZON, SEARCH, 0.0000056, 20, market.clock())
     market.order()
     market.look()
-    market.clock.advance(minutes=4)
+    market.to_tick(seconds=5)
     assert not market.look()
     assert pull.pull_connection(market.installation, AMAZON).new == 1
 

@@ -26,7 +26,6 @@ import warehouse.archive
 import warehouse.clock
 from orders_pipeline.marketplaces.oauth import SHELF
 from orders_pipeline.storages import folder
-from tests.simulation.clock import WorldClock
 from tests.simulation.disks import System
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
@@ -52,7 +51,7 @@ def at_the_edges(machine: Machine, wire: Wire, environment: Mapping[str, str]) -
             (leases, "is_gone", lambda _: False),
             (folder, "os", System(machine.share)),
             (warehouse.archive, "os", System(machine.disk)),
-            (warehouse.clock, "datetime", _Frozen(machine.clock)),
+            (warehouse.clock, "datetime", Frozen(machine.clock.ours)),
             (SHELF, "_tokens", {}),
         ):
             stack.enter_context(patch.object(target, name, value))
@@ -113,14 +112,15 @@ class _InThisThread:
     map = staticmethod(map)
 
 
-class _Frozen:
+class Frozen:
     """The class `datetime` for the one module that asks the wall clock."""
 
-    def __init__(self, clock: WorldClock) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
 
     def now(self, _: object) -> datetime:
-        return self._clock.ours()
+        """The present, as this clock has it."""
+        return self._clock()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(datetime, name)

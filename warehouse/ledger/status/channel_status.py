@@ -171,7 +171,7 @@ def _standing(row: Mapping[Any, Any], backlog: Mapping[str, int], now: datetime)
         complete_through=through,
         open_orders_only=bool(row["open_orders_only"]),
         lag_seconds=None if through is None else (now - through).total_seconds(),
-        next_run_at=_next_run(max(now, wait or now)) if row["retrieval"] else None,
+        next_run_at=next_tick(max(now, wait or now)) if row["retrieval"] else None,
         backlog=backlog.get(row["code"], 0),
         quarantined=row["quarantined"],
         held=row["held"],
@@ -239,10 +239,10 @@ def _backlog(transaction: Transaction) -> dict[str, int]:
     return {channel: count for channel, count in transaction.execute(query) if channel is not None}
 
 
-def _next_run(earliest: datetime) -> datetime:
+def next_tick(earliest: datetime) -> datetime:
     """The schedule's next tick after an instant.
 
-    >>> _next_run(datetime(2026, 11, 2, 9, 30, tzinfo=UTC)).isoformat()
+    >>> next_tick(datetime(2026, 11, 2, 9, 30, tzinfo=UTC)).isoformat()
     '2026-11-02T09:35:00+00:00'
     """
     interval = PULL_INTERVAL.total_seconds()
