@@ -32,9 +32,21 @@ def test_an_empty_database_is_brought_to_the_head(any_ledger):
     assert schema_version(any_ledger) == SCHEMA_HEAD
 
 
+OF_EXPRESSIONS = {"ix_orders_time_began"}
+"""Indexes that SQLAlchemy cannot read back from a database; that they are there, tests of plans show."""
+
+
+def is_compared(_object, name, *_) -> bool:
+    return name not in OF_EXPRESSIONS
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index ix_orders_time_began")
+@pytest.mark.filterwarnings(
+    "ignore:autogenerate skipping metadata-specified expression-based index .ix_orders_time_began"
+)
 def test_the_migrated_schema_is_the_declared_one(any_ledger):
     with any_ledger.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        context = MigrationContext.configure(connection, opts={"compare_type": False, "include_object": is_compared})
         assert compare_metadata(context, metadata) == []
 
 

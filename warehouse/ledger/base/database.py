@@ -44,7 +44,7 @@ AT_THE_END = "at_the_end"
 """Where a connection keeps what its transaction does before it commits."""
 LATEST = "latest"
 """Where a connection remembers until when its statements may take."""
-SCHEMA_HEAD = "0034"
+SCHEMA_HEAD = "0035"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"

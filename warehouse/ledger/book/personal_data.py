@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from warehouse import documents
 from warehouse.ledger.base.database import BUSY_TIMEOUT_MS, POSITION, TRACES, mark, next_values, set_mark
-from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
+from warehouse.ledger.base.schema import TIME_BEGAN, Instant, order_versions, orders, parties, raw_orders
 from warehouse.ledger.book.orders import lock_book
 from warehouse.order_parts import Address
 from warehouse.order_states import CLOSED_STATUSES, PiiState
@@ -42,6 +42,7 @@ UNREAD_GRACE = timedelta(days=60)
 """A payload that gave no order has no status to go by: it is given this much longer to be repaired and replayed."""
 
 PURGED_TABLES = ("orders", "order_versions", "parties", "raw_orders", "account_deletions")
+BEGAN: sa.ColumnElement[datetime] = sa.literal_column(TIME_BEGAN, Instant)
 CHANGED = ("pii_state",)
 """What the version that a purge writes says has changed: no marketplace told anything."""
 
@@ -131,13 +132,7 @@ def oldest(transaction: Transaction) -> datetime | None:
 
 
 def _is_over(before: datetime) -> sa.ColumnElement[bool]:
-    began = sa.func.coalesce(orders.c.closed_at, orders.c.marketplace_updated_at)
-    return sa.and_(
-        # put so that no index serves it: most orders of a book are closed, and few have personal data still
-        sa.func.coalesce(orders.c.status, "").in_(sorted(CLOSED_STATUSES)),
-        sa.type_coerce(began, orders.c.closed_at.type) < before,
-        sa.or_(orders.c.ship_by.is_(None), orders.c.ship_by < before),
-    )
+    return before > BEGAN  # null where it does not run yet
 
 
 def _due_orders(before: datetime) -> list[sa.ColumnElement[bool]]:
@@ -147,7 +142,7 @@ def _due_orders(before: datetime) -> list[sa.ColumnElement[bool]]:
 
 def _due_payloads(before: datetime) -> list[sa.ColumnElement[bool]]:
     own = sa.and_(orders.c.channel == raw_orders.c.channel, orders.c.original_id == raw_orders.c.original_id)
-    is_free = sa.or_(orders.c.pii_state == PiiState.EXPIRED, _is_over(before))
+    is_free = sa.or_(orders.c.pii_state == PiiState.EXPIRED, sa.func.coalesce(_is_over(before), sa.false()))
     return [
         raw_orders.c.body.is_not(None),
         ~sa.exists().where(own, ~is_free),
@@ -156,14 +151,17 @@ def _due_payloads(before: datetime) -> list[sa.ColumnElement[bool]]:
 
 
 def _batches(
-    ledger: Ledger, key: sa.Column[Any], received_at: sa.Column[datetime], conditions: list[sa.ColumnElement[bool]]
+    ledger: Ledger,
+    key: sa.Column[Any],
+    moment: sa.ColumnElement[datetime],
+    conditions: list[sa.ColumnElement[bool]],
 ) -> Iterator[list[Any]]:
     """Keys of what is due, the oldest first, found in short read transactions: the write lock is not held to search."""
     last: tuple[datetime, Any] | None = None
     while True:
-        query = sa.select(received_at, key).where(*conditions).order_by(received_at, key).limit(ROWS_PER_COMMIT)
+        query = sa.select(moment, key).where(*conditions).order_by(moment, key).limit(ROWS_PER_COMMIT)
         if last is not None:
-            query = query.where(sa.tuple_(received_at, key) > sa.tuple_(*last, types=[received_at.type, key.type]))
+            query = query.where(sa.tuple_(moment, key) > sa.tuple_(*last, types=[moment.type, key.type]))
         with ledger.read() as transaction:
             rows = transaction.execute(query).all()
         if not rows:
@@ -174,7 +172,7 @@ def _batches(
 
 def _purge_orders(ledger: Ledger, before: datetime, now: datetime) -> int:
     gone = 0
-    for ids in _batches(ledger, orders.c.id, orders.c.received_at, _due_orders(before)):
+    for ids in _batches(ledger, orders.c.id, BEGAN, _due_orders(before)):
         with ledger.write() as transaction:
             lock_book(transaction)
             # asked again: an order may have been opened again meanwhile

@@ -67,7 +67,7 @@ def code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed 
     return sa.Column(name, sa.String(64), **options)
 
 
-def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+def partial_index(name: str, *columns: str | sa.TextClause, where: str, unique: bool = False) -> sa.Index:
     """Make an index of the few rows for which a condition holds."""
     return sa.Index(name, *columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
