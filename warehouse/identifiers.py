@@ -48,14 +48,15 @@ def has_unseen(text: str) -> bool:
     return any(unicodedata.category(each) in _UNSEEN for each in text)
 
 
-_POWER = re.compile(
+_POWER = (
     r"[+-]?\d{1,3}(?:[.,]\d*)?\s*(?:[Ee]\s*\+|[*x×·]\s*10\s*\^?\s*\+?)\s*\d{1,3}"  # 4.02E+16, 4.02 x 10^16
     r"|[+-]?\d{1,3}[.,]\d+[Ee]-?\d{1,3}"  # 4.02E16, as Java writes it; without a fraction it could be an id
 )
-_FRACTION = re.compile(r"[+-]?\d+[.,]0+|[+-]?\d{1,3}(?:([.,' \u00a0\u2009\u202f])\d{3})+[.,]0+")
-_DIGITS_LOST = re.compile(r"[1-9]\d{14}0{4,}")
+_FRACTION = r"[+-]?\d+[.,]0+|[+-]?\d{1,3}(?:[.,' \u00a0\u2009\u202f]\d{3})+[.,]0+"
+_DIGITS_LOST = r"[1-9]\d{14}0{4,}"
 """A spreadsheet keeps fifteen digits. Four zeros behind them come about by chance in one number of ten thousand."""
-_TOO_NARROW = re.compile(r"#{3,}")
+_TOO_NARROW = r"#{3,}"
+_ROUNDED = re.compile(f"{_POWER}|{_FRACTION}|{_DIGITS_LOST}|{_TOO_NARROW}")
 
 
 def is_rounded(text: str) -> bool:
@@ -66,4 +67,4 @@ def is_rounded(text: str) -> bool:
     >>> [is_rounded(each) for each in ("402-0000001", "00340434161094042557", "12E45", "1Z999AA10123456784", "7.5", "100")]
     [False, False, False, False, False, False]
     """
-    return any(pattern.fullmatch(text) for pattern in (_POWER, _FRACTION, _DIGITS_LOST, _TOO_NARROW))
+    return _ROUNDED.fullmatch(text) is not None

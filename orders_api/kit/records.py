@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warehouse.clock import iso
@@ -23,7 +24,8 @@ def fill(shape: type[BaseModel], row: object, **own: object) -> dict[str, Any]:
         row: Has those that are called the same; a mapping or a record.
         own: The other members.
     """
-    found = {name: own[name] if name in own else _member(row, name) for name in shape.model_fields}
+    member = row.__getitem__ if isinstance(row, Mapping) else partial(getattr, row)
+    found = {name: own[name] if name in own else member(name) for name in shape.model_fields}
     return {name: iso(value) if isinstance(value, datetime) else value for name, value in found.items()}
 
 
@@ -35,10 +37,11 @@ def make(record: type[Record], asked: BaseModel, **own: object) -> Record:
         asked: Has its members that are called the same.
         own: Its other members.
     """
-    names = {each.name for each in fields(record)}  # type: ignore[arg-type] # any dataclass has no name at run time
-    same = {name: getattr(asked, name) for name in names & type(asked).model_fields.keys()}
-    return record(**{**same, **own})
+    names = _same_members(record, type(asked))  # type: ignore[arg-type] # classes can be hashed
+    same = {name: getattr(asked, name) for name in names if name not in own}
+    return record(**same, **own)
 
 
-def _member(row: object, name: str) -> object:
-    return row[name] if isinstance(row, Mapping) else getattr(row, name)
+@cache
+def _same_members(record: type[Any], shape: type[BaseModel]) -> frozenset[str]:
+    return frozenset(each.name for each in fields(record)) & shape.model_fields.keys()

@@ -125,7 +125,8 @@ def cannot_be_whole(data: bytes, settings: ImportSettings) -> bool:
 
 
 def _said(cells: tuple[str, ...], places: Mapping[ShipmentColumn, int]) -> dict[ShipmentColumn, str]:
-    return {column: text for column, place in places.items() if place < len(cells) and (text := _text(cells[place]))}
+    given = ((column, cells[place]) for column, place in places.items() if place < len(cells))
+    return {column: text for column, cell in given if cell and (text := _text(cell))}
 
 
 def _text(cell: str) -> str:

@@ -219,8 +219,7 @@ def _row_fault(sheet: Sheet, row: Row, zone: ZoneInfo) -> RowFate | None:
         fault = _cell_fault(column, text, zone)
         if fault is not None:
             return _refusal(row, fault[0], column, fault[1])
-    has_item = any(row.said.get(column) for column in NAMING_ITEMS)
-    if row.said.get(ShipmentColumn.ITEM_QUANTITY_SHIPPED) is not None and not has_item:
+    if row.said.get(ShipmentColumn.ITEM_QUANTITY_SHIPPED) is not None and not _names_item(row):
         message = "With a quantity, one of item_id, item_original_id and item_sku is needed."
         return _refusal(row, RowFault.MISSING_ITEM_ID, ShipmentColumn.ITEM_ID, message)
     return None
@@ -263,13 +262,18 @@ def _conflict(first: Row, row: Row) -> RowFate | None:
         if len(said) > 1:
             message = f"Row {first.number} of the same order and package says something else."
             return _refusal(row, RowFault.CONFLICTING_ROWS, column, message)
-    if _item(first) is None and _item(row) is not None:
+    is_first, is_next = _names_item(first), _names_item(row)
+    if is_next and not is_first:
         message = f"Row {first.number} of the same order and package names no item and stands for all that remains."
         return _refusal(row, RowFault.CONFLICTING_ROWS, ShipmentColumn.ITEM_ID, message)
-    if _item(first) is not None and _item(row) is None:
+    if is_first and not is_next:
         message = f"The row names no item, but row {first.number} of the same order and package does."
         return _refusal(row, RowFault.CONFLICTING_ROWS, ShipmentColumn.ITEM_ID, message)
     return None
+
+
+def _names_item(row: Row) -> bool:
+    return any(column in row.said for column in NAMING_ITEMS)
 
 
 def _item(row: Row) -> Item | None:

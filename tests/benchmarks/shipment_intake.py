@@ -36,6 +36,7 @@ MOST_WHILE = {1: 2_000, THOUSAND: 12}
 """Requests at most while others are committed: each needs orders that wait."""
 
 LATENCY = Target("<=", 200)
+RATE = Target(">=", 5_000)
 
 
 def measure(workshop: Workshop) -> list[Figure]:
@@ -130,6 +131,11 @@ def _figures(what: str, size: int, idle: Sequence[float], busy: Sequence[float])
         )
         for name, share in (("p50", 0.5), ("p99", 0.99))
     ]
+    if size == THOUSAND:
+        rate = size * 1000 / percentile(idle, 0.5)
+        figures.append(
+            Figure(benchmark=f"{what}, rate", size=f"{size * len(idle):,}", value=rate, unit="shipments/s", target=RATE)
+        )
     target = LATENCY if size == 1 else None
     return figures + [
         Figure(

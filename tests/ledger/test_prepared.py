@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from warehouse.ledger.base.database import POSITION, Ledger, mark, open_ledger, set_mark
+from warehouse.ledger.base.database import POSITION, RAW_SEQ, Ledger, mark, open_ledger, set_mark
 from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import marks, tokens
 from warehouse.ledger.settings import tokens as api_tokens
@@ -34,6 +34,25 @@ def test_a_row_is_the_same_whoever_runs_the_statement(ledger) -> None:
         assert [tuple(row) for row in prepared.rows(transaction, {"now": NOW})] == plain
         assert [tuple(row) for row in prepared.rows(transaction, {"now": NOW.replace(year=2028)})] == []
     assert plain[0][tokens.c.keys().index("created_at")] == NOW  # converted, as its type says
+
+
+@pytest.mark.parametrize("names", [[], [POSITION], [RAW_SEQ, POSITION, "nothing"]])
+def test_lists_have_as_many_places_as_values(ledger, names) -> None:
+    chosen = marks.c.name.in_(sa.bindparam("names", expanding=True))
+    of_ours = sa.or_(marks.c.name.in_([POSITION, RAW_SEQ]), marks.c.value > sa.bindparam("beyond"))
+    statement = sa.select(marks.c.name).where(chosen, of_ours).order_by(marks.c.name)
+    values = {"names": names, "beyond": 7}
+    with ledger.read() as transaction:
+        plain = [tuple(row) for row in transaction.execute(statement, values)]
+        assert [tuple(row) for row in Prepared(statement).rows(transaction, values)] == plain
+    assert plain == sorted((each,) for each in names if each != "nothing")
+
+
+def test_a_list_of_instants_is_converted(ledger) -> None:
+    statement = sa.select(tokens.c.consumer).where(tokens.c.created_at.in_(sa.bindparam("moments", expanding=True)))
+    with ledger.read() as transaction:
+        found = Prepared(statement).rows(transaction, {"moments": [NOW, NOW.replace(year=2028)]})
+    assert [tuple(row) for row in found] == [("erp",)]
 
 
 def test_whoever_listens_to_statements_hears_of_it(ledger) -> None:

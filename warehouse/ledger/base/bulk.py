@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Dialect
 
+    from warehouse.ledger.base.rows import Record
+
 COPIED_FROM = 5
 """So many rows are worth a COPY, which takes two more answers of the server than an INSERT."""
 
@@ -35,10 +37,23 @@ def add_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[s
     Raises:
         sqlalchemy.exc.DBAPIError: As every other statement does.
     """
-    if not rows:
-        return
-    form = _form(transaction.dialect, table, tuple(rows[0]))
-    values = _converted([tuple(row.values()) for row in rows], form.converters)
+    if rows:
+        _add(transaction, table, tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def add_records(transaction: Transaction, table: sa.Table, records: Sequence[Record]) -> None:
+    """Insert records, each a row whose columns are called as its members.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: As every other statement does.
+    """
+    if records:
+        _add(transaction, table, records[0]._fields, records)
+
+
+def _add(transaction: Transaction, table: sa.Table, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+    form = _form(transaction.dialect, table, names)
+    values = _converted(rows, form.converters)
     is_postgresql = transaction.dialect.name == "postgresql"
     if is_postgresql and len(rows) >= COPIED_FROM:
         _copy(transaction, f"COPY {table.name} ({form.columns}) FROM STDIN", values)
@@ -70,7 +85,7 @@ def _form(dialect: Dialect, table: sa.Table, names: tuple[str, ...]) -> _Form:
 
 
 def _converted(
-    rows: list[tuple[object, ...]], converters: Sequence[Callable[[Any], Any] | None]
+    rows: Sequence[tuple[object, ...]], converters: Sequence[Callable[[Any], Any] | None]
 ) -> list[tuple[object, ...]]:
     """The rows with their values as the driver takes them, column by column."""
     columns = zip(*rows, strict=True)

@@ -6,6 +6,7 @@ other statement goes the usual way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,29 +17,28 @@ if TYPE_CHECKING:
 
 Conversion = Callable[[Any], Any]
 
+LIST = re.compile(r"__\[POSTCOMPILE_[^\]]+\]")
+"""Where SQLAlchemy leaves the places of a list to whoever runs the statement."""
+
 
 class _Written(NamedTuple):
     """The statement as the driver takes it.
 
     Attributes:
-        text: With a place for each value.
-        places: Whose value it is, and how the driver takes it.
+        texts: With a place for each value; parted where the places of a list go, as many as it has values.
+        places: Whose value it is, whether that is a list, and how the driver takes it.
         constants: Values that are the statement's own.
         columns: Those of a row that the driver does not give as they are wanted, by place.
     """
 
-    text: str
-    places: tuple[tuple[str, Conversion | None], ...]
+    texts: tuple[str, ...]
+    places: tuple[tuple[str, bool, Conversion | None], ...]
     constants: Mapping[str, object]
     columns: tuple[tuple[int, Conversion], ...]
 
 
 class Prepared:
-    """A statement that is asked all the time.
-
-    Args:
-        statement: It has no values that expand to several.
-    """
+    """A statement that is asked all the time; of its values some may be lists, of some thousands at most."""
 
     __slots__ = ("_written", "statement")
 
@@ -58,11 +58,10 @@ class Prepared:
         written = self._written
         if written is None:
             written = self._written = _write(self.statement, transaction.dialect)
-        known = {**written.constants, **values}
-        given = [known[name] if convert is None else convert(known[name]) for name, convert in written.places]
+        text, given = _filled(written, {**written.constants, **values})
         driver = driver_of(transaction)
         try:
-            rows: list[Sequence[Any]] = driver.execute(written.text, given).fetchall()
+            rows: list[Sequence[Any]] = driver.execute(text, given).fetchall()
         except driver.Error:  # once more, so that the error is SQLAlchemy's
             return transaction.execute(self.statement, values).all()
         return [_converted(row, written.columns) for row in rows] if written.columns else rows
@@ -76,11 +75,28 @@ def driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver has
 def _write(statement: sa.Select[Any], dialect: Dialect) -> _Written:
     compiled: Any = statement.compile(dialect=dialect)
     binds = [compiled.binds[name] for name in compiled.positiontup]
-    places = tuple((bind.key, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds)
+    places = tuple(
+        (bind.key, bind.expanding, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
+    )
     constants = {bind.key: bind.effective_value for bind in binds if not bind.required}
     found = ((i, column.type.dialect_impl(dialect)) for i, column in enumerate(statement.selected_columns))
     processors = ((i, kind.result_processor(dialect, None)) for i, kind in found)
-    return _Written(compiled.string, places, constants, tuple((i, each) for i, each in processors if each is not None))
+    columns = tuple((i, each) for i, each in processors if each is not None)
+    return _Written(tuple(LIST.split(compiled.string)), places, constants, columns)
+
+
+def _filled(written: _Written, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """The statement with as many places as its lists have values, and all values in the order of their places."""
+    text, *others = written.texts
+    given: list[Any] = []
+    for name, is_list, convert in written.places:
+        value = values[name]
+        if is_list:
+            given += value if convert is None else map(convert, value)
+            text += ", ".join("?" * len(value)) + others.pop(0)
+        else:
+            given.append(value if convert is None else convert(value))
+    return text, given
 
 
 def _converted(row: Sequence[Any], columns: Sequence[tuple[int, Conversion]]) -> list[Any]:

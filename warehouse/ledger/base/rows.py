@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from warehouse.ledger.base.prepared import Prepared
+
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy.engine import Connection as Transaction
@@ -21,7 +23,12 @@ def columns_of(record: type[Record], *tables: sa.FromClause) -> list[sa.ColumnEl
 
 
 def read_rows(
-    transaction: Transaction, record: type[Record], query: sa.Select[Any], values: Mapping[str, object] | None = None
+    transaction: Transaction,
+    record: type[Record],
+    query: sa.Select[Any] | Prepared,
+    values: Mapping[str, object] | None = None,
 ) -> list[Record]:
     """What a query finds that selects the members of a record in their order."""
+    if isinstance(query, Prepared):
+        return [record._make(row) for row in query.rows(transaction, values or {})]
     return [record._make(row) for row in transaction.execute(query, values).all()]

@@ -7,7 +7,6 @@ meets the book is in `orders`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.bulk import add_rows, change_rows
 from warehouse.ledger.base.database import POSITION, next_values
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
@@ -47,24 +47,21 @@ _UNDER_WAY = frozenset({ConfirmationStatus.QUEUED.value, ConfirmationStatus.SEND
 """Going to and fro between these is no news: it moves no revision."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedUnits:
+class ReportedUnits(NamedTuple):
     """Units of one line that we have reported, and those that others had shipped when we did."""
 
     units: int
     by_others: int
 
 
-@dataclass(frozen=True, slots=True)
-class MarketplaceCounts:
+class MarketplaceCounts(NamedTuple):
     """What the marketplace says of one line: units shipped (None: it does not), and what it has against shipping it."""
 
     shipped: int | None
     bar: Bar | None
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(NamedTuple):
     """An order as readers see it.
 
     Attributes:
@@ -112,7 +109,7 @@ def remaining_units(ordered: int | None, shipped: int | None, cancelled: int | N
     return ordered - shipped - cancelled
 
 
-_REPORTED = (
+_REPORTED = Prepared(
     sa.select(
         shipments.c.order_id,
         shipment_lines.c.line_id,
@@ -128,7 +125,7 @@ _REPORTED = (
 def reported_units(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, dict[str, ReportedUnits]]:
     """Order id → line id → our shipments of it, of the orders that have any."""
     found: dict[str, dict[str, ReportedUnits]] = {}
-    for order_id, line_id, units, by_others in transaction.execute(_REPORTED, {"ids": list(order_ids)}).all():
+    for order_id, line_id, units, by_others in _REPORTED.rows(transaction, {"ids": list(order_ids)}):
         found.setdefault(order_id, {})[line_id] = ReportedUnits(int(units), int(by_others))
     return found
 
@@ -155,18 +152,19 @@ def raised(
     bars: list[tuple[Bar | None, int | None]] = []
     for line in members["lines"]:
         own_id, ordered, cancelled = line["id"], line["quantity_ordered"], line["quantity_cancelled"]
-        shipped, beyond = shipped_units(counts[own_id].shipped, ordered, cancelled, reported.get(own_id))
+        shown, bar = counts[own_id]
+        shipped, beyond = shipped_units(shown, ordered, cancelled, reported.get(own_id))
         remaining = remaining_units(ordered, shipped, cancelled)
-        bar = line_bar(counts[own_id].bar, remaining, line.get("quantity_refunded"))
+        bar = line_bar(bar, remaining, line.get("quantity_refunded"))
         units[own_id] = (shipped, remaining)
         bars.append((bar, remaining))
         if beyond:
             left[own_id] = beyond
         bar = whole or bar
-        line |= {"quantity_shipped": shipped, "quantity_remaining_to_ship": remaining}
-        line |= {"may_ship": bar is None, "may_not_ship_reason": bar}
+        line["quantity_shipped"], line["quantity_remaining_to_ship"] = shipped, remaining
+        line["may_ship"], line["may_not_ship_reason"] = bar is None, bar
     bar = order_bar(whole, bars)
-    members |= {"may_ship": bar is None, "may_not_ship_reason": bar}
+    members["may_ship"], members["may_not_ship_reason"] = bar is None, bar
     is_raised = any(units[own_id][0] for own_id in reported if own_id in units)
     status = effective_status(source, [remaining for _, remaining in units.values()]) if is_raised else source
     return Raised(orjson.dumps(members).decode()[1:-1], status, bar, units, left)
@@ -183,11 +181,19 @@ def overall(states: Iterable[str]) -> ConfirmationStatus:
 
 
 class OwnShipments(NamedTuple):
-    """What there is of an order's shipments: our units and the marketplace's counts by line id, and the packages' states."""
+    """What there is of an order's shipments.
+
+    Attributes:
+        reported: Our units, by line id.
+        states: The packages' states.
+        counts: What the marketplace says, by line id.
+        are_new: Whether all of them were reported in this transaction: nothing was noted about them yet.
+    """
 
     reported: Mapping[str, ReportedUnits]
     states: frozenset[str]
     counts: Mapping[str, MarketplaceCounts]
+    are_new: bool = False
 
 
 def restate(
@@ -211,11 +217,12 @@ def restate(
     quiet: list[dict[str, str]] = []
     left: dict[str, Mapping[str, int]] = {}
     rows = read_rows(transaction, _Row, _ROWS, {"ids": chosen})
-    for row in rows:
+    for row in rows:  # in the order of their ids, and so are the positions
         source = Status(row.source_status or row.status)
         own = found[row.id]
         seen = raised(row.facts, source, _whole_bar(row), own.counts, own.reported)
-        left[row.id] = seen.may_have_left
+        if seen.may_have_left or not own.are_new:
+            left[row.id] = seen.may_have_left
         confirmation = overall(own.states).value
         changed = _changed(row, seen.facts, seen.status, confirmation)
         if changed:
@@ -245,7 +252,11 @@ class _Row(NamedTuple):
     closed_at: datetime | None
 
 
-_ROWS = sa.select(*columns_of(_Row, orders)).where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+_ROWS = Prepared(
+    sa.select(*columns_of(_Row, orders))
+    .where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(orders.c.id)
+)
 
 
 class _News(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.cancellations import RequestState
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders, shipments
 from warehouse.ledger.book import order_events
 from warehouse.ledger.book.fulfilment import restate
@@ -44,12 +45,16 @@ def is_held(order_id: sa.ColumnElement[str], now: datetime | sa.BindParameter[da
     return sa.exists().where(requests.c.order_id == order_id, sa.or_(is_accepted, is_waiting))
 
 
-_HELD = sa.select(orders.c.id).where(
-    orders.c.id.in_(sa.bindparam("ids", expanding=True)), is_held(orders.c.id, sa.bindparam("now"))
+_HELD = Prepared(
+    sa.select(orders.c.id).where(
+        orders.c.id.in_(sa.bindparam("ids", expanding=True)), is_held(orders.c.id, sa.bindparam("now"))
+    )
 )
-_ASKED = sa.select(cancellation_requests.c.order_id).where(
-    cancellation_requests.c.order_id.in_(sa.bindparam("ids", expanding=True)),
-    cancellation_requests.c.state.in_([RequestState.OPEN.value, RequestState.ACCEPTED.value]),
+_ASKED = Prepared(
+    sa.select(cancellation_requests.c.order_id).where(
+        cancellation_requests.c.order_id.in_(sa.bindparam("ids", expanding=True)),
+        cancellation_requests.c.state.in_([RequestState.OPEN.value, RequestState.ACCEPTED.value]),
+    )
 )
 
 
@@ -58,13 +63,13 @@ def held_orders(transaction: Transaction, order_ids: Sequence[str], now: datetim
     found: set[str] = set()
     for start in range(0, len(order_ids), MANY):
         chosen = order_ids[start : start + MANY]
-        found.update(transaction.execute(_HELD, {"ids": chosen, "now": now}).scalars())
+        found.update(order_id for (order_id,) in _HELD.rows(transaction, {"ids": chosen, "now": now}))
     return frozenset(found)
 
 
 def asked_orders(transaction: Transaction, order_ids: Sequence[str]) -> frozenset[str]:
     """Those of the orders whose cancellation somebody has asked for, without an end so far."""
-    return frozenset(transaction.execute(_ASKED, {"ids": order_ids}).scalars())
+    return frozenset(order_id for (order_id,) in _ASKED.rows(transaction, {"ids": order_ids}))
 
 
 def follow(transaction: Transaction, order_ids: Iterable[str], now: datetime) -> int:

@@ -5,6 +5,7 @@ Which events there are is decided where they happen; what each of them says is i
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from warehouse.ledger.watch import activity
 from warehouse.ledger.watch.activity import ActivityEntry, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -45,18 +46,26 @@ class OrderEvent(NamedTuple):
     data: Json
 
 
-def record(transaction: Transaction, events: Sequence[OrderEvent], now: datetime) -> None:
+def record(
+    transaction: Transaction,
+    events: Sequence[OrderEvent],
+    now: datetime,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write events, in the transaction of what they tell.
 
     Args:
         transaction: A write transaction.
         events: What happened.
         now: When they happened.
+        known: Order id → channel, as far as the caller knows.
     """
     if not events:
         return
-    add_rows(transaction, order_events, [{**each._asdict(), "at": now} for each in events])
-    channels = _channels(transaction, sorted({each.order_id for each in events}))
+    rows = [{"order_id": order_id, "kind": kind, "data": data, "at": now} for order_id, kind, data in events]
+    add_rows(transaction, order_events, rows)
+    unread = sorted({each.order_id for each in events} - known.keys())
+    channels = {**known, **_channels(transaction, unread)}
     entries = [
         ActivityEntry(
             stage=STAGES.get(each.kind.partition("_")[0], "orders"),

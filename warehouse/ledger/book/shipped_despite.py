@@ -109,7 +109,7 @@ def _tell(
         .values(shipped_despite=True, updated_at=now)
     )
     query = sa.select(orders.c.id, orders.c.original_id, orders.c.channel).where(orders.c.id.in_(sorted(growing)))
-    for order in transaction.execute(query).mappings().all():
+    for order in transaction.execute(query.order_by(orders.c.id)).mappings().all():
         packages = sorted({each["package_id"] for each in found if each["order_id"] == order["id"] and each["share"]})
         incidents.report(transaction, _problem(order, units[order["id"]], packages), now)
 

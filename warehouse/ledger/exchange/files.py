@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import insert_into, upsert
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import file_members, file_rows, files
 from warehouse.ledger.exchange.file_queries import find
@@ -206,8 +207,22 @@ def record_rows(transaction: Transaction, file_id: int, channel: str, fates: Seq
         }
         for each in fates
     ]
-    if rows:
+    if not rows:
+        return
+    if _ANY_OF_ROWS.rows(transaction, {"file": file_id, "numbers": [each.number for each in fates]}):
         transaction.execute(upsert(transaction, file_rows, ("file_id", "number")), rows)
+    else:
+        add_rows(transaction, file_rows, rows)
+
+
+_ANY_OF_ROWS = Prepared(
+    sa.select(file_rows.c.number)
+    .where(
+        file_rows.c.file_id == sa.bindparam("file"),
+        file_rows.c.number.in_(sa.bindparam("numbers", expanding=True)),
+    )
+    .limit(1)
+)
 
 
 def applied(transaction: Transaction, file_id: int, details: Json, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from warehouse.ids import shipment_id
@@ -51,6 +52,12 @@ class Intake:
         self.answers: list[ShipmentAnswer] = []
         self.written: dict[str, StoredShipment] = {}
         self.events: list[OrderEvent] = []
+        self._reported: dict[str, Any] = {
+            "source": sender.source.value,
+            "consumer": sender.consumer,
+            "report_id": sender.report_id,
+            "updated_at": now,
+        }
         self._orders = read_orders(transaction, sender, given)
         self.lines_of = read_packages(transaction, self._orders)
         self.known = frozenset(each.id for _, order in self._orders.values() for each in order.packages.values())
@@ -81,8 +88,15 @@ class Intake:
     def shipments_now(self) -> dict[str, OwnShipments]:
         """Order id → all its shipments, of the orders with new packages; corrected ones are to be read again."""
         corrected = {row.order_id for own_id, row in self.written.items() if own_id in self.known}
-        fresh = {row.order_id for row in self.written.values()} - corrected
-        return {each: self._orders[each][1].shipments() for each in fresh}
+        fresh = [self._orders[each][1] for each in self.channels_of_written().keys() - corrected]
+        return {
+            each.id: each.shipments(are_new=self.known.isdisjoint(own.id for own in each.packages.values()))
+            for each in fresh
+        }
+
+    def channels_of_written(self) -> dict[str, str]:
+        """Order id → channel, of the orders of which something is written."""
+        return {row.order_id: row.channel for row in self.written.values()}
 
     # -- which order, which package
 
@@ -150,12 +164,12 @@ class Intake:
             channel=order.channel,
             package_id=package_id,
             reference=free_reference(own_id, {each.reference for each in order.packages.values()}),
-            **{name: getattr(given, name) for name in CONTENT},
+            **dict(zip(CONTENT, _content_of(given), strict=True)),
             shipped_at=given.shipping_date or self.now,
             version=1,
             **self._first_state(order),
             reported_at=self.now,
-            **self._reported(),
+            **self._reported,
         )
         self.lines_of[own_id] = take_up(order, quantities)
         self._note(order, row, "shipment_reported", sum(quantities.values()))
@@ -250,7 +264,7 @@ class Intake:
         self._check_content(order, package)
         if corrected is not None:
             self.lines_of[known.id] = corrected
-        row = merged._replace(version=known.version + 1, verified_at=None, difference=None, **self._reported())
+        row = merged._replace(version=known.version + 1, verified_at=None, difference=None, **self._reported)
         if row.status in _SENT_AGAIN:
             row = row._replace(**self._first_state(order), attempts=0)
         self._note(order, row, "shipment_updated", sum(units for units, _ in self.lines_of[row.id].values()))
@@ -283,15 +297,6 @@ class Intake:
         self._check_order(order)
         check_quantities(order, wanted)
         return wanted.units
-
-    def _reported(self) -> dict[str, Any]:
-        """Who reports, and when."""
-        return {
-            "source": self.sender.source.value,
-            "consumer": self.sender.consumer,
-            "report_id": self.sender.report_id,
-            "updated_at": self.now,
-        }
 
     def _note(self, order: OpenOrder, row: StoredShipment, kind: str, units: int) -> None:
         """Remember a row that is to be written, and what happened in the order's timeline; nothing personal."""
@@ -338,6 +343,9 @@ CONTENT = (
     "return_carrier",
 )
 """What is told about a package, beside what is in it and when it left. A report that leaves one out keeps what is known."""
+
+
+_content_of = attrgetter(*CONTENT)
 
 
 _CHANGEABLE = frozenset({ConfirmationStatus.QUEUED, ConfirmationStatus.HELD, ConfirmationStatus.REJECTED})

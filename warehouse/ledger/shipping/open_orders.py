@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
 
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, order_lines, orders, shipment_lines, shipments
 from warehouse.ledger.book.fulfilment import (
@@ -15,7 +16,6 @@ from warehouse.ledger.book.fulfilment import (
     OwnShipments,
     ReportedUnits,
     remaining_units,
-    reported_units,
     shipped_units,
 )
 from warehouse.ledger.book.order_ids import order_keys
@@ -66,10 +66,15 @@ class OpenLine:
         self.reported = ReportedUnits(ours + units, by_others)
         return by_others
 
+    def count(self, units: int, by_others: int) -> None:
+        """Add units of a package that is known; `by_others` are those that others had shipped when it was reported."""
+        known = self.reported or ReportedUnits(0, by_others)
+        self.reported = ReportedUnits(known.units + units, max(known.by_others, by_others))
+
     def take_back(self, units: int) -> None:
         """Give units up again, of a package whose content is being corrected."""
         if self.reported is not None:
-            self.reported = replace(self.reported, units=self.reported.units - units)
+            self.reported = self.reported._replace(units=self.reported.units - units)
 
 
 @dataclass(slots=True)
@@ -90,13 +95,14 @@ class OpenOrder:
         """Our units so far, by line id."""
         return {each.id: each.reported for each in self.lines.values()}
 
-    def shipments(self) -> OwnShipments:
-        """Everything that was reported of it, with what the marketplace says of its lines."""
+    def shipments(self, *, are_new: bool) -> OwnShipments:
+        """Everything that was reported of it, with what the marketplace says of its lines; `are_new`: all of it just now."""
         lines = self.lines.values()
         return OwnShipments(
             reported={each.id: each.reported for each in lines if each.reported is not None},
             states=frozenset(each.status for each in self.packages.values()),
             counts={each.id: MarketplaceCounts(each.shown, Bar(each.bar) if each.bar else None) for each in lines},
+            are_new=are_new,
         )
 
     def restore(self, counts: Mapping[str, ReportedUnits | None]) -> None:
@@ -124,7 +130,7 @@ class OpenOrder:
         return named[0]
 
 
-_CODES = sa.select(channels.c.code)
+_CODES = Prepared(sa.select(channels.c.code))
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _OPEN_ORDER = sa.select(
     *(orders.c[name] for name in ("id", "original_id", "channel", "status", "source_status", "fulfilled_by")),
@@ -132,9 +138,9 @@ _OPEN_ORDER = sa.select(
 )
 # The index on original ids begins with the channel; beside an id the channel must lead no index, and in one condition with it
 # PostgreSQL would read every order.
-_BY_ID = _OPEN_ORDER.where(orders.c.id.in_(_IDS))
-_BY_ORIGINAL = _OPEN_ORDER.where(
-    orders.c.channel.in_(sa.bindparam("codes", expanding=True)), orders.c.original_id.in_(_IDS)
+_BY_ID = Prepared(_OPEN_ORDER.where(orders.c.id.in_(_IDS)))
+_BY_ORIGINAL = Prepared(
+    _OPEN_ORDER.where(orders.c.channel.in_(sa.bindparam("codes", expanding=True)), orders.c.original_id.in_(_IDS))
 )
 
 
@@ -144,11 +150,11 @@ def read_orders(
     """Internal id → (original id, order) of every order that the reports name and the sender may see."""
     ids = sorted({each.id for each in given if each.id is not None})
     originals = sorted({each.original_id for each in given if each.id is None and each.original_id is not None})
-    codes = transaction.execute(_CODES).scalars()
-    visible = [each for each in codes if sender.visible_channels is None or each in sender.visible_channels]
+    codes = _CODES.rows(transaction, {})
+    visible = [each for (each,) in codes if sender.visible_channels is None or each in sender.visible_channels]
     rows = [
-        *(transaction.execute(_BY_ID, {"ids": ids}).all() if ids else ()),
-        *(transaction.execute(_BY_ORIGINAL, {"codes": visible, "ids": originals}).all() if originals else ()),
+        *(_BY_ID.rows(transaction, {"ids": ids}) if ids else ()),
+        *(_BY_ORIGINAL.rows(transaction, {"codes": visible, "ids": originals}) if originals else ()),
     ]
     read = {
         own_id: (
@@ -194,17 +200,14 @@ def _unconfirmed_programs(carriers: Carriers, channel: str) -> frozenset[str]:
 
 
 def _read_lines(transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]) -> None:
-    ids = list(read)
-    reported = reported_units(transaction, ids)
-    rows = transaction.execute(_LINES, {"ids": ids}).all()
+    rows = _LINES.rows(transaction, {"ids": list(read)})
     for order_id, own_id, original_id, sku, ordered, shown, cancelled, refunded, bar in rows:
-        units = reported.get(order_id, {}).get(own_id)
         read[order_id][1].lines[own_id] = OpenLine(
-            own_id, original_id, sku, ordered, shown, cancelled, refunded or 0, bar, units
+            own_id, original_id, sku, ordered, shown, cancelled, refunded or 0, bar, None
         )
 
 
-_LINES: sa.Select[Any] = (
+_LINES = Prepared(
     sa.select(
         *(order_lines.c[name] for name in ("order_id", "id", "original_id", "sku", "quantity_ordered")),
         *(order_lines.c[name] for name in ("marketplace_quantity_shipped", "quantity_cancelled", "quantity_refunded")),
@@ -213,8 +216,12 @@ _LINES: sa.Select[Any] = (
     .where(order_lines.c.order_key.in_(order_keys(_IDS)))
     .order_by(order_lines.c.number)
 )
-_PACKAGES = sa.select(*SHIPMENT_COLUMNS).where(shipments.c.order_id.in_(_IDS))
-_CONTENTS = (
+_PACKAGES = Prepared(
+    sa.select(*SHIPMENT_COLUMNS)
+    .where(shipments.c.order_id.in_(_IDS))
+    .order_by(shipments.c.order_id, shipments.c.package_id)
+)
+_CONTENTS = Prepared(
     sa.select(*(shipment_lines.c[name] for name in ("shipment_id", "line_id", "quantity", "shipped_by_others")))
     .join_from(shipments, shipment_lines)
     .where(shipments.c.order_id.in_(_IDS))
@@ -224,11 +231,18 @@ _CONTENTS = (
 def read_packages(
     transaction: Transaction, read: Mapping[str, tuple[str, OpenOrder]]
 ) -> dict[str, dict[str, tuple[int, int]]]:
-    """Give each order its packages, and return what is in them: shipment id → line id → (units, shipped by others)."""
+    """Give each order its packages and their units, and return these: shipment id → line id → (units, shipped by others)."""
     ids = list(read)
+    holders: dict[str, OpenOrder] = {}
     for package in read_rows(transaction, StoredShipment, _PACKAGES, {"ids": ids}):
-        read[package.order_id][1].packages[package.package_id] = package
+        holders[package.id] = order = read[package.order_id][1]
+        order.packages[package.package_id] = package
     found: dict[str, dict[str, tuple[int, int]]] = {}
-    for shipment_id, line_id, quantity, by_others in transaction.execute(_CONTENTS, {"ids": ids}).all():
+    if not holders:
+        return found
+    for shipment_id, line_id, quantity, by_others in _CONTENTS.rows(transaction, {"ids": ids}):
         found.setdefault(shipment_id, {})[line_id] = (quantity, by_others)
+        line = holders[shipment_id].lines.get(line_id)
+        if line is not None:
+            line.count(quantity, by_others)
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.bulk import add_rows
+from warehouse.ledger.base.bulk import add_records, add_rows
 from warehouse.ledger.base.database import upsert
 from warehouse.ledger.base.schema import shipment_lines, shipments
 from warehouse.ledger.book import order_events
@@ -74,7 +74,7 @@ def _write(transaction: Transaction, intake: Intake, now: datetime) -> None:
         transaction.execute(upsert(transaction, shipments, ("id",)), [row._asdict() for row in known])
         old = shipment_lines.c.shipment_id.in_([row.id for row in known])
         transaction.execute(sa.delete(shipment_lines).where(old))
-    add_rows(transaction, shipments, [row._asdict() for row in rows if row.id not in intake.known])
+    add_records(transaction, shipments, [row for row in rows if row.id not in intake.known])
     add_rows(
         transaction,
         shipment_lines,
@@ -90,5 +90,5 @@ def _write(transaction: Transaction, intake: Intake, now: datetime) -> None:
             for line_id, (units, by_others) in intake.lines_of[own_id].items()
         ],
     )
-    order_events.record(transaction, intake.events, now)
+    order_events.record(transaction, intake.events, now, intake.channels_of_written())
     restate(transaction, {row.order_id for row in rows}, now, intake.shipments_now())

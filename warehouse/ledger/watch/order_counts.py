@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import at_the_end, insert_of
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import order_counts, order_counts_zone, orders
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ COUNTED_BY = (
 
 _CHOSEN = orders.c.id.in_(sa.bindparam("own_ids", expanding=True))
 _NOW = sa.select(orders.c.id, orders.c.received_at, *COUNTED_BY).where(_CHOSEN)
-_BEFORE = _NOW.order_by(orders.c.id).with_for_update()
+_LOCKED = Prepared(_NOW.order_by(orders.c.id).with_for_update())
+_AFTER = Prepared(_NOW)
 _ZONE = sa.select(order_counts_zone.c.zone)
 _KEPT_ZONE = _ZONE.with_for_update(read=True)
 
@@ -68,7 +70,7 @@ def before_writing(transaction: Transaction, order_ids: Iterable[str], new_ids: 
     """
     before = at_the_end(transaction, _Counting).before
     before |= dict.fromkeys(each for each in new_ids if each not in before)
-    before |= _read(transaction, _BEFORE, sorted({each for each in order_ids if each not in before}))
+    before |= _read(transaction, _LOCKED, sorted({each for each in order_ids if each not in before}))
 
 
 class _Counting:
@@ -82,7 +84,7 @@ class _Counting:
         self.before: dict[str, tuple[CountedKind, datetime] | None] = {}
 
     def __call__(self, transaction: Transaction) -> None:
-        after = _read(transaction, _NOW, list(self.before))
+        after = _read(transaction, _AFTER, list(self.before))
         changed = [own_id for own_id, known in self.before.items() if known != after.get(own_id)]
         if not changed:
             return
@@ -99,12 +101,12 @@ class _Counting:
 
 
 def _read(
-    transaction: Transaction, query: sa.Select[Any], order_ids: Sequence[str]
+    transaction: Transaction, query: Prepared, order_ids: Sequence[str]
 ) -> dict[str, tuple[CountedKind, datetime]]:
     found: dict[str, tuple[CountedKind, datetime]] = {}
     for start in range(0, len(order_ids), ORDERS_PER_QUERY):
-        rows = transaction.execute(query, {"own_ids": order_ids[start : start + ORDERS_PER_QUERY]})
-        found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows.all()}
+        rows = query.rows(transaction, {"own_ids": order_ids[start : start + ORDERS_PER_QUERY]})
+        found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows}
     return found
 
 
