@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from warehouse.ledger.base import schema
-from warehouse.ledger.base.bulk import COPIED_FROM, add_rows
+from warehouse.ledger.base.bulk import COPIED_FROM, add_rows, change_rows
 from warehouse.ledger.base.schema import Instant, Packed
 
 TABLES = (schema.raw_orders, schema.orders, schema.order_versions, schema.log_entries)
@@ -81,6 +81,35 @@ def test_bulk_rows_are_those_that_single_statements_write(any_ledger, table) -> 
         assert written(any_ledger, table, lambda transaction: add_rows(transaction, table, rows)) == written(
             any_ledger, table, slowly
         )
+
+    compare()
+
+
+CHANGED = ("status", "source_status", "facts", "may_not_ship_reason", "revision", "position", "closed_at", "id")
+
+
+def test_bulk_changes_are_those_that_single_statements_make(any_ledger) -> None:
+    table = schema.orders
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(rows_of(table), st.data())
+    def compare(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+        news = st.fixed_dictionaries({name: values_of(table.c[name]) for name in CHANGED})
+        changes = []
+        for place, row in enumerate(rows, 1):
+            own = data.draw(news) | {"position": len(rows) + place, "id": row["id"]}
+            changes.append({name: own[name] for name in CHANGED})
+
+        def in_bulk(transaction: sa.Connection) -> None:
+            add_rows(transaction, table, rows)
+            change_rows(transaction, table, changes)
+
+        def slowly(transaction: sa.Connection) -> None:
+            add_rows(transaction, table, rows)
+            for each in changes:
+                transaction.execute(sa.update(table).where(table.c.id == each["id"]).values(each))
+
+        assert written(any_ledger, table, in_bulk) == written(any_ledger, table, slowly)
 
     compare()
 
