@@ -10,8 +10,9 @@ import fcntl
 import os
 import shutil
 import tempfile
+from abc import abstractmethod
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +23,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._core.storage.sqlite_storage import (
@@ -31,12 +33,12 @@ from dagster._core.storage.sqlite_storage import (
     _schedule_directory,
 )
 from dagster._serdes import ConfigurableClass
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresScheduleStorage
 
 from warehouse.settings import Settings, present_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dagster._serdes import ConfigurableClassData
 
@@ -97,8 +99,47 @@ class PipelineRuns(_ByOneEngine, SqliteRunStorage):
     """Dagster's runs."""
 
 
-class PipelineTicks(_ByOneEngine, SqliteScheduleStorage):
+class _OfKnownShape(SqlScheduleStorage):
+    """One of Dagster's storages of ticks, which look for their tables some ten times a tick: once in a process is enough."""
+
+    @property
+    @abstractmethod
+    def _place(self) -> str:
+        """The address of its database."""
+
+    def has_instigators_table(self) -> bool:
+        """Whether it has this table."""
+        return _is_there(f"{self._place} instigators", super().has_instigators_table)
+
+    def _has_instigators_table(self, conn: sa.Connection) -> bool:
+        return _is_there(f"{self._place} instigators", partial(super()._has_instigators_table, conn))
+
+    def has_built_index(self, migration_name: str) -> bool:
+        """Whether this change of its data was made."""
+        return _is_there(f"{self._place} {migration_name}", partial(super().has_built_index, migration_name))
+
+
+def _is_there(what: str, look: Callable[[], bool]) -> bool:
+    """Look for something that never goes again, until it was seen."""
+    if what not in _SEEN and look():
+        _SEEN.add(what)
+    return what in _SEEN
+
+
+class PipelineTicks(_ByOneEngine, _OfKnownShape, SqliteScheduleStorage):
     """Dagster's schedules, sensors and their ticks."""
+
+    @property
+    def _place(self) -> str:
+        return self._conn_string
+
+
+class PipelinePostgresTicks(_OfKnownShape, PostgresScheduleStorage):
+    """The same in PostgreSQL."""
+
+    @property
+    def _place(self) -> str:
+        return self.postgres_url
 
 
 class PipelineEvents(SqliteEventLogStorage):
@@ -192,6 +233,7 @@ class PipelineStorage(DagsterStorage, ConfigurableClass):
         if is_new:
             _ensure_schema(settings)
         storage = DagsterPostgresStorage(url, should_autocreate_tables=is_new, inst_data=inst_data)
+        storage._schedule_storage = PipelinePostgresTicks(url, should_autocreate_tables=False)  # noqa: SLF001 - Dagster offers no other way
         _SEEN.add(url)
         return storage
 

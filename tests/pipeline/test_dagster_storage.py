@@ -58,6 +58,24 @@ def test_sqlite_lives_below_home_and_nowhere_else(settings, monkeypatch, tmp_pat
     assert [each.name for each in settings.home.iterdir()] == ["dagster"]
 
 
+def test_the_shape_of_the_storage_of_ticks_is_looked_up_once(any_settings, monkeypatch, tmp_path) -> None:
+    asked: list[str] = []
+
+    def note(_connection, _cursor, statement, *_) -> None:
+        asked.append(statement)
+
+    with shipped_instance(any_settings, monkeypatch, tmp_path) as instance:
+        instance.all_instigator_state()
+    with shipped_instance(any_settings, monkeypatch, tmp_path) as instance:
+        sa.event.listen(sa.Engine, "before_cursor_execute", note)
+        try:
+            assert instance.all_instigator_state() == []
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert len(asked) == 1
+    assert "instigators" in asked[0]
+
+
 @dg.asset
 def made() -> None:
     """Nothing but the events of its run."""
