@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 SAMPLE = 20
 """So many of the newest and of the oldest sealed values of each kind are opened to see whether a key ring is the right one."""
 
+NEWEST_BODIES = (raw_orders.c.received_at.desc(), raw_orders.c.seq.desc())
+OLDEST_BODIES = (raw_orders.c.received_at, raw_orders.c.seq)
+"""Along the index of the payloads that have their exact bytes: once these are purged, there may be a book of others."""
+
 CHECK = b"this key ring is the right one"
 
 
@@ -93,7 +97,7 @@ def newest_cannot_open(transaction: Transaction, keys: KeyRing) -> str | None:
     """The same by the check values and the newest payload only: quick enough for every few seconds."""
     if problem := mismatch(transaction, keys):
         return problem
-    newest = _bodies(raw_orders.c.seq.desc()).limit(1)
+    newest = _bodies(NEWEST_BODIES).limit(1)
     _, problems = _tried(_opened_bodies(transaction, newest), keys)
     return problems[0] if problems else None
 
@@ -116,8 +120,8 @@ def sealed_sample(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
     for order in (parties.c.updated_at.desc(), parties.c.updated_at):
         for row in transaction.execute(sa.select(parties.c.order_id, parties.c.sealed).order_by(order).limit(SAMPLE)):
             yield f"parties:{row.order_id}", bytes(row.sealed)
-    for order in (raw_orders.c.seq.desc(), raw_orders.c.seq):
-        yield from _opened_bodies(transaction, _bodies(order).limit(SAMPLE))
+    for end in (NEWEST_BODIES, OLDEST_BODIES):
+        yield from _opened_bodies(transaction, _bodies(end).limit(SAMPLE))
     yield from _credentials(transaction, present)
     if deletion_table.name in present:
         yield from account_deletions.sealed_sample(transaction, SAMPLE)
@@ -191,9 +195,9 @@ def _tried(values: Iterator[tuple[str, bytes]], keys: KeyRing) -> tuple[int, Seq
     return opened, problems
 
 
-def _bodies(order: sa.ColumnElement[int]) -> sa.Select[Any]:
+def _bodies(order: Sequence[sa.ColumnElement[Any]]) -> sa.Select[Any]:
     columns = (raw_orders.c.connection, raw_orders.c.original_id, raw_orders.c.body)
-    return sa.select(*columns).where(raw_orders.c.body.is_not(None)).order_by(order)
+    return sa.select(*columns).where(raw_orders.c.body.is_not(None)).order_by(*order)
 
 
 def _opened_bodies(transaction: Transaction, query: sa.Select[Any]) -> Iterator[tuple[str, bytes]]:

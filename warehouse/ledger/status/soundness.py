@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from warehouse import display
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.rows import Json, read_rows
-from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.versions import COLUMNS as VERSION_COLUMNS
 from warehouse.ledger.shipping.verification import UNVERIFIED_AFTER
 from warehouse.ledger.status.channel_status import LATE_AFTER_INTERVALS, late_before
@@ -320,8 +319,9 @@ def nothing_over_shipped(transaction: Transaction) -> CheckVerdict:
     newest = sa.select(shipments.c.order_id).order_by(shipments.c.reported_at.desc()).limit(NEWEST_CHANGES)
     query = (
         sa.select(lines.c.id, lines.c.quantity_ordered, sa.func.sum(parts.c.quantity))
-        .join_from(parts, lines, lines.c.id == parts.c.line_id)
-        .where(lines.c.order_key.in_(order_keys(newest)))
+        .join_from(shipments, parts, parts.c.shipment_id == shipments.c.id)
+        .join(lines, lines.c.id == parts.c.line_id)
+        .where(shipments.c.order_id.in_(newest))
         .group_by(lines.c.id, lines.c.quantity_ordered)
     )
     rows = transaction.execute(query).all()
@@ -355,9 +355,16 @@ def counts_equal_book(ledger: Ledger) -> CheckVerdict:
 
 def recent_purchases(transaction: Transaction, now: datetime, length: timedelta, weeks: int) -> dict[str, list[int]]:
     """Channel → orders purchased in a time of this length that ends now, and in the same hours of each of the past weeks."""
-    windows = [(now - length - timedelta(weeks=week), now - timedelta(weeks=week)) for week in range(weeks + 1)]
     book = schema.orders.c
-    inside = [sa.and_(book.purchased_at > since, book.purchased_at <= until) for since, until in windows]
-    columns = [sa.func.sum(sa.case((condition, 1), else_=0)) for condition in inside]
-    query = sa.select(book.channel, *columns).where(sa.or_(*inside)).group_by(book.channel)
-    return {row[0]: [int(count) for count in row[1:]] for row in transaction.execute(query)}
+    windows = [
+        sa.select(book.channel, sa.literal(week).label("week")).where(
+            book.purchased_at > now - length - timedelta(weeks=week), book.purchased_at <= now - timedelta(weeks=week)
+        )
+        for week in range(weeks + 1)
+    ]
+    bought = sa.union_all(*windows).subquery()  # each along the index of purchases
+    query = sa.select(bought.c.channel, bought.c.week, sa.func.count()).group_by(bought.c.channel, bought.c.week)
+    found: dict[str, list[int]] = {}
+    for channel, week, count in transaction.execute(query):
+        found.setdefault(channel, [0] * (weeks + 1))[week] = count
+    return found
