@@ -18,8 +18,16 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import _as_postgres
-from warehouse.ledger.base import postgresql
-from warehouse.ledger.base.database import WrongEncoding, make_engine, open_ledger, schema_version
+from warehouse.ledger.base import postgresql, reads
+from warehouse.ledger.base.database import (
+    POSITION,
+    WrongEncoding,
+    make_engine,
+    mark,
+    open_ledger,
+    schema_version,
+    set_mark,
+)
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.settings import Settings
 
@@ -46,13 +54,19 @@ def test_a_server_that_stops_answering_is_left_after_the_wait(on_postgresql):
     ledger.close()
 
 
-def test_statements_and_locks_have_bounds_in_every_transaction(on_postgresql, monkeypatch):
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_statements_and_locks_have_bounds_in_every_transaction(on_postgresql, monkeypatch, kind):
     monkeypatch.setattr(postgresql, "STATEMENT_SECONDS", 1)
     monkeypatch.setattr(postgresql, "LOCK_SECONDS", 1)
+    shorter = reads.BEGIN["postgresql"].replace("'60s'", "'1s'").replace("'15s'", "'1s'")
+    monkeypatch.setitem(reads.BEGIN, "postgresql", shorter)
     ledger = open_ledger(on_postgresql)
-    for sql, said in (("SELECT pg_sleep(30)", "statement timeout"),):
-        with pytest.raises(sa.exc.OperationalError, match=said), ledger.read() as connection:
-            connection.execute(sa.text(sql))
+    begin = getattr(ledger, kind)
+    with begin() as connection:
+        assert connection.execute(sa.text("SHOW lock_timeout")).scalar_one() == "1s"
+    for _ in range(2):
+        with pytest.raises(sa.exc.OperationalError, match="statement timeout"), begin() as connection:
+            connection.execute(sa.text("SELECT pg_sleep(30)"))
     taken, free = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -64,10 +78,77 @@ def test_statements_and_locks_have_bounds_in_every_transaction(on_postgresql, mo
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(hold)
         taken.wait(30)
-        with pytest.raises(sa.exc.OperationalError, match="timeout"), ledger.read() as connection:
+        with pytest.raises(sa.exc.OperationalError, match="timeout"), begin() as connection:
             connection.execute(sa.text("SELECT * FROM marks"))
+        with pytest.raises(sa.exc.OperationalError, match="timeout"), begin() as connection:
+            mark(connection, POSITION)
         free.set()
         holding.result()
+    ledger.close()
+
+
+def test_a_read_sees_one_state_and_holds_nothing_when_it_is_over(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    for _ in range(2):  # on a new connection, and on one that was kept
+        with ledger.read() as reading:
+            before = mark(reading, POSITION)
+            with ledger.write() as writing:
+                set_mark(writing, POSITION, before + 1)
+            assert mark(reading, POSITION) == before
+        with ledger.read() as reading:
+            assert mark(reading, POSITION) == before + 1
+    with ledger.engine.connect() as other:
+        idle = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+        )
+        assert other.execute(sa.text(idle)).scalar_one() == 0
+    ledger.close()
+
+
+def test_a_read_begins_anew_where_the_server_has_closed_its_connection(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    for _ in range(2):
+        with ledger.read() as reading:
+            mark(reading, POSITION)
+        _end_all_others(on_postgresql)
+    with ledger.read() as reading:
+        assert mark(reading, POSITION) == 0
+    with pytest.raises(sa.exc.OperationalError), ledger.read() as reading:
+        _read_when_others_have_ended(on_postgresql, reading)
+    with ledger.write() as writing:  # the pool has taken nothing back that is broken, or commits by itself
+        set_mark(writing, POSITION, 7)
+    with pytest.raises(ZeroDivisionError), ledger.write() as writing:
+        _fail_after_a_change(writing)
+    with ledger.read() as reading:
+        assert mark(reading, POSITION) == 7
+    ledger.close()
+
+
+def _end_all_others(settings):
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+
+
+def _read_when_others_have_ended(settings, reading):
+    _end_all_others(settings)
+    mark(reading, POSITION)
+
+
+def _fail_after_a_change(writing):
+    set_mark(writing, POSITION, 8)
+    raise ZeroDivisionError
+
+
+def test_a_connection_that_was_read_with_writes_in_transactions(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    with pytest.raises(ZeroDivisionError), ledger.read():
+        raise ZeroDivisionError
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), ledger.write() as writing:
+            _fail_after_a_change(writing)
+    with ledger.read() as reading:
+        assert mark(reading, POSITION) == 0
     ledger.close()
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 
 from warehouse import restore_mark
+from warehouse.ledger.base import reads
 from warehouse.ledger.base.prepared import Prepared, driver_of
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.waits import waiting_at_most
@@ -37,7 +38,7 @@ BUSY_TIMEOUT_MS = 15_000
 CACHE_KILOBYTES = 32_000
 """What a chunk of orders changes fits in, so that nothing is written twice."""
 CONNECTIONS_KEPT = 2
-"""Between reads, on SQLite: as many as the API reads with at once."""
+"""Between reads: as many as the API reads with at once."""
 INSTRUCTIONS_BETWEEN_LOOKS = 20_000
 """Of SQLite's machine between two looks at the clock, well below a millisecond."""
 AT_THE_END = "at_the_end"
@@ -78,29 +79,27 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A read transaction with one stable view of the ledger."""
-        if self.engine.dialect.name != "sqlite":
-            with self.engine.connect() as connection, connection.begin():
-                yield connection
-            return
-        connection = self._idle_connection()
+        connection = self._begun()
         try:
-            _begin_read(connection)
             yield connection
-            driver_of(connection).commit()
+            reads.end(connection)
         except BaseException:
-            connection.close()
+            reads.release(connection)
             raise
         if len(self._kept) < CONNECTIONS_KEPT:
             self._kept.append(connection)
         else:
-            connection.close()
+            reads.release(connection)
 
-    def _idle_connection(self) -> Transaction:
-        """Most often one that an earlier read has left: the pool and SQLAlchemy take longer than reading an order."""
-        try:
-            return self._kept.pop()
-        except IndexError:
-            return self.engine.connect()
+    def _begun(self) -> Transaction:
+        """A connection on which a read has begun: most often one that an earlier read has left."""
+        while True:
+            try:
+                connection = self._kept.pop()
+            except IndexError:
+                return reads.begin(self.engine)
+            if reads.begin_again(connection):
+                return connection
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -117,7 +116,7 @@ class Ledger:
     def close(self) -> None:
         """Let go of every database connection."""
         while self._kept:
-            self._kept.pop().close()
+            reads.release(self._kept.pop())
         self.engine.dispose()
 
 
@@ -387,14 +386,6 @@ def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # 
 def _begin_sqlite(transaction: Transaction) -> None:
     is_write = transaction.get_execution_options().get("ledger_write", False)
     transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-
-def _begin_read(connection: Transaction) -> None:
-    """Begin on SQLite; on a connection that was kept SQLAlchemy sees a single transaction that never ends."""
-    if connection.in_transaction():
-        driver_of(connection).execute("BEGIN")
-    else:
-        connection.begin()
 
 
 LONGEST_WAIT = timedelta(hours=25)

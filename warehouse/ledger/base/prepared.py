@@ -1,4 +1,4 @@
-"""Statements that are asked all the time: written by SQLAlchemy once, and on SQLite run by the driver itself.
+"""Statements that are asked all the time: written by SQLAlchemy once, and run by the database's driver itself.
 
 SQLite finds an order in fifteen microseconds; running the statement and its result through SQLAlchemy takes seventy more. Every
 other statement goes the usual way.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -17,8 +20,10 @@ if TYPE_CHECKING:
 
 Conversion = Callable[[Any], Any]
 
-LIST = re.compile(r"__\[POSTCOMPILE_[^\]]+\]")
-"""Where SQLAlchemy leaves the places of a list to whoever runs the statement."""
+PLACES = {"sqlite": ("qmark", "?"), "postgresql": ("format", "%s")}
+"""Database → what SQLAlchemy calls its way to write a place for a value, and such a place."""
+LIST = re.compile(r"__\[POSTCOMPILE_[^\]~]+(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
+"""Where SQLAlchemy leaves the places of a list to whoever runs the statement, and what stands before and after each."""
 
 
 class _Written(NamedTuple):
@@ -26,12 +31,14 @@ class _Written(NamedTuple):
 
     Attributes:
         texts: With a place for each value; parted where the places of a list go, as many as it has values.
+        lists: A place of each list.
         places: Whose value it is, whether that is a list, and how the driver takes it.
         constants: Values that are the statement's own.
         columns: Those of a row that the driver does not give as they are wanted, by place.
     """
 
     texts: tuple[str, ...]
+    lists: tuple[str, ...]
     places: tuple[tuple[str, bool, Conversion | None], ...]
     constants: Mapping[str, object]
     columns: tuple[tuple[int, Conversion], ...]
@@ -44,7 +51,7 @@ class Prepared:
 
     def __init__(self, statement: sa.Select[Any]) -> None:
         self.statement = statement
-        self._written: _Written | None = None
+        self._written: dict[str, _Written] = {}
 
     def rows(self, transaction: Transaction, values: Mapping[str, object]) -> Sequence[Sequence[Any]]:
         """What it finds.
@@ -52,18 +59,22 @@ class Prepared:
         Raises:
             SQLAlchemyError: As when SQLAlchemy runs it.
         """
-        # whoever listens to statements, to count or to trace them, hears of those that SQLAlchemy runs
-        if transaction.dialect.name != "sqlite" or transaction.dispatch.before_cursor_execute:
-            return transaction.execute(self.statement, values).all()
-        written = self._written
+        dialect = transaction.dialect
+        written = self._written.get(dialect.name)
         if written is None:
-            written = self._written = _write(self.statement, transaction.dialect)
-        text, given = _filled(written, {**written.constants, **values})
+            written = self._written[dialect.name] = _write(self.statement, dialect)
+        known = {**written.constants, **values}
+        # whoever listens to statements, to count or to trace them, hears of those that SQLAlchemy runs
+        if transaction.dispatch.before_cursor_execute or not all(
+            known[name] for name, is_list, _ in written.places if is_list
+        ):
+            return transaction.execute(self.statement, values).all()
+        text, given = _filled(written, known)
         driver = driver_of(transaction)
         try:
             rows: list[Sequence[Any]] = driver.execute(text, given).fetchall()
-        except driver.Error:  # once more, so that the error is SQLAlchemy's
-            return transaction.execute(self.statement, values).all()
+        except driver.Error as error:
+            raise DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True, dialect=dialect) from error
         return [_converted(row, written.columns) for row in rows] if written.columns else rows
 
 
@@ -73,27 +84,38 @@ def driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver has
 
 
 def _write(statement: sa.Select[Any], dialect: Dialect) -> _Written:
-    compiled: Any = statement.compile(dialect=dialect)
+    by_place = copy(dialect)
+    by_place.positional = True
+    by_place.paramstyle, place = PLACES[dialect.name]
+    compiled: Any = statement.compile(dialect=by_place)
+    text, *rest = LIST.split(compiled.string)
+    # of each list: what stands before a place, what behind it, and the text that follows
+    parts = [*zip(rest[::3], rest[1::3], rest[2::3], strict=True)]
     binds = [compiled.binds[name] for name in compiled.positiontup]
-    places = tuple(
-        (bind.key, bind.expanding, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in binds
-    )
     constants = {bind.key: bind.effective_value for bind in binds if not bind.required}
     found = ((i, column.type.dialect_impl(dialect)) for i, column in enumerate(statement.selected_columns))
     processors = ((i, kind.result_processor(dialect, None)) for i, kind in found)
-    columns = tuple((i, each) for i, each in processors if each is not None)
-    return _Written(tuple(LIST.split(compiled.string)), places, constants, columns)
+    return _Written(
+        texts=(text, *(after for _, _, after in parts)),
+        lists=tuple(f"{before or ''}{place}{behind or ''}" for before, behind, _ in parts),
+        places=tuple(
+            (each.key, each.expanding, each.type.dialect_impl(dialect).bind_processor(dialect)) for each in binds
+        ),
+        constants=constants,
+        columns=tuple((i, each) for i, each in processors if each is not None),
+    )
 
 
 def _filled(written: _Written, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
     """The statement with as many places as its lists have values, and all values in the order of their places."""
     text, *others = written.texts
+    lists = iter(written.lists)
     given: list[Any] = []
     for name, is_list, convert in written.places:
         value = values[name]
         if is_list:
             given += value if convert is None else map(convert, value)
-            text += ", ".join("?" * len(value)) + others.pop(0)
+            text += ", ".join([next(lists)] * len(value)) + others.pop(0)
         else:
             given.append(value if convert is None else convert(value))
     return text, given

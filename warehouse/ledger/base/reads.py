@@ -1,0 +1,71 @@
+"""Read transactions on connections that stay between reads: begun and ended by the driver, past SQLAlchemy and its pool.
+
+The pool, its look whether a connection still lives, and what SQLAlchemy does around a transaction take longer than reading an
+order. To SQLAlchemy such a connection is in a single transaction that never ends. Which connections are kept is `Ledger`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warehouse.ledger.base.prepared import driver_of
+from warehouse.ledger.base.waits import LOCK_SECONDS, STATEMENT_SECONDS
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection as Transaction
+    from sqlalchemy.engine import Engine
+
+BEGIN = {
+    "sqlite": "BEGIN",
+    "postgresql": (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; "
+        f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
+    ),
+}
+"""By database; in one message, as each costs the time of a statement."""
+
+
+def begin(engine: Engine) -> Transaction:
+    """A read on a connection of the pool.
+
+    Raises:
+        SQLAlchemyError: The database is away.
+    """
+    connection = engine.connect()
+    try:
+        if engine.dialect.name == "postgresql":  # or the driver would begin one of its own
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.begin()
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(BEGIN["postgresql"])
+    except BaseException:
+        release(connection)
+        raise
+    return connection
+
+
+def begin_again(connection: Transaction) -> bool:
+    """Another read on a connection that was kept; False, and it is let go, where the server has closed it meanwhile."""
+    driver = driver_of(connection)
+    try:
+        driver.execute(BEGIN[connection.dialect.name])
+    except driver.Error:
+        release(connection)
+        return False
+    return True
+
+
+def end(connection: Transaction) -> None:
+    """End a read: what it saw is let go."""
+    driver = driver_of(connection)
+    try:
+        driver.commit()
+    except driver.Error:  # once more, so that the error is SQLAlchemy's
+        connection.exec_driver_sql("COMMIT")
+
+
+def release(connection: Transaction) -> None:
+    """Give a connection back to the pool; one that is broken is not used again."""
+    if not connection.invalidated and getattr(driver_of(connection), "closed", False):
+        connection.invalidate()
+    connection.close()
