@@ -27,6 +27,7 @@ from tests.benchmarks import (
     freshness,
     growth,
     idle_ticks,
+    known_orders,
     normalising,
     publishing,
     pulling,
@@ -38,6 +39,7 @@ from tests.benchmarks.measuring import DEFAULT, FULL, STORES, TINY, Figure, Work
 
 BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "normalise": normalising.measure,
+    "known": known_orders.measure,
     "pull": pulling.measure,
     "dlt": dlt_comparison.measure,
     "api": api_reading.measure,
