@@ -48,6 +48,7 @@ from warehouse.clock import iso
 from warehouse.ledger.settings import tokens
 from warehouse.ledger.settings.tokens import Scope
 
+CROWD = 200
 CONNECTIONS = 4
 """Enough to keep one process busy; more of them only wait for each other."""
 
@@ -108,16 +109,15 @@ def _measure_store(workshop: Workshop, home: Path, database_url: str | None) -> 
             with _bare(workshop, body_bytes) as bare_url:
                 bare = [_load(workshop, bare_url, paths, own_token) for _ in range(REPEATS)]
             figures += _figures(f"{name}, {store}", served, ours, bare, rate, latency)
-        figures.append(
-            Figure(
-                benchmark=f"API: memory of the process, {store}",
-                size=f"{served:,}",
-                value=memory_bytes(pid, "VmHWM") / MEGABYTE,
-                unit="MB",
-                target=MEMORY,
-            )
-        )
+        figures.append(_memory(f"API: memory of the process, {store}", served, pid))
+        _load(workshop, url, _pages(served), token, CROWD)
+        figures.append(_memory(f"API: memory of the process, after {CROWD} clients at once, {store}", served, pid))
     return figures
+
+
+def _memory(name: str, served: int, pid: int) -> Figure:
+    peak = memory_bytes(pid, "VmHWM") / MEGABYTE
+    return Figure(benchmark=name, size=f"{served:,}", value=peak, unit="MB", target=MEMORY)
 
 
 def _beside_datasette(workshop: Workshop, home: Path, page: Figure) -> list[Figure]:
@@ -261,21 +261,21 @@ def _answer(url: str, path: str, token: str) -> bytes:
     return answer.content
 
 
-def _load(workshop: Workshop, url: str, paths: Sequence[str], token: str) -> Load:
+def _load(workshop: Workshop, url: str, paths: Sequence[str], token: str, clients: int = CONNECTIONS) -> Load:
     listed = workshop.folder / "paths.txt"
     listed.write_text("\n".join(paths))
     if shutil.which("wrk"):
-        _wrk(workshop, url, token, WARM_UP_SECONDS)
-        return _wrk(workshop, url, token, workshop.sizes.seconds)
-    with Child(workshop, asyncio_load, url, str(listed), token, workshop.sizes.seconds) as child:
+        _wrk(workshop, url, token, WARM_UP_SECONDS, clients)
+        return _wrk(workshop, url, token, workshop.sizes.seconds, clients)
+    with Child(workshop, asyncio_load, url, str(listed), token, workshop.sizes.seconds, clients) as child:
         return Load(**child.step().value)
 
 
-def _wrk(workshop: Workshop, url: str, token: str, seconds: int) -> Load:
+def _wrk(workshop: Workshop, url: str, token: str, seconds: int, clients: int) -> Load:
     script = workshop.folder / "paths.lua"
     script.write_text(LUA % (workshop.folder / "paths.txt"))
     command = [
-        *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)),
+        *("wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", str(script)),
         *("-H", f"Authorization: Bearer {token}", url),
     ]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -292,12 +292,12 @@ def _latency(told: str, share: str) -> float:
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
 
-def asyncio_load(url: str, paths: str, token: str, seconds: int) -> Generator[object, None, None]:
+def asyncio_load(url: str, paths: str, token: str, seconds: int, clients: int) -> Generator[object, None, None]:
     """Task: what `wrk` does, in Python."""
-    yield asyncio.run(_hammer(url, Path(paths).read_text().splitlines(), token, seconds))
+    yield asyncio.run(_hammer(url, Path(paths).read_text().splitlines(), token, seconds, clients))
 
 
-async def _hammer(url: str, paths: Sequence[str], token: str, seconds: int) -> dict[str, float]:
+async def _hammer(url: str, paths: Sequence[str], token: str, seconds: int, clients: int) -> dict[str, float]:
     latencies: list[float] = []
     until = time.perf_counter() + seconds
     headers = {"Authorization": f"Bearer {token}"}
@@ -307,10 +307,11 @@ async def _hammer(url: str, paths: Sequence[str], token: str, seconds: int) -> d
         while (began := time.perf_counter()) < until:
             (await client.get(paths[at % len(paths)])).raise_for_status()
             latencies.append((time.perf_counter() - began) * 1000)
-            at += CONNECTIONS
+            at += clients
 
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-        await asyncio.gather(*(ask(client, each) for each in range(CONNECTIONS)))
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30, limits=limits) as client:
+        await asyncio.gather(*(ask(client, each) for each in range(clients)))
     return {
         "rate": len(latencies) / seconds,
         "p50": percentile(latencies, 0.5),

@@ -11,7 +11,7 @@ import shutil
 
 from tests.benchmarks.empty_runs import empty_run_in_dagster
 from tests.benchmarks.filling import environment_of, installed
-from tests.benchmarks.measuring import REPEATS, ROOT, Child, Figure, Target, Workshop, median
+from tests.benchmarks.measuring import MEGABYTE, REPEATS, ROOT, Child, Figure, Target, Workshop, median
 from tests.benchmarks.sandboxes import CREDENTIALS, connect, serve_mirakl
 from tests.benchmarks.ticks import tick, tick_in_dagster
 
@@ -20,6 +20,7 @@ MEASURED = 1 + REPEATS
 FEW = 5
 ALLOWED_FEW, ALLOWED_MANY = 1.3, 1.8
 """Of the run that does nothing."""
+MEMORY = Target("<=", 300)
 TASKS = {"stages": tick, "Dagster run": tick_in_dagster, "empty run": empty_run_in_dagster}
 
 
@@ -40,6 +41,7 @@ def _measure(workshop: Workshop, count: int) -> list[Figure]:
         calls: list[int] = []
         cpu: dict[str, float] = {}
         wall: dict[str, float] = {}
+        peak: dict[str, float] = {}
         for name, task in TASKS.items():
             with Child(workshop, task, environment=environment) as child:
                 start = child.step()
@@ -53,6 +55,7 @@ def _measure(workshop: Workshop, count: int) -> list[Figure]:
             read = 0 if task is empty_run_in_dagster else count
             assert all(each.value == read for each in steps), [each.value for each in steps]
             cpu[name] = start.cpu_seconds + median([each.cpu_seconds for each in counted])
+            peak[name] = counted[-1].peak_bytes / MEGABYTE
             wall[name] = start.wall_seconds + median([each.wall_seconds for each in counted])
     size = f"{count} connections, {calls[MEASURED - 1]} calls"
     empty = "a run that does nothing"
@@ -67,6 +70,15 @@ def _measure(workshop: Workshop, count: int) -> list[Figure]:
             reference=cpu["empty run"],
             against=empty,
             target=Target("<=", round(cpu["empty run"] * (ALLOWED_FEW if count == FEW else ALLOWED_MANY), 2)),
+        ),
+        Figure(
+            benchmark="idle tick: Dagster run, peak memory",
+            size=size,
+            value=peak["Dagster run"],
+            unit="MB",
+            reference=peak["empty run"],
+            against=empty,
+            target=MEMORY,
         ),
         Figure(
             benchmark="idle tick: Dagster run, wall",

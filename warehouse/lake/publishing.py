@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     Step = Callable[[DuckDBPyConnection], int]
     Transact = Callable[[Callable[[DuckDBPyConnection], Any]], Any]
 
-ORDERS_PER_BATCH = 20_000
+ORDERS_PER_BATCH = 8_000
 PAYLOADS_PER_BATCH = 4_000
 """Payloads are ten times as long as orders."""
 
