@@ -155,7 +155,7 @@ def due_file_jobs(
 
 @dg.sensor(
     job_name="pull_hinted",
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Listen to marketplaces that tell of changes, where a connection says so; a run when one can be read.",
 )

@@ -1,7 +1,7 @@
 """How long an order takes from its marketplace to the API, over a day at each kind's real quota; at Amazon also with its hints.
 
 Orders come at random moments. Marketplaces, pipeline and API run on one clock that only waiting moves, so that a day passes in
-a minute: a tick every five minutes, a look at the hints every fifteen seconds, and so long as a run of Dagster takes to start
+a minute: a tick every five minutes, a look at the hints every thirty seconds, and so long as a run of Dagster takes to start
 before it reads anything. What the work itself takes is not in it (some tenths of a second). An order is there when the API's
 feed gives it. The reference is a reader that lists as often as the quota lets it, without any margin; with
 hints, one that lists at the first moment at which the change is listed.
@@ -39,7 +39,7 @@ from warehouse.ledger.settings import configuration, tokens
 from warehouse.ledger.settings.document import read_document
 
 TICK = timedelta(minutes=5)
-LOOK = timedelta(seconds=15)
+LOOK = timedelta(seconds=30)
 RUN_STARTS_AFTER = timedelta(seconds=6)
 """From the schedule's or the sensor's word to the first request of the run: the launch of a process, and its imports."""
 BEGIN = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
