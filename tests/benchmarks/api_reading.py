@@ -287,7 +287,7 @@ def _wrk(workshop: Workshop, url: str, token: str, seconds: int, clients: int) -
 
 
 def _latency(told: str, share: str) -> float:
-    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s)$", told, re.MULTILINE)
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s)\s*$", told, re.MULTILINE)
     assert found is not None, told
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
 
