@@ -15,8 +15,10 @@ from orders_api.kit import errors
 from orders_api.kit.envelope import REFERENCE, Envelope
 from orders_api.kit.fast_lane import FastLanes
 from orders_api.kit.installation import ApiInstallation
-from orders_api.kit.rate_limits import RateLimiter
+from orders_api.kit.rate_limits import OwnBuckets, RateLimiter
 from orders_api.kit.request_tally import RequestTally
+from orders_api.kit.shared_buckets import SharedBuckets
+from orders_api.kit.siblings import shared_folder
 from orders_api.reference_page import DOCS_PATH
 from orders_api.serving import keep_freed_memory
 from orders_api.v1 import (
@@ -118,7 +120,9 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    limiter = RateLimiter(settings.api_requests_per_minute)
+    folder = shared_folder()
+    buckets = OwnBuckets() if folder is None else SharedBuckets.below(folder)
+    limiter = RateLimiter(settings.api_requests_per_minute, buckets=buckets)
     ledger = open_ledger(settings, CACHE_KILOBYTES)
     keys = open_keys(settings, ledger, clock())
     installation = ApiInstallation(settings, ledger, keys, clock, limiter, open_numbering(ledger))

@@ -1,8 +1,8 @@
 """One address, two processes: API and console keep out of each other's way, and people still have one port to know.
 
-The process of the API listens. A connection whose next request belongs to the other process goes there with what has come of
-that request, and comes back the same way; between two requests nothing else of it has to be known. What is sent while the
-partner starts again waits for it. How each listens is in `serving`.
+The process of the API listens; there may be several (`workers`). A connection whose next request belongs to the other process
+goes there with what has come of that request, and comes back the same way, to any of them; between two requests nothing else of
+it has to be known. What is sent while the partner starts again waits for it. How each listens is in `serving`.
 """
 
 from __future__ import annotations
@@ -147,11 +147,11 @@ class Shared:
     partner: socket.socket
 
 
-def serve_side(app: FastAPI, settings: Settings, shared: Shared) -> None:
-    """Serve one side until stopped."""
+def serve_side(app: FastAPI, settings: Settings, shared: Shared, listeners: list[socket.socket] | None = None) -> None:
+    """Serve one side until stopped; that of the API on these sockets, or on the address of the settings."""
     server = side_server(app, settings, shared)
     if shared.side is Side.API:
-        server.run()
+        server.run(listeners)
     else:
         _let_others_go_first()
         server.run(sockets=[])

@@ -1,6 +1,6 @@
-"""`/metrics` in Prometheus' text format: how long this process takes to answer, and what the ledger can tell.
+"""`/metrics` in Prometheus' text format: how long the API takes to answer, and what the ledger can tell.
 
-Each process keeps its own `latencies`; what comes from the ledger is the same whichever process is asked. What is measured in
+Each `orders api` keeps its own `latencies`; what comes from the ledger is the same whichever is asked. What is measured in
 the ledger, and at what cost, is in `warehouse.ledger.status.measures`. https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -47,7 +47,7 @@ def get_metrics(caller: Annotated[Caller, may(Scope.METRICS_READ)], installation
     families += [_family(each) for each in _of_the_disk(installation.settings)]
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Once(families))
-    body = generate_latest(registry) + generate_latest(installation.latencies.registry)
+    body = generate_latest(registry) + installation.latencies.shown()
     return Response(body, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 

@@ -1,42 +1,59 @@
-"""Serving the Orders API with the settings of the environment, until it is stopped.
+"""`python -m orders_api`: serving the Orders API with the settings of the environment, until it is stopped.
 
-How its server listens is in `serving`, what it serves in `app`. `python -m orders_api SIDE SOCKET` serves one side of two
-processes at one address, as `handover` says.
+What one process serves is in `process`. Where several processes serve one address, each is this one with
+arguments: one side of two (`handover`), one of many at one socket (`workers`).
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import signal
 import socket
-import sys
+import threading
 
-import uvicorn
-
-from orders_api.app import create_app
-from orders_api.handover import Shared, Side, serve_side
-from orders_api.serving import server_config
-from warehouse.ledger.base.database import UnfitLedgerError
 from warehouse.logs import LogLevel, configure
-from warehouse.privacy import KeyRingError
 from warehouse.processes import write_privately
-from warehouse.restore_mark import RestoreUnfinishedError
 from warehouse.settings import Settings
 
 
 def serve() -> None:
     """Serve until stopped; a stop lets running requests finish."""
     write_privately()
+    place = _place()
     settings = Settings()
     configure(settings.log_format, settings.log_level or LogLevel.INFO)
-    shared = None
-    if sys.argv[1:]:
-        side, descriptor = sys.argv[1:]
-        shared = Shared(Side(side), socket.socket(fileno=int(descriptor)))
-        settings = settings.model_copy(update={each.value: each is shared.side for each in Side})
-    try:
-        app = create_app(settings)
-    except (KeyRingError, RestoreUnfinishedError, UnfitLedgerError) as error:
-        sys.exit(f"the API does not start: {error}")
-    if shared is None:
-        uvicorn.Server(server_config(app, settings)).run()
-    else:
-        serve_side(app, settings, shared)
+    if place.side is not None:
+        settings = settings.model_copy(update={each: each == place.side for each in ("api", "console")})
+    partner = None if place.partner is None else socket.socket(fileno=place.partner)
+    if settings.api and settings.api_workers > 1 and place.lifeline is None:
+        from orders_api.workers import serve_by_workers  # noqa: PLC0415 - it loads nothing of what it starts
+
+        serve_by_workers(settings, partner)
+    if place.lifeline is not None:
+        _end_with(place.lifeline)
+    from orders_api.process import serve_here  # noqa: PLC0415 - a process that only starts others needs nothing of it
+
+    serve_here(settings, partner, None if place.listener is None else [socket.socket(fileno=place.listener)])
+
+
+def _place() -> argparse.Namespace:
+    """Where this process stands among others, as those who start it say."""
+    parser = argparse.ArgumentParser(prog="python -m orders_api")
+    parser.add_argument("side", nargs="?", choices=["api", "console"], help="whose requests it answers")
+    parser.add_argument(
+        "partner", nargs="?", type=int, help="descriptor of the socket to the process of the other side"
+    )
+    parser.add_argument("--listener", type=int, help="descriptor of the socket that it listens on with others")
+    parser.add_argument("--lifeline", type=int, help="descriptor that is closed when it is to end")
+    return parser.parse_args()
+
+
+def _end_with(lifeline: int) -> None:
+    """End as if asked to, when whoever holds the other end is gone."""
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()

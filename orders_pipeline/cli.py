@@ -84,7 +84,7 @@ COMMANDS = {
     "requests": CommandPlace("commands.requests", "requests", "What the pipeline is asked to do."),
     "alerts": CommandPlace("commands.alerts", "alerts", "Who is told of problems."),
     "up": CommandPlace("commands.up", "up", "Run the whole installation on this machine."),
-    "api": CommandPlace("commands.processes", "api", "Serve the Orders API in this process."),
+    "api": CommandPlace("commands.processes", "api", "Serve the Orders API and the console."),
     "purge": CommandPlace("commands.personal_data", "purge", "Take out the personal data of orders closed long ago."),
     "backup": CommandPlace("commands.backups", "backup", "Copy everything while everything goes on."),
     "verify": CommandPlace("commands.backups", "verify", "Check a backup."),

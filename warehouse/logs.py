@@ -50,6 +50,7 @@ class Event(StrEnum):
     READER_NOT_NOTED = "reader_not_noted"
     REQUESTS_NOT_COUNTED = "requests_not_counted"
     KEY_NOT_GIVEN_UP = "key_not_given_up"
+    PROCESS_ENDED = "process_ended"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     PING_SENT = "ping_sent"
     PING_FAILED = "ping_failed"

@@ -19,6 +19,7 @@ from warehouse.logs import LogFormat, LogLevel
 
 _GRANT = re.compile(r"[^=]+=(viewer|operator|configurator|admin)(\+pii)?(@[a-z0-9_-]+(/[a-z0-9_-]+)*)?")
 """What a group gives, as `oidc_grants` says it."""
+MOST_WORKERS = 64
 
 
 class Settings(BaseSettings):
@@ -54,6 +55,12 @@ class Settings(BaseSettings):
     time_zone: str = Field("UTC", description="The tenant's time zone (IANA name), for 'today' and 'this week'.")
     api_host: str = Field("127.0.0.1", description="Address the Orders API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="Port the Orders API listens on.")
+    api_workers: int = Field(
+        1,
+        ge=1,
+        le=MOST_WORKERS,
+        description="How many processes serve the Orders API at one address, the console in one of its own; 1: all in one.",
+    )
     api_path_prefix: str = Field(
         "",
         pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
@@ -79,7 +86,9 @@ class Settings(BaseSettings):
         1000, ge=10, description="Open connections beyond which each process of the Orders API answers 503."
     )
     api_requests_per_minute: int = Field(
-        6000, ge=1, description="Requests that each API token may make in a minute, in each process of the Orders API."
+        6000,
+        ge=1,
+        description="Requests that each API token may make in a minute, of each `orders api`, however many workers it has.",
     )
     api: bool = Field(True, description="Whether `orders api` serves the Orders API: on or off.")
     console: bool = Field(True, description="Whether `orders api` serves the console: on or off.")

@@ -1,6 +1,7 @@
-"""How many requests a token may make: one token bucket each, in the memory of one process, so that it costs nothing.
+"""How many requests a token may make: one token bucket each, in memory, so that it costs nothing.
 
-Behind a balancer each replica counts on its own: the limit guards a server against a runaway client; it is no quota to sell.
+The processes of one `orders api` share theirs (`shared_buckets`). Behind a balancer each machine counts on its own: the limit
+guards a server against a runaway client; it is no quota to sell.
 """
 
 from __future__ import annotations
@@ -8,11 +9,9 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 WINDOW_SECONDS = 60
 BUCKETS_KEPT = 10_000
@@ -27,27 +26,60 @@ class Limit:
     headers: tuple[tuple[bytes, bytes], ...]
 
 
+class Bucket(NamedTuple):
+    """How many requests were left, and when that was."""
+
+    left: float
+    seconds: float
+
+
+class Buckets(Protocol):
+    """Buckets by name, safe to share between threads."""
+
+    def change(self, name: str, change: Callable[[Bucket | None], Bucket]) -> None:
+        """Put what `change` makes of a bucket in its place; it is given None for one that is not known, or not any more."""
+
+
+@dataclass(slots=True)
+class OwnBuckets:
+    """The buckets of a process that is alone."""
+
+    _buckets: dict[str, Bucket] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def change(self, name: str, change: Callable[[Bucket | None], Bucket]) -> None:
+        """As `Buckets` says."""
+        with self._lock:
+            self._buckets[name] = change(
+                self._buckets.pop(name, None)
+            )  # last in the dict: the first was idle the longest
+            if len(self._buckets) > BUCKETS_KEPT:
+                del self._buckets[next(iter(self._buckets))]
+
+
 @dataclass(slots=True)
 class RateLimiter:
-    """Buckets by token id; each holds `per_minute` requests and refills evenly. Safe to share between threads."""
+    """Buckets that hold `per_minute` requests each and refill evenly."""
 
     per_minute: int
     seconds: Callable[[], float] = time.monotonic
-    _buckets: dict[str, tuple[float, float]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    buckets: Buckets = field(default_factory=OwnBuckets)
 
     def take(self, token_id: str) -> Limit:
         """Take one request out of the token's bucket."""
         per_second = self.per_minute / WINDOW_SECONDS
-        with self._lock:
-            now = self.seconds()
-            left, filled_at = self._buckets.pop(token_id, (float(self.per_minute), now))
-            left = min(float(self.per_minute), left + (now - filled_at) * per_second)
-            is_admitted = left >= 1
-            left = left - 1 if is_admitted else left
-            self._buckets[token_id] = (left, now)  # last in the dict: the first is the one that was idle the longest
-            if len(self._buckets) > BUCKETS_KEPT:
-                del self._buckets[next(iter(self._buckets))]
+        found = 0.0
+
+        def take_one(bucket: Bucket | None) -> Bucket:
+            nonlocal found
+            now, found = self.seconds(), float(self.per_minute)
+            if bucket is not None:
+                found = min(found, bucket.left + (now - bucket.seconds) * per_second)
+            return Bucket(found - 1 if found >= 1 else found, now)
+
+        self.buckets.change(token_id, take_one)
+        is_admitted = found >= 1
+        left = found - 1 if is_admitted else found
         wait = 0 if is_admitted else math.ceil((1 - left) / per_second)
         return Limit(is_admitted, wait, self._headers(int(left), math.ceil((self.per_minute - left) / per_second)))
 

@@ -12,7 +12,7 @@ import typer
 from orders_pipeline.commands.output import answers, notes
 from warehouse.ledger.base.database import open_ledger, schema_version
 from warehouse.privacy import new_key
-from warehouse.settings import Settings
+from warehouse.settings import MOST_WORKERS, Settings
 
 keys = typer.Typer(
     name="keys", help="The key ring that encrypts personal data.", no_args_is_help=True, rich_markup_mode=None
@@ -29,17 +29,22 @@ class ServedPart(StrEnum):
 def api(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: ORDERS_API_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; default: ORDERS_API_PORT.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="Processes of the API; default: ORDERS_API_WORKERS.")
+    ] = None,
     only: Annotated[ServedPart | None, typer.Option(help="Serve the one and not the other; default: both.")] = None,
 ) -> None:
-    """Serve the Orders API and the console in this process.
+    """Serve the Orders API and the console in this process, or by several workers at one address and the console in one more.
 
     Examples:
 
       orders api --port 8080
 
+      orders api --workers 4
+
       orders api --only console --port 8081
     """
-    chosen = {"ORDERS_API_HOST": host, "ORDERS_API_PORT": port}
+    chosen = {"ORDERS_API_HOST": host, "ORDERS_API_PORT": port, "ORDERS_API_WORKERS": workers}
     if only is not None:
         chosen |= {f"ORDERS_{each.upper()}": "on" if each is only else "off" for each in ServedPart}
     environment = os.environ | {name: str(value) for name, value in chosen.items() if value is not None}

@@ -27,7 +27,8 @@ from orders_pipeline.installation import opened
 from warehouse.ledger.people import users
 from warehouse.ledger.people.operator_requests import pipeline_seen_at
 from warehouse.ledger.settings.channels import all_channels, all_connections
-from warehouse.settings import Settings
+from warehouse.processes import Restarts
+from warehouse.settings import MOST_WORKERS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
 DAGSTER_PORT = 3000
 PATIENCE_SECONDS = 120.0
 LOOK_EVERY_SECONDS = 0.5
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
-MOST_ENDS = 5
-"""In a row, each within `STEADY_SECONDS` of its start: after them nothing is started again."""
-STEADY_SECONDS = 60.0
 LAST_LINES = 15
 
 
@@ -65,8 +62,8 @@ class Supervised:
     inherited: Sequence[int] = ()
     process: Popen[bytes] | None = None
     started: float = 0.0
-    ends: int = 0
-    again_at: float = field(default=0.0)
+    again_at: float = 0.0
+    restarts: Restarts = field(default_factory=Restarts)
 
     def start(self, stack: ExitStack) -> None:
         """Start it; what it writes is added to its log."""
@@ -89,12 +86,10 @@ class Supervised:
             return
         stop(self.process)  # what it has started may have outlived it
         self.process = None
-        self.ends = self.ends + 1 if now - self.started < STEADY_SECONDS else 1
-        if self.ends >= MOST_ENDS:
-            raise fail(
-                f"{self.name} has ended {self.ends} times in a row, the last time with {code}{self._last_lines()}"
-            )
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** (self.ends - 1), LONGEST_PAUSE_SECONDS)
+        pause = self.restarts.pause(now - self.started)
+        if pause is None:
+            ends = self.restarts.ends
+            raise fail(f"{self.name} has ended {ends} times in a row, the last time with {code}{self._last_lines()}")
         self.again_at = now + pause
         notes.print(f"{self.name} has ended with {code}; it is started again in {pause:.0f} s", style="red")
 
@@ -111,6 +106,9 @@ def up(
         int | None, typer.Option(help="Port of API and console; default: ORDERS_API_PORT, or a free one.")
     ] = None,
     dagster_port: Annotated[int | None, typer.Option(help="Of Dagster's pages; default: 3000, or a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="Processes of the API; default: ORDERS_API_WORKERS.")
+    ] = None,
 ) -> None:
     """Run the whole installation on this machine: pipeline, Dagster's pages, API and console; Ctrl-C stops all of it.
 
@@ -127,6 +125,8 @@ def up(
     leave_on_term()
     settings = Settings()
     os.environ["ORDERS_HOME"] = str(settings.home.resolve())  # the processes run in a folder of their own
+    if workers is not None:
+        os.environ["ORDERS_API_WORKERS"] = str(workers)
     host = host or settings.api_host
     api_port = asked_port(port, settings.api_port)
     dagster = asked_port(dagster_port, DAGSTER_PORT)

@@ -4,7 +4,8 @@ Measured is `orders api` as users run it, one process over each database, loaded
 an asyncio client of our own where `wrk` is not installed, which is slower than the server). Requests walk all over
 the book, so that no page is asked for twice in a row. The reference is a bare FastAPI application under the same
 server that answers the same number of constant bytes; for a page also Datasette, which gives the bare rows of as many
-orders out of the same file.
+orders out of the same file. On PostgreSQL they are measured with 1, 2 and 4 workers too, over as many connections as keep four
+busy; the reference of each is the one with 1.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ CROWD = 200
 CONNECTIONS = 4
 """Enough to keep one process busy; more of them only wait for each other."""
 
+WORKERS = (1, 2, 4)
+CONNECTIONS_OF_WORKERS = 16
+
 PATHS = 1_000
 WARM_UP_SECONDS = 1
 RATE, RATE_OF_ONE = Target(">=", 500), Target(">=", 2_500)
@@ -87,7 +91,34 @@ def measure(workshop: Workshop) -> list[Figure]:
         with on_postgresql(workshop, home, served) as url:
             if url is not None:
                 figures += _measure_store(workshop, home, url)
+                figures += _measure_workers(workshop, home, url)
     return figures
+
+
+def _measure_workers(workshop: Workshop, home: Path, database_url: str) -> list[Figure]:
+    served = workshop.sizes.served
+    with installed(home, database_url) as installation:
+        token = make_token(installation)
+    reads = {"page of 100": _pages(served), "one order": _orders(served)}
+    rates: dict[str, dict[int, list[float]]] = {name: {count: [] for count in WORKERS} for name in reads}
+    for _ in range(REPEATS):
+        for count in WORKERS:
+            workshop.say(f"API, PostgreSQL: {count} workers")
+            with serving(workshop, home, database_url, count) as (url, _):
+                for name, paths in reads.items():
+                    rates[name][count].append(_load(workshop, url, paths, token, CONNECTIONS_OF_WORKERS).rate)
+    return [
+        Figure(
+            benchmark=f"API: {name}, PostgreSQL, {count} workers",
+            size=f"{served:,}",
+            value=median(found),
+            unit="requests/s",
+            reference=median(counts[1]),
+            against="1 worker",
+        )
+        for name, counts in rates.items()
+        for count, found in counts.items()
+    ]
 
 
 def _measure_store(workshop: Workshop, home: Path, database_url: str | None) -> list[Figure]:
@@ -155,9 +186,12 @@ def make_token(installation: Installation, *more: Scope) -> str:
 
 
 @contextlib.contextmanager
-def serving(workshop: Workshop, home: Path, database_url: str | None = None) -> Iterator[tuple[str, int]]:
+def serving(
+    workshop: Workshop, home: Path, database_url: str | None = None, workers: int = 1
+) -> Iterator[tuple[str, int]]:
     """The API of an installation, without a limit per token; yields its URL and its process."""
     url, environment = _place(home, database_url)
+    environment["ORDERS_API_WORKERS"] = str(workers)
     with server(workshop, [sys.executable, "-m", "orders_api"], f"{url}/healthz", environment) as pid:
         yield url, pid
 
