@@ -14,7 +14,7 @@ import uvicorn
 from orders_api.app import create_app
 from orders_api.handover import Shared, Side, serve_side
 from orders_api.serving import server_config
-from warehouse.ledger.base.database import UnfitLedgerError
+from warehouse.ledger.base.database import SchemaBehindError, UnfitLedgerError
 from warehouse.privacy import KeyRingError
 from warehouse.restore_mark import RestoreUnfinishedError
 
@@ -34,6 +34,9 @@ def serve_here(settings: Settings, partner: socket.socket | None, listeners: lis
     """
     try:
         app = create_app(settings)
+    except SchemaBehindError as error:
+        sys.stderr.write(f"the API does not start yet: {error}\n")
+        sys.exit(os.EX_TEMPFAIL)
     except (KeyRingError, RestoreUnfinishedError, UnfitLedgerError) as error:
         sys.stderr.write(f"the API does not start: {error}\n")
         sys.exit(os.EX_CONFIG)

@@ -35,7 +35,8 @@ from dagster._core.storage.sqlite_storage import (
 from dagster._serdes import ConfigurableClass
 from dagster_postgres import DagsterPostgresStorage, PostgresScheduleStorage
 
-from warehouse.settings import Settings, present_settings
+from warehouse.ledger.base.database import await_schema
+from warehouse.settings import MigrationPolicy, Settings, present_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -222,9 +223,12 @@ class PipelineStorage(DagsterStorage, ConfigurableClass):
     def from_config_value(  # type: ignore[override] # what it makes is one of Dagster's own storages
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> DagsterStorage:
-        """Open Dagster's storage, making its schema at first use."""
+        """Open Dagster's storage, making its schema at first use; with ORDERS_MIGRATE=never the ledger's is awaited first."""
         del config_value
         settings = present_settings()
+        if settings.migrate is MigrationPolicy.NEVER and settings.ledger_url not in _SEEN:
+            await_schema(settings)  # here, once: a sensor's look has no time for it
+            _SEEN.add(settings.ledger_url)
         if not settings.is_postgresql:
             with _alone(state_folder(settings)):
                 return PipelineSqliteStorage.from_local(str(state_folder(settings)), inst_data)

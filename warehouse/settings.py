@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Hashable
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,13 @@ _GRANT = re.compile(r"[^=]+=(viewer|operator|configurator|admin)(\+pii)?(@[a-z0-
 MOST_WORKERS = 64
 
 
+class MigrationPolicy(StrEnum):
+    """Who brings the ledger's schema up to date."""
+
+    AUTO = "auto"
+    NEVER = "never"
+
+
 class Settings(BaseSettings):
     """Process settings; each field is the environment variable `ORDERS_<NAME>`."""
 
@@ -32,6 +40,14 @@ class Settings(BaseSettings):
         None,
         description="Where the ledger, the lake's catalog and Dagster keep their state: unset for SQLite files below "
         "ORDERS_HOME, or one PostgreSQL URL (postgresql://user:password@host:5432/name).",
+    )
+    migrate: MigrationPolicy = Field(
+        MigrationPolicy.AUTO,
+        description="Who brings the ledger's schema up to date: auto: whichever process comes first; never: `orders migrate` "
+        "alone, and every other process waits for it.",
+    )
+    migrate_wait_seconds: float = Field(
+        300.0, ge=0, le=3600, description="How long a process waits for `orders migrate`, in seconds, before it ends."
     )
     lake_reader_url: str | None = Field(
         None,

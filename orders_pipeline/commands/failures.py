@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient, Unauthorised
 from warehouse.lake.attachment import LakeError
-from warehouse.ledger.base.database import UnfitLedgerError, WrongEncoding
+from warehouse.ledger.base.database import SchemaBehindError, UnfitLedgerError, WrongEncoding
 from warehouse.ledger.settings.document import ConfigurationError
 from warehouse.logs import Event
 from warehouse.privacy import KeyRingError
@@ -45,6 +45,9 @@ def report(error: Exception) -> Exit:  # noqa: PLR0911 - one return a kind of fa
         case WrongEncoding():
             _say("storage", str(error))
             return Exit.CONFIGURATION
+        case SchemaBehindError():
+            _say("ledger", str(error))
+            return Exit.UNAVAILABLE
         case UnfitLedgerError() | RestoreUnfinishedError():
             _say("ledger", str(error))
             return Exit.FAILED

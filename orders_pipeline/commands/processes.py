@@ -12,7 +12,7 @@ import typer
 from orders_pipeline.commands.output import answers, notes
 from warehouse.ledger.base.database import open_ledger, schema_version
 from warehouse.privacy import new_key
-from warehouse.settings import MOST_WORKERS, Settings
+from warehouse.settings import MOST_WORKERS, MigrationPolicy, Settings
 
 keys = typer.Typer(
     name="keys", help="The key ring that encrypts personal data.", no_args_is_help=True, rich_markup_mode=None
@@ -53,11 +53,13 @@ def api(
 
 
 def migrate() -> None:
-    """Bring the ledger's schema up to date; every command does so by itself, this one only says so.
+    """Bring the ledger's schema up to date. Every command does so by itself, unless ORDERS_MIGRATE=never leaves it to this one.
+
+    It may run again and at several places at once: one does the work, the others find it done.
 
     Example: orders migrate
     """
-    ledger = open_ledger(Settings())
+    ledger = open_ledger(Settings().model_copy(update={"migrate": MigrationPolicy.AUTO}))
     notes.print(f"the ledger is at migration {schema_version(ledger)}")
     ledger.close()
 

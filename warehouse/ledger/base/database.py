@@ -5,12 +5,13 @@ What is read and written is in the modules of each noun; they take the `Connecti
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -23,7 +24,8 @@ from warehouse.ledger.base import reads
 from warehouse.ledger.base.prepared import Prepared, driver_of
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.waits import waiting_at_most
-from warehouse.logs import REDACTOR
+from warehouse.logs import REDACTOR, Event
+from warehouse.settings import MigrationPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 
     from warehouse.settings import Settings
 
+LOG = logging.getLogger("warehouse.ledger")
+LOOK_EVERY_SECONDS, NOTE_EVERY_SECONDS = 0.5, 30.0
+"""While somebody else's migration is awaited."""
 BUSY_TIMEOUT_MS = 15_000
 CACHE_KILOBYTES = 32_000
 """What a chunk of orders changes fits in, so that nothing is written twice."""
@@ -138,8 +143,12 @@ class LedgerMissingError(UnfitLedgerError):
     """There is no ledger."""
 
 
+class SchemaBehindError(UnfitLedgerError):
+    """This process may not bring the schema up to date, and nobody else has done so in time."""
+
+
 def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> Ledger:
-    """Open the ledger of these settings, its schema brought up to date first.
+    """Open the ledger of these settings, its schema brought up to date first, or waited for where settings.migrate says so.
 
     Args:
         settings: Say where it is.
@@ -147,6 +156,7 @@ def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> L
 
     Raises:
         RestoreUnfinishedError: It is being restored.
+        SchemaBehindError: Nobody has brought the schema up to date in time.
         UnfitLedgerError: A newer release has written it.
     """
     restore_mark.require_no_file(settings)
@@ -154,8 +164,11 @@ def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> L
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     ledger = Ledger(make_engine(settings.ledger_url, cache_kilobytes))
     try:
-        if _fitting_version(ledger) != SCHEMA_HEAD:
-            migrate(ledger)
+        if not _may_exist(settings) or _fitting_version(ledger) != SCHEMA_HEAD:
+            if settings.migrate is MigrationPolicy.NEVER:
+                await_schema(settings)
+            else:
+                migrate(ledger)
     except BaseException:
         ledger.close()
         raise
@@ -171,7 +184,7 @@ def open_existing_ledger(settings: Settings) -> Ledger:
         UnfitLedgerError: A newer release has written it.
     """
     restore_mark.require_no_file(settings)
-    if settings.is_postgresql or (settings.home / "ledger.sqlite").exists():
+    if _may_exist(settings):
         ledger = Ledger(make_engine(settings.ledger_url))
         try:
             is_there = _fitting_version(ledger) is not None
@@ -180,24 +193,48 @@ def open_existing_ledger(settings: Settings) -> Ledger:
         if is_there:
             return open_ledger(settings)
     where = "in the database of ORDERS_DATABASE_URL" if settings.is_postgresql else f"at {settings.home} (ORDERS_HOME)"
-    raise LedgerMissingError(f"there is no ledger {where} yet: `orders apply -f orders.yaml` makes it")
+    maker = "orders migrate" if settings.migrate is MigrationPolicy.NEVER else "orders apply -f orders.yaml"
+    raise LedgerMissingError(f"there is no ledger {where} yet: `{maker}` makes it")
 
 
-def require_fitting_ledger(settings: Settings) -> None:
-    """Look whether the ledger, if there is one, may be worked with; makes and changes nothing.
+def require_fitting_ledger(settings: Settings) -> str | None:
+    """Look whether the ledger, if there is one, may be worked with, and at which migration it is; makes and changes nothing.
 
     Raises:
         RestoreUnfinishedError: It is being restored.
         UnfitLedgerError: A newer release has written it.
     """
     restore_mark.require_no_file(settings)
-    if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
-        return
+    if not _may_exist(settings):
+        return None
     ledger = Ledger(make_engine(settings.ledger_url))
     try:
-        _fitting_version(ledger)
+        return _fitting_version(ledger)
     finally:
         ledger.close()
+
+
+def await_schema(settings: Settings) -> None:
+    """Wait until somebody else has brought the ledger's schema up to date; makes and changes nothing.
+
+    Raises:
+        RestoreUnfinishedError: It is being restored.
+        SchemaBehindError: Nobody has done so in time.
+        UnfitLedgerError: A newer release has written it.
+    """
+    deadline, next_note = monotonic() + settings.migrate_wait_seconds, 0.0
+    while (found := require_fitting_ledger(settings)) != SCHEMA_HEAD:
+        now = monotonic()
+        if now >= deadline:
+            where = "there is no ledger yet" if found is None else f"the ledger is at migration {found}"
+            raise SchemaBehindError(
+                f"{where}, this release needs {SCHEMA_HEAD}, and ORDERS_MIGRATE=never leaves that to `orders migrate`, which "
+                f"was awaited for {settings.migrate_wait_seconds:.0f} s"
+            )
+        if now >= next_note:
+            LOG.warning(Event.SCHEMA_AWAITED, extra={"found": found, "needed": SCHEMA_HEAD})
+            next_note = now + NOTE_EVERY_SECONDS
+        sleep(min(LOOK_EVERY_SECONDS, deadline - now))
 
 
 def require_known_schema(version: str | None, what: str) -> None:
@@ -210,6 +247,11 @@ def require_known_schema(version: str | None, what: str) -> None:
         raise UnfitLedgerError(
             f"{what} is of a newer release (migration {version}, this one knows {SCHEMA_HEAD}): install that release"
         )
+
+
+def _may_exist(settings: Settings) -> bool:
+    """Whether there is a database to be asked; asking SQLite would make one."""
+    return settings.is_postgresql or (settings.home / "ledger.sqlite").exists()
 
 
 def _fitting_version(ledger: Ledger) -> str | None:
