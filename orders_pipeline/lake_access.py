@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.lake.attachment import LakeError
 from warehouse.lake.lake import open_lake
+from warehouse.lake.outages import LakeError
 from warehouse.ledger.watch import incidents
 
 if TYPE_CHECKING:

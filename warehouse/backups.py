@@ -44,7 +44,8 @@ from warehouse.backup_contents import (
 )
 from warehouse.clock import iso
 from warehouse.database_dumps import database_of, dump_databases, dump_readable, has_tables, restore_dump
-from warehouse.lake.attachment import LakeError, catalog_file, connect_reader
+from warehouse.lake.attachment import catalog_file, connect_reader
+from warehouse.lake.outages import LakeError
 from warehouse.ledger.base.database import (
     UnfitLedgerError,
     require_fitting_ledger,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient, Unauthorised
-from warehouse.lake.attachment import LakeError
+from warehouse.lake.outages import LakeError
 from warehouse.ledger.base.database import SchemaBehindError, UnfitLedgerError, WrongEncoding
 from warehouse.ledger.settings.document import ConfigurationError
 from warehouse.logs import Event

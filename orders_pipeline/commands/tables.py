@@ -21,10 +21,12 @@ from orders_pipeline.commands.output import (
     progress,
 )
 from orders_pipeline.installation import opened
+from orders_pipeline.lake_access import publishing
 from warehouse import connect
 from warehouse.lake.definitions import dictionary
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain as maintain_lake
+from warehouse.lake.outages import unreachable
 from warehouse.lake.publishing import publish as publish_orders
 from warehouse.lake.publishing import rebuild as rebuild_lake
 from warehouse.lake.queries import QueryRefused, ask
@@ -91,7 +93,7 @@ def publish() -> None:
 
     Example: orders tables publish
     """
-    with opened() as installation, open_lake(installation.settings) as lake:
+    with opened() as installation, publishing(installation) as lake:
         _print_counts(publish_orders(installation.ledger, lake, installation.clock()).counts)
 
 
@@ -101,7 +103,7 @@ def rebuild() -> None:
 
     Example: orders tables rebuild
     """
-    with opened() as installation, open_lake(installation.settings) as lake, progress("publishing"):
+    with opened() as installation, publishing(installation) as lake, progress("publishing"):
         _print_counts(rebuild_lake(installation.ledger, lake, installation.clock()).counts)
 
 
@@ -123,7 +125,8 @@ def _answer(lake: DuckDBPyConnection, query: str, form: Form) -> bool:
         if relation is not None:
             _print(relation, form)
     except (QueryRefused, duckdb.Error) as error:
-        notes.print(str(error), style="red", markup=False)
+        said = unreachable(error) if isinstance(error, duckdb.IOException) else error
+        notes.print(str(said), style="red", markup=False)
         return False
     return True
 

@@ -30,7 +30,8 @@ from orders_pipeline.marketplaces.tls import secure
 from orders_pipeline.upkeep.dagster_findings import dagster_findings
 from orders_pipeline.upkeep.findings import DoctorFinding, DoctorVerdict, Patient, age, graded, hint_if
 from warehouse import restore_mark
-from warehouse.lake.attachment import LakeEmptyError, LakeError, connect_reader
+from warehouse.lake.attachment import LakeEmptyError, LakeMovedError, connect_reader
+from warehouse.lake.outages import LakeError, LakeUnreachableError
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
 from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
@@ -372,6 +373,9 @@ def _order_tables(patient: Patient) -> Iterator[DoctorFinding]:
             through = dict(lake.execute("SELECT name, through FROM published").fetchall()).get("orders", 0)
     except LakeEmptyError:
         yield DoctorFinding("order tables", DoctorVerdict.WARN, "nothing was published yet", "`orders tables publish`")
+        return
+    except (LakeMovedError, LakeUnreachableError) as error:
+        yield DoctorFinding("order tables", DoctorVerdict.FAIL, str(error), "the ledger goes on meanwhile")
         return
     except LakeError as error:
         yield DoctorFinding(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from orders_pipeline.lake_access import publishing
 from orders_pipeline.stages import normalise, pull
 from warehouse import connect
-from warehouse.lake.attachment import LakeError
+from warehouse.lake.outages import LakeError
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base import schema
 

@@ -34,7 +34,7 @@ from tests.simulation.clock import WorldClock
 from tests.simulation.disks import Disk
 from tests.simulation.processes import Fate, Killed, Process, watch
 from warehouse import backups
-from warehouse.lake.attachment import LakeError
+from warehouse.lake.outages import LakeError
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
 from warehouse.ledger.base.leases import LeaseLost

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from http import HTTPStatus
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from warehouse import restore_mark
+from warehouse.lake.outages import ANSWER_SECONDS, TRIES, LakeError, unreachable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,12 +47,12 @@ COLLISIONS = (
 """How DuckLake and its catalogs say that another writer was first; DuckDB has no error class of its own for it."""
 
 
-class LakeError(Exception):
-    """The lake cannot be used as asked; the message says what to do. Never holds a password."""
-
-
 class LakeEmptyError(LakeError):
     """Nothing was published yet."""
+
+
+class LakeMovedError(LakeError):
+    """The settings name another place than the one that the lake's files were written to."""
 
 
 def catalog_file(settings: Settings) -> Path:
@@ -73,7 +75,13 @@ def connect_writer(settings: Settings) -> DuckDBPyConnection:
     duck.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     duck.execute(f"SET threads = {WRITER_THREADS}")
     _attach(duck, settings, "OVERRIDE_DATA_PATH true")
-    if _moved_from(duck, settings) is not None:
+    try:
+        moved = _moved_from(duck, settings) is not None
+    except duckdb.IOException as error:
+        if is_collision(error):
+            raise
+        raise unreachable(error) from None
+    if moved:
         duck.execute(
             f"UPDATE {_catalog(settings)}.ducklake_metadata SET value = {quoted(_data_path(settings))} WHERE key = 'data_path'"  # noqa: S608
         )
@@ -94,10 +102,18 @@ def connect_reader(settings: Settings) -> DuckDBPyConnection:
     if settings.is_postgresql and settings.lake_reader_url is not None:
         settings = settings.model_copy(update={"database_url": settings.lake_reader_url})
     _attach(duck, settings, "READ_ONLY", "CREATE_IF_NOT_EXISTS false", "OVERRIDE_DATA_PATH true")
-    _moved_from(duck, settings)
-    if not is_made(duck):
+    try:
+        moved = _moved_from(duck, settings) is not None
+        if not is_made(duck):
+            raise LakeEmptyError(_nothing_published(settings))
+        if _is_remote(settings) and not moved:
+            _require_files(duck, settings)
+    except duckdb.IOException as error:
         duck.close()
-        raise LakeEmptyError(_nothing_published(settings))
+        raise unreachable(error) from None
+    except LakeError:
+        duck.close()
+        raise
     return duck
 
 
@@ -158,6 +174,8 @@ def _connect(settings: Settings) -> DuckDBPyConnection:
         _install(duck, settings, extension)
     if settings.lake_files.startswith("s3://"):
         duck.execute(_s3_secret())
+        duck.execute(f"SET http_timeout = {ANSWER_SECONDS}")
+        duck.execute(f"SET http_retries = {TRIES - 1}")
     return duck
 
 
@@ -220,13 +238,41 @@ def _moved_from(duck: DuckDBPyConnection, settings: Settings) -> str | None:
     if before is None or before.rstrip("/") == wanted.rstrip("/"):
         return None
     file = _some_file(duck, settings, wanted)
-    if file is not None and duck.execute(f"SELECT count(*) FROM glob({quoted(file)})").fetchone() == (0,):  # noqa: S608 - our path
+    if file is not None and not _is_there(duck, file):
         duck.close()
-        raise LakeError(
+        raise LakeMovedError(
             f"the lake's files are not at {wanted}, where ORDERS_LAKE_DATA or ORDERS_HOME says; they were written to {before}: "
             "move them, or set it back"
         )
     return str(before)
+
+
+def _is_there(duck: DuckDBPyConnection, file: str) -> bool:
+    """Whether a file is there; DuckDB's own list of what is in a bucket holds whatever it was asked for."""
+    try:
+        _read_footer(duck, file)
+    except duckdb.HTTPException as error:
+        if getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+    except duckdb.IOException:
+        return "://" in file or Path(file).exists()
+    return True
+
+
+def _require_files(duck: DuckDBPyConnection, settings: Settings) -> None:
+    """See that a data file can be read: counts and extremes would be answered from the catalog while all files are away.
+
+    Raises:
+        duckdb.IOException: None can.
+    """
+    file = _some_file(duck, settings, _data_path(settings))
+    if file is not None:
+        _read_footer(duck, file)
+
+
+def _read_footer(duck: DuckDBPyConnection, file: str) -> None:
+    duck.execute(f"SELECT num_rows FROM parquet_file_metadata({quoted(file)})").fetchall()  # noqa: S608 - a path of the catalog
 
 
 def _some_file(duck: DuckDBPyConnection, settings: Settings, folder: str) -> str | None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import duckdb
 
 from warehouse.lake import definitions
-from warehouse.lake.attachment import CATALOG, LakeError, connect_writer, is_collision, is_made
+from warehouse.lake.attachment import CATALOG, connect_writer, is_collision, is_made
+from warehouse.lake.outages import LakeError, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,11 +99,11 @@ def open_lake(settings: Settings, backoff: Backoff | None = None) -> Lake:
         backoff: How to wait for other writers.
 
     Raises:
-        LakeError: It cannot be reached.
+        LakeError: It cannot be reached, or its files are elsewhere.
     """
     backoff = backoff or Backoff()
     lake = Lake(_again_on_collision(lambda: connect_writer(settings), backoff), backoff, not settings.is_postgresql)
-    if _defined(lake.duck) != definitions.digest():
+    if _again_on_collision(lambda: _defined(lake.duck), backoff) != definitions.digest():
         _define(lake)
     return lake
 
@@ -131,16 +132,16 @@ def _roll_back(duck: DuckDBPyConnection) -> None:
 
 
 def _again_on_collision(work: Callable[[], Outcome], backoff: Backoff) -> Outcome:
-    for attempt in range(1, ATTEMPTS):
+    attempt = 1
+    while True:
         try:
             return work()
         except duckdb.Error as error:
             if not is_collision(error):
+                if isinstance(error, duckdb.IOException):
+                    raise unreachable(error) from None
                 raise
+            if attempt == ATTEMPTS:
+                raise LakeBusyError(f"other writers were first {ATTEMPTS} times: {error}") from error
         backoff.wait(attempt)
-    try:
-        return work()
-    except duckdb.Error as error:
-        if is_collision(error):
-            raise LakeBusyError(f"other writers were first {ATTEMPTS} times: {error}") from error
-        raise
+        attempt += 1

@@ -18,9 +18,10 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from warehouse.lake import definitions
-from warehouse.lake.attachment import LakeError, quoted
+from warehouse.lake.attachment import quoted
 from warehouse.lake.definitions import statement
 from warehouse.lake.order_tables import FROM_COLUMNS, documents_statement
+from warehouse.lake.outages import LakeError
 from warehouse.ledger.base.database import POSITION, PRODUCTS, RAW_SEQ, mark
 from warehouse.ledger.base.schema import (
     Instant,

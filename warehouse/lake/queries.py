@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from warehouse.lake.attachment import CATALOG, LakeError
+from warehouse.lake.attachment import CATALOG
 from warehouse.lake.definitions import DICTIONARY, TABLES, VIEWS
+from warehouse.lake.outages import LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
