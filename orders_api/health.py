@@ -67,7 +67,7 @@ def _check_disk(installation: ApiInstallation) -> None:
     home = installation.settings.home.absolute()
     free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
     if free < LEAST_FREE_BYTES:
-        raise _not_ready("disk", f"Only {free // 1_000_000} MB are free where the ledger is kept.")
+        raise _not_ready("disk", f"Only {free // 1_000_000} MB are free where ORDERS_HOME is.")
 
 
 def _not_ready(check: str, detail: str) -> Problem:

@@ -1,7 +1,7 @@
 """Where Dagster keeps its own state: below ORDERS_HOME, or in the PostgreSQL of ORDERS_DATABASE_URL.
 
 `dagster.yaml` names these classes because it cannot branch on the environment itself: one file serves both cases. Our
-own tables are not here (`warehouse`). https://docs.dagster.io/deployment/oss/dagster-yaml
+own tables are not here (`warehouse`), nor what runs print (`step_logs`). https://docs.dagster.io/deployment/oss/dagster-yaml
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
@@ -36,6 +35,7 @@ from dagster._serdes import ConfigurableClass
 from dagster_postgres import DagsterPostgresStorage, PostgresScheduleStorage
 
 from warehouse.ledger.base.database import await_schema
+from warehouse.ledger.watch.printed import make_table
 from warehouse.settings import MigrationPolicy, Settings, present_settings
 
 if TYPE_CHECKING:
@@ -266,21 +266,6 @@ class PipelineArtifacts(LocalArtifactStorage):
         return cls(str(state_folder(present_settings())), inst_data)
 
 
-class PipelineLogs(LocalComputeLogManager):
-    """What runs print, below ORDERS_HOME beside their other files, so that pruning a run finds it."""
-
-    @classmethod
-    def config_type(cls) -> dict[str, Any]:
-        """Nothing is configured here; the settings say all."""
-        return {}
-
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """Point Dagster's own log manager at the state folder."""
-        del config_value
-        return cls(str(state_folder(present_settings()) / "storage"), inst_data=inst_data)
-
-
 def _ensure_schema(settings: Settings) -> None:
     """Make the schema; webserver, daemon and code server start at the same time, so one of them at a time."""
     engine = sa.create_engine(settings.ledger_url, poolclass=sa.NullPool, hide_parameters=True)
@@ -288,3 +273,4 @@ def _ensure_schema(settings: Settings) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(727302)"))
         if SCHEMA not in sa.inspect(connection).get_schema_names():
             connection.execute(sa.schema.CreateSchema(SCHEMA))
+        make_table(connection)

@@ -51,6 +51,7 @@ class Event(StrEnum):
     REQUESTS_NOT_COUNTED = "requests_not_counted"
     KEY_NOT_GIVEN_UP = "key_not_given_up"
     PROCESS_ENDED = "process_ended"
+    OUTPUT_NOT_KEPT = "output_not_kept"
     SCHEMA_AWAITED = "schema_awaited"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     PING_SENT = "ping_sent"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from warehouse.logs import LogFormat, LogLevel
 
@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ORDERS_", env_file=".env", extra="ignore", frozen=True)
 
     home: Path = Field(Path("data"), description="Folder that holds everything the product writes.")
+    secrets_dir: Path | None = Field(
+        None,
+        description="A folder whose files hold settings that are secret, each under the name of its variable, such as "
+        "ORDERS_DATABASE_URL: what Docker, Kubernetes and systemd mount. A variable goes before its file.",
+    )
     database_url: str | None = Field(
         None,
         description="Where the ledger, the lake's catalog and Dagster keep their state: unset for SQLite files below "
@@ -245,6 +250,28 @@ class Settings(BaseSettings):
     alert_summary_hour: int = Field(
         7, ge=0, le=23, description="From which hour on, in the tenant's time zone, the daily summary is sent."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, the first one wins: arguments, environment, `.env`, the folder of secrets."""
+        del file_secret_settings
+        folder = os.environ.get("ORDERS_SECRETS_DIR", "")
+        secrets = [SecretsSettingsSource(settings_cls, folder)] if Path(folder).is_dir() and folder else []
+        return (init_settings, env_settings, dotenv_settings, *secrets)
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _is_there(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}: without its secrets another database might be taken")
+        return folder
 
     @field_validator("api_path_prefix")
     @classmethod

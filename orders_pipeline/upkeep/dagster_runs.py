@@ -69,7 +69,8 @@ def _runs_of(instance: dg.DagsterInstance, key: dg.AssetKey, storage_ids: Iterab
 
 
 def _unlink(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete the printed output, and on SQLite the event log file, one per run, that Dagster empties but leaves."""
+    """Delete what it printed, and on SQLite the event log file, one per run, that Dagster empties but leaves."""
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         for suffix in ("", "-wal", "-shm", "-journal"):

@@ -23,6 +23,7 @@ from orders_pipeline.dagster_storage import SCHEMA, postgresql_url
 from orders_pipeline.definitions import build_defs
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_processes import LONGEST_RUN
+from orders_pipeline.step_logs import MOST_BYTES
 from orders_pipeline.upkeep import dagster_runs
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import schema
@@ -186,3 +187,79 @@ def test_processes_that_start_at_once_make_the_tables_once(tmp_path) -> None:
     environment.pop("ORDERS_DATABASE_URL", None)
     started = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment) for _ in range(4)]
     assert [each.wait(timeout=120) for each in started] == [0, 0, 0, 0]
+
+
+@pytest.fixture
+def two_machines(postgresql_ledger_url, monkeypatch, tmp_path):
+    """Dagster as two machines see it that share a database and no folder."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for name in ("worker", "pages"):
+            (tmp_path / name).mkdir()
+            own = Settings(_env_file=None, home=tmp_path / name / "home", database_url=postgresql_ledger_url)
+            made.append(stack.enter_context(shipped_instance(own, monkeypatch, tmp_path / name)))
+        yield made
+
+
+@dg.op
+def speak() -> None:
+    sys.stderr.write("what the step said\n")
+
+
+@dg.op
+def fail_loudly() -> None:
+    sys.stderr.write("x" * MOST_BYTES + "the last words")
+    raise dg.Failure
+
+
+def read_all(instance, log_key) -> bytes:
+    data, cursor = b"", None
+    while True:
+        part = instance.compute_log_manager.get_log_data(log_key, cursor, max_bytes=400_000)
+        if not part.stderr:
+            return data
+        data, cursor = data + part.stderr, part.cursor
+
+
+def log_key_of(instance, run_id):
+    [captured] = [
+        event.dagster_event.logs_captured_data
+        for event in instance.all_logs(run_id)
+        if event.is_dagster_event and event.dagster_event_type == dg.DagsterEventType.LOGS_CAPTURED
+    ]
+    return [run_id, "compute_logs", captured.file_key]
+
+
+@pytest.mark.postgresql_too
+def test_what_steps_print_shows_on_another_machine_until_the_run_is_pruned(two_machines):
+    worker, pages = two_machines
+    job = dg.GraphDefinition("speaking", node_defs=[speak]).to_job(executor_def=dg.in_process_executor)
+    run = job.execute_in_process(instance=worker, raise_on_error=False)
+    log_key = log_key_of(pages, run.run_id)
+    assert b"what the step said" in read_all(pages, log_key)
+    assert pages.compute_log_manager.is_capture_complete(log_key)
+    assert list(Path(worker.storage_directory()).rglob("*.err")) == []
+
+    dagster_runs._unlink(pages, run.run_id)
+    assert read_all(pages, log_key) == b""
+
+
+@pytest.mark.postgresql_too
+def test_of_much_that_is_printed_the_end_is_kept(two_machines):
+    worker, pages = two_machines
+    job = dg.GraphDefinition("failing", node_defs=[fail_loudly]).to_job(executor_def=dg.in_process_executor)
+    run = job.execute_in_process(instance=worker, raise_on_error=False)
+    assert not run.success
+    told = read_all(pages, log_key_of(pages, run.run_id))
+    assert len(told) == MOST_BYTES
+    assert b"the last words" in told
+
+
+@pytest.mark.postgresql_too
+def test_a_run_goes_on_where_its_output_cannot_be_kept(two_machines, postgresql_ledger_url, caplog):
+    worker, _ = two_machines
+    with psycopg.connect(postgresql_ledger_url, autocommit=True) as admin:
+        admin.execute("DROP TABLE dagster.printed")
+    job = dg.GraphDefinition("speaking", node_defs=[speak]).to_job(executor_def=dg.in_process_executor)
+    assert job.execute_in_process(instance=worker).success
+    assert "output_not_kept" in caplog.messages
