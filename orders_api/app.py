@@ -44,6 +44,7 @@ from orders_api.v1 import (
 )
 from orders_api.v1 import shipments as shipment_reading
 from warehouse.clock import utc_now
+from warehouse.lake.retired_documents import LakeDocuments
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.exchange.numbering import open_numbering
 from warehouse.ledger.status.keys import open_keys
@@ -123,7 +124,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Fast
     folder = shared_folder()
     buckets = OwnBuckets() if folder is None else SharedBuckets.below(folder)
     limiter = RateLimiter(settings.api_requests_per_minute, buckets=buckets)
-    ledger = open_ledger(settings, CACHE_KILOBYTES)
+    ledger = open_ledger(settings, CACHE_KILOBYTES, LakeDocuments(settings))
     keys = open_keys(settings, ledger, clock())
     installation = ApiInstallation(settings, ledger, keys, clock, limiter, open_numbering(ledger))
     app.state.installation = installation

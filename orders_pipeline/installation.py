@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.clock import Clock, utc_now
+from warehouse.lake.retired_documents import LakeDocuments
 from warehouse.ledger.base.database import Ledger, open_existing_ledger, open_ledger
 from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.ledger.status.keys import open_keys
@@ -43,7 +44,7 @@ def opened(settings: Settings | None = None, clock: Clock = utc_now) -> Iterator
         UnfitLedgerError: A newer release has written the ledger.
     """
     chosen = settings or Settings()
-    with _closing(open_ledger(chosen)) as ledger:
+    with _closing(open_ledger(chosen, retired=LakeDocuments(chosen))) as ledger:
         keep_kinds(ledger, KINDS, clock())
         yield Installation(chosen, ledger, open_keys(chosen, ledger, clock()), clock)
 
@@ -57,7 +58,7 @@ def opened_to_read(settings: Settings | None = None, clock: Clock = utc_now) -> 
         KeyRingError, RestoreUnfinishedError: As in `opened`.
     """
     chosen = settings or Settings()
-    with _closing(open_existing_ledger(chosen)) as ledger:
+    with _closing(open_existing_ledger(chosen, LakeDocuments(chosen))) as ledger:
         yield Installation(chosen, ledger, open_keys(chosen, ledger, clock()), clock)
 
 

@@ -15,8 +15,10 @@ from orders_pipeline.upkeep import personal_data
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain
 from warehouse.lake.publishing import published_through
+from warehouse.lake.retirement import retire
 from warehouse.ledger.base import idempotency
 from warehouse.ledger.book.retention import prune
+from warehouse.ledger.book.retirement import Ripeness
 from warehouse.ledger.watch import activity, alerts, api_requests
 
 
@@ -39,6 +41,20 @@ def prune_ledger(context: dg.OpExecutionContext, source: dg.ResourceParam[Instal
     context.add_output_metadata({**{name: getattr(gone, name) for name in gone.__slots__}, "idempotency_keys": keys})
 
 
+@dg.op(pool=LAKE_WRITER)
+def retire_orders(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
+    """Move the documents of orders that were closed more than ORDERS_RETIRE_AFTER_DAYS ago to the lake for good."""
+    with source.opened() as installation:
+        days = installation.settings.retire_after_days
+        if days is None:
+            return
+        before = installation.clock() - timedelta(days=days)
+        with open_lake(installation.settings) as lake:
+            ripe = Ripeness.of(before, published_through(lake))
+            gone = retire(installation.ledger, lake, ripe, installation.clock())
+    context.add_output_metadata({"orders": gone})
+
+
 @dg.op
 def prune_log(context: dg.OpExecutionContext, source: dg.ResourceParam[InstallationSource]) -> None:
     """Let go of entries of the log, and of alerts that have arrived, older than ORDERS_LOG_RETENTION_DAYS, and of
@@ -58,6 +74,7 @@ def maintain_storage() -> None:
     """Steps that do not wait for each other: one's failure does not stop another."""
     maintain_lake()
     prune_ledger()
+    retire_orders()
     prune_log()
 
 

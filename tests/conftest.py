@@ -28,6 +28,7 @@ from sqlalchemy.util import LRUCache
 
 from orders_pipeline.marketplaces.registry import KINDS
 from warehouse.lake.lake import open_lake
+from warehouse.lake.retired_documents import LakeDocuments
 from warehouse.ledger.base.database import Ledger, open_ledger
 from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.privacy import KeyRing, open_key_ring
@@ -238,7 +239,7 @@ def open_new_ledger(request: pytest.FixtureRequest) -> Callable[[Settings], Ledg
         if not settings.is_postgresql and not (settings.home / "ledger.sqlite").exists():
             settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
             shutil.copy(request.getfixturevalue("new_sqlite_ledger"), settings.home)
-        return open_ledger(settings)
+        return open_ledger(settings, retired=LakeDocuments(settings))
 
     return open_one
 

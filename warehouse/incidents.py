@@ -103,6 +103,7 @@ CAUSES = {
     "clock_skew": "No time server sets this machine's clock, or a virtual machine was paused.",
     "unknown_channel": "A new sales channel exists at the marketplace that is not configured here.",
     "internal_error": "A defect of this software.",
+    "retired_order_unreadable": "A retired order has changed, and the order tables, where it stands, could not be read.",
     "stale": "Pulls fail, or nothing runs them.",
     "silent": "The marketplace may have suspended listings, or no longer tells of orders.",
     "credential_expires": "The marketplace limits how long a credential is good.",

@@ -202,6 +202,12 @@ class Settings(BaseSettings):
         ge=1,
         description="How long the ledger keeps published order versions and pull records; the lake keeps them all.",
     )
+    retire_after_days: int | None = Field(
+        None,
+        ge=30,
+        description="Orders that were closed so many days ago are retired: the ledger keeps a small row of each, and their "
+        "documents and payloads stand in the lake alone, from where the API answers them. Unset: none is.",
+    )
     snapshot_retention_days: int = Field(7, ge=0, description="How long the lake keeps old snapshots (time travel).")
     pii_retention_days: int = Field(
         30,

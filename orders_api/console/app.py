@@ -54,6 +54,7 @@ from orders_api.kit.addresses import CONSOLE_PATH
 from orders_api.kit.envelope import console_headers
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
+from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,7 @@ def create_console(installation: ApiInstallation) -> Starlette:
         HTTPException: _on_http_error,
         OperationalError: _on_ledger_trouble,
         PoolTimeout: _on_ledger_trouble,
+        RetiredOrdersUnreadable: _on_lake_trouble,
         Exception: _on_defect,
     }
     languages = read_languages(installation.settings.home)
@@ -161,6 +163,13 @@ async def _on_ledger_trouble(request: Request, error: Exception) -> Response:
         "The ledger did not answer in time. It is busy or away, or the question is too broad: try again, or narrow it."
     )
     return _answer(request, Problem(503, "ledger_unavailable", detail, headers={"Retry-After": "5"}))
+
+
+async def _on_lake_trouble(request: Request, _error: Exception) -> Response:
+    detail = _(
+        "Retired orders are among those that you asked for, and the order tables cannot be read now: try again later."
+    )
+    return _answer(request, Problem(503, "retired_orders_unreadable", detail, headers={"Retry-After": "60"}))
 
 
 async def _on_defect(request: Request, _error: Exception) -> Response:

@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -133,6 +135,12 @@ DESCRIPTIONS = {
 }
 
 
+RETIRED_UNREADABLE = (
+    "Retired orders are among those that were asked for, and the order tables, where they stand, cannot be read now. Nothing "
+    "of this request was recorded; try again, or ask for later orders."
+)
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
 
@@ -155,13 +163,20 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, on_expected)
 
 
-EXPECTED = (Problem, OperationalError, PoolTimeout)
+EXPECTED = (Problem, OperationalError, PoolTimeout, RetiredOrdersUnreadable)
 """What code of ours raises when a request cannot be answered as it was meant."""
 
 
 def answer_expected(request: Request, error: Exception) -> Response:
-    """The problem that it is, or that the ledger cannot be reached."""
-    return _answer(request, error if isinstance(error, Problem) else ledger_unavailable())
+    """The problem that it is, or that the ledger or the lake cannot be reached."""
+    match error:
+        case Problem():
+            problem = error
+        case RetiredOrdersUnreadable():
+            problem = Problem(503, "retired_orders_unreadable", RETIRED_UNREADABLE, headers={"Retry-After": "60"})
+        case _:
+            problem = ledger_unavailable()
+    return _answer(request, problem)
 
 
 def _answer(request: Request, problem: Problem) -> Response:

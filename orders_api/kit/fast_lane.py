@@ -70,9 +70,11 @@ class FastLane(AdmittingRoute):
     async def serve(self, request: Request, receive: Receive, send: Send) -> None:
         """Answer without FastAPI; compressed for a client that takes it.
 
-        One order in SQLite is found in less time than a thread takes to begin.
+        One order in SQLite is found in less time than a thread takes to begin, unless it may have to be read from the lake.
         """
-        if self.param_convertors and installation_of(request).ledger.engine.dialect.name == "sqlite":
+        installation = installation_of(request)
+        is_brief = installation.ledger.engine.dialect.name == "sqlite" and not installation.settings.retire_after_days
+        if self.param_convertors and is_brief:
             response = self._answer_packed(request)
         else:
             response = await to_thread.run_sync(self._answer_packed, request, limiter=readers())

@@ -11,6 +11,7 @@ from orders_pipeline.commands.output import Exit, notes
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Permanent, Throttled, Transient, Unauthorised
 from warehouse.lake.outages import LakeError
 from warehouse.ledger.base.database import SchemaBehindError, UnfitLedgerError, WrongEncoding
+from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable
 from warehouse.ledger.settings.document import ConfigurationError
 from warehouse.logs import Event
 from warehouse.privacy import KeyRingError
@@ -51,7 +52,7 @@ def report(error: Exception) -> Exit:  # noqa: PLR0911 - one return a kind of fa
         case UnfitLedgerError() | RestoreUnfinishedError():
             _say("ledger", str(error))
             return Exit.FAILED
-        case LakeError():
+        case LakeError() | RetiredOrdersUnreadable():
             _say("order tables", str(error))
             return Exit.FAILED
         case DBAPIError():

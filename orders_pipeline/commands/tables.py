@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,9 +29,12 @@ from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain as maintain_lake
 from warehouse.lake.outages import unreachable
 from warehouse.lake.publishing import publish as publish_orders
+from warehouse.lake.publishing import published_through
 from warehouse.lake.publishing import rebuild as rebuild_lake
 from warehouse.lake.queries import QueryRefused, ask
+from warehouse.lake.retirement import retire as retire_orders
 from warehouse.ledger.base.database import require_fitting_ledger
+from warehouse.ledger.book.retirement import Ripeness, count_due
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -116,6 +120,42 @@ def maintain() -> None:
     with opened() as installation, open_lake(installation.settings) as lake:
         done = maintain_lake(lake, installation.clock(), installation.settings.snapshot_retention_days)
     notes.print(str(done), markup=False)
+
+
+@tables.command()
+def retire(
+    days: Annotated[
+        int | None,
+        typer.Option(min=30, help="Closed for at least so many days. Default: ORDERS_RETIRE_AFTER_DAYS."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the orders that are due.")] = False,
+) -> None:
+    """Move the documents and payloads of orders that were closed long ago from the ledger to the lake for good.
+
+    The schedule does this daily where ORDERS_RETIRE_AFTER_DAYS is set. Orders with personal data, shipments on their way
+    or open requests to cancel stay whole.
+
+    Examples:
+
+      orders tables retire --days 90 --dry-run
+
+      orders tables retire
+    """
+    with opened() as installation, open_lake(installation.settings) as lake:
+        chosen = days or installation.settings.retire_after_days
+        if chosen is None:
+            raise typer.BadParameter("say for how long orders must have been closed, or set ORDERS_RETIRE_AFTER_DAYS")
+        now = installation.clock()
+        ripe = Ripeness.of(now - timedelta(days=chosen), published_through(lake))
+        if dry_run:
+            with installation.ledger.read() as transaction:
+                answers.print(f"{count_due(transaction, ripe)} orders are due")
+            return
+        with progress("retiring") as (bar, task):
+            gone = retire_orders(
+                installation.ledger, lake, ripe, now, lambda so_far: bar.update(task, completed=so_far)
+            )
+    answers.print(f"{gone} orders were retired")
 
 
 def _answer(lake: DuckDBPyConnection, query: str, form: Form) -> bool:

@@ -14,12 +14,15 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from orders_pipeline.stages.reading import PayloadReader, link, read_parts
+from orders_pipeline.marketplaces.protocol import Unreadable
+from orders_pipeline.stages.reading import OrdersRead, PayloadReader, link, read_parts
 from orders_pipeline.stages.reading_processes import read_chunks
 from warehouse.ledger.base import counters, leases
 from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.orders import Change, compare, lock_book, settle
+from warehouse.ledger.book.quarantine_queries import quarantined_for
+from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable, retired_among
 from warehouse.ledger.shipping.verification import observe
 from warehouse.ledger.watch import incidents, order_counts
 from warehouse.ledger.watch.incident_queries import open_of_stage
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_pipeline.installation import Installation
-    from orders_pipeline.stages.reading import OrdersRead, Part
+    from orders_pipeline.stages.reading import Part
     from warehouse.ledger.base.leases import Lease
 
 logger = logging.getLogger("orders_pipeline.stages.normalise")
@@ -41,6 +44,8 @@ logger = logging.getLogger("orders_pipeline.stages.normalise")
 STAGE = "normalise"
 LEASE = "normalise"
 LEASE_LENGTH = timedelta(minutes=5)
+LAKE_UNREADABLE = "retired_order_unreadable"
+"""Why a payload of a retired order waits in quarantine; it is read again by itself."""
 CHUNKS_AGAIN = 20
 """Of open orders that an upgrade has read again, in one run: no tick becomes long by it."""
 
@@ -78,6 +83,7 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
         tally.counts["busy"] = 1
         return tally
     order_counts.take_zone(installation.ledger, installation.settings.time_zone)
+    _read_aside_again(installation, lease, tally)
     with installation.ledger.read() as transaction:
         through, waiting = mark(transaction, NORMALISED_THROUGH), backlog(transaction)
     with closing(read_chunks(installation, _pending(installation, through), waiting)) as chunks:
@@ -105,26 +111,45 @@ def _pending(installation: Installation, through: int) -> Iterator[list[int]]:
 
 def _read_open_again(installation: Installation, lease: Lease, tally: Tally) -> None:
     """After an upgrade: read some more of the open orders again, as this release reads them. Mostly there is none."""
-    chunk = installation.settings.write_chunk
+    most = CHUNKS_AGAIN * installation.settings.write_chunk
     with installation.ledger.read() as transaction:
         through = mark(transaction, READ_AGAIN_THROUGH)
         if through <= 0:
             return
-        seqs = raw_orders.seqs_of_open_orders(transaction, through, CHUNKS_AGAIN * chunk)
-    is_rest = len(seqs) < CHUNKS_AGAIN * chunk
-    reader = PayloadReader(installation)
+        seqs = raw_orders.seqs_of_open_orders(transaction, through, most)
+    is_rest = len(seqs) < most
+    for some, transaction in _settled_again(installation, lease, seqs, tally):
+        set_mark(transaction, READ_AGAIN_THROUGH, some[-1] - 1)
+    if is_rest:
+        with installation.ledger.write() as transaction:
+            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            set_mark(transaction, READ_AGAIN_THROUGH, 0)
+
+
+def _read_aside_again(installation: Installation, lease: Lease, tally: Tally) -> None:
+    """Read again what was put aside because the lake, where its order stands, could not be read. Mostly there is none."""
+    with installation.ledger.read() as transaction:
+        seqs = quarantined_for(transaction, LAKE_UNREADABLE, CHUNKS_AGAIN * installation.settings.write_chunk)
+    for _ in _settled_again(installation, lease, seqs, tally):
+        pass
+
+
+def _settled_again(
+    installation: Installation, lease: Lease, seqs: Sequence[int], tally: Tally
+) -> Iterator[tuple[Sequence[int], Transaction]]:
+    """Let raw orders meet the book once more, chunk by chunk; each is given with its transaction before that commits."""
+    chunk = installation.settings.write_chunk
+    reader = PayloadReader(installation) if seqs else None
     for start in range(0, len(seqs), chunk):
-        parts = read_parts(installation, reader, seqs[start : start + chunk])
+        assert reader is not None
+        some = seqs[start : start + chunk]
+        parts = read_parts(installation, reader, some)
         with installation.ledger.write() as transaction:
             leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
             for part in parts:
                 changes = _settle(installation, transaction, part, tally)
                 tally.counts.update(change.outcome for change in changes)
-            set_mark(transaction, READ_AGAIN_THROUGH, seqs[start : start + chunk][-1] - 1)
-    if is_rest:
-        with installation.ledger.write() as transaction:
-            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
-            set_mark(transaction, READ_AGAIN_THROUGH, 0)
+            yield some, transaction
 
 
 def replay(
@@ -211,11 +236,26 @@ def _settle(installation: Installation, transaction: Transaction, part: Part, ta
     lock_book(transaction)
     is_current = mark(transaction, PRODUCTS) == part.products
     arrivals = part.arrivals if is_current else link(transaction, part.readings)
-    changes = settle(transaction, installation.keys, arrivals, installation.clock())
+    readings = part.readings
+    try:
+        changes = settle(transaction, installation.keys, arrivals, installation.clock())
+    except RetiredOrdersUnreadable as error:  # before anything was written: the other orders go on
+        retired = retired_among(transaction, [each.order.id for each in arrivals])
+        readings = [_without(retired, each, error) for each in readings]
+        waiting = {each.raw.seq for each in readings if each.fault is not None}
+        arrivals = [each for each in arrivals if each.raw_seq not in waiting]
+        changes = settle(transaction, installation.keys, arrivals, installation.clock())
     stale = {each.order_id for each in changes if each.outcome == "stale"}
     observe(transaction, [each.order for each in arrivals if each.order.id not in stale], installation.clock())
-    _put_aside(installation, transaction, part.readings, tally)
+    _put_aside(installation, transaction, readings, tally)
     return changes
+
+
+def _without(retired: frozenset[str], reading: OrdersRead, error: RetiredOrdersUnreadable) -> OrdersRead:
+    """The same reading, unless it is of an order that cannot be compared with what it said before."""
+    if retired.isdisjoint(each.id for each in reading.orders):
+        return reading
+    return OrdersRead(reading.raw, fault=Unreadable(LAKE_UNREADABLE, "$", error.message))
 
 
 def _put_aside(

@@ -22,9 +22,9 @@ NEWER_INDEXES = (
     *("ix_orders_country", "ix_orders_historical", "ix_orders_ship_by", "ix_orders_confirmation"),
     *("ix_acknowledgements_refused", "ix_orders_kind_purchased", "ix_orders_kind_received"),
     *("ix_pulls_until", "ix_acceptances_requested", "ix_orders_changed_ahead", "ix_orders_purged"),
-    "ix_orders_time_began",
+    *("ix_orders_time_began", "ix_orders_to_retire"),
 )
-NEWER_MARKS = ("pipeline_seen", "audited")
+NEWER_MARKS = ("pipeline_seen", "audited", "retired")
 words = import_module("warehouse.ledger.migrations.versions.0016_words")
 
 

@@ -40,6 +40,7 @@ TABLES = (
     "files",
     "file_rows",
     "channels",
+    "retired_orders",
     "published",
 )
 VIEWS = (
@@ -54,7 +55,7 @@ VIEWS = (
 )
 """In the order in which they can be created: a view may read an earlier one."""
 
-MARKS = tuple(name for name in TABLES if name not in {"order_lines", "shipment_lines", "published"})
+MARKS = tuple(name for name in TABLES if name not in {"order_lines", "shipment_lines", "retired_orders", "published"})
 DEFINITIONS = "definitions"
 """The row of `published` that says which definitions the lake was last brought up to."""
 

@@ -22,6 +22,7 @@ from warehouse.lake.attachment import quoted
 from warehouse.lake.definitions import statement
 from warehouse.lake.order_tables import FROM_COLUMNS, documents_statement
 from warehouse.lake.outages import LakeError
+from warehouse.lake.retirement import with_retired
 from warehouse.ledger.base.database import POSITION, PRODUCTS, RAW_SEQ, mark
 from warehouse.ledger.base.schema import (
     Instant,
@@ -72,8 +73,8 @@ NOT_EMPTY = -1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEPT_HERE = {"order_versions": order_versions.c.position, "pulls": pulls.c.id}
 """What the ledger lets go of in time: a rebuild keeps the rows that only the lake still has."""
-UNCHANGING = "raw_orders"
-"""What is only ever added, and of which the ledger lets go here and there: a rebuild leaves it as it is."""
+UNCHANGING = frozenset({"raw_orders", "retired_orders"})
+"""What the ledger lets go of here and there, and does not have any more: a rebuild leaves it as it is."""
 
 
 class LakeAheadError(LakeError):
@@ -297,7 +298,7 @@ class _Publication:
             .order_by(orders.c.position)
             .limit(ORDERS_PER_BATCH)
         )
-        arrived = self._fetch(query)
+        arrived = with_retired(duck, self._fetch(query))
         rows = len(arrived)
         if rows == 0:
             return 0, 0, NOT_EMPTY
@@ -416,9 +417,9 @@ def _empty(duck: DuckDBPyConnection, ledger: Ledger) -> None:
             name: transaction.execute(sa.select(sa.func.min(number))).scalar() for name, number in KEPT_HERE.items()
         }
     for name in definitions.TABLES:
-        if name not in KEPT_HERE and name not in {UNCHANGING, "published"}:
+        if name not in KEPT_HERE and name not in UNCHANGING | {"published"}:
             duck.execute(f"DROP TABLE {name}")
-    marks = ", ".join(quoted(name) for name in definitions.MARKS if name != UNCHANGING)
+    marks = ", ".join(quoted(name) for name in definitions.MARKS if name not in UNCHANGING)
     duck.execute(
         f"UPDATE published SET through = 0, content_hash = NULL, published_at = NULL WHERE name IN ({marks})"  # noqa: S608
     )

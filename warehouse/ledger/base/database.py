@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ from warehouse.logs import REDACTOR, Event
 from warehouse.settings import MigrationPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -48,9 +48,11 @@ INSTRUCTIONS_BETWEEN_LOOKS = 20_000
 """Of SQLite's machine between two looks at the clock, well below a millisecond."""
 AT_THE_END = "at_the_end"
 """Where a connection keeps what its transaction does before it commits."""
+RETIRED_DOCUMENTS = "retired_documents"
+"""The option of a transaction under which it knows who reads retired orders."""
 LATEST = "latest"
 """Where a connection remembers until when its statements may take."""
-SCHEMA_HEAD = "0035"
+SCHEMA_HEAD = "0036"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -63,6 +65,7 @@ MARKETPLACE_CHANGES = "marketplace_changes"
 TRACES = "traces"
 READ_AGAIN_THROUGH = "read_again_through"
 AUDITED = "audited"
+RETIRED = "retired"
 """Names of the marks that the migrations create."""
 
 
@@ -74,11 +77,25 @@ class WrongEncoding(Exception):
     """The database cannot hold every text; the message says what to do."""
 
 
+class RetiredDocuments(Protocol):
+    """Reads what retired orders have in the lake alone (`ledger.book.retired_orders`)."""
+
+    def facts(self, keys: Sequence[int]) -> Mapping[int, str]:
+        """The rendered facts of orders, by their keys."""
+
+    def payloads(self, seqs: Sequence[int]) -> Mapping[int, bytes]:
+        """The payloads without personal data that orders were last read from, as JSON, by seq."""
+
+    def close(self) -> None:
+        """Let go of the lake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """An open ledger, safe to share between threads."""
 
     engine: Engine
+    retired: RetiredDocuments | None = None
     _kept: list[Transaction] = field(default_factory=list, repr=False, compare=False)
 
     @contextmanager
@@ -123,6 +140,8 @@ class Ledger:
         while self._kept:
             reads.release(self._kept.pop())
         self.engine.dispose()
+        if self.retired is not None:
+            self.retired.close()
 
 
 Step = TypeVar("Step", bound="Callable[[Transaction], None]")
@@ -147,12 +166,15 @@ class SchemaBehindError(UnfitLedgerError):
     """This process may not bring the schema up to date, and nobody else has done so in time."""
 
 
-def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> Ledger:
+def open_ledger(
+    settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES, retired: RetiredDocuments | None = None
+) -> Ledger:
     """Open the ledger of these settings, its schema brought up to date first, or waited for where settings.migrate says so.
 
     Args:
         settings: Say where it is.
         cache_kilobytes: How much of it each connection keeps in memory, on SQLite.
+        retired: Reads what retired orders have in the lake alone; None: here they cannot be read.
 
     Raises:
         RestoreUnfinishedError: It is being restored.
@@ -162,7 +184,9 @@ def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> L
     restore_mark.require_no_file(settings)
     if not settings.is_postgresql:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ledger = Ledger(make_engine(settings.ledger_url, cache_kilobytes))
+    engine = make_engine(settings.ledger_url, cache_kilobytes)
+    engine.update_execution_options(**{RETIRED_DOCUMENTS: retired})
+    ledger = Ledger(engine, retired)
     try:
         if not _may_exist(settings) or _fitting_version(ledger) != SCHEMA_HEAD:
             if settings.migrate is MigrationPolicy.NEVER:
@@ -175,7 +199,7 @@ def open_ledger(settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES) -> L
     return ledger
 
 
-def open_existing_ledger(settings: Settings) -> Ledger:
+def open_existing_ledger(settings: Settings, retired: RetiredDocuments | None = None) -> Ledger:
     """The same for reading commands: none is made where there is none.
 
     Raises:
@@ -191,7 +215,7 @@ def open_existing_ledger(settings: Settings) -> Ledger:
         finally:
             ledger.close()
         if is_there:
-            return open_ledger(settings)
+            return open_ledger(settings, retired=retired)
     where = "in the database of ORDERS_DATABASE_URL" if settings.is_postgresql else f"at {settings.home} (ORDERS_HOME)"
     maker = "orders migrate" if settings.migrate is MigrationPolicy.NEVER else "orders apply -f orders.yaml"
     raise LedgerMissingError(f"there is no ledger {where} yet: `{maker}` makes it")

@@ -33,6 +33,7 @@ from warehouse.ledger.book import holds, order_events
 from warehouse.ledger.book.cancellation_queries import COLUMNS, CancellationRecord, find
 from warehouse.ledger.book.order_events import OrderEvent
 from warehouse.ledger.book.orders_to_export import export_again
+from warehouse.ledger.book.retired_orders import facts_of
 from warehouse.ledger.settings.carriers import requirements_of
 from warehouse.ledger.watch import incidents
 from warehouse.order_lines import Line
@@ -185,7 +186,8 @@ def ask(
     before = find(transaction, request_id(order_id, MERCHANT), None)
     if before is not None and before.state in LIVE:
         raise CancellationUndecidable(Refusal.UNDER_WAY)
-    lines = orjson.loads("{" + order.facts + "}")["lines"]
+    facts = order.facts or facts_of(transaction, [order_id])[order_id]
+    lines = orjson.loads("{" + facts + "}")["lines"]
     units = _wanted_lines(lines, wanted)
     _check_offered(
         transaction,

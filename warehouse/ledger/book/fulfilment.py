@@ -21,6 +21,7 @@ from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
 from warehouse.ledger.book.order_ids import order_keys
+from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import order_counts
 from warehouse.order_rules import effective_status, line_bar, order_bar
@@ -216,7 +217,7 @@ def restate(
     news: list[_News] = []
     quiet: list[dict[str, str]] = []
     left: dict[str, Mapping[str, int]] = {}
-    rows = read_rows(transaction, _Row, _ROWS, {"ids": chosen})
+    rows = _with_facts(transaction, read_rows(transaction, _Row, _ROWS, {"ids": chosen}))
     for row in rows:  # in the order of their ids, and so are the positions
         source = Status(row.source_status or row.status)
         own = found[row.id]
@@ -250,6 +251,11 @@ class _Row(NamedTuple):
     facts: str
     may_not_ship_reason: str | None
     closed_at: datetime | None
+
+
+def _with_facts(transaction: Transaction, rows: list[_Row]) -> list[_Row]:
+    retired = facts_of(transaction, [row.id for row in rows if row.facts == NO_FACTS])
+    return [row._replace(facts=retired[row.id]) if row.id in retired else row for row in rows] if retired else rows
 
 
 _ROWS = Prepared(

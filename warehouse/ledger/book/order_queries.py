@@ -38,6 +38,7 @@ from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
 from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.order_tally import tally
 from warehouse.ledger.book.order_texts import OrderText
+from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
@@ -103,6 +104,30 @@ class RowShape(Generic[Row]):
     columns: Columns
     values: Mapping[str, object] = field(default_factory=dict)
 
+    def whole(self, transaction: Transaction, rows: list[Row]) -> list[Row]:
+        """The rows with what the lake alone has of retired orders, and a member that says so.
+
+        Raises:
+            RetiredOrdersUnreadable: The lake cannot be read.
+        """
+        retired = [row.id for row in rows if _is_retired(row)]
+        if not retired:
+            return rows
+        found = facts_of(transaction, retired)
+        return [self._with_facts(row, RETIRED_MEMBER + found[row.id]) if row.id in found else row for row in rows]
+
+    def _with_facts(self, row: Row, facts: str) -> Row:
+        if isinstance(row, StoredOrder):
+            return row._replace(facts=facts)
+        return order_texts.with_facts(row, facts, order_texts.end_of(row.id, self.values))
+
+
+def _is_retired(row: StoredOrder | OrderText) -> bool:
+    return row.facts == NO_FACTS if isinstance(row, StoredOrder) else bool(row.is_retired)
+
+
+RETIRED_MEMBER = '"is_retired":true,'
+"""What documents of retired orders have before their facts."""
 
 MEMBERS = RowShape(StoredOrder, DOCUMENT_COLUMNS)
 TEXTS_WITH_PARTIES = RowShape(OrderText, order_texts.WITH_PARTIES)
@@ -131,7 +156,11 @@ def page(
     limit: int,
     tallied: OrderTally | None = None,
 ) -> OrderRows[Row]:
-    """The `limit` orders that follow `after`; `tallied` is what `order_tally.tally` says, where that is known already."""
+    """The `limit` orders that follow `after`; `tallied` is what `order_tally.tally` says, where that is known already.
+
+    Raises:
+        RetiredOrdersUnreadable: A retired order is among them, and the lake cannot be read.
+    """
     if tallied is None and order_kinds.asks_for_kinds(wanted, sort):
         tallied = tally(transaction, wanted)
     if sort.is_by_errors:
@@ -142,9 +171,9 @@ def page(
     if rows is None:
         rows = _of_any_kind(shape, transaction, wanted, sort, after, limit + 1)
     if len(rows) <= limit:
-        return OrderRows(rows, None)
+        return OrderRows(shape.whole(transaction, rows), None)
     rows.pop()
-    return OrderRows(rows, key_of(rows[-1], sort))
+    return OrderRows(shape.whole(transaction, rows), key_of(rows[-1], sort))
 
 
 def _of_kinds(
@@ -307,11 +336,15 @@ def scan(shape: RowShape[Row], ledger: Ledger, wanted: OrderFilter, sort: Sort) 
 def by_id(
     shape: RowShape[Row], transaction: Transaction, order_id: str, visible_channels: tuple[str, ...] | None
 ) -> Row | None:
-    """One order, None when there is none or the reader may not see it."""
+    """One order, None when there is none or the reader may not see it.
+
+    Raises:
+        RetiredOrdersUnreadable: It is retired, and the lake cannot be read.
+    """
     rows = _by_id(shape.columns).rows(transaction, {**shape.values, "own_id": order_id})
     if not rows or (visible_channels is not None and rows[0][-1] not in visible_channels):
         return None
-    return shape.record._make(rows[0][:-1])
+    return shape.whole(transaction, [shape.record._make(rows[0][:-1])])[0]
 
 
 def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:

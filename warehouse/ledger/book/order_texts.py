@@ -13,9 +13,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from warehouse.ledger.base.schema import orders, parties
+from warehouse.ledger.book.retired_orders import NO_FACTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from sqlalchemy.engine import Dialect
@@ -30,6 +31,7 @@ class OrderText(NamedTuple):
         position: Of its last change.
         purchased_at: As the database has it: SQLite as text.
         has_errors: Whether there are any.
+        is_retired: Whether the facts are missing in the text: they are in the lake.
         text: The document, UTF-8: whole, or without its end where the personal data is put on to it.
         sealed: The encrypted personal data, where it was asked for and there is any.
     """
@@ -38,6 +40,7 @@ class OrderText(NamedTuple):
     position: int
     purchased_at: datetime | str
     has_errors: bool
+    is_retired: bool
     text: bytes
     sealed: bytes | None
 
@@ -125,6 +128,7 @@ _KEYS: tuple[sa.ColumnElement[Any], ...] = (
     orders.c.position,
     sa.type_coerce(orders.c.purchased_at, _Raw()).label("purchased_at"),
     sa.type_coerce(orders.c.has_errors, _Raw()).label("has_errors"),
+    sa.type_coerce(orders.c.facts == NO_FACTS, _Raw()).label("is_retired"),
 )
 _END = [sa.bindparam(name, type_=sa.Text()) for name in ("text_before_id", "text_after_id")]
 REDACTED = (*_KEYS, _Redacted(_END[0], orders.c.id, _END[1]).label("text"), sa.null().label("sealed"))
@@ -132,6 +136,16 @@ WITH_PARTIES = (*_KEYS, _Opening().label("text"), sa.type_coerce(_SEALED, _Raw()
 """As `OrderText` has them; the values of the first are those of `redacted_values`."""
 
 
+def end_of(order_id: str, values: Mapping[str, object]) -> bytes:
+    """What the database wrote behind the facts of an order, with these values of the shape."""
+    return f"{values['text_before_id']}{order_id}{values['text_after_id']}".encode() if values else b""
+
+
 def redacted_values(before_id: str, after_id: str) -> dict[str, object]:
     """How the text of an order ends for a reader who may not see who bought (`documents.redacted_end`)."""
     return {"text_before_id": before_id, "text_after_id": after_id}
+
+
+def with_facts(row: OrderText, facts: str, end: bytes) -> OrderText:
+    """A retired order's text with the facts that it lacks, between its opening and the `end` of it."""
+    return row._replace(text=b"%b%b%b" % (row.text.removesuffix(end), facts.encode(), end))

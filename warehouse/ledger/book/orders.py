@@ -22,6 +22,7 @@ from warehouse.ledger.book import cancellations, shipped_despite
 from warehouse.ledger.book.arrivals import Arrival
 from warehouse.ledger.book.fulfilment import MarketplaceCounts, raised, reported_units
 from warehouse.ledger.book.kept_members import KnownContent, KnownOrder, keep_known
+from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import activity, incidents, order_counts
 from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
@@ -191,8 +192,9 @@ def _is_same(arrival: Arrival, row: KnownOrder) -> bool:
 def _contents(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownContent]:
     query = sa.select(orders.c.id, orders.c.facts, parties.c.sealed)
     query = query.outerjoin_from(orders, parties, parties.c.order_key == orders.c.key)
-    rows = transaction.execute(query.where(orders.c.id.in_(ids)))
-    return {own_id: KnownContent(facts, sealed) for own_id, facts, sealed in rows}
+    rows = transaction.execute(query.where(orders.c.id.in_(ids))).all()
+    retired = facts_of(transaction, [own_id for own_id, facts, _ in rows if facts == NO_FACTS])
+    return {own_id: KnownContent(facts or retired[own_id], sealed) for own_id, facts, sealed in rows}
 
 
 def _changed_members(arrival: Arrival, row: KnownOrder, content: KnownContent | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ Orders that a request to cancel holds are left out; when the hold ends they come
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, next_values
 from warehouse.ledger.base.schema import file_members, files, orders, parties
 from warehouse.ledger.book import holds
+from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def changed_orders(
     if statuses:
         # put so that the index on status does not serve it: that one would bring them in another order
         query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [OrderToExport(*row) for row in transaction.execute(query).all()]
+    return _with_facts(transaction, [OrderToExport(*row) for row in transaction.execute(query).all()])
 
 
 def orders_of_files(
@@ -121,7 +122,13 @@ def orders_of_files(
     )
     if statuses:
         query = query.where(sa.func.coalesce(orders.c.status, "").in_(statuses))
-    return [OrderToExport(*row) for row in transaction.execute(query).all()]
+    return _with_facts(transaction, [OrderToExport(*row) for row in transaction.execute(query).all()])
+
+
+def _with_facts(transaction: Transaction, found: list[OrderToExport]) -> list[OrderToExport]:
+    """With the facts of retired orders, which a new file job and one that was reset export too."""
+    retired = facts_of(transaction, [each.id for each in found if each.facts == NO_FACTS])
+    return [replace(each, facts=retired[each.id]) if each.id in retired else each for each in found]
 
 
 def export_again(transaction: Transaction, order_ids: Sequence[str]) -> None:

@@ -42,6 +42,12 @@ def quarantined(transaction: Transaction, limit: int = 1000) -> list[QuarantineR
     return read_rows(transaction, QuarantineRecord, query.limit(limit))
 
 
+def quarantined_for(transaction: Transaction, code: str, limit: int) -> list[int]:
+    """The payloads that are in quarantine for one reason, by seq, the first first."""
+    query = sa.select(quarantine.c.raw_seq).where(quarantine.c.code == code).order_by(quarantine.c.raw_seq)
+    return list(transaction.execute(query.limit(limit)).scalars())
+
+
 def find_quarantined(
     transaction: Transaction,
     visible_channels: tuple[str, ...] | None,

@@ -6,7 +6,7 @@ One transaction holds a page's raw orders and, with the last page, the cursor (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
 from warehouse.ledger.book.payload_dictionaries import as_json, named_by
+from warehouse.ledger.book.retired_orders import NO_PAYLOAD, payloads_of
 from warehouse.ledger.watch import activity
 from warehouse.order_states import CLOSED_STATUSES, Status
 from warehouse.packing import dictionary_of
@@ -418,4 +419,6 @@ def quarantine_reasons(transaction: Transaction) -> frozenset[tuple[str, str]]:
 
 def _stored(transaction: Transaction, rows: Sequence[Sequence[Any]]) -> list[Stored]:
     known = named_by(transaction, [row[-1] for row in rows])
-    return [Stored(*(*row, known.get(dictionary_of(row[-1])))) for row in rows]
+    found = [Stored(*(*row, known.get(dictionary_of(row[-1])))) for row in rows]
+    retired = payloads_of(transaction, [each.seq for each in found if each.payload == NO_PAYLOAD])
+    return [replace(each, payload=retired[each.seq]) if each.seq in retired else each for each in found]

@@ -19,6 +19,7 @@ from warehouse.ledger.book.fulfilment import (
     shipped_units,
 )
 from warehouse.ledger.book.order_ids import order_keys
+from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 from warehouse.ledger.shipping.records import SHIPMENT_COLUMNS, StoredShipment
 from warehouse.order_states import Bar, Status
 from warehouse.shipment_reports import Item, Sender, ShipmentReport, refusal
@@ -187,10 +188,12 @@ def confirmed_by_marketplace(
     if not asked:
         return frozenset()
     query = sa.select(orders.c.id, orders.c.channel, orders.c.facts).where(orders.c.id.in_(asked))
+    rows = transaction.execute(query).all()
+    retired = facts_of(transaction, [row.id for row in rows if row.facts == NO_FACTS])
     return frozenset(
         row.id
-        for row in transaction.execute(query)
-        if not programs[row.channel].isdisjoint(orjson.loads("{" + row.facts + "}")["programs"])
+        for row in rows
+        if not programs[row.channel].isdisjoint(orjson.loads(f"{{{row.facts or retired[row.id]}}}")["programs"])
     )
 
 

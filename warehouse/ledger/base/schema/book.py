@@ -18,6 +18,9 @@ TO_SHIP = "status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')"
 UNSETTLED = "confirmation_status NOT IN ('none', 'verified')"
 """Confirmations that are on their way or in trouble: few at any time."""
 
+TO_RETIRE = "facts <> '' AND closed_at IS NOT NULL"
+"""Closed orders of which the ledger has everything."""
+
 CLOSED_AT = "coalesce(closed_at, marketplace_updated_at)"
 TIME_BEGAN = (
     "CASE WHEN status IN ('CANCELED', 'REFUSED', 'SHIPPED') "
@@ -181,6 +184,7 @@ orders = sa.Table(
     partial_index("ix_orders_ship_by", "status", "ship_by", "id", where=TO_SHIP),
     partial_index("ix_orders_confirmation", "confirmation_status", "id", where=UNSETTLED),
     partial_index("ix_orders_personal", "received_at", "id", where="pii_state = 'present'"),
+    partial_index("ix_orders_to_retire", "closed_at", "key", where=TO_RETIRE),
     partial_index("ix_orders_time_began", sa.text(f"({TIME_BEGAN})"), where="pii_state = 'present'"),
 )
 
