@@ -89,6 +89,7 @@ COMMANDS = {
     "backup": CommandPlace("commands.backups", "backup", "Copy everything while everything goes on."),
     "verify": CommandPlace("commands.backups", "verify", "Check a backup."),
     "restore": CommandPlace("commands.backups", "restore", "Put a backup into an empty installation."),
+    "move": CommandPlace("commands.moving", "move", "Move ledger and order tables to another database."),
     "migrate": CommandPlace("commands.processes", "migrate", "Bring the ledger's schema up to date."),
     "keys": CommandPlace("commands.processes", "keys", "The key ring that encrypts personal data."),
     "demo": CommandPlace("commands.demo", "demo", "Show the product at work with made-up orders."),

@@ -61,6 +61,7 @@ class Event(StrEnum):
     DELETION_NOTICE_DROPPED = "deletion_notice_dropped"
     BACKUP_WRITTEN = "backup_written"
     BACKUP_RESTORED = "backup_restored"
+    LEDGER_MOVED = "ledger_moved"
     UNEXPECTED_ERROR = "unexpected_error"
 
 

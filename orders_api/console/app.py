@@ -54,6 +54,7 @@ from orders_api.kit.addresses import CONSOLE_PATH
 from orders_api.kit.envelope import console_headers
 from orders_api.kit.errors import Problem, from_http_error, internal_error
 from orders_api.kit.installation import installation_of
+from warehouse.ledger.base.move_mark import is_refusal
 from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ async def _on_ledger_trouble(request: Request, error: Exception) -> Response:
     detail = _(
         "The ledger did not answer in time. It is busy or away, or the question is too broad: try again, or narrow it."
     )
+    if is_refusal(error):
+        detail = _("The ledger is being moved to another database, or was: nothing can be changed here.")
+        return _answer(request, Problem(503, "ledger_moved", detail, headers={"Retry-After": "60"}))
     return _answer(request, Problem(503, "ledger_unavailable", detail, headers={"Retry-After": "5"}))
 
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from warehouse.ledger.base.move_mark import is_refusal
 from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def answer_expected(request: Request, error: Exception) -> Response:
         case RetiredOrdersUnreadable():
             problem = Problem(503, "retired_orders_unreadable", RETIRED_UNREADABLE, headers={"Retry-After": "60"})
         case _:
-            problem = ledger_unavailable()
+            problem = ledger_unavailable(error)
     return _answer(request, problem)
 
 
@@ -184,8 +185,11 @@ def _answer(request: Request, problem: Problem) -> Response:
     return problem_response(problem, request.state.request_id)
 
 
-def ledger_unavailable() -> Problem:
-    """The database does not answer, or somebody else has been writing for too long."""
+def ledger_unavailable(error: Exception) -> Problem:
+    """The database does not answer, somebody else has been writing for too long, or the ledger is moving or has moved."""
+    if is_refusal(error):
+        detail = "The ledger is being moved to another database, or was. Nothing of this request was recorded; try again later."
+        return Problem(503, "ledger_moved", detail, headers={"Retry-After": "60"})
     detail = "The ledger cannot be reached or is busy. Nothing of this request was recorded; try again."
     return Problem(503, "ledger_unavailable", detail, headers={"Retry-After": "5"})
 

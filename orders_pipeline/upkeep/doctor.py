@@ -30,8 +30,8 @@ from orders_pipeline.marketplaces.tls import secure
 from orders_pipeline.upkeep.dagster_findings import dagster_findings
 from orders_pipeline.upkeep.findings import DoctorFinding, DoctorVerdict, Patient, age, graded, hint_if
 from warehouse import restore_mark
-from warehouse.lake.attachment import LakeEmptyError, LakeMovedError, connect_reader
-from warehouse.lake.outages import LakeError, LakeUnreachableError
+from warehouse.lake.attachment import LakeMovedError, connect_reader
+from warehouse.lake.outages import LakeEmptyError, LakeError, LakeUnreachableError
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
 from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version

@@ -22,8 +22,9 @@ from dagster._core.instance.ref import InstanceRef
 from orders_pipeline.run_processes import running
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from warehouse.lake import soundness
-from warehouse.lake.attachment import LakeEmptyError, connect_reader
+from warehouse.lake.attachment import connect_reader
 from warehouse.lake.lake import open_lake
+from warehouse.lake.outages import LakeEmptyError
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import NORMALISED_THROUGH, POSITION, RAW_SEQ, Ledger, mark, open_ledger
 from warehouse.ledger.book import quarantine_queries, raw_orders

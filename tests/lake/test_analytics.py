@@ -16,9 +16,8 @@ import sqlalchemy as sa
 import warehouse
 from warehouse import analytics
 from warehouse.lake import attachment
-from warehouse.lake.attachment import LakeEmptyError
 from warehouse.lake.lake import Backoff, LakeBusyError, open_lake
-from warehouse.lake.outages import LakeError
+from warehouse.lake.outages import LakeEmptyError, LakeError
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.schema import products, pulls
 from warehouse.order_states import Bar, FulfilledBy, Status

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pipeline.conftest import (  # noqa: F401 - an installation with orders, as the tests of the pipeline have it
+    credentials,
+    filled,
+    filled_template,
+    open_installation,
+)
 from tests.scale import object_store as s3
 
 if TYPE_CHECKING:

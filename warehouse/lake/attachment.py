@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from warehouse import restore_mark
-from warehouse.lake.outages import ANSWER_SECONDS, TRIES, LakeError, unreachable
+from warehouse.lake.outages import ANSWER_SECONDS, TRIES, LakeEmptyError, LakeError, unreachable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 CATALOG = "lake"
 """The name the lake is attached under, and the PostgreSQL schema of its catalog."""
+
+OLD = "old_lake"
+"""What another lake is attached as that a move takes rows from."""
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """The name under which DuckLake attaches the catalog's own tables."""
@@ -47,10 +50,6 @@ COLLISIONS = (
 """How DuckLake and its catalogs say that another writer was first; DuckDB has no error class of its own for it."""
 
 
-class LakeEmptyError(LakeError):
-    """Nothing was published yet."""
-
-
 class LakeMovedError(LakeError):
     """The settings name another place than the one that the lake's files were written to."""
 
@@ -60,8 +59,12 @@ def catalog_file(settings: Settings) -> Path:
     return (settings.home / "lake" / "catalog.sqlite").absolute()
 
 
-def connect_writer(settings: Settings) -> DuckDBPyConnection:
+def connect_writer(settings: Settings, old: Settings | None = None) -> DuckDBPyConnection:
     """An in-memory DuckDB with the lake attached for writing, made when new; memory and threads are bounded.
+
+    Args:
+        settings: Say where it is.
+        old: Where another lake is, attached to be read as `old_lake`.
 
     Raises:
         LakeError: The catalog or the files cannot be reached, or an extension cannot be loaded.
@@ -71,9 +74,11 @@ def connect_writer(settings: Settings) -> DuckDBPyConnection:
     restore_mark.require_no_file(settings)
     if not settings.is_postgresql:
         catalog_file(settings).parent.mkdir(parents=True, exist_ok=True)
-    duck = _connect(settings)
+    duck = _connect(*filter(None, (settings, old)))
     duck.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     duck.execute(f"SET threads = {WRITER_THREADS}")
+    if old is not None:
+        _attach(duck, old, "READ_ONLY", "OVERRIDE_DATA_PATH true", name=OLD)
     _attach(duck, settings, "OVERRIDE_DATA_PATH true")
     try:
         moved = _moved_from(duck, settings) is not None
@@ -126,7 +131,7 @@ def is_made(duck: DuckDBPyConnection) -> bool:
     return True
 
 
-def attach_statement(settings: Settings, *options: str) -> str:
+def attach_statement(settings: Settings, *options: str, name: str = CATALOG) -> str:
     """The ATTACH statement for this installation's lake; it holds the password of a PostgreSQL catalog."""
     if settings.is_postgresql:
         catalog = f"postgres:{_libpq_url(settings)}"
@@ -135,7 +140,7 @@ def attach_statement(settings: Settings, *options: str) -> str:
         catalog = f"sqlite:{catalog_file(settings)}"
         options = ("META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}", *options)
     where = quoted(_data_path(settings))
-    return f"ATTACH {quoted('ducklake:' + catalog)} AS {CATALOG} (DATA_PATH {where}, {', '.join(options)})"
+    return f"ATTACH {quoted('ducklake:' + catalog)} AS {name} (DATA_PATH {where}, {', '.join(options)})"
 
 
 def is_collision(error: duckdb.Error) -> bool:
@@ -152,8 +157,8 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _connect(settings: Settings) -> DuckDBPyConnection:
-    """An in-memory DuckDB with the extensions that the lake needs, loaded from their wheels where these are installed.
+def _connect(settings: Settings, *others: Settings) -> DuckDBPyConnection:
+    """An in-memory DuckDB with the extensions that lakes need, loaded from their wheels where these are installed.
 
     For its signature DuckDB hashes the 35 MB of an extension whenever it is loaded: half a second of CPU for every connection.
     pip has checked the hashes of the wheels, and they lie beside our own modules, so that they are loaded as they are.
@@ -163,16 +168,16 @@ def _connect(settings: Settings) -> DuckDBPyConnection:
     duck.execute(f"SET temp_directory = {quoted(str(Path(tempfile.gettempdir()) / f'orders-lake-{os.getpid()}'))}")
     duck.execute(f"SET TimeZone = {quoted(settings.time_zone)}")
     duck.execute("SET enable_progress_bar = false")
-    needed = ["ducklake", "postgres_scanner" if settings.is_postgresql else "sqlite_scanner"]
-    if _is_remote(settings):
-        needed.append("httpfs")
+    lakes = (settings, *others)
+    catalogs = {"postgres_scanner" if each.is_postgresql else "sqlite_scanner" for each in lakes}
+    needed = ["ducklake", *sorted(catalogs), *(["httpfs"] if any(map(_is_remote, lakes)) else [])]
     wheels = {extension: _in_wheel(extension) for extension in needed}
     for file in filter(None, wheels.values()):
         duck.execute(f"LOAD {quoted(str(file))}")
     duck.execute("SET allow_unsigned_extensions = false")
     for extension in (each for each, file in wheels.items() if file is None):
         _install(duck, settings, extension)
-    if settings.lake_files.startswith("s3://"):
+    if any(each.lake_files.startswith("s3://") for each in lakes):
         duck.execute(_s3_secret())
         duck.execute(f"SET http_timeout = {ANSWER_SECONDS}")
         duck.execute(f"SET http_retries = {TRIES - 1}")
@@ -201,10 +206,10 @@ def _install(duck: DuckDBPyConnection, settings: Settings, extension: str) -> No
         ) from error
 
 
-def _attach(duck: DuckDBPyConnection, settings: Settings, *options: str) -> None:
+def _attach(duck: DuckDBPyConnection, settings: Settings, *options: str, name: str = CATALOG) -> None:
     try:
-        duck.execute(attach_statement(settings, *options))
-        duck.execute(f"USE {CATALOG}")
+        duck.execute(attach_statement(settings, *options, name=name))
+        duck.execute(f"USE {name}")
     except duckdb.Error as error:
         duck.close()
         # DuckDB repeats the connection string, and with it the password

@@ -34,6 +34,10 @@ class LakeError(Exception):
     """The lake cannot be used as asked; the message says what to do. Never holds a password."""
 
 
+class LakeEmptyError(LakeError):
+    """Nothing was published yet."""
+
+
 class LakeUnreachableError(LakeError):
     """The storage of the lake's files does not answer as it should: worth another try once that is mended."""
 

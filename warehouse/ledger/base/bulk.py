@@ -63,6 +63,16 @@ def _add(transaction: Transaction, table: sa.Table, names: tuple[str, ...], rows
     transaction.exec_driver_sql(f"INSERT INTO {table.name} ({form.columns}) VALUES ({places})", values)  # noqa: S608 - names of ours
 
 
+def copy_rows(transaction: Transaction, table: sa.Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Copy whole rows into PostgreSQL, their values as its driver or as its text form has them.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: As every other statement does.
+    """
+    columns = ", ".join(transaction.dialect.identifier_preparer.quote(each.name) for each in table.columns)
+    _copy(transaction, f"COPY {table.name} ({columns}) FROM STDIN", rows)
+
+
 def change_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Overwrite members of rows, each found by its `id`; all rows with the same members in the same order, the id last.
 

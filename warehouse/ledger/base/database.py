@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 
 from warehouse import restore_mark
-from warehouse.ledger.base import reads
+from warehouse.ledger.base import move_mark, reads
 from warehouse.ledger.base.prepared import Prepared, driver_of
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.waits import waiting_at_most
@@ -162,6 +162,10 @@ class LedgerMissingError(UnfitLedgerError):
     """There is no ledger."""
 
 
+class LedgerMovedError(UnfitLedgerError):
+    """It is being moved, or was: nothing is written here any more."""
+
+
 class SchemaBehindError(UnfitLedgerError):
     """This process may not bring the schema up to date, and nobody else has done so in time."""
 
@@ -279,10 +283,12 @@ def _may_exist(settings: Settings) -> bool:
 
 
 def _fitting_version(ledger: Ledger) -> str | None:
-    if ledger.engine.dialect.name == "postgresql":
-        with ledger.read() as transaction:
-            if restore_mark.has_table(transaction):
-                raise restore_mark.RestoreUnfinishedError
+    with ledger.read() as transaction:
+        if ledger.engine.dialect.name == "postgresql" and restore_mark.has_table(transaction):
+            raise restore_mark.RestoreUnfinishedError
+        moved = move_mark.read(transaction)
+    if moved is not None:
+        raise LedgerMovedError(move_mark.explain(moved))
     found = schema_version(ledger)
     require_known_schema(found, "the ledger")
     return found
@@ -323,7 +329,7 @@ def migrate(ledger: Ledger, revision: str = "head") -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    with ledger.write() as transaction, _as_long_as_it_takes(transaction):
+    with ledger.write() as transaction, as_long_as_it_takes(transaction):
         if transaction.dialect.name == "postgresql":
             transaction.execute(sa.text("SELECT pg_advisory_xact_lock(727301)"))
         config.attributes["connection"] = transaction
@@ -331,7 +337,7 @@ def migrate(ledger: Ledger, revision: str = "head") -> None:
 
 
 @contextmanager
-def _as_long_as_it_takes(transaction: Transaction) -> Iterator[None]:
+def as_long_as_it_takes(transaction: Transaction) -> Iterator[None]:
     """A migration of a large ledger has no bound; what it writes must be held by the database's encoding."""
     if transaction.dialect.name != "postgresql":
         yield
