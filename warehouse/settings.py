@@ -21,6 +21,7 @@ from warehouse.logs import LogFormat, LogLevel
 _GRANT = re.compile(r"[^=]+=(viewer|operator|configurator|admin)(\+pii)?(@[a-z0-9_-]+(/[a-z0-9_-]+)*)?")
 """What a group gives, as `oidc_grants` says it."""
 MOST_WORKERS = 64
+SECRETS_VARIABLE = "ORDERS_SECRETS_DIR"
 
 
 class MigrationPolicy(StrEnum):
@@ -39,7 +40,8 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = Field(
         None,
         description="A folder whose files hold settings that are secret, each under the name of its variable, such as "
-        "ORDERS_DATABASE_URL: what Docker, Kubernetes and systemd mount. A variable goes before its file.",
+        "ORDERS_DATABASE_URL: what Docker, Kubernetes and systemd mount. A variable goes before its file; this one is no line "
+        "of `.env`.",
     )
     database_url: str | None = Field(
         None,
@@ -268,7 +270,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Where settings come from, the first one wins: arguments, environment, `.env`, the folder of secrets."""
         del file_secret_settings
-        folder = os.environ.get("ORDERS_SECRETS_DIR", "")
+        folder = os.environ.get(SECRETS_VARIABLE, "")
         secrets = [SecretsSettingsSource(settings_cls, folder)] if Path(folder).is_dir() and folder else []
         return (init_settings, env_settings, dotenv_settings, *secrets)
 
@@ -277,6 +279,8 @@ class Settings(BaseSettings):
     def _is_there(cls, folder: Path | None) -> Path | None:
         if folder is not None and not folder.is_dir():
             raise ValueError(f"there is no folder {folder}: without its secrets another database might be taken")
+        if folder is not None and os.environ.get(SECRETS_VARIABLE) != str(folder):
+            raise ValueError(f"set {SECRETS_VARIABLE} in the environment: elsewhere it comes too late")
         return folder
 
     @field_validator("api_path_prefix")

@@ -22,3 +22,10 @@ def test_a_folder_of_secrets_that_is_not_there_is_no_empty_one(tmp_path, monkeyp
     monkeypatch.setenv("ORDERS_SECRETS_DIR", str(tmp_path / "missing"))
     with pytest.raises(ValidationError, match="another database might be taken"):
         Settings(_env_file=None)
+
+
+def test_a_folder_of_secrets_is_named_where_it_is_heeded(tmp_path, monkeypatch):
+    monkeypatch.delenv("ORDERS_SECRETS_DIR", raising=False)
+    (tmp_path / ".env").write_text(f"ORDERS_SECRETS_DIR={tmp_path}\n")
+    with pytest.raises(ValidationError, match="comes too late"):
+        Settings(_env_file=tmp_path / ".env")
