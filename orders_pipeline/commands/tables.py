@@ -24,9 +24,11 @@ from orders_pipeline.commands.output import (
 from orders_pipeline.installation import opened
 from orders_pipeline.lake_access import publishing
 from warehouse import connect
+from warehouse.clock import utc_now
 from warehouse.lake.definitions import dictionary
 from warehouse.lake.lake import open_lake
 from warehouse.lake.maintenance import maintain as maintain_lake
+from warehouse.lake.mirror import MIRRORED, MirrorFormat, write_mirror
 from warehouse.lake.outages import unreachable
 from warehouse.lake.publishing import publish as publish_orders
 from warehouse.lake.publishing import published_through
@@ -120,6 +122,30 @@ def maintain() -> None:
     with opened() as installation, open_lake(installation.settings) as lake:
         done = maintain_lake(lake, installation.clock(), installation.settings.snapshot_retention_days)
     notes.print(str(done), markup=False)
+
+
+@tables.command()
+def mirror(
+    folder: Annotated[str, typer.Argument(help="An empty folder, or one with a mirror; or s3://bucket/prefix.")],
+    form: Annotated[MirrorFormat, typer.Option("--format", help="What it is to be read as.")] = MirrorFormat.PARQUET,
+) -> None:
+    """Write the order tables as plain Parquet or as Iceberg tables, for engines that do not read DuckLake.
+
+    `mirror.json` in the folder names the files, or the metadata file, of each table. Nothing is written when nothing is new.
+
+    Examples:
+
+      orders tables mirror /srv/mirror
+
+      orders tables mirror s3://analysts/orders --format iceberg
+    """
+    settings = Settings()
+    require_fitting_ledger(settings)
+    with connect(settings) as lake, progress("mirroring", len(MIRRORED)) as (bar, task):
+        made = write_mirror(lake, folder, form, utc_now(), lambda name: bar.update(task, description=name, advance=1))
+    rows = sum(each.rows for each in made.tables.values())
+    said = f"{folder} holds snapshot {made.snapshot}, mirrored at {made.mirrored_at}"
+    answers.print(f"{said}: {rows} rows in {len(made.tables)} tables", markup=False)
 
 
 @tables.command()
