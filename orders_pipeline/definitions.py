@@ -30,6 +30,7 @@ from orders_pipeline.maintenance import maintain_storage, purge_personal_data
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.request_runs import carry_out_requests
 from orders_pipeline.resources import InstallationSource
+from orders_pipeline.run_leases import leased
 from orders_pipeline.schedules import SCHEDULES
 from orders_pipeline.sensors import (
     change_hints,
@@ -150,7 +151,7 @@ def build_defs(*, source: InstallationSource | None = None) -> dg.Definitions:
             change_hints,
             ping_after_success,
         ],
-        resources={"source": source or InstallationSource()},
+        resources={"source": leased(source or InstallationSource())},
         # One process a run: connections are pulled by threads, and there is one writer of the lake.
         executor=dg.in_process_executor,
     )

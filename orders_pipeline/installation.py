@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Everything a stage needs; `sleep` waits for quota and is injected like the clock."""
+    """Everything a stage needs; `sleep` waits for quota and is injected like the clock.
+
+    `go_on` is asked before each connection and each file job: it raises `LeaseLost` when the run was given up meanwhile.
+    """
 
     settings: Settings
     ledger: Ledger
     keys: KeyRing
     clock: Clock = utc_now
     sleep: Callable[[float], None] = time.sleep
+    go_on: Callable[[], None] = lambda: None
 
 
 @contextmanager

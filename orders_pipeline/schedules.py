@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import running
-from warehouse.clock import utc_now
+from orders_pipeline.run_leases import unless_running
 from warehouse.ledger.settings.channels import is_any_served
 from warehouse.ledger.shipping import acceptances, shipment_queries
 
@@ -25,11 +24,12 @@ def pull_orders_every_5_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as there is nothing to pull."""
-    with source.opened() as installation, installation.ledger.read() as transaction:
-        is_served = is_any_served(transaction)
-    if not is_served:
-        return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
-    return unless_running(context, "pull_orders")
+    with source.opened() as installation:
+        with installation.ledger.read() as transaction:
+            is_served = is_any_served(transaction)
+        if not is_served:
+            return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
+        return unless_running(context, installation, "pull_orders")
 
 
 @dg.schedule(
@@ -43,21 +43,14 @@ def confirm_shipments_every_15_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
     """One run over all connections; skipped while the last one still works, and as long as nothing waits."""
-    with source.opened() as installation, installation.ledger.read() as transaction:
-        is_waiting = shipment_queries.is_any_waiting(transaction) or acceptances.is_any_due(
-            transaction, installation.clock()
-        )
-    if not is_waiting:
-        return dg.SkipReason("no shipment and no decision waits")
-    return unless_running(context, "confirm_shipments")
-
-
-def unless_running(
-    context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext, job_name: str
-) -> dg.RunRequest | dg.SkipReason:
-    """A run of the job, unless one is queued or at work."""
-    reason = running(context.instance, job_name, utc_now())
-    return dg.SkipReason(reason) if reason else dg.RunRequest()
+    with source.opened() as installation:
+        with installation.ledger.read() as transaction:
+            is_waiting = shipment_queries.is_any_waiting(transaction) or acceptances.is_any_due(
+                transaction, installation.clock()
+            )
+        if not is_waiting:
+            return dg.SkipReason("no shipment and no decision waits")
+        return unless_running(context, installation, "confirm_shipments")
 
 
 def _daily(job_name: str, cron_schedule: str, description: str) -> dg.ScheduleDefinition:
@@ -71,8 +64,11 @@ def _daily(job_name: str, cron_schedule: str, description: str) -> dg.ScheduleDe
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=description,
     )
-    def night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return unless_running(context, job_name)
+    def night(
+        context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
+    ) -> dg.RunRequest | dg.SkipReason:
+        with source.opened() as installation:
+            return unless_running(context, installation, job_name)
 
     return night
 

@@ -18,8 +18,7 @@ from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.assets.shipment_imports import shipment_imports
 from orders_pipeline.file_jobs import job_run
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import UNFINISHED, running
-from orders_pipeline.schedules import unless_running
+from orders_pipeline.run_leases import UNFINISHED, running, unless_running
 from orders_pipeline.stages import hints
 from warehouse.clock import utc_now
 from warehouse.ledger.settings import channels
@@ -114,7 +113,7 @@ def new_shipments(
         with installation.ledger.read() as transaction:
             if not shipment_queries.is_any_due(transaction, now) and not acceptances.is_any_due(transaction, now):
                 return dg.SkipReason("nothing is due")
-    return unless_running(context, "confirm_shipments")
+        return unless_running(context, installation, "confirm_shipments")
 
 
 @dg.sensor(
@@ -130,7 +129,7 @@ def due_follow_ups(
     with source.opened() as installation:
         if not follow_up.is_due(installation):
             return dg.SkipReason("nothing is due")
-    return unless_running(context, "follow_up")
+        return unless_running(context, installation, "follow_up")
 
 
 @dg.sensor(
@@ -145,9 +144,9 @@ def due_file_jobs(
     """One run for all file jobs whose time has come; times that were missed meanwhile are made up for by it."""
     with source.opened() as installation:
         kinds = [kind for kind in JobKind if job_run.due(installation, kind)]
-    if not kinds:
-        return dg.SkipReason("no file job is due")
-    reason = running(context.instance, "exchange_files", utc_now())
+        if not kinds:
+            return dg.SkipReason("no file job is due")
+        reason = running(context.instance, installation, "exchange_files", utc_now())
     if reason:
         return dg.SkipReason(reason)
     return dg.RunRequest(asset_selection=[FILE_ASSETS[kind].key for kind in kinds], tags={JOBS_TAG: "due"})
@@ -166,8 +165,8 @@ def change_hints(
     with source.opened() as installation:
         if not hints.look(installation):
             return dg.SkipReason("no marketplace has told of a change that can be read and is not")
-    reason = running(context.instance, "pull_orders", utc_now())
-    return dg.SkipReason(reason) if reason else unless_running(context, "pull_hinted")
+        reason = running(context.instance, installation, "pull_orders", utc_now())
+        return dg.SkipReason(reason) if reason else unless_running(context, installation, "pull_hinted")
 
 
 @dg.sensor(
@@ -183,7 +182,7 @@ def operator_requests(
     with source.opened() as installation:
         if not requests.look(installation):
             return dg.SkipReason("nothing waits that takes a run")
-    return unless_running(context, "carry_out_requests")
+        return unless_running(context, installation, "carry_out_requests")
 
 
 def _in_flight(instance: dg.DagsterInstance) -> set[str] | None:

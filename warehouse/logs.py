@@ -39,6 +39,7 @@ class Event(StrEnum):
     CONFIRM_FINISHED = "confirm_finished"
     REQUIREMENTS_NOT_ASKED = "requirements_not_asked"
     CLAIMS_LOST = "claims_lost"
+    LEASES_NOT_RENEWED = "leases_not_renewed"
     ACCEPTANCE_OVERTAKEN = "acceptance_overtaken"
     FILE_NOT_WHOLE = "file_not_whole"
     FILE_JOB_FAILED = "file_job_failed"

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,22 +44,54 @@ def write_privately() -> None:
 
 
 def this_process() -> str:
-    """This process as `host:pid`."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """This process as `host:pid:birth`; no other one is ever called that."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}:{pid}:{_place()}-{_began(pid)}"
 
 
 def is_gone(process: str | None) -> bool:
-    """Whether a process was on this machine and is no more; what cannot be known is taken for alive."""
-    host, _, pid = (process or "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    """Whether a process was on this machine and is no more; what cannot be known is taken for alive.
+
+    A number says little: containers number their processes from 1, and so does the same one after a restart. So a process is
+    looked for only where it was, and only one that began when it did is taken for it.
+    """
+    host, _, rest = (process or "").partition(":")
+    pid, _, birth = rest.partition(":")
+    place, _, began = birth.rpartition("-")
+    if host != socket.gethostname() or not pid.isdigit() or (place and place != _place()):
         return False
     try:
-        os.kill(int(pid), 0)
+        found = _began(int(pid))
     except ProcessLookupError:
         return True
-    except PermissionError:
-        return False
-    return False
+    return bool(began and found) and found != began
+
+
+@cache
+def _place() -> str:
+    """Since which start of which machine process ids are counted here, and in which container; empty where nobody tells."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks since its machine did; empty where nobody tells.
+
+    Raises:
+        ProcessLookupError: There is none, or all that is left of it is its number.
+    """
+    try:
+        about = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        with suppress(PermissionError):
+            os.kill(pid, 0)
+        return ""
+    if about[0] == "Z":
+        raise ProcessLookupError
+    return about[19]
 
 
 @contextmanager

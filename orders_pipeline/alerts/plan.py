@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from orders_pipeline.alerts import texts
 from orders_pipeline.alerts.delivery import NotDelivered, deliver
 from warehouse.incidents import IncidentKind, Severity, kind_of, severity_of
-from warehouse.ledger.base import leases
+from warehouse.ledger.base import heartbeat, leases
 from warehouse.ledger.book.cancellation_queries import requests_after
 from warehouse.ledger.settings.channels import channels_served
 from warehouse.ledger.settings.recipients import RecipientKind, all_recipients
@@ -40,7 +40,6 @@ logger = logging.getLogger("orders_pipeline.alerts.plan")
 
 STAGE = "alerts"
 LEASE = "alerts"
-LEASE_LENGTH = timedelta(minutes=10)
 
 HOUR = timedelta(hours=1)
 MESSAGES_AN_HOUR = 2
@@ -98,12 +97,13 @@ def is_due(installation: Installation) -> bool:
 def send_due(installation: Installation) -> Sent:
     """Plan what is to be told now and deliver what is due; does nothing when another process is at it."""
     with installation.ledger.write() as transaction:
-        lease = leases.acquire(transaction, LEASE, installation.clock(), LEASE_LENGTH)
+        lease = leases.acquire(transaction, LEASE, installation.clock())
     if lease is None:
         return Sent()
     try:
-        planned = _plan(installation, lease)
-        delivered, failed = _deliver(installation, lease)
+        with heartbeat.renewing(installation.ledger, lease, installation.clock):
+            planned = _plan(installation, lease)
+            delivered, failed = _deliver(installation, lease)
     except leases.LeaseLost:
         return Sent()
     with installation.ledger.write() as transaction:
@@ -278,7 +278,7 @@ def _plan(installation: Installation, lease: Lease) -> int:
     if not planned:
         return 0
     with installation.ledger.write() as transaction:
-        leases.hold(transaction, lease, now, LEASE_LENGTH)
+        leases.hold(transaction, lease, now)
         for each in planned:
             alerts.put(transaction, each.message)
             alerts.note_announced(transaction, each.message.recipient, each.current, each.over, now)
@@ -316,7 +316,7 @@ def _deliver_one(
 ) -> NotDelivered | None:
     claimed_at = installation.clock()
     with installation.ledger.write() as transaction:
-        leases.hold(transaction, lease, claimed_at, LEASE_LENGTH)
+        leases.hold(transaction, lease, claimed_at)
         if not alerts.claim(transaction, message, claimed_at):
             raise leases.LeaseLost(f"alert {message.id} was taken by another process")
     if installation.clock() - claimed_at >= alerts.CLAIM / 2:

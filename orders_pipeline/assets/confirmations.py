@@ -9,11 +9,9 @@ from datetime import datetime
 import dagster as dg
 
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.stages import confirm
 from orders_pipeline.stages.confirm import ConfirmResult
 from warehouse.ledger.shipping import shipment_queries
-from warehouse.processes import this_process
 
 SHOWN = ("queued", "sending", "in_doubt", "held", "rejected", "sent", "verified")
 
@@ -25,11 +23,8 @@ SHOWN = ("queued", "sending", "in_doubt", "held", "rejected", "sent", "verified"
     description="Every shipment told to its marketplace once and verified by reading back; what is refused, in doubt or held "
     "is shown. Kept in the ledger with every attempt.",
 )
-def confirmations(
-    context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
-) -> dg.MaterializeResult[None]:
+def confirmations(source: dg.ResourceParam[InstallationSource]) -> dg.MaterializeResult[None]:
     """Send what is due, end doubts, verify."""
-    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     with source.opened() as installation:
         results = confirm.confirm_all(installation)
         with installation.ledger.read() as transaction:

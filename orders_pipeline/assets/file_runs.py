@@ -42,8 +42,11 @@ def run_jobs(
     run: Callable[[Installation, FileJob], JobResult],
 ) -> list[JobResult]:
     """Run the jobs that the run's tag asks for, one after the other."""
-    chosen = CHOICES[tags.get(JOBS_TAG, "all")](installation, kind)
-    return [run(installation, job) for job in chosen]
+    results = []
+    for job in CHOICES[tags.get(JOBS_TAG, "all")](installation, kind):
+        installation.go_on()
+        results.append(run(installation, job))
+    return results
 
 
 def materialization(results: Sequence[JobResult], check: str) -> dg.MaterializeResult[None]:

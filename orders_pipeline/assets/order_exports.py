@@ -9,9 +9,7 @@ import dagster as dg
 from orders_pipeline.assets.file_runs import materialization, run_jobs
 from orders_pipeline.file_jobs.export import export_channel
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import PROCESS_TAG
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.processes import this_process
 
 EXPORTS_DONE = "exports_done"
 
@@ -32,7 +30,6 @@ def order_exports(
     context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster wants none
     """Export what was changed, of the channels that are due."""
-    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     with source.opened() as installation:
         results = run_jobs(context.run.tags, installation, JobKind.EXPORT, export_channel)
     return materialization(results, EXPORTS_DONE)

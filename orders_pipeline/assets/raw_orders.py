@@ -12,11 +12,9 @@ from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lineage import payload_schema
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.stages import hints, pull, sweep
 from orders_pipeline.stages.pull_result import PullResult
 from warehouse.ledger.base import quotas
-from warehouse.processes import this_process
 
 CONNECTIONS = dg.DynamicPartitionsDefinition(name="connection")
 """One partition per seller account; the sensor keeps them equal to the ledger's connections."""
@@ -59,7 +57,6 @@ def raw_orders(
     for the first time, by an event of its own: the failed ones keep their last state, show in the checks, and hold up
     nobody. A run for one partition, started by a person, fails when its connection does.
     """
-    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     chosen = [context.partition_key] if context.has_partition_key else None
     read = READINGS[context.run.tags.get(READING_TAG, "due")]
     with source.opened() as installation:

@@ -8,9 +8,7 @@ import dagster as dg
 from orders_pipeline.assets.file_runs import materialization, run_jobs
 from orders_pipeline.file_jobs.ingest import import_channel
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import PROCESS_TAG
 from warehouse.ledger.settings.file_jobs import JobKind
-from warehouse.processes import this_process
 
 IMPORTS_DONE = "imports_done"
 
@@ -31,7 +29,6 @@ def shipment_imports(
     context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster wants none
     """Read what has come, of the channels that are due."""
-    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: this_process()})
     with source.opened() as installation:
         results = run_jobs(context.run.tags, installation, JobKind.IMPORT, import_channel)
     return materialization(results, IMPORTS_DONE)

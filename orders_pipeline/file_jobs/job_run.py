@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,7 @@ from orders_pipeline.storages.errors import StorageError
 from orders_pipeline.storages.open_storages import StoragePlaces
 from warehouse.archive import Archive, ArchiveError, open_archive
 from warehouse.clock import iso
-from warehouse.ledger.base import leases
+from warehouse.ledger.base import heartbeat, leases
 from warehouse.ledger.base.leases import LeaseLost
 from warehouse.ledger.exchange import files
 from warehouse.ledger.settings import file_jobs
@@ -37,18 +36,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("orders_pipeline.file_jobs.job_run")
 
-LEASE_LENGTH = timedelta(minutes=30)
-"""Longer than moving any one file may take: nothing is written to the ledger meanwhile."""
-
 
 def due(installation: Installation, kind: JobKind) -> list[FileJob]:
     """The jobs of a kind whose time has come, and at which nobody is."""
     zone, now = ZoneInfo(installation.settings.time_zone), installation.clock()
     with installation.ledger.read() as transaction:
         found = [each.job for each in file_jobs.due_jobs(transaction, now, zone) if each.job.kind is kind]
-        return [
-            job for job in found if not leases.is_taken(transaction, _lease_name(kind, job.channel), now, LEASE_LENGTH)
-        ]
+        is_taken = leases.states(transaction, [_lease_name(kind, job.channel) for job in found], now)
+    return [job for job in found if not is_taken.get(_lease_name(kind, job.channel))]
 
 
 def switched_on(installation: Installation, kind: JobKind) -> list[FileJob]:
@@ -90,7 +85,7 @@ class JobRun:
 
     def hold(self, transaction: Transaction) -> None:
         """See in a writing transaction that this run may still write; raises `LeaseLost`."""
-        leases.hold(transaction, self.lease, self.installation.clock(), LEASE_LENGTH)
+        leases.hold(transaction, self.lease, self.installation.clock())
 
     def storage_of(self, record: FileRecord) -> Storage:
         """The storage that a file belongs to: the job's own, or the one it had when the file was planned."""
@@ -99,6 +94,7 @@ class JobRun:
     def note_failure(self, record: FileRecord, failure: Failure) -> None:
         """Say at a file what stands in its way."""
         with self.installation.ledger.write() as transaction:
+            self.hold(transaction)
             files.failed(transaction, record.id, failure.code, failure.message, self.installation.clock())
 
 
@@ -157,14 +153,14 @@ def run_job(installation: Installation, job: FileJob, work: Callable[[JobRun], N
     lease = _begin(installation, job)
     if lease is None:
         return JobResult(channel=job.channel, kind=job.kind, outcome="busy")
-    with StoragePlaces(installation) as places:
+    with heartbeat.renewing(installation.ledger, lease, installation.clock), StoragePlaces(installation) as places:
         run = JobRun(installation, job, lease, places, open_archive(installation.settings, installation.keys))
         run.archive.sweep()
         try:
             failure = attempt(lambda: work(run))
+            _end(run, failure)
         except LeaseLost:
             return JobResult(channel=job.channel, kind=job.kind, outcome="busy", files=tuple(run.done))
-    _end(run, failure)
     outcome, error = ("failed", f"{failure.code}: {failure.message}") if failure else ("done", None)
     return JobResult(channel=job.channel, kind=job.kind, outcome=outcome, files=tuple(run.done), error=error)
 
@@ -172,7 +168,7 @@ def run_job(installation: Installation, job: FileJob, work: Callable[[JobRun], N
 def _begin(installation: Installation, job: FileJob) -> Lease | None:
     now = installation.clock()
     with installation.ledger.write() as transaction:
-        lease = leases.acquire(transaction, _lease_name(job.kind, job.channel), now, LEASE_LENGTH)
+        lease = leases.acquire(transaction, _lease_name(job.kind, job.channel), now)
         if lease is None:
             return None
         before = file_jobs.find_job(transaction, job.channel, job.kind)
@@ -198,7 +194,7 @@ def held(installation: Installation, transaction: Transaction, kind: JobKind, ch
         Busy: One is under way.
     """
     now = installation.clock()
-    lease = leases.acquire(transaction, _lease_name(kind, channel), now, LEASE_LENGTH)
+    lease = leases.acquire(transaction, _lease_name(kind, channel), now)
     if lease is None:
         raise Busy
     yield
@@ -228,6 +224,7 @@ def _end(run: JobRun, failure: Failure | None) -> None:
     """Record how it ended; after a failure the job is due again soon."""
     job, now = run.job, run.installation.clock()
     with run.installation.ledger.write() as transaction:
+        run.hold(transaction)
         if failure is None:
             incidents.resolve(transaction, "channel", [job.channel], [job.kind], now)
             file_jobs.finish(transaction, job, now)

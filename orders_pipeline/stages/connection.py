@@ -10,7 +10,6 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
@@ -78,8 +77,13 @@ def work_at_each(
     installation: Installation, codes: Sequence[str], stage: str, work: Callable[[Installation, str], Result]
 ) -> list[Result]:
     """The same work at several connections, several at a time."""
+
+    def work_unless_lost(code: str) -> Result:
+        installation.go_on()
+        return work(installation, code)
+
     with ThreadPoolExecutor(max_workers=installation.settings.pull_threads, thread_name_prefix=stage) as pool:
-        return list(pool.map(carried(partial(work, installation)), codes))
+        return list(pool.map(carried(work_unless_lost), codes))
 
 
 def work_at(

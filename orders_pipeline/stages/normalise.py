@@ -10,14 +10,13 @@ import logging
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.protocol import Unreadable
 from orders_pipeline.stages.reading import OrdersRead, PayloadReader, link, read_parts
 from orders_pipeline.stages.reading_processes import read_chunks
-from warehouse.ledger.base import counters, leases
+from warehouse.ledger.base import counters, heartbeat, leases
 from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.orders import Change, compare, lock_book, settle
@@ -43,7 +42,6 @@ logger = logging.getLogger("orders_pipeline.stages.normalise")
 
 STAGE = "normalise"
 LEASE = "normalise"
-LEASE_LENGTH = timedelta(minutes=5)
 LAKE_UNREADABLE = "retired_order_unreadable"
 """Why a payload of a retired order waits in quarantine; it is read again by itself."""
 CHUNKS_AGAIN = 20
@@ -75,13 +73,29 @@ class ReadingDifference:
 def normalise_pending(installation: Installation, progress: Callable[[int], None] | None = None) -> Tally:
     """Bring the order book up to the newest raw order, chunk by chunk; each chunk commits with its mark.
 
-    Does nothing when another process is at it. `progress` is told the raw orders done after each chunk.
+    Does nothing when another process is at it: that one looks once more before it ends, so nothing is left lying. `progress` is
+    told the raw orders done after each chunk.
     """
     tally = Tally()
     lease = _acquire(installation)
     if lease is None:
         tally.counts["busy"] = 1
         return tally
+    while lease is not None:
+        with heartbeat.renewing(installation.ledger, lease, installation.clock):
+            _normalise(installation, lease, tally, progress)
+            _read_open_again(installation, lease, tally)
+        _conclude(installation, lease)
+        with installation.ledger.read() as transaction:
+            through = mark(transaction, NORMALISED_THROUGH)
+            came_meanwhile = bool(raw_orders.pending(transaction, through, 1))
+        lease = _acquire(installation) if came_meanwhile else None
+    if tally.counts:
+        logger.info(Event.NORMALISE_FINISHED, extra=dict(tally.counts))
+    return tally
+
+
+def _normalise(installation: Installation, lease: Lease, tally: Tally, progress: Callable[[int], None] | None) -> None:
     order_counts.take_zone(installation.ledger, installation.settings.time_zone)
     _read_aside_again(installation, lease, tally)
     with installation.ledger.read() as transaction:
@@ -91,11 +105,6 @@ def normalise_pending(installation: Installation, progress: Callable[[int], None
             _commit(installation, part, lease, tally)
             if progress is not None:
                 progress(len(part.readings))
-    _read_open_again(installation, lease, tally)
-    _conclude(installation, lease)
-    if tally.counts:
-        logger.info(Event.NORMALISE_FINISHED, extra=dict(tally.counts))
-    return tally
 
 
 def _pending(installation: Installation, through: int) -> Iterator[list[int]]:
@@ -122,7 +131,7 @@ def _read_open_again(installation: Installation, lease: Lease, tally: Tally) -> 
         set_mark(transaction, READ_AGAIN_THROUGH, some[-1] - 1)
     if is_rest:
         with installation.ledger.write() as transaction:
-            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            leases.hold(transaction, lease, installation.clock())
             set_mark(transaction, READ_AGAIN_THROUGH, 0)
 
 
@@ -145,7 +154,7 @@ def _settled_again(
         some = seqs[start : start + chunk]
         parts = read_parts(installation, reader, some)
         with installation.ledger.write() as transaction:
-            leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+            leases.hold(transaction, lease, installation.clock())
             for part in parts:
                 changes = _settle(installation, transaction, part, tally)
                 tally.counts.update(change.outcome for change in changes)
@@ -212,7 +221,7 @@ def _compare_part(installation: Installation, part: Part, tally: Tally) -> list[
 
 def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) -> None:
     with installation.ledger.write() as transaction:
-        leases.hold(transaction, lease, installation.clock(), LEASE_LENGTH)
+        leases.hold(transaction, lease, installation.clock())
         changes = _settle(installation, transaction, part, tally)
         _count_lag(transaction, part, changes, installation.clock())
         set_mark(transaction, NORMALISED_THROUGH, part.through)
@@ -295,13 +304,14 @@ def _by_connection(part: Sequence[OrdersRead]) -> dict[str, list[OrdersRead]]:
 
 def _acquire(installation: Installation) -> Lease | None:
     with installation.ledger.write() as transaction:
-        return leases.acquire(transaction, LEASE, installation.clock(), LEASE_LENGTH)
+        return leases.acquire(transaction, LEASE, installation.clock())
 
 
 def _conclude(installation: Installation, lease: Lease) -> None:
     """Give the lease back, and close the incidents of channels that have nothing in quarantine any more."""
     now = installation.clock()
     with installation.ledger.write() as transaction:
+        leases.hold(transaction, lease, now)
         leases.release(transaction, lease, now)
         still = raw_orders.quarantine_reasons(transaction)
         for scope, subject, code in open_of_stage(transaction, STAGE):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ from orders_pipeline.stages.windows import (
     sweep_windows,
     window_length,
 )
-from warehouse.ledger.base import leases
+from warehouse.ledger.base import heartbeat, leases
 from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.order_ids import open_originals
 from warehouse.ledger.settings import channels
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("orders_pipeline.stages.pull")
 
-LEASE_LENGTH = timedelta(minutes=10)
 PULL = "pull"
 SWEEP = "sweep"
 """Stages of incidents."""
@@ -177,13 +176,16 @@ def _in_session(
             fault = Permanent(SELECTOR_INVALID, "none of the connection's channels can be asked for", SELECTOR_HINT)
             last.result = PullResult(code, "failed", error=fault)
             return ()
-        lease = leases.acquire(transaction, f"pull:{code}", now, LEASE_LENGTH)
+        lease = leases.acquire(transaction, f"pull:{code}", now)
     if lease is None:
         last.result = PullResult(code, "busy")
         return ()
     last.lease = lease
     try:
-        with opened(installation, connection, chosen, asked_selectors(chosen)) as here:
+        with (
+            heartbeat.renewing(installation.ledger, lease, installation.clock),
+            opened(installation, connection, chosen, asked_selectors(chosen)) as here,
+        ):
             session = PullSession(installation, connection, chosen, here.marketplace, here.client, lease, serving)
             last.result = run(session)
             remember_skew(session)
@@ -287,7 +289,7 @@ def _pull_window(session: PullSession, kind: str, window: Window) -> PullResult:
             skipped += dropped
         if pages == 0:
             with installation.ledger.write() as transaction:
-                leases.hold(transaction, session.lease, installation.clock(), LEASE_LENGTH)
+                leases.hold(transaction, session.lease, installation.clock())
                 _complete(session, transaction, pull_id, window, kind)
     except MarketplaceError as failure:
         error = failure
@@ -311,7 +313,7 @@ def _begin(session: PullSession, kind: str, window: Window) -> int:
     installation = session.installation
     now = installation.clock()
     with installation.ledger.write() as transaction:
-        leases.hold(transaction, session.lease, now, LEASE_LENGTH)
+        leases.hold(transaction, session.lease, now)
         start = raw_orders.PullStart(
             connection=session.connection.code,
             kind=kind,
@@ -333,7 +335,7 @@ def _keep(
 ) -> tuple[list[str], int]:
     """Keep a page under the lease, without the orders of channels that were switched off since the pull began."""
     now = session.installation.clock()
-    leases.hold(transaction, session.lease, now, LEASE_LENGTH)
+    leases.hold(transaction, session.lease, now)
     on = channels.retrieved_codes(transaction, session.connection.code)
     wanted = [each for each in payloads if each.channel is None or each.channel in on]
     dropped = passed + len(payloads) - len(wanted)
@@ -363,6 +365,7 @@ def _complete(session: PullSession, transaction: Transaction, pull_id: int, wind
 def _fail(session: PullSession, pull_id: int, failure: MarketplaceError) -> None:
     now = session.installation.clock()
     with session.installation.ledger.write() as transaction:
+        leases.hold(transaction, session.lease, now)
         raw_orders.finish_pull(transaction, pull_id, "failed", now, error_code=failure.code, error=failure.message)
 
 

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import UNFINISHED
+from orders_pipeline.run_leases import UNFINISHED
 
 RUNS_PER_QUERY = 100
 EVENTS_PER_QUERY = 1_000

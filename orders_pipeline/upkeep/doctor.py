@@ -55,6 +55,8 @@ LEAST_FREE_BYTES, COMFORTABLE_FREE_BYTES = 200_000_000, 2_000_000_000
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 300
 PURGE_GRACE = timedelta(days=2)
 """The daily purge may have been missed once."""
+SILENT = timedelta(minutes=1)
+"""Whoever works renews its leases more than twice within it."""
 NOTICE_DAYS = 30
 """A notice of a deleted account may wait so long for the buyer's open orders."""
 PACKAGES = ("orders-syndication", "dagster", "duckdb", "sqlalchemy", "fastapi", "httpx", "cryptography")
@@ -326,13 +328,20 @@ def _leases(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     with patient.ledger.read() as transaction:
-        held = leases.holders(transaction, patient.now)
-    for name, holder in held.items():
-        if is_gone(holder):
-            seen = f"{name} is held by {holder}, which has ended"
+        held = leases.live(transaction, patient.now)
+    for each in held:
+        silent = leases.LENGTH - (each.expires_at - patient.now)
+        if is_gone(each.holder):
+            if each.name.startswith(leases.OF_RUNS):  # what has become of a run Dagster tells
+                continue
+            seen = f"{each.name} is held by {each.holder}, which has ended"
             yield DoctorFinding("leases", DoctorVerdict.WARN, seen, "nothing: the next one takes it over")
+        elif silent > SILENT:
+            seen = f"{each.name} is held by {each.holder}, which has not renewed it for {silent.total_seconds():.0f} s"
+            hint = "it stands still or cannot reach the ledger: soon the next one takes over; else the clocks differ"
+            yield DoctorFinding("leases", DoctorVerdict.WARN, seen, hint)
     yield DoctorFinding(
-        "leases", DoctorVerdict.OK, ", ".join(f"{name} by {holder}" for name, holder in held.items()) or "none is held"
+        "leases", DoctorVerdict.OK, ", ".join(f"{each.name} by {each.holder}" for each in held) or "none is held"
     )
 
 

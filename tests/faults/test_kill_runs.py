@@ -19,7 +19,8 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.instance.ref import InstanceRef
 
-from orders_pipeline.run_processes import running
+from orders_pipeline.installation import opened
+from orders_pipeline.run_leases import running
 from orders_pipeline.sandbox.engine import AdvanceRequest
 from warehouse.lake import soundness
 from warehouse.lake.attachment import connect_reader
@@ -231,7 +232,8 @@ def test_killed_runs_of_a_stored_instance(real_time_marketplaces, ticker_in, mon
     ledger.close()
     monkeypatch.setenv("ORDERS_HOME", str(ticker.settings.home))
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(ticker.settings.home), config_dir=str(ROOT))) as instance:
-        assert running(instance, "pull_orders", datetime.now(UTC)) is None
+        with opened(ticker.settings) as installation:
+            assert running(instance, installation, "pull_orders", datetime.now(UTC)) is None
         statuses = Counter(
             run.status for run in instance.get_runs() if run.status is not dg.DagsterRunStatus.NOT_STARTED
         )

@@ -309,7 +309,7 @@ def test_resending_puts_the_same_bytes_there_again(shop, an_order):
 def test_another_process_at_it_is_left_alone(shop, an_order, clock):
     shop.put(an_order())
     with shop.ledger.write() as transaction:
-        leases.acquire(transaction, "export:amazon_fr", clock(), timedelta(minutes=5))
+        leases.acquire(transaction, "export:amazon_fr", clock())
     assert shop.export().outcome == "busy"
     assert shop.names("out") == []
 
@@ -406,7 +406,7 @@ def test_nothing_is_redirected_or_given_up_while_a_run_is_at_it(shop, an_order, 
     shop.put(an_order(1))
     export.export_channel(shop.installation, shop.declare(JobKind.EXPORT, folder="nowhere"))
     with shop.ledger.write() as transaction:
-        leases.acquire(transaction, "export:amazon_fr", clock(), job_run.LEASE_LENGTH)
+        leases.acquire(transaction, "export:amazon_fr", clock())
     for step in (export.give_up, lambda one, two: export.redirect(one, two, "partner", "out")):
         with pytest.raises(job_run.Busy):
             step(shop.installation, shop.records()[0])

@@ -14,52 +14,50 @@ import sqlalchemy as sa
 from warehouse.ledger.base import leases, quotas
 from warehouse.ledger.base.schema import leases as table
 
-LENGTH = timedelta(minutes=5)
-
 
 def test_a_lease_has_one_holder(any_ledger, clock):
     with any_ledger.write() as connection:
-        assert leases.acquire(connection, "pull:a", clock(), LENGTH) is not None
-        assert leases.acquire(connection, "pull:a", clock(), LENGTH) is None
-        assert leases.acquire(connection, "pull:b", clock(), LENGTH) is not None
+        assert leases.acquire(connection, "pull:a", clock()) is not None
+        assert leases.acquire(connection, "pull:a", clock()) is None
+        assert leases.acquire(connection, "pull:b", clock()) is not None
 
 
 def test_an_expired_lease_goes_to_the_next_and_fences_off_the_former_holder(any_ledger, clock):
     with any_ledger.write() as connection:
-        former = leases.acquire(connection, "pull:a", clock(), LENGTH)
-    clock.advance(minutes=6)
+        former = leases.acquire(connection, "pull:a", clock())
+    clock.advance(seconds=91)
     with any_ledger.write() as connection:
-        present = leases.acquire(connection, "pull:a", clock(), LENGTH)
+        present = leases.acquire(connection, "pull:a", clock())
         assert former is not None
         assert present is not None
         assert present.fence > former.fence
         with pytest.raises(leases.LeaseLost):
-            leases.hold(connection, former, clock(), LENGTH)
-        leases.hold(connection, present, clock(), LENGTH)
+            leases.hold(connection, former, clock())
+        leases.hold(connection, present, clock())
 
 
 def test_a_released_lease_is_free_at_once(any_ledger, clock):
     with any_ledger.write() as connection:
-        lease = leases.acquire(connection, "x", clock(), LENGTH)
+        lease = leases.acquire(connection, "x", clock())
         assert lease is not None
         leases.release(connection, lease, clock())
-        assert leases.acquire(connection, "x", clock(), LENGTH) is not None
+        assert leases.acquire(connection, "x", clock()) is not None
 
 
 def test_the_lease_of_a_killed_process_of_this_machine_is_free_at_once(any_ledger, clock):
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     with any_ledger.write() as connection:
-        leases.acquire(connection, "x", clock(), LENGTH)
+        leases.acquire(connection, "x", clock())
         connection.execute(sa.update(table).values(holder=f"{socket.gethostname()}:{process.pid}"))
-        assert leases.acquire(connection, "x", clock(), LENGTH) is not None
+        assert leases.acquire(connection, "x", clock()) is not None
 
 
 def test_the_lease_of_another_machine_is_waited_for(any_ledger, clock):
     with any_ledger.write() as connection:
-        leases.acquire(connection, "x", clock(), LENGTH)
+        leases.acquire(connection, "x", clock())
         connection.execute(sa.update(table).values(holder=f"another-{socket.gethostname()}:{os.getpid()}"))
-        assert leases.acquire(connection, "x", clock(), LENGTH) is None
+        assert leases.acquire(connection, "x", clock()) is None
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate(any_ledger, clock):

@@ -9,12 +9,10 @@ import sqlalchemy as sa
 from orders_pipeline.assets.orders import preview
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.definitions import build_defs
-from orders_pipeline.run_processes import PROCESS_TAG
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import schema
 from warehouse.ledger.watch.incident_queries import find_incidents
-from warehouse.processes import this_process
 
 RUN_TAGS = {"orders/connections", "orders/new", "orders/changed", "orders/outcome"}
 PARTITIONED = dg.AssetKey("raw_orders")
@@ -150,11 +148,6 @@ def test_dagster_shows_the_partitions_that_were_read(source, connected, marketpl
     marketplaces.amazon.add_fault(Fault(FaultKind.THROTTLED, count=None))
     run(source, instance)
     assert instance.get_materialized_partitions(PARTITIONED) == {"mirakl_shop"}
-
-
-def test_a_run_says_which_process_it_is(source, connected, instance) -> None:
-    result = run(source, instance)
-    assert instance.get_run_by_id(result.run_id).tags[PROCESS_TAG] == this_process()
 
 
 @pytest.mark.slow

@@ -177,7 +177,7 @@ def test_a_clock_that_stays_wrong_is_told_and_nothing_is_missed(connected, marke
 
 def test_a_lease_of_a_clock_that_ran_ahead_is_not_believed(connected, marketplaces, clock):
     with connected.ledger.write() as transaction:
-        leases.acquire(transaction, "pull:amazon_eu", clock() + timedelta(days=3), timedelta(minutes=10))
+        leases.acquire(transaction, "pull:amazon_eu", clock() + timedelta(days=3))
         transaction.execute(sa.update(schema.leases).values(holder="elsewhere:1:1"))
     assert pull.pull_connection(connected, "amazon_eu").outcome == "complete"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from orders_pipeline.assets.raw_orders import CONNECTIONS
-from orders_pipeline.definitions import defs
+from orders_pipeline.definitions import build_defs, defs
 from orders_pipeline.resources import InstallationSource
-from orders_pipeline.run_processes import LONGEST_RUN, PROCESS_TAG, running
+from orders_pipeline.run_leases import BEGINS_WITHIN, running
 from orders_pipeline.schedules import SCHEDULES, pull_orders_every_5_minutes, sweep_orders_daily
 from orders_pipeline.sensors import connection_partitions, due_follow_ups, partition_changes
+from warehouse.ledger.base import leases
+from warehouse.ledger.base.schema import leases as leases_table
 from warehouse.ledger.settings import channels
 from warehouse.processes import is_gone, this_process
 
@@ -77,24 +80,87 @@ def test_no_second_run_while_the_first_works(fresh, source, connected, status) -
     assert run.run_id in skipped.skip_message
 
 
-def test_runs_of_other_jobs_and_finished_runs_do_not_count(fresh) -> None:
+def test_runs_of_other_jobs_and_finished_runs_do_not_count(fresh, source, installation) -> None:
     begin(fresh, dg.DagsterRunStatus.STARTED, job="sweep_orders")
     begin(fresh, dg.DagsterRunStatus.SUCCESS)
     begin(fresh, dg.DagsterRunStatus.FAILURE)
-    assert running(fresh, "pull_orders", NOW) is None
-    assert isinstance(tick(sweep_orders_daily, fresh), dg.SkipReason)
+    assert running(fresh, installation, "pull_orders", datetime.now(UTC)) is None
+    assert isinstance(tick(sweep_orders_daily, fresh, source=source), dg.SkipReason)
 
 
-def test_a_run_older_than_any_may_become_does_not_count(fresh) -> None:
-    begin(fresh, dg.DagsterRunStatus.STARTED)
-    assert running(fresh, "pull_orders", datetime.now(UTC) + LONGEST_RUN - timedelta(minutes=1)) is not None
-    assert running(fresh, "pull_orders", datetime.now(UTC) + LONGEST_RUN + timedelta(minutes=1)) is None
+def lease(installation, run: dg.DagsterRun, holder: str = "another-machine:1") -> leases.Lease:
+    """What a run takes at its start."""
+    with installation.ledger.write() as transaction:
+        taken = leases.acquire_once(transaction, leases.OF_RUNS + run.run_id, installation.clock())
+        transaction.execute(sa.update(leases_table).values(holder=holder))
+    return taken
 
 
-def test_a_run_whose_process_is_gone_is_reported_failed_at_once(fresh) -> None:
-    run = begin(fresh, dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: ended_process()})
-    assert running(fresh, "pull_orders", NOW) is None
+def test_a_run_counts_as_long_as_its_lease_is_renewed(fresh, installation, clock) -> None:
+    run = begin(fresh, dg.DagsterRunStatus.STARTED)
+    taken = lease(installation, run)
+    much_later = datetime.now(UTC) + timedelta(hours=1)
+    for _ in range(3):
+        clock.advance(seconds=85)
+        assert run.run_id in running(fresh, installation, "pull_orders", much_later)
+        with installation.ledger.write() as transaction:
+            assert leases.renew(transaction, [taken], clock()) == []
+    clock.advance(seconds=91)
+    assert running(fresh, installation, "pull_orders", much_later) is None
     assert fresh.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    with installation.ledger.write() as transaction:
+        assert leases.renew(transaction, [taken], clock()) == [taken]  # should it wake up, it does nothing more
+
+
+def test_a_run_whose_process_is_gone_is_reported_failed_at_once(fresh, installation) -> None:
+    run = begin(fresh, dg.DagsterRunStatus.STARTED)
+    lease(installation, run, ended_process())
+    assert running(fresh, installation, "pull_orders", datetime.now(UTC)) is None
+    assert fresh.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_lost_run_of_another_job_keeps_nobody_from_working(fresh, installation) -> None:
+    run = begin(fresh, dg.DagsterRunStatus.STARTED, job="sweep_orders")
+    lease(installation, run, ended_process())
+    running(fresh, installation, "pull_orders", datetime.now(UTC))
+    assert fresh.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("status", "bound"),
+    [
+        (dg.DagsterRunStatus.STARTING, BEGINS_WITHIN),
+        (dg.DagsterRunStatus.STARTED, leases.LENGTH),
+    ],
+)
+def test_a_run_that_never_takes_its_lease_is_given_up(fresh, installation, status, bound) -> None:
+    run = begin(fresh, status)
+    made = fresh.get_run_record_by_id(run.run_id).create_timestamp
+    assert running(fresh, installation, "pull_orders", made + bound - timedelta(seconds=1)) is not None
+    assert running(fresh, installation, "pull_orders", made + bound + timedelta(seconds=1)) is None
+    assert fresh.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    with installation.ledger.write() as transaction:
+        assert leases.acquire_once(transaction, leases.OF_RUNS + run.run_id, installation.clock()) is None
+
+
+def test_every_run_takes_a_lease_and_only_once(fresh, source, installation) -> None:
+    job = build_defs(source=source).resolve_job_def("verify_orders")
+    done = job.execute_in_process(instance=fresh)
+    assert done.success
+    with installation.ledger.read() as transaction:
+        states = leases.states(transaction, [leases.OF_RUNS + done.run_id], installation.clock())
+    assert states == {leases.OF_RUNS + done.run_id: True}
+    run_id = str(uuid.uuid4())
+    with installation.ledger.write() as transaction:
+        assert leases.take_away(transaction, leases.OF_RUNS + run_id, installation.clock())
+    again = job.execute_in_process(instance=fresh, run_id=run_id, raise_on_error=False)
+    assert not again.success
+
+
+def test_every_step_asks_for_the_installation_and_so_for_the_lease() -> None:
+    for job in defs.resolve_all_job_defs():
+        steps = [each for each in job.all_node_defs if isinstance(each, dg.OpDefinition)]
+        assert any("source" in each.required_resource_keys for each in steps), job.name
 
 
 @pytest.mark.parametrize(

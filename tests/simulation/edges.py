@@ -29,7 +29,7 @@ from orders_pipeline.storages import folder
 from tests.simulation.disks import System
 from tests.simulation.machine import Machine
 from tests.simulation.wire import Wire
-from warehouse.ledger.base import leases
+from warehouse.ledger.base import heartbeat, leases
 from warehouse.ledger.shipping import confirmations
 
 ROOMY = 100_000_000_000
@@ -47,7 +47,9 @@ def at_the_edges(machine: Machine, wire: Wire, environment: Mapping[str, str]) -
             (anyio.to_thread, "run_sync", _in_this_thread),
             (uuid, "uuid4", lambda: uuid.UUID(int=machine.chance.getrandbits(128), version=4)),
             (confirmations, "random", machine.chance),
-            (leases, "this_process", lambda: machine.running[-1].name if machine.running else "nobody"),
+            (leases, "this_process", lambda: _at_work(machine)),
+            (heartbeat, "this_process", lambda: _at_work(machine)),
+            (heartbeat, "Thread", _NoThread),
             (leases, "is_gone", lambda _: False),
             (folder, "os", System(machine.share)),
             (warehouse.archive, "os", System(machine.disk)),
@@ -60,6 +62,10 @@ def at_the_edges(machine: Machine, wire: Wire, environment: Mapping[str, str]) -
                 stack.enter_context(patch.object(module, "ThreadPoolExecutor", _InThisThread))
         stack.enter_context(patch.dict(os.environ, environment))
         yield
+
+
+def _at_work(machine: Machine) -> str:
+    return machine.running[-1].name if machine.running else "nobody"
 
 
 def _mail_server(machine: Machine) -> type:
@@ -95,6 +101,16 @@ def _disk(machine: Machine) -> Callable[[object], SimpleNamespace]:
 
 async def _in_this_thread(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
     return function(*arguments)
+
+
+class _NoThread:
+    """The heartbeat's: a process that waits beats itself, see `Machine.sleep`."""
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def start(self) -> None:
+        pass
 
 
 class _InThisThread:

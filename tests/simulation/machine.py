@@ -36,6 +36,7 @@ from tests.simulation.processes import Fate, Killed, Process, watch
 from warehouse import backups
 from warehouse.lake.outages import LakeError
 from warehouse.lake.publishing import publish
+from warehouse.ledger.base import heartbeat
 from warehouse.ledger.base.database import SCHEMA_HEAD, Ledger, migrate, open_ledger, schema_version
 from warehouse.ledger.base.leases import LeaseLost
 from warehouse.ledger.settings.file_jobs import JobKind
@@ -171,7 +172,7 @@ class Machine:
         self.running.append(process)
         outcome, began_at = "done", self.clock.true()
         try:
-            job(Installation(self.settings, ledger, keys, self.clock.ours, self.clock.sleep))
+            job(Installation(self.settings, ledger, keys, self.clock.ours, self.sleep))
         except Killed:
             outcome = "killed"
             self.counts["kills"] += 1
@@ -194,6 +195,13 @@ class Machine:
             self.done_at[job.__name__] = began_at
             self.reaches[job.__name__] = max(4, process.places)
         return outcome
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as long as a heartbeat at a time."""
+        while seconds > 0.0:
+            self.clock.sleep(min(seconds, heartbeat.EVERY_SECONDS))
+            seconds -= heartbeat.EVERY_SECONDS
+            heartbeat.beat()
 
     def ask(self, question: Callable[[Installation], bool]) -> bool:
         """What a schedule or a sensor asks before it starts a job."""
