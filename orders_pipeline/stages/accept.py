@@ -14,7 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
-from orders_pipeline.stages.connection import connections_serving, defect, opened, serving, work_at, work_at_each
+from orders_pipeline.stages.connection import (
+    ClaimsLost,
+    connections_serving,
+    defect,
+    opened,
+    serving,
+    work_at,
+    work_at_each,
+)
 from orders_pipeline.stages.pull import refetch
 from orders_pipeline.stages.read_back import read_back
 from warehouse.ledger.settings.carriers import requirements_of
@@ -67,10 +75,14 @@ def _decide_and_send(installation: Installation, result: AcceptResult, decided: 
     while due := _claim(installation, owned):
         waiting = deque(due)
         try:
-            with opened(installation, connection, owned) as session:
+            with opened(
+                installation, connection, owned, before_call=partial(_keep_first, installation, waiting)
+            ) as session:
                 while waiting:
                     ending = _ending(session, waiting[0], result)
-                    _write_down(installation, waiting.popleft(), ending, result, decided)
+                    first = waiting.popleft()
+                    if ending is not None:
+                        _write_down(installation, first, ending, result, decided)
         except MarketplaceError as error:
             for each in waiting:
                 _write_down(installation, each, replace(_waiting(error), is_counted=False), result, decided)
@@ -100,6 +112,13 @@ def _claim(installation: Installation, owned: Sequence[ConfiguredChannel]) -> li
         return acceptances.claim(transaction, [each.code for each in owned], AT_ONCE, installation.clock())
 
 
+def _keep_first(installation: Installation, waiting: Sequence[DueDecision]) -> None:
+    """The last thing before each call: the decision that it is about is still ours to send, and stays so."""
+    with installation.ledger.write() as transaction:
+        if not acceptances.keep(transaction, waiting[0], installation.clock()):
+            raise ClaimsLost
+
+
 def _decide_by_policy(installation: Installation, serving: Sequence[ConfiguredChannel]) -> None:
     automatic = [each.code for each in serving if each.acceptance == AUTOMATIC]
     if not automatic:
@@ -122,10 +141,13 @@ def _decide_by_policy(installation: Installation, serving: Sequence[ConfiguredCh
                 logger.info(Event.ACCEPTANCE_OVERTAKEN, extra={"order_id": order_id, "code": verdict.code})
 
 
-def _ending(session: Session, due: DueDecision, result: AcceptResult) -> Ending:
-    """What came of one decision; a defect is remembered, and the decisions after it are sent all the same."""
+def _ending(session: Session, due: DueDecision, result: AcceptResult) -> Ending | None:
+    """What came of one decision, None when somebody else has taken it over; a defect is remembered, and the others are sent."""
     try:
         return _tell(session, due)
+    except ClaimsLost:
+        logger.warning(Event.CLAIMS_LOST, extra={"order_id": due.order_id})
+        return None
     except MarketplaceError:
         raise
     except Exception as error:  # noqa: BLE001 - it may have arrived: then the next attempt finds the order decided

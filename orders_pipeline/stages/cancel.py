@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Refused, Throttled
-from orders_pipeline.stages.connection import defect, opened, serving, takes_orders, work_at, work_at_each
+from orders_pipeline.stages.connection import ClaimsLost, defect, opened, serving, takes_orders, work_at, work_at_each
 from warehouse.cancellations import MERCHANT, RequestState
 from warehouse.given_orders import UnfitDocument
 from warehouse.ledger.book import cancellation_queue, order_intake
@@ -24,6 +24,7 @@ from warehouse.ledger.book.cancellations import STAGE
 from warehouse.ledger.book.order_intake import OrderNotTaken
 from warehouse.ledger.book.orders import lock_book
 from warehouse.ledger.watch import incidents
+from warehouse.logs import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +79,7 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
     connection, owned = serving(installation, code)
     if takes_orders(connection):
         return _cancel_here(installation, code, owned, counts)
+    held: list[Due] = []
     with ExitStack() as stack:
         session: Session | None = None
         for _ in range(AT_ONCE):
@@ -85,9 +87,14 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
                 due = cancellation_queue.claim(transaction, code, installation.clock())
             if due is None:
                 break
+            held[:] = [due]
             try:
-                session = session or stack.enter_context(opened(installation, connection, owned))
+                keep = partial(_keep, installation, held)
+                session = session or stack.enter_context(opened(installation, connection, owned, before_call=keep))
                 error = _tell(session, due)
+            except ClaimsLost:
+                logger.warning(Event.CLAIMS_LOST, extra={"order_id": due.request.order_id})
+                continue
             except Exception as fault:  # nothing was sent: the request waits for the connection
                 wait = _pause(due, fault)
                 with installation.ledger.write() as transaction:
@@ -102,6 +109,13 @@ def _tell_all(installation: Installation, code: str, counts: Counter[str]) -> Se
                 _give_up(installation, due, error)
                 counts["in_doubt" if isinstance(error, InDoubt) else "refused"] += 1
     return (STAGE,)
+
+
+def _keep(installation: Installation, held: Sequence[Due]) -> None:
+    """The last thing before each call: nobody has put the request in doubt meanwhile, so that it might be told again."""
+    with installation.ledger.write() as transaction:
+        if not all(cancellation_queue.keep(transaction, each, installation.clock()) for each in held):
+            raise ClaimsLost
 
 
 def _cancel_here(
@@ -146,7 +160,7 @@ def _tell(session: Session, due: Due) -> InDoubt | Refused | None:
             client.cancel(row.original_id, _quantities(due), row.reason)
     except (InDoubt, Refused) as error:
         return error
-    except MarketplaceError:
+    except (MarketplaceError, ClaimsLost):
         raise
     except Exception as error:  # noqa: BLE001 - nobody knows how far it has come
         return InDoubt("cancellation_in_doubt", defect(error).message, LOOK)

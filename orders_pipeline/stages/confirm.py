@@ -19,6 +19,7 @@ from orders_pipeline.marketplaces.errors import InDoubt, MarketplaceError, Throt
 from orders_pipeline.marketplaces.protocol import Parcel
 from orders_pipeline.marketplaces.settings import ShipFromPlace, read_settings
 from orders_pipeline.stages.connection import (
+    ClaimsLost,
     Session,
     connections_serving,
     defect,
@@ -91,10 +92,6 @@ class ConfirmResult:
     connection: str
     counts: Counter[str] = field(default_factory=Counter)
     error: MarketplaceError | None = None
-
-
-class ClaimsLost(Exception):
-    """Somebody else has taken over what was about to be sent: it must not be."""
 
 
 @dataclass(slots=True)

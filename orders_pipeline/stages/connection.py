@@ -46,6 +46,10 @@ LONGEST_QUOTA_WAIT = 45.0
 Result = TypeVar("Result")
 
 
+class ClaimsLost(Exception):
+    """Somebody else has taken over what was about to be sent: it must not be."""
+
+
 @dataclass(slots=True)
 class Session:
     """One connection while work is done there; `channels` are those that the work is for."""

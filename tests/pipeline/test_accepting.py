@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from orders_pipeline.sandbox.faults import Fault, FaultKind
 from orders_pipeline.stages import accept, confirm, normalise
 from orders_pipeline.stages import pull as pulling
-from warehouse.ledger.base import schema
+from warehouse.ledger.base import quotas, schema
 from warehouse.ledger.settings.carriers import requirements_of, save_requirements
 from warehouse.ledger.shipping import acceptances
 
@@ -215,3 +215,26 @@ def test_a_time_that_a_clock_ahead_has_set_is_not_waited_for(desk):
         assert acceptances.is_any_due(transaction, desk.clock())
     accept.accept_all(desk.installation)
     assert desk.decision(own_id) == ("done", None)
+
+
+def test_a_sender_that_stood_still_and_was_overtaken_does_not_send(desk):
+    own_id = desk.waiting()[0]
+    desk.decide(own_id, is_accepted=True)
+    owner = use_up_quota(desk, "OR21")
+
+    def stand_still(_seconds: float) -> None:
+        desk.clock.advance(minutes=6)
+        accept.accept_all(replace(desk.installation, sleep=lambda _: desk.clock.advance(minutes=1)), [owner])
+
+    accept.accept_all(replace(desk.installation, sleep=stand_still), [owner])
+    assert (desk.decision(own_id), desk.accepted()) == (("done", None), 1)
+    assert sum(entry.operation == "OR21" for entry in desk.mirakl.journal) == 1
+
+
+def use_up_quota(desk: Desk, operation: str) -> str:
+    """The connection that decides, of which all calls of an operation are used up."""
+    with desk.installation.ledger.write() as transaction:
+        transaction.execute(sa.update(schema.connections).values(settings={}))
+        while quotas.take(transaction, "mirakl_shop", operation, 2.0, 20, desk.clock()) == 0.0:
+            pass
+    return "mirakl_shop"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from orders_pipeline.stages import cancel as cancelling
 from orders_pipeline.stages import confirm, normalise
 from orders_pipeline.stages import pull as pulling
 from warehouse.cancellations import Decision
-from warehouse.ledger.base import schema
+from warehouse.ledger.base import quotas, schema
 from warehouse.ledger.book import cancellation_queries, cancellation_queue, cancellations
 from warehouse.ledger.book.cancellation_queries import RequestFilter
 from warehouse.ledger.book.holds import held_orders
@@ -193,7 +194,7 @@ def test_a_teller_that_died_leaves_a_doubt_and_not_a_second_call(shop, monkeypat
         with pytest.raises(Crash):
             cancelling.carry_out(shop.installation)
     assert not cancelling.carry_out(shop.installation)
-    shop.clock.advance(minutes=16)
+    shop.clock.advance(minutes=6)
     assert cancelling.carry_out(shop.installation)["in_doubt"] == 1
     assert (shop.calls(), shop.problems()) == (1, ["cancellation_in_doubt"])
 
@@ -250,3 +251,20 @@ def test_what_was_declined_is_never_cancelled_though_the_kind_wants_no_answer(sh
     assert cancelling.carry_out(shop.installation) == {"refused": 1}
     assert shop.calls() == 0
     assert shop.problems() == ["cancellation_not_offered"]
+
+
+def test_a_teller_that_stood_still_tells_nothing_that_counts_as_lost(shop):
+    order = shop.waiting("mirakl")
+    shop.cancel(order)
+    with shop.installation.ledger.write() as transaction:
+        transaction.execute(sa.update(schema.connections).values(settings={}))
+        while quotas.take(transaction, "mirakl_shop", "OR29", 2.0, 20, shop.clock()) == 0.0:
+            pass
+
+    def stand_still(_seconds: float) -> None:
+        shop.clock.advance(minutes=6)
+        assert cancelling.carry_out(shop.installation)["in_doubt"] == 1
+
+    paused = replace(shop.installation, sleep=stand_still)
+    assert not cancelling.carry_out(paused)
+    assert (shop.calls(), shop.problems()) == (0, ["cancellation_in_doubt"])

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
 
-CLAIM = timedelta(minutes=15)
-"""How long telling a marketplace may take before it counts as lost."""
+CLAIM = timedelta(minutes=5)
+"""How long a call to a marketplace may take before it counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,22 @@ def claim(transaction: Transaction, owner: str, now: datetime) -> Due | None:
         changed.values(due_at=None, claimed_until=now + CLAIM, attempts=attempt, updated_at=now)
     )
     return Due(row, selector, attempt) if taken.rowcount else None
+
+
+def keep(transaction: Transaction, due: Due, now: datetime) -> bool:
+    """Extend a claim right before a call; False when it has counted as lost since, or the request has changed."""
+    requests = cancellation_requests.c
+    kept = transaction.execute(
+        sa.update(cancellation_requests)
+        .where(
+            requests.id == due.request.id,
+            requests.attempts == due.attempt,
+            requests.claimed_until.is_not(None),
+            requests.state == due.request.state,
+        )
+        .values(claimed_until=now + CLAIM)
+    )
+    return kept.rowcount == 1
 
 
 def conclude(transaction: Transaction, due: Due, now: datetime) -> None:

@@ -354,6 +354,20 @@ def claim(transaction: Transaction, codes: Sequence[str], limit: int, now: datet
     ]
 
 
+def keep(transaction: Transaction, due: DueDecision, now: datetime) -> bool:
+    """Extend a claim right before a call; False when somebody else has taken the decision over."""
+    kept = transaction.execute(
+        sa.update(acceptances)
+        .where(
+            acceptances.c.order_id == due.order_id,
+            acceptances.c.fence == due.fence,
+            acceptances.c.status == AcceptanceStatus.SENDING.value,
+        )
+        .values(claimed_until=now + CLAIM_LENGTH)
+    )
+    return kept.rowcount == 1
+
+
 def _original_ids(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, str]:
     query = sa.select(order_lines.c.id, order_lines.c.original_id).where(
         order_lines.c.order_key.in_(order_keys(order_ids))

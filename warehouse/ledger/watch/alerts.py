@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_WAIT = timedelta(hours=1)
-CLAIM = timedelta(minutes=10)
+CLAIM = timedelta(minutes=5)
 """How long sending one message may take before another process may try it again."""
 
 
