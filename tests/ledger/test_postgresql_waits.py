@@ -87,6 +87,19 @@ def test_statements_and_locks_have_bounds_in_every_transaction(on_postgresql, mo
     ledger.close()
 
 
+def test_what_a_lost_machine_had_locked_is_free_soon(on_postgresql, monkeypatch):
+    monkeypatch.setattr(postgresql, "IDLE_SECONDS", 1)
+    ledger = open_ledger(on_postgresql)
+    with pytest.raises(sa.exc.DBAPIError, match="idle-in-transaction"), ledger.write() as lost:  # noqa: PT012 - one transaction
+        set_mark(lost, POSITION, 7)
+        with ledger.write() as other:  # waits until the server has ended the first, which says nothing more
+            set_mark(other, POSITION, 8)
+        set_mark(lost, POSITION, 9)
+    with ledger.read() as transaction:
+        assert mark(transaction, POSITION) == 8
+    ledger.close()
+
+
 def test_a_read_sees_one_state_and_holds_nothing_when_it_is_over(on_postgresql):
     ledger = open_ledger(on_postgresql)
     for _ in range(2):  # on a new connection, and on one that was kept

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL of which every wait has a bound, and that work behind a transaction pooler.
 
-The server ends statements and waits for locks (set for each transaction, because a pooler may hand out another session next
-time); a server that does not answer at all is left after a little longer. No statement is prepared by name. SQLite has its own
-way of waiting: see `database`.
+The server ends statements, waits for locks, and transactions of which it hears no more: set for each transaction, because a pooler
+may hand out another session next time. A server that does not answer at all is left after a little longer. No statement is
+prepared by name. SQLite has its own way of waiting: see `database`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 import sqlalchemy as sa
 
-from warehouse.ledger.base.waits import LOCK_SECONDS, STATEMENT_SECONDS, longest_wait
+from warehouse.ledger.base.waits import IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS, longest_wait
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -63,7 +63,7 @@ def make_postgresql_engine(url: str, **options: Any) -> Engine:  # noqa: ANN401 
 def unbound(transaction: Transaction) -> None:
     """Let the statements of this transaction take as long as they need."""
     if transaction.dialect.name == "postgresql":
-        _set(transaction, 0, 0)
+        _set(transaction, 0, 0, 0)
 
 
 @contextmanager
@@ -84,10 +84,11 @@ def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any: 
 
 
 def _bound(transaction: Transaction) -> None:
-    _set(transaction, STATEMENT_SECONDS, LOCK_SECONDS)
+    _set(transaction, STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS)
 
 
-def _set(transaction: Transaction, statement: int, lock: int) -> None:
+def _set(transaction: Transaction, statement: int, lock: int, idle: int) -> None:
     transaction.exec_driver_sql(
-        f"SELECT set_config('statement_timeout', '{statement}s', true), set_config('lock_timeout', '{lock}s', true)"
+        f"SELECT set_config('statement_timeout', '{statement}s', true), set_config('lock_timeout', '{lock}s', true), "
+        f"set_config('idle_in_transaction_session_timeout', '{idle}s', true)"
     )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 15
+IDLE_SECONDS = 30
+"""Between two statements of a writing transaction: what a machine had locked that was lost in the middle is free then."""
 GRACE_SECONDS = 5
 """So much longer than the server may take is waited for its answer."""
 
