@@ -6,9 +6,10 @@ A guard against piling up, not a lock: what two processes may not do at once has
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import dagster as dg
 import sqlalchemy as sa
@@ -47,10 +48,16 @@ def leased(source: InstallationSource) -> dg.ResourceDefinition:
             lease = _begin(installation, run.run_id)
             # It is not given back: the run has not ended before Dagster says so, and then nobody asks for its lease.
             with heartbeat.renewing(installation.ledger, lease, installation.clock) as renewal:
-                for_steps = replace(installation, go_on=renewal.require)
-                yield InstallationSource(lambda: nullcontext(for_steps))
+                yield InstallationSource(partial(_step, replace(installation, go_on=renewal.require)))
 
     return in_run
+
+
+@contextmanager
+def _step(installation: Installation) -> Iterator[Installation]:
+    """One step of a run, which begins only as long as the run was not given up."""
+    installation.go_on()
+    yield installation
 
 
 def _begin(installation: Installation, run_id: str) -> Lease:

@@ -20,6 +20,7 @@ from warehouse.processes import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from warehouse.clock import Clock
     from warehouse.ledger.base.database import Ledger
@@ -35,19 +36,22 @@ AGAIN_SECONDS = 3.0
 
 @dataclass(slots=True, eq=False)
 class Renewal:
-    """A lease that is being renewed, by the clock of its holder."""
+    """A lease that is being renewed, by the clock of its holder; when that says it has run out, the process stood still."""
 
     ledger: Ledger
     lease: Lease
     clock: Clock
+    ends_at: datetime
     is_lost: bool = False
 
     def require(self) -> None:
-        """See that the lease was ours when it was last renewed.
+        """See that the lease is ours; the ledger is asked only when it may have run out.
 
         Raises:
-            LeaseLost: It was not.
+            LeaseLost: Another holder has it.
         """
+        if not self.is_lost and self.clock() >= self.ends_at:
+            _renew([self])
         if self.is_lost:
             raise LeaseLost(f"the lease {self.lease.name} has gone to another holder")
 
@@ -55,7 +59,7 @@ class Renewal:
 @contextmanager
 def renewing(ledger: Ledger, lease: Lease, clock: Clock) -> Iterator[Renewal]:
     """While the block lasts, the lease is renewed. Nothing is written at its begin or its end."""
-    renewal = Renewal(ledger, lease, clock)
+    renewal = Renewal(ledger, lease, clock, lease.expires_at)
     _HEART.add(renewal)
     try:
         yield renewal
@@ -75,15 +79,16 @@ def beat() -> bool:
 
 
 def _renew(own: list[Renewal]) -> bool:
-    held = {each.lease.name: each for each in own}
+    held, now = {each.lease.name: each for each in own}, own[0].clock()
     try:
         with own[0].ledger.write() as transaction:
-            lost = leases.renew(transaction, [each.lease for each in own], own[0].clock())
+            lost = leases.renew(transaction, [each.lease for each in own], now)
     except Exception as error:  # noqa: BLE001 - whatever it is, the next beat comes
         logger.warning(Event.LEASES_NOT_RENEWED, extra={"leases": sorted(held), "exception": place_of(error)})
         return False
-    for lease in lost:
-        held[lease.name].is_lost = True
+    for each in own:
+        each.is_lost = each.lease in lost
+        each.ends_at = now + leases.LENGTH
     return True
 
 

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL of which every wait has a bound, and that work behind a transaction pooler.
 
-The server ends statements, waits for locks, and transactions of which it hears no more: set for each transaction, because a pooler
-may hand out another session next time. A server that does not answer at all is left after a little longer. No statement is
-prepared by name. SQLite has its own way of waiting: see `database`.
+The server ends statements, waits for locks, and transactions that it hears no more of: set for each, because a pooler may
+hand out another session next time. A server that does not answer at all is left after a little longer. No statement is prepared
+by name. SQLite has its own way of waiting: see `database`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,13 @@ Outcome = TypeVar("Outcome")
 CONNECT_SECONDS = 5
 POOL_SECONDS = 10.0
 """How long a thread waits for one of this process's connections."""
+
+
+WATCHES_OUR_MACHINE = (
+    "SELECT set_config('tcp_keepalives_idle', '20', false), set_config('tcp_keepalives_interval', '10', false), "
+    "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '50000', false)"
+)
+"""Told to the server by each new connection: a machine that is lost in the middle of a statement is let go in a minute."""
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -80,7 +87,10 @@ def _limit(transaction: Transaction, length: str) -> None:
 
 
 def _connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's event signature
-    return _Connection.connect(*arguments, **options)
+    connection = _Connection.connect(*arguments, **options)
+    connection.execute(WATCHES_OUR_MACHINE)
+    connection.commit()
+    return connection
 
 
 def _bound(transaction: Transaction) -> None:
