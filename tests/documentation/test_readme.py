@@ -29,6 +29,7 @@ from warehouse.clock import utc_now
 from warehouse.given_orders import GivenOrder
 from warehouse.lake import attachment
 from warehouse.lake.lake import open_lake
+from warehouse.lake.mirror import MirrorFormat, write_mirror
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base.database import open_ledger
 from warehouse.ledger.settings import configuration
@@ -162,13 +163,22 @@ def test_queries_of_the_command_line_run(published) -> None:
 # DuckDB 1.5 makes pandas frames by a call that pandas 3.1 deprecates
 @pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 def test_python_runs(published, monkeypatch) -> None:
-    (script,) = blocks("python")
+    script, _ = blocks("python")
     monkeypatch.setenv("ORDERS_HOME", str(published.home))
     names: dict[str, object] = {}
     exec(compile(ast.parse(script), "README.md", "exec"), names)  # noqa: S102 - the README's own lines
     assert list(names["frame"].columns) == ["day", "channel", "revenue"]
     assert names["table"].num_rows == 0
     names["lake"].close()
+
+
+def test_a_mirror_is_read_as_described(published, tmp_path) -> None:
+    _, script = blocks("python")
+    with warehouse.connect(published) as lake:
+        write_mirror(lake, str(tmp_path), MirrorFormat.PARQUET, utc_now())
+    names: dict[str, object] = {}
+    exec(script.replace("FOLDER", str(tmp_path)), names)  # noqa: S102 - the page's own lines
+    assert names["orders"].column_names == ["original_id", "status", "total"]
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))

@@ -145,7 +145,7 @@ class _Place:
         if not target.startswith("s3://"):
             folder = Path(target).absolute()
             return cls(fs.LocalFileSystem(), str(folder), folder.as_uri(), {})
-        # other servers than Amazon's refuse uploads whose checksum comes behind them, and Arrow has no setting of its own
+        # many a server refuses uploads whose checksum comes behind them, and Arrow has no setting of its own
         os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         given = _s3_options()
         named = {
