@@ -15,8 +15,18 @@ import sqlalchemy as sa
 
 from warehouse import restore_mark
 from warehouse.backup_contents import table_counts
-from warehouse.lake.attachment import catalog_file
-from warehouse.lake.carrying import LakeSize, carry, lake_size
+from warehouse.lake.attachment import LEFT, catalog_file
+from warehouse.lake.carrying import (
+    LakeSize,
+    carry,
+    forget,
+    is_set_aside,
+    is_written_to,
+    lake_size,
+    put_back,
+    set_aside,
+)
+from warehouse.lake.lake import open_lake
 from warehouse.ledger.base import move_mark
 from warehouse.ledger.base.database import Ledger, as_long_as_it_takes, make_engine, migrate, open_existing_ledger
 from warehouse.ledger.base.transfer import transfer
@@ -56,17 +66,21 @@ class MovePlan:
     settings: Mapping[str, str | None]
 
 
-def new_home(settings: Settings, database: str, lake: str | None) -> Settings:
+def new_home(settings: Settings, database: str | None, lake: str | None) -> Settings:
     """The settings after a move.
 
     Args:
         settings: Those before.
-        database: A PostgreSQL URL, or `sqlite`.
+        database: A PostgreSQL URL, or `sqlite`; None: the ledger stays.
         lake: A folder or an s3:// prefix; None: where the files are now.
 
     Raises:
-        MoveError: That is no database, or the one that is left.
+        MoveError: That is no database, or nothing would move.
     """
+    if database is None:
+        if lake is None or _same_files(settings, settings.model_copy(update={"lake_data": lake})):
+            raise MoveError(f"the ledger stays, and the order tables are at {settings.lake_files}: name where they go")
+        return settings.model_copy(update={"lake_data": lake})
     if database != SQLITE and not database.startswith(("postgresql://", "postgres://")):
         raise MoveError(
             "--to-database takes postgresql://user:password@host:5432/name, or sqlite for files below ORDERS_HOME"
@@ -81,6 +95,10 @@ def new_home(settings: Settings, database: str, lake: str | None) -> Settings:
     if place_of(new) == place_of(settings):
         raise MoveError(f"the ledger is at {place_of(new)} already")
     return new
+
+
+def _same_files(one: Settings, other: Settings) -> bool:
+    return one.lake_files.rstrip("/") == other.lake_files.rstrip("/")
 
 
 def place_of(settings: Settings) -> str:
@@ -100,11 +118,21 @@ def plan(old: Settings, new: Settings) -> MovePlan:
     """
     restore_mark.require_no_file(old)
     with _ledger_of(old) as ledger:
-        _require_no_other_move(ledger, new)
+        if place_of(old) == place_of(new):
+            return _plan_of_lake(old, new, ledger)
+        _require_no_other_move(ledger, place_of(new), new)
         _require_empty(old, new)
         with ledger.read() as transaction:
             rows = table_counts(transaction)
     return MovePlan(place_of(old), place_of(new), rows, lake_size(old), new.lake_files, _settings(old, new))
+
+
+def _plan_of_lake(old: Settings, new: Settings, ledger: Ledger) -> MovePlan:
+    _require_no_other_move(ledger, new.lake_files, new)
+    size = lake_size(old) if _mark_of(ledger) is None else LakeSize(0, 0)  # on its way already
+    if size is None:
+        raise MoveError("nothing was published yet: set ORDERS_LAKE_DATA")
+    return MovePlan(place_of(old), place_of(new), {}, size, new.lake_files, {"ORDERS_LAKE_DATA": new.lake_data})
 
 
 def move(old: Settings, new: Settings, now: datetime, progress: Callable[[str, int], None]) -> MovePlan:
@@ -124,10 +152,15 @@ def move(old: Settings, new: Settings, now: datetime, progress: Callable[[str, i
         TransferError: What arrived is not what left.
     """
     carried = plan(old, new)
+    if place_of(old) == place_of(new):
+        _move_lake(old, new, now, progress)
+        return carried
     with _ledger_of(old) as source:
         mark = _mark_of(source)
         if mark is None:
-            open_existing_ledger(old).close()  # its schema is this release's now
+            open_existing_ledger(old).close()  # its schema is this release's now, and its lake's below
+            if carried.lake is not None:
+                open_lake(old).close()
         if mark is None or mark.state == move_mark.LEAVING:
             _prepare(old, new)
         if mark is None:
@@ -146,6 +179,26 @@ def move(old: Settings, new: Settings, now: datetime, progress: Callable[[str, i
     return carried
 
 
+def _move_lake(old: Settings, new: Settings, now: datetime, progress: Callable[[str, int], None]) -> None:
+    """Carry the lake to other files beside the same ledger, which is closed meanwhile: nobody publishes or retires orders."""
+    with _ledger_of(old) as ledger:
+        if _mark_of(ledger) is None:
+            open_existing_ledger(old).close()
+            open_lake(old).close()
+            with ledger.write() as transaction:
+                move_mark.freeze(transaction, new.lake_files, now)
+        with ledger.write() as transaction:
+            if is_written_to(old, transaction):
+                set_aside(old, transaction)
+            is_on_its_way = is_set_aside(old, transaction)
+        if is_on_its_way:
+            carry(old, new, progress, LEFT)
+        with ledger.write() as transaction:
+            if is_on_its_way:
+                forget(old, transaction)
+            move_mark.thaw(transaction)
+
+
 def give_up(old: Settings) -> None:
     """Let the old home be worked with again, where a move was begun and has not ended.
 
@@ -156,6 +209,8 @@ def give_up(old: Settings) -> None:
         mark = move_mark.read(transaction)
         if mark is None or mark.state != move_mark.LEAVING:
             raise MoveError("no move of this ledger is under way")
+        if is_set_aside(old, transaction):
+            put_back(old, transaction)
         move_mark.thaw(transaction)
 
 
@@ -181,15 +236,15 @@ def _is_arriving(new: Settings) -> bool:
     return mark is not None and mark.state == move_mark.ARRIVING
 
 
-def _require_no_other_move(ledger: Ledger, new: Settings) -> None:
+def _require_no_other_move(ledger: Ledger, place: str, new: Settings) -> None:
     mark = _mark_of(ledger)
     if mark is None:
         return
     if mark.state == move_mark.ARRIVING:
         raise MoveError(move_mark.explain(mark))
-    if mark.state == move_mark.LEFT and (mark.place != place_of(new) or not _is_arriving(new)):
+    if mark.state == move_mark.LEFT and (mark.place != place or not _is_arriving(new)):
         raise MoveError(f"the ledger was moved to {mark.place} already")
-    if mark.place != place_of(new):
+    if mark.place != place:
         raise MoveError(f"a move to {mark.place} is under way: let it end, or give it up with `orders move --give-up`")
 
 

@@ -29,7 +29,7 @@ def move(
         str | None,
         typer.Option(
             "--to-database",
-            help="Where the ledger goes: a PostgreSQL URL, env:NAME or file:PATH that hold one, or sqlite.",
+            help="Where the ledger goes: a PostgreSQL URL, env:NAME or file:PATH that hold one, or sqlite. Default: it stays.",
         ),
     ] = None,
     to_lake: Annotated[
@@ -44,7 +44,8 @@ def move(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as one JSON line.")] = False,
 ) -> None:
-    """Move ledger and order tables to another database. From its first moment on nothing is written in the old home.
+    """Move ledger and order tables to another database, or the order tables' files alone. From its first moment on nothing is
+    written in the old home.
 
     Broken off, the same command begins again. At its end it says what to set; then start the processes with that.
 
@@ -55,6 +56,8 @@ def move(
       orders move --to-database env:NEW_DATABASE --to-lake s3://my-bucket/orders
 
       orders move --to-database sqlite --to-lake data/lake/data
+
+      orders move --to-lake s3://my-bucket/orders
     """
     old = Settings()
     try:
@@ -62,7 +65,7 @@ def move(
             moves.give_up(old)
             notes.print("the move is given up: the old home goes on; empty the new one before another try")
             return
-        new = moves.new_home(old, _resolved(to_database), to_lake)
+        new = moves.new_home(old, None if to_database is None else _resolved(to_database), to_lake)
         plan = moves.plan(old, new)
         _print_plan(plan, as_json=as_json)
         if dry_run:
@@ -117,10 +120,8 @@ def _print_plan(plan: moves.MovePlan, *, as_json: bool) -> None:
     print_table("Move", ("what", "from", "to", "how much"), rows)
 
 
-def _resolved(database: str | None) -> str:
+def _resolved(database: str) -> str:
     """The URL itself, of which a password on the command line is seen by every user of the machine."""
-    if database is None:
-        raise moves.MoveError("name where the ledger goes: --to-database")
     form, _, rest = database.partition(":")
     if form == "env" and rest not in os.environ:
         raise moves.MoveError(f"the variable {rest} is not set")

@@ -331,7 +331,7 @@ def test_a_changed_place_of_the_files_is_told_in_one_sentence(shop, settings, la
     publish(shop.ledger, lake, NOW)
     changed = settings.model_copy(update={"lake_data": str(tmp_path / "new")})
     for opened in (open_lake, warehouse.connect):
-        with pytest.raises(LakeError, match="move them, or set it back") as told:
+        with pytest.raises(LakeError, match="set it back, and `orders move") as told:
             opened(changed)
         assert "\n" not in str(told.value)
     assert lake.duck.execute("SELECT count(*) FROM orders").fetchall() == [(1,)]

@@ -149,7 +149,7 @@ def test_a_changed_place_is_one_sentence_with_the_way_out(installation, on_s3, c
         rebuild(moved.ledger, lake, clock())
     sentence = (
         f"the lake's files are not at s3://{bucket}/other/, where ORDERS_LAKE_DATA or ORDERS_HOME says; they were written to "
-        f"s3://{bucket}/lake/: move them, or set it back"
+        f"s3://{bucket}/lake/: set it back, and `orders move --to-lake s3://{bucket}/other` carries them"
     )
     assert {str(publishing_.value), str(rebuilding.value), told(elsewhere, clock)} == {sentence}
     bring_in(installation)

@@ -17,9 +17,11 @@ from orders_pipeline.lake_access import publishing
 from orders_pipeline.upkeep.doctor import examine
 from orders_pipeline.upkeep.findings import DoctorVerdict
 from tests.api.conftest import Api, issue
-from tests.conftest import TEST_KEYS
+from tests.conftest import DATABASES, TEST_KEYS
 from warehouse import connect, moves
+from warehouse.lake.attachment import LakeMovedError
 from warehouse.lake.definitions import TABLES
+from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import Ledger, LedgerMovedError, make_engine, open_ledger
@@ -255,3 +257,35 @@ def test_the_command_tells_its_plan_and_then_what_to_set(orders, on_postgresql, 
     assert "the ledger was moved to postgresql://" in after
     assert orders("move", "--to-database", "env:NOT_SET_ANYWHERE")[0] != 0
     assert orders("move")[0] != 0
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_the_files_of_the_lake_move_alone(request, home, bucket, clock, database):
+    if database == "postgresql":
+        on_server = moves.new_home(home, request.getfixturevalue("postgresql_url"), None)
+        moves.move(home, on_server, clock(), nobody)
+        home = on_server
+    tables, left = published(home), everything(home)
+    new = moves.new_home(home, None, f"s3://{bucket}/lake")
+
+    def broken(table: str, _rows: int) -> None:
+        if table == "orders":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        moves.move(home, new, clock(), broken)
+    with pytest.raises(LedgerMovedError):
+        open_ledger(home)
+    moves.give_up(home)
+    assert published(home) == tables
+    with pytest.raises(KeyboardInterrupt):
+        moves.move(home, new, clock(), broken)
+    assert moves.move(home, new, clock(), nobody).settings == {"ORDERS_LAKE_DATA": new.lake_data}
+    assert published(new) == tables
+    assert differing(left, everything(new)) == set()
+    with pytest.raises(LakeMovedError, match="set it back"), connect(home):
+        pass
+    with closing(open_ledger(new)) as ledger, open_lake(new) as lake:
+        assert set(publish(ledger, lake, clock()).counts) <= {"channels", "incidents"}
+    with pytest.raises(moves.MoveError, match="name where they go"):
+        moves.new_home(new, None, new.lake_data)

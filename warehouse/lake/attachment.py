@@ -30,6 +30,9 @@ CATALOG = "lake"
 OLD = "old_lake"
 """What another lake is attached as that a move takes rows from."""
 
+LEFT = "lake_left"
+"""The catalog of a lake whose rows are on their way to another place of files: a new one has taken its name."""
+
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """The name under which DuckLake attaches the catalog's own tables."""
 
@@ -54,17 +57,18 @@ class LakeMovedError(LakeError):
     """The settings name another place than the one that the lake's files were written to."""
 
 
-def catalog_file(settings: Settings) -> Path:
+def catalog_file(settings: Settings, catalog: str = CATALOG) -> Path:
     """The SQLite catalog; unused when PostgreSQL holds it."""
-    return (settings.home / "lake" / "catalog.sqlite").absolute()
+    return (settings.home / "lake" / f"{'catalog' if catalog == CATALOG else catalog}.sqlite").absolute()
 
 
-def connect_writer(settings: Settings, old: Settings | None = None) -> DuckDBPyConnection:
+def connect_writer(settings: Settings, old: Settings | None = None, catalog: str = CATALOG) -> DuckDBPyConnection:
     """An in-memory DuckDB with the lake attached for writing, made when new; memory and threads are bounded.
 
     Args:
         settings: Say where it is.
         old: Where another lake is, attached to be read as `old_lake`.
+        catalog: What that one's catalog is called.
 
     Raises:
         LakeError: The catalog or the files cannot be reached, or an extension cannot be loaded.
@@ -78,7 +82,7 @@ def connect_writer(settings: Settings, old: Settings | None = None) -> DuckDBPyC
     duck.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     duck.execute(f"SET threads = {WRITER_THREADS}")
     if old is not None:
-        _attach(duck, old, "READ_ONLY", "OVERRIDE_DATA_PATH true", name=OLD)
+        _attach(duck, old, "READ_ONLY", "OVERRIDE_DATA_PATH true", name=OLD, catalog=catalog)
     _attach(duck, settings, "OVERRIDE_DATA_PATH true")
     try:
         moved = _moved_from(duck, settings) is not None
@@ -88,7 +92,7 @@ def connect_writer(settings: Settings, old: Settings | None = None) -> DuckDBPyC
         raise unreachable(error) from None
     if moved:
         duck.execute(
-            f"UPDATE {_catalog(settings)}.ducklake_metadata SET value = {quoted(_data_path(settings))} WHERE key = 'data_path'"  # noqa: S608
+            f"UPDATE {_catalog(settings)}.ducklake_metadata SET value = {quoted(data_path(settings))} WHERE key = 'data_path'"  # noqa: S608
         )
     return duck
 
@@ -131,16 +135,16 @@ def is_made(duck: DuckDBPyConnection) -> bool:
     return True
 
 
-def attach_statement(settings: Settings, *options: str, name: str = CATALOG) -> str:
+def attach_statement(settings: Settings, *options: str, name: str = CATALOG, catalog: str = CATALOG) -> str:
     """The ATTACH statement for this installation's lake; it holds the password of a PostgreSQL catalog."""
     if settings.is_postgresql:
-        catalog = f"postgres:{_libpq_url(settings)}"
-        options = (f"METADATA_SCHEMA '{CATALOG}'", *options)
+        held_by = f"postgres:{_libpq_url(settings)}"
+        options = (f"METADATA_SCHEMA '{catalog}'", *options)
     else:
-        catalog = f"sqlite:{catalog_file(settings)}"
+        held_by = f"sqlite:{catalog_file(settings, catalog)}"
         options = ("META_JOURNAL_MODE 'WAL'", f"META_BUSY_TIMEOUT {BUSY_TIMEOUT_MS}", *options)
-    where = quoted(_data_path(settings))
-    return f"ATTACH {quoted('ducklake:' + catalog)} AS {name} (DATA_PATH {where}, {', '.join(options)})"
+    where = quoted(data_path(settings))
+    return f"ATTACH {quoted('ducklake:' + held_by)} AS {name} (DATA_PATH {where}, {', '.join(options)})"
 
 
 def is_collision(error: duckdb.Error) -> bool:
@@ -206,9 +210,11 @@ def _install(duck: DuckDBPyConnection, settings: Settings, extension: str) -> No
         ) from error
 
 
-def _attach(duck: DuckDBPyConnection, settings: Settings, *options: str, name: str = CATALOG) -> None:
+def _attach(
+    duck: DuckDBPyConnection, settings: Settings, *options: str, name: str = CATALOG, catalog: str = CATALOG
+) -> None:
     try:
-        duck.execute(attach_statement(settings, *options, name=name))
+        duck.execute(attach_statement(settings, *options, name=name, catalog=catalog))
         duck.execute(f"USE {name}")
     except duckdb.Error as error:
         duck.close()
@@ -221,7 +227,8 @@ def _attach(duck: DuckDBPyConnection, settings: Settings, *options: str, name: s
         raise LakeError(f"the lake cannot be reached: {text}") from None
 
 
-def _data_path(settings: Settings) -> str:
+def data_path(settings: Settings) -> str:
+    """The folder or prefix of the files as the catalog writes it down."""
     if _is_remote(settings):
         return settings.lake_files.rstrip("/") + "/"
     return f"{Path(settings.lake_files).absolute()}/"
@@ -239,7 +246,7 @@ def _moved_from(duck: DuckDBPyConnection, settings: Settings) -> str | None:
         LakeError: The files are not where they are looked for: the setting was changed, and they were not moved.
     """
     rows = duck.execute(f"SELECT value FROM {_catalog(settings)}.ducklake_metadata WHERE key = 'data_path'").fetchall()  # noqa: S608
-    before, wanted = (rows[0][0] if rows else None), _data_path(settings)
+    before, wanted = (rows[0][0] if rows else None), data_path(settings)
     if before is None or before.rstrip("/") == wanted.rstrip("/"):
         return None
     file = _some_file(duck, settings, wanted)
@@ -247,7 +254,7 @@ def _moved_from(duck: DuckDBPyConnection, settings: Settings) -> str | None:
         duck.close()
         raise LakeMovedError(
             f"the lake's files are not at {wanted}, where ORDERS_LAKE_DATA or ORDERS_HOME says; they were written to {before}: "
-            "move them, or set it back"
+            f"set it back, and `orders move --to-lake {wanted.rstrip('/')}` carries them"
         )
     return str(before)
 
@@ -271,7 +278,7 @@ def _require_files(duck: DuckDBPyConnection, settings: Settings) -> None:
     Raises:
         duckdb.IOException: None can.
     """
-    file = _some_file(duck, settings, _data_path(settings))
+    file = _some_file(duck, settings, data_path(settings))
     if file is not None:
         _read_footer(duck, file)
 

@@ -93,20 +93,25 @@ class Lake:
         self.close()
 
 
-def open_lake(settings: Settings, backoff: Backoff | None = None, old: Settings | None = None) -> Lake:
+def open_lake(
+    settings: Settings, backoff: Backoff | None = None, old: Settings | None = None, catalog: str = CATALOG
+) -> Lake:
     """Open the lake for writing, made or brought up to this release's definitions first. Use it in a `with` block.
 
     Args:
         settings: Where the catalog and the files are.
         backoff: How to wait for other writers.
         old: Where another lake is, to be read as `old_lake` beside it.
+        catalog: What that one's catalog is called.
 
     Raises:
         LakeError: It cannot be reached, or its files are elsewhere.
     """
     backoff = backoff or Backoff()
     lake = Lake(
-        _again_on_collision(lambda: connect_writer(settings, old), backoff), backoff, not settings.is_postgresql
+        _again_on_collision(lambda: connect_writer(settings, old, catalog), backoff),
+        backoff,
+        not settings.is_postgresql,
     )
     if _again_on_collision(lambda: _defined(lake.duck), backoff) != definitions.digest():
         _define(lake)
