@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
 import dagster as dg
 import sqlalchemy as sa
@@ -70,7 +71,13 @@ def _begin(installation: Installation, run_id: str) -> Lease:
     return lease
 
 
-def running(instance: dg.DagsterInstance, installation: Installation, job_name: str, now: datetime) -> str | None:
+def running(
+    instance: dg.DagsterInstance,
+    installation: Installation,
+    job_name: str,
+    now: datetime,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> str | None:
     """Why the job's next run has to wait, or None when it need not.
 
     Runs that are lost are reported failed, of whatever job: each would keep its place among those that may work at once.
@@ -80,6 +87,7 @@ def running(instance: dg.DagsterInstance, installation: Installation, job_name: 
         installation: Whose ledger has the leases.
         job_name: The job.
         now: The present by Dagster's clock.
+        tags: Of the next run. A run with another value of one of them does not count.
     """
     records = instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED)))
     if not records:
@@ -94,7 +102,7 @@ def running(instance: dg.DagsterInstance, installation: Installation, job_name: 
     ]
     for each in working:
         run = each.dagster_run
-        if run.job_name == job_name:
+        if run.job_name == job_name and all(run.tags.get(name, value) == value for name, value in tags.items()):
             return f"run {run.run_id} of {job_name} is {run.status.value.lower()} for {_age(each, now).total_seconds():.0f} s"
     return None
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from orders_pipeline import shards
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_leases import unless_running
 from warehouse.ledger.settings.channels import is_any_served
@@ -22,14 +23,14 @@ from warehouse.ledger.shipping import acceptances, shipment_queries
 )
 def pull_orders_every_5_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
-) -> dg.RunRequest | dg.SkipReason:
-    """One run over all connections; skipped while the last one still works, and as long as there is nothing to pull."""
+) -> dg.RunRequest | list[dg.RunRequest] | dg.SkipReason:
+    """One run over all connections, or one for each shard; skipped while the last one works, and when none is to be pulled."""
     with source.opened() as installation:
         with installation.ledger.read() as transaction:
             is_served = is_any_served(transaction)
         if not is_served:
             return dg.SkipReason("no channel has retrieval on: connect one with `orders apply`")
-        return unless_running(context, installation, "pull_orders")
+        return shards.tick(context, installation)
 
 
 @dg.schedule(

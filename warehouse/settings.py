@@ -160,7 +160,10 @@ class Settings(BaseSettings):
         7, ge=0, le=730, description="How far back the first pull of a new channel reaches, in days."
     )
     pull_max_pages: int = Field(1000, ge=1, description="Page limit of one window; reaching it fails the window.")
-    pull_threads: int = Field(8, ge=1, le=64, description="How many connections are pulled at the same time.")
+    pull_threads: int = Field(8, ge=1, le=64, description="How many connections a run pulls at the same time.")
+    pull_shards: int = Field(
+        1, ge=1, le=64, description="How many runs a tick is, each of which pulls its part of the connections."
+    )
     sweep_days: int = Field(30, ge=1, le=730, description="How far back the daily sweep re-reads.")
     sweep_open_orders: int = Field(
         500,

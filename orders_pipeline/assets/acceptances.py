@@ -6,6 +6,7 @@ The engine is `orders_pipeline.stages.accept`.
 import dagster as dg
 
 from orders_pipeline.resources import InstallationSource
+from orders_pipeline.shards import connections_of_run
 from orders_pipeline.stages import accept
 
 
@@ -16,10 +17,12 @@ from orders_pipeline.stages import accept
     description="Orders accepted or refused where the marketplace leaves that to the seller: decided over the API, "
     "or by the channel's policy.",
 )
-def acceptances(source: dg.ResourceParam[InstallationSource]) -> dg.MaterializeResult[None]:
+def acceptances(
+    context: dg.AssetExecutionContext, source: dg.ResourceParam[InstallationSource]
+) -> dg.MaterializeResult[None]:
     """Send every decision that is due."""
     with source.opened() as installation:
-        results = accept.accept_all(installation)
+        results = accept.accept_all(installation, connections_of_run(context.run.tags, installation))
     metadata: dict[str, dg.MetadataValue] = {
         name: dg.MetadataValue.int(sum(each.counts[name] for each in results))
         for name in ("done", "rejected", "queued")

@@ -12,6 +12,7 @@ from orders_pipeline.freshness import TICK_FRESHNESS
 from orders_pipeline.lineage import payload_schema
 from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.resources import InstallationSource
+from orders_pipeline.shards import connections_of_run
 from orders_pipeline.stages import hints, pull, sweep
 from orders_pipeline.stages.pull_result import PullResult
 from warehouse.ledger.base import quotas
@@ -57,14 +58,14 @@ def raw_orders(
     for the first time, by an event of its own: the failed ones keep their last state, show in the checks, and hold up
     nobody. A run for one partition, started by a person, fails when its connection does.
     """
-    chosen = [context.partition_key] if context.has_partition_key else None
     read = READINGS[context.run.tags.get(READING_TAG, "due")]
     with source.opened() as installation:
-        results = read(installation, chosen)
+        own = connections_of_run(context.run.tags, installation)
+        results = read(installation, [context.partition_key] if context.has_partition_key else own)
         with installation.ledger.read() as transaction:
             left = quotas.left(transaction)
     context.instance.add_run_tags(context.run.run_id, run_tags(results))
-    if chosen is None:
+    if not context.has_partition_key:
         _log_materializations(context, results, left)
     elif any(each.outcome not in FETCHED for each in results):
         raise dg.Failure("; ".join(_failure(each) for each in results), allow_retries=False)
