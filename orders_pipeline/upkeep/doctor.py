@@ -32,10 +32,12 @@ from orders_pipeline.upkeep.findings import DoctorFinding, DoctorVerdict, Patien
 from warehouse import restore_mark
 from warehouse.lake.attachment import LakeMovedError, connect_reader
 from warehouse.lake.outages import LakeEmptyError, LakeError, LakeUnreachableError
+from warehouse.lake.retired_documents import LakeDocuments
 from warehouse.ledger.base import leases
 from warehouse.ledger.base.credentials import SecretMissing, resolve_credentials
-from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, make_engine, mark, schema_version
+from warehouse.ledger.base.database import POSITION, SCHEMA_HEAD, Ledger, mark, schema_version, unchecked_ledger
 from warehouse.ledger.book import account_deletions, personal_data, raw_orders
+from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable, facts_of, some_retired
 from warehouse.ledger.settings import channels
 from warehouse.ledger.status import channel_status, keys
 from warehouse.ledger.status.channel_status import ChannelState
@@ -66,6 +68,8 @@ OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WORST_FIRST = (DoctorVerdict.FAIL, DoctorVerdict.WARN, DoctorVerdict.OK)
 
 
+RETIRED_TRIED = 100
+"""So many retired orders are read."""
 INTEGRITY_SECONDS = 5.0
 """So long the ledger's file is looked through: some gigabytes; however large it is, the doctor has an answer."""
 STEPS_BETWEEN_LOOKS = 10_000
@@ -139,7 +143,7 @@ def _ledger(settings: Settings) -> tuple[Ledger | None, list[DoctorFinding]]:
         return None, [
             DoctorFinding("ledger", DoctorVerdict.WARN, "there is none yet", "`orders apply -f orders.yaml` makes it")
         ]
-    ledger = Ledger(make_engine(settings.ledger_url))
+    ledger = unchecked_ledger(settings, retired=LakeDocuments(settings))
     try:
         found = schema_version(ledger)
         with ledger.read() as transaction:
@@ -405,6 +409,21 @@ def _order_tables(patient: Patient) -> Iterator[DoctorFinding]:
         yield DoctorFinding("order tables", DoctorVerdict.OK, f"{behind} changes behind the ledger")
 
 
+def _retired_orders(patient: Patient) -> Iterator[DoctorFinding]:
+    if patient.ledger is None:
+        return
+    with patient.ledger.read() as transaction:
+        ids = some_retired(transaction, RETIRED_TRIED)
+        if not ids:
+            return
+        try:
+            facts_of(transaction, ids)
+        except RetiredOrdersUnreadable as error:
+            yield DoctorFinding("retired orders", DoctorVerdict.FAIL, error.message, "they are nowhere else")
+        else:
+            yield DoctorFinding("retired orders", DoctorVerdict.OK, f"{len(ids)} were read from the order tables")
+
+
 def _api(patient: Patient) -> Iterator[DoctorFinding]:
     host = patient.settings.api_host
     with suppress(ValueError):  # a name
@@ -448,6 +467,7 @@ _LOOKS: Sequence[Callable[[Patient], Iterator[DoctorFinding]]] = (
     _leases,
     _personal_data,
     _order_tables,
+    _retired_orders,
     _api,
     dagster_findings,
     _programs,

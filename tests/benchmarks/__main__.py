@@ -33,6 +33,7 @@ from tests.benchmarks import (
     publishing,
     pulling,
     requests,
+    retired_orders,
     shipment_intake,
     starts,
 )
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "console": console_pages.measure,
     "growth": growth.measure,
     "publish": publishing.measure,
+    "retired": retired_orders.measure,
     "idle": idle_ticks.measure,
     "sensors": idle_sensors.measure,
     "writes": api_writing.measure,

@@ -15,6 +15,7 @@ from orders_pipeline.marketplaces.registry import MARKETPLACES
 from orders_pipeline.stages import normalise
 from orders_pipeline.stages.payloads import prepare_payload
 from orders_pipeline.upkeep import personal_data
+from orders_pipeline.upkeep.doctor import examine
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish, published_through
 from warehouse.lake.retirement import retire
@@ -124,3 +125,18 @@ def test_while_the_lake_is_away_it_waits_and_the_others_go_on(old):
     with installation.ledger.read() as transaction:
         assert not quarantined(transaction)
         assert not find_incidents(transaction, IncidentFilter(stages=("normalise",)), None, 10)
+
+
+def test_the_doctor_reads_some_of_them(old, clock):
+    installation, _, _ = old
+
+    def found() -> dict[str, tuple[str, str]]:
+        return {each.part: (each.verdict.value, each.seen) for each in examine(installation.settings, clock)}
+
+    verdict, seen = found()["retired orders"]
+    assert (verdict, seen.split()[1:]) == ("ok", ["were", "read", "from", "the", "order", "tables"])
+    with open_lake(installation.settings) as lake:
+        lake.duck.execute("DELETE FROM retired_orders WHERE order_key % 2 = 0")
+    verdict, seen = found()["retired orders"]
+    assert verdict == "fail"
+    assert "are not in the order tables" in seen

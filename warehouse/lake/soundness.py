@@ -24,6 +24,7 @@ KEYS = {
     "pulls": "id",
     "incidents": "id",
     "channels": "code",
+    "retired_orders": "order_key",
 }
 
 

@@ -188,9 +188,7 @@ def open_ledger(
     restore_mark.require_no_file(settings)
     if not settings.is_postgresql:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = make_engine(settings.ledger_url, cache_kilobytes)
-    engine.update_execution_options(**{RETIRED_DOCUMENTS: retired})
-    ledger = Ledger(engine, retired)
+    ledger = unchecked_ledger(settings, cache_kilobytes, retired)
     try:
         if not _may_exist(settings) or _fitting_version(ledger) != SCHEMA_HEAD:
             if settings.migrate is MigrationPolicy.NEVER:
@@ -201,6 +199,15 @@ def open_ledger(
         ledger.close()
         raise
     return ledger
+
+
+def unchecked_ledger(
+    settings: Settings, cache_kilobytes: int = CACHE_KILOBYTES, retired: RetiredDocuments | None = None
+) -> Ledger:
+    """The same, whatever its schema is; for who looks at that first. Connects to nothing yet."""
+    engine = make_engine(settings.ledger_url, cache_kilobytes)
+    engine.update_execution_options(**{RETIRED_DOCUMENTS: retired})
+    return Ledger(engine, retired)
 
 
 def open_existing_ledger(settings: Settings, retired: RetiredDocuments | None = None) -> Ledger:

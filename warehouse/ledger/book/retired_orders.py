@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.database import RETIRED_DOCUMENTS
+from warehouse.ledger.base.database import RETIRED, RETIRED_DOCUMENTS, mark
 from warehouse.ledger.base.schema import orders
 
 if TYPE_CHECKING:
@@ -58,6 +58,14 @@ def retired_among(transaction: Transaction, order_ids: Sequence[str]) -> frozens
     """Those of the orders that are retired."""
     query = sa.select(orders.c.id).where(orders.c.id.in_(order_ids), orders.c.facts == NO_FACTS)
     return frozenset(transaction.execute(query).scalars())
+
+
+def some_retired(transaction: Transaction, most: int) -> list[str]:
+    """Ids of some retired orders, of those that arrived first; none where none is retired."""
+    if not mark(transaction, RETIRED):
+        return []
+    query = sa.select(orders.c.id).where(orders.c.facts == NO_FACTS).order_by(orders.c.position).limit(most)
+    return list(transaction.execute(query).scalars())
 
 
 def payloads_of(transaction: Transaction, seqs: Sequence[int]) -> Mapping[int, bytes]:
