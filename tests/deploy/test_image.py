@@ -36,6 +36,7 @@ HOME = "/srv"
 """Where ORDERS_HOME is mounted: an empty folder of every system."""
 ENTER = r"""
 set -e
+umask 022
 mount -t tmpfs -o mode=1777 scratch /tmp
 if [ -n "$HIDDEN" ]; then  # Python is in a home that its user alone may enter
     mkdir /tmp/.python && mount --bind "$PYTHON" /tmp/.python

@@ -249,7 +249,7 @@ class Machine:
             self.running.remove(process)
 
     def _start_api(self) -> None:
-        with patch("orders_api.app.open_ledger", lambda settings, _cache: _opened("api", settings, self._at_work)):
+        with patch("orders_api.app.open_ledger", lambda settings, *_more: _opened("api", settings, self._at_work)):
             app = create_app(self.settings, self.clock.ours)
         self._api_process = self._process("api", Fate())
         transport = httpx.ASGITransport(app)
