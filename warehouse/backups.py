@@ -163,7 +163,8 @@ def _write_backup(settings: Settings, partial: Path, now: datetime, keys: str | 
         _copy_database(_ledger_file(settings), partial / LEDGER)
         with _opened_copy(partial / LEDGER) as connection:
             rows, checks, schema = table_counts(connection), check_values_in(connection), schema_in(connection)
-    _copy_folder(settings.archive, partial / ARCHIVE)
+    if not (settings.archive_data or "").startswith("s3://"):
+        _copy_folder(settings.archive, partial / ARCHIVE)
     if keys is not None:
         _write_private(partial / KEYS, keys.encode())
     manifest = Manifest(

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         None,
         description="Where the lake's Parquet files go: a folder or an s3:// prefix. Default: ORDERS_HOME/lake/data.",
     )
+    archive_data: str | None = Field(
+        None,
+        description="Where the bytes of exchanged files are kept, sealed: a folder or an s3:// prefix. Default: "
+        "ORDERS_HOME/archive.",
+    )
     keys: SecretStr | None = Field(
         None,
         description="The key ring that encrypts personal data and secrets: comma-separated id:base64 pairs of 32-byte keys, as "
@@ -338,8 +343,9 @@ class Settings(BaseSettings):
 
     @property
     def archive(self) -> Path:
-        """Folder of the files that were exchanged, encrypted."""
-        return self.home / "archive"
+        """Folder of the files that were exchanged, encrypted; where these are in a bucket, of those on their way there."""
+        is_folder = self.archive_data is not None and "://" not in self.archive_data
+        return Path(str(self.archive_data)) if is_folder else self.home / "archive"
 
 
 def present_settings() -> Settings:

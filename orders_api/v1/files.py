@@ -26,7 +26,7 @@ from orders_api.kit.records import fill
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.files import FileDocument, FilePage, FileRow, FileRowPage
 from orders_api.v1.order_filters import Word, check_channels
-from warehouse.archive import open_archive
+from warehouse.archive import Archive, open_archive
 from warehouse.ledger.exchange import file_queries
 from warehouse.ledger.exchange.file_queries import FileFilter
 from warehouse.ledger.exchange.file_records import FileState, RowOutcome
@@ -151,7 +151,7 @@ def download_file(
     with installation.ledger.read() as transaction:
         record = _find(transaction, installation, caller, given)
     archive = open_archive(installation.settings, installation.keys)
-    if record.sha256 is None or not archive.has(record.sha256):
+    if record.sha256 is None or not _has(archive, record.sha256):
         detail = "The bytes of this file are not kept: they were purged, or it was too large to be read."
         raise Problem(404, "no_content", detail, errors=[{"parameter": "id", "message": "no bytes are kept"}])
     headers = {
@@ -160,6 +160,14 @@ def download_file(
         "Cache-Control": NO_STORE,
     }
     return StreamingResponse(archive.read(record.sha256), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def _has(archive: Archive, sha256: str) -> bool:
+    try:
+        return archive.has(sha256)
+    except OSError:
+        detail = "The archive of files cannot be reached; try again later."
+        raise Problem(503, "archive_unreachable", detail, headers={"Retry-After": "60"}) from None
 
 
 def _find(transaction: Transaction, installation: ApiInstallation, caller: Caller, given: str) -> FileRecord:

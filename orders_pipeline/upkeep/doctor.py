@@ -30,6 +30,7 @@ from orders_pipeline.marketplaces.tls import secure
 from orders_pipeline.upkeep.dagster_findings import dagster_findings
 from orders_pipeline.upkeep.findings import DoctorFinding, DoctorVerdict, Patient, age, graded, hint_if
 from warehouse import restore_mark
+from warehouse.archive import shelf_of
 from warehouse.lake.attachment import LakeMovedError, connect_reader
 from warehouse.lake.outages import LakeEmptyError, LakeError, LakeUnreachableError
 from warehouse.lake.retired_documents import LakeDocuments
@@ -349,11 +350,22 @@ def _leases(patient: Patient) -> Iterator[DoctorFinding]:
     )
 
 
+def _archive(patient: Patient) -> Iterator[DoctorFinding]:
+    if patient.settings.archive_data is None:
+        return
+    try:
+        shelf_of(patient.settings).has("0" * 64)
+    except OSError as error:
+        yield DoctorFinding("archive", DoctorVerdict.FAIL, str(error), "files go neither in nor out meanwhile")
+    else:
+        yield DoctorFinding("archive", DoctorVerdict.OK, f"{patient.settings.archive_data} answers")
+
+
 def _personal_data(patient: Patient) -> Iterator[DoctorFinding]:
     if patient.ledger is None:
         return
     before = patient.now - timedelta(days=patient.settings.pii_retention_days) - PURGE_GRACE
-    overdue = personal_data.due(patient.ledger, patient.settings.archive, before)
+    overdue = personal_data.due(patient.ledger, shelf_of(patient.settings), before)
     with patient.ledger.read() as transaction:
         first = personal_data.oldest(transaction)
     oldest = (
@@ -465,6 +477,7 @@ _LOOKS: Sequence[Callable[[Patient], Iterator[DoctorFinding]]] = (
     _channels,
     _problems,
     _leases,
+    _archive,
     _personal_data,
     _order_tables,
     _retired_orders,

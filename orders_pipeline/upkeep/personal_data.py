@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orders_pipeline.stages.account_deletions import carry_out
+from warehouse.archive import shelf_of
 from warehouse.ledger.book import personal_data
 from warehouse.ledger.watch import incidents
 from warehouse.logs import Event
@@ -27,7 +28,7 @@ SUBJECT = "ledger"
 
 def due(installation: Installation) -> Purge:
     """What a purge would take out now."""
-    return personal_data.due(installation.ledger, installation.settings.archive, _before(installation))
+    return personal_data.due(installation.ledger, shelf_of(installation.settings), _before(installation))
 
 
 def purge(installation: Installation) -> Purge:
@@ -41,7 +42,7 @@ def purge(installation: Installation) -> Purge:
     of_deleted_accounts = carry_out(installation)
     now = installation.clock()
     try:
-        gone = personal_data.purge(installation.ledger, installation.settings.archive, _before(installation), now)
+        gone = personal_data.purge(installation.ledger, shelf_of(installation.settings), _before(installation), now)
     except personal_data.TracesRemain as error:
         problem = incidents.IncidentReport(
             scope="system",

@@ -124,7 +124,7 @@ def test_the_bytes_need_the_scope_for_personal_data(exchanged, erp, support):
 
 
 def test_bytes_that_are_gone(exchanged, support, settings, kept):
-    open_archive(settings, open_key_ring(settings)).path(kept.sha256).unlink()
+    open_archive(settings, open_key_ring(settings)).shelf.path(kept.sha256).unlink()
     answer = support.get(f"/v1/files/{exchanged[0]}/content")
     assert (answer.status_code, answer.json()["code"]) == (404, "no_content")
 

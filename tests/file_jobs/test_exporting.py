@@ -254,7 +254,7 @@ def test_the_archive_holds_the_same_bytes_encrypted(shop, an_order):
     (file,) = shop.export().files
     archive = open_archive(shop.installation.settings, shop.installation.keys)
     assert b"".join(archive.read(file.sha256)) == (shop.folder / "out" / file.name).read_bytes()
-    kept = archive.path(file.sha256).read_bytes()
+    kept = archive.shelf.path(file.sha256).read_bytes()
     assert b"Canari" not in kept
     assert b"402-0000001" not in kept
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.archive import shelf_of
 from warehouse.ledger.base.database import RAW_SEQ, TRACES, mark, next_values, set_mark
 from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
 from warehouse.ledger.book import orders as book
@@ -92,11 +93,11 @@ class Shop:
         connection.execute(sa.insert(raw_orders), [row])
 
     def purge(self) -> Purge:
-        archive = self.settings.archive
+        archive = shelf_of(self.settings)
         return personal_data.purge(self.ledger, archive, self.clock() - RETENTION, self.clock())
 
     def due(self) -> Purge:
-        return personal_data.due(self.ledger, self.settings.archive, self.clock() - RETENTION)
+        return personal_data.due(self.ledger, shelf_of(self.settings), self.clock() - RETENTION)
 
     def row(self, own_id):
         with self.ledger.read() as connection:

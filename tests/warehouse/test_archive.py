@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from warehouse.archive import PIECE_BYTES, Archive, ArchiveError
+from warehouse.archive import PIECE_BYTES, Archive, ArchiveError, FolderShelf
 from warehouse.privacy import KeyRingError
 
 SECRET = b"Zo\xc3\xab Canari; "
@@ -15,7 +15,7 @@ SECRET = b"Zo\xc3\xab Canari; "
 
 @pytest.fixture
 def archive(tmp_path, keys) -> Archive:
-    return Archive(tmp_path / "archive", keys)
+    return Archive(tmp_path / "archive", keys, FolderShelf(tmp_path / "archive"))
 
 
 def keep(archive: Archive, data: bytes) -> str:
@@ -40,7 +40,7 @@ def test_what_goes_in_comes_out(archive, size):
 def test_nothing_is_readable_on_the_disk(archive):
     sha256 = keep(archive, SECRET * 10)
     (path,) = [each for each in archive.folder.rglob("*") if each.is_file()]
-    assert path == archive.path(sha256)
+    assert path == archive.shelf.path(sha256)
     assert b"Canari" not in path.read_bytes()
     assert path.stat().st_mode & 0o077 == 0
 
@@ -59,7 +59,7 @@ def test_the_same_bytes_again_are_one_file(archive):
 def test_an_altered_name_of_the_key_changes_no_byte(archive):
     """It only says which key to try first."""
     content = os.urandom(PIECE_BYTES * 2)
-    path = archive.path(keep(archive, content))
+    path = archive.shelf.path(keep(archive, content))
     data = bytearray(path.read_bytes())
     data[40] ^= 1
     path.write_bytes(data)
@@ -69,7 +69,7 @@ def test_an_altered_name_of_the_key_changes_no_byte(archive):
 @pytest.mark.parametrize("place", [80, 200, -40])
 def test_an_altered_byte_is_noticed(archive, place):
     sha256 = keep(archive, os.urandom(PIECE_BYTES * 2))
-    path = archive.path(sha256)
+    path = archive.shelf.path(sha256)
     data = bytearray(path.read_bytes())
     data[place] ^= 1
     path.write_bytes(data)
@@ -80,7 +80,7 @@ def test_an_altered_byte_is_noticed(archive, place):
 @pytest.mark.parametrize("cut", [3, 30, 5_000, PIECE_BYTES + 100])
 def test_a_cut_is_noticed(archive, cut):
     sha256 = keep(archive, os.urandom(PIECE_BYTES * 2))
-    path = archive.path(sha256)
+    path = archive.shelf.path(sha256)
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises((KeyRingError, ArchiveError)):
         list(archive.read(sha256))
@@ -88,7 +88,7 @@ def test_a_cut_is_noticed(archive, cut):
 
 def test_a_file_under_another_name_is_noticed(archive):
     first, second = keep(archive, b"one"), keep(archive, b"two")
-    archive.path(first).write_bytes(archive.path(second).read_bytes())
+    archive.shelf.path(first).write_bytes(archive.shelf.path(second).read_bytes())
     with pytest.raises(ArchiveError, match="damaged"):
         list(archive.read(first))
 
@@ -101,4 +101,4 @@ def test_a_missing_file_says_so(archive):
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "0" * 63])
 def test_only_a_digest_is_a_name(archive, name):
     with pytest.raises(ValueError, match="SHA-256"):
-        archive.path(name)
+        archive.shelf.path(name)

@@ -9,12 +9,11 @@ are beyond reach: they are the operator's to delete.
 from __future__ import annotations
 
 import sqlite3
-import stat
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 import sqlalchemy as sa
@@ -59,20 +58,30 @@ class Purge:
         return bool(self.orders or self.payloads or self.files)
 
 
+class ArchivedFiles(Protocol):
+    """What is in the archive, as its shelves tell it."""
+
+    def older_than(self, before: datetime) -> list[str]:
+        """The names of what was kept before a moment."""
+
+    def remove(self, name: str) -> None:
+        """Delete what has this name."""
+
+
 class TracesRemain(Exception):
     """What was deleted may still stand in unused parts of the database's files; the message says why."""
 
 
-def due(ledger: Ledger, archive: Path, before: datetime) -> Purge:
+def due(ledger: Ledger, archive: ArchivedFiles, before: datetime) -> Purge:
     """What `purge` would take out now.
 
     Args:
         ledger: Only read.
-        archive: Folder of archived files; may be absent.
+        archive: The archived files.
         before: Whose time began earlier than this is due.
     """
     with ledger.read() as transaction:
-        return Purge(*count_due(transaction, before), len(_due_files(archive, before)))
+        return Purge(*count_due(transaction, before), len(archive.older_than(before)))
 
 
 def count_due(transaction: Transaction, before: datetime) -> tuple[int, int]:
@@ -82,7 +91,7 @@ def count_due(transaction: Transaction, before: datetime) -> tuple[int, int]:
     return book.scalar_one(), raws.scalar_one()
 
 
-def purge(ledger: Ledger, archive: Path, before: datetime, now: datetime) -> Purge:
+def purge(ledger: Ledger, archive: ArchivedFiles, before: datetime, now: datetime) -> Purge:
     """Take out what is due, in small transactions; safe to stop anywhere and to run again. Arguments as in `due`.
 
     Each order gets a new revision, so that readers and the order tables learn that its personal data is gone.
@@ -255,21 +264,8 @@ def _purge_payloads(ledger: Ledger, before: datetime) -> int:
     return gone
 
 
-def _due_files(archive: Path, before: datetime) -> list[Path]:
-    """Archived files that were written before; a folder that is absent holds none."""
-    return [path for path in archive.rglob("*") if _is_file_of(path, before)]
-
-
-def _is_file_of(path: Path, before: datetime) -> bool:
-    try:
-        about = path.stat()
-    except FileNotFoundError:  # it was a file on its way to its final name
-        return False
-    return stat.S_ISREG(about.st_mode) and about.st_mtime < before.timestamp()
-
-
-def _purge_files(archive: Path, before: datetime) -> int:
-    gone = _due_files(archive, before)
-    for path in gone:
-        path.unlink(missing_ok=True)
+def _purge_files(archive: ArchivedFiles, before: datetime) -> int:
+    gone = archive.older_than(before)
+    for name in gone:
+        archive.remove(name)
     return len(gone)
