@@ -71,6 +71,8 @@ lock: ## refresh the hash-locked requirements (needs uv and npm on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --extra build --extra dev pyproject.toml -o requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --extra build --extra celery --extra kubernetes pyproject.toml -o deploy/requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate tests/clients/requirements.in -o tests/clients/requirements.txt
 	cd tests/clients && npm install --package-lock-only --silent
 

@@ -11,3 +11,5 @@ task_acks_late = True
 """As above. A run that was begun by a worker that is lost is not begun again: the next tick does its work."""
 task_track_started = True
 broker_connection_retry_on_startup = True
+worker_redirect_stdouts = False
+"""What a run prints is Dagster's to keep, and shows on its pages; Celery would put it into the worker's own log alone."""

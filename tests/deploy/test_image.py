@@ -20,7 +20,7 @@ import yaml
 
 from orders_pipeline.commands.children import free_port
 from tests.conftest import TEST_KEYS
-from tests.deploy.conftest import DEPLOY, ROOT
+from tests.deploy.conftest import DEPLOY, ROOT, program
 from tests.deploy.test_names import USER
 
 pytestmark = [
@@ -59,7 +59,7 @@ def hidden_parent(path: Path) -> str:
 class Pod:
     """A place where commands run as in a pod: its own ORDERS_HOME, the settings of the manifests."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, redis_url: str) -> None:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(parents=True, mode=0o700)
@@ -68,16 +68,22 @@ class Pod:
         (self.home / "secrets" / "keys").write_text(TEST_KEYS)
         for each in (self.home, *self.home.rglob("*")):
             os.chown(each, USER, USER)
+        (self.home / "celery").mkdir(mode=0o755)  # as the Dockerfile puts it together
+        shutil.copy(DEPLOY / "dagster-celery.yaml", self.home / "celery" / "dagster.yaml")
+        shutil.copy(DEPLOY / "celery" / "dagster_celery_config.py", self.home / "celery")
         shown = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "DAGSTER_HOME": str(ROOT),
+            "DAGSTER_HOME": f"{HOME}/celery",
+            "PYTHONPATH": f"{HOME}/celery",
             "ORDERS_HOME": HOME,
             "ORDERS_SECRETS_DIR": f"{HOME}/secrets",
             "ORDERS_KEYS_FILE": f"{HOME}/secrets/keys",
             "ORDERS_MIGRATE": "never",
             "ORDERS_LAKE_DATA": f"{HOME}/lake",
+            "CELERY_BROKER_URL": f"{redis_url}/0",
+            "CELERY_RESULT_BACKEND": f"{redis_url}/1",
         }
         self.variables = shown
 
@@ -134,7 +140,7 @@ def until(condition, log: Path):
 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, list[str]]:
-    files = DEPLOY.glob("kubernetes/base/*.yaml")
+    files = [*DEPLOY.glob("kubernetes/base/*.yaml"), DEPLOY / "kubernetes/overlays/celery/worker.yaml"]
     found = [
         each for path in files for each in yaml.safe_load_all(path.read_text()) if "template" in each.get("spec", {})
     ]
@@ -145,8 +151,17 @@ def commands() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def pod(postgresql_url, tmp_path):
-    return Pod(tmp_path / "one", postgresql_url)
+def redis_url(tmp_path):
+    port = free_port(0)
+    command = [program("redis-server", "redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+        yield f"redis://127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest.fixture
+def pod(postgresql_url, redis_url, tmp_path):
+    return Pod(tmp_path / "one", postgresql_url, redis_url)
 
 
 LAUNCH = """
@@ -170,8 +185,8 @@ query Printed($key: [String!]!) { capturedLogs(logKey: $key) { stderr } }
 """
 
 
-def test_the_image_would_work_without_a_right_too_many(pod, commands, postgresql_url, tmp_path):
-    """Migrations, the API, the pipeline with a tick, and Dagster's pages, which show what another machine's run has printed."""
+def test_the_image_would_work_without_a_right_too_many(pod, commands, postgresql_url, redis_url, tmp_path):
+    """Migrations, the API, the pipeline with a tick that a worker carries out, and Dagster's pages, which show its output."""
     refused = pod.start(["touch", f"{ROOT}/x", "/x"], tmp_path / "refused")
     assert refused.wait() != 0
     assert (tmp_path / "refused").read_text().count("Read-only file system") == 2
@@ -182,9 +197,13 @@ def test_the_image_would_work_without_a_right_too_many(pod, commands, postgresql
         checks = until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").raise_for_status().json(), log)["checks"]
         assert checks == ["ledger", "schema", "keys", "disk"]
 
-    other = Pod(tmp_path / "two", postgresql_url)
+    other = Pod(tmp_path / "two", postgresql_url, redis_url)
     pages = [str(pages_port) if word == "3000" else word for word in commands["webserver"]]
-    with pod.running(commands["daemon"]) as log, other.running(pages) as pages_log:
+    with (
+        pod.running(commands["daemon"]) as log,
+        pod.running(pages) as pages_log,
+        other.running(commands["worker"]) as worker_log,
+    ):
 
         def ask(query: str, **variables: object):
             answer = httpx.post(
@@ -201,8 +220,8 @@ def test_the_image_would_work_without_a_right_too_many(pod, commands, postgresql
             return state if state["status"] in {"SUCCESS", "FAILURE"} else None
 
         state = until(ended, log)
-        assert state["status"] == "SUCCESS", log.read_text()[-3000:]
+        assert state["status"] == "SUCCESS", worker_log.read_text()[-3000:]
         [key] = {each["fileKey"] for each in state["events"]["events"] if "fileKey" in each}
-        shown = ask(PRINTED, key=[run, "compute_logs", key])["capturedLogs"]["stderr"]
+        shown = until(lambda: ask(PRINTED, key=[run, "compute_logs", key])["capturedLogs"]["stderr"], worker_log)
         assert "pull_orders" in shown
-    shutil.rmtree(pod.home)
+        assert list(other.home.glob("dagster/storage/*")) != []

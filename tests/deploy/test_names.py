@@ -7,6 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
+import yaml
+
 from orders_api.app import create_app
 from orders_pipeline.cli import COMMANDS
 from tests.deploy.conftest import DEPLOY, ROOT
@@ -16,7 +18,8 @@ OURS = {f"ORDERS_{name.upper()}" for name in Settings.model_fields}
 OTHERS = {
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL_S3"),
     *("POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE"),
-    *("DAGSTER_HOME", "PYTHONUNBUFFERED", "PATH"),
+    *("DAGSTER_HOME", "PYTHONPATH", "PYTHONUNBUFFERED", "PATH"),
+    *("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"),
 }
 OF_COMPOSE = {"ORDERS_IMAGE"}
 """What compose.yaml asks its own environment for."""
@@ -42,12 +45,20 @@ def of_kind(manifests, kind):
     return [each for each in manifests if each["kind"] == kind]
 
 
+def queue_of_runs() -> str:
+    """Where the launcher of `dagster-celery.yaml` puts runs."""
+    instance = yaml.safe_load((DEPLOY / "dagster-celery.yaml").read_text())
+    return instance["run_launcher"]["config"]["default_queue"]
+
+
 def check_command(command):
     """The program, the command, and the module are there."""
     assert (Path(sys.executable).parent / command[0]).exists(), command
     if command[0] == "orders":
         assert command[1] in COMMANDS
         assert set(command[2:]) <= {"--only", "api", "console", "--workers", "2"}
+    elif command[0] == "celery":
+        assert command[1:6] == ["-A", "dagster_celery.app", "worker", "-Q", queue_of_runs()]
     else:
         assert command[0] in PROGRAMS
         assert command[command.index("-m") + 1] == "orders_pipeline.definitions"
@@ -91,7 +102,9 @@ def test_compose_and_kubernetes_run_the_same(compose, manifests):
     assert {name: ours[name] for name in theirs if name in ours} == {
         name: theirs[name] for name in theirs if name in ours
     }
-    assert set(ours) == set(theirs)
+    assert set(ours) <= {*theirs, "redis"}
+    if "worker" in ours:
+        assert set(ours) == {*theirs, "redis"}
 
 
 def test_probes_and_ports_are_those_of_the_api(manifests, compose, settings):
@@ -144,8 +157,8 @@ def test_secrets_are_files_and_none_is_here(compose, manifests):
     assert {Path(each["file"]).parent.name for each in compose["secrets"].values()} == {"secrets"}
     assert of_kind(manifests, "Secret") == []
     for name, spec in pods(manifests).items():
-        volumes = {each["name"]: each for each in spec["volumes"]}
-        assert volumes["secrets"]["secret"]["secretName"] == "orders", name
+        volumes = {each["name"]: each for each in spec.get("volumes", ())}
+        assert name == "orders-redis" or volumes["secrets"]["secret"]["secretName"] == "orders", name
     for each in compose["services"].values():
         assert set(each.get("secrets", ())) <= set(compose["secrets"])
         values = {
@@ -187,8 +200,28 @@ def test_the_image_has_all_of_the_product(dockerfile):
         name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE) for name in line.split()
     }
     assert all((ROOT / name).exists() for name in copied)
-    assert copied >= {"warehouse", "orders_api", "orders_pipeline", "requirements.txt", "dagster.yaml"}
+    assert copied >= {"warehouse", "orders_api", "orders_pipeline", "deploy/requirements.txt", "dagster.yaml"}
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert {name for name in copied if not name.startswith("deploy/")} <= let_in
+    assert all(any(Path(name).is_relative_to(each) for each in let_in) for name in copied)
     assert re.search(r"^ARG BASE=python:3\.\d+-slim-bookworm$", dockerfile, re.MULTILINE)
     assert "sha256:" not in re.sub(r"^#.*$", "", dockerfile, flags=re.MULTILINE)
+
+
+def test_the_image_has_the_versions_of_everybody_else():
+    own, theirs = (
+        dict(re.findall(r"^([\w.\-]+)(?:\[.*\])?==(\S+)", path.read_text(), re.MULTILINE))
+        for path in (DEPLOY / "requirements.txt", ROOT / "requirements.txt")
+    )
+    assert {name: own.get(name) for name in theirs} == theirs
+    assert {"dagster-celery", "dagster-k8s", "redis"} <= set(own)
+
+
+def test_workers_and_daemon_find_the_instance_and_the_configuration_of_celery(compose, dockerfile):
+    copied = dict(re.findall(r"^COPY (deploy/\S+) (\S+)$", dockerfile, re.MULTILINE))
+    folder = compose["services"]["worker"]["environment"]["DAGSTER_HOME"]
+    assert copied["deploy/dagster-celery.yaml"] == f"{folder}/dagster.yaml"
+    assert copied["deploy/celery/dagster_celery_config.py"] == f"{folder}/"
+    for name in ("daemon", "webserver", "worker"):
+        environment = compose["services"][name]["environment"]
+        assert (environment["DAGSTER_HOME"], environment["PYTHONPATH"]) == (folder, folder)
+        assert {"CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"} <= set(environment)

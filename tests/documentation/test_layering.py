@@ -181,7 +181,7 @@ def test_a_module_has_one_job_and_so_few_lines(place) -> None:
     assert {path: n for path, n in lines.items() if n > LONGEST and not path.startswith(LONGER)} == {}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "deploy/requirements.txt"])
 def test_every_requirement_is_locked_by_hashes(name) -> None:
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     entries = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
