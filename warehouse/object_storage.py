@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 30
 TRIES = 3
+PART_BYTES = 64_000_000
+"""So much of an object is sent, and held, at once; ten thousand such parts are what S3 takes."""
 
 _GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 _DENIED = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
@@ -51,13 +53,24 @@ class ObjectBucket:
         Raises:
             ObjectStorageError: It was not kept.
         """
-        content.seek(0)
-        digest = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).digest()
-        content.seek(0)
         with _asking(self.name) as client:
-            client.put_object(
-                Bucket=self.name, Key=self.prefix + key, Body=content, ContentMD5=base64.b64encode(digest).decode()
-            )
+            place = {"Bucket": self.name, "Key": self.prefix + key}
+            part = content.read(PART_BYTES)
+            if len(part) < PART_BYTES:
+                client.put_object(**place, Body=part, ContentMD5=_md5(part))
+                return
+            place["UploadId"] = client.create_multipart_upload(**place)["UploadId"]
+            try:
+                parts: list[dict[str, object]] = []
+                while part:
+                    number = len(parts) + 1
+                    kept = client.upload_part(**place, PartNumber=number, Body=part, ContentMD5=_md5(part))
+                    parts.append({"PartNumber": number, "ETag": kept["ETag"]})
+                    part = content.read(PART_BYTES)
+                client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+            except BaseException:
+                client.abort_multipart_upload(**place)
+                raise
 
     def read(self, key: str) -> Incoming:
         """The bytes of an object as they come; to be closed.
@@ -122,6 +135,11 @@ class Incoming:
     def close(self) -> None:
         """Let go of what was not read."""
         self._body.close()
+
+
+def _md5(part: bytes) -> str:
+    """By which the server sees that it has received what was sent."""
+    return base64.b64encode(hashlib.md5(part, usedforsecurity=False).digest()).decode()
 
 
 def bucket_of(address: str) -> ObjectBucket:
