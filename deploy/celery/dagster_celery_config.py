@@ -10,6 +10,7 @@ worker_prefetch_multiplier = 1
 task_acks_late = True
 """As above. A run that was begun by a worker that is lost is not begun again: the next tick does its work."""
 task_track_started = True
+worker_max_tasks_per_child = 100
 broker_connection_retry_on_startup = True
 worker_redirect_stdouts = False
 """What a run prints is Dagster's to keep, and shows on its pages; Celery would put it into the worker's own log alone."""

@@ -1,0 +1,167 @@
+"""A tick of several runs, carried out by workers of Celery on two machines: either may be lost, and no order is.
+
+PostgreSQL, Redis and the marketplaces are on this machine, the workers in network namespaces with host names of their own.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections import Counter
+from contextlib import ExitStack, nullcontext
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher import LaunchRunContext
+
+from orders_pipeline.definitions import defs
+from orders_pipeline.installation import Installation
+from orders_pipeline.resources import InstallationSource
+from orders_pipeline.sandbox import server
+from orders_pipeline.sandbox.application import create_app
+from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
+from orders_pipeline.sandbox.mirakl import state as mirakl
+from orders_pipeline.schedules import pull_orders_every_5_minutes
+from tests.benchmarks.sandboxes import CREDENTIALS, SETTLED_SECONDS, SHOP, connect
+from tests.scale import workers
+from tests.scale.workers import until
+from warehouse.clock import utc_now
+from warehouse.ledger.base import schema
+from warehouse.ledger.base.database import open_ledger
+from warehouse.privacy import open_key_ring
+from warehouse.settings import Settings
+
+CONNECTIONS = 100
+ORDERS = 4
+"""At each connection; some of them move on between the ticks."""
+KEYS = "test:" + "A" * 43 + "="
+
+pytestmark = [
+    pytest.mark.slow,
+    # Dagster's launcher registers its task anew with each run that it launches
+    pytest.mark.filterwarnings("ignore::celery.exceptions.DuplicateTaskNameWarning"),
+]
+
+
+class Fleet:
+    """What the machines share, and the daemon's part of it."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, sandbox) -> None:
+        self.instance, self.sandbox = instance, sandbox
+        self.ledger = open_ledger(settings)
+        self.installation = Installation(settings, self.ledger, open_key_ring(settings), utc_now)
+        self._ticks = 0
+
+    def tick(self) -> list[str]:
+        """What the schedule asks for, launched; returns the runs."""
+        self._ticks += 1
+        source = InstallationSource(lambda: nullcontext(self.installation))
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=5 * self._ticks)
+        with dg.build_schedule_context(instance=self.instance, scheduled_execution_time=at) as context:
+            requests = pull_orders_every_5_minutes(context, source=source)
+        assert not isinstance(requests, dg.SkipReason), requests.skip_message
+        return [self._launch(each) for each in requests]
+
+    def _launch(self, request: dg.RunRequest) -> str:
+        origin = ReconstructableRepository.for_module("orders_pipeline.definitions", "defs")
+        run = self.instance.create_run_for_job(
+            defs.resolve_job_def("pull_orders"),
+            tags=dict(request.tags),
+            status=dg.DagsterRunStatus.STARTING,
+            asset_selection=frozenset(request.asset_selection) if request.asset_selection else None,
+            job_code_origin=origin.get_reconstructable_job("pull_orders").get_python_origin(),
+        )
+        self.instance.run_launcher.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
+        return run.run_id
+
+    def statuses(self, runs: list[str]) -> Counter[dg.DagsterRunStatus]:
+        return Counter(self.instance.get_run_by_id(each).status for each in runs)
+
+    def holders(self, prefix: str) -> dict[str, str]:
+        """Lease → the machine that holds it."""
+        table = schema.leases.c
+        query = sa.select(table.name, table.holder).where(table.name.startswith(prefix), table.expires_at > utc_now())
+        with self.ledger.read() as transaction:
+            return {row.name: row.holder.partition(":")[0] for row in transaction.execute(query)}
+
+    def let_leases_run_out(self, name: str) -> None:
+        """A machine's, as time would."""
+        table = schema.leases
+        with self.ledger.write() as transaction:
+            of_it = table.c.holder.startswith(f"{name}:")
+            transaction.execute(sa.update(table).where(of_it).values(expires_at=utc_now()))
+
+    def ship(self) -> None:
+        """Let orders move on, long enough ago that the marketplace tells it at once."""
+        ids = [each["id"] for each in self.sandbox.truth() if each["status"] == "SHIPPING"]
+        assert self.sandbox.advance(AdvanceRequest("ship", order_ids=tuple(ids), backdate_seconds=400)).advanced
+
+    def assert_whole(self) -> None:
+        """Every channel has every order, once, as it is at the marketplace."""
+        truth = {(each["id"], each["status"]) for each in self.sandbox.truth()}
+        orders = schema.orders.c
+        with self.ledger.read() as transaction:
+            rows = transaction.execute(sa.select(orders.channel, orders.original_id, orders.marketplace_status)).all()
+        channels = [f"shop_{number:03d}" for number in range(1, CONNECTIONS + 1)]
+        assert Counter(map(tuple, rows)) == Counter((channel, *each) for channel in channels for each in truth)
+
+
+@pytest.fixture
+def fleet(postgresql_ledger_url, tmp_path, monkeypatch):
+    missing = workers.missing_programs()
+    if missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+            f"{', '.join(missing)} missing for two machines"
+        )
+    sandbox = mirakl.MiraklSandbox(rate_factor=math.inf)
+    sandbox.generate(GenerateRequest(ORDERS, days=0.5, account=SHOP, newest_seconds=SETTLED_SECONDS))
+    with ExitStack() as stack:
+        redis = stack.enter_context(workers.serving_redis(tmp_path))
+        url = stack.enter_context(server.running(create_app(sandbox)))
+        given = {"home": tmp_path / "home", "keys": KEYS, "database_url": postgresql_ledger_url, "pull_shards": 2}
+        (tmp_path / "dagster").mkdir()
+        shutil.copy(workers.ROOT / "deploy" / "dagster-celery.yaml", tmp_path / "dagster" / "dagster.yaml")
+        environment = {f"ORDERS_{name.upper()}": str(value) for name, value in given.items()}
+        environment |= {**CREDENTIALS, "DAGSTER_HOME": str(tmp_path / "dagster")}
+        environment |= {
+            f"CELERY_{name}": f"redis://127.0.0.1:{redis}/{number}"
+            for number, name in enumerate(("BROKER_URL", "RESULT_BACKEND"))
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings = Settings(_env_file=None, **given)
+        settings.home.mkdir()
+        instance = stack.enter_context(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path / "dagster"))))
+        made = Fleet(settings, instance, sandbox)
+        stack.callback(made.ledger.close)
+        connect(made.installation, url, CONNECTIONS)
+        ports = [redis, sa.make_url(postgresql_ledger_url).port, sa.make_url(url.replace("http", "postgresql")).port]
+        made.machines = [
+            stack.enter_context(workers.machine(number, ports, environment, tmp_path / f"machine-{number}.log"))
+            for number in (1, 2)
+        ]
+        yield made
+
+
+def test_a_tick_goes_on_when_a_worker_is_lost(fleet):
+    first = fleet.tick()
+    until(lambda: fleet.statuses(first) == {dg.DagsterRunStatus.SUCCESS: 2})
+    assert set(fleet.holders("run:").values()) == {"machine-1", "machine-2"}
+    fleet.assert_whole()
+
+    fleet.ship()
+    second = fleet.tick()
+    until(lambda: "machine-2" in fleet.holders("pull:").values())
+    fleet.machines[1].kill()
+    until(lambda: fleet.statuses(second)[dg.DagsterRunStatus.SUCCESS] == 1)
+    fleet.let_leases_run_out("machine-2")
+    third = fleet.tick()
+    assert len(third) == 2
+    assert fleet.statuses(second) == {dg.DagsterRunStatus.SUCCESS: 1, dg.DagsterRunStatus.FAILURE: 1}
+    until(lambda: fleet.statuses(third) == {dg.DagsterRunStatus.SUCCESS: 2})
+    fleet.assert_whole()
