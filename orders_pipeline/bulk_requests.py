@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from warehouse.bulk_actions import BulkOrder
     from warehouse.operator_requests import OperatorRequest
 
-CLAIM_LENGTH = timedelta(minutes=30)
-"""So long a request is its process's after each step; who is silent for longer is taken for dead."""
+CLAIM_LENGTH = timedelta(minutes=5)
+"""So long a request is its process's after each step, and then for as long as that renews its lease."""
 GOES_ON_FOR = timedelta(seconds=30)
 """After it what was asked meanwhile comes first."""
 BUSY_TRIES, BUSY_SECONDS = 12, 5.0

@@ -24,6 +24,7 @@ from orders_pipeline.stages.connection_test import try_connection
 from orders_pipeline.storages.errors import StorageError
 from orders_pipeline.storages.open_storages import StoragePlaces
 from orders_pipeline.storages.probe import probe
+from warehouse.ledger.base import heartbeat, leases
 from warehouse.ledger.bulk import selections
 from warehouse.ledger.people import operator_requests as book
 from warehouse.ledger.settings import file_jobs
@@ -68,6 +69,7 @@ def look(installation: Installation) -> bool:
         with installation.ledger.write() as transaction:
             book.note_pipeline(transaction, now)
             book.tidy(transaction, now)
+            leases.forget(transaction, book.OF_REQUESTS, now - book.KEPT_FOR)
             selections.forget(transaction, now)
     if is_light_due:
         carry_out(installation, LIGHT, LIGHT_FOR)
@@ -84,11 +86,15 @@ def carry_out(installation: Installation, kinds: Sequence[RequestKind], at_most:
     done = 0
     while time.monotonic() < ends_at:
         with installation.ledger.write() as transaction:
-            request = book.claim(transaction, kinds, installation.clock(), CLAIM_LENGTHS[tuple(kinds)])
-        if request is None:
+            now = installation.clock()
+            request = book.claim(transaction, kinds, now, CLAIM_LENGTHS[tuple(kinds)])
+            lease = None if request is None else leases.acquire(transaction, book.OF_REQUESTS + request.id, now)
+        if request is None or lease is None:
             break
-        state, result = _attempt(installation, request)
+        with heartbeat.renewing(installation.ledger, lease, installation.clock):
+            state, result = _attempt(installation, request)
         with installation.ledger.write() as transaction:
+            leases.release(transaction, lease, installation.clock())
             if result is None:
                 book.hand_back(transaction, request)
             else:

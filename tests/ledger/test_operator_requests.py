@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from warehouse.ledger.base import leases
 from warehouse.ledger.people import operator_requests as book
 from warehouse.ledger.people.request_subjects import subjects
 from warehouse.ledger.settings import channels
@@ -84,6 +85,17 @@ def test_what_a_dead_process_held_is_taken_up_again_and_not_overwritten_by_it(an
     assert not finish(any_ledger, clock, paused, result={"by": "the first"})
     assert finish(any_ledger, clock, second, result={"by": "the second"})
     assert find(any_ledger, asked).result == {"by": "the second"}
+
+
+def test_what_takes_longer_than_its_claim_is_kept_by_a_lease(any_ledger, clock):
+    asked = ask(any_ledger, clock)
+    claim(any_ledger, clock)
+    clock.advance(minutes=3)
+    with any_ledger.write() as transaction:
+        leases.acquire(transaction, book.OF_REQUESTS + asked.id, clock())
+    assert claim(any_ledger, clock) is None
+    clock.advance(seconds=91)
+    assert claim(any_ledger, clock).id == asked.id
 
 
 def test_what_brings_down_every_process_fails(any_ledger, clock):

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import insert_into, mark, set_mark
 from warehouse.ledger.base.rows import Json
-from warehouse.ledger.base.schema import operator_requests
+from warehouse.ledger.base.schema import leases, operator_requests
 from warehouse.operator_requests import EXPIRES_AFTER, RULES, OperatorRequest, RequestKind, RequestProgress
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ MOST_CLAIMS = 2
 KEPT_FOR = timedelta(days=30)
 
 _IS_OPEN = operator_requests.c.finished_at.is_(None)
+OF_REQUESTS = "request:"
+"""How the names of the leases begin that long requests are held by; the request's id follows."""
 _MAY_BE_CLAIMED = operator_requests.c.claims < operator_requests.c.fruitful + MOST_CLAIMS
 
 
@@ -179,7 +181,7 @@ def tidy(transaction: Transaction, now: datetime) -> None:
         )
     )
     transaction.execute(
-        ending.where(~_MAY_BE_CLAIMED, operator_requests.c.claimed_until < now).values(
+        ending.where(~_MAY_BE_CLAIMED, operator_requests.c.claimed_until < now, ~_is_held(now)).values(
             finished_at=now,
             outcome=RequestProgress.FAILED,
             result=_failure(
@@ -202,8 +204,14 @@ def note_pipeline(transaction: Transaction, now: datetime) -> None:
 
 
 def _due(kinds: Sequence[RequestKind], now: datetime) -> sa.Select[Any]:
-    free = sa.or_(operator_requests.c.claimed_until.is_(None), operator_requests.c.claimed_until < now)
+    is_over = sa.and_(operator_requests.c.claimed_until < now, ~_is_held(now))
+    free = sa.or_(operator_requests.c.claimed_until.is_(None), is_over)
     return sa.select(operator_requests).where(_IS_OPEN, operator_requests.c.kind.in_(kinds), _MAY_BE_CLAIMED, free)
+
+
+def _is_held(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether somebody renews the lease of a request: it takes longer than its claim, and goes on."""
+    return sa.exists().where(leases.c.name == OF_REQUESTS + operator_requests.c.id, leases.c.expires_at > now)
 
 
 def _failure(code: str, message: str, hint: str) -> str:
