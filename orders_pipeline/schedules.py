@@ -10,6 +10,7 @@ import dagster as dg
 from orders_pipeline import shards
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_leases import unless_running
+from orders_pipeline.standstill import skip_once_moved
 from warehouse.ledger.settings.channels import is_any_served
 from warehouse.ledger.shipping import acceptances, shipment_queries
 
@@ -21,6 +22,7 @@ from warehouse.ledger.shipping import acceptances, shipment_queries
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="What is new at every connection, into the book and the tables; skipped while the last run still works.",
 )
+@skip_once_moved
 def pull_orders_every_5_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | list[dg.RunRequest] | dg.SkipReason:
@@ -40,6 +42,7 @@ def pull_orders_every_5_minutes(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Tell the marketplaces what was shipped and decided; skipped as long as nothing waits.",
 )
+@skip_once_moved
 def confirm_shipments_every_15_minutes(
     context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -65,6 +68,7 @@ def _daily(job_name: str, cron_schedule: str, description: str) -> dg.ScheduleDe
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=description,
     )
+    @skip_once_moved
     def night(
         context: dg.ScheduleEvaluationContext, source: dg.ResourceParam[InstallationSource]
     ) -> dg.RunRequest | dg.SkipReason:

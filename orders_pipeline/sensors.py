@@ -20,6 +20,7 @@ from orders_pipeline.file_jobs import job_run
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_leases import UNFINISHED, running, unless_running
 from orders_pipeline.stages import hints
+from orders_pipeline.standstill import skip_once_moved
 from warehouse.clock import utc_now
 from warehouse.ledger.settings import channels
 from warehouse.ledger.settings.file_jobs import JobKind
@@ -61,6 +62,7 @@ def partition_changes(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keep the partitions of raw_orders equal to the ledger's connections; starts no run.",
 )
+@skip_once_moved
 def connection_partitions(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.SensorResult | dg.SkipReason:
@@ -102,6 +104,7 @@ def ping_after_success(context: dg.RunStatusSensorContext, source: dg.ResourcePa
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Confirm at once what the ERP reports, where ORDERS_CONFIRM_EAGERLY is set.",
 )
+@skip_once_moved
 def new_shipments(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -122,6 +125,7 @@ def new_shipments(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A run when a cancellation is to be told, an alert to be sent, or nobody has watched for a while.",
 )
+@skip_once_moved
 def due_follow_ups(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -138,6 +142,7 @@ def due_follow_ups(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="One run for all file jobs whose time has come, times that were missed included.",
 )
+@skip_once_moved
 def due_file_jobs(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -158,6 +163,7 @@ def due_file_jobs(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Listen to marketplaces that tell of changes, where a connection says so; a run when one can be read.",
 )
+@skip_once_moved
 def change_hints(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:
@@ -175,6 +181,7 @@ def change_hints(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Do what operators ask: tests and listings at once, what takes longer in a run.",
 )
+@skip_once_moved
 def operator_requests(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[InstallationSource]
 ) -> dg.RunRequest | dg.SkipReason:

@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from orders_pipeline.assets.raw_orders import CONNECTIONS
 from orders_pipeline.definitions import build_defs, defs
+from orders_pipeline.installation import opened
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.run_leases import BEGINS_WITHIN, running
 from orders_pipeline.schedules import SCHEDULES, pull_orders_every_5_minutes, sweep_orders_daily
 from orders_pipeline.sensors import connection_partitions, due_follow_ups, partition_changes
-from warehouse.ledger.base import leases
+from warehouse.ledger.base import leases, move_mark
 from warehouse.ledger.base.schema import leases as leases_table
 from warehouse.ledger.settings import channels
 from warehouse.processes import is_gone, this_process
@@ -197,6 +198,15 @@ def test_the_daily_jobs_keep_out_of_one_anothers_way() -> None:
 def test_partition_changes(wanted, present, in_flight, add, remove) -> None:
     changes = partition_changes(wanted, present, in_flight)
     assert (changes.add, changes.remove) == (add, remove)
+
+
+def test_nothing_is_started_once_the_ledger_has_moved(fresh, connected) -> None:
+    with connected.ledger.write() as transaction:
+        move_mark.freeze(transaction, "postgresql://db/orders", NOW)
+    there = InstallationSource(lambda: opened(connected.settings))
+    for schedule in (pull_orders_every_5_minutes, sweep_orders_daily):
+        assert "is being moved to postgresql://db/orders" in tick(schedule, fresh, source=there).skip_message
+    assert "is being moved" in evaluate(fresh, there).skip_message
 
 
 def evaluate(instance, source) -> dg.SensorResult | dg.SkipReason:
