@@ -18,6 +18,7 @@ from orders_pipeline.upkeep.doctor import examine
 from orders_pipeline.upkeep.findings import DoctorVerdict
 from tests.api.conftest import Api, issue
 from tests.conftest import DATABASES, TEST_KEYS
+from tests.pipeline.test_retiring import retire_old_orders
 from warehouse import connect, moves
 from warehouse.lake.attachment import LakeMovedError
 from warehouse.lake.definitions import TABLES
@@ -289,3 +290,14 @@ def test_the_files_of_the_lake_move_alone(request, home, bucket, clock, database
         assert set(publish(ledger, lake, clock()).counts) <= {"channels", "incidents"}
     with pytest.raises(moves.MoveError, match="name where they go"):
         moves.new_home(new, None, new.lake_data)
+
+
+def test_retired_orders_are_answered_from_the_new_lake(filled, bucket, postgresql_url, serve, clock):
+    clock.advance(days=400)
+    assert retire_old_orders(filled) > 0
+    token = issue(filled.ledger, clock(), "erp", Scope.ORDERS_READ)
+    read = Api(serve(filled.settings), token).get("/v1/orders?limit=100")
+    assert any(each.get("is_retired") for each in read.json()["orders"])
+    new = moves.new_home(filled.settings, postgresql_url, f"s3://{bucket}/lake")
+    moves.move(filled.settings, new, clock(), nobody)
+    assert Api(serve(new), token).get("/v1/orders?limit=100").content == read.content
