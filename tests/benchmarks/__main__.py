@@ -34,6 +34,7 @@ from tests.benchmarks import (
     pulling,
     requests,
     retired_orders,
+    sharded_ticks,
     shipment_intake,
     starts,
 )
@@ -50,6 +51,7 @@ BENCHMARKS: Mapping[str, Callable[[Workshop], list[Figure]]] = {
     "publish": publishing.measure,
     "retired": retired_orders.measure,
     "idle": idle_ticks.measure,
+    "shards": sharded_ticks.measure,
     "sensors": idle_sensors.measure,
     "writes": api_writing.measure,
     "intake": shipment_intake.measure,

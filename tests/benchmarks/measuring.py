@@ -51,6 +51,7 @@ class Sizes:
         published: Orders published to the lake.
         changed: Changed orders of an incremental publish.
         connections: Connections of an idle tick.
+        shops: Connections of an idle tick that workers share.
         committed: Orders committed while the API is written to.
         exchanged: Orders in the book that is exported to files.
         confirmed: Shipments of a backlog that is confirmed, at each marketplace.
@@ -67,6 +68,7 @@ class Sizes:
     published: int
     changed: int
     connections: int
+    shops: int
     committed: int
     exchanged: int
     confirmed: int
@@ -84,6 +86,7 @@ TINY = Sizes(
     published=2_000,
     changed=100,
     connections=5,
+    shops=20,
     committed=1_000,
     exchanged=2_000,
     confirmed=40,
@@ -100,6 +103,7 @@ DEFAULT = Sizes(
     published=50_000,
     changed=1_000,
     connections=100,
+    shops=2_000,
     committed=10_000,
     exchanged=200_000,
     confirmed=2_000,
@@ -116,6 +120,7 @@ FULL = Sizes(
     published=1_000_000,
     changed=1_000,
     connections=100,
+    shops=2_000,
     committed=10_000,
     exchanged=500_000,
     confirmed=10_000,

@@ -46,6 +46,23 @@ def tick_in_dagster() -> Generator[object, None, None]:
             yield _connections_read(result)
 
 
+def shard_in_dagster(shard: str) -> Generator[object, None, None]:
+    """Task: load the definitions and the instance; run the job for a shard, as often as asked."""
+    import dagster as dg  # noqa: PLC0415 - as above
+
+    from orders_pipeline.definitions import defs  # noqa: PLC0415 - as above
+    from orders_pipeline.shards import EACH_SHARD_MAKES, SHARD_TAG  # noqa: PLC0415 - as above
+
+    job = defs.resolve_job_def("pull_orders")
+    chosen = None if shard.startswith("1/") else [dg.AssetKey(each) for each in EACH_SHARD_MAKES]
+    with dg.DagsterInstance.get() as instance:
+        yield None
+        while True:
+            result = job.execute_in_process(instance=instance, tags={SHARD_TAG: shard}, asset_selection=chosen)
+            assert result.success
+            yield _connections_read(result)
+
+
 def _connections_read(result: Any) -> int:
     (told,) = (
         event.event_specific_data.materialization.metadata
