@@ -1,6 +1,7 @@
 """A tick of several runs, carried out by workers of Celery on two machines: either may be lost, and no order is.
 
-PostgreSQL, Redis and the marketplaces are on this machine, the workers in network namespaces with host names of their own.
+PostgreSQL, Redis, the S3 server of the order tables and the marketplaces are on this machine, the workers in network namespaces
+with host names of their own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 from collections import Counter
 from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import dagster as dg
 import pytest
@@ -21,6 +23,7 @@ from dagster._core.launcher import LaunchRunContext
 
 from orders_pipeline.definitions import defs
 from orders_pipeline.installation import Installation
+from orders_pipeline.lake_access import publishing
 from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sandbox import server
 from orders_pipeline.sandbox.application import create_app
@@ -28,9 +31,10 @@ from orders_pipeline.sandbox.engine import AdvanceRequest, GenerateRequest
 from orders_pipeline.sandbox.mirakl import state as mirakl
 from orders_pipeline.schedules import pull_orders_every_5_minutes
 from tests.benchmarks.sandboxes import CREDENTIALS, SETTLED_SECONDS, SHOP, connect
-from tests.scale import workers
+from tests.scale import object_store, workers
 from tests.scale.workers import until
 from warehouse.clock import utc_now
+from warehouse.lake.publishing import publish, published_through
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import open_ledger
 from warehouse.privacy import open_key_ring
@@ -39,6 +43,7 @@ from warehouse.settings import Settings
 CONNECTIONS = 100
 ORDERS = 4
 """At each connection; some of them move on between the ticks."""
+BUCKET = "orders"
 KEYS = "test:" + "A" * 43 + "="
 
 pytestmark = [
@@ -108,12 +113,18 @@ class Fleet:
         with self.ledger.read() as transaction:
             rows = transaction.execute(sa.select(orders.channel, orders.original_id, orders.marketplace_status)).all()
         channels = [f"shop_{number:03d}" for number in range(1, CONNECTIONS + 1)]
-        assert Counter(map(tuple, rows)) == Counter((channel, *each) for channel in channels for each in truth)
+        wanted = Counter((channel, *each) for channel in channels for each in truth)
+        assert Counter(map(tuple, rows)) == wanted
+        with publishing(self.installation) as lake:
+            assert published_through(lake)["orders"] > 0  # by a worker
+            publish(self.ledger, lake, utc_now())  # what another shard has read since
+            query = "SELECT channel, original_id, marketplace_status FROM orders"
+            assert Counter(lake.duck.execute(query).fetchall()) == wanted
 
 
 @pytest.fixture
 def fleet(postgresql_ledger_url, tmp_path, monkeypatch):
-    missing = workers.missing_programs()
+    missing = [*workers.missing_programs(), *object_store.missing_programs()]
     if missing:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
             f"{', '.join(missing)} missing for two machines"
@@ -123,11 +134,14 @@ def fleet(postgresql_ledger_url, tmp_path, monkeypatch):
     with ExitStack() as stack:
         redis = stack.enter_context(workers.serving_redis(tmp_path))
         url = stack.enter_context(server.running(create_app(sandbox)))
+        store = stack.enter_context(object_store.serving(tmp_path / "s3"))
+        store.client().create_bucket(Bucket=BUCKET)
         given = {"home": tmp_path / "home", "keys": KEYS, "database_url": postgresql_ledger_url, "pull_shards": 2}
+        given["lake_data"] = f"s3://{BUCKET}/lake"
         (tmp_path / "dagster").mkdir()
         shutil.copy(workers.ROOT / "deploy" / "dagster-celery.yaml", tmp_path / "dagster" / "dagster.yaml")
         environment = {f"ORDERS_{name.upper()}": str(value) for name, value in given.items()}
-        environment |= {**CREDENTIALS, "DAGSTER_HOME": str(tmp_path / "dagster")}
+        environment |= {**CREDENTIALS, **store.environment(), "DAGSTER_HOME": str(tmp_path / "dagster")}
         environment |= {
             f"CELERY_{name}": f"redis://127.0.0.1:{redis}/{number}"
             for number, name in enumerate(("BROKER_URL", "RESULT_BACKEND"))
@@ -140,7 +154,8 @@ def fleet(postgresql_ledger_url, tmp_path, monkeypatch):
         made = Fleet(settings, instance, sandbox)
         stack.callback(made.ledger.close)
         connect(made.installation, url, CONNECTIONS)
-        ports = [redis, sa.make_url(postgresql_ledger_url).port, sa.make_url(url.replace("http", "postgresql")).port]
+        addresses = (postgresql_ledger_url, url, store.endpoint)
+        ports = [redis, *(urlsplit(each).port for each in addresses)]
         made.machines = [
             stack.enter_context(workers.machine(number, ports, environment, tmp_path / f"machine-{number}.log"))
             for number in (1, 2)
