@@ -42,6 +42,7 @@ from orders_pipeline.sandbox.server import running
 from orders_pipeline.stages import accept, confirm, normalise
 from orders_pipeline.stages import pull as pulling
 from tests.faults.confirmation_checker import Findings, check, edited_packages
+from tests.faults.forks import ROOT, ForkingProgram
 from tests.simulation.world import Place, account_of, channel_entry, connection_entry, secrets_of
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.database import Ledger, open_ledger
@@ -51,7 +52,6 @@ from warehouse.ledger.settings.kinds import keep_kinds
 from warehouse.privacy import open_key_ring
 from warehouse.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 SETTLED_SECONDS = 900.0
 """Made-up orders are at least this old, so that the marketplaces' own lag hides none."""
 KEYS = "test:" + "A" * 43 + "="
@@ -97,35 +97,16 @@ FAULTS = (
 
 
 class Server:
-    """The helper that forks a sender for each line."""
+    """Forks a sender when it is told to."""
 
     def __init__(self, environment: dict[str, str], offset_file: Path, log: Path) -> None:
-        self._environment = environment
-        self._offset_file = offset_file
-        self._log = log.open("wb")
-        self._helper = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("sender_server.py"))],
-            env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
-            cwd=log.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
+        self._given = {"environment": environment, "offset_file": str(offset_file)}
+        self._program = ForkingProgram("sender_server", log, environment)
+        self.end, self.close = self._program.end, self._program.close
 
     def begin(self, *, pull: bool = False) -> int:
         """Start a sender and return its process id."""
-        assert self._helper.stdin is not None
-        assert self._helper.stdout is not None
-        command = {"environment": self._environment, "offset_file": str(self._offset_file), "pull": pull}
-        self._helper.stdin.write(json.dumps(command) + "\n")
-        self._helper.stdin.flush()
-        return int(self._helper.stdout.readline())
-
-    def end(self) -> int:
-        """Wait for the sender; 0 when it came to its end, minus the signal when it was killed."""
-        assert self._helper.stdout is not None
-        return os.waitstatus_to_exitcode(int(self._helper.stdout.readline()))
+        return self._program.begin({**self._given, "pull": pull})
 
     def run(self, *, pull: bool = False) -> float:
         """One whole run; returns its seconds."""
@@ -134,15 +115,6 @@ class Server:
         status = self.end()
         assert status == 0, status
         return time.monotonic() - began
-
-    def close(self) -> None:
-        """End the helper."""
-        assert self._helper.stdin is not None
-        self._helper.stdin.close()
-        self._helper.wait(timeout=30)
-        assert self._helper.stdout is not None
-        self._helper.stdout.close()
-        self._log.close()
 
 
 class Api:

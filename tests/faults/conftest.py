@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from importlib import util
@@ -15,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.forks import ROOT, ForkingProgram
 from warehouse.clock import utc_now
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
 KEYS = "test:" + "A" * 43 + "="
 
 
@@ -44,44 +41,10 @@ source = world.source
 instance = world.instance
 
 
-class TickServer:
-    """A helper process that has everything imported and forks for each tick."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log.open("wb")
-        self.log = log
-        self._helper = subprocess.Popen(
-            [sys.executable, str(HERE / "tick_server.py")],
-            env={**os.environ, **world.CREDENTIALS, "DAGSTER_HOME": str(ROOT), "PYTHONPATH": str(ROOT)},
-            cwd=log.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-
-    def begin(self, command: dict[str, object]) -> int:
-        """Start a tick and return its process id."""
-        self._helper.stdin.write(json.dumps(command) + "\n")
-        self._helper.stdin.flush()
-        return int(self._helper.stdout.readline())
-
-    def end(self) -> int:
-        """Wait for the tick; 0 when it succeeded, minus the signal when it was killed."""
-        return os.waitstatus_to_exitcode(int(self._helper.stdout.readline()))
-
-    def close(self) -> None:
-        """End the helper."""
-        self._helper.stdin.close()
-        self._helper.wait(timeout=30)
-        self._helper.stdout.close()
-        self._log.close()
-
-
 class Ticker:
     """Ticks of one installation, each in a process of its own."""
 
-    def __init__(self, server: TickServer, home: Path, settings: dict[str, object]) -> None:
+    def __init__(self, server: ForkingProgram, home: Path, settings: dict[str, object]) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.server = server
         self.settings = Settings(_env_file=None, home=home, keys=KEYS, **settings)
@@ -112,16 +75,25 @@ class Ticker:
         return self.server.log.read_text()[-4000:]
 
 
+def _started(folders: pytest.TempPathFactory) -> ForkingProgram:
+    environment = {**world.CREDENTIALS, "DAGSTER_HOME": str(ROOT)}
+    return ForkingProgram("tick_server", folders.mktemp("ticks") / "log", environment)
+
+
 @pytest.fixture(scope="session")
-def tick_server(tmp_path_factory) -> Iterator[TickServer]:
-    server = TickServer(tmp_path_factory.mktemp("ticks") / "log")
+def tick_server(tmp_path_factory) -> Iterator[ForkingProgram]:
+    server = ForkingProgram(
+        "tick_server", tmp_path_factory.mktemp("ticks") / "log", {**world.CREDENTIALS, "DAGSTER_HOME": str(ROOT)}
+    )
     yield server
     server.close()
 
 
 @pytest.fixture(scope="session")
-def second_tick_server(tmp_path_factory) -> Iterator[TickServer]:
-    server = TickServer(tmp_path_factory.mktemp("ticks") / "log")
+def second_tick_server(tmp_path_factory) -> Iterator[ForkingProgram]:
+    server = ForkingProgram(
+        "tick_server", tmp_path_factory.mktemp("ticks") / "log", {**world.CREDENTIALS, "DAGSTER_HOME": str(ROOT)}
+    )
     yield server
     server.close()
 
@@ -130,7 +102,7 @@ def second_tick_server(tmp_path_factory) -> Iterator[TickServer]:
 def ticker_in(tmp_path, tick_server):
     """Make a ticker for the installation in a folder of this name, with these settings."""
 
-    def make(name: str, server: TickServer = tick_server, **settings: object) -> Ticker:
+    def make(name: str, server: ForkingProgram = tick_server, **settings: object) -> Ticker:
         return Ticker(server, tmp_path / name, settings)
 
     return make

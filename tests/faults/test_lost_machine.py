@@ -7,11 +7,8 @@ whole process group is killed or paused; we are this one, with the daemon's guar
 from __future__ import annotations
 
 import csv
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -26,7 +23,8 @@ from dagster._core.instance.ref import InstanceRef
 from orders_pipeline.installation import Installation
 from orders_pipeline.run_leases import running
 from orders_pipeline.sandbox.faults import Fault, FaultKind
-from tests.faults.conftest import HERE, KEYS, ROOT, world
+from tests.faults.conftest import KEYS, world
+from tests.faults.forks import ForkingProgram
 from tests.pipeline.confirming_shop import Shop
 from tests.simulation import machine
 from warehouse.ledger.base import schema
@@ -47,42 +45,10 @@ JOBS = {job.__name__: job for job in (machine.pull_orders, machine.confirm_shipm
 pytestmark = pytest.mark.slow
 
 
-class OtherMachine:
-    """A machine with a host name of its own, on which a job can be begun."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log.open("wb")
-        self._helper = subprocess.Popen(
-            [sys.executable, str(HERE / "machine_server.py"), "machine-b"],
-            env={**os.environ, **world.CREDENTIALS, "PYTHONPATH": str(ROOT)},
-            cwd=log.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-
-    def begin(self, command: dict[str, object]) -> int:
-        """Begin a run and return its process group."""
-        self._helper.stdin.write(json.dumps(command) + "\n")
-        self._helper.stdin.flush()
-        return int(self._helper.stdout.readline())
-
-    def end(self) -> int:
-        """Wait for the run; 0 when it succeeded, minus the signal when it was killed."""
-        return os.waitstatus_to_exitcode(int(self._helper.stdout.readline()))
-
-    def close(self) -> None:
-        self._helper.stdin.close()
-        self._helper.wait(timeout=30)
-        self._helper.stdout.close()
-        self._log.close()
-
-
 class World:
     """Both machines, what they share, and their clock."""
 
-    def __init__(self, settings: Settings, marketplaces, instance, other: OtherMachine, command) -> None:
+    def __init__(self, settings: Settings, marketplaces, instance, other: ForkingProgram, command) -> None:
         self.instance, self.other, self.marketplaces, self._command = instance, other, marketplaces, command
         self.begun: list[int] = []
         self._offset_file = Path(command["offset_file"])
@@ -164,7 +130,9 @@ def until(is_so) -> None:
 
 @pytest.fixture(scope="module")
 def other_machine(tmp_path_factory):
-    made = OtherMachine(tmp_path_factory.mktemp("machine-b") / "log")
+    made = ForkingProgram(
+        "machine_server", tmp_path_factory.mktemp("machine-b") / "log", world.CREDENTIALS, "machine-b"
+    )
     yield made
     made.close()
 

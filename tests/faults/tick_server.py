@@ -1,23 +1,20 @@
-"""Runs ticks for the kill campaign: for each line on standard input it forks, and the fork executes the job `pull_orders`.
+"""Runs ticks for the kill campaign: a program of `forks`, each of whose forks executes the job `pull_orders`.
 
-The line is JSON: Dagster's `instance` (`ephemeral`, or `stored` for the one of DAGSTER_HOME), the `environment` to add, and
-`limit_bytes`, the largest file it may write, or null. Answers with the fork's process id and, when it has ended, with its
-wait status. Not a test; forking from a process that has everything imported makes a tick
-cost what its work costs.
+A command names Dagster's `instance` (`ephemeral`, or `stored` for the one of DAGSTER_HOME), the `environment` to add, and
+`limit_bytes`, the largest file that may be written, or null.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
-import sys
 from typing import Any
 
 import dagster as dg
 
 from orders_pipeline.definitions import defs
+from tests.faults.forks import serve
 
 
 def tick(command: dict[str, Any]) -> int:
@@ -31,21 +28,5 @@ def tick(command: dict[str, Any]) -> int:
         return 0 if defs.resolve_job_def("pull_orders").execute_in_process(instance=instance).success else 1
 
 
-def main() -> None:
-    """Serve until standard input ends."""
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                status = tick(json.loads(line))
-            finally:
-                sys.stderr.flush()
-                os._exit(status)
-        print(pid, flush=True)  # noqa: T201 - the protocol
-        _, status = os.waitpid(pid, 0)
-        print(status, flush=True)  # noqa: T201 - the protocol
-
-
 if __name__ == "__main__":
-    main()
+    serve(tick)
