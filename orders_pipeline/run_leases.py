@@ -65,7 +65,9 @@ def _begin(installation: Installation, run_id: str) -> Lease:
     now = installation.clock()
     with installation.ledger.write() as transaction:
         leases.forget(transaction, leases.OF_RUNS, now - FORGOTTEN_AFTER)
-        lease = leases.acquire_once(transaction, leases.OF_RUNS + run_id, now)
+        name = leases.OF_RUNS + run_id
+        # `dagster job execute` opens a run's resources once more when the run has ended, to read what it came to
+        lease = leases.acquire_once(transaction, name, now) or leases.own(transaction, name, now)
     if lease is None:
         raise dg.Failure("the run was given up before it began", allow_retries=False)
     return lease

@@ -84,6 +84,14 @@ def acquire_once(transaction: Transaction, name: str, now: datetime) -> Lease | 
     return lease if is_ours else None
 
 
+def own(transaction: Transaction, name: str, now: datetime) -> Lease | None:
+    """A lease that this process has taken and that has not run out; None where there is none."""
+    row = transaction.execute(_LEASE, {"lease": name}).mappings().one_or_none()
+    if row is None or row["holder"] != this_process() or row["expires_at"] <= now:
+        return None
+    return Lease(name, row["holder"], row["fence"], row["expires_at"])
+
+
 def states(transaction: Transaction, names: Collection[str], now: datetime) -> dict[str, bool]:
     """Of these leases those that were ever taken, with whether somebody holds each now, as `acquire` judges it."""
     rows = transaction.execute(sa.select(leases).where(leases.c.name.in_(names))).mappings()
