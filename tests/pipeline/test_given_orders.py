@@ -17,6 +17,7 @@ from orders_pipeline.resources import InstallationSource
 from orders_pipeline.sensors import connection_partitions
 from orders_pipeline.stages import cancel, confirm, connection, normalise, pull, sweep
 from tests.given_orders import BUYER, document, set_up, with_line
+from warehouse.archive import shelf_of
 from warehouse.ids import order_id
 from warehouse.ledger.base import schema
 from warehouse.ledger.book import cancellations, order_intake, personal_data
@@ -196,7 +197,7 @@ def test_personal_data_goes_with_the_purge_and_a_change_brings_none_back(shop, c
     give(shop, gone)
     normalise.normalise_pending(shop)
     clock.advance(days=400)
-    personal_data.purge(shop.ledger, shop.settings.home / "archive", clock(), clock())
+    personal_data.purge(shop.ledger, shelf_of(shop.settings), clock(), clock())
     assert [row["body"] for row in rows(shop, schema.raw_orders)] == [None]
     assert order(shop)["pii_state"] == "expired"
     give(shop, with_line(0), may_change=lambda _: True)
