@@ -37,13 +37,14 @@ HOME = "/srv"
 ENTER = r"""
 set -e
 umask 022
+mount --bind "$OWN" /srv
+mount --bind "$ROOT" /mnt  # either may be below /tmp
 mount -t tmpfs -o mode=1777 scratch /tmp
 if [ -n "$HIDDEN" ]; then  # Python is in a home that its user alone may enter
     mkdir /tmp/.python && mount --bind "$PYTHON" /tmp/.python
     mount -t tmpfs -o mode=755 shown "$HIDDEN" && mkdir -p "$PYTHON" && mount --bind /tmp/.python "$PYTHON"
 fi
-mount --bind "$OWN" /srv
-mount --bind "$ROOT" "$ROOT" && mount -o remount,bind,ro "$ROOT"
+mkdir -p "$ROOT" && mount --bind /mnt "$ROOT" && mount -o remount,bind,ro "$ROOT" && umount /mnt
 mount -o remount,bind,ro /
 cd /tmp
 exec setpriv --reuid=10001 --regid=10001 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs \
