@@ -69,9 +69,12 @@ class Pod:
         (self.home / "secrets" / "keys").write_text(TEST_KEYS)
         for each in (self.home, *self.home.rglob("*")):
             os.chown(each, USER, USER)
-        (self.home / "celery").mkdir(mode=0o755)  # as the Dockerfile puts it together
-        shutil.copy(DEPLOY / "dagster-celery.yaml", self.home / "celery" / "dagster.yaml")
-        shutil.copy(DEPLOY / "celery" / "dagster_celery_config.py", self.home / "celery")
+        celery = self.home / "celery"  # as the Dockerfile puts it together
+        celery.mkdir()
+        shutil.copy(DEPLOY / "dagster-celery.yaml", celery / "dagster.yaml")
+        shutil.copy(DEPLOY / "celery" / "dagster_celery_config.py", celery)
+        for each in (celery, *celery.iterdir()):  # whatever an earlier test has made of this process's umask
+            each.chmod(0o755)
         shown = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONUNBUFFERED": "1",
