@@ -6,15 +6,11 @@ are kept is in `ledger.book.payload_dictionaries`.
 
 from __future__ import annotations
 
-import sys
+import threading
 import zlib
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+import zstandard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +21,13 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 DICTIONARY_BYTES = 16 * 1024
 """Twice the size makes payloads shorter by a twentieth."""
 
-_WITHOUT_DICTIONARY = zstd.ZstdCompressor()
-"""Kept, as `Dictionary.compressor` is."""
+
+class _Tools(threading.local):
+    """What packs and unpacks, of each thread: making them takes as long as a payload does, and they do one thing at a time."""
+
+    def __init__(self, content: zstandard.ZstdCompressionDict | None = None) -> None:
+        self.pack = zstandard.ZstdCompressor(dict_data=content).compress
+        self.unpack = zstandard.ZstdDecompressor(dict_data=content).decompress
 
 
 class Dictionary:
@@ -34,40 +35,30 @@ class Dictionary:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self._zstd = zstd.ZstdDict(content)
+        known = zstandard.ZstdCompressionDict(content)
+        self.id = known.dict_id()
+        self.tools = _Tools(known)
 
-    @property
-    def id(self) -> int:
-        """What is packed with it names it so."""
-        return self._zstd.dict_id
 
-    @cached_property
-    def compressor(self) -> zstd.ZstdCompressor:
-        """Kept: making one takes as long as a payload does. It locks itself for each payload."""
-        return zstd.ZstdCompressor(zstd_dict=self._zstd.as_digested_dict)
-
-    def unpack(self, packed: bytes) -> bytes:
-        """What was packed with this dictionary."""
-        return zstd.decompress(packed, zstd_dict=self._zstd)
+_WITHOUT_DICTIONARY = _Tools()
 
 
 def train(samples: Sequence[bytes]) -> Dictionary | None:
     """Make a dictionary of some hundreds of payloads without personal data: pieces of them are in it. None: too short."""
     try:
-        return Dictionary(zstd.train_dict(samples, DICTIONARY_BYTES).dict_content)
-    except zstd.ZstdError:
+        return Dictionary(zstandard.train_dictionary(DICTIONARY_BYTES, list(samples)).as_bytes())
+    except zstandard.ZstdError:
         return None
 
 
 def pack(plain: bytes, dictionary: Dictionary | None = None) -> bytes:
     """Compress one payload."""
-    compressor = _WITHOUT_DICTIONARY if dictionary is None else dictionary.compressor
-    return compressor.compress(plain, zstd.ZstdCompressor.FLUSH_FRAME)
+    return (_WITHOUT_DICTIONARY if dictionary is None else dictionary.tools).pack(plain)
 
 
 def dictionary_of(packed: bytes) -> int:
     """The id of the dictionary that something was packed with; 0: none."""
-    return zstd.get_frame_info(packed).dictionary_id if packed.startswith(MAGIC) else 0
+    return zstandard.get_frame_parameters(packed).dict_id if packed.startswith(MAGIC) else 0
 
 
 def unpack(packed: bytes, dictionary: Dictionary | None = None) -> bytes:
@@ -80,7 +71,7 @@ def unpack(packed: bytes, dictionary: Dictionary | None = None) -> bytes:
         return zlib.decompress(packed)
     named = dictionary_of(packed)
     if not named:
-        return zstd.decompress(packed)
+        return _WITHOUT_DICTIONARY.unpack(packed)
     if dictionary is None or dictionary.id != named:
         raise ValueError(f"a payload was packed with the dictionary {named}, which is not here")
-    return dictionary.unpack(packed)
+    return dictionary.tools.unpack(packed)
