@@ -35,12 +35,12 @@ def serve_mirakl(orders: int, is_multi_shipment: bool) -> Generator[object, None
             yield len(sandbox.journal)
 
 
-def connect(installation: Installation, url: str, count: int) -> None:
-    """Connect an installation that many times."""
+def connect(installation: Installation, url: str, count: int, prefix: str = "shop") -> None:
+    """Connect an installation that many times; each connection has one channel of the same code."""
     now = installation.clock()
     with installation.ledger.write() as transaction:
         for number in range(1, count + 1):
-            code = f"shop_{number:03d}"
+            code = f"{prefix}_{number:03d}"
             connection = channels.Connection(
                 code=code,
                 kind="mirakl",

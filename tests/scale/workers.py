@@ -117,4 +117,4 @@ def until(is_so, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.25)
