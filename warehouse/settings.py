@@ -194,8 +194,8 @@ class Settings(BaseSettings):
         None,
         ge=0,
         le=32,
-        description="Processes that read payloads when thousands wait. 0: none; unset: one for each core, at most four, "
-        "none where there is one core.",
+        description="Processes that read payloads when thousands wait, among them the one that commits. 0 and 1: it alone; "
+        "unset: one for each core, at most four.",
     )
     import_max_bytes: int = Field(
         25_000_000, ge=1_000, description="Largest shipment file that is read, in bytes; a larger one is refused."

@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from itertools import count, cycle, islice
+from itertools import count, islice
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,10 +39,13 @@ WORTH_A_PROCESS = 5_000
 """So many raw orders take several times as long to read as a process to start."""
 
 MOST = 4
-"""More readers than these are faster than one process commits."""
+"""More processes than these read faster than one commits."""
 
 AHEAD = 2
-"""Chunks that each reader is asked for before the first is taken: no more than these are in memory."""
+"""Chunks that each process has before it or behind it: no more than these are in memory."""
+
+PATIENCE = 0.0
+"""Seconds to wait for another process before this one reads a chunk itself."""
 
 LONGEST_CHUNK = 600.0
 """Seconds within which a reader answers."""
@@ -64,32 +68,38 @@ def read_chunks(
     Raises:
         ReaderLostError: Nothing of the chunk that it was at is given back.
     """
-    number = _worthwhile(installation.settings, waiting)
-    if not number:
-        reader = PayloadReader(installation)
-        for seqs in chunks:
-            yield read_parts(installation, reader, seqs)
-        return
+    reader = PayloadReader(installation)
+    most = AHEAD * (1 + (number := _worthwhile(installation.settings, waiting)))
+    found: deque[_ReadingProcess | list[Part]] = deque()
     with ExitStack() as stack:
-        readers = cycle([stack.enter_context(_started(installation.settings)) for _ in range(number)])
-        asked: deque[_ReadingProcess] = deque()
+        others = [stack.enter_context(_started(installation.settings)) for _ in range(number)]
         for seqs in chunks:
-            reading = next(readers)
-            reading.ask(seqs)
-            asked.append(reading)
-            if len(asked) == AHEAD * number:
-                yield asked.popleft().answer(installation)
-        while asked:
-            yield asked.popleft().answer(installation)
+            if (free := next(filter(_ReadingProcess.is_free, others), None)) is not None:
+                free.ask(seqs)
+                found.append(free)
+            else:
+                found.append(read_parts(installation, reader, seqs))
+            while found and (len(found) >= most or _is_there(found[0])):
+                yield _taken(installation, found)
+        while found:
+            yield _taken(installation, found)
+
+
+def _is_there(found: _ReadingProcess | list[Part]) -> bool:
+    return isinstance(found, list) or found.has_answered()
+
+
+def _taken(installation: Installation, found: deque[_ReadingProcess | list[Part]]) -> list[Part]:
+    """The first of what is being read; waits for it."""
+    first = found.popleft()
+    return first if isinstance(first, list) else first.answer(installation)
 
 
 def _worthwhile(settings: Settings, waiting: int) -> int:
-    """How many reading processes are worth their start."""
+    """How many processes beside this one are worth their start."""
     cores = os.cpu_count() or 1
-    wanted = (
-        (0 if cores == 1 else min(cores, MOST)) if settings.reading_processes is None else settings.reading_processes
-    )
-    return min(wanted, waiting // WORTH_A_PROCESS)
+    wanted = min(cores, MOST) if settings.reading_processes is None else settings.reading_processes
+    return min(max(wanted - 1, 0), waiting // WORTH_A_PROCESS)
 
 
 class _Orders(msgspec.Struct):
@@ -177,6 +187,18 @@ class _ReadingProcess:
         self._process = process
         self._connection = connection
         self._asked: deque[Sequence[int]] = deque()
+        self._is_ready = False
+
+    def is_free(self) -> bool:
+        """Whether it can be asked for one more chunk; not while it starts."""
+        if not self._is_ready and self._connection.poll(PATIENCE):
+            self._received()
+            self._is_ready = True
+        return self._is_ready and len(self._asked) < AHEAD
+
+    def has_answered(self) -> bool:
+        """Whether the chunk that it was asked for first is there."""
+        return self._connection.poll(PATIENCE)
 
     def ask(self, seqs: Sequence[int]) -> None:
         """Let it read a chunk next."""
@@ -189,6 +211,13 @@ class _ReadingProcess:
     def answer(self, installation: Installation) -> list[Part]:
         """The chunk that it was asked for first."""
         seqs = self._asked.popleft()
+        found = self._received()
+        with suppress(msgspec.MsgspecError):  # an order that is not what its members' types say
+            if found is not None:
+                return unpacked(found)
+        return read_parts(installation, PayloadReader(installation), seqs)
+
+    def _received(self) -> _Answer | None:
         try:
             if not self._connection.poll(LONGEST_CHUNK):
                 raise self._lost()
@@ -197,10 +226,7 @@ class _ReadingProcess:
             raise self._lost() from error
         if isinstance(found, Exception):
             raise found
-        with suppress(msgspec.MsgspecError):  # an order that is not what its members' types say
-            if found is not None:
-                return unpacked(found)
-        return read_parts(installation, PayloadReader(installation), seqs)
+        return found
 
     def _lost(self) -> ReaderLostError:
         code = self._process.poll()
@@ -225,16 +251,21 @@ def _started(settings: Settings) -> Iterator[_ReadingProcess]:
 
 
 def main() -> None:
-    """Answer what is asked over the socket until it is closed; an error is the last answer, and is raised by who asked."""
+    """Say that it is ready, then answer what is asked over the socket until it is closed; an error is the last answer, and is
+    raised by who asked.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that commits
     with suppress(EOFError, OSError), Connection(int(sys.argv[1])) as connection:  # OSError: nobody is there any more
         settings: Settings = connection.recv()
         logs.configure(settings.log_format, settings.log_level or logs.LogLevel.INFO)
         try:
-            with opened_to_read(settings) as installation, heap_at_rest():
+            with opened_to_read(settings) as installation, heap_at_rest(), ThreadPoolExecutor(1) as sending:
                 reader = PayloadReader(installation)
+                sent = sending.submit(connection.send, None)
                 while True:
-                    connection.send(packed(read_parts(installation, reader, connection.recv())))
+                    answer = packed(read_parts(installation, reader, connection.recv()))
+                    sent.result()  # in a thread: the socket holds less than a chunk, and who asked may be at work itself
+                    sent = sending.submit(connection.send, answer)
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001 - as above

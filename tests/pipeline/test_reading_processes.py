@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ import sqlalchemy as sa
 
 from orders_pipeline.stages import normalise, pull, reading_processes
 from orders_pipeline.stages.reading import PayloadReader, read_parts
-from orders_pipeline.stages.reading_processes import ReaderLostError, packed, unpacked
+from orders_pipeline.stages.reading_processes import ReaderLostError, _ReadingProcess, packed, unpacked
 from warehouse.ledger.base.database import LedgerMissingError
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, quarantine, raw_orders
 
 ORDERS = 40
+LONG = 60.0
 BOOK = (
     sa.select(*(each for each in orders.columns if each.name != "received_at")).order_by(orders.c.position),
     sa.select(order_lines).order_by(order_lines.c.id),
@@ -28,8 +30,9 @@ BOOK = (
 
 @pytest.fixture
 def pulled(connected, marketplaces, monkeypatch):
-    """An installation with raw orders that are worth two reading processes, one of them unreadable."""
+    """An installation with raw orders that are worth two more processes, which read all of them; one is unreadable."""
     monkeypatch.setattr(reading_processes, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(reading_processes, "PATIENCE", LONG)
     marketplaces.generate(ORDERS)
     pull.pull_all(connected)
     with connected.ledger.write() as transaction:
@@ -54,9 +57,13 @@ def readers() -> list[int]:
     return [each for each in found if b"reading_processes" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
-def test_processes_read_what_one_process_reads(pulled):
+@pytest.mark.parametrize("reads_too", [False, True])
+def test_processes_read_what_one_process_reads(pulled, monkeypatch, reads_too):
+    asked, is_free = count(), _ReadingProcess.is_free
+    if reads_too:
+        monkeypatch.setattr(_ReadingProcess, "is_free", lambda self: is_free(self) and next(asked) % 4 > 1)
     seen: list[int] = []
-    normalise.normalise_pending(with_processes(pulled, 2), lambda _: seen.append(len(readers())))
+    normalise.normalise_pending(with_processes(pulled, 3), lambda _: seen.append(len(readers())))
     assert set(seen) == {2}
     assert readers() == []
     found = book(pulled)
@@ -80,7 +87,7 @@ def test_what_goes_over_the_socket_arrives_as_it_was(pulled):
 
 
 def test_a_reader_that_dies_is_an_error_and_nothing_is_lost_or_doubled(pulled, clock):
-    some = with_processes(pulled, 2)
+    some = with_processes(pulled, 3)
 
     def kill(_: int) -> None:
         for each in readers():
@@ -103,4 +110,4 @@ def test_what_a_reader_cannot_do_is_an_error_here(pulled):
     elsewhere = pulled.settings.model_copy(update={"home": pulled.settings.home / "elsewhere"})
     lost = type(pulled)(elsewhere, pulled.ledger, pulled.keys, pulled.clock, pulled.sleep)
     with pytest.raises(LedgerMissingError):
-        normalise.normalise_pending(with_processes(lost, 1))
+        normalise.normalise_pending(with_processes(lost, 2))
