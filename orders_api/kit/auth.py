@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
     from orders_api.kit.installation import ApiInstallation
+    from warehouse.ledger.base.prepared import Question
 
 GRANTED_BY = {
     Scope.ORDERS_READ: frozenset({Scope.ORDERS_READ, Scope.ORDERS_READ_PII, Scope.ADMIN}),
@@ -113,6 +114,12 @@ def admit(transaction: Transaction, request: Request, installation: ApiInstallat
         challenge = f'Bearer error="insufficient_scope", scope="{scopes[0]}"'
         raise Problem(403, "missing_scope", detail, headers={"WWW-Authenticate": challenge})
     return caller
+
+
+def foreseen(request: Request) -> list[Question]:
+    """What `admit` will ask."""
+    presented = _bearer(request.headers.get("authorization"))
+    return [] if presented is None else tokens.questions(presented)
 
 
 def _bearer(header: str | None) -> str | None:

@@ -42,7 +42,11 @@ POSITION_NOTED_EVERY = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class ApiInstallation:
-    """One installation of the product, as the API sees it."""
+    """One installation of the product, as the API sees it.
+
+    Attributes:
+        pii_readers: Ids of tokens that were seen to read personal data: what they will ask is foreseen, nothing permitted.
+    """
 
     settings: Settings
     ledger: Ledger
@@ -51,6 +55,7 @@ class ApiInstallation:
     limiter: RateLimiter
     numbering: Numbering
     latencies: Latencies = field(default_factory=Latencies)
+    pii_readers: set[str] = field(default_factory=set)
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _positions_noted: dict[str, datetime] = field(default_factory=dict)
 

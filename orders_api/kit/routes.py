@@ -18,7 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from orders_api.kit.auth import Caller, May, admit
+from orders_api.kit.auth import Caller, May, admit, foreseen
 from orders_api.kit.bodies import with_body
 from orders_api.kit.errors import describe
 from orders_api.kit.installation import ApiInstallation, installation_of
@@ -143,5 +143,5 @@ RawBody = Annotated[bytes, Depends(_raw_body)]
 
 def _admit(request: Request, scopes: tuple[Scope, ...]) -> Caller:
     installation = installation_of(request)
-    with installation.ledger.read() as transaction:
+    with installation.ledger.read_answered(foreseen(request)) as transaction:
         return admit(transaction, request, installation, *scopes)

@@ -21,6 +21,8 @@ from tests.conftest import _as_postgres
 from warehouse.ledger.base import postgresql, reads
 from warehouse.ledger.base.database import (
     POSITION,
+    PRODUCTS,
+    RAW_SEQ,
     WrongEncoding,
     make_engine,
     mark,
@@ -28,6 +30,8 @@ from warehouse.ledger.base.database import (
     schema_version,
     set_mark,
 )
+from warehouse.ledger.base.prepared import Prepared, Question
+from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.settings import Settings
 
@@ -134,6 +138,64 @@ def test_a_read_begins_anew_where_the_server_has_closed_its_connection(on_postgr
         _fail_after_a_change(writing)
     with ledger.read() as reading:
         assert mark(reading, POSITION) == 7
+    ledger.close()
+
+
+ONE_MARK = Prepared(sa.select(marks.c.value).where(marks.c.name == sa.bindparam("name")))
+FORESEEN = [Question(ONE_MARK, {"name": POSITION})]
+IDLE_IN_TRANSACTION = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+)
+
+
+@pytest.mark.parametrize("kind", ["straight", "pooled"])
+def test_what_was_foreseen_is_answered_at_once_and_everything_else_in_a_transaction(tmp_path, request, kind):
+    url = request.getfixturevalue("postgresql_url" if kind == "straight" else "pooled_url")
+    settings = Settings(_env_file=None, home=tmp_path / "home", database_url=url)
+    ledger = open_ledger(settings)
+    with ledger.read():
+        pass  # leaves a connection
+    for value in range(1, 4):
+        with ledger.write() as writing:
+            set_mark(writing, POSITION, value)
+        with ledger.read_answered(FORESEEN) as reading:
+            with ledger.write() as writing:
+                set_mark(writing, POSITION, 100)
+                assert writing.execute(sa.text(IDLE_IN_TRANSACTION)).scalar_one() == 0
+            assert ONE_MARK.rows(reading, {"name": POSITION}) == [(value,)]  # as it was
+            assert ONE_MARK.rows(reading, {"name": RAW_SEQ}) == [(0,)]  # not foreseen: begins a transaction
+            with ledger.write() as writing:
+                set_mark(writing, PRODUCTS, value)
+            assert mark(reading, PRODUCTS) == value - 1  # which sees one state
+            assert reading.execute(sa.text("SHOW lock_timeout")).scalar_one() == "15s"
+        with ledger.write() as writing:
+            assert writing.execute(sa.text(IDLE_IN_TRANSACTION)).scalar_one() == 0
+    with pytest.raises(ZeroDivisionError), ledger.read_answered(FORESEEN) as reading:
+        raise ZeroDivisionError
+    with (
+        pytest.raises(ZeroDivisionError),
+        ledger.write() as writing,
+    ):  # the pool has taken nothing back that commits by itself
+        _fail_after_a_change(writing)
+    with ledger.read_answered(FORESEEN) as reading:
+        assert mark(reading, POSITION) == 100
+    ledger.close()
+
+
+def test_what_was_foreseen_is_answered_where_the_server_has_closed_its_connection(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    for _ in range(2):
+        with ledger.read_answered(FORESEEN) as reading:
+            assert ONE_MARK.rows(reading, {"name": POSITION}) == [(0,)]
+        _end_all_others(on_postgresql)
+    no_number = sa.select(marks.c.value).where(sa.cast(marks.c.name, sa.Integer) == sa.bindparam("number"))
+    broken = [Question(Prepared(no_number), {"number": 1})]
+    with ledger.read():
+        pass
+    with pytest.raises(sa.exc.DataError), ledger.read_answered(broken):
+        pass
+    with ledger.read_answered(FORESEEN) as reading:
+        assert ONE_MARK.rows(reading, {"name": POSITION}) == [(0,)]
     ledger.close()
 
 

@@ -6,7 +6,7 @@ What is read and written is in the modules of each noun; they take the `Connecti
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, partial
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Engine
 
+    from warehouse.ledger.base.prepared import Question
     from warehouse.settings import Settings
 
 LOG = logging.getLogger("warehouse.ledger")
@@ -98,10 +99,17 @@ class Ledger:
     retired: RetiredDocuments | None = None
     _kept: list[Transaction] = field(default_factory=list, repr=False, compare=False)
 
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
+    def read(self) -> AbstractContextManager[Transaction]:
         """A read transaction with one stable view of the ledger."""
-        connection = self._begun()
+        return self._reading(reads.begin_again)
+
+    def read_answered(self, questions: Sequence[Question]) -> AbstractContextManager[Transaction]:
+        """A read of which is known what it asks: answered at once, from one view of the ledger; all else it sees in another."""
+        return self._reading(partial(reads.begin_answered, questions=questions))
+
+    @contextmanager
+    def _reading(self, begin_again: Callable[[Transaction], bool]) -> Iterator[Transaction]:
+        connection = self._begun(begin_again)
         try:
             yield connection
             reads.end(connection)
@@ -113,14 +121,14 @@ class Ledger:
         else:
             reads.release(connection)
 
-    def _begun(self) -> Transaction:
+    def _begun(self, begin_again: Callable[[Transaction], bool]) -> Transaction:
         """A connection on which a read has begun: most often one that an earlier read has left."""
         while True:
             try:
                 connection = self._kept.pop()
             except IndexError:
                 return reads.begin(self.engine)
-            if reads.begin_again(connection):
+            if begin_again(connection):
                 return connection
 
     @contextmanager

@@ -38,7 +38,19 @@ WATCHES_OUR_MACHINE = (
 
 
 class _Connection(psycopg.Connection[Any]):
-    """A connection that does not wait for ever for a server that has stopped answering."""
+    """A connection that does not wait for ever for a server that has stopped answering.
+
+    Attributes:
+        begins_with: What begins the transaction of the next statement; None: it has begun, or none has to.
+    """
+
+    begins_with: str | None = None
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - the driver has four kinds of them
+        begin, self.begins_with = self.begins_with, None
+        if begin is not None:
+            super().cursor().execute(begin)
+        return super().cursor(*arguments, **options)
 
     def wait(
         self, gen: Generator[Wait, Ready | int, Outcome], interval: float = 0.1, timeout: float | None = None

@@ -22,6 +22,8 @@ Conversion = Callable[[Any], Any]
 
 PLACES = {"sqlite": ("qmark", "?"), "postgresql": ("format", "%s")}
 """Database → what SQLAlchemy calls its way to write a place for a value, and such a place."""
+ANSWERS = "answers"
+"""Where a connection keeps what its read was answered before it asks."""
 LIST = re.compile(r"__\[POSTCOMPILE_[^\]~]+(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
 """Where SQLAlchemy leaves the places of a list to whoever runs the statement, and what stands before and after each."""
 
@@ -59,10 +61,11 @@ class Prepared:
         Raises:
             SQLAlchemyError: As when SQLAlchemy runs it.
         """
+        for asked, answer in transaction.info.get(ANSWERS, ()):
+            if asked.statement is self and asked.values == values:
+                return answer  # type: ignore[no-any-return]
         dialect = transaction.dialect
-        written = self._written.get(dialect.name)
-        if written is None:
-            written = self._written[dialect.name] = _write(self.statement, dialect)
+        written = self._for(dialect)
         known = {**written.constants, **values}
         # whoever listens to statements, to count or to trace them, hears of those that SQLAlchemy runs
         if transaction.dispatch.before_cursor_execute or not all(
@@ -72,10 +75,55 @@ class Prepared:
         text, given = _filled(written, known)
         driver = driver_of(transaction)
         try:
-            rows: list[Sequence[Any]] = driver.execute(text, given).fetchall()
+            rows = _asked(driver, text, given)
         except driver.Error as error:
             raise DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True, dialect=dialect) from error
-        return [_converted(row, written.columns) for row in rows] if written.columns else rows
+        return self.converted(dialect, rows)
+
+    def filled(self, dialect: Dialect, values: Mapping[str, object]) -> tuple[str, list[Any]]:
+        """The statement as the driver takes it, and all values in the order of their places."""
+        written = self._for(dialect)
+        return _filled(written, {**written.constants, **values})
+
+    def converted(self, dialect: Dialect, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """What the driver gives, as it is wanted."""
+        columns = self._for(dialect).columns
+        return [_converted(row, columns) for row in rows] if columns else rows
+
+    def _for(self, dialect: Dialect) -> _Written:
+        written = self._written.get(dialect.name)
+        if written is None:
+            written = self._written[dialect.name] = _write(self.statement, dialect)
+        return written
+
+
+class Question(NamedTuple):
+    """A statement with its values."""
+
+    statement: Prepared
+    values: Mapping[str, object]
+
+
+def _asked(driver: Any, text: str, given: Sequence[object]) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - as below
+    begin = getattr(driver, "begins_with", None)
+    if begin is None:
+        rows: Sequence[Sequence[Any]] = driver.execute(text, given).fetchall()
+        return rows
+    driver.begins_with = None
+    return at_once(driver, [begin, text], given)[0]
+
+
+def at_once(driver: Any, texts: Sequence[str], values: Sequence[object]) -> list[Sequence[Sequence[Any]]]:  # noqa: ANN401 - as below
+    """What PostgreSQL finds by several statements in one message: it can hold them where their values stand in the text.
+
+    Raises:
+        psycopg.Error: As when each is asked alone.
+    """
+    from psycopg import ClientCursor  # noqa: PLC0415 - the driver is loaded where it is used
+
+    with ClientCursor(driver) as cursor:
+        cursor.execute("; ".join(texts).encode(), values)
+        return [each.fetchall() for each in cursor.results() if each.description is not None]
 
 
 def driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver has no type in common

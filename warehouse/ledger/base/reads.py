@@ -6,14 +6,20 @@ order. To SQLAlchemy such a connection is in a single transaction that never end
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from warehouse.ledger.base.prepared import driver_of
+from sqlalchemy.exc import DBAPIError
+
+from warehouse.ledger.base.prepared import ANSWERS, at_once, driver_of
 from warehouse.ledger.base.waits import LOCK_SECONDS, STATEMENT_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Engine
+
+    from warehouse.ledger.base.prepared import Question
 
 BEGIN = {
     "sqlite": "BEGIN",
@@ -55,9 +61,44 @@ def begin_again(connection: Transaction) -> bool:
     return True
 
 
+def begin_answered(connection: Transaction, questions: Sequence[Question]) -> bool:
+    """The same, with answers to what will be asked: on PostgreSQL in one message, in a transaction of their own that is over.
+
+    One for anything else begins when that is asked. SQLite is not far away: there nothing is asked ahead.
+
+    Raises:
+        SQLAlchemyError: They cannot be answered.
+    """
+    if not questions or connection.dialect.name != "postgresql" or connection.dispatch.before_cursor_execute:
+        return begin_again(connection)
+    driver = driver_of(connection)
+    try:
+        connection.info[ANSWERS] = _answers(connection, questions)
+    except driver.Error as error:
+        was_closed = driver.closed
+        release(connection)
+        if was_closed:
+            return False
+        raise DBAPIError.instance(
+            None, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+    driver.begins_with = BEGIN["postgresql"]
+    return True
+
+
+def _answers(connection: Transaction, questions: Sequence[Question]) -> list[tuple[Question, Sequence[Sequence[Any]]]]:
+    dialect = connection.dialect
+    filled = [each.statement.filled(dialect, each.values) for each in questions]
+    texts = [BEGIN["postgresql"], *(text for text, _ in filled), "COMMIT"]
+    found = at_once(driver_of(connection), texts, [value for _, values in filled for value in values])
+    return [(each, each.statement.converted(dialect, rows)) for each, rows in zip(questions, found, strict=True)]
+
+
 def end(connection: Transaction) -> None:
     """End a read: what it saw is let go."""
     driver = driver_of(connection)
+    if connection.info.pop(ANSWERS, None) is not None:
+        driver.begins_with = None
     try:
         driver.commit()
     except driver.Error:  # once more, so that the error is SQLAlchemy's
@@ -66,6 +107,10 @@ def end(connection: Transaction) -> None:
 
 def release(connection: Transaction) -> None:
     """Give a connection back to the pool; one that is broken is not used again."""
-    if not connection.invalidated and getattr(driver_of(connection), "closed", False):
-        connection.invalidate()
+    if not connection.invalidated:
+        driver = driver_of(connection)
+        if connection.info.pop(ANSWERS, None) is not None:
+            driver.begins_with = None
+        if getattr(driver, "closed", False):
+            connection.invalidate()
     connection.close()

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from warehouse.clock import iso
 from warehouse.documents import StoredOrder
-from warehouse.ledger.base.prepared import Prepared
+from warehouse.ledger.base.prepared import Prepared, Question
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, orders, parties
 from warehouse.ledger.book import order_kinds, order_texts
@@ -341,10 +341,16 @@ def by_id(
     Raises:
         RetiredOrdersUnreadable: It is retired, and the lake cannot be read.
     """
-    rows = _by_id(shape.columns).rows(transaction, {**shape.values, "own_id": order_id})
+    statement, values = question_by_id(shape, order_id)
+    rows = statement.rows(transaction, values)
     if not rows or (visible_channels is not None and rows[0][-1] not in visible_channels):
         return None
     return shape.whole(transaction, [shape.record._make(rows[0][:-1])])[0]
+
+
+def question_by_id(shape: RowShape[Row], order_id: str) -> Question:
+    """What `by_id` asks."""
+    return Question(_by_id(shape.columns), {**shape.values, "own_id": order_id})
 
 
 def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[str, bytes]:

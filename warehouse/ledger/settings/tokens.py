@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from warehouse.ledger.base.prepared import Prepared
+from warehouse.ledger.base.prepared import Prepared, Question
 from warehouse.ledger.base.schema import channels, consumers, tokens
 from warehouse.sentences import Sentence
 
@@ -183,6 +183,12 @@ def verify(transaction: Transaction, presented: str, now: datetime) -> TokenInfo
         return None
     info = _info(row)
     return info if info.is_live(now) else None
+
+
+def questions(presented: str) -> list[Question]:
+    """What `verify` asks about a token that is presented."""
+    parts = TOKEN.fullmatch(presented)
+    return [] if parts is None else [Question(_BY_ID, {"token_id": parts[1]})]
 
 
 def is_use_due(info: TokenInfo, now: datetime) -> bool:
