@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orders_api.kit.latencies import Latencies
 from warehouse import documents
+from warehouse.kept_documents import open_parties
 from warehouse.ledger.book import consumers, order_queries
 from warehouse.ledger.settings import tokens
 from warehouse.logs import Event
@@ -136,7 +137,7 @@ class ApiInstallation:
         return f"{self.settings.api_path_prefix}/v1/orders"
 
     def _parties(self, order_id: str, sealed: bytes | None) -> str:
-        return documents.NO_PARTIES if sealed is None else self.keys.open(sealed, f"parties:{order_id}").decode()
+        return documents.NO_PARTIES if sealed is None else open_parties(self.keys, order_id, sealed)
 
 
 def installation_of(request: Request) -> ApiInstallation:

@@ -26,6 +26,7 @@ from orders_pipeline.file_jobs.job_run import JobFailed, JobResult, JobRun, atte
 from orders_pipeline.storages.errors import AlreadyThere
 from orders_pipeline.storages.open_storages import StoragePlaces
 from warehouse.archive import ArchiveError, open_archive
+from warehouse.kept_documents import open_parties
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, mark
 from warehouse.ledger.book import orders_to_export
 from warehouse.ledger.exchange import file_queries, files
@@ -135,7 +136,7 @@ def order_csv_rows(order: OrderToExport, extra: Sequence[ExtraColumn], keys: Key
     """The rows of one order, with these columns behind those of every file."""
     parties: dict[str, Any] = {}
     if order.sealed is not None:
-        parties = orjson.loads(b"{" + keys.open(order.sealed, f"parties:{order.id}") + b"}")
+        parties = orjson.loads(f"{{{open_parties(keys, order.id, order.sealed)}}}")
     return order_rows(order.status, orjson.loads("{" + order.facts + "}"), parties, extra)
 
 

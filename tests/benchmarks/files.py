@@ -18,6 +18,7 @@ from orders_pipeline.file_jobs.applying import import_local
 from orders_pipeline.file_jobs.export import export_channel
 from tests.benchmarks.filling import CHANNELS, fill_book, installed, order_id
 from tests.benchmarks.measuring import MEGABYTE, Child, Figure, Target, Workshop
+from warehouse.kept_documents import unpack_text
 from warehouse.ledger.settings import file_jobs
 from warehouse.ledger.settings.file_jobs import FileJob, JobKind
 from warehouse.ledger.settings.storages import StorageEntry, save_storage
@@ -149,11 +150,12 @@ def copy_ledger(ledger: str, folder: str) -> Generator[object, None, None]:
     """Task: read each order with its facts and its sealed parties from the ledger; write them to one CSV file."""
     # DuckDB takes the batches from threads of its own, one at a time.
     source = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, check_same_thread=False)
+    source.create_function("unpacked", 1, unpack_text)
     duck = duckdb.connect()
     yield None
     names = ["id", "revision", "position", "status", "facts", "sealed"]
     rows = source.execute(
-        "SELECT id, revision, position, status, facts, sealed FROM orders LEFT JOIN parties ON order_id = id "
+        "SELECT id, revision, position, status, unpacked(facts), sealed FROM orders LEFT JOIN parties ON order_id = id "
         "ORDER BY channel, marketplace_change"
     )
     first = _batch(names, rows.fetchmany(ROWS_PER_BATCH))

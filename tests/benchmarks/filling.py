@@ -29,6 +29,7 @@ from orders_pipeline.sandbox.registry import SANDBOXES
 from orders_pipeline.stages.payloads import prepare_payload
 from warehouse import documents, ids, personal
 from warehouse.clock import iso
+from warehouse.kept_documents import pack_text, seal_parties, unpack_text
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, NORMALISED_THROUGH, POSITION, RAW_SEQ, set_mark
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
 from warehouse.ledger.base.schema import payload_dictionaries as dictionary_table
@@ -359,7 +360,7 @@ class _Template:
             "raw_seq": number + 1,
         }
         own = {
-            "facts": facts,
+            "facts": pack_text(facts),
             "id": own_id,
             "key": number + 1,
             "original_id": original_id(number),
@@ -369,7 +370,7 @@ class _Template:
             "content_hash": documents.content_hash(facts, self._parties),
             "marketplace_change": number + 1,
         }
-        sealed = keys.seal(self._parties.encode(), f"parties:{own_id}")
+        sealed = seal_parties(keys, own_id, self._parties)
         return {
             "orders": [{**order, **shared, **own}],
             "order_lines": lines,
@@ -379,7 +380,7 @@ class _Template:
 
     def _facts(self, number: int, own_id: str, lines: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> str:
         known, bought = self._order, purchased_at(number)
-        facts: str = self._rows["orders"][0]["facts"]
+        facts = unpack_text(self._rows["orders"][0]["facts"])
         changes = [
             (known.id, own_id),
             (known.original_id, original_id(number)),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.bulk import COPIED_FROM, add_rows, change_rows
-from warehouse.ledger.base.schema import Instant, Packed
+from warehouse.ledger.base.schema import Instant, Packed, PackedText
 
 TABLES = (schema.raw_orders, schema.orders, schema.order_versions, schema.log_entries)
 
@@ -37,6 +37,8 @@ def values_of(column: sa.Column[Any]) -> st.SearchStrategy[Any]:
             found = st.integers(0, 2**31 - 1)
         case sa.LargeBinary() | Packed():
             found = st.binary(max_size=40)
+        case PackedText():
+            found = TEXT
         case sa.JSON():
             return JSON.filter(lambda value: value is not None)
         case sa.String() as text:

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger.base.schema import order_versions, orders
-from warehouse.ledger.book import order_queries, order_tally, timeline
+from warehouse.kept_documents import open_parties
+from warehouse.ledger.base.schema import order_versions, orders, parties
+from warehouse.ledger.book import order_queries, order_tally, timeline, versions
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.acknowledgements import Acknowledgement, acknowledge
 from warehouse.ledger.book.arrivals import arrive
@@ -92,6 +93,55 @@ def test_the_database_writes_an_order_as_we_do(any_ledger, keys):
         assert {order_queries.key_of(each, Sort.ERRORS_FIRST) for each in (row, text, opening)} == {
             Key(purchased_at=row.purchased_at, id=row.id, has_errors=bool(row.has_errors))
         }
+
+
+def test_what_an_earlier_release_kept_as_plain_text_is_read_the_same(any_ledger, keys):
+    def kept() -> tuple[list[object], ...]:
+        with any_ledger.read() as connection:
+            shapes = (order_queries.MEMBERS, order_queries.redacted_texts("a", "b"), order_queries.TEXTS_WITH_PARTIES)
+            pages = [order_queries.page(each, connection, OrderFilter(), Sort.OLDEST, None, 10).rows for each in shapes]
+            told = connection.execute(sa.select(*versions.COLUMNS).order_by(order_versions.c.position)).all()
+        opened = [open_parties(keys, each.id, each.sealed) for each in pages.pop() if each.sealed]
+        return (*pages, told, opened)
+
+    def earlier() -> None:
+        with any_ledger.write() as transaction:
+            for own_id, sealed in transaction.execute(sa.select(parties.c.order_id, parties.c.sealed)).all():
+                plain = keys.seal(open_parties(keys, own_id, sealed).encode(), f"parties:{own_id}")
+                transaction.execute(sa.update(parties).where(parties.c.order_id == own_id).values(sealed=plain))
+            if transaction.dialect.name == "sqlite":
+                for table in ("orders", "order_versions"):
+                    transaction.exec_driver_sql(
+                        f"UPDATE {table} SET facts = CAST(unpack_document(facts) AS TEXT) WHERE facts IS NOT NULL"
+                    )
+
+    orders_of_it = [an_order(number, customer=Customer(name="Zoë")) for number in (1, 2)]
+    put(any_ledger, keys, *orders_of_it)
+    put(
+        any_ledger,
+        keys,
+        an_order(
+            1,
+            customer=Customer(name="Zoë"),
+            marketplace_updated_at=MOMENT + timedelta(days=1),
+            marketplace_status="Gone",
+        ),
+    )
+    before = kept()
+    earlier()
+    assert kept() == before
+    assert len(before[-1]) == 2
+    put(any_ledger, keys, *orders_of_it)
+    assert kept() == before
+    later = MOMENT + timedelta(days=2)
+    put(
+        any_ledger,
+        keys,
+        an_order(2, customer=Customer(name="Zoë"), marketplace_updated_at=later, marketplace_status="Gone"),
+    )
+    told = [each.facts for each in kept()[2]]
+    assert told[:3] == [each.facts for each in before[2]]
+    assert told[3] != told[1]
 
 
 def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):

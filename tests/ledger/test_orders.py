@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from warehouse import documents, personal
+from warehouse.kept_documents import open_parties
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, parties
 from warehouse.ledger.book import versions
 from warehouse.ledger.book.arrivals import arrive
@@ -78,7 +79,7 @@ def book(any_ledger, any_settings):
         with any_ledger.read() as connection:
             row = connection.execute(sa.select(orders).where(orders.c.id == arriving[-1].id)).mappings().one()
             sealed = connection.execute(sa.select(parties.c.sealed).where(parties.c.order_id == row["id"])).scalar()
-        known = personal.read_parties(keys.open(sealed, f"parties:{row['id']}").decode()) if sealed else None
+        known = personal.read_parties(open_parties(keys, row["id"], sealed)) if sealed else None
         return changes, row, known
 
     put.ledger = any_ledger

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from warehouse import documents
 from warehouse.archive import shelf_of
+from warehouse.kept_documents import open_parties
 from warehouse.ledger.base.database import RAW_SEQ, TRACES, mark, next_values, set_mark
 from warehouse.ledger.base.schema import order_versions, orders, parties, raw_orders
 from warehouse.ledger.book import orders as book
@@ -128,7 +129,7 @@ def test_every_personal_member_goes_with_the_parties(shop):
     (own_id,) = shop.put(order)
     with shop.ledger.read() as connection:
         sealed = connection.execute(sa.select(parties.c.sealed)).scalar_one()
-    known = read_parties(shop.keys.open(sealed, f"parties:{own_id}").decode())
+    known = read_parties(open_parties(shop.keys, own_id, sealed))
     assert (known.marketplace_data, known.details["gift_messages"]) == (wishes, {"1": "Cher Canari"})
     shop.clock.advance(days=31)
     shop.purge()

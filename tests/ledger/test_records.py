@@ -34,6 +34,7 @@ TABLES = [
     (StoredShipment, schema.shipments),
     (VersionRecord, schema.order_versions),
 ]
+OWN_TYPES = {schema.Instant: datetime, schema.PackedText: str}
 WIRE_TEXTS = {(StoredOrder, "marketplace_updated_at"), (StoredOrder, "received_at")}
 """Instants that pages read as the wire writes them."""
 
@@ -45,7 +46,7 @@ def parts(hint: Any) -> set[Any]:
 
 
 def kept(column: sa.Column[Any]) -> set[Any]:
-    own = datetime if isinstance(column.type, schema.Instant) else column.type.python_type
+    own = OWN_TYPES.get(type(column.type)) or column.type.python_type
     return {own, *([type(None)] if column.nullable else [])}
 
 

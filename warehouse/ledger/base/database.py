@@ -20,9 +20,10 @@ from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 
 from warehouse import restore_mark
+from warehouse.kept_documents import unpack
 from warehouse.ledger.base import move_mark, reads
 from warehouse.ledger.base.prepared import Prepared, driver_of
-from warehouse.ledger.base.schema import marks
+from warehouse.ledger.base.schema import UNPACK, marks
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.logs import REDACTOR, Event
 from warehouse.settings import MigrationPolicy
@@ -53,7 +54,7 @@ RETIRED_DOCUMENTS = "retired_documents"
 """The option of a transaction under which it knows who reads retired orders."""
 LATEST = "latest"
 """Where a connection remembers until when its statements may take."""
-SCHEMA_HEAD = "0036"
+SCHEMA_HEAD = "0038"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"
@@ -460,6 +461,7 @@ def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
     raw.isolation_level = None  # the driver would otherwise begin transactions at moments of its own
+    raw.create_function(UNPACK, 1, unpack, deterministic=True)
     cursor = raw.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")

@@ -1,6 +1,7 @@
 """All rows of a ledger into an empty one on another database, compared when they are there.
 
-Rows travel as SQLite keeps them: times and JSON as their text, booleans as 0 and 1, so that equal rows are equal bytes on both.
+Rows travel as SQLite keeps them: times and JSON as their text, booleans as 0 and 1, so that equal rows are equal bytes on both;
+what is packed there travels as text.
 Who may write meanwhile is in `move_mark`; what else belongs to a move is in `warehouse.moves`.
 """
 
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.kept_documents import pack_text, unpack_text
 from warehouse.ledger.base.bulk import copy_rows
 from warehouse.ledger.base.postgresql import unbound
-from warehouse.ledger.base.schema import Instant, Packed, metadata
+from warehouse.ledger.base.schema import Instant, Packed, PackedText, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
 
@@ -94,30 +96,39 @@ def _counted(before: Contents, rows: Sequence[Row]) -> Contents:
 
 def _rows(transaction: Transaction, table: sa.Table) -> Iterator[list[Row]]:
     quote = transaction.dialect.identifier_preparer.quote
-    read = _READ_POSTGRESQL if transaction.dialect.name == "postgresql" else _READ_SQLITE
+    is_postgresql = transaction.dialect.name == "postgresql"
+    read = _READ_POSTGRESQL if is_postgresql else _READ_SQLITE
+    packed = _places(table, PackedText)
     columns = ", ".join(_as_sqlite(column, read).format(quote(column.name)) for column in table.columns)
     query = f"SELECT {columns} FROM {table.name}"  # noqa: S608 - our names
     with transaction.exec_driver_sql(query, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
         for rows in result.partitions(ROWS_AT_ONCE):
-            yield [tuple(row) for row in rows]
+            plain = [tuple(row) for row in rows]
+            yield plain if is_postgresql else _converted(plain, packed, unpack_text)
 
 
 def _write(transaction: Transaction, table: sa.Table, rows: list[Row]) -> None:
     if transaction.dialect.name == "postgresql":
-        flags = [place for place, column in enumerate(table.columns) if isinstance(column.type, sa.Boolean)]
-        copy_rows(transaction, table, [_with_booleans(row, flags) for row in rows] if flags else rows)
+        copy_rows(transaction, table, _converted(rows, _places(table, sa.Boolean), bool))
         return
+    kept = _converted(rows, _places(table, PackedText), pack_text)
     quote = transaction.dialect.identifier_preparer.quote
     names, places = ", ".join(quote(each.name) for each in table.columns), ", ".join("?" * len(table.columns))
-    transaction.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)  # noqa: S608 - our names
+    transaction.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({places})", kept)  # noqa: S608 - our names
 
 
-def _with_booleans(row: Row, flags: Sequence[int]) -> Row:
-    changed = list(row)
-    for place in flags:
-        if changed[place] is not None:
-            changed[place] = bool(changed[place])
-    return tuple(changed)
+def _places(table: sa.Table, kind: type) -> frozenset[int]:
+    return frozenset(place for place, column in enumerate(table.columns) if isinstance(column.type, kind))
+
+
+def _converted(rows: list[Row], places: Collection[int], convert: Callable[[Any], Any]) -> list[Row]:
+    """The rows with what is at these places converted, where there is anything."""
+    if not places:
+        return rows
+    return [
+        tuple(convert(each) if place in places and each is not None else each for place, each in enumerate(row))
+        for row in rows
+    ]
 
 
 def _as_sqlite(column: sa.Column[Any], forms: Mapping[type, str]) -> str:

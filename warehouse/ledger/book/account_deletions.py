@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.kept_documents import open_parties
 from warehouse.ledger.base.database import insert_into
 from warehouse.ledger.base.rows import Json
 from warehouse.ledger.base.schema import account_deletions, channels, connections, orders, parties
@@ -153,6 +154,6 @@ def orders_with_buyers(ledger: Ledger, keys: KeyRing, kind: str) -> Iterator[Buy
         if not rows:
             return
         for row in rows:
-            data = read_parties(keys.open(bytes(row.sealed), f"parties:{row.id}").decode()).marketplace_data
+            data = read_parties(open_parties(keys, row.id, bytes(row.sealed))).marketplace_data
             yield BuyersOrder(row.id, row.status in CLOSED_STATUSES, data or {})
         last = (rows[-1].received_at, rows[-1].id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import orjson
 
 from warehouse import documents, personal
+from warehouse.kept_documents import open_parties
 from warehouse.ledger.book.arrivals import Arrival, arrive
 from warehouse.order_lines import Line
 from warehouse.order_parts import Address, Charge, DeliveryPoint
@@ -63,7 +64,7 @@ def keep_known(keys: KeyRing, arrival: Arrival, row: KnownOrder, content: KnownC
         content.sealed is not None
         and row.content_hash[documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
     ):
-        known = personal.read_parties(keys.open(content.sealed, f"parties:{row.id}").decode())
+        known = personal.read_parties(open_parties(keys, row.id, content.sealed))
         kept = _keep_personal(order, known, content)
     if kept is arrival.order:
         return arrival

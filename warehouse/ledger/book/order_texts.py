@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from warehouse.ledger.base.schema import orders, parties
+from warehouse.ledger.base.schema import UNPACK, orders, parties
 from warehouse.ledger.book.retired_orders import NO_FACTS
 
 if TYPE_CHECKING:
@@ -85,13 +85,14 @@ def _written(element: FunctionElement[bytes], compiler: SQLCompiler, **options: 
 
 
 def _on_sqlite(template: str, more: list[str]) -> str:
-    arguments = _arguments("substr(orders.{0}, 1, 23) || 'Z'", "iif(orders.{0}, 'true', 'false')")
+    facts = f"{UNPACK}(orders.facts)"
+    arguments = _arguments("substr(orders.{0}, 1, 23) || 'Z'", "iif(orders.{0}, 'true', 'false')", facts)
     return f"CAST(printf('{template}', {', '.join([*arguments, *more])}) AS BLOB)"
 
 
 def _on_postgresql(template: str, more: list[str]) -> str:
     instant = """to_char(orders.{0} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-    arguments = _arguments(instant, "CASE WHEN orders.{0} THEN 'true' ELSE 'false' END")
+    arguments = _arguments(instant, "CASE WHEN orders.{0} THEN 'true' ELSE 'false' END", "orders.facts")
     return (
         f"format('{template.replace('%', '%%')}', {', '.join([*arguments, *more])})"  # doubled, as its driver wants it
     )
@@ -117,9 +118,9 @@ _TEMPLATE = (
 """For one call of the database's own formatting: concatenating piece by piece takes twice as long."""
 
 
-def _arguments(instant: str, flag: str) -> list[str]:
+def _arguments(instant: str, flag: str, facts: str) -> list[str]:
     written = {_INSTANT: instant, _FLAG: flag}
-    return [*(written.get(form, "orders.{0}").format(name) for name, form in _HEAD.items()), "orders.facts"]
+    return [*(written.get(form, "orders.{0}").format(name) for name, form in _HEAD.items()), facts]
 
 
 _SEALED = sa.select(parties.c.sealed).where(parties.c.order_key == orders.c.key).correlate(orders).scalar_subquery()

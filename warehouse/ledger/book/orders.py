@@ -14,6 +14,7 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
+from warehouse.kept_documents import seal_parties
 from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
 from warehouse.ledger.base.rows import columns_of, read_rows
@@ -397,7 +398,7 @@ def _party_row(keys: KeyRing, arrival: Arrival, key: int, now: datetime) -> dict
     return {
         "order_key": key,
         "order_id": own_id,
-        "sealed": keys.seal(arrival.parties.encode(), f"parties:{own_id}"),
+        "sealed": seal_parties(keys, own_id, arrival.parties),
         "updated_at": now,
     }
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema.columns import Instant, Packed, Sequence, code, metadata, partial_index, where_true
+from warehouse.ledger.base.schema.columns import (
+    Instant,
+    Packed,
+    PackedText,
+    Sequence,
+    code,
+    metadata,
+    partial_index,
+    where_true,
+)
 
 CONSERVATION = "quantity_ordered = quantity_shipped + quantity_cancelled + quantity_remaining"
 """Of every line at every instant; a part that is unknown is null, and then so is what remains."""
@@ -156,7 +165,9 @@ orders = sa.Table(
     ),
     sa.Column("content_hash", sa.LargeBinary(32), nullable=False),
     sa.Column("raw_seq", Sequence, nullable=False),
-    sa.Column("facts", sa.Text, nullable=False, comment="rendered JSON members of the document, without personal data"),
+    sa.Column(
+        "facts", PackedText, nullable=False, comment="rendered JSON members of the document, without personal data"
+    ),
     sa.Column("acknowledgements", sa.Text, nullable=False, comment="rendered JSON list"),
     sa.Column(
         "source_status",
@@ -275,7 +286,7 @@ order_versions = sa.Table(
     sa.Column("recorded_at", Instant, nullable=False),
     sa.Column("raw_seq", Sequence, nullable=False),
     sa.Column("changed", sa.Text, nullable=False, comment="JSON list of the members that changed; [] for the first"),
-    sa.Column("facts", sa.Text, comment="null: what the order says now"),
+    sa.Column("facts", PackedText, comment="null: what the order says now"),
     sa.Index("ix_order_versions_order", "order_key", "revision"),
 )
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from warehouse.kept_documents import pack_text, unpack_text
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
@@ -60,6 +62,28 @@ class Packed(TypeDecorator[bytes]):
     def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ANN401, ARG002 - str or bytes
         """Always bytes."""
         return value.encode() if isinstance(value, str) else value
+
+
+class PackedText(TypeDecorator[str]):
+    """A half of an order's document: packed on SQLite, and text of earlier releases beside it; PostgreSQL has text.
+
+    Where SQL itself reads it, `UNPACK` makes UTF-8 of it.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401 - str or bytes, by dialect
+        """Text, as PostgreSQL has it, or packed."""
+        return value if value is None or dialect.name == "postgresql" else pack_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002 - str or bytes
+        """Always text."""
+        return unpack_text(value) if isinstance(value, bytes) else value
+
+
+UNPACK = "unpack_document"
+"""What SQLite calls our function that makes UTF-8 of it."""
 
 
 def code(name: str, **options: Any) -> sa.Column[str]:  # noqa: ANN401 - passed on to Column
