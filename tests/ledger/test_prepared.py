@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from warehouse.ledger.base.database import POSITION, RAW_SEQ, Ledger, mark, open_ledger, set_mark
+from warehouse.ledger.base.database import CACHE_KILOBYTES, POSITION, RAW_SEQ, Ledger, mark, open_ledger, set_mark
 from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import marks, tokens
 from warehouse.ledger.settings import tokens as api_tokens
@@ -97,3 +97,17 @@ def _read_and_fail(ledger: Ledger, end: type[BaseException]) -> None:
     with ledger.read() as transaction:
         mark(transaction, POSITION)
         raise end
+
+
+def test_a_small_cache_is_large_while_something_is_written(settings) -> None:
+    ledger = open_ledger(settings, cache_kilobytes=4_000)
+
+    def cache(transaction) -> int:
+        return -transaction.exec_driver_sql("PRAGMA cache_size").scalar_one()
+
+    for _ in range(2):
+        with ledger.write() as writing:
+            assert cache(writing) == CACHE_KILOBYTES
+        with ledger.engine.connect() as given_back, ledger.read() as reading:
+            assert cache(given_back) == cache(reading) == 4_000
+    ledger.close()

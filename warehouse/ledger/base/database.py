@@ -44,6 +44,8 @@ LOOK_EVERY_SECONDS, NOTE_EVERY_SECONDS = 0.5, 30.0
 BUSY_TIMEOUT_MS = 15_000
 CACHE_KILOBYTES = 32_000
 """What a chunk of orders changes fits in, so that nothing is written twice."""
+PAGES_BETWEEN_CHECKPOINTS = 4_000
+"""Most pages of indexes change in every commit: they are written to their place once for several."""
 CONNECTIONS_KEPT = 2
 """Between reads: as many as the API reads with at once."""
 INSTRUCTIONS_BETWEEN_LOOKS = 20_000
@@ -323,6 +325,9 @@ def make_engine(url: str, cache_kilobytes: int = CACHE_KILOBYTES) -> Engine:
         )
         sa.event.listen(engine, "connect", partial(_configure_sqlite, cache_kilobytes))
         sa.event.listen(engine, "begin", _begin_sqlite)
+        if cache_kilobytes < CACHE_KILOBYTES:
+            sa.event.listen(engine, "begin", _enlarge_cache)
+            sa.event.listen(engine, "checkin", partial(_shrink_cache, cache_kilobytes))
         return engine
     from warehouse.ledger.base.postgresql import make_postgresql_engine  # noqa: PLC0415 - the driver is loaded where it is used
 
@@ -466,6 +471,7 @@ def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # 
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={PAGES_BETWEEN_CHECKPOINTS}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA cache_size=-{cache_kilobytes}")
     cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: it may be personal
@@ -475,6 +481,16 @@ def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # 
 def _begin_sqlite(transaction: Transaction) -> None:
     is_write = transaction.get_execution_options().get("ledger_write", False)
     transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _enlarge_cache(transaction: Transaction) -> None:
+    if transaction.get_execution_options().get("ledger_write", False):
+        transaction.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
+
+
+def _shrink_cache(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
+    if raw is not None:
+        raw.execute(f"PRAGMA cache_size=-{cache_kilobytes}")
 
 
 LONGEST_WAIT = timedelta(hours=25)
