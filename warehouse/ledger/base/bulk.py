@@ -106,7 +106,12 @@ def change_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mappin
 def _form(dialect: Dialect, table: sa.Table, names: tuple[str, ...]) -> _Form:
     quote = dialect.identifier_preparer.quote
     types = [table.c[name].type.dialect_impl(dialect) for name in names]
-    return _Form(", ".join(map(quote, names)), tuple(each.bind_processor(dialect) for each in types))
+    return _Form(", ".join(map(quote, names)), tuple(map(_converter, types, repeat(dialect))))
+
+
+def _converter(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What makes values the driver's; both drivers take booleans as they are."""
+    return None if isinstance(kind, sa.Boolean) else kind.bind_processor(dialect)
 
 
 def _converted(

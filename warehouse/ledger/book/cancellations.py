@@ -27,6 +27,7 @@ from warehouse.cancellations import (
 )
 from warehouse.ids import line_id
 from warehouse.ledger.base.database import CANCELLATIONS, insert_into, next_values
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import Json, read_rows
 from warehouse.ledger.base.schema import cancellation_requests, channels, orders
 from warehouse.ledger.book import holds, order_events
@@ -77,7 +78,9 @@ class CancellationUndecidable(Exception):
         self.refusal = refusal
 
 
-_OF_ORDERS = sa.select(*COLUMNS).where(cancellation_requests.c.order_id.in_(sa.bindparam("ids", expanding=True)))
+_OF_ORDERS = Prepared(
+    sa.select(*COLUMNS).where(cancellation_requests.c.order_id.in_(sa.bindparam("ids", expanding=True)))
+)
 
 
 def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -> None:

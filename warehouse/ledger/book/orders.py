@@ -17,6 +17,7 @@ from warehouse import documents
 from warehouse.kept_documents import seal_parties
 from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import MARKETPLACE_CHANGES, POSITION, next_values, upsert
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import columns_of, read_rows
 from warehouse.ledger.base.schema import marks, order_lines, order_versions, orders, parties
 from warehouse.ledger.book import cancellations, shipped_despite
@@ -178,7 +179,9 @@ def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
     return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, counts, reported))
 
 
-_KNOWN = sa.select(*columns_of(KnownOrder, orders)).where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+_KNOWN = Prepared(
+    sa.select(*columns_of(KnownOrder, orders)).where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
 
 
 def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownOrder]:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.bulk import add_rows
 from warehouse.ledger.base.database import RAW_SEQ, next_values, upsert
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import coverage, orders, pulls, quarantine, raw_orders
 from warehouse.ledger.book.payload_dictionaries import as_json, named_by
 from warehouse.ledger.book.retired_orders import NO_PAYLOAD, payloads_of
@@ -145,6 +146,9 @@ _PENDING = (
 _RELEASE = sa.delete(quarantine).where(
     quarantine.c.connection == sa.bindparam("owner"),
     quarantine.c.original_id.in_(sa.bindparam("ids", expanding=True)),
+)
+_ANY_QUARANTINED = Prepared(
+    sa.select(quarantine.c.original_id).where(quarantine.c.connection == sa.bindparam("owner")).limit(1)
 )
 _QUARANTINED = sa.select(
     sa.func.coalesce(sa.func.nullif(quarantine.c.channel, ""), quarantine.c.connection), quarantine.c.code
@@ -404,6 +408,8 @@ def quarantine_order(transaction: Transaction, raw: Stored, code: str, path: str
 
 def release_orders(transaction: Transaction, owner: str, original_ids: Sequence[str]) -> int:
     """Take orders out of quarantine that can be read now. Returns how many were in it."""
+    if not _ANY_QUARANTINED.rows(transaction, {"owner": owner}):  # nearly always: it spares naming every order
+        return 0
     return int(transaction.execute(_RELEASE, {"owner": owner, "ids": original_ids}).rowcount)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import confirmation_attempts, orders, shipments
 from warehouse.ledger.book import holds
@@ -326,8 +327,11 @@ def unverified_counts(transaction: Transaction, codes: Sequence[str], now: datet
     return {row[0]: int(row[1]) for row in transaction.execute(query)}
 
 
-_SENT = sa.select(shipments.c.id).where(
-    shipments.c.order_id.in_(sa.bindparam("ids", expanding=True)), shipments.c.status == ConfirmationStatus.SENT.value
+_SENT = Prepared(
+    sa.select(shipments.c.id).where(
+        shipments.c.order_id.in_(sa.bindparam("ids", expanding=True)),
+        shipments.c.status == ConfirmationStatus.SENT.value,
+    )
 )
 
 
@@ -337,7 +341,7 @@ def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> i
     One query when none of the orders has a shipment that waits for it.
     """
     by_id = {each.id: each for each in seen if each.packages}
-    if not by_id or transaction.execute(_SENT, {"ids": list(by_id)}).first() is None:
+    if not by_id or not _SENT.rows(transaction, {"ids": list(by_id)}):
         return 0
     waiting = _waiting(
         transaction,
