@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import orjson
+from msgspec.structs import fields
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -126,9 +127,8 @@ class _Part(BaseModel):
 
 def _members(of: type) -> list[Described]:
     """The members of a described class that a document has: those that are kept, less those left out."""
-    kept = {each.name for each in fields(of)} if is_dataclass(of) else set()
-    left_out = _LEFT_OUT.get(of, frozenset())
-    return [each for each in described(of) if each.attribute in kept - left_out]
+    kept = {each.name for each in fields(of)} - _LEFT_OUT.get(of, frozenset())
+    return [each for each in described(of) if each.attribute in kept]
 
 
 @cache
@@ -140,7 +140,7 @@ def _part(of: type) -> type[_Part]:
 
 
 def _fields(of: type, *required: str) -> dict[str, Any]:
-    demanded = {each.name for each in fields(of) if each.default is MISSING and each.default_factory is MISSING}
+    demanded = {each.name for each in fields(of) if each.required}
     return {each.attribute: _field(each, is_required=each.attribute in demanded | {*required}) for each in _members(of)}
 
 

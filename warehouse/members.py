@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,13 @@ class Leaf:
 
 @cache
 def described(of: type) -> tuple[Described, ...]:
-    """The members of a dataclass that are described, in their order; fields and properties without a `Member` are none.
+    """The members of a class that are described, in their order; fields and properties without a `Member` are none.
 
     Raises:
         TypeError: A type that no member may have.
     """
     hints = get_type_hints(of, include_extras=True)
-    found = [_described(each.name, hints[each.name]) for each in fields(of)]
+    found = [_described(name, hint) for name, hint in hints.items()]
     worked_out = [
         _described(name, get_type_hints(made.fget, include_extras=True)["return"])
         for name, made in vars(of).items()
@@ -168,6 +170,6 @@ def _kind(of: Any) -> Kind:  # noqa: ANN401 - a type of any form
         return Kind.JSON
     if isinstance(of, type) and issubclass(of, StrEnum):
         return Kind.TEXT
-    if hasattr(of, "__dataclass_fields__"):
+    if is_dataclass(of) or (isinstance(of, type) and issubclass(of, Struct)):
         return Kind.RECORD
     raise TypeError(f"no member of an order may be a {of}")

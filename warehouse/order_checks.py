@@ -5,9 +5,10 @@ What does not hold is a problem of the order; its values stay as they were sent.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from warehouse.check_digits import is_gtin, is_vat_id
 from warehouse.order_parts import OrderProblem

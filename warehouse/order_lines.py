@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Annotated
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from warehouse.ids import line_id
 from warehouse.members import Member
@@ -16,8 +18,7 @@ _LINE_ID = "9d1f3f4a-50c1-5a6e-8f0e-0a6a2f0b7c11"
 """An example."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One line of an order. Its quantities conserve: ordered = shipped + cancelled + remaining.
 
     Attributes:
@@ -28,9 +29,7 @@ class Line:
         ValueError: The quantities do not conserve; `conserved` settles what a marketplace says.
     """
 
-    id: Annotated[str, Member("Internal id of the line, the same after every rebuild.", _LINE_ID)] = field(
-        default="", compare=False
-    )
+    id: Annotated[str, Member("Internal id of the line, the same after every rebuild.", _LINE_ID)] = ""
     """Given by the order that it belongs to."""
     original_id: Annotated[str, Member("The marketplace's id of the line.", "05015851154158")]
     number: Annotated[int, Member("Place in the order, from 1.", 1)]
@@ -214,10 +213,6 @@ class Line:
 
 
 def with_id(order: str, line: Line) -> Line:
-    """The line with its id. One without an id is given it; one of another order is copied, and stays as it is."""
+    """The line with its id."""
     own = line_id(order, line.original_id)
-    if line.id == own:
-        return line
-    named = replace(line) if line.id else line
-    object.__setattr__(named, "id", own)
-    return named
+    return line if line.id == own else replace(line, id=own)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
+
+from msgspec import Struct
 
 from warehouse.members import Member
 
@@ -14,8 +15,7 @@ _PURCHASED_AT = "2026-11-02T09:12:44.000Z"
 """Examples."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
+class Customer(Struct, frozen=True, kw_only=True):
     """The buyer. Personal data."""
 
     name: Annotated[str | None, Member("Name of the buyer.", "Camille Martin")] = None
@@ -24,8 +24,7 @@ class Customer:
     company: Annotated[str | None, Member("Company of the buyer.", "Atelier Martin")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     """A postal address. Personal data."""
 
     name: Annotated[str | None, Member("Name of the recipient.", "Camille Martin")] = None
@@ -43,24 +42,21 @@ class Address:
     phone: Annotated[str | None, Member("Telephone number of the recipient.", "+33 1 23 45 67 89")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPoint:
+class DeliveryPoint(Struct, frozen=True, kw_only=True):
     """Where the buyer collects the parcel: a shop, a locker. Personal data."""
 
     id: Annotated[str | None, Member("Its id at the carrier or the operator.", "FR-012345")] = None
     name: Annotated[str | None, Member("Its name.", "Tabac du Port")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class References:
+class References(Struct, frozen=True, kw_only=True):
     """What the buyer's books call the order and the buyer. Personal data."""
 
     purchase_order: Annotated[str | None, Member("The buyer's purchase order number.", "PO-2026-118")] = None
     vat_id: Annotated[str | None, Member("The buyer's tax number.", "FR12345678901")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryWindow:
+class DeliveryWindow(Struct, frozen=True, kw_only=True):
     """When the parcel is promised to arrive; either end may be unknown."""
 
     earliest: Annotated[
@@ -73,8 +69,7 @@ class DeliveryWindow:
     ] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelatedOrder:
+class RelatedOrder(Struct, frozen=True, kw_only=True):
     """An order that this one comes from."""
 
     original_id: Annotated[str, Member("The marketplace's id of the order that this one comes from.", _ORIGINAL_ID)]
@@ -86,8 +81,7 @@ class RelatedOrder:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(Struct, frozen=True, kw_only=True):
     """What the buyer pays beside goods and shipping: gift wrap, cash on delivery, an operator's fee."""
 
     code: Annotated[str, Member("The marketplace's word.", "GIFT_WRAP")]
@@ -100,8 +94,7 @@ class Charge:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gift:
+class Gift(Struct, frozen=True, kw_only=True):
     """How a line is to be packed as a gift."""
 
     message: Annotated[
@@ -111,8 +104,7 @@ class Gift:
     wrap: Annotated[str | None, Member("The kind of gift wrap, in the marketplace's words.", "Classic")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tax:
+class Tax(Struct, frozen=True, kw_only=True):
     """One tax as the marketplace states it. Never recomputed."""
 
     code: Annotated[str | None, Member("The marketplace's name of the tax.", "VAT")] = None
@@ -120,8 +112,7 @@ class Tax:
     rate: Annotated[Decimal | None, Member("Rate in percent.", "20")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(Struct, frozen=True, kw_only=True):
     """How and when the buyer paid, as far as the marketplace tells."""
 
     method: Annotated[str | None, Member("Means of payment, in the marketplace's words.", "CreditCard")] = None
@@ -131,8 +122,7 @@ class Payment:
     paid_at: Annotated[datetime | None, Member("When the buyer paid.", _PURCHASED_AT)] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellation:
+class Cancellation(Struct, frozen=True, kw_only=True):
     """A cancellation of a line or of an order: asked for, carried out, or both."""
 
     requested_by: Annotated[str | None, Member("Who asked for the cancellation.", "BUYER")] = None
@@ -141,8 +131,7 @@ class Cancellation:
     execution_reason: Annotated[str | None, Member("Why the cancellation was carried out.", "BUYER_REQUESTED")] = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderProblem:
+class OrderProblem(Struct, frozen=True, kw_only=True):
     """Something in a payload that could be read only with a reservation."""
 
     code: Annotated[str, Member("Stable word.", "missing_price")]
@@ -152,8 +141,7 @@ class OrderProblem:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(Struct, frozen=True, kw_only=True):
     """A package of an order as the marketplace knows it: what a confirmation is verified by. Never part of the document.
 
     Attributes:

@@ -7,12 +7,13 @@ members is divided by its own module. Encryption is in `warehouse.privacy`, the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from warehouse.members import Described, Kind, Leaf, described, leaves
 from warehouse.order_lines import Line
@@ -107,7 +108,7 @@ def _telling() -> tuple[Callable[[Order], Any], ...]:
     paths = [
         f"{each.attribute}.{name}" if each.kind is Kind.RECORD else each.attribute
         for each in personal_members()
-        for name in (_TELLING.get(each.type, each.type.__slots__) if each.kind is Kind.RECORD else [""])
+        for name in (_TELLING.get(each.type, each.type.__struct_fields__) if each.kind is Kind.RECORD else [""])
     ]
     return tuple(attrgetter(path) for path in paths)
 

@@ -7,8 +7,9 @@ members of a payload make up an address, which is each marketplace's knowledge.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from warehouse.order_parts import Address

@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
 import pytest
 import uvicorn
+from msgspec.structs import replace
 
 from orders_api.app import create_app
 from warehouse.ledger.base.database import Ledger

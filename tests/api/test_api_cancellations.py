@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from orders_api.schemas.cancellations import CancellationRequest, CancellationRequestPage
 from warehouse.ledger.settings.tokens import Scope

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from orders_api.schemas.orders import OrderChanges
 from warehouse.ledger.base.schema import consumers

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from orders_api.app import create_app
 from orders_api.schemas.orders import OrderDocument, OrderPage, OrderPayload, Timeline

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from orders_pipeline.installation import Installation, opened
 from orders_pipeline.marketplaces.mirakl.documents import envelope

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from orders_pipeline.installation import opened
 from tests.commands.test_shipment_commands import an_order

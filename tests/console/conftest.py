@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +17,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 import uvicorn
+from msgspec.structs import replace
 from playwright.sync_api import sync_playwright
 
 from orders_api.app import create_app

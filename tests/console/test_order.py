@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from html import escape, unescape
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from tests.api.conftest import CANARY, Book, make_order, set_up
 from tests.console.conftest import HOSTILE, NOW, nth_order

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from tests.api.conftest import Book, make_order
 from tests.console.test_settings import audited, post, told

@@ -7,12 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from orders_pipeline.file_jobs import export, job_run
 from warehouse import shipment_reports

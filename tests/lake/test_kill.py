@@ -6,12 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
 from warehouse.lake.lake import open_lake
 from warehouse.lake.publishing import publish
@@ -88,7 +88,7 @@ def test_killed_anywhere_it_is_simply_run_again(any_settings, any_shop):
             first = round_number * ORDERS // 2
             later = NOW + timedelta(hours=round_number)
             orders = [any_shop.order(number, marketplace_updated_at=later) for number in range(first, first + ORDERS)]
-            any_shop.settle(*(replace(order, total=Decimal(round_number)) for order in orders))
+            any_shop.settle(*(structs.replace(order, total=Decimal(round_number)) for order in orders))
             publisher.stdin.write(json.dumps(instant) + "\n")
             publisher.stdin.flush()
             assert (int(publisher.stdout.readline()), instant) == (-signal.SIGKILL, instant)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from warehouse.ledger.base import schema
 from warehouse.ledger.base.schema import orders

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from warehouse.cancellations import Decision, RequestState, request_id
 from warehouse.ids import line_id

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
 from warehouse import documents
 from warehouse.kept_documents import open_parties
@@ -39,7 +40,7 @@ def an_order(number: int, **changes) -> Order:
         purchased_at=moment,
         marketplace_updated_at=moment,
     )
-    return replace(made, **changes)
+    return structs.replace(made, **changes)
 
 
 def put(ledger, keys, *orders: Order) -> list[str]:
@@ -348,7 +349,11 @@ def test_the_timeline_survives_the_removal_of_old_versions(any_ledger, keys):
     (own_id,) = put(any_ledger, keys, first)
     for hours in (1, 2):
         status = (Status.WAITING_FOR_SHIPMENT, Status.SHIPPED)[hours - 1]
-        put(any_ledger, keys, replace(first, status=status, marketplace_updated_at=MOMENT + timedelta(hours=1 + hours)))
+        put(
+            any_ledger,
+            keys,
+            structs.replace(first, status=status, marketplace_updated_at=MOMENT + timedelta(hours=1 + hours)),
+        )
     with any_ledger.write() as connection:
         connection.execute(sa.delete(order_versions).where(order_versions.c.revision < 3))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import timedelta
 
 import orjson
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from warehouse import documents
 from warehouse.archive import shelf_of

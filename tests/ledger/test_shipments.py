@@ -10,6 +10,7 @@ from decimal import Decimal
 import orjson
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
 from warehouse.ids import line_id
 from warehouse.ledger.base import schema
@@ -47,7 +48,7 @@ def an_order(number: int = 1, **changes) -> Order:
         total=Decimal("39.90"),
         lines=(a_line("L1", 1, 3), a_line("L2", 2, 2, cancelled=1)),
     )
-    return replace(base, **changes)
+    return structs.replace(base, **changes)
 
 
 def a_line(original_id: str, number: int, ordered: int, shipped: int = 0, cancelled: int = 0) -> Line:
@@ -238,7 +239,7 @@ def test_items_may_be_corrected_until_they_are_sent(shop):
         ({"status": Status.REFUSED}, {}, "order_canceled", "id"),
         ({"status": Status.PENDING}, {}, "order_pending", "id"),
         ({"status": Status.SHIPPED, "lines": (a_line("L1", 1, 3, shipped=3),)}, {}, "nothing_remains", "items"),
-        ({"lines": (replace(a_line("L1", 1, 3), quantity_ordered=None),)}, {}, "quantity_unknown", "items"),
+        ({"lines": (structs.replace(a_line("L1", 1, 3), quantity_ordered=None),)}, {}, "quantity_unknown", "items"),
         ({}, {"shipping_date": NOW + timedelta(minutes=6)}, "shipping_date_in_future", "shipping_date"),
     ],
 )  # fmt: skip
@@ -328,7 +329,7 @@ def test_a_change_of_what_the_marketplace_was_told_is_refused_where_it_takes_non
     assert shop.one(carrier_code="DHL", package_id="1", tracking_number="T2").result is ReportResult.ALREADY_KNOWN
 
 
-UNITS = tuple(replace(a_line(f"U{n}", n, 1), sku="LAMP" if n < 5 else "BULB") for n in range(1, 6))
+UNITS = tuple(structs.replace(a_line(f"U{n}", n, 1), sku="LAMP" if n < 5 else "BULB") for n in range(1, 6))
 
 
 def in_package(shop) -> list[list[str]]:
@@ -351,7 +352,11 @@ def sku(name: str, units: int | None = None) -> tuple[Item, ...]:
 
 
 def test_units_of_a_sku_are_spread_over_the_open_lines_in_their_order(shop):
-    waiting = (replace(UNITS[0], bar=Bar.LINE_PENDING), replace(UNITS[1], quantity_shipped=1), *UNITS[2:])
+    waiting = (
+        structs.replace(UNITS[0], bar=Bar.LINE_PENDING),
+        structs.replace(UNITS[1], quantity_shipped=1),
+        *UNITS[2:],
+    )
     shop.put(an_order(lines=waiting))
     assert shop.one(package_id="A", items=sku("LAMP", 1)).result is ReportResult.ACCEPTED
     rest = (*sku("LAMP"), *sku("BULB", 1))

@@ -8,6 +8,7 @@ from datetime import timedelta
 import duckdb
 import pytest
 import sqlalchemy as sa
+from msgspec import structs
 
 from tests.api.conftest import Book, make_order, set_up
 from tests.ledger.test_order_queries import plan
@@ -37,7 +38,7 @@ def varied(any_settings, any_ledger, clock):
         "soon": {"ship_by": clock() + HOUR, "status": Status.PARTIALLY_SHIPPED},
         "later": {"ship_by": clock() + 25 * HOUR},
         "shipped": {"ship_by": clock() - HOUR, "status": Status.SHIPPED},
-        "german": {"shipping_address": replace(made.shipping_address, country_code="DE")},
+        "german": {"shipping_address": structs.replace(made.shipping_address, country_code="DE")},
         "waits": {"status": Status.PENDING, "marketplace_status": "WAITING_ACCEPTANCE", "channel": "mirakl_de"},
         "decided": {"status": Status.PENDING, "marketplace_status": "WAITING_ACCEPTANCE", "channel": "mirakl_de"},
     }

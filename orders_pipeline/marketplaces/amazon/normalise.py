@@ -7,8 +7,9 @@ fetching is in `client`, finding orders in a file in `documents`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from orders_pipeline.marketplaces.addresses import cleaned, phone
 from orders_pipeline.marketplaces.amazon.amounts import AmazonAmounts, ItemAmounts

@@ -7,10 +7,11 @@ a `OrderProblem` on the order. Fetching is in `client`, finding orders in a file
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
 
 from orders_pipeline.marketplaces.mirakl import packages
 from orders_pipeline.marketplaces.mirakl.amounts import MiraklAmounts, gathered

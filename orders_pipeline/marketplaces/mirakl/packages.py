@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from orders_pipeline.marketplaces.reading import JsonObject, count, objects, package_code, section, text
 from warehouse.order_lines import Line

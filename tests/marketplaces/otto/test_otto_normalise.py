@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from orders_pipeline.marketplaces.otto import MARKETPLACE
 from orders_pipeline.marketplaces.protocol import Unreadable

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+import dataclasses
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from warehouse import documents, personal
 from warehouse.kept_documents import open_parties
@@ -55,7 +57,7 @@ def keep_known(keys: KeyRing, arrival: Arrival, row: KnownOrder, content: KnownC
     if row.pii_state == PiiState.EXPIRED:
         bare = personal.without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
-        return replace(redone, pii_state=PiiState.EXPIRED.value)
+        return dataclasses.replace(redone, pii_state=PiiState.EXPIRED.value)
     if order.is_whole:
         return arrival
     order = _keep_amounts(order, content)
@@ -100,9 +102,9 @@ def _keep_personal(order: Order, known: Personal, content: KnownContent) -> Orde
 
 def _filled(sent: Any, known: Any) -> Any:  # noqa: ANN401 - a party, or a text
     """What is sent, with gaps filled from what is known."""
-    if known is None or not is_dataclass(sent) or isinstance(sent, type):
+    if known is None or not isinstance(sent, Struct):
         return sent or known
-    gaps = {each.name: getattr(known, each.name) for each in fields(sent) if not getattr(sent, each.name)}
+    gaps = {name: getattr(known, name) for name in sent.__struct_fields__ if not getattr(sent, name)}
     return replace(sent, **gaps)
 
 

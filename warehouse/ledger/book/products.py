@@ -7,10 +7,11 @@ after a load is in `orders_pipeline.stages.normalise`, for which `orders_with_pr
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from warehouse.check_digits import is_gtin
 from warehouse.identifiers import MAX_LENGTH, cleaned, has_unseen
