@@ -5,6 +5,9 @@ The rules of each country are python-stdnum's; whether a number was ever issued 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 from stdnum import ean, get_cc_module
 
 PREFIX_LENGTH = 2
@@ -17,7 +20,13 @@ def is_gtin(text: str) -> bool:
     >>> is_gtin("4006381333931"), is_gtin("4006381333932"), is_gtin("12345")
     (True, False, False)
     """
-    return len(text) in GTIN_LENGTHS and text.isascii() and text.isdigit() and ean.is_valid(text)
+    return len(text) in GTIN_LENGTHS and text.isascii() and text.isdigit() and _is_ean(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_ean(digits: str) -> bool:
+    """Cached, because an article is sold more than once."""
+    return bool(ean.is_valid(digits))
 
 
 def is_vat_id(text: str, country: str | None) -> bool | None:
@@ -32,6 +41,11 @@ def is_vat_id(text: str, country: str | None) -> bool | None:
     """
     own = text.strip()[:PREFIX_LENGTH]
     codes = [own] if own.isascii() and own.isalpha() else []
-    rules = (get_cc_module(code.lower(), "vat") for code in [*codes, country or ""] if code)
+    rules = (_vat_rule(code) for code in [*codes, country or ""] if code)
     rule = next((each for each in rules if each is not None), None)
     return None if rule is None else bool(rule.is_valid(text))
+
+
+@lru_cache(maxsize=1024)
+def _vat_rule(country: str) -> Any:  # noqa: ANN401 - a module of stdnum, or None
+    return get_cc_module(country.lower(), "vat")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from babel.numbers import list_currencies
@@ -132,8 +132,8 @@ def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
         return None
     if isinstance(value, float):
         value = repr(value)  # the shortest text that reads back as the same number: what was sent
-    if isinstance(value, str) and len(value) <= PLAIN_AMOUNT_LENGTH and value.replace(".", "", 1).isdecimal():
-        return Decimal(value)  # so short a number is neither too large nor too fine: nearly every amount ends here
+    if isinstance(value, str) and len(value) <= PLAIN_AMOUNT_LENGTH and (plain := _plain_amount(value)) is not None:
+        return plain  # so short a number is neither too large nor too fine: nearly every amount ends here
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise Unreadable("wrong_type", f"{path}.{key}", f"expected an amount, got {_kind(value)}")
     try:
@@ -146,6 +146,12 @@ def amount(of: JsonObject, key: str, path: str) -> Decimal | None:
     if isinstance(exponent, int) and -AMOUNT_PLACES <= exponent <= 0 and exact.adjusted() < AMOUNT_DIGITS:
         return exact
     return _plain(exact, f"{path}.{key}")
+
+
+@lru_cache(maxsize=4096)
+def _plain_amount(sent: str) -> Decimal | None:
+    """Digits with a point at most; None for anything else. Prices repeat, so most are known."""
+    return Decimal(sent) if sent.replace(".", "", 1).isdecimal() else None
 
 
 def count(of: JsonObject, key: str, path: str) -> int | None:
@@ -189,7 +195,8 @@ def instant(of: JsonObject, key: str, path: str) -> datetime | None:
         raise Unreadable("wrong_type", f"{path}.{key}", f"expected a time, got {_kind(value)}")
     try:
         moment = datetime.fromisoformat(value.strip())
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if moment.tzinfo is not UTC:
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Unreadable("not_a_time", f"{path}.{key}", "expected an ISO 8601 time") from None
     if not 1990 <= moment.year <= 2200:  # noqa: PLR2004 - no marketplace is older, no deadline later

@@ -113,10 +113,12 @@ def _rest_of_members(members: Mapping[str, Any], tree: Tree, depth: int) -> dict
         elif not branch:
             continue
         kind = type(each)
-        if kind is float or kind is bool:
-            left = each
-        elif kind is str:
+        if kind is str:
             left = each if each.isascii() and "\x00" not in each else _text(each) or None
+        elif kind is float or kind is bool:
+            left = each
+        elif kind is dict and depth < DEEPEST:
+            left = _rest_of_members(each, branch, depth + 1) or None
         else:
             left = _rest(each, branch, depth)
         if left is not None:

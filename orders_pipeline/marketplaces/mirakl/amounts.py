@@ -52,7 +52,10 @@ class MiraklAmounts:
         adds_tax: Whether taxes lie on top of prices; None when nothing decides it.
     """
 
-    __slots__ = ("_fees", "_lines", "_of", "_order_sums", "_order_tax", "_problems", "_taxes", "adds_tax")
+    __slots__ = (
+        *("_fee_sum", "_fees", "_lines", "_of", "_order_sums", "_order_tax", "_problems", "_tax_sum", "_taxes"),
+        "adds_tax",
+    )
 
     def __init__(self, order: JsonObject, lines: Iterable[JsonObject], problems: list[OrderProblem]) -> None:
         self._of = order
@@ -65,6 +68,8 @@ class MiraklAmounts:
         ]
         self._fees = [_fees(line, path) for line, path in self._lines]
         self._order_tax = None if any(each for pair in self._taxes for each, _, _ in pair) else self._read_order_tax()
+        self._tax_sum = _sum([*(each.sum for pair in self._taxes for each in pair), self._order_tax])
+        self._fee_sum = sum((each.amount for fees in self._fees for each in fees), _ZERO)
         self.adds_tax = self._decide()
 
     @property
@@ -75,7 +80,7 @@ class MiraklAmounts:
     @property
     def tax_total(self) -> Decimal | None:
         """All taxes; None when none was sent, or one without its amount."""
-        return self._all_taxes() if self._is_known() else None
+        return self._tax_sum if self._is_known() else None
 
     def of_line(self, index: int) -> LineAmounts:
         """What the line at a place costs."""
@@ -108,7 +113,7 @@ class MiraklAmounts:
         which. Where taxes lie on top it is before tax, so they are added unless it has them already.
         """
         price, shipping, sent = self._sums()
-        fees = self._all_fees()
+        fees = self._fee_sum
         if sent is None:
             if price is None or shipping is None:
                 self._problem("total_missing", "$.total_price", "neither the total nor both of its parts were sent")
@@ -118,7 +123,7 @@ class MiraklAmounts:
             return self._with_all_taxes(sent)
         if sent in {price, price + fees} and sent not in {price + shipping, price + shipping + fees}:
             return self._with_all_taxes(sent + shipping)
-        taxes = self._all_taxes() or _ZERO
+        taxes = self._tax_sum or _ZERO
         if self.adds_tax and taxes and sent in {price + shipping + taxes, price + shipping + fees + taxes}:
             return sent
         return self._with_all_taxes(sent)
@@ -148,10 +153,10 @@ class MiraklAmounts:
     def _evidence(self) -> Iterator[bool]:
         """What tells whether taxes are on top, piece by piece: the order's total, breakdowns of prices, rates."""
         price, shipping, sent = self._sums()
-        taxes = self._all_taxes()
+        taxes = self._tax_sum
         if taxes and self._is_known() and None not in {price, shipping, sent}:
             net = (price or _ZERO) + (shipping or _ZERO)
-            if sent in {net + taxes, net + taxes + self._all_fees()}:
+            if sent in {net + taxes, net + taxes + self._fee_sum}:
                 yield True
         for (line, path), (taxes_of_goods, taxes_of_shipping) in zip(self._lines, self._taxes, strict=True):
             for key, of_part in (("price", taxes_of_goods), ("shipping_price", taxes_of_shipping)):
@@ -198,9 +203,6 @@ class MiraklAmounts:
     def _is_taxed(self) -> bool:
         return bool(self._order_tax) or any(each.sum or not each.is_known for pair in self._taxes for each in pair)
 
-    def _all_taxes(self) -> Decimal | None:
-        return _sum([*(each.sum for pair in self._taxes for each in pair), self._order_tax])
-
     def _with_tax(self, net: Decimal | None, taxes: _Taxes) -> Decimal | None:
         """An amount as the buyer pays it; None where its tax, or the tax mode, is unknown."""
         if net is None or self.adds_tax is False or not taxes.each:
@@ -214,7 +216,7 @@ class MiraklAmounts:
             return net
         if not self._is_known() or self.adds_tax is None:
             return None
-        return net + (self._all_taxes() or _ZERO)
+        return net + (self._tax_sum or _ZERO)
 
     # -- sums
 
@@ -227,16 +229,13 @@ class MiraklAmounts:
             )
         return self._order_sums
 
-    def _all_fees(self) -> Decimal:
-        return sum((each.amount for fees in self._fees for each in fees), _ZERO)
-
     def _counts_fees(self) -> bool:
         """Whether fees are in the order's total: they are by the description, unless the total adds up without them."""
         price, shipping, sent = self._sums()
-        fees = self._all_fees()
+        fees = self._fee_sum
         if not fees or sent is None or price is None or shipping is None:
             return bool(fees)
-        without = {price, price + shipping, price + shipping + (self._all_taxes() or _ZERO)}
+        without = {price, price + shipping, price + shipping + (self._tax_sum or _ZERO)}
         return sent not in without
 
     def _problem(self, code: str, path: str, message: str) -> None:
