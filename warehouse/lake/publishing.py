@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from warehouse.lake import definitions
+from warehouse.lake.arrivals import arrived_rows, arrow_table, insert, plain, scan, with_text
 from warehouse.lake.attachment import quoted
 from warehouse.lake.definitions import statement
 from warehouse.lake.order_tables import FROM_COLUMNS, documents_statement
@@ -25,7 +25,6 @@ from warehouse.lake.outages import LakeError
 from warehouse.lake.retirement import with_retired
 from warehouse.ledger.base.database import POSITION, PRODUCTS, RAW_SEQ, mark
 from warehouse.ledger.base.schema import (
-    Instant,
     acknowledgements,
     cancellation_requests,
     channels,
@@ -49,6 +48,7 @@ from warehouse.ledger.exchange.file_queries import HIDDEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
     from sqlalchemy.engine import Connection as Transaction
 
@@ -259,15 +259,12 @@ class _Publication:
     def _log(self, duck: DuckDBPyConnection, log: _Log) -> int:
         name = log.table.name
         query = (
-            sa.select(*_plain(log.columns))
-            .where(log.number > _through(duck, name))
-            .order_by(log.number)
-            .limit(log.rows)
+            sa.select(*plain(log.columns)).where(log.number > _through(duck, name)).order_by(log.number).limit(log.rows)
         )
         arrived = self._fetch(query, log.packed)
         rows = len(arrived)
         if rows:
-            _insert(duck, name, arrived)
+            insert(duck, name, arrived)
             self._move(duck, name, arrived[log.number.name][-1].as_py())
         return rows
 
@@ -293,7 +290,7 @@ class _Publication:
         if through >= ceiling:
             return 0, 0, NOT_EMPTY
         query = (
-            sa.select(*_plain(_ORDER_COLUMNS))
+            sa.select(*plain(_ORDER_COLUMNS))
             .where(orders.c.position > through, orders.c.position <= ceiling)
             .order_by(orders.c.position)
             .limit(ORDERS_PER_BATCH)
@@ -302,13 +299,13 @@ class _Publication:
         rows = len(arrived)
         if rows == 0:
             return 0, 0, NOT_EMPTY
-        documents = _scan(duck, documents_statement(), arrived).to_arrow_table()
+        documents = scan(duck, documents_statement(), arrived).to_arrow_table()
         if filled_through != through:
-            _scan(duck, "DELETE FROM orders WHERE id IN (SELECT id FROM arrived)", documents)
-            _scan(duck, "DELETE FROM order_lines WHERE order_id IN (SELECT id FROM arrived)", documents)
+            scan(duck, "DELETE FROM orders WHERE id IN (SELECT id FROM arrived)", documents)
+            scan(duck, "DELETE FROM order_lines WHERE order_id IN (SELECT id FROM arrived)", documents)
         duck.execute(statement("conversions", "amount"))
-        _insert(duck, "orders", documents)
-        lines = _insert(duck, "order_lines", documents)
+        insert(duck, "orders", documents)
+        lines = insert(duck, "order_lines", documents)
         reached = arrived["position"][-1].as_py()
         self._move(duck, "orders", reached)
         return rows, lines, reached if filled_through == through else NOT_EMPTY
@@ -334,14 +331,14 @@ class _Publication:
             if newest == known.through:
                 return {}
             is_recent = [] if known.published_at is None else [_since(recent, known.published_at - LATE_COMMIT)]
-            query = sa.select(*_plain(tuple(recent.table.columns))).where(*is_recent)
+            query = sa.select(*plain(tuple(recent.table.columns))).where(*is_recent)
             if recent.wanted is not None:
                 query = query.where(recent.wanted)
             if transaction.execute(query.limit(1)).first() is None:
                 return {}
             _stage(duck, name, transaction, query)
             if recent.part is not None:
-                parts = sa.select(*_plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)
+                parts = sa.select(*plain(tuple(recent.part.table.columns))).join_from(recent.part.table, recent.table)
                 _stage(duck, recent.part.table.name, transaction, parts.where(*is_recent), into="staged_parts")
         keys = ", ".join(recent.keys)
         duck.execute(
@@ -361,45 +358,45 @@ class _Publication:
     def _pulls(self, duck: DuckDBPyConnection, known: _Mark) -> int:
         """Publish the finished pulls; one that finishes after a later one is found because the mark waits for it."""
         low = known.through - LATE_PULLS
+        here = {number for (number,) in duck.execute(f"SELECT id FROM pulls WHERE id > {low}").fetchall()}  # noqa: S608 - a number
+        columns = plain(tuple(pulls.columns))
+        count = 0
         with self.ledger.read() as transaction:
             running = transaction.execute(
                 sa.select(sa.func.min(pulls.c.id)).where(pulls.c.id > low, ~_FINISHED)
             ).scalar()
             newest = transaction.execute(sa.select(sa.func.max(pulls.c.id))).scalar() or 0
-            query = sa.select(*_plain(tuple(pulls.columns))).where(pulls.c.id > low, _FINISHED)
-            if transaction.execute(query.limit(1)).first() is None:
-                return 0
-            _stage(duck, "pulls", transaction, query)
-        duck.execute(f"DELETE FROM staged WHERE id IN (SELECT id FROM pulls WHERE id > {low})")  # noqa: S608 - a number
-        rows = _number(duck, "SELECT count(*) FROM staged")
-        if rows:
-            duck.execute("INSERT INTO pulls FROM staged")
+            query = sa.select(*columns).where(pulls.c.id > low, _FINISHED)
+            for rows in transaction.execution_options(yield_per=ORDERS_PER_BATCH).execute(query).partitions():
+                fresh = [row for row in rows if row.id not in here]
+                count += insert(duck, "pulls", arrived_rows(duck, columns, fresh)) if fresh else 0
+        if count:
             self._move(duck, "pulls", newest if running is None else running - 1)
-        return rows
+        return count
 
     def _channels(self, duck: DuckDBPyConnection, known: _Mark) -> int:
         """Replace the channels as a whole when one of them changed."""
-        query = sa.select(*_plain(_CHANNEL_COLUMNS)).join_from(channels, connections).order_by(channels.c.code)
-        arrived = self._fetch(query)
-        digest = hashlib.blake2b(repr(arrived.to_pylist()).encode(), digest_size=16).hexdigest()
-        rows = len(arrived)
-        if known.content_hash == digest or (rows == 0 and known.content_hash is None):
+        columns = plain(_CHANNEL_COLUMNS)
+        with self.ledger.read() as transaction:
+            query = sa.select(*columns).join_from(channels, connections).order_by(channels.c.code)
+            rows = transaction.execute(query).fetchall()
+        digest = hashlib.blake2b(repr([dict(row._mapping) for row in rows]).encode(), digest_size=16).hexdigest()  # noqa: SLF001 - SQLAlchemy's public name
+        if known.content_hash == digest or (not rows and known.content_hash is None):
             return 0
         duck.execute("DELETE FROM channels")
         if rows:
-            _insert(duck, "channels", arrived)
+            insert(duck, "channels", arrived_rows(duck, columns, rows))
         duck.execute(f"UPDATE published SET content_hash = {quoted(digest)} WHERE name = 'channels'")  # noqa: S608 - a hash
-        self._move(duck, "channels", rows)
-        return rows
+        self._move(duck, "channels", len(rows))
+        return len(rows)
 
     def _fetch(self, query: sa.Select[Any], packed: str | None = None) -> pa.Table:
         with self.ledger.read() as transaction:
             result = transaction.execute(query)
-            found = _arrow(tuple(result.keys()), result.fetchall())
+            found = arrow_table(tuple(result.keys()), result.fetchall())
             if packed is None:
                 return found
-            read = texts(transaction, found[packed].to_pylist())
-            return found.set_column(found.schema.get_field_index(packed), packed, pa.array(read, pa.string()))
+            return with_text(found, packed, texts(transaction, found[packed].to_pylist()))
 
     def _move(self, duck: DuckDBPyConnection, name: str, through: int) -> None:
         duck.execute(
@@ -432,34 +429,6 @@ def _empty(duck: DuckDBPyConnection, ledger: Ledger) -> None:
         duck.execute(f"UPDATE published SET through = {kept} WHERE name = {quoted(name)}")  # noqa: S608 - our names
 
 
-def _plain(columns: tuple[Any, ...]) -> list[Any]:
-    """The columns as DuckDB reads them best: times and JSON as text instead of as Python objects."""
-    return [
-        sa.cast(column, sa.Text).label(column.name) if isinstance(column.type, (Instant, sa.JSON)) else column
-        for column in columns
-    ]
-
-
-def _arrow(names: tuple[str, ...], rows: Any) -> pa.Table:  # noqa: ANN401 - SQLAlchemy's rows, which zip like tuples
-    values = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return pa.table({name: pa.array(column) for name, column in zip(names, values, strict=True)})
-
-
-def _insert(duck: DuckDBPyConnection, name: str, arrived: pa.Table, into: str | None = None) -> int:
-    """Insert the rows that arrived; how many rows that made."""
-    row = _scan(duck, f"INSERT INTO {into or name} BY NAME {statement('conversions', name)}", arrived).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _scan(duck: DuckDBPyConnection, sql: str, arrived: pa.Table) -> DuckDBPyConnection:  # noqa: ARG001 - see below
-    """Run a statement that reads FROM arrived.
-
-    DuckDB finds the Arrow table by the argument's name. Neither `register` nor a temporary table would do: what they hold
-    is let go of at the end of the transaction, and a rebuild is one transaction (4 GB for a million orders).
-    """
-    return duck.execute(sql)
-
-
 def _since(recent: _Recent, moment: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(*(column > moment for column in recent.changed_at))
 
@@ -479,7 +448,7 @@ def _stage(
     result = transaction.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
     names = tuple(result.keys())
     for rows in result.partitions():
-        _insert(duck, name, _arrow(names, rows), into=into)
+        insert(duck, name, arrow_table(names, rows), into=into)
 
 
 def _through(duck: DuckDBPyConnection, name: str) -> int:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from warehouse.lake.outages import LakeError
 from warehouse.lake.retired_documents import TABLE, among, query_of
 from warehouse.ledger.book import retirement
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
     from warehouse.lake.lake import Lake
@@ -73,6 +72,8 @@ def _require_same(lake: Lake, batch: Sequence[DueOrder]) -> None:
 
 
 def _arrow(batch: Sequence[DueOrder], now: datetime) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 - large, and a tick without orders goes without it
+
     columns: dict[str, Any] = {
         "order_key": [each.key for each in batch],
         "order_id": [each.id for each in batch],
