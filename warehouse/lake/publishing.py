@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from warehouse.lake import definitions
-from warehouse.lake.arrivals import arrived_rows, arrow_table, insert, plain, scan, with_text
+from warehouse.lake.arrivals import arrived_rows, arrow_table, insert, plain, scan
 from warehouse.lake.attachment import quoted
 from warehouse.lake.definitions import statement
 from warehouse.lake.order_tables import FROM_COLUMNS, documents_statement
@@ -46,9 +46,8 @@ from warehouse.ledger.book.payload_dictionaries import texts
 from warehouse.ledger.exchange.file_queries import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    import pyarrow as pa
     from duckdb import DuckDBPyConnection
     from sqlalchemy.engine import Connection as Transaction
 
@@ -261,12 +260,12 @@ class _Publication:
         query = (
             sa.select(*plain(log.columns)).where(log.number > _through(duck, name)).order_by(log.number).limit(log.rows)
         )
-        arrived = self._fetch(query, log.packed)
-        rows = len(arrived)
+        rows = self._fetch(query, log.packed)
         if rows:
-            insert(duck, name, arrived)
-            self._move(duck, name, arrived[log.number.name][-1].as_py())
-        return rows
+            columns = tuple(query.selected_columns)
+            insert(duck, name, arrived_rows(duck, columns, rows))
+            self._move(duck, name, rows[-1][[each.name for each in columns].index(log.number.name)])
+        return len(rows)
 
     def _all_orders(self, transact: Transact, ceiling: int) -> None:
         """Publish the orders up to the position the ledger had when this pass began.
@@ -295,10 +294,10 @@ class _Publication:
             .order_by(orders.c.position)
             .limit(ORDERS_PER_BATCH)
         )
-        arrived = with_retired(duck, self._fetch(query))
-        rows = len(arrived)
-        if rows == 0:
+        rows = self._fetch(query)
+        if not rows:
             return 0, 0, NOT_EMPTY
+        arrived = with_retired(duck, arrow_table(tuple(query.selected_columns), rows))
         documents = scan(duck, documents_statement(), arrived).to_arrow_table()
         if filled_through != through:
             scan(duck, "DELETE FROM orders WHERE id IN (SELECT id FROM arrived)", documents)
@@ -308,7 +307,7 @@ class _Publication:
         lines = insert(duck, "order_lines", documents)
         reached = arrived["position"][-1].as_py()
         self._move(duck, "orders", reached)
-        return rows, lines, reached if filled_through == through else NOT_EMPTY
+        return len(rows), lines, reached if filled_through == through else NOT_EMPTY
 
     def _small_tables(self, duck: DuckDBPyConnection) -> dict[str, int]:
         """Everything that is small between two publishes, in one transaction: an idle publish costs one."""
@@ -390,13 +389,15 @@ class _Publication:
         self._move(duck, "channels", len(rows))
         return len(rows)
 
-    def _fetch(self, query: sa.Select[Any], packed: str | None = None) -> pa.Table:
+    def _fetch(self, query: sa.Select[Any], packed: str | None = None) -> list[Sequence[Any]]:
+        """The rows, with a packed column as text."""
         with self.ledger.read() as transaction:
-            result = transaction.execute(query)
-            found = arrow_table(tuple(result.keys()), result.fetchall())
+            rows = transaction.execute(query).fetchall()
             if packed is None:
-                return found
-            return with_text(found, packed, texts(transaction, found[packed].to_pylist()))
+                return list(rows)
+            at = list(query.selected_columns.keys()).index(packed)
+            read = texts(transaction, [row[at] for row in rows])
+        return [(*row[:at], text, *row[at + 1 :]) for row, text in zip(rows, read, strict=True)]
 
     def _move(self, duck: DuckDBPyConnection, name: str, through: int) -> None:
         duck.execute(
@@ -446,9 +447,9 @@ def _stage(
     """Put what the query gives into a temporary table that is shaped like the lake's table, in bounded pieces."""
     duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM {name} WITH NO DATA")
     result = transaction.execution_options(yield_per=ORDERS_PER_BATCH).execute(query)
-    names = tuple(result.keys())
+    columns = tuple(query.selected_columns)
     for rows in result.partitions():
-        insert(duck, name, arrow_table(names, rows), into=into)
+        insert(duck, name, arrived_rows(duck, columns, rows), into=into)
 
 
 def _through(duck: DuckDBPyConnection, name: str) -> int:

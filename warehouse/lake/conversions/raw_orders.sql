@@ -4,7 +4,7 @@ SELECT
     channel,
     original_id,
     received_at,
-    lower(hex(content_hash)) AS content_hash,
+    content_hash,
     pull_id,
     page,
     is_historical,
