@@ -1,8 +1,8 @@
 """The fast lane, for the three reads that clients send all the time: a page of orders, the change feed, one order.
 
-They are declared like every other route. But admission, query and work share one worker thread and one read transaction, and
-neither FastAPI's injection nor its routing and the layers around it are gone through: together they take as long as reading
-twenty orders. Nothing else belongs here.
+They are declared like every other route. But admission, query and work share one worker thread and one read, and neither
+FastAPI's injection nor its routing and the layers around it are gone through: together they take as long as reading twenty
+orders. What a read will ask PostgreSQL is foreseen, and asked at once. Nothing else belongs here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
+from anyio import fail_after, to_thread, wait_readable
 from starlette.requests import Request
 
 from orders_api.kit.answers import GZIP_LEVEL, WORTH_COMPRESSING, refuses_gzip
@@ -20,10 +20,13 @@ from orders_api.kit.errors import EXPECTED, answer_expected
 from orders_api.kit.installation import ApiInstallation, installation_of
 from orders_api.kit.queries import parse_query
 from orders_api.kit.routes import AdmittingRoute, note_use, readers, resource
+from warehouse.ledger.base.reads import NotForeseenError
+from warehouse.ledger.base.waits import longest_wait
 from warehouse.ledger.book.order_queries import question_by_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from fastapi import APIRouter
     from sqlalchemy.engine import Connection as Transaction
@@ -72,43 +75,85 @@ class FastLane(AdmittingRoute):
     async def serve(self, request: Request, receive: Receive, send: Send) -> None:
         """Answer without FastAPI; compressed for a client that takes it.
 
-        One order in SQLite is found in less time than a thread takes to begin, unless it may have to be read from the lake.
+        One order is found in less time than a thread takes to begin, unless it may have to be read from the lake.
         """
-        installation = installation_of(request)
-        is_brief = installation.ledger.engine.dialect.name == "sqlite" and not installation.settings.retire_after_days
-        if self.param_convertors and is_brief:
-            response = self._answer_packed(request)
-        else:
-            response = await to_thread.run_sync(self._answer_packed, request, limiter=readers())
+        response = await self._answer_soon(request)
         await response(request.scope, receive, send)
+
+    async def _answer_soon(self, request: Request) -> Response:
+        installation = installation_of(request)
+        is_brief = self.param_convertors and not installation.settings.retire_after_days
+        if is_brief and installation.ledger.engine.dialect.name == "sqlite":
+            return self._answer_packed(request, installation.ledger.read())
+        questions = self._foreseen(request)
+        if is_brief and questions and questions[0].values["token_id"] in installation.readers:
+            async with readers():
+                response = await self._answer_awaited(request, questions)
+            if response is not None:
+                return response
+        reading = installation.ledger.read_answered(questions)
+        return await to_thread.run_sync(self._answer_packed, request, reading, limiter=readers())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """As FastAPI calls it."""
 
         async def answer(request: Request) -> Response:
-            return await to_thread.run_sync(self._answer, request, limiter=readers())
+            reading = installation_of(request).ledger.read_answered(self._foreseen(request))
+            return await to_thread.run_sync(self._answer, request, reading, limiter=readers())
 
         return answer
 
-    def _answer(self, request: Request) -> Response:
+    def _path(self, request: Request) -> list[Any]:
+        """The variable parts of the path; an id that cannot be one is one that nothing has."""
+        return [each.validate(request.path_params[each.alias], {}, loc=())[0] for each in self.dependant.path_params]
+
+    def _foreseen(self, request: Request) -> list[Question]:
+        """What will be asked: of the token, and of one order as this token most likely reads it."""
+        asked, installation = foreseen(request), installation_of(request)
+        if not asked or not self.param_convertors:
+            return asked
+        shape = installation.shape(with_parties=installation.readers.get(asked[0].values["token_id"], False))
+        return [*asked, *(question_by_id(shape, each) for each in self._path(request))]
+
+    async def _answer_awaited(self, request: Request, questions: Sequence[Question]) -> Response | None:
+        """Let the event loop wait for PostgreSQL: a thread takes as long to begin as an order to be found.
+
+        None: a thread has to read, because there are no answers, or they are not all that was asked (a retired order).
+        """
+        ledger = installation_of(request).ledger
+        asked = ledger.ask(questions)
+        if asked is None:
+            return None
+        try:
+            with fail_after(longest_wait()):
+                while not asked.message.is_there():
+                    await wait_readable(asked.message.socket)
+        except BaseException as error:
+            asked.give_up()
+            if isinstance(error, Exception):
+                return None
+            raise
+        try:
+            return self._answer_packed(request, ledger.answered(asked))
+        except NotForeseenError:
+            return None
+
+    def _answer(self, request: Request, reading: AbstractContextManager[Transaction]) -> Response:
         installation = installation_of(request)
-        given: list[Any] = [
-            each.validate(request.path_params[each.alias], {}, loc=())[0] for each in self.dependant.path_params
-        ]
-        with installation.ledger.read_answered(_foreseen(request, installation, given)) as transaction:
+        with reading as transaction:
             caller = admit(transaction, request, installation, *self.scopes)
-            if caller.may_read_pii:
-                installation.pii_readers.add(caller.token.id)
+            installation.readers[caller.token.id] = caller.may_read_pii
             query = parse_query(request, self.query)
+            given = self._path(request)
             if self.dependant.query_params:
                 given.append(query)
             response: Response = self.endpoint(Reading(request, transaction, caller, installation), *given)
         note_use(response, caller, installation)
         return response
 
-    def _answer_packed(self, request: Request) -> Response:
+    def _answer_packed(self, request: Request, reading: AbstractContextManager[Transaction]) -> Response:
         try:
-            response = self._answer(request)
+            response = self._answer(request, reading)
         except EXPECTED as error:
             response = answer_expected(request, error)
         is_taken = "gzip" in request.headers.get("accept-encoding", "") and not refuses_gzip(request.headers)
@@ -145,14 +190,6 @@ class FastLanes:
                 await lane.serve(Request(scope, receive), receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-def _foreseen(request: Request, installation: ApiInstallation, order_ids: Sequence[str]) -> list[Question]:
-    """What will be asked: of the token, and of one order as this token most likely reads it."""
-    asked = foreseen(request)
-    may_read_pii = any(each.values["token_id"] in installation.pii_readers for each in asked)
-    shape = installation.shape(with_parties=may_read_pii)
-    return [*asked, *(question_by_id(shape, each) for each in order_ids)]
 
 
 def fast_resource(tag: str) -> APIRouter:

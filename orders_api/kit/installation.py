@@ -46,7 +46,8 @@ class ApiInstallation:
     """One installation of the product, as the API sees it.
 
     Attributes:
-        pii_readers: Ids of tokens that were seen to read personal data: what they will ask is foreseen, nothing permitted.
+        readers: Tokens that were admitted, by id: whether they may read personal data. What they will ask is foreseen by it,
+            and nothing permitted.
     """
 
     settings: Settings
@@ -56,7 +57,7 @@ class ApiInstallation:
     limiter: RateLimiter
     numbering: Numbering
     latencies: Latencies = field(default_factory=Latencies)
-    pii_readers: set[str] = field(default_factory=set)
+    readers: dict[str, bool] = field(default_factory=dict)
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _positions_noted: dict[str, datetime] = field(default_factory=dict)
 

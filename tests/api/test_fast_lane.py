@@ -50,6 +50,27 @@ def test_who_asks_is_judged_before_what_was_read_is_told(any_book, order, any_ap
     assert any_erp.get(path).status_code == 401
 
 
+def test_an_order_is_read_by_a_thread_where_another_question_was_foreseen(any_book, order, any_app, any_erp, reader):
+    (own_id,) = any_book.put(order(1))
+    path = f"/v1/orders/{own_id}"
+    support = reader("support", Scope.ORDERS_READ_PII)
+    expected = [each.get(path).json() for each in (any_erp, support)]
+    for _ in range(3):
+        known = any_app.state.installation.readers
+        known.update({each: not may_read_pii for each, may_read_pii in known.items()})
+        assert [each.get(path).json() for each in (any_erp, support)] == expected
+
+
+@pytest.mark.parametrize("any_settings", ["postgresql"], indirect=True)
+def test_an_order_is_read_where_the_server_has_closed_the_connections(any_book, order, any_ledger, any_erp):
+    (own_id,) = any_book.put(order(1))
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    for _ in range(3):
+        assert any_erp.get(f"/v1/orders/{own_id}").status_code == 200
+        with any_ledger.write() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+
+
 @pytest.mark.parametrize("any_settings", ["postgresql"], indirect=True)
 def test_an_order_that_is_locked_is_answered_later(any_book, order, any_ledger, any_erp, monkeypatch):
     monkeypatch.setitem(reads.BEGIN, "postgresql", reads.BEGIN["postgresql"].replace("'15s'", "'50ms'"))

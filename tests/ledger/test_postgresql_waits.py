@@ -31,6 +31,7 @@ from warehouse.ledger.base.database import (
     set_mark,
 )
 from warehouse.ledger.base.prepared import Prepared, Question
+from warehouse.ledger.base.reads import NotForeseenError
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.settings import Settings
@@ -196,6 +197,41 @@ def test_what_was_foreseen_is_answered_where_the_server_has_closed_its_connectio
         pass
     with ledger.read_answered(FORESEEN) as reading:
         assert ONE_MARK.rows(reading, {"name": POSITION}) == [(0,)]
+    ledger.close()
+
+
+def test_who_may_not_wait_is_answered_what_was_foreseen_and_nothing_else(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    with ledger.read():
+        pass
+    for ask_more in (lambda reading: reading.execute(sa.select(marks)), lambda reading: mark(reading, RAW_SEQ)):
+        asked = ledger.ask(FORESEEN)
+        asked.message.wait()
+        with pytest.raises(NotForeseenError), ledger.answered(asked) as reading:
+            ask_more(reading)
+        with ledger.read() as reading:
+            assert mark(reading, RAW_SEQ) == 0
+    asked = ledger.ask(FORESEEN)
+    assert ledger.ask(FORESEEN) is None  # no other connection was left
+    asked.message.wait()
+    with ledger.answered(asked) as reading:
+        assert ONE_MARK.rows(reading, {"name": POSITION}) == [(0,)]
+    ledger.ask(FORESEEN).give_up()
+    with ledger.write() as writing:
+        set_mark(writing, POSITION, 1)
+    ledger.close()
+
+
+def test_an_answer_that_does_not_come_is_waited_for_no_longer(on_postgresql):
+    ledger = open_ledger(on_postgresql)
+    with ledger.read() as reading:
+        backend = reading.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        with waiting_at_most(0.2), ledger.read_answered(FORESEEN) as reading:  # on another connection
+            assert ONE_MARK.rows(reading, {"name": POSITION}) == [(0,)]
+    finally:
+        os.kill(backend, signal.SIGCONT)
     ledger.close()
 
 

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from warehouse.ledger.base.database import CACHE_KILOBYTES, POSITION, RAW_SEQ, Ledger, mark, open_ledger, set_mark
+from warehouse.ledger.base.database import POSITION, RAW_SEQ, Ledger, mark, open_ledger, set_mark
 from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import marks, tokens
+from warehouse.ledger.base.sqlite import CACHE_KILOBYTES
 from warehouse.ledger.settings import tokens as api_tokens
 from warehouse.ledger.settings.tokens import Scope
 

@@ -20,10 +20,10 @@ from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite
 
 from warehouse import restore_mark
-from warehouse.kept_documents import unpack
 from warehouse.ledger.base import move_mark, reads
 from warehouse.ledger.base.prepared import Prepared, driver_of
-from warehouse.ledger.base.schema import UNPACK, marks
+from warehouse.ledger.base.schema import marks
+from warehouse.ledger.base.sqlite import CACHE_KILOBYTES, make_sqlite_engine
 from warehouse.ledger.base.waits import waiting_at_most
 from warehouse.logs import REDACTOR, Event
 from warehouse.settings import MigrationPolicy
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("warehouse.ledger")
 LOOK_EVERY_SECONDS, NOTE_EVERY_SECONDS = 0.5, 30.0
 """While somebody else's migration is awaited."""
-BUSY_TIMEOUT_MS = 15_000
-CACHE_KILOBYTES = 32_000
-"""What a chunk of orders changes fits in, so that nothing is written twice."""
-PAGES_BETWEEN_CHECKPOINTS = 4_000
-"""Most pages of indexes change in every commit: they are written to their place once for several."""
 CONNECTIONS_KEPT = 2
 """Between reads: as many as the API reads with at once."""
 INSTRUCTIONS_BETWEEN_LOOKS = 20_000
@@ -104,15 +99,39 @@ class Ledger:
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A read transaction with one stable view of the ledger."""
-        return self._reading(reads.begin_again)
+        return self._reading(partial(self._begun, reads.begin_again))
 
     def read_answered(self, questions: Sequence[Question]) -> AbstractContextManager[Transaction]:
         """A read of which is known what it asks: answered at once, from one view of the ledger; all else it sees in another."""
-        return self._reading(partial(reads.begin_answered, questions=questions))
+        return self._reading(partial(self._begun, partial(reads.begin_answered, questions=questions)))
+
+    def ask(self, questions: Sequence[Question]) -> reads.Asked | None:
+        """The same for an event loop, which waits by itself; None: here, or now, only a thread can read."""
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            return None
+        if not reads.may_be_asked_ahead(connection):
+            self._kept.append(connection)
+            return None
+        try:
+            return reads.Asked(connection, questions)
+        except driver_of(connection).Error:
+            reads.release(connection)
+            return None
+
+    def answered(self, asked: reads.Asked) -> AbstractContextManager[Transaction]:
+        """The read that was asked, when its answers are there; anything else raises `NotForeseenError`."""
+
+        def begun() -> Transaction:
+            asked.take_all()
+            return asked.connection
+
+        return self._reading(begun)
 
     @contextmanager
-    def _reading(self, begin_again: Callable[[Transaction], bool]) -> Iterator[Transaction]:
-        connection = self._begun(begin_again)
+    def _reading(self, begun: Callable[[], Transaction]) -> Iterator[Transaction]:
+        connection = begun()
         try:
             yield connection
             reads.end(connection)
@@ -315,23 +334,16 @@ def _fitting_version(ledger: Ledger) -> str | None:
 def make_engine(url: str, cache_kilobytes: int = CACHE_KILOBYTES) -> Engine:
     """A SQLAlchemy engine with the ledger's transaction behaviour; opens nothing yet."""
     REDACTOR.hide([str(sa.make_url(url).password or "")])
+    options: dict[str, Any] = {
+        "json_serializer": _dumps,
+        "json_deserializer": orjson.loads,
+        "hide_parameters": True,
+    }
     if url.startswith("sqlite"):
-        engine = sa.create_engine(
-            url,
-            json_serializer=_dumps,
-            json_deserializer=orjson.loads,
-            hide_parameters=True,
-            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
-        )
-        sa.event.listen(engine, "connect", partial(_configure_sqlite, cache_kilobytes))
-        sa.event.listen(engine, "begin", _begin_sqlite)
-        if cache_kilobytes < CACHE_KILOBYTES:
-            sa.event.listen(engine, "begin", _enlarge_cache)
-            sa.event.listen(engine, "checkin", partial(_shrink_cache, cache_kilobytes))
-        return engine
+        return make_sqlite_engine(url, cache_kilobytes, **options)
     from warehouse.ledger.base.postgresql import make_postgresql_engine  # noqa: PLC0415 - the driver is loaded where it is used
 
-    return make_postgresql_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True)
+    return make_postgresql_engine(url, **options)
 
 
 def schema_version(ledger: Ledger) -> str | None:
@@ -462,35 +474,6 @@ def insert_of(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - as above
 
 def _dumps(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return orjson.dumps(value).decode()
-
-
-def _configure_sqlite(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
-    raw.isolation_level = None  # the driver would otherwise begin transactions at moments of its own
-    raw.create_function(UNPACK, 1, unpack, deterministic=True)
-    cursor = raw.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute(f"PRAGMA wal_autocheckpoint={PAGES_BETWEEN_CHECKPOINTS}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA cache_size=-{cache_kilobytes}")
-    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: it may be personal
-    cursor.close()
-
-
-def _begin_sqlite(transaction: Transaction) -> None:
-    is_write = transaction.get_execution_options().get("ledger_write", False)
-    transaction.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-
-def _enlarge_cache(transaction: Transaction) -> None:
-    if transaction.get_execution_options().get("ledger_write", False):
-        transaction.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_KILOBYTES}")
-
-
-def _shrink_cache(cache_kilobytes: int, raw: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event signature
-    if raw is not None:
-        raw.execute(f"PRAGMA cache_size=-{cache_kilobytes}")
 
 
 LONGEST_WAIT = timedelta(hours=25)

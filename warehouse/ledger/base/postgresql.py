@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 import sqlalchemy as sa
 
+from warehouse.ledger.base.reads import NotForeseenError
 from warehouse.ledger.base.waits import IDLE_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS, longest_wait
 
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ class _Connection(psycopg.Connection[Any]):
 
     Attributes:
         begins_with: What begins the transaction of the next statement; None: it has begun, or none has to.
+        is_asked_nothing_else: A statement is refused: whoever reads may not wait.
     """
 
     begins_with: str | None = None
+    is_asked_nothing_else = False
 
     def cursor(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - the driver has four kinds of them
+        if self.is_asked_nothing_else:
+            raise NotForeseenError
         begin, self.begins_with = self.begins_with, None
         if begin is not None:
             super().cursor().execute(begin)

@@ -101,7 +101,7 @@ class Question(NamedTuple):
     """A statement with its values."""
 
     statement: Prepared
-    values: Mapping[str, object]
+    values: Mapping[str, Any]
 
 
 def _asked(driver: Any, text: str, given: Sequence[object]) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - as below
@@ -109,21 +109,10 @@ def _asked(driver: Any, text: str, given: Sequence[object]) -> Sequence[Sequence
     if begin is None:
         rows: Sequence[Sequence[Any]] = driver.execute(text, given).fetchall()
         return rows
+    from warehouse.ledger.base.messages import found_at_once  # noqa: PLC0415 - the driver is loaded where it is used
+
     driver.begins_with = None
-    return at_once(driver, [begin, text], given)[0]
-
-
-def at_once(driver: Any, texts: Sequence[str], values: Sequence[object]) -> list[Sequence[Sequence[Any]]]:  # noqa: ANN401 - as below
-    """What PostgreSQL finds by several statements in one message: it can hold them where their values stand in the text.
-
-    Raises:
-        psycopg.Error: As when each is asked alone.
-    """
-    from psycopg import ClientCursor  # noqa: PLC0415 - the driver is loaded where it is used
-
-    with ClientCursor(driver) as cursor:
-        cursor.execute("; ".join(texts).encode(), values)
-        return [each.fetchall() for each in cursor.results() if each.description is not None]
+    return found_at_once(driver, [begin, text], given)[0]
 
 
 def driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver has no type in common

@@ -6,11 +6,11 @@ order. To SQLAlchemy such a connection is in a single transaction that never end
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DontWrapMixin
 
-from warehouse.ledger.base.prepared import ANSWERS, at_once, driver_of
+from warehouse.ledger.base.prepared import ANSWERS, driver_of
 from warehouse.ledger.base.waits import LOCK_SECONDS, STATEMENT_SECONDS
 
 if TYPE_CHECKING:
@@ -61,37 +61,77 @@ def begin_again(connection: Transaction) -> bool:
     return True
 
 
-def begin_answered(connection: Transaction, questions: Sequence[Question]) -> bool:
-    """The same, with answers to what will be asked: on PostgreSQL in one message, in a transaction of their own that is over.
+class NotForeseenError(DontWrapMixin, Exception):
+    """A read that may not wait asks something else than it was answered."""
 
-    One for anything else begins when that is asked. SQLite is not far away: there nothing is asked ahead.
+
+class Asked:
+    """A read that PostgreSQL was asked ahead: its questions are on their way in one message, in a transaction of their own.
 
     Raises:
-        SQLAlchemyError: They cannot be answered.
+        psycopg.Error: They cannot be sent.
     """
-    if not questions or connection.dialect.name != "postgresql" or connection.dispatch.before_cursor_execute:
+
+    def __init__(self, connection: Transaction, questions: Sequence[Question]) -> None:
+        from warehouse.ledger.base.messages import Message  # noqa: PLC0415 - the driver is loaded where it is used
+
+        filled = [each.statement.filled(connection.dialect, each.values) for each in questions]
+        texts = [BEGIN["postgresql"], *(text for text, _ in filled), "COMMIT"]
+        self.connection = connection
+        self.message = Message(driver_of(connection), texts, [value for _, values in filled for value in values])
+        self._questions = questions
+
+    def take(self) -> None:
+        """Give the answers, which are there, to whoever asks; a transaction for anything else begins when that is asked.
+
+        Raises:
+            SQLAlchemyError: There are none; the connection is given back.
+        """
+        driver, dialect = driver_of(self.connection), self.connection.dialect
+        try:
+            found = self.message.rows()
+        except driver.Error as error:
+            release(self.connection)
+            raise DBAPIError.instance(None, None, error, driver.Error, hide_parameters=True, dialect=dialect) from error
+        self.connection.info[ANSWERS] = [
+            (each, each.statement.converted(dialect, rows)) for each, rows in zip(self._questions, found, strict=True)
+        ]
+        driver.begins_with = BEGIN["postgresql"]
+
+    def take_all(self) -> None:
+        """The same where nothing else may be asked: that raises `NotForeseenError`."""
+        self.take()
+        driver = driver_of(self.connection)
+        driver.begins_with, driver.is_asked_nothing_else = None, True
+
+    def give_up(self) -> None:
+        """Wait for the answers no longer: the connection is closed."""
+        driver_of(self.connection).close()
+        release(self.connection)
+
+
+def may_be_asked_ahead(connection: Transaction) -> bool:
+    """SQLite is not far away; and whoever listens to statements hears of those that are asked when they are wanted."""
+    return connection.dialect.name == "postgresql" and not connection.dispatch.before_cursor_execute
+
+
+def begin_answered(connection: Transaction, questions: Sequence[Question]) -> bool:
+    """`begin_again` with the answers to what will be asked, where it may be asked ahead.
+
+    Raises:
+        SQLAlchemyError: There are none.
+    """
+    if not questions or not may_be_asked_ahead(connection):
         return begin_again(connection)
     driver = driver_of(connection)
     try:
-        connection.info[ANSWERS] = _answers(connection, questions)
-    except driver.Error as error:
-        was_closed = driver.closed
+        asked = Asked(connection, questions)
+        asked.message.wait()
+    except driver.Error:
         release(connection)
-        if was_closed:
-            return False
-        raise DBAPIError.instance(
-            None, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect
-        ) from error
-    driver.begins_with = BEGIN["postgresql"]
+        return False
+    asked.take()
     return True
-
-
-def _answers(connection: Transaction, questions: Sequence[Question]) -> list[tuple[Question, Sequence[Sequence[Any]]]]:
-    dialect = connection.dialect
-    filled = [each.statement.filled(dialect, each.values) for each in questions]
-    texts = [BEGIN["postgresql"], *(text for text, _ in filled), "COMMIT"]
-    found = at_once(driver_of(connection), texts, [value for _, values in filled for value in values])
-    return [(each, each.statement.converted(dialect, rows)) for each, rows in zip(questions, found, strict=True)]
 
 
 def end(connection: Transaction) -> None:
@@ -99,6 +139,7 @@ def end(connection: Transaction) -> None:
     driver = driver_of(connection)
     if connection.info.pop(ANSWERS, None) is not None:
         driver.begins_with = None
+        driver.is_asked_nothing_else = False
     try:
         driver.commit()
     except driver.Error:  # once more, so that the error is SQLAlchemy's
@@ -111,6 +152,7 @@ def release(connection: Transaction) -> None:
         driver = driver_of(connection)
         if connection.info.pop(ANSWERS, None) is not None:
             driver.begins_with = None
+            driver.is_asked_nothing_else = False
         if getattr(driver, "closed", False):
             connection.invalidate()
     connection.close()

@@ -19,8 +19,9 @@ import orjson
 import sqlalchemy as sa
 
 from warehouse import documents
-from warehouse.ledger.base.database import BUSY_TIMEOUT_MS, POSITION, TRACES, mark, next_values, set_mark
+from warehouse.ledger.base.database import POSITION, TRACES, mark, next_values, set_mark
 from warehouse.ledger.base.schema import TIME_BEGAN, Instant, order_versions, orders, parties, raw_orders
+from warehouse.ledger.base.sqlite import BUSY_TIMEOUT_MS
 from warehouse.ledger.book.orders import lock_book
 from warehouse.order_parts import Address
 from warehouse.order_states import CLOSED_STATUSES, PiiState
