@@ -6,6 +6,7 @@ It ends when the process that started it closes the socket, or is no more. What 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -71,18 +72,27 @@ def read_chunks(
     reader = PayloadReader(installation)
     most = AHEAD * (1 + (number := _worthwhile(installation.settings, waiting)))
     found: deque[_ReadingProcess | list[Part]] = deque()
+    unread = iter(chunks)
     with ExitStack() as stack:
         others = [stack.enter_context(_started(installation.settings)) for _ in range(number)]
-        for seqs in chunks:
-            if (free := next(filter(_ReadingProcess.is_free, others), None)) is not None:
-                free.ask(seqs)
-                found.append(free)
-            else:
-                found.append(read_parts(installation, reader, seqs))
-            while found and (len(found) >= most or _is_there(found[0])):
+        while True:
+            found += _asked(others, unread)
+            if found and (len(found) >= most or _is_there(found[0])):
                 yield _taken(installation, found)
-        while found:
-            yield _taken(installation, found)
+            elif (seqs := next(unread, None)) is not None:
+                found.append(read_parts(installation, reader, seqs))
+            elif found:
+                yield _taken(installation, found)
+            else:
+                return
+
+
+def _asked(others: Sequence[_ReadingProcess], unread: Iterator[Sequence[int]]) -> Iterator[_ReadingProcess]:
+    """Let every other process that is free read a chunk next; each is given once for each of its chunks."""
+    for each in others:
+        while each.is_free() and (seqs := next(unread, None)) is not None:
+            each.ask(seqs)
+            yield each
 
 
 def _is_there(found: _ReadingProcess | list[Part]) -> bool:
@@ -240,7 +250,12 @@ def _started(settings: Settings) -> Iterator[_ReadingProcess]:
     with ours:
         with theirs:
             handle = theirs.fileno()
-            command = [sys.executable, "-c", f"from {__name__} import main; main()", str(handle)]
+            command = [
+                sys.executable,
+                "-c",
+                f"import gc; gc.disable(); from {__name__} import main; main()",
+                str(handle),
+            ]
             process = subprocess.Popen(command, pass_fds=[handle])  # noqa: S603 - this program itself
         try:
             ours.send(settings)
@@ -254,6 +269,7 @@ def main() -> None:
     """Say that it is ready, then answer what is asked over the socket until it is closed; an error is the last answer, and is
     raised by who asked.
     """
+    gc.enable()  # loading leaves no garbage, and looking for some takes an eighth of the start
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that commits
     with suppress(EOFError, OSError), Connection(int(sys.argv[1])) as connection:  # OSError: nobody is there any more
         settings: Settings = connection.recv()
