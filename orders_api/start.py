@@ -10,18 +10,19 @@ import argparse
 import os
 import signal
 import socket
+import sys
 import threading
 
 from warehouse.logs import LogLevel, configure
 from warehouse.processes import write_privately
-from warehouse.settings import Settings
+from warehouse.settings import Settings, faults
 
 
 def serve() -> None:
     """Serve until stopped; a stop lets running requests finish."""
     write_privately()
     place = _place()
-    settings = Settings()
+    settings = _settings()
     configure(settings.log_format, settings.log_level or LogLevel.INFO)
     if place.side is not None:
         settings = settings.model_copy(update={each: each == place.side for each in ("api", "console")})
@@ -35,6 +36,13 @@ def serve() -> None:
     from orders_api.process import serve_here  # noqa: PLC0415 - a process that only starts others needs nothing of it
 
     serve_here(settings, partner, None if place.listener is None else [socket.socket(fileno=place.listener)])
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValueError as error:
+        sys.exit("\n".join(faults(error)) or str(error))
 
 
 def _place() -> argparse.Namespace:

@@ -13,15 +13,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from warehouse.logs import LogFormat, LogLevel
 
 _GRANT = re.compile(r"[^=]+=(viewer|operator|configurator|admin)(\+pii)?(@[a-z0-9_-]+(/[a-z0-9_-]+)*)?")
 """What a group gives, as `oidc_grants` says it."""
 MOST_WORKERS = 64
-SECRETS_VARIABLE = "ORDERS_SECRETS_DIR"
+PREFIX = "ORDERS_"
+SECRETS_VARIABLE = f"{PREFIX}SECRETS_DIR"
+POSTGRESQL_SCHEMES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
 
 class MigrationPolicy(StrEnum):
@@ -34,7 +42,9 @@ class MigrationPolicy(StrEnum):
 class Settings(BaseSettings):
     """Process settings; each field is the environment variable `ORDERS_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="ORDERS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(Path("data"), description="Folder that holds everything the product writes.")
     secrets_dir: Path | None = Field(
@@ -291,6 +301,13 @@ class Settings(BaseSettings):
             raise ValueError(f"set {SECRETS_VARIABLE} in the environment: elsewhere it comes too late")
         return folder
 
+    @field_validator("database_url", "lake_reader_url")
+    @classmethod
+    def _is_of_postgresql(cls, url: str | None) -> str | None:
+        if url is not None and url.partition("://")[0] not in POSTGRESQL_SCHEMES:
+            raise ValueError("it is no PostgreSQL URL: write postgresql://user:password@host:5432/name")
+        return url
+
     @field_validator("api_path_prefix")
     @classmethod
     def _begins_like_no_path_of_ours(cls, prefix: str) -> str:
@@ -328,13 +345,12 @@ class Settings(BaseSettings):
         """SQLAlchemy URL of the ledger."""
         if self.database_url is None:
             return f"sqlite:///{self.home / 'ledger.sqlite'}"
-        scheme, _, rest = self.database_url.partition("://")
-        return f"postgresql+psycopg://{rest}" if scheme in {"postgresql", "postgres"} else f"{scheme}://{rest}"
+        return f"postgresql+psycopg://{self.database_url.partition('://')[2]}"
 
     @property
     def is_postgresql(self) -> bool:
         """Whether one PostgreSQL server holds the state."""
-        return self.ledger_url.startswith("postgresql")
+        return self.database_url is not None
 
     @property
     def lake_files(self) -> str:
@@ -346,6 +362,19 @@ class Settings(BaseSettings):
         """Folder of the files that were exchanged, encrypted; where these are in a bucket, of those on their way there."""
         is_folder = self.archive_data is not None and "://" not in self.archive_data
         return Path(str(self.archive_data)) if is_folder else self.home / "archive"
+
+
+def faults(error: Exception) -> list[str]:
+    """What is wrong with which variable, a line each, without its value; empty for an error of anything else."""
+    if isinstance(error, SettingsError):
+        return [f"{error}: it has to be JSON"]
+    if not isinstance(error, ValidationError) or error.title != Settings.__name__:
+        return []
+    wrong = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
+        for each in wrong
+    ]
 
 
 def present_settings() -> Settings:

@@ -16,6 +16,7 @@ from warehouse.ledger.settings.document import ConfigurationError
 from warehouse.logs import Event
 from warehouse.privacy import KeyRingError
 from warehouse.restore_mark import RestoreUnfinishedError
+from warehouse.settings import faults
 
 logger = logging.getLogger("orders_pipeline.commands")
 
@@ -35,17 +36,12 @@ def exit_code(error: MarketplaceError) -> Exit:
 
 def report(error: Exception) -> Exit:  # noqa: PLR0911 - one return a kind of failure
     """Say a known failure in plain lines, log any other one without its message; how the process then exits."""
+    problems = _of_the_configuration(error)
+    if problems:
+        for about, what in problems:
+            _say(about, what)
+        return Exit.CONFIGURATION
     match error:
-        case ConfigurationError():
-            for problem in error.problems:
-                _say("configuration", problem)
-            return Exit.CONFIGURATION
-        case KeyRingError():
-            _say("key ring", str(error))
-            return Exit.CONFIGURATION
-        case WrongEncoding():
-            _say("storage", str(error))
-            return Exit.CONFIGURATION
         case SchemaBehindError():
             _say("ledger", str(error))
             return Exit.UNAVAILABLE
@@ -64,6 +60,18 @@ def report(error: Exception) -> Exit:  # noqa: PLR0911 - one return a kind of fa
             # Python's own traceback ends in the error's message, which may quote an order.
             logger.error(Event.UNEXPECTED_ERROR, exc_info=error)
             return Exit.FAILED
+
+
+def _of_the_configuration(error: Exception) -> list[tuple[str, str]]:
+    match error:
+        case ConfigurationError():
+            return [("configuration", each) for each in error.problems]
+        case KeyRingError():
+            return [("key ring", str(error))]
+        case WrongEncoding():
+            return [("storage", str(error))]
+        case _:
+            return [("settings", each) for each in faults(error)]
 
 
 def _say(about: str, what: str) -> None:

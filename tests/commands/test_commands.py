@@ -17,6 +17,30 @@ from warehouse.privacy import parse_key_ring
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "ORDERS_DATABASE_URL",
+            "mysql://hub:s3cr3t-password@db/orders",
+            "it is no PostgreSQL URL: write postgresql://",
+        ),
+        ("ORDERS_SMTP_PORT", "s3cr3t-password", "Input should be a valid integer"),
+        ("ORDERS_PING_URLS", "s3cr3t-password", "it has to be JSON"),
+    ],
+)
+def test_a_wrong_setting_is_named_without_its_value(orders, monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    done = orders("status")
+    served = subprocess.run([sys.executable, "-m", "orders_api"], capture_output=True, text=True, check=False)
+    assert (done.returncode, served.returncode) == (4, 1)
+    for text in (done.stderr, served.stderr):
+        assert said in text
+        assert name.removeprefix("ORDERS_").lower() in text.lower()
+        assert "Traceback" not in text
+        assert "s3cr3t-password" not in text
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (("pull",), 4, "there are no connections yet"),
