@@ -27,12 +27,12 @@ def serve() -> None:
     if place.side is not None:
         settings = settings.model_copy(update={each: each == place.side for each in ("api", "console")})
     partner = None if place.partner is None else socket.socket(fileno=place.partner)
-    if settings.api and settings.api_workers > 1 and place.lifeline is None:
+    if place.lifeline is not None:
+        _end_with(place.lifeline)
+    if settings.api and settings.api_workers > 1 and place.listener is None:
         from orders_api.workers import serve_by_workers  # noqa: PLC0415 - it loads nothing of what it starts
 
         serve_by_workers(settings, partner)
-    if place.lifeline is not None:
-        _end_with(place.lifeline)
     from orders_api.process import serve_here  # noqa: PLC0415 - a process that only starts others needs nothing of it
 
     serve_here(settings, partner, None if place.listener is None else [socket.socket(fileno=place.listener)])

@@ -150,16 +150,23 @@ def up(
 
 
 def _served(stack: ExitStack, settings: Settings, address: str) -> Iterator[Supervised]:
-    """API and console: a process each, unless one of them is switched off, joined by a pair of sockets that outlives both."""
-    program = [sys.executable, "-m", "orders_api"]
+    """API and console: a process each, unless one of them is switched off, joined by a pair of sockets that outlives both.
+
+    They end when this process does, however it ends: the next one finds their port free.
+    """
+    lifeline, held = os.pipe()
+    for each in (lifeline, held):
+        stack.callback(os.close, each)
+    program, common = [sys.executable, "-m", "orders_api"], ["--lifeline", str(lifeline)]
     if not (settings.api and settings.console):
-        yield _part(settings, "api", program, lambda: answers_at(f"{address}/healthz"))
+        yield _part(settings, "api", [*program, *common], lambda: answers_at(f"{address}/healthz"), (lifeline,))
         return
     for name, page, end in zip(
         ("api", "console"), ("/healthz", "/console/log-in"), socketpair(AF_UNIX, SOCK_DGRAM), strict=True
     ):
         own = stack.enter_context(end).fileno()
-        yield _part(settings, name, [*program, name, str(own)], partial(answers_at, address + page), (own,))
+        command = [*program, name, str(own), *common]
+        yield _part(settings, name, command, partial(answers_at, address + page), (own, lifeline))
 
 
 def _pipeline(installation: Installation, dagster: int) -> Iterator[Supervised]:

@@ -81,6 +81,38 @@ def test_everything_comes_up_comes_back_and_ends_together(tmp_path):
     assert [line for pid, line in started.items() if Path(f"/proc/{pid}").exists()] == []
 
 
+def test_api_and_console_end_with_a_command_that_is_killed(tmp_path):
+    """By themselves: nobody is left who could stop them."""
+    port = free_port(0)
+    command = [sys.executable, "-c", "from orders_pipeline.cli import main; main()", "up", "--port", str(port)]
+    environment = {**os.environ, "ORDERS_HOME": str(tmp_path / "home"), "ORDERS_API_WORKERS": "2", "NO_COLOR": "1"}
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=tmp_path)
+    try:
+        until(lambda: answers(port) and answers(port, "/console/log-in"), "it is never up")
+        started = descendants(process.pid)
+        serving = [pid for pid, line in started.items() if "orders_api" in line]
+        assert len(serving) == 4, started  # the console, two workers and who watches these
+    finally:
+        process.kill()
+        process.wait(timeout=60)
+    try:
+        until(lambda: not any(map(command_line, serving)), "something still serves")
+    finally:
+        for pid, line in started.items():
+            if command_line(pid) == line:
+                os.kill(pid, signal.SIGKILL)
+
+
+def command_line(pid: int) -> str:
+    """Empty for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except FileNotFoundError:
+        return ""
+
+
 def test_a_port_that_is_taken_is_named(orders):
 
     with socket.socket() as taken:
