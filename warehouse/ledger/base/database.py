@@ -105,7 +105,7 @@ class Ledger:
         """A read of which is known what it asks: answered at once, from one view of the ledger; all else it sees in another."""
         return self._reading(partial(self._begun, partial(reads.begin_answered, questions=questions)))
 
-    def ask(self, questions: Sequence[Question]) -> reads.Asked | None:
+    def ask(self, questions: Sequence[Question]) -> reads.ReadAhead | None:
         """The same for an event loop, which waits by itself; None: here, or now, only a thread can read."""
         try:
             connection = self._kept.pop()
@@ -115,12 +115,12 @@ class Ledger:
             self._kept.append(connection)
             return None
         try:
-            return reads.Asked(connection, questions)
+            return reads.ReadAhead(connection, questions)
         except driver_of(connection).Error:
             reads.release(connection)
             return None
 
-    def answered(self, asked: reads.Asked) -> AbstractContextManager[Transaction]:
+    def answered(self, asked: reads.ReadAhead) -> AbstractContextManager[Transaction]:
         """The read that was asked, when its answers are there; anything else raises `NotForeseenError`."""
 
         def begun() -> Transaction:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NO_ANSWER = "the server has not answered in time"
 
 
-class Message:
+class SentStatements:
     """A message that was sent; unless its answer is taken, the connection is to be closed.
 
     Raises:
@@ -37,7 +37,7 @@ class Message:
         message = psycopg.ClientCursor(driver).mogrify("; ".join(texts).encode(), values)
         driver.pgconn.send_query(message.encode(driver.info.encoding))
         while driver.pgconn.flush():
-            select.select([], [driver.pgconn.socket], [], longest_wait())
+            _await(driver, select.POLLOUT, _end())
 
     @property
     def socket(self) -> int:
@@ -65,15 +65,9 @@ class Message:
         Raises:
             psycopg.Error: The server has closed the connection, or does not answer in time: then it is closed here.
         """
-        bound = longest_wait()
-        end = None if bound is None else monotonic() + bound
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
+        end = _end()
         while not self.is_there():
-            left = None if end is None else max(0.0, end - monotonic())
-            if not poll.poll(None if left is None else left * 1000):
-                self._driver.close()
-                raise psycopg.OperationalError(NO_ANSWER)
+            _await(self._driver, select.POLLIN, end)
 
     def rows(self) -> list[Sequence[Sequence[Any]]]:
         """What each statement has found that finds something.
@@ -90,6 +84,20 @@ class Message:
                 transformer.set_pgresult(result)
                 found.append(transformer.load_rows(0, result.ntuples, tuple))
         return found
+
+
+def _end() -> float | None:
+    bound = longest_wait()
+    return None if bound is None else monotonic() + bound
+
+
+def _await(driver: psycopg.Connection[Any], event: int, end: float | None) -> None:
+    """Wait for the socket; poll, because select knows no descriptor above 1,023, and an API with many clients has such."""
+    poll = select.poll()
+    poll.register(driver.pgconn.socket, event)
+    if not poll.poll(None if end is None else max(0.0, end - monotonic()) * 1000):
+        driver.close()
+        raise psycopg.OperationalError(NO_ANSWER)
 
 
 def _error(result: PGresult) -> psycopg.Error:
@@ -109,6 +117,6 @@ def found_at_once(
     Raises:
         psycopg.Error: As when each is asked alone; where there is no answer in time, the connection is closed.
     """
-    message = Message(driver, texts, values)
+    message = SentStatements(driver, texts, values)
     message.wait()
     return message.rows()

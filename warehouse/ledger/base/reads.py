@@ -65,7 +65,7 @@ class NotForeseenError(DontWrapMixin, Exception):
     """A read that may not wait asks something else than it was answered."""
 
 
-class Asked:
+class ReadAhead:
     """A read that PostgreSQL was asked ahead: its questions are on their way in one message, in a transaction of their own.
 
     Raises:
@@ -73,12 +73,12 @@ class Asked:
     """
 
     def __init__(self, connection: Transaction, questions: Sequence[Question]) -> None:
-        from warehouse.ledger.base.messages import Message  # noqa: PLC0415 - the driver is loaded where it is used
+        from warehouse.ledger.base.messages import SentStatements  # noqa: PLC0415 - the driver is loaded where it is used
 
         filled = [each.statement.filled(connection.dialect, each.values) for each in questions]
         texts = [BEGIN["postgresql"], *(text for text, _ in filled), "COMMIT"]
         self.connection = connection
-        self.message = Message(driver_of(connection), texts, [value for _, values in filled for value in values])
+        self.message = SentStatements(driver_of(connection), texts, [value for _, values in filled for value in values])
         self._questions = questions
 
     def take(self) -> None:
@@ -125,7 +125,7 @@ def begin_answered(connection: Transaction, questions: Sequence[Question]) -> bo
         return begin_again(connection)
     driver = driver_of(connection)
     try:
-        asked = Asked(connection, questions)
+        asked = ReadAhead(connection, questions)
         asked.message.wait()
     except driver.Error:
         release(connection)
