@@ -30,14 +30,15 @@ from warehouse.ledger.watch import incidents, order_counts
 
 VARIED = """
 UPDATE orders SET
-    status = CASE WHEN position % 5003 = 0 THEN 'REFUSED' ELSE status END,
+    status = CASE WHEN position % ({count} / 150 + 1) = 0 THEN 'REFUSED' ELSE status END,
     has_errors = (position % 53 = 0 AND position > {count} / 2),
     has_problems = (position % 53 = 0 AND position > {count} / 2),
     has_cancellation_request = (position % 211 = 0),
     fulfilled_by = CASE WHEN position % 7 = 0 AND position < {count} / 4 THEN 'marketplace'
         WHEN position % 101 = 0 THEN NULL ELSE fulfilled_by END
 """
-"""Kinds of which there are few, or none lately: what is rare costs most where it is looked for by walking."""
+"""Kinds of which there are few, or none lately: what is rare costs most where it is looked for by walking. Of refused orders
+there are as many in a book of any size, so that what is found grows with none."""
 
 
 def filled_book(workshop: Workshop, count: int) -> Path:

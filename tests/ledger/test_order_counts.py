@@ -256,11 +256,12 @@ def test_counts_that_went_wrong_are_told_and_mended(any_ledger, keys) -> None:
     with any_ledger.write() as transaction:
         transaction.execute(sa.update(counts_table).values(orders=7))
         transaction.execute(sa.update(orders).where(orders.c.original_id == "o-1").values(status="REFUSED"))
-    (first, second) = counts_equal_book(any_ledger).offenders
-    assert (first, second) == (
+    assert counts_equal_book(any_ledger).offenders == [
         "amazon_fr REFUSED 2026-10-01: 0 counted, 1 there",
         "amazon_fr SHIPPED 2026-10-01: 7 counted, 1 there",
-    )
+        "amazon_fr REFUSED: 0 counted, 1 there",
+        "amazon_fr SHIPPED: 2 counted, 1 there",
+    ]
     assert counts_equal_book(any_ledger).offenders == []
     assert total(any_ledger) == 2
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import brief
-from warehouse.ledger.base.schema import order_counts, orders
+from warehouse.ledger.base.schema import order_counts, order_totals, orders
 from warehouse.ledger.book import order_kinds
 from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions, values_of
 from warehouse.ledger.book.order_filter import OrderFilter
@@ -77,18 +77,20 @@ class OrderTally:
 
 def tally(transaction: Transaction, wanted: OrderFilter) -> OrderTally:
     """What the counts say; one statement, and one more when arrivals are asked for."""
-    conditions = _conditions(wanted)
     first, end = (each and min(each, LAST_DAY) for each in (wanted.received_after, wanted.received_before))
-    inside: sa.ColumnElement[Any] = order_counts.c.orders
+    is_ranged = first is not None or end is not None
+    table = order_counts if is_ranged else order_totals
+    conditions = _conditions(wanted, table)
+    inside: sa.ColumnElement[Any] = table.c.orders
     cut: list[tuple[datetime, datetime]] = []
-    if first is not None or end is not None:
+    if is_ranged:
         zone = counted_zone(transaction)
         touched, whole, cut = _days(first, end, zone)
         conditions += _between(touched)
         within = sa.and_(sa.true(), *_between(whole))
-        inside = sa.case((within, order_counts.c.orders), else_=0)
-    columns = [order_counts.c[name] for name in CountedKind._fields]
-    sums = (sa.func.sum(order_counts.c.orders), sa.func.sum(inside))
+        inside = sa.case((within, table.c.orders), else_=0)
+    columns = [table.c[name] for name in CountedKind._fields]
+    sums = (sa.func.sum(table.c.orders), sa.func.sum(inside))
     query = sa.select(*columns, *sums).where(*conditions).group_by(*columns)
     kinds = []
     for row in transaction.execute(query):
@@ -103,8 +105,8 @@ def _is_asked(wanted: OrderFilter, kind: CountedKind) -> bool:
     return is_there and (wanted.may_ship is None or kind.may_ship is wanted.may_ship)
 
 
-def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
-    table = order_counts.c
+def _conditions(wanted: OrderFilter, counts: sa.Table) -> list[sa.ColumnElement[bool]]:
+    table = counts.c
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.effective_channels is not None:
         conditions.append(table.channel.in_(wanted.effective_channels))

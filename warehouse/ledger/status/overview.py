@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from warehouse.cancellations import RequestState
-from warehouse.ledger.base.schema import cancellation_requests, order_counts, orders, shipments
+from warehouse.ledger.base.schema import cancellation_requests, order_counts, order_totals, orders, shipments
 from warehouse.order_states import ConfirmationStatus, Status
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def figures(
 def _states(visible: tuple[str, ...] | None, now: datetime) -> list[sa.Select[Any]]:
     to_ship, state = orders.c.status.in_(TO_SHIP), shipments.c.status
     return [
-        _tallied("to_ship", visible, order_counts.c.status.in_(TO_SHIP)),
-        _tallied("errors", visible, order_counts.c.has_errors == sa.true()),
+        _tallied("to_ship", visible, order_totals.c.status.in_(TO_SHIP)),
+        _tallied("errors", visible, order_totals.c.has_errors == sa.true()),
         _counted("overdue", orders.c.channel, visible, to_ship, orders.c.ship_by < now),
         _counted("unconfirmed", shipments.c.channel, visible, state.in_(UNCONFIRMED)),
         _counted("in_need", shipments.c.channel, visible, state.in_(IN_NEED)),
@@ -140,10 +140,10 @@ def _arrivals(visible: tuple[str, ...] | None, days: Sequence[date]) -> sa.Selec
 
 def _tallied(name: str, visible: tuple[str, ...] | None, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """What is counted as orders are written."""
-    own = [] if visible is None else [order_counts.c.channel.in_(visible)]
-    said, count = sa.literal(name).label("name"), sa.func.sum(order_counts.c.orders).label("count")
-    query = sa.select(said, order_counts.c.channel, count).where(*conditions, *own)
-    return query.group_by(order_counts.c.channel)
+    own = [] if visible is None else [order_totals.c.channel.in_(visible)]
+    said, count = sa.literal(name).label("name"), sa.func.sum(order_totals.c.orders).label("count")
+    query = sa.select(said, order_totals.c.channel, count).where(*conditions, *own)
+    return query.group_by(order_totals.c.channel)
 
 
 def _counted(

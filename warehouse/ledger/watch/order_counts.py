@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import at_the_end, insert_of
 from warehouse.ledger.base.prepared import Prepared
-from warehouse.ledger.base.schema import order_counts, order_counts_zone, orders
+from warehouse.ledger.base.schema import order_counts, order_counts_zone, order_totals, orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,6 +43,7 @@ class CountedKind(NamedTuple):
 
 
 Counts = dict[tuple[CountedKind, date], int]
+Totals = dict[CountedKind, int]
 
 COUNTED_BY = (
     orders.c.channel,
@@ -95,9 +96,10 @@ class _Counting:
                 if found is not None:
                     kind, received_at = found
                     differences[kind, received_at.astimezone(zone).date()] += sign
-        rows = _rows({key: count for key, count in differences.items() if count})
-        if rows:
-            transaction.execute(_add(transaction.dialect.name), rows)
+        counts = {key: count for key, count in differences.items() if count}
+        for table, rows in ((order_counts, _rows(counts)), (order_totals, _total_rows(counts))):
+            if rows:
+                transaction.execute(_add(transaction.dialect.name, table), rows)
 
 
 def _read(
@@ -123,12 +125,24 @@ def _rows(counts: Mapping[tuple[CountedKind, date], int]) -> list[dict[str, Any]
     return [{**kind._asdict(), "day": day, "orders": count} for (kind, day), count in sorted(counts.items())]
 
 
+def _total_rows(counts: Mapping[tuple[CountedKind, date], int]) -> list[dict[str, Any]]:
+    return [{**kind._asdict(), "orders": count} for kind, count in sorted(totals(counts).items()) if count]
+
+
+def totals(counts: Mapping[tuple[CountedKind, date], int]) -> Totals:
+    """What there is on all days together."""
+    found: Counter[CountedKind] = Counter()
+    for (kind, _), count in counts.items():
+        found[kind] += count
+    return dict(found)
+
+
 @cache
-def _add(dialect: str) -> Any:  # noqa: ANN401 - the dialect's Insert
-    insert = insert_of(dialect, order_counts)
+def _add(dialect: str, table: sa.Table) -> Any:  # noqa: ANN401 - the dialect's Insert
+    insert = insert_of(dialect, table)
     return insert.on_conflict_do_update(
-        index_elements=[column.name for column in order_counts.primary_key],
-        set_={"orders": order_counts.c.orders + insert.excluded.orders},
+        index_elements=[column.name for column in table.primary_key],
+        set_={"orders": table.c.orders + insert.excluded.orders},
     )
 
 
@@ -148,6 +162,12 @@ def kept_counts(transaction: Transaction) -> Counts:
     return {(kind_of(row[:-2]), row.day): row.orders for row in transaction.execute(query)}
 
 
+def kept_totals(transaction: Transaction) -> Totals:
+    """The same of all days together."""
+    query = sa.select(*(order_totals.c[name] for name in CountedKind._fields), order_totals.c.orders)
+    return {kind_of(row[:-1]): row.orders for row in transaction.execute(query.where(order_totals.c.orders != 0))}
+
+
 def count_anew(transaction: Transaction, zone: ZoneInfo) -> Counts:
     """What there is; reads the whole book."""
     found: Counter[tuple[CountedKind, date]] = Counter()
@@ -161,19 +181,26 @@ def rebuild(transaction: Transaction, zone: str) -> None:
     """Count the whole book anew, by the days of a zone; writers of orders wait meanwhile."""
     transaction.execute(_ZONE.with_for_update())
     transaction.execute(sa.update(order_counts_zone).values(zone=zone))
-    transaction.execute(sa.delete(order_counts))
-    rows = _rows(count_anew(transaction, ZoneInfo(zone)))
-    if rows:
-        transaction.execute(sa.insert(order_counts), rows)
+    counts = count_anew(transaction, ZoneInfo(zone))
+    for table, rows in ((order_counts, _rows(counts)), (order_totals, _total_rows(counts))):
+        transaction.execute(sa.delete(table))
+        if rows:
+            transaction.execute(sa.insert(table), rows)
 
 
 def differences(transaction: Transaction) -> list[str]:
     """Where the counts are not what there is, in words; reads the whole book."""
     kept, found = kept_counts(transaction), count_anew(transaction, counted_zone(transaction))
-    return [
+    days = [
         f"{kind.channel} {kind.status} {day}: {kept.get((kind, day), 0)} counted, {found.get((kind, day), 0)} there"
         for kind, day in sorted(kept.keys() | found.keys())
         if kept.get((kind, day)) != found.get((kind, day))
+    ]
+    counted, there = kept_totals(transaction), totals(found)
+    return days + [
+        f"{kind.channel} {kind.status}: {counted.get(kind, 0)} counted, {there.get(kind, 0)} there"
+        for kind in sorted(counted.keys() | there.keys())
+        if counted.get(kind) != there.get(kind)
     ]
 
 

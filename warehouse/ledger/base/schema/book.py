@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from warehouse.ledger.base.schema.columns import (
@@ -199,20 +201,36 @@ orders = sa.Table(
     partial_index("ix_orders_time_began", sa.text(f"({TIME_BEGAN})"), where="pii_state = 'present'"),
 )
 
+
+def _counted_by() -> tuple[sa.Column[Any], ...]:
+    return (
+        code("channel", primary_key=True),
+        sa.Column("marketplace", sa.Text, primary_key=True),
+        sa.Column("status", sa.String(24), primary_key=True),
+        sa.Column("has_errors", sa.Boolean, primary_key=True),
+        sa.Column("has_cancellation_request", sa.Boolean, primary_key=True),
+        sa.Column("fulfilled_by", sa.String(12), primary_key=True, comment='"": the marketplace does not say'),
+        sa.Column("may_ship", sa.Boolean, primary_key=True),
+    )
+
+
 order_counts = sa.Table(
     "order_counts",
     metadata,
-    code("channel", primary_key=True),
-    sa.Column("marketplace", sa.Text, primary_key=True),
-    sa.Column("status", sa.String(24), primary_key=True),
-    sa.Column("has_errors", sa.Boolean, primary_key=True),
-    sa.Column("has_cancellation_request", sa.Boolean, primary_key=True),
-    sa.Column("fulfilled_by", sa.String(12), primary_key=True, comment='"": the marketplace does not say'),
-    sa.Column("may_ship", sa.Boolean, primary_key=True),
+    *_counted_by(),
     sa.Column("day", sa.Date, primary_key=True, comment="of arrival, in the zone of `order_counts_zone`"),
     sa.Column("orders", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
     comment="how many orders there are of each kind, written with the orders",
+)
+
+order_totals = sa.Table(
+    "order_totals",
+    metadata,
+    *_counted_by(),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    comment="the same of all days, of which there are more and more",
 )
 
 order_counts_zone = sa.Table(
