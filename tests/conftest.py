@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -70,7 +71,14 @@ def _compile_statements_once() -> None:
         connection.engine._compiled_cache = compiled
 
 
+def _judge_nothing_by_its_time() -> None:
+    """Hypothesis would fail a test of which a busy machine makes examples slowly."""
+    hypothesis.settings.register_profile("any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.load_profile("any machine")
+
+
 _keep_files_in_memory()
+_judge_nothing_by_its_time()
 _compile_modules_once()
 _compile_statements_once()
 
