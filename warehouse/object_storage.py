@@ -1,7 +1,6 @@
 """Objects in a bucket of an S3 server: put whole or not at all, read as they come, listed and removed.
 
-The server and its key are those of the lake's files (AWS_* variables); what the machine's own AWS configuration says does not
-count. What is kept in the objects is for their users to say.
+The server and its key are those of the lake's files (`s3_access`). What is kept in the objects is for their users to say.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from warehouse.s3_access import S3Access, present_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,10 +158,10 @@ def _asking(bucket: str) -> Iterator[Any]:
     """A client, and in our words what goes wrong with it."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415 - as in `_client`
 
-    server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
-    place = f"the S3 server {server.rpartition('@')[2]}"
+    access = present_access()
+    place = f"the S3 server {(access.endpoint or 'AWS').rpartition('@')[2]}"
     try:
-        yield _client(*(os.environ.get(name) for name in _VARIABLES))
+        yield _client(access)
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -178,45 +179,25 @@ def _asking(bucket: str) -> Iterator[Any]:
         raise ObjectStorageError(f"{place} does not answer ({type(error).__name__})") from None
 
 
-_VARIABLES = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL",
-)
-
-
 @cache
-def _client(
-    key: str | None,
-    secret: str | None,
-    token: str | None,
-    region: str | None,
-    default_region: str | None,
-    endpoint: str | None,
-    general_endpoint: str | None,
-) -> Any:  # noqa: ANN401 - made by botocore
+def _client(access: S3Access) -> Any:  # noqa: ANN401 - made by botocore
     from botocore.config import Config  # noqa: PLC0415 - 32 MB that only who uses it pays for
     from botocore.session import Session  # noqa: PLC0415 - as above
 
     nowhere = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     session = Session(session_vars={"profile": (None, None, None, None), **nowhere})
-    own_server = endpoint or general_endpoint or None
     return session.create_client(
         "s3",
-        region_name=region or default_region or "us-east-1",
-        endpoint_url=own_server,
-        aws_access_key_id=key or None,
-        aws_secret_access_key=secret or None,
-        aws_session_token=token or None,
+        region_name=access.region or "us-east-1",
+        endpoint_url=access.endpoint,
+        aws_access_key_id=access.key_id,
+        aws_secret_access_key=access.secret,
+        aws_session_token=access.session_token,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=ANSWER_SECONDS,
             retries={"total_max_attempts": TRIES, "mode": "standard"},
-            s3={"addressing_style": "path" if own_server else "auto"},
+            s3={"addressing_style": "path" if access.endpoint else "auto"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),

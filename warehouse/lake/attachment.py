@@ -18,6 +18,7 @@ import duckdb
 
 from warehouse import restore_mark
 from warehouse.lake.outages import ANSWER_SECONDS, TRIES, LakeEmptyError, LakeError, unreachable
+from warehouse.s3_access import present_access
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -307,16 +308,15 @@ def _is_remote(settings: Settings) -> bool:
 
 
 def _s3_secret() -> str:
-    """S3 access from the usual AWS_* variables, AWS_ENDPOINT_URL_S3 for a server of one's own among them."""
+    access = present_access()
     options = {
-        "KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID"),
-        "SECRET": os.environ.get("AWS_SECRET_ACCESS_KEY"),
-        "SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN"),
-        "REGION": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+        "KEY_ID": access.key_id,
+        "SECRET": access.secret,
+        "SESSION_TOKEN": access.session_token,
+        "REGION": access.region,
     }
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint:
-        scheme, _, host = endpoint.rpartition("://")
+    if access.endpoint:
+        scheme, _, host = access.endpoint.rpartition("://")
         options |= {
             "ENDPOINT": host.rstrip("/"),
             "URL_STYLE": "path",

@@ -22,6 +22,7 @@ from warehouse.clock import iso
 from warehouse.lake.attachment import CATALOG
 from warehouse.lake.definitions import TABLES
 from warehouse.lake.outages import LakeError
+from warehouse.s3_access import present_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -147,17 +148,18 @@ class _Place:
             return cls(fs.LocalFileSystem(), str(folder), folder.as_uri(), {})
         # many a server refuses uploads whose checksum comes behind them, and Arrow has no setting of its own
         os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
-        given = _s3_options()
-        named = {
-            "access_key": "s3.access-key-id",
-            "secret_key": "s3.secret-access-key",
-            "session_token": "s3.session-token",
-            "region": "s3.region",
-            "endpoint_override": "s3.endpoint",
+        access = present_access()
+        given = {  # as Arrow calls it, as Iceberg does
+            ("access_key", "s3.access-key-id"): access.key_id,
+            ("secret_key", "s3.secret-access-key"): access.secret,
+            ("session_token", "s3.session-token"): access.session_token,
+            ("region", "s3.region"): access.region,
+            ("endpoint_override", "s3.endpoint"): access.endpoint,
         }
-        properties = {named[name]: value for name, value in given.items()}
+        options = {names[0]: value for names, value in given.items() if value}
+        properties = {names[1]: value for names, value in given.items() if value}
         root = target.removeprefix("s3://").rstrip("/")
-        return cls(fs.S3FileSystem(**given), root, f"s3://{root}", properties)
+        return cls(fs.S3FileSystem(**options), root, f"s3://{root}", properties)
 
     def manifests(self) -> list[dict[str, Any]]:
         """The mirrors that are here, the one that holds first; none where there is nothing yet.
@@ -275,15 +277,3 @@ def _read(manifest: Mapping[str, Any]) -> Mirror:
     return Mirror(
         MirrorFormat(manifest["format"]), manifest["snapshot"], manifest["folder"], manifest["mirrored_at"], tables
     )
-
-
-def _s3_options() -> dict[str, str]:
-    """As the lake's files are reached (`attachment`)."""
-    given = {
-        "access_key": os.environ.get("AWS_ACCESS_KEY_ID"),
-        "secret_key": os.environ.get("AWS_SECRET_ACCESS_KEY"),
-        "session_token": os.environ.get("AWS_SESSION_TOKEN"),
-        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
-        "endpoint_override": os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
-    }
-    return {name: value for name, value in given.items() if value}
