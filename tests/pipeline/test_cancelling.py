@@ -42,18 +42,18 @@ class Shop:
         book, line = schema.orders, schema.order_lines
         units = sa.select(sa.func.max(line.c.quantity_ordered)).where(line.c.order_id == book.c.id).scalar_subquery()
         query = (
-            sa.select(book.c.id, book.c.original_id)
+            sa.select(book.c.id, book.c.original_id, book.c.facts)
             .where(
                 book.c.channel == channel,
                 book.c.status == "WAITING_FOR_SHIPMENT",
                 book.c.fulfilled_by == "merchant",
-                ~book.c.facts.contains('"executed_by":"'),
                 units >= lines,
             )
             .order_by(book.c.id)
         )
         with self.installation.ledger.read() as transaction:
-            return dict(transaction.execute(query).mappings().first())
+            found = [dict(row) for row in transaction.execute(query).mappings()]
+        return next(each for each in found if '"executed_by":"' not in each.pop("facts"))
 
     def cancel(self, order: dict, wanted: dict | None = None, reason: str | None = None) -> dict:
         with self.installation.ledger.write() as transaction:

@@ -84,11 +84,10 @@ class World:
 
     def orders(self, code, status) -> list[str]:
         book = schema.orders.c
-        query = sa.select(book.id).where(
-            book.channel == code, book.marketplace_status == status, ~book.facts.contains('"executed_by":"')
-        )
+        query = sa.select(book.id, book.facts).where(book.channel == code, book.marketplace_status == status)
         with self.installation.ledger.read() as transaction:
-            return list(transaction.execute(query.order_by(book.id)).scalars())
+            found = transaction.execute(query.order_by(book.id)).all()
+        return [own_id for own_id, facts in found if '"executed_by":"' not in facts]
 
     def given_work(self, code) -> tuple[str, str, str]:
         (accepted, *_), (shipped, cancelled, *_) = (
