@@ -137,9 +137,7 @@ def begin_answered(connection: Transaction, questions: Sequence[Question]) -> bo
 def end(connection: Transaction) -> None:
     """End a read: what it saw is let go."""
     driver = driver_of(connection)
-    if connection.info.pop(ANSWERS, None) is not None:
-        driver.begins_with = None
-        driver.is_asked_nothing_else = False
+    _forget_answers(connection)
     try:
         driver.commit()
     except driver.Error:  # once more, so that the error is SQLAlchemy's
@@ -149,10 +147,15 @@ def end(connection: Transaction) -> None:
 def release(connection: Transaction) -> None:
     """Give a connection back to the pool; one that is broken is not used again."""
     if not connection.invalidated:
-        driver = driver_of(connection)
-        if connection.info.pop(ANSWERS, None) is not None:
-            driver.begins_with = None
-            driver.is_asked_nothing_else = False
-        if getattr(driver, "closed", False):
+        _forget_answers(connection)
+        if getattr(driver_of(connection), "closed", False):
             connection.invalidate()
     connection.close()
+
+
+def _forget_answers(connection: Transaction) -> None:
+    """Let the connection be asked as any other again."""
+    if connection.info.pop(ANSWERS, None) is not None:
+        driver = driver_of(connection)
+        driver.begins_with = None
+        driver.is_asked_nothing_else = False
