@@ -3,7 +3,8 @@
 Applying files is in `ingest`. Reaching a storage has incidents of its own, in `job_run`. A file is settled when
 
 * it was read again (`orders imports retry`) and every row of it counts, or
-* another file of its name came later of which every row counts, or
+* another file of its name came later of which every row counts, unless its sender had used that name before: then the later
+  file is as likely to be the next one as a correction, or
 * each order of its refused rows was reported since then, in a file of that name or until nothing was left to ship.
 
 What nobody sends again, such as a row without a need, is closed by hand: `orders incidents resolve`.
@@ -34,11 +35,14 @@ MOST_FILES = 100
 
 def tell_refused_file(transaction: Transaction, record: FileRecord, now: datetime) -> None:
     """Open an incident about a file that was refused as a whole."""
-    message = f"the shipment file {record.name} was refused: {record.error_code}: {record.error}"
-    hint = (
-        f"`orders imports show {record.id}` tells more; nothing of it was applied, and its bytes are kept; "
-        "this is over when a file of that name has been taken"
+    over = (
+        "files of that name were taken before, so that the next one does not settle it: have its rows sent again, then "
+        "resolve this by hand"
+        if settlement.had_its_name_before(transaction, record)
+        else "this is over when a file of that name has been taken"
     )
+    message = f"the shipment file {record.name} was refused: {record.error_code}: {record.error}"
+    hint = f"`orders imports show {record.id}` tells more; nothing of it was applied, and its bytes are kept; {over}"
     _report(transaction, record, FILE_REFUSED, message, hint, {"fault": record.error_code}, now)
 
 
@@ -113,7 +117,8 @@ def _how_settled(transaction: Transaction, record: FileRecord) -> str | None:
         return "every row of the file counts"
     successors = settlement.successors(transaction, record)
     whole = next((each.id for each in successors if not each.refused), None)
-    replaced = None if whole is None else f"file {whole} of the same name has come, and every row of it counts"
+    proves_nothing = whole is None or settlement.had_its_name_before(transaction, record)
+    replaced = None if proves_nothing else f"file {whole} of the same name has come, and every row of it counts"
     if refused:
         return replaced
     rows = file_queries.rows_of(transaction, record.id, outcome=RowOutcome.REFUSED)

@@ -40,6 +40,13 @@ def take(shop, name: str, content: str):
     return shop.run_import().files[-1]
 
 
+def resolve(shop, record) -> None:
+    """An operator closes the incident about a file."""
+    with shop.ledger.write() as transaction:
+        row = next(each for each in find_incidents(transaction) if each.file_id == str(record.id))
+        assert incidents.resolve_by_hand(transaction, row.id, "seen to", shop.installation.clock())
+
+
 def test_the_success_of_another_file_closes_nothing(shop, an_order):
     shop.put(an_order(1), an_order(2))
     bad = take(shop, "monday.csv", sheet(f",{FIRST},1,T1,,,,L1,9"))
@@ -61,6 +68,18 @@ def test_a_file_refused_as_a_whole_is_settled_by_a_file_of_its_name(shop, an_ord
     good = take(shop, "march.csv", sheet(f",{FIRST},1,T1,,,,,"))
     assert troubles(shop) == []
     assert resolutions(shop)[0] == f"file {good.id} of the same name has come, and every row of it counts"
+
+
+@pytest.mark.parametrize("content", ["order,package\n1,2\n", sheet(",402-9999999,1,T1,,,,,")])
+def test_who_always_uses_one_name_does_not_settle_a_refused_file_by_the_next(shop, an_order, content):
+    shop.put(*(an_order(number) for number in (1, 2, 3)))
+    take(shop, "shipments.csv", sheet(f",{FIRST},1,T1,,,,,"))
+    bad = take(shop, "shipments.csv", content)
+    take(shop, "shipments.csv", sheet(f",{SECOND},1,T2,,,,,"))
+    assert [file_id for file_id, _ in troubles(shop)] == [str(bad.id)]
+    resolve(shop, bad)
+    shop.run_import()
+    assert troubles(shop) == []
 
 
 def test_a_row_of_an_unknown_order_is_settled_by_a_file_of_the_same_name_only(shop, an_order):
@@ -105,9 +124,7 @@ def test_what_was_shipped_twice_stays_told_until_somebody_resolves_it(shop, an_o
     take(shop, "b.csv", sheet(f",{FIRST},2,T2,,,,L1,1"))
     take(shop, "c.csv", sheet(f",{SECOND},1,T3,,,,,"))
     assert len(troubles(shop)) == 1
-    with shop.ledger.write() as transaction:
-        (row,) = find_incidents(transaction)
-        assert incidents.resolve_by_hand(transaction, row.id, "one parcel, two labels", clock())
+    resolve(shop, shop.records()[-2])
     shop.run_import()
     assert troubles(shop) == []
 

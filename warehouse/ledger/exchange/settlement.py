@@ -45,6 +45,18 @@ def successors(transaction: Transaction, record: FileRecord) -> list[FileRecord]
     return [each for each in found if each is not None]
 
 
+def had_its_name_before(transaction: Transaction, record: FileRecord) -> bool:
+    """Whether one of the same name had been taken before it, so that the next of that name need not be its correction."""
+    query = sa.select(sa.literal(1)).where(
+        file_table.c.channel == record.channel,
+        file_table.c.direction == JobKind.IMPORT.value,
+        file_table.c.name == record.name,
+        file_table.c.id < record.id,
+        file_table.c.state == FileState.APPLIED.value,
+    )
+    return transaction.execute(query.limit(1)).first() is not None
+
+
 def reported_in(transaction: Transaction, file_ids: list[int], ids: Iterable[str]) -> set[str]:
     """Those of the orders that have a row in one of the files which counts."""
     if not file_ids:
