@@ -203,16 +203,19 @@ def test_writers_at_the_same_time_do_not_wait_for_each_other_for_ever(shop) -> N
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York"])
-def test_lists_are_counted_exactly_whatever_range_they_cut(any_ledger, keys, zone) -> None:
-    """Ranges by the hour over days of 23, 24 and 25 hours; the counts by days of one zone serve ranges of any other."""
-    first = datetime(2026, 10, 23, 21, tzinfo=UTC)
+@pytest.mark.parametrize("hours", [3, 100])
+def test_lists_are_counted_exactly_whatever_range_they_cut(any_ledger, keys, zone, hours) -> None:
+    """Ranges by the hour over days of 23, 24 and 25 hours, and over months; the counts by days of one zone serve ranges of any
+    other.
+    """
+    first, step = datetime(2026, 10, 23, 21, tzinfo=UTC), timedelta(hours=hours)
     made = [
-        an_order(0, original_id=f"o-{n}", marketplace_updated_at=first + n * timedelta(hours=3), channel=f"c{n % 2}")
+        an_order(0, original_id=f"o-{n}", marketplace_updated_at=first + n * step, channel=f"c{n % 2}")
         for n in range(24)
     ]
     order_counts.take_zone(any_ledger, zone)
     put(any_ledger, keys, *made)
-    bounds = [None, *(first + n * timedelta(hours=5, minutes=30) for n in range(12))]
+    bounds = [None, *(first + n * step * 11 / 6 for n in range(12))]
     with any_ledger.read() as transaction:
         for after, before, channel in product(bounds, bounds, ((), ("c1",))):
             wanted = OrderFilter(received_after=after, received_before=before, channels=channel)
@@ -259,6 +262,8 @@ def test_counts_that_went_wrong_are_told_and_mended(any_ledger, keys) -> None:
     assert counts_equal_book(any_ledger).offenders == [
         "amazon_fr REFUSED 2026-10-01: 0 counted, 1 there",
         "amazon_fr SHIPPED 2026-10-01: 7 counted, 1 there",
+        "amazon_fr REFUSED 2026-10: 0 counted, 1 there",
+        "amazon_fr SHIPPED 2026-10: 2 counted, 1 there",
         "amazon_fr REFUSED: 0 counted, 1 there",
         "amazon_fr SHIPPED: 2 counted, 1 there",
     ]

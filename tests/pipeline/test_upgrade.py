@@ -16,7 +16,7 @@ NEWER_TABLES = (
     *("order_counts", "order_counts_zone", "incident_days"),
     *("operator_requests", "account_deletions", "log_in_links", "sessions", "users", "audit_entries"),
     *("marketplace_kinds", "saved_views", "bulk_chunks", "api_requests", "payload_dictionaries", "pull_hints"),
-    "order_totals",
+    *("order_totals", "order_months"),
 )
 NEWER_INDEXES = (
     *("ix_acknowledgements_number", "ix_order_lines_gtin", "ix_files_name", "ix_orders_ahead"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book.order_conditions import beyond_place, conditions_of, few, keys_of, sorted_by
 
@@ -66,7 +67,7 @@ def ids_of_kinds(
     *,
     is_continued: bool,
     is_collected: bool,
-) -> sa.Select[Any]:
+) -> Prepared:
     """The statement for the ids of a page; kept, because putting it together takes longer than answering it. Its values are
     those of `values_of` and `place_of`.
 
@@ -91,14 +92,13 @@ def ids_of_kinds(
         walks.append(walk.subquery())
     merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
     order = [merged.c.own_id if key is orders.c.id else merged.c[key.name] for key in keys]
-    return sa.select(merged.c.own_id).order_by(*sorted_by(order, sort)).limit(limit)
+    return Prepared(sa.select(merged.c.own_id).order_by(*sorted_by(order, sort)).limit(limit))
 
 
-def found_of_kinds(wanted: OrderFilter, tallied: OrderTally) -> sa.CompoundSelect[Any] | sa.Select[Any] | None:
+def found_of_kinds(wanted: OrderFilter, branches: tuple[Branch, ...]) -> sa.CompoundSelect[Any] | sa.Select[Any] | None:
     """A row for each order that the filter finds, to be counted; None where the indexes of kinds are of no use. Its values are
     those of `values_of`.
     """
-    branches = branches_of(tallied)
     is_by_change = wanted.updated_after is not None or wanted.updated_before is not None
     if not branches or len(branches) > MOST_WALKS or is_by_change or few(wanted):
         return None

@@ -204,7 +204,7 @@ def _of_kinds(
         is_continued=after is not None,
         is_collected=is_collected,
     )
-    ids = [row[0] for row in transaction.execute(query, values_of(wanted) | place_of(after))]
+    ids = [row[0] for row in query.rows(transaction, values_of(wanted) | place_of(after))]
     if not ids:
         return []
     rows = read_rows(transaction, shape.record, _of_ids(shape.columns), {**shape.values, "own_ids": ids})

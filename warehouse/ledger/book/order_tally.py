@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from warehouse.ledger.base.database import brief
-from warehouse.ledger.base.schema import order_counts, order_totals, orders
+from warehouse.ledger.base.prepared import Prepared
+from warehouse.ledger.base.schema import order_counts, order_months, order_totals, orders
 from warehouse.ledger.book import order_kinds
-from warehouse.ledger.book.order_conditions import conditions_of, few, set_conditions, values_of
+from warehouse.ledger.book.order_conditions import conditions_of, few, question_of, set_conditions, values_of
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.watch.order_counts import CountedKind, counted_zone, kind_of
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.ledger.book.order_kinds import Branch
 
 DAY = timedelta(days=1)
 LAST_DAY = datetime(9998, 1, 1, tzinfo=UTC)
@@ -78,26 +82,64 @@ class OrderTally:
 def tally(transaction: Transaction, wanted: OrderFilter) -> OrderTally:
     """What the counts say; one statement, and one more when arrivals are asked for."""
     first, end = (each and min(each, LAST_DAY) for each in (wanted.received_after, wanted.received_before))
-    is_ranged = first is not None or end is not None
-    table = order_counts if is_ranged else order_totals
-    conditions = _conditions(wanted, table)
-    inside: sa.ColumnElement[Any] = table.c.orders
+    asked = OrderFilter(
+        visible_channels=wanted.effective_channels,
+        statuses=wanted.statuses,
+        fulfilled_by=wanted.fulfilled_by,
+        has_errors=wanted.has_errors,
+        cancellation_requested=wanted.cancellation_requested,
+    )
     cut: list[tuple[datetime, datetime]] = []
-    if is_ranged:
-        zone = counted_zone(transaction)
-        touched, whole, cut = _days(first, end, zone)
-        conditions += _between(touched)
-        within = sa.and_(sa.true(), *_between(whole))
-        inside = sa.case((within, table.c.orders), else_=0)
-    columns = [table.c[name] for name in CountedKind._fields]
-    sums = (sa.func.sum(table.c.orders), sa.func.sum(inside))
-    query = sa.select(*columns, *sums).where(*conditions).group_by(*columns)
+    if first is None and end is None:
+        rows = _of_all_days(asked).rows(transaction, {})
+    else:
+        days, whole, cut = _days(first, end, counted_zone(transaction))
+        parts = _parts(days, whole)
+        bounds = tuple((table, part.first is not None, part.end is not None) for table, part in parts)
+        within = (whole.first and "within_first", whole.end and "within_end")
+        values = {"within_first": whole.first, "within_end": whole.end}
+        for number, (_, part) in enumerate(parts):
+            values |= {f"first_{number}": part.first, f"end_{number}": part.end}
+        rows = _of_periods(asked, bounds, within).rows(transaction, values)
     kinds = []
-    for row in transaction.execute(query):
+    for row in rows:
         if row[-2]:
             kind = kind_of(row[:-2])
             kinds.append(KindTally(kind, _is_asked(wanted, kind), int(row[-2]), int(row[-1])))
     return OrderTally(tuple(kinds), tuple(cut), _is_counted_by(wanted))
+
+
+_KIND = tuple(order_totals.c[name] for name in CountedKind._fields)
+
+
+@lru_cache(maxsize=256)
+def _of_all_days(asked: OrderFilter) -> Prepared:
+    count = sa.func.sum(order_totals.c.orders)
+    return Prepared(sa.select(*_KIND, count, count).where(*_conditions(asked)).group_by(*_KIND))
+
+
+@lru_cache(maxsize=256)
+def _of_periods(
+    asked: OrderFilter, bounds: tuple[tuple[sa.Table, bool, bool], ...], within: tuple[str | None, str | None]
+) -> Prepared:
+    """The counts of periods by kind, and what of them is within a range; each of a table, with or without its two bounds.
+
+    Each kind is in the totals, and its periods are the end of a key, so that no other periods are read; the databases would
+    read them all, if the totals could be looked up by the channel.
+    """
+    selects = []
+    for number, (table, has_first, has_end) in enumerate(bounds):
+        *_, period, count = table.c
+        own = [table.c[each.name] == each for each in _KIND[1:]]
+        channel = table.c.channel == sa.func.coalesce(order_totals.c.channel, "")
+        part = _between(period, f"first_{number}" if has_first else None, f"end_{number}" if has_end else None)
+        whole = _between(period, *within)
+        inside = sa.case((sa.and_(sa.true(), *whole), count), else_=0).label("inside")
+        query = sa.select(*_KIND, count.label("orders"), inside)
+        selects.append(query.where(*_conditions(asked), order_totals.c.orders != 0, channel, *own, *part))
+    found = sa.union_all(*selects).subquery()
+    kind = [found.c[each.name] for each in _KIND]
+    return Prepared(sa.select(*kind, sa.func.sum(found.c.orders), sa.func.sum(found.c.inside)).group_by(*kind))
 
 
 def _is_asked(wanted: OrderFilter, kind: CountedKind) -> bool:
@@ -105,8 +147,8 @@ def _is_asked(wanted: OrderFilter, kind: CountedKind) -> bool:
     return is_there and (wanted.may_ship is None or kind.may_ship is wanted.may_ship)
 
 
-def _conditions(wanted: OrderFilter, counts: sa.Table) -> list[sa.ColumnElement[bool]]:
-    table = counts.c
+def _conditions(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    table = order_totals.c
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.effective_channels is not None:
         conditions.append(table.channel.in_(wanted.effective_channels))
@@ -145,8 +187,15 @@ _COUNTED = frozenset(
 _EVERYTHING = OrderFilter()
 
 
-_Days = tuple["date | None", "date | None"]
-"""From a day on, and before a day."""
+class _Days(NamedTuple):
+    """From a day on, and before a day; None: without a bound."""
+
+    first: date | None
+    end: date | None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.first is not None and self.end is not None and self.first >= self.end
 
 
 def _days(
@@ -170,7 +219,7 @@ def _days(
         begun = _midnight(whole_to, zone)
         if first is None or begun >= first:  # else the range is within one day, which is cut already
             cut.append((begun, end))
-    return (touched_from, touched_to), (whole_from, whole_to), [each for each in cut if each[0] < each[1]]
+    return _Days(touched_from, touched_to), _Days(whole_from, whole_to), [each for each in cut if each[0] < each[1]]
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -178,10 +227,26 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
-def _between(days: _Days) -> list[sa.ColumnElement[bool]]:
-    first, end = days
-    after = [] if first is None else [order_counts.c.day >= first]
-    return after if end is None else [*after, order_counts.c.day < end]
+def _parts(touched: _Days, whole: _Days) -> list[tuple[sa.Table, _Days]]:
+    """A range as the months that are within it as a whole, and the days beside them."""
+    months = _Days(whole.first and _month_from(whole.first), whole.end and whole.end.replace(day=1))
+    if months.is_empty:
+        return [(order_counts, touched)]
+    parts = [(order_months, months)]
+    if touched.first is not None:
+        parts.append((order_counts, _Days(touched.first, months.first)))
+    if touched.end is not None:
+        parts.append((order_counts, _Days(months.end, touched.end)))
+    return parts
+
+
+def _month_from(day: date) -> date:
+    return day if day.day == 1 else (day.replace(day=28) + 4 * DAY).replace(day=1)
+
+
+def _between(period: sa.Column[date], first: str | None, end: str | None) -> list[sa.ColumnElement[bool]]:
+    after = [period >= sa.bindparam(first, type_=sa.Date)] if first else []
+    return [*after, period < sa.bindparam(end, type_=sa.Date)] if end else after
 
 
 # -- counting
@@ -241,9 +306,23 @@ def _count_rest(transaction: Transaction, wanted: OrderFilter, tallied: OrderTal
 
 
 def _count_rows(transaction: Transaction, wanted: OrderFilter, tallied: OrderTally | None, look_at: int | None) -> int:
-    by_kinds = None if tallied is None else order_kinds.found_of_kinds(wanted, tallied)
-    if by_kinds is None:
-        conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
-        by_kinds = sa.select(sa.literal(1)).select_from(orders).where(*conditions)
-    found = (by_kinds if look_at is None else by_kinds.limit(look_at + 1)).subquery()
-    return int(transaction.execute(sa.select(sa.func.count()).select_from(found), values_of(wanted)).scalar_one())
+    branches = () if tallied is None else order_kinds.branches_of(tallied)
+    by_kinds = _counting_kinds(question_of(wanted), branches, look_at)
+    if by_kinds is not None:
+        ((count,),) = by_kinds.rows(transaction, values_of(wanted))
+        return int(count)
+    conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
+    query = _counting(sa.select(sa.literal(1).label("one")).select_from(orders).where(*conditions), look_at)
+    return int(transaction.execute(query, values_of(wanted)).scalar_one())
+
+
+@lru_cache(maxsize=64)
+def _counting_kinds(wanted: OrderFilter, branches: tuple[Branch, ...], look_at: int | None) -> Prepared | None:
+    """Kept, because putting it together takes longer than counting."""
+    found = order_kinds.found_of_kinds(wanted, branches)
+    return None if found is None else Prepared(_counting(found, look_at))
+
+
+def _counting(found: sa.CompoundSelect[Any] | sa.Select[Any], look_at: int | None) -> sa.Select[Any]:
+    rows = (found if look_at is None else found.limit(look_at + 1)).subquery()
+    return sa.select(sa.func.count()).select_from(rows)

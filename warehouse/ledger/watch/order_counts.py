@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from warehouse.ledger.base.database import at_the_end, insert_of
 from warehouse.ledger.base.prepared import Prepared
-from warehouse.ledger.base.schema import order_counts, order_counts_zone, order_totals, orders
+from warehouse.ledger.base.schema import order_counts, order_counts_zone, order_months, order_totals, orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
@@ -42,8 +42,26 @@ class CountedKind(NamedTuple):
     may_ship: bool
 
 
+KIND = len(CountedKind._fields)
 Counts = dict[tuple[CountedKind, date], int]
-Totals = dict[CountedKind, int]
+Sums = dict[tuple[Any, ...], int]
+"""A kind, and the period where there is one → how many orders: as the primary keys of the tables have it."""
+
+
+class CountTable(NamedTuple):
+    """A table of counts: the period that it counts a day in, and how that is written for people."""
+
+    table: sa.Table
+    period: Callable[[date], tuple[date, ...]]
+    form: str
+
+
+KEPT = (
+    CountTable(order_counts, lambda day: (day,), " %Y-%m-%d"),
+    CountTable(order_months, lambda day: (day.replace(day=1),), " %Y-%m"),
+    CountTable(order_totals, lambda _: (), ""),
+)
+"""In the order in which everybody writes them."""
 
 COUNTED_BY = (
     orders.c.channel,
@@ -96,8 +114,8 @@ class _Counting:
                 if found is not None:
                     kind, received_at = found
                     differences[kind, received_at.astimezone(zone).date()] += sign
-        counts = {key: count for key, count in differences.items() if count}
-        for table, rows in ((order_counts, _rows(counts)), (order_totals, _total_rows(counts))):
+        for table, period, _ in KEPT:
+            rows = _rows(table, _sums(differences, period))
             if rows:
                 transaction.execute(_add(transaction.dialect.name, table), rows)
 
@@ -120,21 +138,17 @@ def kind_of(values: Iterable[Any]) -> CountedKind:
     )  # SQLite has no booleans
 
 
-def _rows(counts: Mapping[tuple[CountedKind, date], int]) -> list[dict[str, Any]]:
-    """Rows of the table, in the one order in which everybody writes them."""
-    return [{**kind._asdict(), "day": day, "orders": count} for (kind, day), count in sorted(counts.items())]
+def _sums(counts: Mapping[tuple[CountedKind, date], int], period: Callable[[date], tuple[date, ...]]) -> Sums:
+    """What there is of each kind and period, without what there is none of; in the one order in which everybody writes it."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for (kind, day), count in counts.items():
+        found[*kind, *period(day)] += count
+    return {key: count for key, count in sorted(found.items()) if count}
 
 
-def _total_rows(counts: Mapping[tuple[CountedKind, date], int]) -> list[dict[str, Any]]:
-    return [{**kind._asdict(), "orders": count} for kind, count in sorted(totals(counts).items()) if count]
-
-
-def totals(counts: Mapping[tuple[CountedKind, date], int]) -> Totals:
-    """What there is on all days together."""
-    found: Counter[CountedKind] = Counter()
-    for (kind, _), count in counts.items():
-        found[kind] += count
-    return dict(found)
+def _rows(table: sa.Table, sums: Sums) -> list[dict[str, Any]]:
+    names = table.c.keys()
+    return [dict(zip(names, (*key, count), strict=True)) for key, count in sums.items()]
 
 
 @cache
@@ -155,17 +169,13 @@ def counted_zone(transaction: Transaction) -> ZoneInfo:
 
 
 def kept_counts(transaction: Transaction) -> Counts:
-    """What is kept, without what there is none of."""
-    query = sa.select(
-        *(order_counts.c[name] for name in CountedKind._fields), order_counts.c.day, order_counts.c.orders
-    ).where(order_counts.c.orders != 0)
-    return {(kind_of(row[:-2]), row.day): row.orders for row in transaction.execute(query)}
+    """What is kept of each day, without what there is none of."""
+    return {(CountedKind(*key[:-1]), key[-1]): count for key, count in _kept(transaction, order_counts).items()}
 
 
-def kept_totals(transaction: Transaction) -> Totals:
-    """The same of all days together."""
-    query = sa.select(*(order_totals.c[name] for name in CountedKind._fields), order_totals.c.orders)
-    return {kind_of(row[:-1]): row.orders for row in transaction.execute(query.where(order_totals.c.orders != 0))}
+def _kept(transaction: Transaction, table: sa.Table) -> Sums:
+    rows = transaction.execute(sa.select(table).where(table.c.orders != 0))
+    return {(*kind_of(row[:KIND]), *row[KIND:-1]): row[-1] for row in rows}
 
 
 def count_anew(transaction: Transaction, zone: ZoneInfo) -> Counts:
@@ -182,26 +192,25 @@ def rebuild(transaction: Transaction, zone: str) -> None:
     transaction.execute(_ZONE.with_for_update())
     transaction.execute(sa.update(order_counts_zone).values(zone=zone))
     counts = count_anew(transaction, ZoneInfo(zone))
-    for table, rows in ((order_counts, _rows(counts)), (order_totals, _total_rows(counts))):
+    for table, period, _ in KEPT:
         transaction.execute(sa.delete(table))
+        rows = _rows(table, _sums(counts, period))
         if rows:
             transaction.execute(sa.insert(table), rows)
 
 
 def differences(transaction: Transaction) -> list[str]:
     """Where the counts are not what there is, in words; reads the whole book."""
-    kept, found = kept_counts(transaction), count_anew(transaction, counted_zone(transaction))
-    days = [
-        f"{kind.channel} {kind.status} {day}: {kept.get((kind, day), 0)} counted, {found.get((kind, day), 0)} there"
-        for kind, day in sorted(kept.keys() | found.keys())
-        if kept.get((kind, day)) != found.get((kind, day))
-    ]
-    counted, there = kept_totals(transaction), totals(found)
-    return days + [
-        f"{kind.channel} {kind.status}: {counted.get(kind, 0)} counted, {there.get(kind, 0)} there"
-        for kind in sorted(counted.keys() | there.keys())
-        if counted.get(kind) != there.get(kind)
-    ]
+    counts = count_anew(transaction, counted_zone(transaction))
+    offenders = []
+    for table, period, form in KEPT:
+        kept, found = _kept(transaction, table), _sums(counts, period)
+        for key in sorted(kept.keys() | found.keys()):
+            if kept.get(key) != found.get(key):
+                kind, at = CountedKind(*key[:KIND]), key[KIND:]
+                name = f"{kind.channel} {kind.status}{''.join(f'{each:{form}}' for each in at)}"
+                offenders.append(f"{name}: {kept.get(key, 0)} counted, {found.get(key, 0)} there")
+    return offenders
 
 
 def mend(ledger: Ledger) -> list[str]:

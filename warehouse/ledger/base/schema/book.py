@@ -233,6 +233,16 @@ order_totals = sa.Table(
     comment="the same of all days, of which there are more and more",
 )
 
+order_months = sa.Table(
+    "order_months",
+    metadata,
+    *_counted_by(),
+    sa.Column("month", sa.Date, primary_key=True, comment="its first day"),
+    sa.Column("orders", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    comment="the same of a month's days, so that a long range does not add up each of its days",
+)
+
 order_counts_zone = sa.Table(
     "order_counts_zone",
     metadata,
