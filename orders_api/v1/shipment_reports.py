@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from orders_api.kit.installation import ApiInstallation
 
-REPORTS_PER_COMMIT = 300
+REPORTS_PER_COMMIT = 334
 """The write lock is held for less than 100 ms."""
 
 router = resource("Shipments")

@@ -8,6 +8,7 @@ meets the book is in `orders`.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,13 +18,14 @@ import sqlalchemy as sa
 from warehouse.ledger.base.bulk import add_rows, change_rows
 from warehouse.ledger.base.database import POSITION, next_values
 from warehouse.ledger.base.prepared import Prepared
-from warehouse.ledger.base.rows import columns_of, read_rows
+from warehouse.ledger.base.rows import columns_of
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, shipment_lines, shipments
 from warehouse.ledger.book import shipped_despite
 from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import order_counts
+from warehouse.ledger.watch.order_counts import kind_of
 from warehouse.order_rules import effective_status, line_bar, order_bar
 from warehouse.order_states import CLOSED_STATUSES, Bar, ConfirmationStatus, Status
 
@@ -171,14 +173,14 @@ def raised(
     return Raised(orjson.dumps(members).decode()[1:-1], status, bar, units, left)
 
 
-def overall(states: Iterable[str]) -> ConfirmationStatus:
+@lru_cache(maxsize=256)
+def overall(states: frozenset[str]) -> ConfirmationStatus:
     """The confirmation status of an order from those of its shipments.
 
-    >>> overall(["verified", "rejected"]).value, overall([]).value
+    >>> overall(frozenset({"verified", "rejected"})).value, overall(frozenset()).value
     ('rejected', 'none')
     """
-    present = set(states)
-    return next((each for each in _WORST_FIRST if each.value in present), ConfirmationStatus.NONE)
+    return next((each for each in _WORST_FIRST if each.value in states), ConfirmationStatus.NONE)
 
 
 class OwnShipments(NamedTuple):
@@ -217,7 +219,9 @@ def restate(
     news: list[_News] = []
     quiet: list[dict[str, str]] = []
     left: dict[str, Mapping[str, int]] = {}
-    rows = _with_facts(transaction, read_rows(transaction, _Row, _ROWS, {"ids": chosen}))
+    found_rows = _ROWS.rows(transaction, {"ids": chosen})
+    counted = {each[0]: (kind_of(each[_WIDTH + 1 :]), each[_WIDTH]) for each in found_rows}
+    rows = _with_facts(transaction, [_Row._make(each[:_WIDTH]) for each in found_rows])
     for row in rows:  # in the order of their ids, and so are the positions
         source = Status(row.source_status or row.status)
         own = found[row.id]
@@ -233,7 +237,7 @@ def restate(
     if quiet:
         _write_quiet(transaction, quiet)
     if news:
-        _write_news(transaction, news, now)
+        _write_news(transaction, news, counted, now)
     shipped_despite.note(transaction, left, now)
 
 
@@ -258,11 +262,14 @@ def _with_facts(transaction: Transaction, rows: list[_Row]) -> list[_Row]:
     return [row._replace(facts=retired[row.id]) if row.id in retired else row for row in rows] if retired else rows
 
 
+_WIDTH = len(_Row._fields)
 _ROWS = Prepared(
-    sa.select(*columns_of(_Row, orders))
+    sa.select(*columns_of(_Row, orders), orders.c.received_at, *order_counts.COUNTED_BY)
     .where(orders.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(orders.c.id)
+    .with_for_update()
 )
+"""Locked, so that nobody else changes what they are counted by meanwhile."""
 
 
 class _News(NamedTuple):
@@ -273,6 +280,11 @@ class _News(NamedTuple):
     source: str
     confirmation: str
     changed: list[str]
+
+
+def _counted(each: _News, kind: order_counts.CountedKind, received_at: datetime) -> order_counts.Counted:
+    """What an order is counted by once it is written, given what it was."""
+    return kind._replace(status=each.seen.status.value, may_ship=each.seen.bar is None), received_at
 
 
 def _whole_bar(row: _Row) -> Bar | None:
@@ -328,9 +340,13 @@ def _write_quiet(transaction: Transaction, rows: Sequence[Mapping[str, str]]) ->
     transaction.execute(update, rows)
 
 
-def _write_news(transaction: Transaction, news: Sequence[_News], now: datetime) -> None:
+def _write_news(
+    transaction: Transaction, news: Sequence[_News], counted: Mapping[str, order_counts.Counted], now: datetime
+) -> None:
     first = next_values(transaction, POSITION, len(news))
-    order_counts.before_writing(transaction, [each.row.id for each in news])
+    order_counts.changing(
+        transaction, {each.row.id: (counted[each.row.id], _counted(each, *counted[each.row.id])) for each in news}
+    )
     written, versions = [], []
     for position, each in enumerate(news, first):
         row, status = each.row, each.seen.status.value

@@ -43,6 +43,8 @@ class CountedKind(NamedTuple):
 
 
 KIND = len(CountedKind._fields)
+Counted = tuple[CountedKind, "datetime"]
+"""What an order is counted by: its kind, and when it arrived."""
 Counts = dict[tuple[CountedKind, date], int]
 Sums = dict[tuple[Any, ...], int]
 """A kind, and the period where there is one → how many orders: as the primary keys of the tables have it."""
@@ -87,9 +89,21 @@ def before_writing(transaction: Transaction, order_ids: Iterable[str], new_ids: 
 
     They are locked, so that nobody else changes what they are counted by meanwhile.
     """
-    before = at_the_end(transaction, _Counting).before
+    counting = at_the_end(transaction, _Counting)
+    before = counting.before
+    order_ids = list(order_ids)
+    for each in order_ids:
+        counting.after.pop(each, None)
     before |= dict.fromkeys(each for each in new_ids if each not in before)
     before |= _read(transaction, _LOCKED, sorted({each for each in order_ids if each not in before}))
+
+
+def changing(transaction: Transaction, orders: Mapping[str, tuple[Counted, Counted]]) -> None:
+    """The same by somebody who has locked and read the orders: order id → what it is counted by, and what it will be."""
+    counting = at_the_end(transaction, _Counting)
+    for own_id, (before, after) in orders.items():
+        counting.before.setdefault(own_id, before)
+        counting.after[own_id] = after
 
 
 class _Counting:
@@ -97,13 +111,16 @@ class _Counting:
 
     Attributes:
         before: Order id → what it was counted by before this transaction wrote it; None: it was not there.
+        after: The same of what it is counted by now, where that is known without reading it.
     """
 
     def __init__(self) -> None:
-        self.before: dict[str, tuple[CountedKind, datetime] | None] = {}
+        self.before: dict[str, Counted | None] = {}
+        self.after: dict[str, Counted] = {}
 
     def __call__(self, transaction: Transaction) -> None:
-        after = _read(transaction, _AFTER, list(self.before))
+        unread = [own_id for own_id in self.before if own_id not in self.after]
+        after = self.after | _read(transaction, _AFTER, unread)
         changed = [own_id for own_id, known in self.before.items() if known != after.get(own_id)]
         if not changed:
             return
@@ -120,10 +137,8 @@ class _Counting:
                 transaction.execute(_add(transaction.dialect.name, table), rows)
 
 
-def _read(
-    transaction: Transaction, query: Prepared, order_ids: Sequence[str]
-) -> dict[str, tuple[CountedKind, datetime]]:
-    found: dict[str, tuple[CountedKind, datetime]] = {}
+def _read(transaction: Transaction, query: Prepared, order_ids: Sequence[str]) -> dict[str, Counted]:
+    found: dict[str, Counted] = {}
     for start in range(0, len(order_ids), ORDERS_PER_QUERY):
         rows = query.rows(transaction, {"own_ids": order_ids[start : start + ORDERS_PER_QUERY]})
         found |= {row[0]: (kind_of(row[2:]), row[1]) for row in rows}
