@@ -18,8 +18,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import orjson
-import structlog
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
+
+from warehouse.lean_imports import without
+
+with without("rich"):
+    import structlog
+    from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from ssl import SSLContext, SSLError, create_default_context
+from threading import Lock
 
 import httpx
 
@@ -31,9 +32,17 @@ def secure(address: str, hint: str = "check the connection's endpoint") -> str:
             raise Permanent("endpoint_insecure", f"the connection's endpoint {fault}", hint)
 
 
-@cache
+_ONE_MAKES_IT = Lock()
+
+
 def verified() -> SSLContext:
     """The context that every client uses."""
+    with _ONE_MAKES_IT:  # several connections are opened at once, and a cache lets each thread make its own
+        return _made()
+
+
+@cache
+def _made() -> SSLContext:
     return httpx.create_ssl_context()
 
 

@@ -34,7 +34,7 @@ from warehouse.settings import Settings
 
 settings = Settings(_env_file=None, home=Path(sys.argv[1]), database_url=sys.argv[2] or None)
 publishing.ORDERS_PER_BATCH = int(sys.argv[3])
-publishing._LOGS = tuple(replace(log, rows=int(sys.argv[3])) for log in publishing._LOGS)
+publishing.LOGS = tuple(replace(log, rows=int(sys.argv[3])) for log in publishing.LOGS)
 for line in sys.stdin:  # a process for each, forked before anything is opened
     words, at, when = json.loads(line)
     if (publisher := os.fork()) == 0:

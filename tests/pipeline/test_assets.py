@@ -59,10 +59,13 @@ def test_one_run_brings_every_order_into_book_and_tables(source, connected, mark
     assert all(checks(result).values()), checks(result)
 
 
-def test_a_second_run_writes_nothing(source, connected, marketplaces, instance, clock) -> None:
+def test_a_second_run_writes_nothing_and_its_pulls_wait(source, connected, marketplaces, instance, clock) -> None:
     marketplaces.generate(10)
     run(source, instance)
     clock.advance(minutes=5)
+    idle = run(source, instance)
+    assert (tables_told(idle), all(checks(idle).values())) == (set(), True)
+    clock.advance(minutes=25)
     result = run(source, instance)
     assert materializations(result, "raw_orders")[None]["orders_new"] == 0
     assert {name: materializations(result, "orders")[None][name] for name in ("new", "changed")} == {
@@ -71,7 +74,7 @@ def test_a_second_run_writes_nothing(source, connected, marketplaces, instance, 
     }
     assert tables_told(result) == {"pulls", "pull_coverage"}
     (pulls,) = materializations(result, "order_tables/pulls").values()
-    assert (pulls["rows_changed"], pulls["dagster/last_updated_timestamp"]) == (2, clock().timestamp())
+    assert (pulls["rows_changed"], pulls["dagster/last_updated_timestamp"]) == (4, clock().timestamp())
     (coverage,) = materializations(result, "order_tables/pull_coverage").values()
     assert (coverage["dagster/row_count"], "rows_changed" in coverage) == (2, False)
 

@@ -25,7 +25,10 @@ NEWER_INDEXES = (
     *("ix_pulls_until", "ix_acceptances_requested", "ix_orders_changed_ahead", "ix_orders_purged"),
     *("ix_orders_time_began", "ix_orders_to_retire"),
 )
-NEWER_MARKS = ("pipeline_seen", "audited", "retired")
+NEWER_MARKS = (
+    *("pipeline_seen", "audited", "retired"),
+    *("lake_position", "lake_raw", "lake_products", "lake_at"),
+)
 words = import_module("warehouse.ledger.migrations.versions.0016_words")
 
 

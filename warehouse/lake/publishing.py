@@ -1,8 +1,8 @@
 """From the ledger to the lake: what changed since the last time, in batches, each with its mark in one transaction.
 
 Killed at any instant, it simply runs again. Rows travel ledger → Arrow → DuckDB and never through a DuckDB that reads
-the ledger's SQLite file itself: a second SQLite library in one process breaks the first one's file locks. How a row is
-converted is in `conversions`; tidying files up is in `maintenance`.
+the ledger's SQLite file itself: a second SQLite library in one process breaks the first one's file locks. What of the ledger is
+published is in `origins`; how a row is converted is in `conversions`; tidying files up is in `maintenance`.
 """
 
 from __future__ import annotations
@@ -21,29 +21,23 @@ from warehouse.lake.arrivals import arrived_rows, arrow_table, insert, plain, sc
 from warehouse.lake.attachment import quoted
 from warehouse.lake.definitions import statement
 from warehouse.lake.order_tables import FROM_COLUMNS, documents_statement
+from warehouse.lake.origins import (
+    LATE_COMMIT,
+    LOGS,
+    ORDERS_PER_BATCH,
+    RECENT,
+    LedgerReach,
+    Log,
+    Recent,
+    changed_since,
+    reach,
+    remember,
+)
 from warehouse.lake.outages import LakeError
 from warehouse.lake.retirement import with_retired
-from warehouse.ledger.base.database import POSITION, PRODUCTS, RAW_SEQ, mark
-from warehouse.ledger.base.schema import (
-    acknowledgements,
-    cancellation_requests,
-    channels,
-    confirmation_attempts,
-    connections,
-    file_rows,
-    files,
-    incidents,
-    order_versions,
-    orders,
-    products,
-    pulls,
-    raw_orders,
-    shipment_lines,
-    shipments,
-)
-from warehouse.ledger.book import versions
+from warehouse.ledger.base.database import PRODUCTS, mark
+from warehouse.ledger.base.schema import channels, connections, order_versions, orders, products, pulls
 from warehouse.ledger.book.payload_dictionaries import texts
-from warehouse.ledger.exchange.file_queries import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,15 +52,8 @@ if TYPE_CHECKING:
     Step = Callable[[DuckDBPyConnection], int]
     Transact = Callable[[Callable[[DuckDBPyConnection], Any]], Any]
 
-ORDERS_PER_BATCH = 8_000
-PAYLOADS_PER_BATCH = 4_000
-"""Payloads are ten times as long as orders."""
-
-LATE_COMMIT = timedelta(hours=1)
-"""Rows without a position are read again this long: their time is taken before their transaction commits."""
-
 LATE_PULLS = 1_000
-"""As above, in ids: PostgreSQL hands out ids before the commit."""
+"""Ids below the newest that are read again, because PostgreSQL hands out ids before the commit."""
 
 NOT_EMPTY = -1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,70 +80,6 @@ class Published:
     expected: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
-    """A ledger table that only grows, in the order of one number; `packed` names the column that is read as text."""
-
-    table: sa.Table
-    number: sa.Column[Any]
-    columns: tuple[sa.ColumnElement[Any], ...]
-    rows: int
-    packed: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Recent:
-    """A ledger table whose rows change and say when.
-
-    Attributes:
-        table: The table.
-        keys: What tells its rows apart.
-        changed_at: When a row changed: the latest of these.
-        wanted: Which of its rows are published; None: all.
-        part: A column of another table that names a row of this one by its key; those rows change only with this one.
-    """
-
-    table: sa.Table
-    keys: tuple[str, ...]
-    changed_at: tuple[sa.Column[Any], ...]
-    wanted: sa.ColumnElement[bool] | None = None
-    part: sa.Column[Any] | None = None
-
-
-_LOGS = (
-    _Log(
-        table=raw_orders,
-        number=raw_orders.c.seq,
-        columns=tuple(column for column in raw_orders.columns if column.name != "body"),
-        rows=PAYLOADS_PER_BATCH,
-        packed="payload",
-    ),
-    _Log(
-        table=order_versions,
-        number=order_versions.c.position,
-        columns=versions.COLUMNS,
-        rows=ORDERS_PER_BATCH,
-    ),
-)
-_RECENT = (
-    _Recent(table=products, keys=("channel", "sku"), changed_at=(products.c.updated_at,)),
-    _Recent(table=acknowledgements, keys=("order_id", "consumer"), changed_at=(acknowledgements.c["at"],)),
-    _Recent(table=shipments, keys=("id",), changed_at=(shipments.c.updated_at,), part=shipment_lines.c.shipment_id),
-    _Recent(
-        table=confirmation_attempts,
-        keys=("id",),
-        changed_at=(confirmation_attempts.c.started_at, confirmation_attempts.c.finished_at),
-    ),
-    _Recent(table=incidents, keys=("id",), changed_at=(incidents.c.last_seen_at, incidents.c.resolved_at)),
-    _Recent(table=cancellation_requests, keys=("id",), changed_at=(cancellation_requests.c.updated_at,)),
-    _Recent(
-        table=files,
-        keys=("id",),
-        changed_at=(files.c.updated_at,),
-        wanted=files.c.state.not_in(HIDDEN),  # it may be gone the next moment
-    ),
-    _Recent(table=file_rows, keys=("file_id", "number"), changed_at=(file_rows.c.recorded_at,)),
-)
 _ORDER_COLUMNS = tuple(orders.c[name] for name in (*FROM_COLUMNS, "facts"))
 _CHANNEL_COLUMNS = (*channels.columns, connections.c.kind.label("connection_kind"))
 
@@ -175,8 +98,8 @@ def publish(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None
         LakeBusyError: Another publish was always first.
     """
     publication = _Publication(ledger, now, progress or (lambda _table, _rows: None))
-    expected = publication.run(lake.duck, lake.transaction)
-    return Published(dict(publication.counts), expected)
+    before = publication.run(lake.duck, lake.transaction)
+    return _published(ledger, publication, before, now)
 
 
 def rebuild(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None = None) -> Published:
@@ -185,13 +108,18 @@ def rebuild(ledger: Ledger, lake: Lake, now: datetime, progress: Progress | None
     Payloads, versions and pulls that the ledger no longer has are kept. Arguments and errors as in `publish`.
     """
 
-    def work(duck: DuckDBPyConnection) -> Published:
+    def work(duck: DuckDBPyConnection) -> tuple[_Publication, LedgerReach]:
         _empty(duck, ledger)
         publication = _Publication(ledger, now, progress or (lambda _table, _rows: None))
-        expected = publication.run(duck, lambda each: each(duck))
-        return Published(dict(publication.counts), expected)
+        return publication, publication.run(duck, lambda each: each(duck))
 
-    return lake.transaction(work)
+    return _published(ledger, *lake.transaction(work), now)
+
+
+def _published(ledger: Ledger, publication: _Publication, before: LedgerReach, now: datetime) -> Published:
+    with ledger.write() as transaction:
+        remember(transaction, before, now)
+    return Published(dict(publication.counts), {"orders": before.orders, "raw_orders": before.raw_orders})
 
 
 def published_through(lake: Lake) -> dict[str, int]:
@@ -220,25 +148,25 @@ class _Publication:
         self.progress = progress
         self.counts: Counter[str] = Counter()
 
-    def run(self, duck: DuckDBPyConnection, transact: Transact) -> dict[str, int]:
-        """Do every step, each in what `transact` makes of it; how far the ledger was before, by table."""
+    def run(self, duck: DuckDBPyConnection, transact: Transact) -> LedgerReach:
+        """Do every step, each in what `transact` makes of it; how far the ledger was before."""
         with self.ledger.read() as transaction:
-            position, raw_seq = mark(transaction, POSITION), mark(transaction, RAW_SEQ)
+            before = reach(transaction)
         through = dict(duck.execute("SELECT name, through FROM published").fetchall())
-        if through["orders"] > position or through["raw_orders"] > raw_seq:
+        if through["orders"] > before.orders or through["raw_orders"] > before.raw_orders:
             raise LakeAheadError(
-                f"the lake is ahead of the ledger (position {through['orders']} of {position}, payload "
-                f"{through['raw_orders']} of {raw_seq}): if the ledger was restored from a backup, rebuild the lake"
+                f"the lake is ahead of the ledger (position {through['orders']} of {before.orders}, payload "
+                f"{through['raw_orders']} of {before.raw_orders}): if the ledger was restored from a backup, rebuild the lake"
             )
-        for log in filter(lambda each: self._has_grown(each, through[each.table.name]), _LOGS):
+        for log in filter(lambda each: self._has_grown(each, through[each.table.name]), LOGS):
             self._until_done(log.table.name, log.rows, transact, partial(self._log, log=log))
-        if through["orders"] < position:
-            self._all_orders(transact, position)
+        if through["orders"] < before.orders:
+            self._all_orders(transact, before.orders)
         for name, rows in transact(self._small_tables).items():
             self._count(name, rows)
-        return {"orders": position, "raw_orders": raw_seq}
+        return before
 
-    def _has_grown(self, log: _Log, through: int) -> bool:
+    def _has_grown(self, log: Log, through: int) -> bool:
         """Whether there is something to publish: a transaction of the lake costs more than this question."""
         with self.ledger.read() as transaction:
             return transaction.execute(sa.select(log.number).where(log.number > through).limit(1)).first() is not None
@@ -255,7 +183,7 @@ class _Publication:
             self.counts[table] += rows
             self.progress(table, self.counts[table])
 
-    def _log(self, duck: DuckDBPyConnection, log: _Log) -> int:
+    def _log(self, duck: DuckDBPyConnection, log: Log) -> int:
         name = log.table.name
         query = (
             sa.select(*plain(log.columns)).where(log.number > _through(duck, name)).order_by(log.number).limit(log.rows)
@@ -314,7 +242,7 @@ class _Publication:
         rows = duck.execute("SELECT name, through, published_at, content_hash FROM published").fetchall()
         marks = {name: _Mark(*mark) for name, *mark in rows}
         counts: dict[str, int] = {}
-        for recent in _RECENT:
+        for recent in RECENT:
             counts |= self._recent(duck, recent, marks[recent.table.name])
         return {
             **counts,
@@ -322,14 +250,14 @@ class _Publication:
             "channels": self._channels(duck, marks["channels"]),
         }
 
-    def _recent(self, duck: DuckDBPyConnection, recent: _Recent, known: _Mark) -> dict[str, int]:
+    def _recent(self, duck: DuckDBPyConnection, recent: Recent, known: _Mark) -> dict[str, int]:
         """Publish the rows that changed since a little before the last time and differ from what is here."""
         name = recent.table.name
         with self.ledger.read() as transaction:
             newest = mark(transaction, PRODUCTS) if recent.table is products else _microseconds(self.now)
             if newest == known.through:
                 return {}
-            is_recent = [] if known.published_at is None else [_since(recent, known.published_at - LATE_COMMIT)]
+            is_recent = [] if known.published_at is None else [changed_since(recent, known.published_at - LATE_COMMIT)]
             query = sa.select(*plain(tuple(recent.table.columns))).where(*is_recent)
             if recent.wanted is not None:
                 query = query.where(recent.wanted)
@@ -428,10 +356,6 @@ def _empty(duck: DuckDBPyConnection, ledger: Ledger) -> None:
     for name, number in KEPT_HERE.items():
         kept = _number(duck, f"SELECT coalesce(max({number.name}), 0) FROM {name}")  # noqa: S608 - our names
         duck.execute(f"UPDATE published SET through = {kept} WHERE name = {quoted(name)}")  # noqa: S608 - our names
-
-
-def _since(recent: _Recent, moment: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(*(column > moment for column in recent.changed_at))
 
 
 def _replace_parts(duck: DuckDBPyConnection, part: sa.Column[Any]) -> int:
