@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 
 from orders_pipeline.marketplaces.settings import ChannelSettings
-from warehouse.given_orders import member_paths
 from warehouse.marketplace_kinds import MarketplaceKind
 
 if TYPE_CHECKING:
@@ -437,6 +436,8 @@ class Marketplace:
     def reads(self) -> Mapping[str, tuple[str, ...]]:
         """Member of an order → the payload's members that it is read from, as `reads.json` beside its normaliser has them."""
         if self.takes_orders:
+            from warehouse.given_orders import member_paths  # noqa: PLC0415 - few kinds need it, and it takes long to load
+
             return {path: (path,) for path in member_paths()}
         package = self.normalise.__module__.rpartition(".")[0]
         listing = files(package) / "reads.json" if package else None

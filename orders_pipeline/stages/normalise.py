@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from orders_pipeline.marketplaces.protocol import Unreadable
-from orders_pipeline.stages.reading import OrdersRead, PayloadReader, link, read_parts
+from orders_pipeline.stages.reading import OrdersRead, link, payload_reader, read_parts
 from orders_pipeline.stages.reading_processes import read_chunks
 from warehouse.ledger.base import counters, heartbeat, leases
 from warehouse.ledger.base.database import NORMALISED_THROUGH, PRODUCTS, RAW_SEQ, READ_AGAIN_THROUGH, mark, set_mark
@@ -22,7 +22,7 @@ from warehouse.ledger.book import raw_orders
 from warehouse.ledger.book.orders import Change, compare, lock_book, settle
 from warehouse.ledger.book.quarantine_queries import quarantined_for
 from warehouse.ledger.book.retired_orders import RetiredOrdersUnreadable, retired_among
-from warehouse.ledger.shipping.verification import observe
+from warehouse.ledger.shipping.verification import are_awaited, observe
 from warehouse.ledger.watch import incidents, order_counts
 from warehouse.ledger.watch.incident_queries import open_of_stage
 from warehouse.logs import Event
@@ -148,7 +148,7 @@ def _settled_again(
 ) -> Iterator[tuple[Sequence[int], Transaction]]:
     """Let raw orders meet the book once more, chunk by chunk; each is given with its transaction before that commits."""
     chunk = installation.settings.write_chunk
-    reader = PayloadReader(installation) if seqs else None
+    reader = payload_reader(installation) if seqs else None
     for start in range(0, len(seqs), chunk):
         assert reader is not None
         some = seqs[start : start + chunk]
@@ -195,7 +195,7 @@ def _replay(
         found = raw_orders.newest(transaction, connection, original_ids, installation.settings.write_chunk)
         with closing(read_chunks(installation, found, waiting)) as chunks:
             for part in chain.from_iterable(chunks):
-                names = {each.order.id: each.order for each in part.arrivals}
+                names = {each.rendered.id: each.rendered for each in part.arrivals}
                 for change in treat(installation, part, tally):
                     tally.counts[change.outcome] += 1
                     if report is not None and change.outcome in {"new", "changed"}:
@@ -230,10 +230,10 @@ def _commit(installation: Installation, part: Part, lease: Lease, tally: Tally) 
 
 def _count_lag(transaction: Transaction, part: Part, changes: Sequence[Change], now: datetime) -> None:
     """How long after the marketplace's own change an order is in the book; imported history tells nothing of that."""
-    arrived = {each.order.id: each for each in part.arrivals}
+    arrived = {each.rendered.id: each for each in part.arrivals}
     seen = [arrived[each.order_id] for each in changes if each.outcome in {"new", "changed"}]
     lags = [
-        (each.order.channel, (now - each.order.marketplace_updated_at).total_seconds())
+        (each.rendered.channel, (now - each.rendered.marketplace_updated_at).total_seconds())
         for each in seen
         if not each.is_historical
     ]
@@ -249,13 +249,15 @@ def _settle(installation: Installation, transaction: Transaction, part: Part, ta
     try:
         changes = settle(transaction, installation.keys, arrivals, installation.clock())
     except RetiredOrdersUnreadable as error:  # before anything was written: the other orders go on
-        retired = retired_among(transaction, [each.order.id for each in arrivals])
+        retired = retired_among(transaction, [each.rendered.id for each in arrivals])
         readings = [_without(retired, each, error) for each in readings]
         waiting = {each.raw.seq for each in readings if each.fault is not None}
         arrivals = [each for each in arrivals if each.raw_seq not in waiting]
         changes = settle(transaction, installation.keys, arrivals, installation.clock())
     stale = {each.order_id for each in changes if each.outcome == "stale"}
-    observe(transaction, [each.order for each in arrivals if each.order.id not in stale], installation.clock())
+    shown = [each for each in arrivals if each.rendered.has_packages and each.rendered.id not in stale]
+    if are_awaited(transaction, [each.rendered.id for each in shown]):
+        observe(transaction, [each.order for each in shown], installation.clock())
     _put_aside(installation, transaction, readings, tally)
     return changes
 

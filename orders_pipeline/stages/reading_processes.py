@@ -1,39 +1,57 @@
 """Reading a backlog in processes of their own, so that it uses the machine's cores; one process commits, in order of arrival.
 
-A reading process is given its settings over a socket of its own, never by its arguments or its environment, and writes nothing.
-It ends when the process that started it closes the socket, or is no more. What reading is, is in `reading`.
+What a reading process must know it is told over a socket of its own, never by its arguments or its environment; it writes
+nothing. It ends when the process that started it closes the socket, or is no more. It runs `reader`; what reading is, is in
+`reading`, what goes over the socket in `reading_messages`.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import signal
+import pickle
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
-from itertools import count, islice
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, overload
 
 import msgspec
 
-from orders_pipeline.installation import opened_to_read
 from orders_pipeline.marketplaces.protocol import Unreadable
-from orders_pipeline.stages.reading import OrdersRead, Part, PayloadReader, read_parts
-from warehouse import logs
+from orders_pipeline.stages import reader as far_end
+from orders_pipeline.stages.reading import (
+    OrdersRead,
+    Part,
+    parts_of,
+    payload_reader,
+    read_parts,
+    read_stored,
+    sources,
+    stored,
+)
+from orders_pipeline.stages.reading_messages import (
+    Answer,
+    Beginning,
+    OpenedPayload,
+    pack_payloads,
+    unpack_answer,
+    unpack_order,
+)
+from warehouse.ledger.base.database import PRODUCTS, mark
 from warehouse.ledger.book.arrivals import Arrival
-from warehouse.ledger.book.raw_orders import Stored
-from warehouse.orders import Order
-from warehouse.processes import heap_at_rest
+from warehouse.logs import LogLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator
 
     from orders_pipeline.installation import Installation
+    from orders_pipeline.stages.payload_reader import PayloadReader
+    from warehouse.ledger.book.raw_orders import Stored
+    from warehouse.orders import Order
     from warehouse.settings import Settings
 
 WORTH_A_PROCESS = 5_000
@@ -69,40 +87,57 @@ def read_chunks(
     Raises:
         ReaderLostError: Nothing of the chunk that it was at is given back.
     """
-    reader = PayloadReader(installation)
-    most = AHEAD * (1 + (number := _worthwhile(installation.settings, waiting)))
+    reader = payload_reader(installation)
+    number = _worthwhile(installation.settings, waiting)
+    beginning = _beginning(installation) if number else b""
+    others: list[_ReadingProcess] = []
     found: deque[_ReadingProcess | list[Part]] = deque()
     unread = iter(chunks)
     with ExitStack() as stack:
-        others = [stack.enter_context(_started(installation.settings)) for _ in range(number)]
+        if beginning:
+            others += [stack.enter_context(_started(beginning)) for _ in range(number)]
+        most = AHEAD * (1 + len(others))
         while True:
-            found += _asked(others, unread)
+            found += _asked(installation, reader, others, unread)
             if found and (len(found) >= most or _is_there(found[0])):
-                yield _taken(installation, found)
+                yield _taken(installation, reader, found)
             elif (seqs := next(unread, None)) is not None:
                 found.append(read_parts(installation, reader, seqs))
             elif found:
-                yield _taken(installation, found)
+                yield _taken(installation, reader, found)
             else:
                 return
 
 
-def _asked(others: Sequence[_ReadingProcess], unread: Iterator[Sequence[int]]) -> Iterator[_ReadingProcess]:
+def _asked(
+    installation: Installation,
+    reader: PayloadReader,
+    others: Sequence[_ReadingProcess],
+    unread: Iterator[Sequence[int]],
+) -> Iterator[_ReadingProcess | list[Part]]:
     """Let every other process that is free read a chunk next; each is given once for each of its chunks."""
     for each in others:
         while each.is_free() and (seqs := next(unread, None)) is not None:
-            each.ask(seqs)
-            yield each
+            raws = stored(installation, seqs)
+            try:
+                payloads = [
+                    OpenedPayload(raw.seq, raw.connection, raw.channel, raw.open(installation.keys)) for raw in raws
+                ]
+            except Exception:  # noqa: BLE001 - whatever is wrong with one is told by reading it here
+                yield read_stored(installation, reader, raws)
+            else:
+                each.ask(raws, payloads)
+                yield each
 
 
 def _is_there(found: _ReadingProcess | list[Part]) -> bool:
     return isinstance(found, list) or found.has_answered()
 
 
-def _taken(installation: Installation, found: deque[_ReadingProcess | list[Part]]) -> list[Part]:
+def _taken(installation: Installation, reader: PayloadReader, found: deque[_ReadingProcess | list[Part]]) -> list[Part]:
     """The first of what is being read; waits for it."""
     first = found.popleft()
-    return first if isinstance(first, list) else first.answer(installation)
+    return first if isinstance(first, list) else first.answer(partial(read_stored, installation, reader))
 
 
 def _worthwhile(settings: Settings, waiting: int) -> int:
@@ -112,91 +147,35 @@ def _worthwhile(settings: Settings, waiting: int) -> int:
     return min(max(wanted - 1, 0), waiting // WORTH_A_PROCESS)
 
 
-class _Orders(msgspec.Struct):
-    """Orders as they go over the socket: MessagePack takes a quarter of the time that pickling does."""
-
-    read: list[Order]
-    linked: dict[int, Order]
-    """By place in `read`: those that differ with their products."""
-
-
-class _Answer(NamedTuple):
-    """A chunk as it goes over the socket; each part is its readings, what its arrivals are rendered to, and its catalogue."""
-
-    orders: bytes
-    parts: list[tuple[list[_Reading], list[_Rendered], int]]
-
-
-_Reading = tuple[tuple[int, str, str | None, str, datetime, bool], tuple[str, str, str] | None, int]
-"""A raw order without its payload, what is wrong with it, how many orders it gave."""
-
-_Rendered = tuple[str, str, bytes, str]
-"""The members of an `Arrival` that take long to make."""
-
-_ENCODER = msgspec.msgpack.Encoder(decimal_format="string")
-_DECODER = msgspec.msgpack.Decoder(_Orders)
-
-
-def packed(parts: Sequence[Part]) -> _Answer | None:
-    """Parts as they go over the socket; None where an order holds what MessagePack cannot tell."""
-    read = [order for part in parts for reading in part.readings for order in reading.orders]
-    seen = [each.order for part in parts for each in part.arrivals]
-    linked = {
-        place: each for place, (each, own) in enumerate(zip(seen, read, strict=True)) if each is not own and each != own
-    }
+def _beginning(installation: Installation) -> bytes:
+    """What a reading process is told first; empty where a marketplace's function has no name to be told by."""
+    settings = installation.settings
+    with installation.ledger.read() as transaction:
+        has_products = mark(transaction, PRODUCTS) > 0
+        found = Beginning(
+            *sources(transaction),
+            log_format=settings.log_format,
+            log_level=settings.log_level or LogLevel.INFO,
+            catalogue=settings.model_copy(update={"keys": None}) if has_products else None,
+        )
     try:
-        orders = _ENCODER.encode(_Orders(read, linked))
-    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, RecursionError):
-        return None
-    return _Answer(orders, [([_bare(each) for each in part.readings], *_rendered(part)) for part in parts])
+        return pickle.dumps(found)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return b""
 
 
-def unpacked(answer: _Answer) -> list[Part]:
-    """Reverse `packed`."""
-    decoded = _DECODER.decode(answer.orders)
-    places = count()
-    parts = []
-    for readings, rendered, products in answer.parts:
-        made: list[OrdersRead] = []
-        arrivals: list[Arrival] = []
-        texts = iter(rendered)
-        for members, fault, orders in readings:
-            raw = Stored(*members, None, b"", None)
-            own = list(islice(places, orders))
-            made.append(
-                OrdersRead(raw, [decoded.read[each] for each in own], None if fault is None else Unreadable(*fault))
-            )
-            arrivals += [
-                Arrival(
-                    decoded.linked.get(each, decoded.read[each]),
-                    raw.seq,
-                    raw.received_at,
-                    raw.is_historical,
-                    *next(texts),
-                )
-                for each in own
-            ]
-        parts.append(Part(made, arrivals, products))
-    return parts
-
-
-def _bare(reading: OrdersRead) -> _Reading:
-    raw, fault = reading.raw, reading.fault
-    members = (raw.seq, raw.connection, raw.channel, raw.original_id, raw.received_at, raw.is_historical)
-    return members, None if fault is None else (fault.code, fault.path, fault.reason), len(reading.orders)
-
-
-def _rendered(part: Part) -> tuple[list[_Rendered], int]:
-    return [(each.facts, each.parties, each.content_hash, each.pii_state) for each in part.arrivals], part.products
+ReadHere = Callable[[Sequence["Stored"]], list[Part]]
+"""Reads raw orders in this process."""
 
 
 class _ReadingProcess:
     """A process that reads, seen from the one that commits."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection, sending: ThreadPoolExecutor) -> None:
         self._process = process
         self._connection = connection
-        self._asked: deque[Sequence[int]] = deque()
+        self._sending = sending
+        self._asked: deque[Sequence[Stored]] = deque()
         self._is_ready = False
 
     def is_free(self) -> bool:
@@ -210,28 +189,26 @@ class _ReadingProcess:
         """Whether the chunk that it was asked for first is there."""
         return self._connection.poll(PATIENCE)
 
-    def ask(self, seqs: Sequence[int]) -> None:
+    def ask(self, raws: Sequence[Stored], payloads: Sequence[OpenedPayload]) -> None:
         """Let it read a chunk next."""
-        try:
-            self._connection.send(seqs)
-        except OSError as error:
-            raise self._lost() from error
-        self._asked.append(seqs)
+        # In a thread: the socket holds less than a chunk. That nobody is there any more is seen when its answer is taken.
+        self._sending.submit(self._connection.send_bytes, pack_payloads(payloads))
+        self._asked.append(raws)
 
-    def answer(self, installation: Installation) -> list[Part]:
+    def answer(self, read_here: ReadHere) -> list[Part]:
         """The chunk that it was asked for first."""
-        seqs = self._asked.popleft()
+        raws = self._asked.popleft()
         found = self._received()
-        with suppress(msgspec.MsgspecError):  # an order that is not what its members' types say
-            if found is not None:
-                return unpacked(found)
-        return read_parts(installation, PayloadReader(installation), seqs)
+        try:
+            return read_here(raws) if found is None else parts_from(unpack_answer(found), raws, read_here)
+        except msgspec.MsgspecError:  # an order that is not what its members' types say
+            return read_here(raws)
 
-    def _received(self) -> _Answer | None:
+    def _received(self) -> bytes | None:
         try:
             if not self._connection.poll(LONGEST_CHUNK):
                 raise self._lost()
-            found: _Answer | Exception | None = self._connection.recv()
+            found: bytes | Exception | None = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._lost() from error
         if isinstance(found, Exception):
@@ -244,45 +221,67 @@ class _ReadingProcess:
         return ReaderLostError(f"a process that reads payloads {how}; the next run reads them again")
 
 
+def parts_from(answer: Answer, raws: Sequence[Stored], read_here: ReadHere) -> list[Part]:
+    """What another process answered for raw orders. Their orders are decoded when they are asked for."""
+    readings: list[OrdersRead] = []
+    arrivals: list[Arrival] = []
+    for raw, payload in zip(raws, answer.payloads, strict=True):
+        makers = [partial(_make_order, each.own, raw, place, read_here) for place, each in enumerate(payload.orders)]
+        fault = None if payload.fault is None else Unreadable(*payload.fault)
+        readings.append(OrdersRead(raw, _Later(makers), fault))
+        for place, each in enumerate(payload.orders):
+            whole = partial(_make_linked, each.linked[0], raw, place, read_here) if each.linked else makers[place]
+            arrivals.append(Arrival(each.rendered, whole, raw.seq, raw.received_at, raw.is_historical))
+    return parts_of(readings, arrivals, answer.products)
+
+
+def _make_order(encoded: msgspec.Raw, raw: Stored, place: int, read_here: ReadHere) -> Order:
+    try:
+        return unpack_order(encoded)
+    except msgspec.MsgspecError:
+        return read_here([raw])[0].readings[0].orders[place]
+
+
+def _make_linked(encoded: msgspec.Raw, raw: Stored, place: int, read_here: ReadHere) -> Order:
+    try:
+        return unpack_order(encoded)
+    except msgspec.MsgspecError:
+        return read_here([raw])[0].arrivals[place].order
+
+
+class _Later(Sequence["Order"]):
+    """Orders that are made when they are asked for."""
+
+    def __init__(self, orders: Sequence[Callable[[], Order]]) -> None:
+        self._orders = orders
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    @overload
+    def __getitem__(self, place: int) -> Order: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Order]: ...
+    def __getitem__(self, place: int | slice) -> Order | list[Order]:
+        return [make() for make in self._orders[place]] if isinstance(place, slice) else self._orders[place]()
+
+
 @contextmanager
-def _started(settings: Settings) -> Iterator[_ReadingProcess]:
+def _started(beginning: bytes) -> Iterator[_ReadingProcess]:
     ours, theirs = Pipe()
-    with ours:
+    with ours, ThreadPoolExecutor(1) as sending:
         with theirs:
             handle = theirs.fileno()
             command = [
                 sys.executable,
                 "-c",
-                f"import gc; gc.disable(); from {__name__} import main; main()",
+                f"import gc; gc.disable(); from {far_end.__name__} import main; main()",
                 str(handle),
             ]
             process = subprocess.Popen(command, pass_fds=[handle])  # noqa: S603 - this program itself
         try:
-            ours.send(settings)
-            yield _ReadingProcess(process, ours)
+            sending.submit(ours.send_bytes, beginning)
+            yield _ReadingProcess(process, ours, sending)
         finally:
             process.kill()  # it has nothing to finish: it only reads
             process.wait()
-
-
-def main() -> None:
-    """Say that it is ready, then answer what is asked over the socket until it is closed; an error is the last answer, and is
-    raised by who asked.
-    """
-    gc.enable()  # loading leaves no garbage, and looking for some takes an eighth of the start
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that commits
-    with suppress(EOFError, OSError), Connection(int(sys.argv[1])) as connection:  # OSError: nobody is there any more
-        settings: Settings = connection.recv()
-        logs.configure(settings.log_format, settings.log_level or logs.LogLevel.INFO)
-        try:
-            with opened_to_read(settings) as installation, heap_at_rest(), ThreadPoolExecutor(1) as sending:
-                reader = PayloadReader(installation)
-                sent = sending.submit(connection.send, None)
-                while True:
-                    answer = packed(read_parts(installation, reader, connection.recv()))
-                    sent.result()  # in a thread: the socket holds less than a chunk, and who asked may be at work itself
-                    sent = sending.submit(connection.send, answer)
-        except EOFError:
-            return
-        except Exception as error:  # noqa: BLE001 - as above
-            connection.send(error)

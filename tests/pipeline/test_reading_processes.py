@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from orders_pipeline.stages import normalise, pull, reading_processes
-from orders_pipeline.stages.reading import PayloadReader, read_parts
-from orders_pipeline.stages.reading_processes import ReaderLostError, _ReadingProcess, packed, unpacked
+from orders_pipeline.stages.payload_reader import PayloadReading
+from orders_pipeline.stages.reading import payload_reader, read_stored, stored
+from orders_pipeline.stages.reading_messages import pack_answer, unpack_answer
+from orders_pipeline.stages.reading_processes import ReaderLostError, _ReadingProcess, parts_from
 from warehouse.ledger.base.database import LedgerMissingError
 from warehouse.ledger.base.schema import order_lines, order_versions, orders, quarantine, raw_orders
+from warehouse.ledger.book import products
 
 ORDERS = 40
 LONG = 60.0
@@ -54,7 +60,7 @@ def readers() -> list[int]:
     """The reading processes of this one, by their ids."""
     own = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     found = [int(each) for file in own for each in file.read_text().split()]
-    return [each for each in found if b"reading_processes" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [each for each in found if b"stages.reader" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 @pytest.mark.parametrize("reads_too", [False, True])
@@ -74,16 +80,47 @@ def test_processes_read_what_one_process_reads(pulled, monkeypatch, reads_too):
 
 
 def test_what_goes_over_the_socket_arrives_as_it_was(pulled):
-    parts = read_parts(pulled, PayloadReader(pulled), range(1, 2 * ORDERS + 1))
-    answer = packed(parts)
-    assert answer is not None
-    (before,), (after,) = parts, unpacked(answer)
-    assert after.arrivals == before.arrivals
+    reader = payload_reader(pulled)
+    raws = stored(pulled, range(1, 2 * ORDERS + 1))
+    (before,) = read_stored(pulled, reader, raws)
+    (after,) = parts_from(unpack_answer(answered(before)), raws, fails)
+    assert [each.rendered for each in after.arrivals] == [each.rendered for each in before.arrivals]
+    assert [each.order for each in after.arrivals] == [each.order for each in before.arrivals]
     assert after.through == before.through
-    assert [each.orders for each in after.readings] == [list(each.orders) for each in before.readings]
+    assert [list(each.orders) for each in after.readings] == [list(each.orders) for each in before.readings]
     faults = [each.fault for each in after.readings if each.fault is not None]
     assert [str(each) for each in faults] == [str(each.fault) for each in before.readings if each.fault is not None]
     assert len(faults) == 1
+
+
+def test_an_order_that_is_not_what_its_types_say_is_read_here(pulled):
+    reader = payload_reader(pulled)
+    raws = stored(pulled, [1])
+    (before,) = read_stored(pulled, reader, raws)
+    (own,) = before.readings[0].orders
+    wrong = replace(own, service_level=7)
+    answer = pack_answer([PayloadReading([wrong])], [replace(wrong, programs=("A",))], 0)
+    assert answer is not None
+    (after,) = parts_from(unpack_answer(answer), raws, lambda some: read_stored(pulled, reader, some))
+    assert after.arrivals[0].order == own
+    assert list(after.readings[0].orders) == [own]
+
+
+def answered(part) -> bytes:
+    """What a reading process answers for a part."""
+    orders = [order for each in part.readings for order in each.orders]
+    found = pack_answer([PayloadReading(each.orders, each.fault) for each in part.readings], orders, part.products)
+    assert found is not None
+    return found
+
+
+def fails(_):
+    raise AssertionError("nothing is to be read again")
+
+
+def test_a_reading_process_loads_no_database():
+    code = "import sys; from orders_pipeline.stages import reader; sys.exit('sqlalchemy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_reader_that_dies_is_an_error_and_nothing_is_lost_or_doubled(pulled, clock):
@@ -106,8 +143,28 @@ def test_a_reader_that_dies_is_an_error_and_nothing_is_lost_or_doubled(pulled, c
     assert positions == list(range(1, 2 * ORDERS))
 
 
-def test_what_a_reader_cannot_do_is_an_error_here(pulled):
-    elsewhere = pulled.settings.model_copy(update={"home": pulled.settings.home / "elsewhere"})
-    lost = type(pulled)(elsewhere, pulled.ledger, pulled.keys, pulled.clock, pulled.sleep)
+@pytest.fixture
+def stocked(pulled, tmp_path):
+    """The same with a book that was read without products, and a catalogue of one channel, loaded since."""
+    normalise.normalise_pending(pulled)
+    with pulled.ledger.read() as transaction:
+        (channel,) = transaction.execute(sa.select(order_lines.c.channel).limit(1)).one()
+        skus = transaction.execute(sa.select(order_lines.c.sku).where(order_lines.c.channel == channel)).scalars().all()
+    file = tmp_path / "products.csv"
+    file.write_text("sku,url\n" + "".join(f"{each},https://shop.example/{each}\n" for each in set(filter(None, skus))))
+    products.load(pulled.ledger, channel, file, pulled.clock())
+    return pulled
+
+
+def test_processes_know_the_products(stocked):
+    found = normalise.replay(with_processes(stocked, 3))
+    assert found["changed"] > 0
+    again = normalise.replay(stocked)
+    assert (again["unchanged"], again["changed"]) == (2 * ORDERS - 1, 0)
+
+
+def test_what_a_reader_cannot_do_is_an_error_here(stocked):
+    elsewhere = stocked.settings.model_copy(update={"home": stocked.settings.home / "elsewhere"})
+    lost = type(stocked)(elsewhere, stocked.ledger, stocked.keys, stocked.clock, stocked.sleep)
     with pytest.raises(LedgerMissingError):
-        normalise.normalise_pending(with_processes(lost, 2))
+        normalise.replay(with_processes(lost, 2))

@@ -40,7 +40,6 @@ from warehouse.ledger.watch import incidents
 from warehouse.order_lines import Line
 from warehouse.order_parts import Cancellation
 from warehouse.order_states import Status
-from warehouse.orders import Order
 from warehouse.shipments import Cancels
 
 if TYPE_CHECKING:
@@ -48,6 +47,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine import Connection as Transaction
+
+    from warehouse.ledger.book.arrivals import Arrival
+    from warehouse.orders import Order
 
 Row = CancellationRecord
 Asked = Json
@@ -83,7 +85,7 @@ _OF_ORDERS = Prepared(
 )
 
 
-def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -> None:
+def observe(transaction: Transaction, arrived: Sequence[Arrival], now: datetime) -> None:
     """Bring requests in line with orders that the marketplace has just shown, in the transaction that writes them.
 
     Args:
@@ -91,19 +93,23 @@ def observe(transaction: Transaction, arrived: Sequence[Order], now: datetime) -
         arrived: The orders as the marketplace describes them.
         now: When they were seen.
     """
-    asked = {order.id: _asked(order) for order in arrived}
-    ids = list(asked)
+    ids = [each.rendered.id for each in arrived]
     rows = read_rows(transaction, CancellationRecord, _OF_ORDERS, {"ids": ids})
     known = {(row.order_id, row.requester): row for row in rows}
-    if not known and not any(asked.values()):
+    of_known = {row.order_id for row in rows}
+    concerned = [
+        each.order for each in arrived if each.rendered.has_cancellation_request or each.rendered.id in of_known
+    ]
+    if not concerned:
         return
-    holds = _holds(transaction, {order.channel for order in arrived})
+    holds = _holds(transaction, {order.channel for order in concerned})
     changed: list[Row] = []
-    for order in arrived:
-        requesters = dict.fromkeys([*asked[order.id], *(name for own_id, name in known if own_id == order.id)])
+    for order in concerned:
+        asked = _asked(order)
+        requesters = dict.fromkeys([*asked, *(name for own_id, name in known if own_id == order.id)])
         for requester in requesters:
             before = known.get((order.id, requester))
-            after = _follow(order, requester, asked[order.id].get(requester), before, now)
+            after = _follow(order, requester, asked.get(requester), before, now)
             if after is not None and after != before:
                 changed.append(_with_hold(after, before, holds.get(order.channel), now))
     _write(transaction, changed, known, now)

@@ -53,22 +53,22 @@ PLACE = ("line_1", "postal_code", "city", "country_code")
 
 def keep_known(keys: KeyRing, arrival: Arrival, row: KnownOrder, content: KnownContent) -> Arrival:
     """The same arrival with what is already known of the parties filled in, or with none when they were purged."""
-    order = arrival.order
+    order = original = arrival.order
     if row.pii_state == PiiState.EXPIRED:
         bare = personal.without_personal_data(order)
         redone = arrive(bare, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
-        return dataclasses.replace(redone, pii_state=PiiState.EXPIRED.value)
+        return dataclasses.replace(redone, rendered=replace(redone.rendered, pii_state=PiiState.EXPIRED.value))
     if order.is_whole:
         return arrival
     order = _keep_amounts(order, content)
     kept = order
     if (
         content.sealed is not None
-        and row.content_hash[documents.HASH_BYTES :] != arrival.content_hash[documents.HASH_BYTES :]
+        and row.content_hash[documents.HASH_BYTES :] != arrival.rendered.content_hash[documents.HASH_BYTES :]
     ):
         known = personal.read_parties(open_parties(keys, row.id, content.sealed))
         kept = _keep_personal(order, known, content)
-    if kept is arrival.order:
+    if kept is original:
         return arrival
     return arrive(kept, arrival.raw_seq, arrival.received_at, is_historical=arrival.is_historical)
 

@@ -28,7 +28,6 @@ from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 from warehouse.ledger.book.versions import keep_facts
 from warehouse.ledger.watch import activity, incidents, order_counts
 from warehouse.order_states import CLOSED_STATUSES, ConfirmationStatus, PiiState
-from warehouse.wire import money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,10 +133,10 @@ def settle(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival],
 
 def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]) -> Comparison:
     """What `settle` would do."""
-    ids = [each.order.id for each in arrivals]
+    ids = [each.rendered.id for each in arrivals]
     known = _known(transaction, ids)
     reported = reported_units(transaction, list(known)) if known else {}
-    apart = [own_id for each in arrivals if (own_id := each.order.id) in known and not _is_same(each, known[own_id])]
+    apart = [own_id for each in arrivals if (own_id := each.rendered.id) in known and not _is_same(each, known[own_id])]
     contents = _contents(transaction, list({*apart, *reported})) if apart or reported else {}
     changes: list[Change] = []
     writes: list[tuple[Arrival, int, tuple[str, ...]]] = []
@@ -145,13 +144,13 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
     reworded: list[Arrival] = []
     seen_later: list[Arrival] = []
     for arrival in arrivals:
-        own_id = arrival.order.id
+        own_id = arrival.rendered.id
         row = known.get(own_id)
         if row is None:
             changes.append(Change(own_id, "new"))
             writes.append((arrival, 1, ()))
             continue
-        if row.marketplace_updated_at > arrival.order.marketplace_updated_at:
+        if row.marketplace_updated_at > arrival.rendered.marketplace_updated_at:
             changes.append(Change(own_id, "stale"))
             continue
         content = contents.get(own_id)
@@ -164,9 +163,9 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
             writes.append((kept, row.revision + 1, members))
         else:
             changes.append(Change(own_id, "unchanged"))
-            if row.marketplace_updated_at < arrival.order.marketplace_updated_at:
+            if row.marketplace_updated_at < arrival.rendered.marketplace_updated_at:
                 seen_later.append(arrival)
-            if row.content_hash != kept.content_hash:
+            if row.content_hash != kept.rendered.content_hash:
                 (reworded if kept.raised is None else unnoticed).append(kept)
     own_keys = {each.id: each.key for each in known.values()}
     return Comparison(changes, own_keys, writes, unnoticed, reworded, seen_later)
@@ -174,9 +173,9 @@ def compare(transaction: Transaction, keys: KeyRing, arrivals: Sequence[Arrival]
 
 def _raise(arrival: Arrival, reported: Mapping[str, ReportedUnits]) -> Arrival:
     """The same arrival with our shipments taken into account; its content hash stays that of what the marketplace said."""
-    order = arrival.order
+    order = arrival.rendered
     counts = {each.id: MarketplaceCounts(each.quantity_shipped, each.bar) for each in order.lines}
-    return replace(arrival, raised=raised(arrival.facts, order.status, order.whole_bar, counts, reported))
+    return replace(arrival, raised=raised(arrival.rendered.facts, order.status, order.whole_bar, counts, reported))
 
 
 _KNOWN = Prepared(
@@ -190,7 +189,7 @@ def _known(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownOrder
 
 def _is_same(arrival: Arrival, row: KnownOrder) -> bool:
     """Whether the marketplace says what it said, and the book has all of it."""
-    return row.content_hash == arrival.content_hash and row.pii_state != PiiState.EXPIRED
+    return row.content_hash == arrival.rendered.content_hash and row.pii_state != PiiState.EXPIRED
 
 
 def _contents(transaction: Transaction, ids: Sequence[str]) -> dict[str, KnownContent]:
@@ -205,11 +204,11 @@ def _changed_members(arrival: Arrival, row: KnownOrder, content: KnownContent | 
     """Names of the members that differ; an order whose content is the same has none, and needs no `content`."""
     status = ("status",) if row.status != arrival.status else ()
     is_raised = arrival.raised is not None
-    if row.content_hash == arrival.content_hash and not is_raised:
+    if row.content_hash == arrival.rendered.content_hash and not is_raised:
         return status
     half = documents.HASH_BYTES
-    parties_changed = ("parties",) if row.content_hash[half:] != arrival.content_hash[half:] else ()
-    if row.content_hash[:half] == arrival.content_hash[:half] and not is_raised:
+    parties_changed = ("parties",) if row.content_hash[half:] != arrival.rendered.content_hash[half:] else ()
+    if row.content_hash[:half] == arrival.rendered.content_hash[:half] and not is_raised:
         return status + parties_changed
     assert content is not None
     before, after = orjson.loads("{" + content.facts + "}"), orjson.loads("{" + arrival.seen_facts + "}")
@@ -252,7 +251,7 @@ def _write(
     known: list[_OrderRows] = []
     for number, (arrival, revision, members) in enumerate(found.writes):
         position = first_position + number
-        key = found.keys.get(arrival.order.id, position)
+        key = found.keys.get(arrival.rendered.id, position)
         order = _order_row(arrival, key, revision, position, first_change + number)
         rows = _OrderRows(
             order,
@@ -303,7 +302,7 @@ def _note_closing(transaction: Transaction, order_ids: Sequence[str]) -> None:
 
 
 def _order_row(arrival: Arrival, key: int, revision: int, position: int, change: int) -> dict[str, Any]:
-    order = arrival.order
+    order = arrival.rendered
     return {
         "id": order.id,
         "key": key,
@@ -319,18 +318,18 @@ def _order_row(arrival: Arrival, key: int, revision: int, position: int, change:
         "received_at": arrival.received_at,
         "ship_by": order.ship_by,
         "currency": order.currency,
-        "total": money(order.total),
+        "total": order.total,
         "shipping_country_code": order.shipping_country_code,
-        "has_problems": bool(order.problems),
-        "has_errors": bool(order.problems),
+        "has_problems": order.has_problems,
+        "has_errors": order.has_problems,
         "has_cancellation_request": order.has_cancellation_request,
         "is_historical": arrival.is_historical,
         "confirmation_status": ConfirmationStatus.NONE.value,
-        "pii_state": arrival.pii_state,
+        "pii_state": arrival.rendered.pii_state,
         "revision": revision,
         "position": position,
         "marketplace_change": change,
-        "content_hash": arrival.content_hash,
+        "content_hash": arrival.rendered.content_hash,
         "raw_seq": arrival.raw_seq,
         "facts": arrival.seen_facts,
         "source_status": _source(arrival),
@@ -341,25 +340,25 @@ def _order_row(arrival: Arrival, key: int, revision: int, position: int, change:
 
 def _follow_up(transaction: Transaction, found: Comparison, changes: Sequence[Change], now: datetime) -> None:
     """What follows from orders that are in the book now: their cancellation requests, and the log."""
-    written = {arrival.order.id: arrival for arrival, _, _ in found.writes}
-    cancellations.observe(transaction, [each.order for each in (*written.values(), *found.unnoticed)], now)
+    written = {arrival.rendered.id: arrival for arrival, _, _ in found.writes}
+    cancellations.observe(transaction, [*written.values(), *found.unnoticed], now)
     seen = [each for each in (*written.values(), *found.unnoticed) if each.raised is not None]
     shipped_despite.note(
-        transaction, {each.order.id: each.raised.may_have_left for each in seen if each.raised is not None}, now
+        transaction, {each.rendered.id: each.raised.may_have_left for each in seen if each.raised is not None}, now
     )
     entries = [_entry(written[each.order_id], each) for each in changes if each.order_id in written]
     activity.record(transaction, entries, now)
 
 
 def _entry(arrival: Arrival, change: Change) -> activity.ActivityEntry:
-    order, is_new = arrival.order, change.outcome == "new"
+    order, is_new = arrival.rendered, change.outcome == "new"
     return activity.ActivityEntry(
         stage="normalise",
         kind="order_received" if is_new else "order_changed",
         text=f"Received from {order.marketplace} as {arrival.status}"
         if is_new
         else f"Changed: {', '.join(change.changed)}",
-        level=activity.Level.WARNING if order.problems else activity.Level.INFO,
+        level=activity.Level.WARNING if order.has_problems else activity.Level.INFO,
         channel=order.channel,
         order_id=order.id,
         data={"original_id": order.original_id, "status": arrival.status.value, "members": change.changed},
@@ -367,7 +366,7 @@ def _entry(arrival: Arrival, change: Change) -> activity.ActivityEntry:
 
 
 def _line_rows(arrival: Arrival, key: int) -> list[dict[str, Any]]:
-    order, own_id = arrival.order, arrival.order.id
+    order, own_id = arrival.rendered, arrival.rendered.id
     seen = {} if arrival.raised is None else arrival.raised.lines
     rows = []
     for line in order.lines:
@@ -395,13 +394,13 @@ def _line_rows(arrival: Arrival, key: int) -> list[dict[str, Any]]:
 
 
 def _party_row(keys: KeyRing, arrival: Arrival, key: int, now: datetime) -> dict[str, Any] | None:
-    if arrival.pii_state != PiiState.PRESENT:
+    if arrival.rendered.pii_state != PiiState.PRESENT:
         return None
-    own_id = arrival.order.id
+    own_id = arrival.rendered.id
     return {
         "order_key": key,
         "order_id": own_id,
-        "sealed": seal_parties(keys, own_id, arrival.parties),
+        "sealed": seal_parties(keys, own_id, arrival.rendered.parties),
         "updated_at": now,
     }
 
@@ -422,7 +421,7 @@ def _version_row(arrival: Arrival, order: Mapping[str, Any], members: tuple[str,
 
 def _source(arrival: Arrival) -> str | None:
     """The marketplace's own state in our words, once shipments of ours have raised the order's."""
-    return None if arrival.raised is None else arrival.order.status.value
+    return None if arrival.raised is None else arrival.rendered.status.value
 
 
 def _take_over(transaction: Transaction, found: Comparison, first_change: int) -> None:
@@ -437,11 +436,11 @@ def _take_over(transaction: Transaction, found: Comparison, first_change: int) -
         )
     )
     rows = [
-        {"own_id": each.order.id, "digest": each.content_hash, "source": _source(each), "change": change}
+        {"own_id": each.rendered.id, "digest": each.rendered.content_hash, "source": _source(each), "change": change}
         for change, each in enumerate(found.unnoticed, first_change)
     ]
     transaction.execute(update, rows)
-    lines = [line for each in found.unnoticed for line in _line_rows(each, found.keys[each.order.id])]
+    lines = [line for each in found.unnoticed for line in _line_rows(each, found.keys[each.rendered.id])]
     if lines:
         transaction.execute(upsert(transaction, order_lines, ("id",)), lines)
 
@@ -453,8 +452,11 @@ def _reword(transaction: Transaction, reworded: Sequence[Arrival]) -> None:
         .where(orders.c.id == sa.bindparam("own_id"))
         .values(content_hash=sa.bindparam("digest"), facts=sa.bindparam("rendered"))
     )
-    rows = [{"own_id": each.order.id, "digest": each.content_hash, "rendered": each.facts} for each in reworded]
-    keep_facts(transaction, [each.order.id for each in reworded])
+    rows = [
+        {"own_id": each.rendered.id, "digest": each.rendered.content_hash, "rendered": each.rendered.facts}
+        for each in reworded
+    ]
+    keep_facts(transaction, [each.rendered.id for each in reworded])
     transaction.execute(update, rows)
 
 
@@ -466,6 +468,7 @@ def _touch(transaction: Transaction, seen_later: Sequence[Arrival]) -> None:
         .values(marketplace_updated_at=sa.bindparam("seen"), raw_seq=sa.bindparam("seq"))
     )
     rows = [
-        {"own_id": each.order.id, "seen": each.order.marketplace_updated_at, "seq": each.raw_seq} for each in seen_later
+        {"own_id": each.rendered.id, "seen": each.rendered.marketplace_updated_at, "seq": each.raw_seq}
+        for each in seen_later
     ]
     transaction.execute(newer, rows)

@@ -335,13 +335,18 @@ _SENT = Prepared(
 )
 
 
+def are_awaited(transaction: Transaction, order_ids: Sequence[str]) -> bool:
+    """Whether any of the orders has a sent shipment, which its packages may verify."""
+    return bool(order_ids) and bool(_SENT.rows(transaction, {"ids": order_ids}))
+
+
 def observe(transaction: Transaction, seen: Sequence[Order], now: datetime) -> int:
     """Verify sent shipments by orders as the marketplace shows them now; returns how many were verified.
 
     One query when none of the orders has a shipment that waits for it.
     """
     by_id = {each.id: each for each in seen if each.packages}
-    if not by_id or not _SENT.rows(transaction, {"ids": list(by_id)}):
+    if not are_awaited(transaction, list(by_id)):
         return 0
     waiting = _waiting(
         transaction,
