@@ -24,7 +24,7 @@ from warehouse.ledger.base.database import Ledger
 from warehouse.ledger.book import change_feed, order_queries, order_tally, personal_data
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.arrivals import arrive
-from warehouse.ledger.book.order_filter import OrderFilter, Sort
+from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, ShipBy, Sort, TakenOver
 from warehouse.ledger.shipping import shipments
 from warehouse.ledger.shipping.open_orders import read_orders
 from warehouse.ledger.status import measures
@@ -109,11 +109,27 @@ def _acts(count: int) -> dict[str, Act]:
         "changed before, of a tenth of the time": OrderFilter(updated_before=purchased_at(count // 10)),
         "personal data purged": OrderFilter(personal_data_purged=True),
     }
+    rare = {
+        "country that nothing has": OrderFilter(countries=("XX",)),
+        "of a channel without orders": OrderFilter(visible_channels=("nowhere",)),
+        "bought first": OrderFilter(purchased_before=purchased_at(50)),
+        "personal data purged": OrderFilter(personal_data_purged=True),
+        "confirmed": OrderFilter(confirmations=("verified",)),
+        "taken over": OrderFilter(acknowledged=Acknowledged("erp", TakenOver.YES)),
+        "refused, not historical": OrderFilter(statuses=("REFUSED",), historical=False),
+        "overdue": OrderFilter(ship_by=(ShipBy.OVERDUE,), now=now),
+    }
     acts: dict[str, Act] = {f"page: {name}": _page(wanted) for name, wanted in filters.items()}
     acts |= {f"count: {name}": _count(wanted) for name, wanted in list(filters.items())[:6]}
+    acts |= {f"page by position: {name}": _page(wanted, Sort.POSITION) for name, wanted in rare.items()}
+    acts |= {f"page: {name}": _page(rare[name]) for name in ("confirmed", "taken over", "overdue")}
+    acts |= {f"count: {name}": _count(rare[name]) for name in ("confirmed", "taken over")}
     return acts | {
         "page by position: few of a kind": _page(filters["few of a kind"], Sort.POSITION),
         "feed, one channel": lambda each: change_feed.changes(order_queries.MEMBERS, each, own, count // 2, PAGE),
+        "feed of a channel without orders": lambda each: change_feed.changes(
+            order_queries.MEMBERS, each, ("nowhere",), count // 2, PAGE
+        ),
         "order": lambda each: order_queries.by_id(order_queries.MEMBERS, each, order_id(count // 3), None),
         f"intake: {NAMED} shipments": lambda each: read_orders(each, _sender(None), named),
         f"intake: {NAMED} shipments, one channel": lambda each: read_orders(each, _sender(own), named),

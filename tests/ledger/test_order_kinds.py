@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.ledger.test_order_queries import MOMENT, an_order
-from warehouse.ledger.book import order_kinds, order_queries, order_tally
+from warehouse.ledger.book import order_kinds, order_queries, order_rarities, order_tally
 from warehouse.ledger.book.arrivals import arrive
 from warehouse.ledger.book.order_filter import OrderFilter, Sort
 from warehouse.ledger.book.orders import lock_book, settle
@@ -102,10 +102,10 @@ def is_wanted(wanted: OrderFilter, order, received) -> bool:
     )
 
 
-def walk_through(transaction, wanted: OrderFilter, sort: Sort) -> list[str]:
+def walk_through(transaction, wanted: OrderFilter, sort: Sort, limit: int = 7) -> list[str]:
     found, after = [], None
     while True:
-        page = order_queries.page(order_queries.MEMBERS, transaction, wanted, sort, after, 7)
+        page = order_queries.page(order_queries.MEMBERS, transaction, wanted, sort, after, limit)
         found += [row.id for row in page.rows]
         after = page.next_key
         if after is None:
@@ -119,9 +119,13 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize(("walks", "collected"), [(48, 20_000), (48, 0), (1, 0)])
-def test_every_combination_finds_what_it_should_page_by_page(book, monkeypatch, walks, collected) -> None:
+@pytest.mark.parametrize(
+    ("walks", "collected", "stretches"),
+    [(48, 20_000, order_rarities.STRETCHES), (48, 0, ((5, 0), (10, 0))), (1, 0, ((3, 10), (30, 30)))],
+)
+def test_every_combination_finds_what_it_should_page_by_page(book, monkeypatch, walks, collected, stretches) -> None:
     ledger, orders = book
+    monkeypatch.setattr(order_rarities, "STRETCHES", stretches)
     monkeypatch.setattr(order_kinds, "MOST_WALKS", walks)
     monkeypatch.setattr(order_kinds, "COLLECTED_AT_MOST", collected)
     monkeypatch.setattr(order_queries, "SORTED_AT_MOST", collected)

@@ -13,7 +13,7 @@ from msgspec import structs
 from warehouse import documents
 from warehouse.kept_documents import open_parties
 from warehouse.ledger.base.schema import order_versions, orders, parties
-from warehouse.ledger.book import order_queries, order_tally, timeline, versions
+from warehouse.ledger.book import order_queries, order_tally, page_statements, timeline, versions
 from warehouse.ledger.book import orders as book
 from warehouse.ledger.book.acknowledgements import Acknowledgement, acknowledge
 from warehouse.ledger.book.arrivals import arrive
@@ -165,7 +165,7 @@ def test_a_page_goes_on_at_the_microsecond(any_ledger, keys):
 
 def plan(ledger, wanted: OrderFilter, sort: Sort, after: Key | None, short: frozenset[str] = frozenset()) -> str:
     columns = order_queries.MEMBERS.columns
-    query = order_queries._page_query(columns, question_of(wanted), sort, after is not None, 101, short)
+    query = page_statements.page_query(columns, question_of(wanted), sort, after is not None, 101, short)
     compiled = query.statement.compile(ledger.engine)
     parameters = compiled.construct_params(values_of(wanted) | place_of(after))
     processors = compiled._bind_processors

@@ -21,9 +21,9 @@ NEWER_TABLES = (
 NEWER_INDEXES = (
     *("ix_acknowledgements_number", "ix_order_lines_gtin", "ix_files_name", "ix_orders_ahead"),
     *("ix_orders_country", "ix_orders_historical", "ix_orders_ship_by", "ix_orders_confirmation"),
-    *("ix_acknowledgements_refused", "ix_orders_kind_purchased", "ix_orders_kind_received"),
+    *("ix_acknowledgements_consumer", "ix_orders_kind_purchased", "ix_orders_kind_received"),
     *("ix_pulls_until", "ix_acceptances_requested", "ix_orders_changed_ahead", "ix_orders_purged"),
-    *("ix_orders_time_began", "ix_orders_to_retire"),
+    *("ix_orders_time_began", "ix_orders_to_retire", "ix_cancellation_requests_channel"),
 )
 NEWER_MARKS = (
     *("pipeline_seen", "audited", "retired"),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import POSITION, mark
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
-from warehouse.ledger.book.order_queries import page
+from warehouse.ledger.book.order_queries import MEMBERS, page
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
@@ -60,8 +60,9 @@ def changes(
 
 def _own_head(transaction: Transaction, visible_channels: tuple[str, ...], after: int) -> int:
     """The last position of these channels when none is beyond `after`: mostly that one, which is found at once."""
-    channel = sa.func.coalesce(orders.c.channel, "")  # so that it leads no index: all its orders would be sorted
-    own = sa.select(orders.c.position).where(channel.in_(visible_channels))
+    own = sa.select(orders.c.position).where(orders.c.channel.in_(visible_channels))
     if after == 0 or transaction.execute(own.where(orders.c.position == after)).first() is not None:
         return after
-    return transaction.execute(own.order_by(orders.c.position.desc()).limit(1)).scalar() or 0
+    wanted = OrderFilter(visible_channels=visible_channels)
+    last = page(MEMBERS, transaction, wanted, Sort.LATEST_CHANGE, None, 1).rows
+    return last[0].position if last else 0

@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 SETTLED = frozenset({ConfirmationStatus.NONE, ConfirmationStatus.VERIFIED})
 """Confirmations of which the book is full; of the others there are few."""
+TO_SHIP = (Status.WAITING_FOR_SHIPMENT.value, Status.PARTIALLY_SHIPPED.value)
 DAY = timedelta(days=1)
 
 # as the indexes have them: a partial index serves only a condition that is known when the query is planned
 _TO_SHIP: sa.ColumnElement[bool] = sa.literal_column("orders.status IN ('WAITING_FOR_SHIPMENT', 'PARTIALLY_SHIPPED')")
 _UNSETTLED: sa.ColumnElement[bool] = sa.literal_column("orders.confirmation_status NOT IN ('none', 'verified')")
 _PURGED: sa.ColumnElement[bool] = sa.literal_column("orders.pii_state = 'expired'")
-_REFUSED: sa.ColumnElement[bool] = sa.literal_column("acknowledgements.outcome = 'error'")
 
 
 def few(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
     """Conditions that name few orders by their ids."""
     sets: list[sa.Select[Any]] = []
     if wanted.ship_by:
-        sets.append(sa.select(orders.c.id).where(_TO_SHIP, *_ship_by(wanted)))
+        sets.append(to_ship_by(wanted))
     if wanted.confirmations and SETTLED.isdisjoint(wanted.confirmations):
         asked = orders.c.confirmation_status.in_(wanted.confirmations)
         sets.append(sa.select(orders.c.id).where(_UNSETTLED, asked))
     if wanted.acknowledged is not None and wanted.acknowledged.answer is TakenOver.ERROR:
         consumer = acknowledgements.c.consumer == wanted.acknowledged.consumer
-        sets.append(sa.select(acknowledgements.c.order_id).where(consumer, _REFUSED))
+        sets.append(sa.select(acknowledgements.c.order_id).where(consumer, acknowledgements.c.outcome == "error"))
     if wanted.awaits_acceptance:
         sets.append(_undecided(wanted.acceptance_states))
     return [orders.c.id.in_(each) for each in sets]
@@ -65,13 +65,21 @@ def others(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def _ship_by(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+def to_ship_by(wanted: OrderFilter) -> sa.Select[Any]:
+    """Ids of the orders that `ship_by` asks for."""
+    is_open = orders.c.status.in_(TO_SHIP)  # named again, so that the index is searched by status as well
+    return sa.select(orders.c.id).where(_TO_SHIP, is_open, *_ship_by(wanted, orders.c.ship_by))
+
+
+def due(wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:
+    """What `ship_by` asks of orders that are to be shipped, served by no index."""
+    return _ship_by(wanted, sa.func.coalesce(orders.c.ship_by, orders.c.ship_by))
+
+
+def _ship_by(wanted: OrderFilter, ship_by: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
     assert wanted.now is not None
-    conditions = [orders.c.ship_by < (wanted.now + DAY if ShipBy.NEXT_24_HOURS in wanted.ship_by else wanted.now)]
-    if ShipBy.OVERDUE not in wanted.ship_by:
-        conditions.append(orders.c.ship_by >= wanted.now)
-    # named again, so that the index is searched by status as well
-    return [*conditions, orders.c.status.in_([Status.WAITING_FOR_SHIPMENT.value, Status.PARTIALLY_SHIPPED.value])]
+    until = wanted.now + DAY if ShipBy.NEXT_24_HOURS in wanted.ship_by else wanted.now
+    return [ship_by < until] if ShipBy.OVERDUE in wanted.ship_by else [ship_by < until, ship_by >= wanted.now]
 
 
 def _taken_over(asked: Acknowledged) -> sa.ColumnElement[bool]:
@@ -242,6 +250,23 @@ def beyond_place(sort: Sort) -> sa.ColumnElement[bool]:
     row = sa.tuple_(orders.c.purchased_at, orders.c.id)
     key = sa.tuple_(sa.bindparam("after_purchased_at", type_=Instant), sa.bindparam("after_id", type_=sa.String))
     return row < key if sort.is_descending else row > key
+
+
+def up_to_place(sort: Sort) -> sa.ColumnElement[bool]:
+    """The condition that an order comes before a place, or is there; its values are those of `ending_at`."""
+    if sort.is_by_position:
+        place = sa.bindparam("until_position", type_=sa.BigInteger)
+        return orders.c.position >= place if sort.is_descending else orders.c.position <= place
+    row = sa.tuple_(orders.c.purchased_at, orders.c.id)
+    key = sa.tuple_(sa.bindparam("until_purchased_at", type_=Instant), sa.bindparam("until_id", type_=sa.String))
+    return row >= key if sort.is_descending else row <= key
+
+
+def ending_at(sort: Sort, keys: Sequence[object]) -> dict[str, object]:
+    """The values of the place where a walk ends."""
+    return dict(
+        zip(("until_position",) if sort.is_by_position else ("until_purchased_at", "until_id"), keys, strict=True)
+    )
 
 
 def place_of(after: Key | None) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -19,11 +19,12 @@ from warehouse.documents import StoredOrder
 from warehouse.ledger.base.prepared import Prepared, Question
 from warehouse.ledger.base.rows import read_rows
 from warehouse.ledger.base.schema import channels, orders, parties
-from warehouse.ledger.book import order_kinds, order_texts
+from warehouse.ledger.book import order_kinds, order_rarities, order_texts
 from warehouse.ledger.book.order_conditions import (
-    asked_sets,
     beyond_place,
     conditions_of,
+    due,
+    ending_at,
     few,
     keys_of,
     place_of,
@@ -38,8 +39,8 @@ from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
 from warehouse.ledger.book.order_ids import order_keys
 from warehouse.ledger.book.order_tally import tally
 from warehouse.ledger.book.order_texts import OrderText
+from warehouse.ledger.book.page_statements import beginning_query, ending_query, page_query, set_query, walk
 from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
-from warehouse.order_states import OPEN_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.base.database import Ledger
     from warehouse.ledger.book.order_conditions import Range
     from warehouse.ledger.book.order_tally import OrderTally
+    from warehouse.ledger.book.page_statements import Columns
 
 CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
@@ -93,7 +95,6 @@ DOCUMENT_COLUMNS = (
 
 
 Row = TypeVar("Row", StoredOrder, OrderText)
-Columns = tuple[sa.ColumnElement[Any], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +168,16 @@ def page(
         return _by_errors(shape, transaction, wanted, sort, after, limit, tallied)
     if tallied is not None and not tallied.at_most:
         return OrderRows([], None)
-    rows = None if tallied is None else _of_kinds(shape, transaction, wanted, sort, after, limit + 1, tallied)
+    rows = None
+    by_kinds = tallied if order_kinds.asks_for_kinds(wanted, sort) else None
+    if by_kinds is not None and (by_kinds.is_whole or by_kinds.at_most <= SORTED_AT_MOST):
+        rows = _of_kinds(shape, transaction, wanted, sort, after, limit + 1, by_kinds, SORTED_AT_MOST)
+    if rows is None and order_rarities.may_be_rare(wanted, sort):
+        rows = _of_rare(shape, transaction, wanted, sort, after, limit + 1, tallied)
+    if rows is None and by_kinds is not None:
+        rows = _of_kinds(shape, transaction, wanted, sort, after, limit + 1, by_kinds, SORTED_AT_MOST)
+    if rows is None and wanted.ship_by:
+        rows = _to_ship(shape, transaction, wanted, sort, after, limit + 1)
     if rows is None:
         rows = _of_any_kind(shape, transaction, wanted, sort, after, limit + 1)
     if len(rows) <= limit:
@@ -184,13 +194,14 @@ def _of_kinds(
     after: Key | None,
     limit: int,
     tallied: OrderTally,
+    most_by_position: int,
 ) -> list[Row] | None:
-    """A page along the indexes of kinds; None where these are of no use."""
+    """A page along the indexes of kinds; None where these are of no use, or too many would be sorted by position."""
     is_ranged = wanted.received_after is not None or wanted.received_before is not None
     branches = order_kinds.branches_of(tallied)
-    most = SORTED_AT_MOST if sort.is_by_position else order_kinds.COLLECTED_AT_MOST
+    most = most_by_position if sort.is_by_position else order_kinds.COLLECTED_AT_MOST
     is_collected = tallied.at_most <= most and (is_ranged or sort.is_by_position)
-    if not order_kinds.asks_for_kinds(wanted, sort) or len(branches) > order_kinds.MOST_WALKS or few(wanted):
+    if len(branches) > order_kinds.MOST_WALKS or few(wanted):
         return None
     if (sort.is_by_position and not is_collected) or _short_ranges(transaction, wanted, ranges_of(wanted)[2:]):
         return None
@@ -212,13 +223,65 @@ def _of_kinds(
     return [known[each] for each in ids]
 
 
+def _of_rare(
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    tallied: OrderTally | None,
+) -> list[Row] | None:
+    """A page of what may be rare: walked if that is soon over, else looked up; None where there are too many for that."""
+    if _short_ranges(transaction, wanted, ranges_of(wanted)[1:]):
+        return None
+    if not sort.is_by_position:
+        wanted = _begun_at_the_end(transaction, wanted)
+    asked = (question_of(wanted), sort, after is not None)
+    values = {**shape.values, **values_of(wanted), **place_of(after)}
+    walked = order_rarities.walked(wanted, sort)
+    for passed, most in order_rarities.STRETCHES:
+        end = ending_query(question_of(walked), *asked[1:], passed).rows(transaction, values)
+        if not end:
+            return None  # a walk of everything is as short
+        name = order_rarities.few_of(transaction, wanted, sort, most) if order_rarities.is_flagged(walked) else None
+        if name is None:
+            beginning = beginning_query(shape.columns, *asked, limit)
+            rows = beginning.rows(transaction, values | ending_at(sort, end[0]))
+            if len(rows) == limit:
+                return [shape.record._make(row) for row in rows]
+            name = order_rarities.few_of(transaction, wanted, sort, most)
+        if name is not None:
+            rows = set_query(shape.columns, *asked, limit, name).rows(transaction, values)
+            return [shape.record._make(row) for row in rows]
+        if order_rarities.is_counted(wanted, sort):
+            tallied = tallied or tally(transaction, wanted)
+            found = _of_kinds(shape, transaction, wanted, sort, after, limit, tallied, most) if tallied.at_most else []
+            if found is not None:
+                return found
+    return None
+
+
+def _to_ship(
+    shape: RowShape[Row], transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
+) -> list[Row] | None:
+    """A page of more orders that are due than are looked up: walked among those that are to be shipped; None: they are few."""
+    rest = order_rarities.among_those_to_ship(transaction, wanted)
+    if rest is None:
+        return None
+    conditions = due(wanted) if after is None else [*due(wanted), beyond_place(sort)]
+    query = walk(shape.columns, rest, sort, conditions, limit)
+    values = {**shape.values, **values_of(wanted), **place_of(after)}
+    return [shape.record._make(row) for row in transaction.execute(query, values)]
+
+
 def _of_any_kind(
     shape: RowShape[Row], transaction: Transaction, wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
 ) -> list[Row]:
     short = _short_ranges(transaction, wanted, ranges_of(wanted)[1:])
     if not short:
         wanted = _begun_at_the_end(transaction, wanted)
-    query = _page_query(shape.columns, question_of(wanted), sort, after is not None, limit, short)
+    query = page_query(shape.columns, question_of(wanted), sort, after is not None, limit, short)
     values = {**shape.values, **values_of(wanted), **place_of(after)}
     return [shape.record._make(row) for row in query.rows(transaction, values)]
 
@@ -390,77 +453,3 @@ _PARTIES = sa.select(parties.c.order_id, parties.c.sealed).where(
 @cache
 def _of_ids(columns: Columns) -> sa.Select[Any]:
     return sa.select(*columns).where(orders.c.id.in_(sa.bindparam("own_ids", expanding=True)))
-
-
-@lru_cache(maxsize=256)
-def _page_query(
-    columns: Columns,
-    wanted: OrderFilter,
-    sort: Sort,
-    is_continued: bool,  # noqa: FBT001 - part of the key
-    limit: int,
-    short: frozenset[str],
-) -> Prepared:
-    """The query of a page; its values are those of `values_of` and `place_of`.
-
-    Kept, because putting a query together costs as much as answering it, and most differ in their values alone.
-    """
-    beyond = [beyond_place(sort)] if is_continued else []
-    if wanted.is_by_id:
-        conditions = [*set_conditions(wanted, None, is_walked=False), *conditions_of(wanted)]
-        return Prepared(_lookup(columns, sort, [*conditions, *beyond]).limit(limit))
-    if short or few(wanted):
-        conditions = [*set_conditions(wanted, None, is_walked=True), *conditions_of(wanted, short)]
-        return Prepared(_lookup(columns, sort, [*conditions, *beyond]).limit(limit))
-    return Prepared(_walk(columns, wanted, sort, beyond, limit))
-
-
-def _lookup(columns: Columns, sort: Sort, conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
-    """An id finds a handful of orders, a short range of times a few thousand: they are looked up, then sorted by an
-    expression that no index tempts with.
-    """
-    order = sorted_by([sa.func.coalesce(key, key) for key in keys_of(orders, sort)], sort)
-    return sa.select(*columns).where(*conditions).order_by(*order)
-
-
-def _walk(
-    columns: Columns, wanted: OrderFilter, sort: Sort, beyond: list[sa.ColumnElement[bool]], limit: int
-) -> sa.Select[Any]:
-    """A walk along the index that has the order asked for, or one for each value of the leading column, merged.
-
-    Left to itself, SQLite answers `status IN (a, b) ORDER BY purchased_at` by sorting every order of both statuses, and
-    `channel = a ORDER BY position` by sorting every order of the channel.
-    """
-    order = sorted_by(keys_of(orders, sort), sort)
-    lead = None if sort.is_by_position else _lead(wanted)
-    conditions = [*conditions_of(wanted, frozenset()), *set_conditions(wanted, lead, is_walked=True), *beyond]
-    single = sa.select(*columns).order_by(*order).limit(limit)
-    if lead is None:
-        return single.where(*conditions)
-    values = sorted(set(next(values for column, values in asked_sets(wanted) if column is lead)))
-    if len(values) <= 1:  # none: the reader asks for channels that it may not see
-        return single.where(lead == values[0] if values else sa.false(), *conditions)
-    walks = [
-        sa.select(orders.c.id, orders.c.purchased_at)
-        .where(lead == value, *conditions)
-        .order_by(*order)
-        .limit(limit)
-        .subquery()
-        for value in values
-    ]
-    merged = sa.union_all(*(sa.select(walk) for walk in walks)).subquery()
-    of_merged = sorted_by(keys_of(merged, sort), sort)
-    chosen = sa.select(merged.c.id).order_by(*of_merged).limit(limit)
-    return sa.select(*columns).where(orders.c.id.in_(chosen)).order_by(*order)
-
-
-def _lead(wanted: OrderFilter) -> sa.Column[Any] | None:
-    """The column whose index is walked. Open orders are few in every channel; of the closed ones each channel is full."""
-    if wanted.has_errors or wanted.cancellation_requested or wanted.historical or wanted.personal_data_purged:
-        return None  # fewer still, in every status and channel
-    is_by_channel = wanted.effective_channels is not None
-    if wanted.statuses and (not is_by_channel or OPEN_STATUSES.issuperset(wanted.statuses)):
-        return orders.c.status
-    if wanted.countries:
-        return orders.c.shipping_country_code
-    return orders.c.channel if is_by_channel else None

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from warehouse.ledger.base.database import brief
 from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import order_counts, order_months, order_totals, orders
-from warehouse.ledger.book import order_kinds
+from warehouse.ledger.book import order_kinds, order_rarities
 from warehouse.ledger.book.order_conditions import conditions_of, few, question_of, set_conditions, values_of
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.watch.order_counts import CountedKind, counted_zone, kind_of
@@ -311,7 +311,9 @@ def _count_rows(transaction: Transaction, wanted: OrderFilter, tallied: OrderTal
     if by_kinds is not None:
         ((count,),) = by_kinds.rows(transaction, values_of(wanted))
         return int(count)
-    conditions = [*conditions_of(wanted), *set_conditions(wanted, None, is_walked=bool(few(wanted)))]
+    rare = order_rarities.rare_of(transaction, wanted)
+    is_led = bool(few(wanted)) or bool(rare)
+    conditions = [*conditions_of(wanted), *rare, *set_conditions(wanted, None, is_walked=is_led)]
     query = _counting(sa.select(sa.literal(1).label("one")).select_from(orders).where(*conditions), look_at)
     return int(transaction.execute(query, values_of(wanted)).scalar_one())
 

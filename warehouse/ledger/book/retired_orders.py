@@ -7,6 +7,7 @@ in `warehouse.lake`.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 NO_FACTS = ""
 NO_PAYLOAD = b""
 """What the ledger has of a retired order."""
+LOOKED_THROUGH = 50_000
+"""So many orders at most are looked through for some that are retired."""
 
 
 class RetiredOrdersUnreadable(Exception):
@@ -61,11 +64,13 @@ def retired_among(transaction: Transaction, order_ids: Sequence[str]) -> frozens
 
 
 def some_retired(transaction: Transaction, most: int) -> list[str]:
-    """Ids of some retired orders, of those that arrived first; none where none is retired."""
+    """Ids of some retired orders, of those that have not changed for longest; none where none of these is retired."""
     if not mark(transaction, RETIRED):
         return []
-    query = sa.select(orders.c.id).where(orders.c.facts == NO_FACTS).order_by(orders.c.position).limit(most)
-    return list(transaction.execute(query).scalars())
+    position = orders.c.position
+    end = sa.select(position).order_by(position).limit(1).offset(LOOKED_THROUGH).scalar_subquery()
+    query = sa.select(orders.c.id).where(orders.c.facts == NO_FACTS, position <= sa.func.coalesce(end, sys.maxsize))
+    return list(transaction.execute(query.order_by(position).limit(most)).scalars())
 
 
 def payloads_of(transaction: Transaction, seqs: Sequence[int]) -> Mapping[int, bytes]:

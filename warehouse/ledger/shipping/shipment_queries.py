@@ -38,6 +38,9 @@ ATTEMPTS_SHOWN = 1000
 RECENT = 2000
 """Shipments of all channels in which words for carriers are looked for."""
 
+SORTED_AT_MOST = 2000
+"""Shipments of a channel that are looked up and sorted; more are walked past."""
+
 FEW = frozenset(
     {
         ConfirmationStatus.QUEUED.value,
@@ -135,7 +138,9 @@ def page(transaction: Transaction, wanted: ShipmentFilter, after: ShipmentPlace 
         place = sa.tuple_(sa.literal(after.reported_at, Instant()), sa.literal(after.id))
         query = query.where(sa.tuple_(reported_at, own_id) < place)
     order = (reported_at, own_id)
-    if wanted.is_narrow:  # an expression that no index tempts with: few are found, and then sorted
+    of_few = [] if wanted.is_narrow else _few_of_channels(transaction, wanted)
+    query = query.where(*of_few)
+    if wanted.is_narrow or of_few:  # an expression that no index tempts with: few are found, and then sorted
         query = query.order_by(*(sa.func.coalesce(each, each).desc() for each in order))
     else:
         query = query.order_by(*(each.desc() for each in order))
@@ -143,6 +148,15 @@ def page(transaction: Transaction, wanted: ShipmentFilter, after: ShipmentPlace 
     rows = _with_items(transaction, found[:limit])
     last = rows[-1].shipment if len(found) > limit else None
     return ShipmentRows(rows, None if last is None else ShipmentPlace(last.reported_at, last.id))
+
+
+def _few_of_channels(transaction: Transaction, wanted: ShipmentFilter) -> list[sa.ColumnElement[bool]]:
+    """Where the channels asked for have few shipments: that it is one of these."""
+    sets = [each for each in (wanted.channels or None, wanted.visible_channels) if each is not None]
+    own = sa.select(shipments.c.id).where(*(shipments.c.channel.in_(each) for each in sets))
+    found = sa.select(sa.func.count()).select_from(own.limit(SORTED_AT_MOST + 1).subquery())
+    is_few = bool(sets) and transaction.execute(found).scalar_one() <= SORTED_AT_MOST
+    return [shipments.c.id.in_(own)] if is_few else []
 
 
 def by_id(

@@ -341,7 +341,7 @@ acknowledgements = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Index("ix_acknowledgements_at", "at"),
     sa.Index("ix_acknowledgements_number", "order_number"),
-    partial_index("ix_acknowledgements_refused", "consumer", "order_id", where="outcome = 'error'"),
+    sa.Index("ix_acknowledgements_consumer", "consumer", "outcome", "order_id"),
 )
 
 cancellation_requests = sa.Table(
@@ -378,6 +378,7 @@ cancellation_requests = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
     sa.Index("ux_cancellation_requests_number", "number", unique=True),
     sa.Index("ix_cancellation_requests_order", "order_id"),
+    sa.Index("ix_cancellation_requests_channel", "channel", "number"),
     partial_index("ix_cancellation_requests_open", "hold_until", where="state IN ('open', 'accepted')"),
     partial_index("ix_cancellation_requests_due", "due_at", where="due_at IS NOT NULL"),
 )
