@@ -10,7 +10,6 @@ from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def copy_rows(transaction: Transaction, table: sa.Table, rows: Sequence[tuple[ob
 def change_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
     """Overwrite members of rows, each found by its `id`; all rows with the same members in the same order, the id last.
 
-    No two of them have the same id, and JSON has their values: text, numbers, booleans, moments, null.
+    No two of them have the same id.
 
     Raises:
         sqlalchemy.exc.DBAPIError: As every other statement does.
@@ -86,19 +85,20 @@ def change_rows(transaction: Transaction, table: sa.Table, rows: Sequence[Mappin
     names, dialect = tuple(rows[0]), transaction.dialect
     form = _form(dialect, table, names)
     quoted = form.columns.split(", ")
+    values = _converted([tuple(row.values()) for row in rows], form.converters)
     if dialect.name == "postgresql":
         # one statement that is planned once: a statement for each row takes the server much longer
         changes = ", ".join(f"{each} = given.{each}" for each in quoted[:-1])
-        types = (table.c[each].type.compile(dialect) for each in names)
-        given = ", ".join(f"{each} {kind}" for each, kind in zip(quoted, types, strict=True))
+        # without the length of a type: a cast would cut text, where the column refuses it
+        types = (table.c[each].type.compile(dialect).partition("(")[0] for each in names)
+        lists = ", ".join(f"%b::{kind}[]" for kind in types)
         transaction.exec_driver_sql(
-            f"UPDATE {table.name} SET {changes} FROM json_to_recordset(%s::json) AS given({given}) "  # noqa: S608 - names of ours
+            f"UPDATE {table.name} SET {changes} FROM unnest({lists}) AS given({form.columns}) "  # noqa: S608 - names of ours
             f"WHERE {table.name}.{quoted[-1]} = given.{quoted[-1]}",
-            (orjson.dumps(rows).decode(),),
+            tuple(map(list, zip(*values, strict=True))),
         )
         return
     changes = ", ".join(f"{each} = ?" for each in quoted[:-1])
-    values = _converted([tuple(row.values()) for row in rows], form.converters)
     transaction.exec_driver_sql(f"UPDATE {table.name} SET {changes} WHERE {quoted[-1]} = ?", values)  # noqa: S608 - names of ours
 
 

@@ -135,20 +135,20 @@ def orders_with_buyers(ledger: Ledger, keys: KeyRing, kind: str) -> Iterator[Buy
     Raises:
         KeyRingError: The ring lacks the key that something was sealed with.
     """
-    last: tuple[datetime, str] | None = None
-    key = (orders.c.received_at, orders.c.id)
+    last: int | None = None
+    key = parties.c.order_key
     while True:
         query = (
-            sa.select(*key, orders.c.status, parties.c.sealed)
-            .join(parties, parties.c.order_key == orders.c.key)
+            sa.select(key, orders.c.id, orders.c.status, parties.c.sealed)
+            .join(orders, orders.c.id == parties.c.order_id)
             .join(channels, channels.c.code == orders.c.channel)
             .join(connections, connections.c.code == channels.c.connection)
             .where(connections.c.kind == kind, sa.literal_column("orders.pii_state = 'present'"))
-            .order_by(*key)
+            .order_by(key)
             .limit(ORDERS_PER_QUERY)
         )
         if last is not None:
-            query = query.where(sa.tuple_(*key) > sa.tuple_(*last, types=[each.type for each in key]))
+            query = query.where(key > last)
         with ledger.read() as transaction:
             rows = transaction.execute(query).all()
         if not rows:
@@ -156,4 +156,4 @@ def orders_with_buyers(ledger: Ledger, keys: KeyRing, kind: str) -> Iterator[Buy
         for row in rows:
             data = read_parties(open_parties(keys, row.id, bytes(row.sealed))).marketplace_data
             yield BuyersOrder(row.id, row.status in CLOSED_STATUSES, data or {})
-        last = (rows[-1].received_at, rows[-1].id)
+        last = rows[-1].order_key

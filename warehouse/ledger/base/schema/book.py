@@ -185,9 +185,9 @@ orders = sa.Table(
     sa.Index("ix_orders_status_purchased", "status", "purchased_at", "id"),
     sa.Index("ix_orders_kind_purchased", *KIND, "purchased_at", "id", "received_at"),
     sa.Index("ix_orders_kind_received", *KIND, "received_at", "purchased_at", "id"),
-    sa.Index("ix_orders_received", "received_at", "id"),
+    sa.Index("ix_orders_received", "received_at"),
     partial_index("ix_orders_ahead", "received_at", where="purchased_at > received_at"),
-    sa.Index("ix_orders_updated", "marketplace_updated_at", "id"),
+    sa.Index("ix_orders_updated", "marketplace_updated_at"),
     partial_index("ix_orders_changed_ahead", "marketplace_updated_at", where="purchased_at > marketplace_updated_at"),
     partial_index("ix_orders_purged", "purchased_at", "id", where="pii_state = 'expired'"),
     where_true("ix_orders_errors", "has_errors"),
@@ -196,7 +196,7 @@ orders = sa.Table(
     sa.Index("ix_orders_country", "shipping_country_code", "purchased_at", "id"),
     partial_index("ix_orders_ship_by", "status", "ship_by", "id", where=TO_SHIP),
     partial_index("ix_orders_confirmation", "confirmation_status", "id", where=UNSETTLED),
-    partial_index("ix_orders_personal", "received_at", "id", where="pii_state = 'present'"),
+    partial_index("ix_orders_personal", "received_at", where="pii_state = 'present'"),
     partial_index("ix_orders_to_retire", "closed_at", "key", where=TO_RETIRE),
     partial_index("ix_orders_time_began", sa.text(f"({TIME_BEGAN})"), where="pii_state = 'present'"),
 )
@@ -274,7 +274,7 @@ order_lines = sa.Table(
     sa.CheckConstraint(NOT_NEGATIVE, name="ck_order_lines_not_negative"),
     sa.Index("ix_order_lines_order", "order_key"),
     sa.Index("ix_order_lines_sku", "channel", "sku"),
-    sa.Index("ix_order_lines_gtin", "channel", "gtin"),
+    partial_index("ix_order_lines_gtin", "channel", "gtin", where="gtin IS NOT NULL"),
 )
 
 parties = sa.Table(
