@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = 4 << 20
 KEPT_BYTES = 16 << 20
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Of mallopt(3)."""
+ARENAS = 1
+"""Stocks of memory: of one for each thread, each keeps what its largest answer took, though few threads work at a time."""
 
 
 def keep_freed_memory() -> None:
@@ -34,6 +36,7 @@ def keep_freed_memory() -> None:
     if choose is not None:
         choose(M_MMAP_THRESHOLD, SMALL_BYTES)
         choose(M_TRIM_THRESHOLD, KEPT_BYTES)
+        choose(M_ARENA_MAX, ARENAS)
 
 
 def server_config(app: FastAPI, settings: Settings, protocol: type[PunctualProtocol] | None = None) -> uvicorn.Config:
