@@ -97,7 +97,7 @@ def redacted_end(payload_paths: str) -> tuple[str, str]:
     return _REDACTED + before_id, after_id
 
 
-def whole(opening: bytes, rendered_parties: str | None) -> bytes:
+def whole(opening: bytes, rendered_parties: bytes | None) -> bytes:
     """One order as JSON text.
 
     Args:
@@ -107,17 +107,18 @@ def whole(opening: bytes, rendered_parties: str | None) -> bytes:
     """
     if rendered_parties is None:
         return b"%b%b}" % (opening, _REDACTED.encode())
-    rendered_parties += _missing(rendered_parties)
-    text = b'%b,"redacted":false,%b}' % (opening, rendered_parties.encode())
-    return put_in_place(text) if HAS_DETAILS in rendered_parties else text
+    members, details, _ = rendered_parties.partition(_HAS_DETAILS)
+    text = b'%b,"redacted":false,%b%b}' % (opening, rendered_parties, _missing(members))
+    return put_in_place(text) if details else text
 
 
 _REDACTED = f',"redacted":true,{NO_PARTIES}'
+_HAS_DETAILS = HAS_DETAILS.encode()
 
 
 def document(row: StoredOrder, rendered_parties: str | None) -> bytes:
     """One order as JSON text, put together here."""
-    return whole(opening(row), rendered_parties)
+    return whole(opening(row), None if rendered_parties is None else rendered_parties.encode())
 
 
 def preview(order: Order, received_at: datetime) -> bytes:
@@ -141,13 +142,20 @@ def preview(order: Order, received_at: datetime) -> bytes:
     return document(row, parties(personal(order)))
 
 
-def _missing(rendered_parties: str) -> str:
-    """Members that parties which an earlier release sealed do not have, as null."""
-    members = rendered_parties.partition(HAS_DETAILS)[0]
-    return "".join(null for found, null in _LATER_PARTIES if found not in members)
+def _missing(members: bytes) -> bytes:
+    """Those that parties which an earlier release sealed do not have, as null."""
+    at = 0
+    for (
+        found,
+        _,
+    ) in _LATER_PARTIES:  # as they are written one after the other, so that each is looked for behind the last
+        at = members.find(found, at)
+        if at < 0:
+            return b"".join(null for found, null in _LATER_PARTIES if found not in members)
+    return b""
 
 
-_LATER_PARTIES = [(f',"{each.name}":', f',"{each.name}":null') for each in personal_members()[1:]]
+_LATER_PARTIES = [(f',"{each.name}":'.encode(), f',"{each.name}":null'.encode()) for each in personal_members()[1:]]
 
 
 def _digest(text: str) -> bytes:

@@ -48,7 +48,12 @@ def seal_parties(keys: KeyRing, order_id: str, parties: str) -> bytes:
 
 def open_parties(keys: KeyRing, order_id: str, sealed: bytes) -> str:
     """Reverse `seal_parties`; raises `KeyRingError` like `KeyRing.open`."""
-    return unpack_text(keys.open(sealed, _bound_to(order_id)))
+    return parties_utf8(keys, order_id, sealed).decode()
+
+
+def parties_utf8(keys: KeyRing, order_id: str, sealed: bytes) -> bytes:
+    """The same as it is written into a document; errors as in `open_parties`."""
+    return unpack(keys.open(sealed, _bound_to(order_id)))
 
 
 def _bound_to(order_id: str) -> str:

@@ -21,7 +21,7 @@ from warehouse.logs import REDACTOR
 from warehouse.packing import pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from warehouse.packing import Dictionary
@@ -70,7 +70,8 @@ class KeyRing:
         cut = 1 + sealed[0]
         key_id = sealed[1:cut].decode(errors="replace")
         nonce, rest = sealed[cut : cut + NONCE_BYTES], sealed[cut + NONCE_BYTES :]
-        for cipher in self._candidates(key_id):
+        meant = self.ciphers.get(key_id)
+        for cipher in self._named_otherwise(key_id) if meant is None else (meant,):
             try:
                 return cipher.decrypt(nonce, rest, bound_to.encode())
             except (InvalidTag, ValueError):  # ValueError: what is left is shorter than a nonce
@@ -82,14 +83,10 @@ class KeyRing:
             )
         raise KeyRingError(f"the key ring has no key {key_id!r}: add it to ORDERS_KEYS or to the keys file")
 
-    def _candidates(self, key_id: str) -> Iterator[AESGCM]:
-        """The key that is meant; and behind a name every other one, because names were given by hand and may have changed."""
-        if key_id in self.ciphers:
-            yield self.ciphers[key_id]
-            return
-        meant = self.names.get(key_id)
-        for fingerprint in sorted(self.ciphers, key=lambda each: each != meant):
-            yield self.ciphers[fingerprint]
+    def _named_otherwise(self, name: str) -> Iterable[AESGCM]:
+        """The key that a name means, and behind it every other one, because names were given by hand and may have changed."""
+        meant = self.names.get(name)
+        return [self.ciphers[each] for each in sorted(self.ciphers, key=lambda each: each != meant)]
 
     def seal_compressed(self, plain: bytes, bound_to: str, dictionary: Dictionary | None = None) -> bytes:
         """Compress, then encrypt: for payloads, which repeat themselves."""

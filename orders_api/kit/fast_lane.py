@@ -8,8 +8,9 @@ orders. What a read will ask PostgreSQL is foreseen, and asked at once. Nothing 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import fail_after, to_thread, wait_readable
 from starlette.requests import Request
@@ -22,10 +23,9 @@ from orders_api.kit.queries import parse_query
 from orders_api.kit.routes import AdmittingRoute, note_use, readers, resource
 from warehouse.ledger.base.reads import NotForeseenError
 from warehouse.ledger.base.waits import longest_wait
-from warehouse.ledger.book.order_queries import question_by_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from fastapi import APIRouter
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from warehouse.ledger.book.order_queries import RowShape
     from warehouse.ledger.book.order_texts import OrderText
 
+GIVEN = "orders_api.given"
+"""Where a request keeps what its function takes."""
 ID = "{id}"
 ID_LENGTH = 36
 """Of an order's internal id; no word that could stand in its place is that long."""
@@ -82,17 +84,28 @@ class FastLane(AdmittingRoute):
 
     async def _answer_soon(self, request: Request) -> Response:
         installation = installation_of(request)
-        is_brief = self.param_convertors and not installation.settings.retire_after_days
-        if is_brief and installation.ledger.engine.dialect.name == "sqlite":
+        is_one = bool(self.param_convertors)
+        if (
+            is_one
+            and not installation.settings.retire_after_days
+            and installation.ledger.engine.dialect.name == "sqlite"
+        ):
             return self._answer_packed(request, installation.ledger.read())
         questions = self._foreseen(request)
-        if is_brief and questions and questions[0].values["token_id"] in installation.readers:
+        if not installation.settings.retire_after_days and self._is_brief(request, questions):
             async with readers():
                 response = await self._answer_awaited(request, questions)
             if response is not None:
                 return response
         reading = installation.ledger.read_answered(questions)
         return await to_thread.run_sync(self._answer_packed, request, reading, limiter=readers())
+
+    def _is_brief(self, request: Request, questions: Sequence[Question]) -> bool:
+        """Whether the event loop may answer: all is foreseen, and nothing takes long that is to be done then."""
+        if len(questions) <= len(foreseen(request)):
+            return False
+        reader = installation_of(request).readers[questions[0].values["token_id"]]
+        return bool(self.param_convertors) or not (reader.may_read_pii or _takes_gzip(request))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """As FastAPI calls it."""
@@ -108,12 +121,24 @@ class FastLane(AdmittingRoute):
         return [each.validate(request.path_params[each.alias], {}, loc=())[0] for each in self.dependant.path_params]
 
     def _foreseen(self, request: Request) -> list[Question]:
-        """What will be asked: of the token, and of one order as this token most likely reads it."""
+        """What will be asked: of the token, and by the function as this token most likely has it do."""
         asked, installation = foreseen(request), installation_of(request)
-        if not asked or not self.param_convertors:
+        reader = installation.readers.get(asked[0].values["token_id"]) if asked else None
+        foresee: Foresight | None = getattr(self.endpoint, FORESIGHT, None)
+        if reader is None or foresee is None or installation.ledger.engine.dialect.name != "postgresql":
             return asked
-        shape = installation.shape(with_parties=installation.readers.get(asked[0].values["token_id"], False))
-        return [*asked, *(question_by_id(shape, each) for each in self._path(request))]
+        try:
+            return [*asked, *foresee(installation, reader, *self._given(request))]
+        except EXPECTED:  # told once the token is known
+            return asked
+
+    def _given(self, request: Request) -> list[Any]:
+        """What the function takes besides the reading; once read, kept with the request."""
+        given: list[Any] | None = request.scope.get(GIVEN)
+        if given is None:
+            query = parse_query(request, self.query)
+            given = request.scope[GIVEN] = [*self._path(request), *([query] if self.dependant.query_params else [])]
+        return given
 
     async def _answer_awaited(self, request: Request, questions: Sequence[Question]) -> Response | None:
         """Let the event loop wait for PostgreSQL: a thread takes as long to begin as an order to be found.
@@ -142,11 +167,8 @@ class FastLane(AdmittingRoute):
         installation = installation_of(request)
         with reading as transaction:
             caller = admit(transaction, request, installation, *self.scopes)
-            installation.readers[caller.token.id] = caller.may_read_pii
-            query = parse_query(request, self.query)
-            given = self._path(request)
-            if self.dependant.query_params:
-                given.append(query)
+            installation.readers[caller.token.id] = caller
+            given = self._given(request)
             response: Response = self.endpoint(Reading(request, transaction, caller, installation), *given)
         note_use(response, caller, installation)
         return response
@@ -156,12 +178,32 @@ class FastLane(AdmittingRoute):
             response = self._answer(request, reading)
         except EXPECTED as error:
             response = answer_expected(request, error)
-        is_taken = "gzip" in request.headers.get("accept-encoding", "") and not refuses_gzip(request.headers)
-        if is_taken and len(response.body) >= WORTH_COMPRESSING:
+        if _takes_gzip(request) and len(response.body) >= WORTH_COMPRESSING:
             response.body = gzip.compress(response.body, GZIP_LEVEL, mtime=0)
             response.headers["Content-Length"] = str(len(response.body))
             response.headers["Content-Encoding"] = "gzip"
         return response
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "") and not refuses_gzip(request.headers)
+
+
+Foresight = Callable[..., "Iterable[Question]"]
+"""Of the installation, who asks, and what the function takes besides its reading."""
+FORESIGHT = "foresee"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
+
+
+def foreseeing(foresee: Foresight) -> Callable[[Endpoint], Endpoint]:
+    """Let a function of the fast lane be asked ahead what it will ask the ledger: all of it, or nothing."""
+
+    def marked(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, FORESIGHT, foresee)
+        return endpoint
+
+    return marked
 
 
 class FastLanes:

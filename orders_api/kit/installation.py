@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orders_api.kit.latencies import Latencies
 from warehouse import documents
-from warehouse.kept_documents import open_parties
+from warehouse.kept_documents import open_parties, parties_utf8
 from warehouse.ledger.book import consumers, order_queries
 from warehouse.ledger.settings import tokens
 from warehouse.logs import Event
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from warehouse.settings import Settings
 
 LOG = logging.getLogger("orders_api")
+_NO_PARTIES = documents.NO_PARTIES.encode()
 POSITION_NOTED_EVERY = timedelta(seconds=1)
 """A note is a write, which takes longer than the page."""
 
@@ -46,8 +47,7 @@ class ApiInstallation:
     """One installation of the product, as the API sees it.
 
     Attributes:
-        readers: Tokens that were admitted, by id: whether they may read personal data. What they will ask is foreseen by it,
-            and nothing permitted.
+        readers: Who was admitted, by the id of the token. What they will ask is foreseen by it, and nothing permitted.
     """
 
     settings: Settings
@@ -57,7 +57,7 @@ class ApiInstallation:
     limiter: RateLimiter
     numbering: Numbering
     latencies: Latencies = field(default_factory=Latencies)
-    readers: dict[str, bool] = field(default_factory=dict)
+    readers: dict[str, Caller] = field(default_factory=dict)
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _positions_noted: dict[str, datetime] = field(default_factory=dict)
 
@@ -79,8 +79,10 @@ class ApiInstallation:
         """
         if not with_parties:
             return [row.text for row in rows]
+        before_id, after_id = (each.encode() for each in documents.payload_link(self._payload_paths))
         return [
-            self._with_payload_url(row.id, documents.whole(row.text, self._parties(row.id, row.sealed))) for row in rows
+            b"%b%b%b%b" % (documents.whole(row.text, self._parties(row))[:-1], before_id, row.id.encode(), after_id)
+            for row in rows
         ]
 
     def documents(self, rows: Sequence[StoredOrder], sealed: Mapping[str, bytes] | None) -> list[bytes]:
@@ -96,7 +98,7 @@ class ApiInstallation:
         if sealed is None:
             return [self._with_payload_url(row.id, documents.document(row, None)) for row in rows]
         return [
-            self._with_payload_url(row.id, documents.document(row, self._parties(row.id, sealed.get(row.id))))
+            self._with_payload_url(row.id, documents.document(row, self._parties_text(row.id, sealed.get(row.id))))
             for row in rows
         ]
 
@@ -137,7 +139,10 @@ class ApiInstallation:
     def _payload_paths(self) -> str:
         return f"{self.settings.api_path_prefix}/v1/orders"
 
-    def _parties(self, order_id: str, sealed: bytes | None) -> str:
+    def _parties(self, row: OrderText) -> bytes:
+        return _NO_PARTIES if row.sealed is None else parties_utf8(self.keys, row.id, row.sealed)
+
+    def _parties_text(self, order_id: str, sealed: bytes | None) -> str:
         return documents.NO_PARTIES if sealed is None else open_parties(self.keys, order_id, sealed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -172,8 +173,26 @@ class OrderFilterQuery(NoQuery):
         Raises:
             Problem: 404 `unknown_channel` for a channel that does not exist or may not be seen.
         """
+        wanted = self.filter_of_itself(visible_channels, installation)
+        if not self.asks_the_ledger:
+            return wanted
         check_channels(transaction, self.channel, visible_channels)
         _check_marketplaces(transaction, self.marketplace)
+        return replace(
+            wanted,
+            acknowledged=_acknowledged(transaction, self.acknowledged, visible_channels),
+            acceptance_states=() if self.awaits_acceptance is None else waiting_states(transaction),
+            ids=None if self.search is None else search(transaction, self.search, visible_channels),
+        )
+
+    @property
+    def asks_the_ledger(self) -> bool:
+        """Whether the ledger says what some of it means, or whether it is known."""
+        named = self.channel or self.marketplace or self.acknowledged or self.search
+        return bool(named) or self.awaits_acceptance is not None
+
+    def filter_of_itself(self, visible_channels: tuple[str, ...] | None, installation: ApiInstallation) -> OrderFilter:
+        """The filter but for what the ledger says of it."""
         received_after, received_before = self._arrival(installation)
         return make(
             OrderFilter,
@@ -185,13 +204,11 @@ class OrderFilterQuery(NoQuery):
             fulfilled_by=None if self.fulfilled_by is None else self.fulfilled_by.value,
             countries=tuple(self.country),
             confirmations=tuple(each.value for each in self.confirmation),
-            acknowledged=_acknowledged(transaction, self.acknowledged, visible_channels),
+            acknowledged=None,
             ship_by=tuple(self.ship_by),
             now=installation.clock() if self.ship_by else None,
-            acceptance_states=() if self.awaits_acceptance is None else waiting_states(transaction),
             received_after=received_after,
             received_before=received_before,
-            ids=None if self.search is None else search(transaction, self.search, visible_channels),
         )
 
     def _arrival(self, installation: ApiInstallation) -> tuple[datetime | None, datetime | None]:

@@ -16,7 +16,7 @@ from orders_api.kit.addresses import next_link, next_path
 from orders_api.kit.answers import json_answer, render
 from orders_api.kit.auth import Caller, MayRead, may
 from orders_api.kit.errors import Problem, describe, not_found
-from orders_api.kit.fast_lane import Reading, fast_resource
+from orders_api.kit.fast_lane import Reading, fast_resource, foreseeing
 from orders_api.kit.parameters import OrderId
 from orders_api.kit.routes import ThisInstallation, resource
 from orders_api.schemas.orders import OrderChanges, OrderDocument, OrderExplanation, OrderPage, OrderPayload, Timeline
@@ -29,7 +29,9 @@ from warehouse.ledger.status import explanation
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
+    from orders_api.kit.installation import ApiInstallation
     from warehouse.documents import StoredOrder
+    from warehouse.ledger.base.prepared import Question
 
 router = resource("Orders")
 fast = fast_resource("Orders")
@@ -37,7 +39,17 @@ fast = fast_resource("Orders")
 FastRead = Annotated[Reading, may(Scope.ORDERS_READ)]
 
 
+def _foresee_list(installation: ApiInstallation, reader: Caller, query: OrderListQuery) -> list[Question]:
+    if query.asks_the_ledger or query.count:
+        return []
+    wanted = query.filter_of_itself(reader.visible_channels, installation)
+    after = None if query.cursor is None else cursors.decode(query.cursor, wanted.fingerprint(query.sort), query.sort)
+    shape = installation.shape(with_parties=reader.may_read_pii)
+    return order_queries.questions_of_page(shape, wanted, query.sort, after, query.limit)
+
+
 @fast.get("/v1/orders", summary="List orders", response_model=OrderPage, responses=describe(400, 404))
+@foreseeing(_foresee_list)
 def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) -> Response:
     """Orders that the filters find, a page at a time.
 
@@ -59,9 +71,16 @@ def list_orders(reading: FastRead, query: Annotated[OrderListQuery, Query()]) ->
     return json_answer(reading.request, body, holds_pii=reading.caller.may_read_pii, headers=next_link(following))
 
 
+def _foresee_changes(installation: ApiInstallation, reader: Caller, query: ChangesQuery) -> list[Question]:
+    shape = installation.shape(with_parties=reader.may_read_pii)
+    asked = change_feed.questions(shape, reader.visible_channels, query.after, query.limit)
+    return [*asked, consumers.question(reader.consumer)] if asked else []
+
+
 @fast.get(
     "/v1/orders/changes", summary="Follow changes of orders", response_model=OrderChanges, responses=describe(400)
 )
+@foreseeing(_foresee_changes)
 def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()]) -> Response:
     """What changed after a position: each order once, as it is now, in the order of the changes.
 
@@ -83,7 +102,12 @@ def read_order_changes(reading: FastRead, query: Annotated[ChangesQuery, Query()
     return response
 
 
+def _foresee_order(installation: ApiInstallation, reader: Caller, own_id: str) -> list[Question]:
+    return [order_queries.question_by_id(installation.shape(with_parties=reader.may_read_pii), own_id)]
+
+
 @fast.get("/v1/orders/{id}", summary="Read one order", response_model=OrderDocument, responses=describe(404))
+@foreseeing(_foresee_order)
 def get_order(reading: FastRead, own_id: OrderId) -> Response:
     """One order by its internal id. By the marketplace's id: `/v1/orders?channel=…&original_id=…`."""
     row = order_queries.by_id(reading.shape, reading.transaction, own_id, reading.caller.visible_channels)

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite
 
 from warehouse import restore_mark
 from warehouse.ledger.base import move_mark, reads
-from warehouse.ledger.base.prepared import Prepared, driver_of
+from warehouse.ledger.base.prepared import Prepared, Question, driver_of
 from warehouse.ledger.base.schema import marks
 from warehouse.ledger.base.sqlite import CACHE_KILOBYTES, make_sqlite_engine
 from warehouse.ledger.base.waits import waiting_at_most
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
     from sqlalchemy.engine import Engine
 
-    from warehouse.ledger.base.prepared import Question
     from warehouse.settings import Settings
 
 LOG = logging.getLogger("warehouse.ledger")
@@ -441,6 +440,11 @@ def mark(transaction: Transaction, name: str) -> int:
     """The present value of a counter or cursor; the migrations create every one of them."""
     ((value,),) = _MARK.rows(transaction, {"wanted": name})
     return int(value)
+
+
+def question_of_mark(name: str) -> Question:
+    """What `mark` asks."""
+    return Question(_MARK, {"wanted": name})
 
 
 _MARK = Prepared(sa.select(marks.c.value).where(marks.c.name == sa.bindparam("wanted")))

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.database import POSITION, mark
+from warehouse.ledger.base.database import POSITION, mark, question_of_mark
 from warehouse.ledger.base.schema import orders
 from warehouse.ledger.book.order_filter import Key, OrderFilter, Sort
-from warehouse.ledger.book.order_queries import MEMBERS, page
+from warehouse.ledger.book.order_queries import MEMBERS, page, questions_of_page
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Transaction
 
+    from warehouse.ledger.base.prepared import Question
     from warehouse.ledger.book.order_queries import RowShape
     from warehouse.ledger.book.order_texts import OrderText
 
@@ -56,6 +57,16 @@ def changes(
         head = last if found.rows else _own_head(transaction, visible_channels, after)
     has_more = found.next_key is not None
     return Changes(found.rows, last if has_more else max(last, head), has_more, head)
+
+
+def questions(
+    shape: RowShape[OrderText], visible_channels: tuple[str, ...] | None, after: int, limit: int
+) -> list[Question]:
+    """What `changes` asks, where that is known beforehand: for a reader of all channels."""
+    if visible_channels is not None:
+        return []
+    page_asks = questions_of_page(shape, OrderFilter(), Sort.POSITION, Key(position=after), limit)
+    return [question_of_mark(POSITION), *page_asks]
 
 
 def _own_head(transaction: Transaction, visible_channels: tuple[str, ...], after: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.prepared import Prepared
+from warehouse.ledger.base.prepared import Prepared, Question
 from warehouse.ledger.base.schema import consumers, tokens
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def position(transaction: Transaction, consumer: str) -> int | None:
     """The remembered position, None for an unknown consumer."""
     rows = _POSITION.rows(transaction, {"consumer": consumer})
     return int(rows[0][0]) if rows else None
+
+
+def question(consumer: str) -> Question:
+    """What `position` asks."""
+    return Question(_POSITION, {"consumer": consumer})
 
 
 _POSITION = Prepared(sa.select(consumers.c.position).where(consumers.c.name == sa.bindparam("consumer")))

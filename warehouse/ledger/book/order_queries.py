@@ -186,6 +186,18 @@ def page(
     return OrderRows(shape.whole(transaction, rows), key_of(rows[-1], sort))
 
 
+def questions_of_page(
+    shape: RowShape[Row], wanted: OrderFilter, sort: Sort, after: Key | None, limit: int
+) -> list[Question]:
+    """What `page` asks, where one statement answers it; else nothing."""
+    is_ranged = any(name for each in ranges_of(wanted)[1:] for name in each[1:])
+    is_led_elsewhere = order_kinds.asks_for_kinds(wanted, sort) or order_rarities.may_be_rare(wanted, sort)
+    if sort.is_by_errors or is_ranged or is_led_elsewhere or wanted.ship_by:
+        return []
+    query = page_query(shape.columns, question_of(wanted), sort, after is not None, limit + 1, frozenset())
+    return [Question(query, {**shape.values, **values_of(wanted), **place_of(after)})]
+
+
 def _of_kinds(
     shape: RowShape[Row],
     transaction: Transaction,
