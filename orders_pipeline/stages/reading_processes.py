@@ -60,7 +60,7 @@ WORTH_A_PROCESS = 5_000
 MOST = 4
 """More processes than these read faster than one commits."""
 
-AHEAD = 2
+AHEAD = 3
 """Chunks that each process has before it or behind it: no more than these are in memory."""
 
 PATIENCE = 0.0
