@@ -17,8 +17,8 @@ from warehouse.date_presets import DatePreset, bounds
 from warehouse.identifiers import UNSEEN
 from warehouse.ledger.book.consumers import consumers_of
 from warehouse.ledger.book.order_filter import Acknowledged, OrderFilter, ShipBy, Sort, TakenOver
-from warehouse.ledger.book.order_queries import known_channels, known_marketplaces
 from warehouse.ledger.book.search import search
+from warehouse.ledger.settings.channels import known_channels, known_marketplaces
 from warehouse.ledger.shipping.acceptance_queries import waiting_states
 from warehouse.order_states import ConfirmationStatus, Status
 

@@ -39,7 +39,7 @@ from orders_api.schemas.shipments import ShipmentRetry
 from orders_api.schemas.vocabulary import SHIPMENT_ID, Faults
 from warehouse.ledger.base import idempotency
 from warehouse.ledger.base.idempotency import KeptAnswer, RequestClaim
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_ids
 from warehouse.ledger.settings.tokens import Scope
 from warehouse.ledger.shipping import confirmations, shipment_queries
 from warehouse.ledger.shipping.shipments import examine, report
@@ -181,7 +181,7 @@ def _may_see(under_way: _Report, kept: KeptAnswer) -> bool:
     """Whether the token that asks may see every order of a kept answer: an earlier one of its consumer may have had more."""
     named = {each["order_id"] for each in orjson.loads(kept.body)["results"] if each["order_id"]}
     with under_way.installation.ledger.read() as transaction:
-        return named <= order_queries.visible_ids(transaction, named, under_way.caller.visible_channels)
+        return named <= order_ids.visible_ids(transaction, named, under_way.caller.visible_channels)
 
 
 # -- reporting: the work

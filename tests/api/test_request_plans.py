@@ -13,11 +13,14 @@ from warehouse.ledger.book import order_rarities
 from warehouse.ledger.settings.tokens import Scope
 
 FOUND_SOON = "nearly all orders are so, in a book in use; one of which 50,000 in a row are not is walked whole"
+BY_OTHERS = (
+    "few are known by the count of the others, which is read off an index; they stand at an end, or are walked to"
+)
 WALKS = {
     "orders?awaits_acceptance=false": FOUND_SOON,
-    "orders?historical=false": FOUND_SOON,
-    "orders?personal_data_purged=false": FOUND_SOON,
-    "orders?acknowledged=erp:no": "whoever has taken over all but a few walks the book for them",
+    "orders?historical=false": BY_OTHERS,
+    "orders?personal_data_purged=false": BY_OTHERS,
+    "orders?acknowledged=erp:no": BY_OTHERS,
     "shipments": "newest first, until the page is full; a channel that has few is looked up",
     "cancellation-requests": "newest first, until the page is full; a hundredth of the orders has any",
     "logs": "entries are kept for some days",

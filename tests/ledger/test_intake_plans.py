@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.ledger.test_order_queries import an_order, put
-from warehouse.ledger.book import order_queries
+from warehouse.ledger.book import order_ids, order_queries
 from warehouse.ledger.book.change_feed import changes
 from warehouse.ledger.book.search import search
 from warehouse.ledger.shipping.open_orders import read_orders
@@ -52,7 +52,7 @@ def test_what_is_named_is_looked_up(any_ledger, keys, visible, way) -> None:
     acts = {
         "intake by original id": lambda t: read_orders(t, sender, [ShipmentReport(original_id="o-1")]),
         "intake by id": lambda t: read_orders(t, sender, [ShipmentReport(id=own)]),
-        "visible ids": lambda t: order_queries.visible_ids(t, [own], visible),
+        "visible ids": lambda t: order_ids.visible_ids(t, [own], visible),
         "search": lambda t: search(t, own, visible),
         "feed": lambda t: changes(order_queries.TEXTS_WITH_PARTIES, t, visible, 2, 10),
     }

@@ -108,6 +108,31 @@ def test_each_filter_finds_and_counts_exactly_its_orders(any_ledger, varied, clo
             assert (case, order_tally.count(transaction, wanted)) == (case, len(expected))
 
 
+def test_the_only_one_is_found_wherever_it_stands(any_ledger, varied, clock, monkeypatch) -> None:
+    monkeypatch.setattr(order_rarities, "STRETCHES", ((2, 0), (4, 0)))
+    own, _ = varied
+    wanted = (
+        OrderFilter(historical=False),
+        OrderFilter(personal_data_purged=False),
+        OrderFilter(acknowledged=ERP[TakenOver.NO]),
+    )
+    for name, own_id in own.items():
+        with any_ledger.write() as transaction:
+            transaction.execute(sa.update(orders).values(is_historical=orders.c.id != own_id))
+            transaction.execute(
+                sa.update(orders).values(pii_state=sa.case((orders.c.id == own_id, "withheld"), else_="expired"))
+            )
+            transaction.execute(sa.delete(acknowledgements))
+            row = {"consumer": "erp", "revision": 1, "outcome": "ok", "at": clock()}
+            others = [{**row, "order_id": each} for each in own.values() if each != own_id]
+            transaction.execute(sa.insert(acknowledgements), others)
+        with any_ledger.read() as transaction:
+            for each in wanted:
+                assert order_tally.count(transaction, each) == 1
+                for sort in Sort:
+                    assert walk_through(transaction, each, sort, 3) == [own_id], (name, each, sort)
+
+
 def test_the_same_questions_can_be_put_to_the_tables(clock) -> None:
     with duckdb.connect() as lake:
         lake.execute(

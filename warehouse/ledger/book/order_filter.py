@@ -39,6 +39,11 @@ class Sort(StrEnum):
         return self in {Sort.ERRORS_FIRST, Sort.ERRORS_LAST}
 
     @property
+    def reverse(self) -> Sort:
+        """The same list from its other end."""
+        return Sort(self.value.removeprefix("-") if self.is_descending else f"-{self.value}")
+
+    @property
     def is_by_position(self) -> bool:
         """Whether the key is the position alone, else it is the purchase date with the id."""
         return self in {Sort.POSITION, Sort.LATEST_CHANGE}

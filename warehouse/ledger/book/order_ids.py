@@ -13,7 +13,7 @@ from warehouse.ledger.base.schema import acknowledgements, channels, order_lines
 from warehouse.order_states import OPEN_STATUSES, FulfilledBy, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from sqlalchemy.engine import Connection as Transaction
@@ -122,3 +122,10 @@ def open_originals(transaction: Transaction, connection: str) -> list[str]:
         .order_by(orders.c.purchased_at, orders.c.id)
     )
     return list(dict.fromkeys(transaction.execute(query).scalars()))
+
+
+def visible_ids(transaction: Transaction, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
+    """Those of the orders that a reader may see."""
+    query = sa.select(orders.c.id, orders.c.channel).where(orders.c.id.in_(ids))
+    rows = transaction.execute(query)
+    return {row.id for row in rows if visible_channels is None or row.channel in visible_channels}

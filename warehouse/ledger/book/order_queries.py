@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from warehouse.clock import iso
 from warehouse.documents import StoredOrder
 from warehouse.ledger.base.prepared import Prepared, Question
 from warehouse.ledger.base.rows import read_rows
-from warehouse.ledger.base.schema import channels, orders, parties
+from warehouse.ledger.base.schema import WireInstant, orders, parties
 from warehouse.ledger.book import order_kinds, order_rarities, order_texts
 from warehouse.ledger.book.order_conditions import (
     beyond_place,
@@ -43,10 +42,9 @@ from warehouse.ledger.book.page_statements import beginning_query, ending_query,
 from warehouse.ledger.book.retired_orders import NO_FACTS, facts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection as Transaction
-    from sqlalchemy.engine import Dialect
 
     from warehouse.ledger.base.database import Ledger
     from warehouse.ledger.book.order_conditions import Range
@@ -57,23 +55,8 @@ CHUNK = 1000
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
 
 
-class _WireInstant(sa.types.UserDefinedType[str]):
-    """An `Instant` column read as the wire writes it: on SQLite a cut; two conversions cost a third of a page."""
-
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str]:  # noqa: ARG002 - SQLAlchemy's
-        return iso if dialect.name == "postgresql" else _cut
-
-
-def _cut(stored: str) -> str:
-    return stored[:MILLISECONDS_END] + "Z"
-
-
 SORTED_AT_MOST = 4000
 """Orders of a range of times that are read and sorted, in 20 ms; a longer range is walked past in the order asked for."""
-
-MILLISECONDS_END = len("2026-11-01T12:00:00.000")
 
 DOCUMENT_COLUMNS = (
     orders.c.id,
@@ -81,8 +64,8 @@ DOCUMENT_COLUMNS = (
     orders.c.revision,
     orders.c.status,
     orders.c.purchased_at,
-    sa.type_coerce(orders.c.marketplace_updated_at, _WireInstant()).label("marketplace_updated_at"),
-    sa.type_coerce(orders.c.received_at, _WireInstant()).label("received_at"),
+    sa.type_coerce(orders.c.marketplace_updated_at, WireInstant()).label("marketplace_updated_at"),
+    sa.type_coerce(orders.c.received_at, WireInstant()).label("received_at"),
     orders.c.confirmation_status,
     orders.c.has_errors,
     orders.c.has_cancellation_request,
@@ -104,6 +87,10 @@ class RowShape(Generic[Row]):
     record: type[Row]
     columns: Columns
     values: Mapping[str, object] = field(default_factory=dict)
+
+    def made(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
+        """The records of rows as the database gives them."""
+        return [self.record._make(row) for row in rows]
 
     def whole(self, transaction: Transaction, rows: list[Row]) -> list[Row]:
         """The rows with what the lake alone has of retired orders, and a member that says so.
@@ -255,23 +242,78 @@ def _of_rare(
     for passed, most in order_rarities.STRETCHES:
         end = ending_query(question_of(walked), *asked[1:], passed).rows(transaction, values)
         if not end:
-            return None  # a walk of everything is as short
-        name = order_rarities.few_of(transaction, wanted, sort, most) if order_rarities.is_flagged(walked) else None
-        if name is None:
-            beginning = beginning_query(shape.columns, *asked, limit)
-            rows = beginning.rows(transaction, values | ending_at(sort, end[0]))
-            if len(rows) == limit:
-                return [shape.record._make(row) for row in rows]
-            name = order_rarities.few_of(transaction, wanted, sort, most)
-        if name is not None:
-            rows = set_query(shape.columns, *asked, limit, name).rows(transaction, values)
-            return [shape.record._make(row) for row in rows]
-        if order_rarities.is_counted(wanted, sort):
-            tallied = tallied or tally(transaction, wanted)
-            found = _of_kinds(shape, transaction, wanted, sort, after, limit, tallied, most) if tallied.at_most else []
-            if found is not None:
-                return found
+            break  # a walk of everything is as short
+        of_few = partial(_of_few, shape, transaction, wanted, sort, after, limit, most)
+        found = of_few() if order_rarities.is_flagged(walked) else None
+        if found is None:
+            rows = beginning_query(shape.columns, *asked, limit).rows(transaction, values | ending_at(sort, end[0]))
+            from_an_end = partial(_all_from_an_end, shape, transaction, wanted, sort, after, limit, rows)
+            counted = partial(_of_counted, shape, transaction, wanted, sort, after, limit, most, tallied)
+            found = _first_found(of_few, from_an_end, counted) if len(rows) < limit else shape.made(rows)
+        if found is not None:
+            return found
     return None
+
+
+def _first_found(*ways: Callable[[], list[Row] | None]) -> list[Row] | None:
+    return next((found for way in ways if (found := way()) is not None), None)
+
+
+def _of_few(
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    most: int,
+) -> list[Row] | None:
+    """A page of what is looked up in a set of so many orders at most."""
+    name = order_rarities.few_of(transaction, wanted, sort, most)
+    if name is None:
+        return None
+    query = set_query(shape.columns, question_of(wanted), sort, after is not None, limit, name)
+    return shape.made(query.rows(transaction, {**shape.values, **values_of(wanted), **place_of(after)}))
+
+
+def _of_counted(
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    most: int,
+    tallied: OrderTally | None,
+) -> list[Row] | None:
+    """A page along the indexes of kinds, where the kept counts may lead to what no set has."""
+    if not order_rarities.is_counted(wanted, sort):
+        return None
+    tallied = tallied or tally(transaction, wanted)
+    return _of_kinds(shape, transaction, wanted, sort, after, limit, tallied, most) if tallied.at_most else []
+
+
+def _all_from_an_end(
+    shape: RowShape[Row],
+    transaction: Transaction,
+    wanted: OrderFilter,
+    sort: Sort,
+    after: Key | None,
+    limit: int,
+    rows: Sequence[Sequence[Any]],
+) -> list[Row] | None:
+    """All that is found, where that is no more than a page and stands at the beginning, as in `rows`, or at the other end."""
+    count = order_rarities.count_by_others(transaction, wanted) if after is None else None
+    if count is None or count >= limit:
+        return None
+    if len(rows) < count:
+        (passed, _), *_ = order_rarities.STRETCHES
+        asked = (question_of(order_rarities.walked(wanted, sort)), sort.reverse, False)
+        values = {**shape.values, **values_of(wanted)}
+        end = ending_query(*asked, passed).rows(transaction, values)[0]
+        query = beginning_query(shape.columns, question_of(wanted), *asked[1:], limit)
+        rows = query.rows(transaction, values | ending_at(sort.reverse, end))[::-1]
+    return shape.made(rows) if len(rows) == count else None
 
 
 def _to_ship(
@@ -284,7 +326,7 @@ def _to_ship(
     conditions = due(wanted) if after is None else [*due(wanted), beyond_place(sort)]
     query = walk(shape.columns, rest, sort, conditions, limit)
     values = {**shape.values, **values_of(wanted), **place_of(after)}
-    return [shape.record._make(row) for row in transaction.execute(query, values)]
+    return shape.made(transaction.execute(query, values))
 
 
 def _of_any_kind(
@@ -295,7 +337,7 @@ def _of_any_kind(
         wanted = _begun_at_the_end(transaction, wanted)
     query = page_query(shape.columns, question_of(wanted), sort, after is not None, limit, short)
     values = {**shape.values, **values_of(wanted), **place_of(after)}
-    return [shape.record._make(row) for row in query.rows(transaction, values)]
+    return shape.made(query.rows(transaction, values))
 
 
 def _short_ranges(transaction: Transaction, wanted: OrderFilter, ranges: Sequence[Range]) -> frozenset[str]:
@@ -377,8 +419,7 @@ def _before(
     transaction: Transaction, wanted: OrderFilter, sort: Sort, row: StoredOrder, tallied: OrderTally | None
 ) -> list[StoredOrder]:
     if not sort.is_by_errors:
-        reverse = Sort(sort.removeprefix("-") if sort.is_descending else f"-{sort.value}")
-        return page(MEMBERS, transaction, wanted, reverse, key_of(row, reverse), 1, tallied).rows
+        return page(MEMBERS, transaction, wanted, sort.reverse, key_of(row, sort.reverse), 1, tallied).rows
     first, own = sort is Sort.ERRORS_FIRST, bool(row.has_errors)
     found = page(MEMBERS, transaction, replace(wanted, has_errors=own), Sort.OLDEST, key_of(row, Sort.OLDEST), 1).rows
     if found or own is first or wanted.has_errors is own:
@@ -432,24 +473,6 @@ def sealed_parties(transaction: Transaction, order_ids: Sequence[str]) -> dict[s
     """The encrypted personal data of these orders, of those that have any."""
     rows = transaction.execute(_PARTIES, {"own_ids": list(order_ids)})
     return {row[0]: row[1] for row in rows}
-
-
-def visible_ids(transaction: Transaction, ids: Iterable[str], visible_channels: tuple[str, ...] | None) -> set[str]:
-    """Those of the orders that a reader may see."""
-    query = sa.select(orders.c.id, orders.c.channel).where(orders.c.id.in_(ids))
-    rows = transaction.execute(query)
-    return {row.id for row in rows if visible_channels is None or row.channel in visible_channels}
-
-
-def known_channels(transaction: Transaction, codes: Sequence[str]) -> frozenset[str]:
-    """Those of the codes that are channels."""
-    return frozenset(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
-
-
-def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> frozenset[str]:
-    """Those of the labels that a channel's marketplace has."""
-    query = sa.select(channels.c.marketplace).where(channels.c.marketplace.in_(labels))
-    return frozenset(transaction.execute(query).scalars())
 
 
 @cache

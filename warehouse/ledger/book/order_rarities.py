@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from warehouse.ledger.base.schema import acknowledgements, channels, orders, shipments
+from warehouse.ledger.base.schema import acknowledgements, channels, order_totals, orders, shipments
 from warehouse.ledger.book.order_conditions import (
     TO_SHIP,
     asked_sets,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 STRETCHES = ((4_000, 4_000), (50_000, 40_000))
 """A walk passes so many orders, in 3 and in 40 ms; when they do not fill a page, so many are looked up at most."""
 
+_PURGED: sa.ColumnElement[bool] = sa.literal_column("orders.pii_state = 'expired'")
 _PLAIN = OrderFilter()
 _FLAGS = ("has_errors", "cancellation_requested", "historical", "personal_data_purged")
 """What few orders have: those that do are in an index, in the order of purchase."""
@@ -79,7 +80,7 @@ def sets_of(wanted: OrderFilter, sort: Sort) -> dict[str, RareSet]:
     )
     own: dict[str, sa.ColumnElement[bool]] = {column.name: column == sa.true() for column, asked in flags if asked}
     if wanted.personal_data_purged:
-        own["purged"] = sa.literal_column("orders.pii_state = 'expired'")
+        own["purged"] = _PURGED
     own |= {column.name: column.in_(values) for column, values in asked_sets(wanted)}
     purchased, *_ = ranges_of(wanted)
     if sort.is_by_position and (bounds := within(*purchased)):
@@ -117,6 +118,27 @@ def few_of(transaction: Transaction, wanted: OrderFilter, sort: Sort, most: int)
     counts = {name: _count(transaction, wanted, each.ids, most) for name, each in sets_of(wanted, sort).items()}
     name = min(counts, key=counts.__getitem__, default=None)
     return name if name is not None and counts[name] <= most else None
+
+
+def count_by_others(transaction: Transaction, wanted: OrderFilter) -> int | None:
+    """How many orders are found, by how many are not: these have an index, and all are counted. None: that is not so."""
+    others = _others(wanted)
+    if others is None:
+        return None
+    total = sa.select(sa.func.coalesce(sa.func.sum(order_totals.c.orders), 0)).scalar_subquery()
+    rest = sa.select(sa.func.count()).select_from(others.subquery()).scalar_subquery()
+    return int(transaction.execute(sa.select(total - rest)).scalar_one())
+
+
+def _others(wanted: OrderFilter) -> sa.Select[Any] | None:
+    if wanted == replace(_PLAIN, historical=False):
+        return sa.select(orders.c.id).where(orders.c.is_historical == sa.true())
+    if wanted == replace(_PLAIN, personal_data_purged=False):
+        return sa.select(orders.c.id).where(_PURGED)
+    asked = wanted.acknowledged
+    if asked is not None and asked.answer is TakenOver.NO and wanted == replace(_PLAIN, acknowledged=asked):
+        return sa.select(acknowledgements.c.order_id).where(acknowledgements.c.consumer == asked.consumer)
+    return None
 
 
 def rare_of(transaction: Transaction, wanted: OrderFilter) -> list[sa.ColumnElement[bool]]:

@@ -311,6 +311,9 @@ def _count_rows(transaction: Transaction, wanted: OrderFilter, tallied: OrderTal
     if by_kinds is not None:
         ((count,),) = by_kinds.rows(transaction, values_of(wanted))
         return int(count)
+    count = order_rarities.count_by_others(transaction, wanted)
+    if count is not None:
+        return count
     rare = order_rarities.rare_of(transaction, wanted)
     is_led = bool(few(wanted)) or bool(rare)
     conditions = [*conditions_of(wanted), *rare, *set_conditions(wanted, None, is_walked=is_led)]

@@ -202,3 +202,14 @@ def is_any_served(transaction: Transaction) -> bool:
     given = connections.c.kind.in_(kinds_that_take_orders(transaction))
     query = sa.select(channels.c.code).join(connections).where(sa.or_(channels.c.retrieval.is_(True), given)).limit(1)
     return transaction.execute(query).first() is not None
+
+
+def known_channels(transaction: Transaction, codes: Sequence[str]) -> frozenset[str]:
+    """Those of the codes that are channels."""
+    return frozenset(transaction.execute(sa.select(channels.c.code).where(channels.c.code.in_(codes))).scalars())
+
+
+def known_marketplaces(transaction: Transaction, labels: Collection[str]) -> frozenset[str]:
+    """Those of the labels that a channel's marketplace has."""
+    query = sa.select(channels.c.marketplace).where(channels.c.marketplace.in_(labels))
+    return frozenset(transaction.execute(query).scalars())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from warehouse.clock import iso
 from warehouse.kept_documents import pack_text, unpack_text
 
 if TYPE_CHECKING:
@@ -65,6 +66,20 @@ def _in_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a naive datetime must not reach the ledger")
     return value.astimezone(UTC)
+
+
+class WireInstant(sa.types.UserDefinedType[str]):
+    """An `Instant` column read as the wire writes it: on SQLite a cut; two conversions cost a third of a page."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str]:  # noqa: ARG002 - SQLAlchemy's
+        """Text, as the wire has it."""
+        return iso if dialect.name == "postgresql" else _cut
+
+
+def _cut(stored: str) -> str:
+    return stored[: len("2026-11-01T12:00:00.000")] + "Z"
 
 
 class Packed(TypeDecorator[bytes]):
