@@ -72,6 +72,28 @@ def test_its_errors_are_those_of_sqlalchemy(ledger) -> None:
         missing.rows(transaction, {})
 
 
+@pytest.mark.parametrize("names", [[], [POSITION, RAW_SEQ]])
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_a_change_is_the_same_whoever_runs_it(ledger, names, is_heard) -> None:
+    chosen = marks.c.name.in_(sa.bindparam("names", expanding=True))
+    grow = Prepared(sa.update(marks).where(chosen).values(value=marks.c.value + sa.bindparam("growth")))
+    heard: list[str] = []
+    with ledger.write() as transaction:
+        if is_heard:
+            sa.event.listen(transaction, "before_cursor_execute", lambda *given: heard.append(given[2]))
+        grow.change(transaction, {"names": names, "growth": 7})
+    assert bool(heard) is is_heard
+    with ledger.read() as transaction:
+        changed = transaction.execute(sa.select(marks.c.name).where(marks.c.value == 7)).scalars().all()
+    assert sorted(changed) == sorted(names)
+
+
+def test_the_errors_of_a_change_are_those_of_sqlalchemy(ledger) -> None:
+    nowhere = sa.table("nowhere", sa.column("a"))
+    with pytest.raises(SQLAlchemyError), ledger.write() as transaction:
+        Prepared(sa.update(nowhere).values(a=1)).change(transaction, {})
+
+
 def test_a_value_that_is_not_given_is_a_fault(ledger) -> None:
     prepared = Prepared(sa.select(marks.c.value).where(marks.c.name == sa.bindparam("wanted")))
     with pytest.raises((KeyError, SQLAlchemyError)), ledger.read() as transaction:

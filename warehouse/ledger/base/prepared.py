@@ -7,12 +7,14 @@ other statement goes the usual way.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.expression import Update
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -48,12 +50,19 @@ class _Written(NamedTuple):
     columns: tuple[tuple[int, Conversion], ...]
 
 
+class _Filled(NamedTuple):
+    """The statement with as many places as its lists have values, and all values in the order of their places."""
+
+    text: str
+    given: list[Any]
+
+
 class Prepared:
     """A statement that is asked all the time; of its values some may be lists, of some thousands at most."""
 
     __slots__ = ("_written", "statement")
 
-    def __init__(self, statement: sa.Select[Any]) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.Update) -> None:
         self.statement = statement
         self._written: dict[str, _Written] = {}
 
@@ -66,23 +75,38 @@ class Prepared:
         for asked, answer in transaction.info.get(ANSWERS, ()):
             if asked.statement is self and asked.values == values:
                 return answer  # type: ignore[no-any-return]
-        dialect = transaction.dialect
-        written = self._for(dialect)
+        filled = self._unheard(transaction, values)
+        if filled is None:
+            return transaction.execute(self.statement, values).all()
+        with _as_sqlalchemy_says(transaction, filled.text) as driver:
+            rows = _asked(driver, *filled)
+        return self.converted(transaction.dialect, rows)
+
+    def change(self, transaction: Transaction, values: Mapping[str, object]) -> None:
+        """Make the change that it is.
+
+        Raises:
+            SQLAlchemyError: As when SQLAlchemy runs it.
+        """
+        filled = self._unheard(transaction, values)
+        if filled is None:
+            transaction.execute(self.statement, values)
+            return
+        with _as_sqlalchemy_says(transaction, filled.text) as driver:
+            driver.execute(*filled)
+
+    def _unheard(self, transaction: Transaction, values: Mapping[str, object]) -> _Filled | None:
+        """The statement for the driver; None where SQLAlchemy has to run it."""
+        written = self._for(transaction.dialect)
         known = {**written.constants, **values}
         # whoever listens to statements, to count or to trace them, hears of those that SQLAlchemy runs
         if transaction.dispatch.before_cursor_execute or not all(
             known[name] for name, is_list, _ in written.places if is_list
         ):
-            return transaction.execute(self.statement, values).all()
-        text, given = _filled(written, known)
-        driver = driver_of(transaction)
-        try:
-            rows = _asked(driver, text, given)
-        except driver.Error as error:
-            raise DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True, dialect=dialect) from error
-        return self.converted(dialect, rows)
+            return None
+        return _filled(written, known)
 
-    def filled(self, dialect: Dialect, values: Mapping[str, object]) -> tuple[str, list[Any]]:
+    def filled(self, dialect: Dialect, values: Mapping[str, object]) -> _Filled:
         """The statement as the driver takes it, and all values in the order of their places."""
         written = self._for(dialect)
         return _filled(written, {**written.constants, **values})
@@ -122,7 +146,19 @@ def driver_of(transaction: Transaction) -> Any:  # noqa: ANN401 - the driver has
     return transaction.connection.driver_connection
 
 
-def _write(statement: sa.Select[Any], dialect: Dialect) -> _Written:
+@contextmanager
+def _as_sqlalchemy_says(transaction: Transaction, text: str) -> Iterator[Any]:
+    """The driver's connection; its errors are raised as SQLAlchemy raises them."""
+    driver = driver_of(transaction)
+    try:
+        yield driver
+    except driver.Error as error:
+        raise DBAPIError.instance(
+            text, None, error, driver.Error, hide_parameters=True, dialect=transaction.dialect
+        ) from error
+
+
+def _write(statement: sa.Select[Any] | sa.Update, dialect: Dialect) -> _Written:
     by_place = copy(dialect)
     by_place.positional = True
     by_place.paramstyle = STYLES[dialect.name]
@@ -131,7 +167,8 @@ def _write(statement: sa.Select[Any], dialect: Dialect) -> _Written:
     texts = [LIST.sub(ONE_VALUE, compiled.string)] if is_list_one_value else LIST.split(compiled.string)
     binds = [compiled.binds[name] for name in compiled.positiontup]
     constants = {bind.key: bind.effective_value for bind in binds if not bind.required}
-    found = ((i, column.type.dialect_impl(dialect)) for i, column in enumerate(statement.selected_columns))
+    selected = () if isinstance(statement, Update) else statement.selected_columns
+    found = ((i, column.type.dialect_impl(dialect)) for i, column in enumerate(selected))
     processors = ((i, kind.result_processor(dialect, None)) for i, kind in found)
     places = []
     for each in binds:
@@ -150,8 +187,7 @@ def _list(convert: Conversion | None, values: Iterable[Any]) -> list[Any]:
     return list(values if convert is None else map(convert, values))
 
 
-def _filled(written: _Written, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The statement with as many places as its lists have values, and all values in the order of their places."""
+def _filled(written: _Written, values: Mapping[str, Any]) -> _Filled:
     text, *others = written.texts
     given: list[Any] = []
     for name, is_list, convert in written.places:
@@ -161,7 +197,7 @@ def _filled(written: _Written, values: Mapping[str, Any]) -> tuple[str, list[Any
             text += f"IN ({', '.join('?' * len(value))}){others.pop(0)}"
         else:
             given.append(value if convert is None else convert(value))
-    return text, given
+    return _Filled(text, given)
 
 
 def _converted(row: Sequence[Any], columns: Sequence[tuple[int, Conversion]]) -> list[Any]:

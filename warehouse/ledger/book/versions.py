@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from warehouse.ledger.base.prepared import Prepared
 from warehouse.ledger.base.schema import order_versions, orders
 from warehouse.ledger.book.order_ids import order_keys
 
@@ -28,7 +29,7 @@ COLUMNS = tuple(
 )
 """Of a version, with its facts wherever they are."""
 
-_KEEP = (
+_KEEP = Prepared(
     sa.update(order_versions)
     .where(
         order_versions.c.order_key.in_(order_keys(sa.bindparam("ids", expanding=True))),
@@ -40,4 +41,4 @@ _KEEP = (
 
 def keep_facts(transaction: Transaction, order_ids: Sequence[str]) -> None:
     """Give versions of orders the facts of their own, before those of the orders change."""
-    transaction.execute(_KEEP, {"ids": list(order_ids)})
+    _KEEP.change(transaction, {"ids": list(order_ids)})
