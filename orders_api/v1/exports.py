@@ -1,6 +1,6 @@
 """Bulk downloads of orders: tables as CSV or a workbook, NDJSON documents, Parquet lines.
 
-They are read from the ledger, a thousand orders at a time by keyset, and not from the lake: so an export holds exactly the
+They are read from the ledger, a few hundred orders at a time by keyset, and not from the lake: so an export holds exactly the
 orders that the list shows under the same filters, at the same moment, and no reading transaction lasts longer than a chunk.
 Memory stays flat, whatever the size. Files for partners on SFTP and the like are made by the pipeline, not here.
 """

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -143,7 +144,22 @@ def _measure_store(workshop: Workshop, home: Path, database_url: str | None) -> 
         figures.append(_memory(f"API: memory of the process, {store}", served, pid))
         _load(workshop, url, _pages(served), token, CROWD)
         figures.append(_memory(f"API: memory of the process, after {CROWD} clients at once, {store}", served, pid))
+        with ThreadPoolExecutor(1) as beside:
+            download = beside.submit(_download, url, token)
+            _load(workshop, url, _pages(served), token, CROWD)
+            download.result()
+        figures.append(_memory(f"API: memory of the process, a Parquet download beside them, {store}", served, pid))
     return figures
+
+
+def _download(url: str, token: str) -> None:
+    """Take the whole book as Parquet, and keep none of it."""
+    asked = {"format": "parquet"}
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.stream("GET", f"{url}/v1/orders/export", params=asked, headers=headers, timeout=600) as answer:
+        answer.raise_for_status()
+        for _ in answer.iter_raw():
+            pass
 
 
 def _memory(name: str, served: int, pid: int) -> Figure:

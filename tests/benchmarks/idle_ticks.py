@@ -1,8 +1,9 @@
 """A tick that finds nothing new: CPU seconds over few and many connections, of the stages alone, of one Dagster run of the
 job, and of a Dagster run that does nothing.
 
-Each connection is a shop of one Mirakl sandbox without orders. The first tick, which covers the past week, is not counted.
-All figures are of a whole process: its start, its imports and one tick, because every tick starts a process.
+Each connection is a shop of one Mirakl sandbox without orders. The first tick, which covers the past week, is not counted, nor
+is one of those that open the lake, each sixth when nothing is new. All figures are of a whole process: its start, its imports
+and one tick, because every tick starts a process.
 """
 
 from __future__ import annotations

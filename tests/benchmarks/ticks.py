@@ -12,6 +12,7 @@ from orders_pipeline.installation import Installation, opened
 from orders_pipeline.stages.normalise import normalise_pending
 from orders_pipeline.stages.pull import pull_all
 from warehouse.lake.lake import open_lake
+from warehouse.lake.origins import is_published
 from warehouse.lake.publishing import publish
 
 
@@ -26,8 +27,12 @@ def tick() -> Generator[object, None, None]:
 def _tick(installation: Installation) -> int:
     results = pull_all(installation)
     normalise_pending(installation)
-    with open_lake(installation.settings) as lake:
-        publish(installation.ledger, lake, installation.clock())
+    now = installation.clock()
+    with installation.ledger.read() as transaction:
+        is_known = is_published(transaction, now)
+    if not is_known:
+        with open_lake(installation.settings) as lake:
+            publish(installation.ledger, lake, now)
     return sum(each.outcome == "complete" for each in results)
 
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from warehouse.ledger.book.order_tally import OrderTally
     from warehouse.ledger.book.page_statements import Columns
 
-CHUNK = 1000
+CHUNK = 250
 """Orders read in one transaction by a scan: bounds its memory, and how long it keeps old pages of the database alive."""
 
 
