@@ -24,6 +24,7 @@ NEWER_INDEXES = (
     *("ix_acknowledgements_consumer", "ix_orders_kind_purchased", "ix_orders_kind_received"),
     *("ix_pulls_until", "ix_acceptances_requested", "ix_orders_changed_ahead", "ix_orders_purged"),
     *("ix_orders_time_began", "ix_orders_to_retire", "ix_cancellation_requests_channel"),
+    *("ix_cancellation_requests_updated", "ix_incidents_last_seen"),
 )
 NEWER_MARKS = (
     *("pipeline_seen", "audited", "retired"),

@@ -50,7 +50,7 @@ RETIRED_DOCUMENTS = "retired_documents"
 """The option of a transaction under which it knows who reads retired orders."""
 LATEST = "latest"
 """Where a connection remembers until when its statements may take."""
-SCHEMA_HEAD = "0043"
+SCHEMA_HEAD = "0044"
 """The newest migration; a test compares it with the migrations folder."""
 
 POSITION = "position"

@@ -379,6 +379,7 @@ cancellation_requests = sa.Table(
     sa.Index("ux_cancellation_requests_number", "number", unique=True),
     sa.Index("ix_cancellation_requests_order", "order_id"),
     sa.Index("ix_cancellation_requests_channel", "channel", "number"),
+    sa.Index("ix_cancellation_requests_updated", "updated_at"),
     partial_index("ix_cancellation_requests_open", "hold_until", where="state IN ('open', 'accepted')"),
     partial_index("ix_cancellation_requests_due", "due_at", where="due_at IS NOT NULL"),
 )

@@ -44,6 +44,7 @@ incidents = sa.Table(
     sa.Index("ix_incidents_order", "order_id"),
     partial_index("ix_incidents_newest_open", "id", where="resolved_at IS NULL"),
     sa.Index("ix_incidents_resolved", "resolved_at"),
+    sa.Index("ix_incidents_last_seen", "last_seen_at"),
     sa.Index("ix_incidents_first_seen", "first_seen_at"),
 )
 
