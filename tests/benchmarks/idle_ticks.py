@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import shutil
 
+from tests.benchmarks.dagster_ticks import tick_in_dagster
 from tests.benchmarks.empty_runs import empty_run_in_dagster
 from tests.benchmarks.filling import environment_of, installed
 from tests.benchmarks.measuring import MEGABYTE, REPEATS, ROOT, Child, Figure, Target, Workshop, median
 from tests.benchmarks.sandboxes import CREDENTIALS, connect, serve_mirakl
-from tests.benchmarks.ticks import tick, tick_in_dagster
+from tests.benchmarks.ticks import tick
 
 MEASURED = 1 + REPEATS
 """The first tick and those that count."""

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tests.benchmarks.dagster_ticks import shard_in_dagster
 from tests.benchmarks.filling import environment_of, installed
 from tests.benchmarks.measuring import ROOT, Child, Figure, Step, Target, Workshop
 from tests.benchmarks.normalising import create_database, postgresql
 from tests.benchmarks.sandboxes import CREDENTIALS, connect, serve_mirakl
-from tests.benchmarks.ticks import shard_in_dagster
 from warehouse.ledger.book import order_tally, raw_orders
 from warehouse.ledger.book.order_filter import OrderFilter
 from warehouse.ledger.settings import channels
