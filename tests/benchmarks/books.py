@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -22,10 +23,12 @@ from tests.benchmarks.filling import (
 )
 from tests.benchmarks.measuring import Workshop
 from tests.benchmarks.normalising import postgresql
+from warehouse.kept_documents import unpack_text
 from warehouse.ledger.base.database import make_engine
 from warehouse.ledger.base.schema import channels as channel_table
 from warehouse.ledger.base.schema import connections as connection_table
 from warehouse.ledger.base.schema import marks
+from warehouse.ledger.base.schema.columns import PackedText
 from warehouse.ledger.watch import incidents, order_counts
 
 VARIED = """
@@ -64,6 +67,12 @@ def filled_book(workshop: Workshop, count: int) -> Path:
     return home
 
 
+def _for_postgresql(value: Any, is_flag: bool, is_text: bool) -> Any:  # noqa: FBT001 - what the column is
+    if is_text and isinstance(value, bytes):
+        return unpack_text(value)
+    return bool(value) if is_flag else value
+
+
 @contextlib.contextmanager
 def on_postgresql(workshop: Workshop, home: Path, count: int) -> Iterator[str | None]:
     """The address of the same book on a PostgreSQL of our own, kept as the book is; None where none is installed."""
@@ -89,10 +98,11 @@ def _copy_book(workshop: Workshop, home: Path, url: str) -> None:
     with source.connect() as rows, psycopg.connect(url) as target:
         for table in tables:
             flags = {number for number, each in enumerate(table.columns) if isinstance(each.type, sa.Boolean)}
+            texts = {number for number, each in enumerate(table.columns) if isinstance(each.type, PackedText)}
             names = ", ".join(each.name for each in table.columns)
             with target.cursor().copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
                 for row in rows.exec_driver_sql(f"SELECT {names} FROM {table.name}"):
-                    copy.write_row([bool(each) if at in flags else each for at, each in enumerate(row)])
+                    copy.write_row([_for_postgresql(each, at in flags, at in texts) for at, each in enumerate(row)])
         for name, value in rows.execute(sa.select(marks.c.name, marks.c.value)):
             target.execute("UPDATE marks SET value = %s WHERE name = %s", (value, name))
     source.dispose()
