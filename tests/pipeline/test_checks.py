@@ -87,6 +87,18 @@ def test_a_gap_in_coverage_is_named(filled, source) -> None:
     assert shown(evaluated).startswith("amazon_fr: covered through")
 
 
+def test_a_pull_of_what_is_open_at_a_moment_leaves_no_gap(filled, source) -> None:
+    """Its server tells whole seconds: what is covered ends before the moment that was asked for."""
+    moment = filled.clock() + timedelta(milliseconds=400)
+    with filled.ledger.write() as transaction:
+        table = schema.pulls
+        last = sa.select(sa.func.max(table.c.id)).where(table.c.kind == "tick", table.c.outcome == "complete")
+        transaction.execute(
+            sa.update(table).where(table.c.id == last.scalar_subquery()).values(since=moment, until=moment)
+        )
+    assert results(raw_orders_checks, source)["coverage_without_gaps"].passed
+
+
 @pytest.mark.parametrize(("minutes", "late"), [(14, set()), (16, {"amazon_de", "amazon_fr", "mirakl"})])
 def test_three_intervals_of_silence_are_late(filled, source, clock, minutes, late) -> None:
     clock.advance(minutes=minutes)

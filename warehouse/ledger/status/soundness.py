@@ -58,7 +58,8 @@ class CheckVerdict:
 @dataclass(frozen=True, slots=True)
 class Connected:
     """A connection that retrieves: what pulling has learnt of it, what its newest complete pull of a tick read, how far
-    its channels are covered, and the codes of its open incidents of the pull.
+    its channels are covered, and the codes of its open incidents of the pull. A pull of what is open at a moment reads no
+    stretch of time that could join on to another.
     """
 
     code: str
@@ -88,7 +89,7 @@ def connected(transaction: Transaction) -> list[Connected]:
             schema.channels.c.code.label("channel"),
             schema.coverage.c.complete_through,
             schema.pulls.c.channels.label("pulled_channels"),
-            schema.pulls.c.since,
+            sa.case((schema.pulls.c.since < schema.pulls.c.until, schema.pulls.c.since)).label("since"),
         )
         .join_from(schema.connections, schema.channels, schema.channels.c.connection == schema.connections.c.code)
         .outerjoin(schema.coverage, schema.coverage.c.channel == schema.channels.c.code)
